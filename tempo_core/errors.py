@@ -1,0 +1,20 @@
+"""The errors this package raises, one base class and a few leaves.
+
+Every message says what was given, what was expected and what to do about it, in one line.
+"""
+
+
+class TempoError(Exception):
+    """Base class of everything this package raises on purpose."""
+
+
+class AudioError(TempoError):
+    """A file that cannot be read as music: missing, empty, broken, silent or too short."""
+
+
+class CheckpointError(TempoError):
+    """A model file that is missing, damaged, altered or of an unknown layout."""
+
+
+class ConfigError(TempoError):
+    """A setting outside its range or of an unknown name."""
