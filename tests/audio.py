@@ -1,0 +1,376 @@
+"""Music from a formula: audio of exactly known tempo, and files of it in every format.
+
+Used by the tests, the demo and the benchmarks, so that none of them needs a recording. `audio` is
+float in -1..1, shaped (n_samples,) when mono. Everything random comes from the `rng` passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+Audio = NDArray[np.float32]
+
+FORMATS = ("mp3", "flac", "ogg", "opus", "m4a", "wav", "aiff", "wma")
+
+
+def click_track(bpm: float, duration: float, sr: int = 22050) -> Audio:
+    """Short decaying 1 kHz clicks on every beat, the first at time 0.
+
+    Parameters
+    ----------
+    bpm
+        Clicks per minute.
+    duration
+        Length [s].
+    sr
+        Sample rate [Hz].
+    """
+    audio = np.zeros(round(duration * sr), np.float32)
+    t = np.arange(round(0.05 * sr)) / sr
+    click = 0.8 * np.sin(2 * np.pi * 1000 * t) * np.exp(-t / 0.01)
+    for beat in np.arange(0, duration, 60 / bpm):
+        _mix(audio, click, round(beat * sr))
+    return audio
+
+
+def _mix(audio: Audio, sound: NDArray[Any], start: int) -> None:
+    """Add a sound in place; what lies outside the track is cut off."""
+    if start < 0:
+        sound, start = sound[-start:], 0
+    end = min(len(audio), start + len(sound))
+    if end > start:
+        audio[start:end] += sound[: end - start]
+
+
+def _kick(sr: int, rng: np.random.Generator) -> NDArray[Any]:
+    t = np.arange(round(0.25 * sr)) / sr
+    # The pitch falls from 160 to 48 Hz: integrate it to get the phase.
+    phase = 2 * np.pi * np.cumsum(48 + 112 * np.exp(-t / 0.03)) / sr
+    beater = 0.3 * rng.standard_normal(len(t)) * np.exp(-t / 0.003)
+    return np.sin(phase) * np.exp(-t / 0.09) + beater
+
+
+def _snare(sr: int, rng: np.random.Generator) -> NDArray[Any]:
+    t = np.arange(round(0.22 * sr)) / sr
+    drum = 0.5 * np.sin(2 * np.pi * 185 * t) * np.exp(-t / 0.04)
+    return drum + 0.45 * rng.standard_normal(len(t)) * np.exp(-t / 0.06)
+
+
+def _hat(sr: int, rng: np.random.Generator, decay: float = 0.02) -> NDArray[Any]:
+    t = np.arange(round(6 * decay * sr)) / sr
+    noise = rng.standard_normal(len(t) + 2)
+    # A second difference is the cheapest high-pass there is: 12 dB an octave.
+    return 0.25 * np.diff(noise, 2) * np.exp(-t / decay)
+
+
+def _note(midi: float, seconds: float, sr: int, brightness: float, decay: float) -> NDArray[Any]:
+    """A plucked tone: harmonics that fall off by `brightness` each, amplitude by `decay` [s]."""
+    t = np.arange(round(seconds * sr)) / sr
+    f0 = 440 * 2 ** ((midi - 69) / 12)
+    n_harmonics = max(1, min(8, int(0.45 * sr / f0)))
+    tone = sum(
+        brightness ** (k - 1) * np.sin(2 * np.pi * k * f0 * t) for k in range(1, n_harmonics + 1)
+    )
+    # 5 ms in and out, so that notes start and end without a click.
+    edge = np.minimum(1, np.minimum(t, seconds - t) / 0.005)
+    return np.asarray(tone) * np.exp(-t / decay) * edge * (1 - brightness)
+
+
+@dataclass(frozen=True)
+class Style:
+    """One bar as text: a digit is a loudness (9 loudest), a dot is a rest, one sign is one step.
+
+    `beats` is the metre; the steps of a line are spread evenly over the bar, so 16 signs in 4/4 are
+    sixteenths and 12 are triplets. `timing_ms` is the spread of the human timing error.
+    """
+
+    beats: int
+    kick: str
+    snare: str
+    hat: str
+    open_hat: str
+    bass: str
+    chords: str
+    progression: tuple[tuple[int, ...], ...]  # semitones above the root, one chord a bar
+    brightness: float
+    chord_decay: float  # [s]
+    timing_ms: float
+
+
+_MINOR_LOOP = ((0, 3, 7), (-4, 0, 3), (3, 7, 10), (-2, 2, 5))
+_MAJOR_LOOP = ((0, 4, 7), (7, 11, 14), (-3, 0, 4), (5, 9, 12))
+
+STYLES = {
+    "house": Style(
+        beats=4,
+        kick="9...9...9...9...",
+        snare="....8.......8...",
+        hat="4.2.4.2.4.2.4.23",
+        open_hat="..7...7...7...7.",
+        bass="..8...8...8...88",
+        chords="..7..6....7...6.",
+        progression=_MINOR_LOOP,
+        brightness=0.6,
+        chord_decay=0.15,
+        timing_ms=0,
+    ),
+    "rock": Style(
+        beats=4,
+        kick="9.......9.7.....",
+        snare="....9.......9...",
+        hat="7.4.6.4.7.4.6.4.",
+        open_hat="..............5.",
+        bass="9.6.7.6.8.6.7.6.",
+        chords="9...7...8...7.6.",
+        progression=_MAJOR_LOOP,
+        brightness=0.8,
+        chord_decay=0.6,
+        timing_ms=3,
+    ),
+    "ballad": Style(
+        beats=4,
+        kick="9.......8.......",
+        snare="....8.......8...",
+        hat="5...4...5...4...",
+        open_hat="................",
+        bass="9.......7.......",
+        chords="9...6...7...6...",
+        progression=_MAJOR_LOOP,
+        brightness=0.5,
+        chord_decay=1.2,
+        timing_ms=4,
+    ),
+    "dnb": Style(
+        beats=4,
+        kick="9.........9.....",
+        snare="....9..2.2..9..2",
+        hat="6.5.6.5.6.5.6.5.",
+        open_hat="..............4.",
+        bass="9.....6...8.....",
+        chords="7...............",
+        progression=_MINOR_LOOP,
+        brightness=0.55,
+        chord_decay=1.5,
+        timing_ms=0,
+    ),
+    "shuffle": Style(
+        beats=4,
+        kick="9.....8.....",
+        snare="...9.....9..",
+        hat="7.57.57.57.5",
+        open_hat="............",
+        bass="9..7.58..7.5",
+        chords="..6.....6...",
+        progression=((0, 4, 10), (0, 4, 10), (5, 9, 15), (0, 4, 10)),
+        brightness=0.65,
+        chord_decay=0.3,
+        timing_ms=3,
+    ),
+    "waltz": Style(
+        beats=3,
+        kick="9.....",
+        snare="..5.5.",
+        hat="4.4.4.",
+        open_hat="......",
+        bass="9.....",
+        chords="..7.7.",
+        progression=_MAJOR_LOOP,
+        brightness=0.55,
+        chord_decay=0.4,
+        timing_ms=3,
+    ),
+}
+
+
+def drum_pattern(
+    bpm: float, duration: float, sr: int, style: str, rng: np.random.Generator
+) -> Audio:
+    """A band playing one of `STYLES` at a constant tempo, the first beat at time 0.
+
+    The root note, the loudness and (outside the electronic styles) a few milliseconds of timing
+    vary with `rng`; the average tempo is exactly `bpm`.
+
+    Parameters
+    ----------
+    bpm
+        Beats per minute, quarter notes in every style.
+    duration
+        Length [s].
+    sr
+        Sample rate [Hz].
+    style
+        A key of `STYLES`.
+    rng
+        Source of everything random.
+
+    Returns
+    -------
+    audio
+        (n_samples,), peak 0.8.
+    """
+    s = STYLES[style]
+    bar = s.beats * 60 / bpm
+    audio = np.zeros(round(duration * sr), np.float32)
+    root = 36 + int(rng.integers(0, 12))
+
+    def play(pattern: str, sound: Callable[[int], NDArray[Any]], gain: float) -> None:
+        step = bar / len(pattern)
+        for i in range(int(np.ceil(duration / bar))):
+            for j, sign in enumerate(pattern):
+                if sign == ".":
+                    continue
+                late = 1e-3 * s.timing_ms * rng.standard_normal() if s.timing_ms else 0.0
+                loud = gain * int(sign) / 9 * rng.uniform(0.85, 1.0)
+                _mix(audio, loud * sound(i), round((i * bar + j * step + late) * sr))
+
+    def one_shot(sound: NDArray[Any]) -> Callable[[int], NDArray[Any]]:
+        return lambda _bar: sound
+
+    step = bar / len(s.bass)
+    basses, chords = [], []
+    for notes in s.progression:
+        basses.append(_note(root + notes[0], 2 * step, sr, 0.5, 0.5))
+        length = min(4 * bar / s.beats, 2.5 * s.chord_decay)
+        voices = [_note(root + 24 + n, length, sr, s.brightness, s.chord_decay) for n in notes]
+        chords.append(np.sum(voices, axis=0))
+
+    play(s.kick, one_shot(_kick(sr, rng)), 1.0)
+    play(s.snare, one_shot(_snare(sr, rng)), 0.8)
+    play(s.hat, one_shot(_hat(sr, rng)), 0.5)
+    play(s.open_hat, one_shot(_hat(sr, rng, decay=0.07)), 0.5)
+    play(s.bass, lambda i: basses[i % len(basses)], 0.9)
+    play(s.chords, lambda i: chords[i % len(chords)], 0.35)
+    return np.asarray(0.8 * audio / np.abs(audio).max(), np.float32)
+
+
+# Container, encoder and bit rate [bit/s] of the formats that only libav writes.
+_AV_FORMATS = {
+    ".mp3": ("mp3", "libmp3lame", 128_000),
+    ".opus": ("opus", "libopus", 96_000),
+    ".m4a": ("ipod", "aac", 128_000),
+    ".wma": ("asf", "wmav2", 128_000),
+}
+_SOUNDFILE_FORMATS = {
+    ".flac": ("FLAC", "PCM_16"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".wav": ("WAV", "PCM_16"),
+    ".aiff": ("AIFF", "PCM_16"),
+}
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+
+
+def write_audio(path: Path, samples: NDArray[Any], sr: int, *, subtype: str | None = None) -> Path:
+    """Encode samples by the extension of the path, in any of `FORMATS`.
+
+    Parameters
+    ----------
+    path
+        Where to write; an existing file is replaced.
+    samples
+        (n_samples,) or (n_samples, n_channels).
+    sr
+        Sample rate [Hz]. A lossy encoder that does not know it gets the next higher rate it does.
+    subtype
+        libsndfile's name of the sample format of wav, aiff and flac, None for 16-bit integers;
+        "FLOAT" keeps NaN, infinity and values beyond full scale.
+
+    Returns
+    -------
+    path
+        The same path.
+    """
+    suffix = path.suffix.lower()
+    samples = np.asarray(samples, np.float32)
+    if samples.ndim == 1:
+        samples = samples[:, None]
+    if suffix in _AV_FORMATS:
+        _write_av(path, samples, sr, *_AV_FORMATS[suffix])
+    elif suffix in _SOUNDFILE_FORMATS:
+        container, default = _SOUNDFILE_FORMATS[suffix]
+        with soundfile.SoundFile(
+            str(path), "w", sr, samples.shape[1], subtype or default, format=container
+        ) as f:
+            # libsndfile's Vorbis encoder overflows the stack when given minutes at once.
+            for start in range(0, len(samples), sr):
+                f.write(samples[start : start + sr])
+    else:
+        raise ValueError(f"{path}: no encoder for {suffix!r}, only for {FORMATS}")
+    return path
+
+
+def _write_av(
+    path: Path, samples: NDArray[Any], sr: int, container: str, encoder: str, bit_rate: int
+) -> None:
+    rates = sorted(av.codec.Codec(encoder, "w").audio_rates or [sr])
+    rate = next((r for r in rates if r >= sr), rates[-1])
+    layout = _LAYOUTS[samples.shape[1]]
+    with av.open(str(path), "w", format=container) as output:
+        stream: Any = output.add_stream(encoder, rate=rate)
+        stream.layout = layout
+        stream.bit_rate = bit_rate
+        resampler = av.AudioResampler(stream.format, layout, rate)
+        clipped = np.clip(samples, -1, 1)
+        for start in range(0, len(clipped), sr):
+            chunk = np.ascontiguousarray(clipped[start : start + sr].reshape(1, -1))
+            frame = av.AudioFrame.from_ndarray(chunk, "flt", layout)
+            frame.sample_rate = sr
+            frame.pts = start
+            frame.time_base = Fraction(1, sr)
+            for resampled in resampler.resample(frame):
+                output.mux(stream.encode(resampled))
+        for resampled in resampler.resample(None):
+            output.mux(stream.encode(resampled))
+        output.mux(stream.encode(None))
+
+
+def write_bad_files(folder: Path) -> dict[str, Path]:
+    """One file for each way in which a path can fail to be music, by the kind of trouble.
+
+    Each is to be answered with an `AudioError`; "missing" and "dangling" do not exist.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    sr = 22050
+    music = drum_pattern(120, 8, sr, "house", rng)
+    bad = {
+        "missing": folder / "missing.mp3",
+        "dangling": folder / "dangling.mp3",
+        "folder": folder / "folder.mp3",
+        "empty": folder / "empty.mp3",
+        "text": folder / "text.mp3",
+        "noise bytes": folder / "noise.flac",
+        "header only": folder / "header.mp3",
+        "no samples": folder / "no-samples.wav",
+        "too short": folder / "short.wav",
+        "silent": folder / "silent.flac",
+        "all NaN": folder / "nan.wav",
+        "no audio stream": folder / "picture.mp4",
+    }
+    bad["dangling"].symlink_to(folder / "nowhere.mp3")
+    bad["folder"].mkdir()
+    bad["empty"].touch()
+    bad["text"].write_text("This is not music.\n" * 100)
+    bad["noise bytes"].write_bytes(rng.bytes(20_000))
+    write_audio(bad["header only"], music, sr)
+    bad["header only"].write_bytes(bad["header only"].read_bytes()[:150])
+    write_audio(bad["no samples"], music[:0], sr)
+    write_audio(bad["too short"], music[: sr // 20], sr)
+    write_audio(bad["silent"], np.zeros(10 * sr), sr)
+    write_audio(bad["all NaN"], np.full(10 * sr, np.nan), sr, subtype="FLOAT")
+    with av.open(str(bad["no audio stream"]), "w") as output:
+        video: Any = output.add_stream("mpeg4", rate=10)
+        video.width = video.height = 16
+        for _ in range(10):
+            frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8))
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+    return bad

@@ -1,0 +1,148 @@
+"""What every test gets: no network, no configuration of the person who runs it, audio on demand."""
+
+from __future__ import annotations
+
+import ipaddress
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mediafile import MediaFile
+
+from .audio import drum_pattern, write_audio, write_bad_files
+
+MakeAudio = Callable[..., Path]
+
+
+class NetworkBlocked(RuntimeError):
+    """A test tried to leave this machine."""
+
+
+def _is_local(host: object) -> bool:
+    if isinstance(host, bytes):
+        host = host.decode()
+    if host in (None, "", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(str(host)).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let connections and name look-ups reach the loopback device only.
+
+    Child processes are outside this guard, so they get a proxy that refuses instead.
+    """
+
+    def guarded(original: Callable[..., Any], address: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            host = address(*args)
+            if not _is_local(host):
+                raise NetworkBlocked(f"tests must not use the network, this one wanted {host!r}")
+            return original(*args, **kwargs)
+
+        return call
+
+    def peer(sock: socket.socket, *args: Any) -> Any:
+        # The address is the last argument of connect, connect_ex and sendto alike.
+        return args[-1][0] if sock.family in (socket.AF_INET, socket.AF_INET6) else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex", "sendto"):
+            patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name), peer))
+        for name in ("getaddrinfo", "gethostbyname"):
+            lookup = guarded(getattr(socket, name), lambda host, *_args: host)
+            patch.setattr(socket, name, lookup)
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            patch.setenv(name, "http://127.0.0.1:9")
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.setenv(name, "localhost,127.0.0.1")
+        # One folder for the session: building matplotlib's font cache takes seconds.
+        patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
+        patch.setenv("MPLBACKEND", "Agg")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh home folder, so that nobody's real beets configuration or library is touched.
+
+    beets keeps configuration and library in `home / "beets"`.
+    """
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "beets").mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    monkeypatch.setenv("APPDATA", str(folder / "AppData"))
+    monkeypatch.setenv("BEETSDIR", str(folder / "beets"))
+    for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20240229)
+
+
+@pytest.fixture(scope="session")
+def _rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Render each combination once a session; tests get copies that they may change."""
+    folder = tmp_path_factory.mktemp("audio")
+    done: dict[tuple[Any, ...], Path] = {}
+
+    def render(suffix: str, *key: Any) -> Path:
+        entry = (suffix, *key)
+        if entry not in done:
+            bpm, style, duration, sr, channels, seed = key
+            audio = drum_pattern(bpm, duration, sr, style, np.random.default_rng(seed))
+            path = folder / f"{len(done)}{suffix}"
+            samples = np.repeat(audio[:, None], channels, axis=1)
+            done[entry] = write_audio(path, samples, sr)
+        return done[entry]
+
+    return render
+
+
+@pytest.fixture
+def make_audio(tmp_path: Path, _rendered: Callable[..., Path]) -> MakeAudio:
+    """Function that puts music of a known tempo into `tmp_path` and returns its path.
+
+    `make_audio("a/b.mp3", bpm=126, style="house", duration=20, sr=44100, channels=2, seed=0,
+    title="Song", …)`: the extension picks the format, further keywords are tags by mediafile's
+    names. All have defaults but the name.
+    """
+
+    def make(
+        name: str,
+        *,
+        bpm: float = 126,
+        style: str = "house",
+        duration: float = 20,
+        sr: int = 44100,
+        channels: int = 2,
+        seed: int = 0,
+        **tags: Any,
+    ) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_rendered(path.suffix, bpm, style, duration, sr, channels, seed), path)
+        if tags:
+            media = MediaFile(path)
+            media.update(tags)
+            media.save()
+        return path
+
+    return make
+
+
+@pytest.fixture
+def bad_files(tmp_path: Path) -> dict[str, Path]:
+    """Paths that are not music, by kind (see `write_bad_files`)."""
+    return write_bad_files(tmp_path / "bad")
