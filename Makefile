@@ -1,0 +1,51 @@
+# Everything a clone needs, in one virtual environment. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/installed
+
+# What is neither a package nor a test, but is checked like one.
+SCRIPTS = tests/audio.py tests/conftest.py docs/demo benchmarks
+
+.PHONY: help install demo test lint types format format-check check bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
+
+install: $(INSTALLED) ## create the virtual environment
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## generate a small library under demo/, import it into beets and query it
+	$(BIN)/python docs/demo/demo.py $(DEMO_ARGS)
+
+test: $(INSTALLED) ## run the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(INSTALLED) ## lint
+	$(BIN)/ruff check .
+
+types: $(INSTALLED) ## check types
+	$(BIN)/mypy
+	$(BIN)/mypy $(SCRIPTS)
+
+format: $(INSTALLED) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+format-check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+
+check: format-check lint types test ## format check, lint, types, tests: what a change must pass
+
+bench: $(INSTALLED) ## run the benchmarks (half an hour; adds autobpm's dependencies)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,benchmarks]'
+	for name in startup decode memory autobpm; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+clean: ## remove everything generated, the virtual environment included
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,181 @@
+"""A beets library from nothing: `make demo`.
+
+Generates a dozen tracks of known tempo in several formats under demo/, imports them into a beets
+library of their own, and runs the commands a user would. Nothing outside demo/ is read or written;
+every run starts afresh.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mediafile import MediaFile
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))
+from tests.audio import drum_pattern, write_audio  # noqa: E402
+
+SR = 44100  # [Hz]
+
+CONFIG = """\
+directory: {demo}/music
+library: {demo}/library.db
+plugins: tempo
+import:
+    copy: yes
+"""
+
+
+@dataclass(frozen=True)
+class Track:
+    """What is generated: the tempo is known because it is played at it."""
+
+    artist: str
+    title: str
+    album: str
+    bpm: float
+    style: str
+    suffix: str
+    duration: float  # [s]
+
+
+# In the library before the plugin is switched on.
+OLD = (
+    Track("Glass Elevator", "Mezzanine", "Floors", 126, "house", "mp3", 40),
+    Track("Glass Elevator", "Atrium", "Floors", 124.5, "house", "flac", 35),
+    Track("Glass Elevator", "Roof Garden", "Floors", 121.37, "house", "opus", 30),
+    Track("The Lintels", "Short Way Home", "Doorframes", 151.6, "rock", "mp3", 30),
+    Track("The Lintels", "Rain Gauge", "Doorframes", 117, "rock", "m4a", 40),
+    Track("The Lintels", "Paper Boats", "Doorframes", 72, "ballad", "ogg", 40),
+    Track("Subfloor", "Night Bus", "Depot", 174, "dnb", "mp3", 30),
+    Track("Subfloor", "Last Stop", "Depot", 171.5, "dnb", "wav", 20),
+    Track("Two Left Feet", "Back Porch", "Barn", 104, "shuffle", "m4a", 35),
+)
+# Imported afterwards, and analysed on the way in.
+NEW = (
+    Track("Glass Elevator", "Basement", "Shafts", 128, "house", "mp3", 40),
+    Track("The Lintels", "Milestones", "Fences", 87, "rock", "flac", 40),
+)
+
+
+def generate(tracks: tuple[Track, ...], folder: Path) -> None:
+    """Write tagged audio files, an album a folder."""
+    for number, track in enumerate(tracks, 1):
+        rng = np.random.default_rng(list(track.title.encode()))
+        audio = drum_pattern(track.bpm, track.duration, SR, track.style, rng)
+        path = folder / track.album / f"{number:02} {track.title}.{track.suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_audio(path, np.repeat(audio[:, None], 2, axis=1), SR)
+        media = MediaFile(path)
+        media.update(
+            {
+                "artist": track.artist,
+                "albumartist": track.artist,
+                "album": track.album,
+                "title": track.title,
+                "track": number,
+            }
+        )
+        media.save()
+
+
+class Shell:
+    """Runs commands of this Python environment as a user would type them, and shows them."""
+
+    def __init__(self, demo: Path) -> None:
+        self.bin = Path(sysconfig.get_path("scripts"))
+        # Neither the user's beets nor the user's home takes part.
+        self.env = os.environ | {"BEETSDIR": str(demo / "beets"), "HOME": str(demo / "home")}
+
+    def output(self, *command: str) -> str:
+        program, *arguments = command
+        return subprocess.run(
+            [str(self.bin / program), *arguments],
+            env=self.env,
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        ).stdout
+
+    def show(self, *command: str) -> None:
+        print(f"$ {shlex.join(command)}", flush=True)
+        print(self.output(*command), flush=True)
+
+
+def misses(shell: Shell) -> list[str]:
+    """One line for each track whose estimate is not the tempo it was played at."""
+    lines = shell.output("beet", "ls", "-f", "$title\t$bpm\t$tempo_bpm").splitlines()
+    found = {title: (bpm, precise) for title, bpm, precise in (line.split("\t") for line in lines)}
+    wrong = []
+    for track in (*OLD, *NEW):
+        bpm, precise = found.get(track.title, ("", ""))
+        # The fields are text here: "" stands for a track that was not analysed.
+        if not precise or abs(float(precise) - track.bpm) > 0.1:
+            wrong.append(f"{track.title}: played at {track.bpm}, estimated {precise or 'nothing'}")
+        elif int(bpm) != int(float(precise) + 0.5):
+            wrong.append(f"{track.title}: bpm is {bpm}, tempo_bpm {precise}")
+    return wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Build and query a small beets library.")
+    parser.add_argument(
+        "--folder", type=Path, default=REPOSITORY / "demo", help="made afresh (default: demo/)"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="fail if an estimate is not the tempo of the track"
+    )
+    options = parser.parse_args()
+    demo: Path = options.folder.resolve()
+    if demo.exists() and any(demo.iterdir()) and not (demo / "beets" / "config.yaml").exists():
+        parser.error(f"{demo} is not empty and not a demo; name another folder")
+    shutil.rmtree(demo, ignore_errors=True)
+    for folder in ("beets", "home"):
+        (demo / folder).mkdir(parents=True)
+    (demo / "beets" / "config.yaml").write_text(CONFIG.format(demo=demo))
+
+    print(f"Generating {len(OLD) + len(NEW)} tracks in {demo} …\n", flush=True)
+    generate(OLD, demo / "inbox" / "old")
+    generate(NEW, demo / "inbox" / "new")
+    shell = Shell(demo)
+
+    def inbox(name: str) -> str:
+        return os.path.relpath(demo / "inbox" / name, REPOSITORY)
+
+    print("A library from before the plugin (-P switches it off) …\n")
+    shell.show("beet", "-P", "tempo", "import", "-A", "-q", inbox("old"))
+    print("… is analysed with one command. The tempo goes into the files' tags as well.\n")
+    shell.show("beet", "tempo")
+    print("New music is analysed while it is imported.\n")
+    shell.show("beet", "import", "-A", "-q", inbox("new"))
+    print("Everything around 125 BPM, to mix:\n")
+    fields = "$artist - $title: $bpm ($tempo_bpm, $tempo_confidence) paces $tempo_paces"
+    shell.show("beet", "ls", "-f", fields, "bpm:120..130")
+    print("Everything to run to at 170 to 180 steps a minute, half-time and double-time too:\n")
+    shell.show("beet", "ls", "-f", fields, "pace:170..180")
+    print("Without beets:\n")
+    first = next((demo / "inbox" / "old").rglob("*Mezzanine*"))
+    shell.show("tempo-core", "estimate", os.path.relpath(first, REPOSITORY))
+    print(f"To look around: BEETSDIR={os.path.relpath(demo / 'beets')} {shell.bin}/beet ls")
+
+    wrong = misses(shell)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    n_tracks = len(OLD) + len(NEW)
+    print(f"{n_tracks - len(wrong)} of {n_tracks} tracks within 0.1 BPM of the tempo played.")
+    return 1 if options.check and wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
