@@ -31,7 +31,7 @@ lint: $(INSTALLED) ## lint
 
 types: $(INSTALLED) ## check types
 	$(BIN)/mypy
-	$(BIN)/mypy $(SCRIPTS)
+	MYPYPATH=benchmarks $(BIN)/mypy $(SCRIPTS)
 
 format: $(INSTALLED) ## format the code
 	$(BIN)/ruff format .

@@ -1,0 +1,92 @@
+"""Time of an estimate over the time of merely decoding the audio it listened to.
+
+Each track is estimated and its decoding alone is repeated, in turn, in one thread; the spans that
+are decoded are those the estimate asked for.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import bench
+
+
+def timed(call: Callable[[], object]) -> tuple[float, float]:
+    """Wall and CPU time [s] of a call."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def main() -> None:
+    parser = bench.arguments(__doc__)
+    parser.add_argument("--tracks", type=int, default=24, help="(default: %(default)s)")
+    parser.add_argument("--duration", type=float, default=180, help="[s] (default: %(default)s)")
+    parser.add_argument("--windows", default="6", help="as of tempo-core (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="(default: %(default)s)")
+    options = parser.parse_args()
+    files = bench.tracks(options.cache, options.tracks, options.duration)
+    bench.warm_up(files)
+
+    from tempo_core import Estimator, estimate
+    from tempo_core.audio import AudioFile, Excerpt
+
+    reads: list[tuple[int, Sequence[tuple[float, float]]]] = []
+
+    class Recorded(AudioFile):
+        """Notes down what is read."""
+
+        def read(self, sr: int, spans: Sequence[tuple[float, float]]) -> list[Excerpt]:
+            reads.append((sr, spans))
+            return super().read(sr, spans)
+
+    def decode(path: Path, wanted: list[tuple[int, Sequence[tuple[float, float]]]]) -> None:
+        with AudioFile(path) as file:
+            for sr, spans in wanted:
+                file.read(sr, spans)
+
+    estimate.AudioFile = Recorded  # type: ignore[misc]
+    windows = options.windows if options.windows == "all" else int(options.windows)
+    estimator = Estimator(windows=windows)
+
+    rows: dict[str, list[tuple[float, float, float, float, float]]] = {}
+    estimator.estimate(files[0].path)  # the first call of everything is slower
+    for track in files:
+        reads.clear()
+        # The smallest of a few runs is what the work takes when nothing else disturbs.
+        whole = [timed(partial(estimator.estimate, track.path)) for _ in range(options.runs)]
+        wanted = reads[: len(reads) // options.runs]
+        decoding = [timed(partial(decode, track.path, wanted)) for _ in range(options.runs)]
+        row = (*map(min, zip(*whole, strict=True)), *map(min, zip(*decoding, strict=True)))
+        seconds = sum(duration for _, spans in wanted for _, duration in spans)
+        rows.setdefault(track.path.suffix[1:], []).append((*row, seconds))
+
+    def line(name: str, data: list[tuple[float, float, float, float, float]]) -> str:
+        wall, cpu, decode_wall, decode_cpu, seconds = (
+            statistics.fmean(column) for column in zip(*data, strict=True)
+        )
+        return (
+            f"| {name} | {seconds:.0f} | {1e3 * wall:.0f} | {1e3 * decode_wall:.0f} "
+            f"| **{wall / decode_wall:.2f}** | {cpu / decode_cpu:.2f} |"
+        )
+
+    bench.report(
+        f"An estimate over merely decoding the same windows: {len(files)} tracks of "
+        f"{options.duration:g} s, at most {options.windows} windows",
+        [
+            "| format | decoded [s] | estimate [ms] | decode [ms] | ratio (wall) | ratio (CPU) |",
+            "|---|---:|---:|---:|---:|---:|",
+            *(line(name, data) for name, data in sorted(rows.items())),
+            line("all", [row for data in rows.values() for row in data]),
+            "",
+            "Means over the tracks, one thread. Goal: a ratio of 2.",
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
