@@ -88,7 +88,7 @@ class TempoGrid(_Config):
 class Model(_Config):
     """The size of the network (see model.py)."""
 
-    channels: tuple[int, ...] = (16, 32, 32)
+    channels: tuple[int, ...] = (16, 32, 40)
     n_rate: int = 48
     n_timbre: int = 32
     n_prior: int = 16

@@ -1,0 +1,222 @@
+"""The only place that decodes audio: any file to mono float32 at one sample rate, whole or in part.
+
+PyAV carries its own codecs (mp3, flac, vorbis, opus, aac/alac in m4a, wav, aiff, wma, ape, …), so
+nothing has to be installed beside it, and it seeks, downmixes and resamples in C.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from .errors import AudioError
+
+# libav prints its complaints about damaged files straight to stderr, and its log callback takes
+# the GIL from decoding threads. What is wrong with a file is said once, by our own AudioError.
+av.logging.set_level(None)
+
+MIN_DURATION = 1.0  # [s] below this there is no tempo to speak of
+MAX_DURATION = 3600.0  # [s] of a file that is read whole: a whole-day stream must not fill the memory
+SILENCE = 1e-4  # peak amplitude (-80 dB full scale) below which audio counts as silent
+# A decoder needs some packets before the wanted position until its output is right (the bit
+# reservoir of mp3, the overlap of transform codecs).
+PREROLL = 0.25  # [s]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A contiguous piece of a recording.
+
+    `audio` is (n_samples,) float32 mono; `start` is where it begins in the recording [s].
+    """
+
+    audio: np.ndarray
+    start: float
+
+
+def read_excerpts(
+    path: str | bytes | os.PathLike[str], sr: int, spans: Sequence[tuple[float, float]] | None
+) -> list[Excerpt]:
+    """Decode parts of a file, or all of it, to mono at `sr`.
+
+    Parameters
+    ----------
+    path
+        Any audio file; the container and codec are recognised by content, not by extension.
+    sr
+        Sample rate of the result [Hz].
+    spans
+        (start, duration) of each part [s], in ascending order; None means the whole file.
+
+    Returns
+    -------
+    One `Excerpt` per span that lies within the file, shorter than asked where the file ends.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be opened or decoded, or a sample is not a finite number.
+    """
+    with AudioFile(path) as file:
+        return file.read_all(sr) if spans is None else file.read(sr, spans)
+
+
+class AudioFile:
+    """An open audio file that excerpts can be read from, in any order.
+
+    Use it as a context manager. All failures are `AudioError`.
+    """
+
+    def __init__(self, path: str | bytes | os.PathLike[str]):
+        name = os.fsdecode(path)
+        try:
+            size = Path(name).stat().st_size
+            if not Path(name).is_file():
+                raise AudioError("not a regular file; give the path of an audio file")
+            if size == 0:
+                raise AudioError("the file is empty (0 bytes)")
+            self._container = av.open(name, metadata_errors="ignore")
+        except AudioError:
+            raise
+        except FileNotFoundError as error:
+            raise AudioError("no such file") from error
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            raise AudioError(f"cannot be opened as audio ({_reason(error)})") from error
+        streams = self._container.streams.audio
+        if not streams:
+            self._container.close()
+            raise AudioError("there is no audio stream in this file")
+        self._stream = streams[0]
+        # One thread a file: the parallelism is over tracks.
+        self._stream.thread_type = "NONE"
+
+    def __enter__(self) -> AudioFile:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._container.close()
+
+    @property
+    def duration(self) -> float | None:
+        """Length in seconds as the container states it; None if it does not."""
+        stream = self._stream
+        if stream.duration is not None and stream.time_base is not None:
+            seconds = float(stream.duration * stream.time_base)
+        elif self._container.duration is not None:
+            seconds = self._container.duration / av.time_base
+        else:
+            return None
+        return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+    def read_all(self, sr: int) -> list[Excerpt]:
+        """The whole file as one excerpt (at most `MAX_DURATION` of it)."""
+        return self.read(sr, [(0.0, MAX_DURATION)])
+
+    def read(self, sr: int, spans: Sequence[tuple[float, float]]) -> list[Excerpt]:
+        """Excerpts at `spans`, see `read_excerpts`."""
+        excerpts = []
+        for start, duration in spans:
+            excerpt = self._read_span(sr, start, duration)
+            if excerpt.audio.size:
+                if not np.isfinite(excerpt.audio).all():
+                    raise AudioError("contains samples that are not finite numbers (NaN or Inf)")
+                excerpts.append(excerpt)
+        return excerpts
+
+    def _read_span(self, sr: int, start: float, duration: float) -> Excerpt:
+        # Resampling is a filter with a memory: a fresh one for each contiguous run of frames.
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=sr)
+        chunks: list[np.ndarray] = []
+        begin = None  # [s] position of the first decoded sample that is kept
+        n_wanted = math.ceil((start + duration) * sr)  # upper bound, corrected once begin is known
+        n_samples = 0
+        for time, frame in self._frames_from(max(0.0, start - PREROLL)):
+            if begin is None:
+                begin = time
+                n_wanted = round((start + duration - begin) * sr)
+            frame.pts = None  # let the resampler count samples; file timestamps may jitter
+            for resampled in resampler.resample(frame):
+                chunk = resampled.to_ndarray()[0]
+                chunks.append(chunk)
+                n_samples += chunk.size
+            if n_samples >= n_wanted:
+                break
+        else:
+            for resampled in resampler.resample(None) if begin is not None else ():
+                chunks.append(resampled.to_ndarray()[0])
+        if begin is None:
+            return Excerpt(np.zeros(0, np.float32), start)
+        audio = np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
+        skip = max(0, round((start - begin) * sr))
+        return Excerpt(np.ascontiguousarray(audio[skip:n_wanted]), max(start, begin))
+
+    def _frames_from(self, start: float) -> Iterator[tuple[float, av.AudioFrame]]:
+        """Decoded frames with their time [s], beginning with the one that holds `start`."""
+        stream = self._stream
+        time_base = float(stream.time_base or 1 / 1e6)
+        origin = (stream.start_time or 0) * time_base
+        try:
+            if start > 0 or self._started:
+                target = int((origin + start) / time_base)
+                try:
+                    self._container.seek(target, stream=stream, backward=True)
+                except av.error.FFmpegError:
+                    # Not every demuxer can seek (raw streams): decode up to the position instead.
+                    self._container.seek(0)
+            self._started = True
+            time = 0.0
+            n_bad = 0
+            packets = self._container.demux(stream)
+            n_frames = 0
+            while True:
+                try:
+                    packet = next(packets)
+                    frames = packet.decode()
+                except StopIteration:
+                    break
+                except av.error.InvalidDataError:
+                    # One damaged packet in a file that is otherwise fine is nothing to give up for.
+                    n_bad += 1
+                    if n_bad > 100 and n_frames == 0:
+                        raise
+                    continue
+                for frame in frames:
+                    n_frames += 1
+                    if frame.pts is not None:
+                        time = frame.pts * time_base - origin
+                    length = frame.samples / frame.sample_rate
+                    if time + length > start:
+                        yield time, frame
+                    time += length
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            raise AudioError(f"cannot be decoded ({_reason(error)})") from error
+
+    _started = False
+
+
+def check(excerpts: Sequence[Excerpt], sr: int) -> None:
+    """Refuse what holds no music.
+
+    Raises
+    ------
+    AudioError
+        If all excerpts together are shorter than `MIN_DURATION` or none rises above `SILENCE`.
+    """
+    duration = sum(excerpt.audio.size for excerpt in excerpts) / sr
+    if duration == 0:
+        raise AudioError("no audio could be decoded")
+    if duration < MIN_DURATION:
+        raise AudioError(f"too short ({duration:.2f} s; at least {MIN_DURATION:g} s are needed)")
+    if max(float(np.abs(excerpt.audio).max()) for excerpt in excerpts) < SILENCE:
+        raise AudioError("silent (no sample above -80 dB)")
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0]

@@ -1,0 +1,184 @@
+"""Model files: tensors and plain values in one safetensors file, named by its own hash.
+
+The file holds everything that is needed to rebuild the model: configuration, mel filterbank,
+weights, calibration, and a card that says what it was trained on. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from .config import FrontEnd, Model, TempoGrid, Windows
+from .errors import CheckpointError, ConfigError
+from .model import TempoNet
+
+LAYOUT = 1  # raised whenever a reader of the previous layout would misread the file
+SUFFIX = ".safetensors"
+SHIPPED = Path(__file__).parent / "models"
+_NAME = re.compile(r"^(?P<name>[a-z]+-\d{8})-(?P<hash>[0-9a-f]{8})\.safetensors$")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model as it is used: network in evaluation mode, configuration and calibration."""
+
+    name: str  # task and date, e.g. `tempo-20261121`
+    hash: str  # first 8 hex digits of the file's SHA-256
+    front_end: FrontEnd
+    windows: Windows
+    grid: TempoGrid
+    model: Model
+    filterbank: Tensor  # (n_mels, n_fft // 2 + 1)
+    network: TempoNet
+    temperature: float  # the logits are divided by it
+    card: Mapping[str, Any]  # data, recipe, seed, figures
+
+    @property
+    def source(self) -> str:
+        """What is written into `tempo_source`: `model:<name>@<hash>`."""
+        return f"model:{self.name}@{self.hash}"
+
+
+def save(
+    folder: Path,
+    task: str,
+    network: TempoNet,
+    filterbank: Tensor,
+    configs: Mapping[str, FrontEnd | Windows | TempoGrid | Model],
+    temperature: float,
+    card: Mapping[str, Any],
+    date: datetime.date | None = None,
+) -> Path:
+    """Write a checkpoint atomically and return its path, `<task>-<date>-<hash>.safetensors`.
+
+    Parameters
+    ----------
+    configs
+        The four configurations under `front_end`, `windows`, `grid` and `model`.
+    """
+    tensors = {f"network.{k}": v.contiguous() for k, v in network.state_dict().items()}
+    tensors["filterbank"] = filterbank.contiguous()
+    header = {
+        "layout": LAYOUT,
+        "task": task,
+        "temperature": temperature,
+        "card": dict(card),
+        **{name: config.to_dict() for name, config in configs.items()},
+    }
+    data = save_tensors(tensors, {"header": json.dumps(header, sort_keys=True)})
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    day = (date or datetime.date.today()).strftime("%Y%m%d")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{task}-{day}-{digest}{SUFFIX}"
+    temporary = path.with_suffix(".part")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    return path
+
+
+def load(path: Path) -> Checkpoint:
+    """Read, verify and rebuild a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, does not match the hash in its name, or is of another layout.
+    """
+    match = _NAME.match(path.name)
+    if match is None:
+        raise CheckpointError(
+            f"{path}: a model file is named <task>-<date>-<8 hex digits>{SUFFIX}; do not rename it"
+        )
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    if digest != match["hash"]:
+        raise CheckpointError(
+            f"{path}: the content does not match its name (SHA-256 begins with {digest}); the file "
+            "is damaged or was altered, install it again"
+        )
+    try:
+        header = json.loads(_metadata(data)["header"])
+        if header["layout"] != LAYOUT:
+            raise CheckpointError(
+                f"{path}: layout {header['layout']}, this version reads {LAYOUT}; "
+                "install a matching version of beets-tempo"
+            )
+        tensors = load_tensors(data)
+        front_end = FrontEnd.from_dict(header["front_end"])
+        grid = TempoGrid.from_dict(header["grid"])
+        model = Model.from_dict(header["model"])
+        network = TempoNet(front_end, grid, model)
+        filterbank = tensors.pop("filterbank")
+        network.load_state_dict(
+            {name.removeprefix("network."): value for name, value in tensors.items()}, strict=True
+        )
+        return Checkpoint(
+            name=match["name"],
+            hash=digest,
+            front_end=front_end,
+            windows=Windows.from_dict(header["windows"]),
+            grid=grid,
+            model=model,
+            filterbank=filterbank,
+            network=network.eval().requires_grad_(False),
+            temperature=float(header["temperature"]),
+            card=header["card"],
+        )
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{path}: is not a usable model file ({reason})") from error
+
+
+def available(folder: Path = SHIPPED) -> list[Path]:
+    """Model files in `folder`, oldest first."""
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if _NAME.match(path.name))
+
+
+def resolve(model: str | os.PathLike[str]) -> Path:
+    """The file of a model given as `default`, as a shipped model's name, or as a path.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none.
+    """
+    shipped = available()
+    text = os.fspath(model)
+    if text == "default":
+        if not shipped:
+            raise CheckpointError(f"no model in {SHIPPED}; install beets-tempo again")
+        return shipped[-1]
+    for path in shipped:
+        if text in (path.stem, path.name, path.stem.rpartition("-")[0]):
+            return path
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path
+    names = ", ".join(p.stem for p in shipped) or "none"
+    raise CheckpointError(f"no model {text!r}: not a file, and not one of the shipped: {names}")
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The string metadata of safetensors bytes (its reader offers them for files only)."""
+    length = int.from_bytes(data[:8], "little")
+    return dict(json.loads(data[8 : 8 + length])["__metadata__"])

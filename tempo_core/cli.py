@@ -1,0 +1,198 @@
+"""`tempo-core`: the engine on the command line, without beets."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from .errors import AudioError, TempoError
+
+if TYPE_CHECKING:
+    from .estimate import Estimate, Estimator
+
+COLUMNS = ("path", "bpm", "confidence", "paces", "key", "key_confidence", "error")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One file of a run: an estimate, or what is wrong."""
+
+    path: str
+    estimate: Estimate | None
+    error: str | None
+
+
+class Writer(Protocol):
+    """How rows are printed; `row` as each gets ready, `end` once after the last."""
+
+    def row(self, row: Row) -> None: ...
+    def end(self) -> None: ...
+
+
+class TextWriter:
+    """For people: one line a file, failures on stderr."""
+
+    def row(self, row: Row) -> None:
+        if row.estimate is None:
+            click.echo(f"{row.path}: {row.error}", err=True)
+            return
+        from .paces import format_paces
+
+        e = row.estimate
+        paces = format_paces(e.paces)
+        click.echo(f"{row.path}: {e.bpm:.2f} BPM (confidence {e.confidence:.2f}) paces {paces}")
+
+    def end(self) -> None:
+        pass
+
+
+class TsvWriter:
+    """A header line, then one row a file; the numbers of a failed file are empty."""
+
+    def __init__(self) -> None:
+        self._writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
+        self._writer.writerow(COLUMNS)
+
+    def row(self, row: Row) -> None:
+        values = record(row)
+        paces = values["paces"]
+        if row.estimate is not None:
+            from .paces import format_paces
+
+            paces = format_paces(row.estimate.paces)
+        cells = {**values, "paces": paces}
+        self._writer.writerow(["" if cells[c] is None else cells[c] for c in COLUMNS])
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        pass
+
+
+class JsonWriter:
+    """One array of objects, printed as the files get ready."""
+
+    def __init__(self) -> None:
+        self._first = True
+
+    def row(self, row: Row) -> None:
+        click.echo(("[\n" if self._first else ",\n") + json.dumps(record(row)), nl=False)
+        self._first = False
+
+    def end(self) -> None:
+        click.echo("[]" if self._first else "\n]")
+
+
+WRITERS: dict[str, type[TextWriter] | type[TsvWriter] | type[JsonWriter]] = {
+    "text": TextWriter,
+    "tsv": TsvWriter,
+    "json": JsonWriter,
+}
+
+
+def record(row: Row) -> dict[str, object]:
+    """A row as plain values by column name; None where there is nothing to say."""
+    values: dict[str, object] = dict.fromkeys(COLUMNS)
+    values["path"] = row.path
+    values["error"] = row.error
+    if row.estimate is not None:
+        values.update(dataclasses.asdict(row.estimate))
+        values["paces"] = [dataclasses.asdict(pace) for pace in row.estimate.paces]
+    return values
+
+
+def estimate_files(estimator: Estimator, paths: list[str], jobs: int) -> Iterator[Row]:
+    """Estimate files in `jobs` threads; rows come in the order of the paths."""
+    import joblib
+
+    def one(path: str) -> Row:
+        try:
+            return Row(path, estimator.estimate(path), None)
+        except AudioError as error:
+            return Row(path, None, str(error))
+
+    tasks = (joblib.delayed(one)(path) for path in paths)
+    yield from joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(tasks)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="beets-tempo")
+def main() -> None:
+    """Estimate the tempo of audio files."""
+
+
+def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
+    if value == "all":
+        return value
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter("give a whole number from 1 on, or 'all'")
+    return int(value)
+
+
+@main.command()
+@click.option(
+    "--format", "form", type=click.Choice(sorted(WRITERS)), default="text", show_default=True
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
+    help="Files at a time.",
+)  # fmt: skip
+@click.option(
+    "--windows", callback=_windows, default="6", show_default=True, metavar="N|all",
+    help="Windows of 12 s to listen to at most, or the whole file.",
+)  # fmt: skip
+@click.option(
+    "--model", default="default", show_default=True, help="Name or path of a model, see `models`."
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+def estimate(form: str, jobs: int, windows: int | str, model: str, files: tuple[str, ...]) -> None:
+    """Estimate the tempo of FILES.
+
+    A file that fails keeps its row, with the reason in `error`, and makes the exit status 1.
+    """
+    from .estimate import Estimator
+
+    try:
+        estimator = Estimator(model=model, windows=windows)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
+    writer: Writer = WRITERS[form]()
+    failed = 0
+    for row in estimate_files(estimator, list(files), jobs):
+        writer.row(row)
+        failed += row.error is not None
+    writer.end()
+    if failed:
+        click.echo(f"{failed} of {len(files)} files failed", err=True)
+        sys.exit(1)
+
+
+@main.command()
+def models() -> None:
+    """List the installed models; the one in use is marked."""
+    from . import checkpoint
+
+    default = checkpoint.resolve("default") if checkpoint.available() else None
+    failed = False
+    for path in checkpoint.available():
+        try:
+            model = checkpoint.load(path)
+        except TempoError as error:
+            click.echo(f"  {path.stem}  unusable: {error}", err=True)
+            failed = True
+            continue
+        size = path.stat().st_size / 1e3
+        mark = "*" if path == default else " "
+        click.echo(f"{mark} {path.stem}  {size:.0f} kB  {model.card.get('summary', '')}")
+    if default is None or failed:
+        raise click.ClickException("no usable model is installed; install beets-tempo again")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""The ladder from audio to an estimate: `from_features` → `from_excerpts` → `Estimator.estimate`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from . import checkpoint, paces, refine, windows
+from .audio import AudioFile, Excerpt, check
+from .checkpoint import Checkpoint
+from .errors import ConfigError
+from .features import mel_spectrogram
+from .paces import Pace
+from .tasks import TASKS, tempo
+
+# If the first windows of a track all name the tempo of their mean, further ones change nothing but
+# the time it takes.
+AGREED_MASS = 0.5
+DEFAULT_WINDOWS = 6
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is known about one track.
+
+    `bpm` has two decimals; `confidence` is calibrated, in 0..1; `paces` are the tempi one can move
+    to, most probable first. `key` is None where it was not estimated.
+    """
+
+    bpm: float
+    confidence: float
+    paces: tuple[Pace, ...]
+    key: str | None = None
+    key_confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The windows of one track after the network: everything decoding needs.
+
+    `scores` are (n_windows, n_bins) tempo posteriors, `pulse` (2, n_bins) the periodicity map
+    averaged over bands and windows, `envelopes` the onset envelopes with their start times.
+    """
+
+    scores: Tensor
+    pulse: Tensor
+    envelopes: tuple[refine.Envelope, ...]
+
+
+def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Analysis:
+    """Run the network over all windows of (features (n_mels, n_frames), start [s]) pieces."""
+    task = TASKS["tempo"]
+    fps, grid = model.front_end.fps, model.grid
+    pieces = [windows.sliding_windows(f, fps, model.windows) for f, _ in features]
+    scores, pulses = [], []
+    for batch in windows.group_by_length(pieces):
+        periodicity, statistics = task.view(batch, fps, grid)
+        logits = model.network(periodicity, statistics)
+        scores.append(task.activate(logits, grid, model.temperature))
+        pulses.append(periodicity.mean(dim=2))
+    envelopes = tuple(refine.envelope(f, start) for f, start in features)
+    return Analysis(torch.cat(scores), torch.cat(pulses).mean(dim=0), envelopes)
+
+
+def merge(parts: Sequence[Analysis]) -> Analysis:
+    """One analysis from several of the same track."""
+    n = torch.tensor([float(len(p.scores)) for p in parts])
+    pulse = torch.stack([p.pulse for p in parts])
+    return Analysis(
+        torch.cat([p.scores for p in parts]),
+        (pulse * (n / n.sum())[:, None, None]).sum(dim=0),
+        tuple(e for p in parts for e in p.envelopes),
+    )
+
+
+def agreed(analysis: Analysis, model: Checkpoint) -> bool:
+    """Whether every window on its own gives the tempo that all give together, and surely."""
+    task, grid = TASKS["tempo"], model.grid
+    peak = task.decode(task.pool(analysis.scores), grid)
+    if peak.mass < AGREED_MASS:
+        return False
+    singles = [task.decode(scores, grid).bpm for scores in analysis.scores]
+    return all(abs(bpm / peak.bpm - 1) <= tempo.TOLERANCE for bpm in singles)
+
+
+def from_analysis(
+    analysis: Analysis, model: Checkpoint, bpm_range: tuple[float, float] | None = None
+) -> Estimate:
+    """Decode an analysed track: pool, pick the peak, refine it, judge the other paces."""
+    task, grid = TASKS["tempo"], model.grid
+    posterior = task.pool(analysis.scores)
+    if bpm_range is not None:
+        posterior = tempo.prefer(posterior, grid, bpm_range)
+    peak = task.decode(posterior, grid)
+    bpm = refine.refine(analysis.envelopes, peak.bpm, model.front_end.fps)
+    return Estimate(
+        bpm=round(bpm, 2),
+        confidence=round(min(1.0, peak.mass), 4),
+        paces=paces.estimate_paces(bpm, posterior, analysis.pulse, grid),
+    )
+
+
+def from_excerpts(
+    excerpts: Sequence[Excerpt], model: Checkpoint, bpm_range: tuple[float, float] | None = None
+) -> Estimate:
+    """Estimate from decoded audio at the model's sample rate.
+
+    Raises
+    ------
+    AudioError
+        If the excerpts are silent or too short.
+    """
+    check(excerpts, model.front_end.sr)
+    with torch.inference_mode():
+        return from_analysis(analyse(_features(excerpts, model), model), model, bpm_range)
+
+
+def _features(excerpts: Sequence[Excerpt], model: Checkpoint) -> list[tuple[Tensor, float]]:
+    return [
+        (mel_spectrogram(torch.from_numpy(e.audio), model.front_end, model.filterbank), e.start)
+        for e in excerpts
+    ]
+
+
+class Estimator:
+    """A loaded model: load once, use often, from any number of threads.
+
+    Parameters
+    ----------
+    model
+        `default`, the name of a shipped model, or the path of a model file.
+    windows
+        How many windows of a track to listen to at most, or `all` for the whole track.
+    bpm_range
+        (lowest, highest) tempo [BPM] to prefer: an answer outside is moved by octaves into it where
+        possible. None: as people count, by the model's judgement.
+
+    Raises
+    ------
+    CheckpointError
+        If the model is missing, damaged or altered.
+    ConfigError
+        If a parameter is out of range.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "default",
+        windows: int | str = DEFAULT_WINDOWS,
+        bpm_range: tuple[float, float] | None = None,
+    ):
+        if windows != "all" and (not isinstance(windows, int) or windows < 1):
+            raise ConfigError(f"windows is {windows!r}; give a whole number from 1 on, or 'all'")
+        if bpm_range is not None and not 0 < bpm_range[0] < bpm_range[1]:
+            raise ConfigError(f"range is {bpm_range!r}; give two tempi in BPM, the lower one first")
+        self._n_windows = None if windows == "all" else int(windows)
+        self._bpm_range = bpm_range
+        self._model = checkpoint.load(checkpoint.resolve(model))
+        # The parallelism is over tracks; threads inside of an operation would only fight for cores.
+        torch.set_num_threads(1)
+
+    @property
+    def source(self) -> str:
+        """Who speaks, as written into `tempo_source`: `model:<name>@<hash>`."""
+        return self._model.source
+
+    def estimate(self, path: str | bytes | os.PathLike[str]) -> Estimate:
+        """Estimate the tempo of one file.
+
+        Raises
+        ------
+        AudioError
+            If the file is missing, unreadable, silent or too short.
+        """
+        model = self._model
+        with AudioFile(path) as file, torch.inference_mode():
+            spans = windows.decode_spans(file.duration, model.windows, self._n_windows)
+            if spans is None:
+                return from_excerpts(
+                    file.read_all(model.front_end.sr), model, self._bpm_range
+                )
+            excerpts: list[Excerpt] = []
+            parts: list[Analysis] = []
+            for round_ in windows.coarse_first(len(spans)):
+                new = file.read(model.front_end.sr, [spans[k] for k in round_])
+                excerpts += new
+                if new:
+                    parts.append(analyse(_features(new, model), model))
+                    if agreed(merge(parts), model):
+                        break
+            check(excerpts, model.front_end.sr)
+            return from_analysis(merge(parts), model, self._bpm_range)
+
+
+def estimate_file(path: str | bytes | os.PathLike[str], **options: object) -> Estimate:
+    """Estimate one file with a freshly loaded model; `options` are those of `Estimator`.
+
+    For more than one file make an `Estimator` and keep it.
+    """
+    return Estimator(**options).estimate(path)  # type: ignore[arg-type]

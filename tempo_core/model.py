@@ -1,0 +1,96 @@
+"""The tempo network, readable on one screen.
+
+Where is the rate? Small convolutions over (band, tempo) that pool over bands only, then copies of
+the result shifted by simple ratios side by side: on a logarithmic tempo axis a harmonic is a fixed
+shift, so the network sees for every tempo what happens at its half, double, third and triple. All of
+this is shift-equivariant: every tempo it learns helps every other.
+
+Which octave? A small branch sees the sound (level and onset statistics of the mel bands) and the
+pooled rhythm, and adds a smooth log-prior over the axis. It carries the counting convention, and is
+the part to adapt to a user.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .config import FrontEnd, Model, TempoGrid
+
+# Tempo relations that are stacked: metrical levels in duple and triple metre.
+RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
+N_STATISTICS = 4  # per band: mean and deviation of level and of onset strength
+
+
+class TempoNet(nn.Module):
+    """Periodicity map and band statistics in, one logit a tempo out."""
+
+    def __init__(self, front_end: FrontEnd, grid: TempoGrid, model: Model):
+        super().__init__()
+        # Neighbouring bands are alike, so the first layer may take them in pairs.
+        blocks: list[nn.Module] = [nn.AvgPool2d((2, 1))]
+        n_in, n_bands = 2, front_end.n_mels // 2
+        for n_out in model.channels:
+            blocks += [
+                nn.Conv2d(n_in, n_out, (3, 5), padding=(1, 2)),
+                nn.BatchNorm2d(n_out),
+                nn.ELU(),
+                nn.MaxPool2d((2, 1)),
+            ]
+            n_in, n_bands = n_out, n_bands // 2
+        self.blocks = nn.Sequential(*blocks)
+        self.bands = nn.Sequential(nn.Conv2d(n_in, n_in, (n_bands, 1)), nn.ELU())
+        self.shifts = [round(grid.bins_per_octave * math.log2(ratio)) for ratio in RATIOS]
+        self.rate = nn.Sequential(
+            nn.Dropout(model.dropout),
+            nn.Conv1d(len(RATIOS) * n_in, model.n_rate, 1),
+            nn.ELU(),
+            nn.Conv1d(model.n_rate, model.n_rate, 5, padding=2),
+            nn.BatchNorm1d(model.n_rate),
+            nn.ELU(),
+        )
+        self.peak = nn.Conv1d(model.n_rate, 1, 1)
+        self.timbre = nn.Sequential(
+            nn.BatchNorm1d(N_STATISTICS * front_end.n_mels),
+            nn.Dropout(model.dropout),
+            nn.Linear(N_STATISTICS * front_end.n_mels, model.n_timbre),
+            nn.ELU(),
+        )
+        self.prior = nn.Sequential(
+            nn.Linear(model.n_timbre + 2 * model.n_rate, model.n_timbre),
+            nn.ELU(),
+            nn.Dropout(model.dropout),
+            nn.Linear(model.n_timbre, model.n_prior),
+        )
+        self.n_bins = grid.n_bins
+
+    def forward(self, periodicity: Tensor, statistics: Tensor) -> Tensor:
+        """(batch, 2, n_mels, n_bins), (batch, 4 * n_mels) → logits (batch, n_bins)."""
+        x = self.blocks(periodicity)  # (batch, channels, n_bands, n_bins)
+        x = self.bands(x).squeeze(2)  # (batch, channels, n_bins)
+        x = torch.cat([_shifted(x, s) for s in self.shifts], dim=1)  # (batch, 9 * channels, n_bins)
+        x = self.rate(x)  # (batch, n_rate, n_bins)
+        logits = self.peak(x).squeeze(1)  # (batch, n_bins)
+        pooled = torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)  # (batch, 2 * n_rate)
+        prior = self.prior(torch.cat([self.timbre(statistics), pooled], dim=1))  # (batch, n_prior)
+        # Few knots, linearly interpolated: the prior can lean towards a region of the axis but
+        # cannot draw a peak of its own.
+        prior = nn.functional.interpolate(
+            prior[:, None], self.n_bins, mode="linear", align_corners=True
+        )
+        return logits + prior.squeeze(1)
+
+
+def band_statistics(compressed: Tensor, onsets: Tensor) -> Tensor:
+    """(..., n_mels, n_frames) twice → (..., 4 * n_mels): what the sound is like, without rhythm."""
+    parts = [compressed.mean(-1), compressed.std(-1), onsets.mean(-1), onsets.std(-1)]
+    return torch.cat(parts, dim=-1)
+
+
+def _shifted(x: Tensor, shift: int) -> Tensor:
+    """`x[..., k + shift]` at position k; zero where that is off the axis."""
+    if shift >= 0:
+        return nn.functional.pad(x[..., shift:], (0, shift))
+    return nn.functional.pad(x[..., :shift], (-shift, 0))

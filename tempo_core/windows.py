@@ -1,0 +1,75 @@
+"""How a track is cut up: where to decode it, and how its frames become model inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .config import Windows
+
+# Intros and endings are where a track is least like itself.
+EDGE = 0.08  # of the duration, at both ends
+
+
+def decode_spans(
+    duration: float | None, windows: Windows, n_windows: int | None
+) -> list[tuple[float, float]] | None:
+    """Where to decode a track of `duration` [s]: `n_windows` (start, duration) spans [s].
+
+    They are spread evenly between the edges. None means that the whole file is to be read: because
+    all of it is wanted (`n_windows` None), because its length is unknown, or because the windows
+    would cover it anyway.
+    """
+    if n_windows is None or duration is None:
+        return None
+    length = windows.duration
+    if duration <= n_windows * length:
+        return None
+    first = EDGE * duration
+    last = max(first, (1 - EDGE) * duration - length)
+    if n_windows == 1:
+        return [((duration - length) / 2, length)]
+    step = (last - first) / (n_windows - 1)
+    return [(first + k * step, length) for k in range(n_windows)]
+
+
+def coarse_first(n: int) -> list[list[int]]:
+    """Indices 0..n-1 in rounds: a few spread over the track, then the rest.
+
+    The first round decides whether the others are needed.
+    """
+    first = sorted({round(k * (n - 1) / 2) for k in range(3)}) if n > 3 else list(range(n))
+    rest = [k for k in range(n) if k not in first]
+    return [first, rest] if rest else [first]
+
+
+def window_starts(n_frames: int, length: int, hop: int) -> list[int]:
+    """First frames of sliding windows; the last one ends at the last frame.
+
+    A track shorter than a window is one window of its own length.
+    """
+    if n_frames <= length:
+        return [0]
+    starts = list(range(0, n_frames - length + 1, hop))
+    if starts[-1] != n_frames - length:
+        starts.append(n_frames - length)
+    return starts
+
+
+def sliding_windows(features: Tensor, fps: float, windows: Windows) -> Tensor:
+    """(n_mels, n_frames) → (n_windows, n_mels, window length in frames), contiguous copies."""
+    length = math.ceil(windows.duration * fps)
+    hop = round(windows.hop * fps)
+    starts = window_starts(features.shape[-1], length, hop)
+    return torch.stack([features[:, s : s + length] for s in starts])
+
+
+def group_by_length(batches: Sequence[Tensor]) -> list[Tensor]:
+    """Concatenate window batches of equal length, so that each length is one forward pass."""
+    groups: dict[int, list[Tensor]] = {}
+    for batch in batches:
+        groups.setdefault(batch.shape[-1], []).append(batch)
+    return [torch.cat(group) for group in groups.values()]

@@ -1,0 +1,57 @@
+"""Augmentation in two steps: draw the parameters once, then apply them to the input and the label.
+
+All of it happens on what the network sees. A time stretch is a shift of the logarithmic tempo axis,
+a change of tone a smooth curve added to the log-compressed band levels, a missing part of the
+spectrum a run of bands set to zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .dataset import MARGIN
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is done to one window."""
+
+    shift: int  # [bins] of the tempo axis; the label is multiplied by 2 ** (shift / bins_per_octave)
+    tone: NDArray[np.float32]  # (n_mels,) added to the mean levels
+    masked: slice  # bands that are silenced
+
+    def stretch(self, bins_per_octave: int) -> float:
+        """Factor on the tempo."""
+        return float(2.0 ** (self.shift / bins_per_octave))
+
+
+def draw(rng: np.random.Generator, n_mels: int) -> Change:
+    """Parameters of one augmentation."""
+    shift = int(rng.integers(-MARGIN, MARGIN + 1)) if rng.random() < 0.8 else 0
+    knots = rng.normal(0.0, 0.3, 5)  # a smooth random equaliser
+    tone = np.interp(np.linspace(0, 4, n_mels), np.arange(5), knots).astype(np.float32)
+    n_masked = int(rng.integers(1, n_mels // 4)) if rng.random() < 0.3 else 0
+    first = int(rng.integers(0, n_mels - n_masked + 1))
+    return Change(shift, tone, slice(first, first + n_masked))
+
+
+def apply_to_map(periodicity: np.ndarray, change: Change) -> NDArray[np.float32]:
+    """(2, n_mels, n_bins + 2 * MARGIN) → (2, n_mels, n_bins), stretched and masked.
+
+    A track played faster has its peaks further up the axis, so the cut begins further down.
+    """
+    first = MARGIN - change.shift
+    result = periodicity[..., first : first + periodicity.shape[-1] - 2 * MARGIN].astype(np.float32)
+    result[:, change.masked] = 0.0
+    return result
+
+
+def apply_to_statistics(statistics: np.ndarray, change: Change) -> NDArray[np.float32]:
+    """(4 * n_mels,) → the same, with another tone and the masked bands silent."""
+    result = statistics.reshape(4, -1).astype(np.float32)
+    result[0] = np.maximum(0.0, result[0] + change.tone)
+    result[:, change.masked] = 0.0
+    return result.ravel()

@@ -1,0 +1,212 @@
+"""Recordings with labels, and their features: one table in, one cached array a recording out.
+
+A *recording* is the unit of every split and of every figure; windows are drawn from it during
+training and never listed.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+import librosa
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from tempo_core.audio import check, read_excerpts
+from tempo_core.config import FrontEnd, TempoGrid, Windows
+from tempo_core.errors import AudioError, ConfigError
+from tempo_core.features import mel_spectrogram
+from tempo_core.tasks import tempo
+from tempo_core.windows import sliding_windows
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One labelled recording.
+
+    `tempi` are (BPM, weight) with weights that sum to 1: a single pair, or several readings where
+    the label is only sure up to an octave. `alternatives` are other tempi that are published or
+    plausible; they are for evaluation.
+    """
+
+    path: Path
+    source: str
+    tempi: tuple[tuple[float, float], ...]
+    split: str
+    group: str  # what must not be on both sides of a split: the artist, or the song
+    alternatives: tuple[float, ...] = ()
+
+    @property
+    def bpm(self) -> float:
+        """The tempo people count [BPM]."""
+        return self.tempi[0][0]
+
+
+def filterbank(front_end: FrontEnd) -> torch.Tensor:
+    """(n_mels, n_fft // 2 + 1) Slaney-style triangular mel filters, from librosa."""
+    return torch.from_numpy(
+        librosa.filters.mel(
+            sr=front_end.sr,
+            n_fft=front_end.n_fft,
+            n_mels=front_end.n_mels,
+            fmin=front_end.fmin,
+            fmax=front_end.fmax,
+        )
+    )
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    if not table.exists():
+        raise ConfigError(f"no table {table}; give the folder that holds it")
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def read_songs(folder: Path) -> list[Recording]:
+    """`songs.tsv`: popular songs, the tempo as people count it."""
+    return [
+        Recording(
+            folder / row["file"], "songs", ((float(row["bpm"]), 1.0),), row["split"], row["artist"],
+            tuple(float(x) for x in row["alt"].split(";") if x),
+        )
+        for row in _rows(folder / "songs.tsv")
+    ]  # fmt: skip
+
+
+def read_rhythm(folder: Path, doubtful: bool = False) -> list[Recording]:
+    """`rhythm.tsv`: rhythm-game songs; with `doubtful` also those whose chart no audio supports."""
+    return [
+        Recording(
+            folder / row["file"], "rhythm", ((float(row["bpm"]), 1.0),), row["split"], row["song"]
+        )
+        for row in _rows(folder / "rhythm.tsv")
+        if doubtful or not row["doubtful"]
+    ]
+
+
+def read_consensus(folder: Path) -> list[Recording]:
+    """`consensus.tsv`: where only the octave is open, both readings count half."""
+    recordings = []
+    for row in _rows(folder / "consensus.tsv"):
+        bpm = float(row["bpm"])
+        both = row["agreement"] == "octave"
+        tempi = ((bpm, 0.5), (float(row["other_bpm"]), 0.5)) if both else ((bpm, 1.0),)
+        recordings.append(Recording(folder / row["file"], "consensus", tempi, "train", row["file"]))
+    return recordings
+
+
+def read_clips(folder: Path) -> list[Recording]:
+    """`clips.tsv` of `trainer.synthesis`; every tenth clip is kept for validation."""
+    return [
+        Recording(
+            folder / row["file"], f"synthesis:{row['style']}", ((float(row["bpm"]), 1.0),),
+            "validation" if i % 10 == 0 else "train", row["file"],
+        )
+        for i, row in enumerate(_rows(folder / "clips.tsv"))
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Views:
+    """The network's inputs for every window of a recording, on an axis wider than the grid.
+
+    `maps` are (n_windows, 2, n_mels, n_bins + 2 * MARGIN) float16, `statistics`
+    (n_windows, 4 * n_mels) float32. The margin is there because a time stretch is a shift of the
+    tempo axis: training stretches a window by cutting `n_bins` out of it elsewhere.
+    """
+
+    maps: np.ndarray
+    statistics: np.ndarray
+    n_full: int  # the first so many are the windows that the estimator would use
+
+
+MARGIN = 12  # [bins] a third of an octave on a grid of 36
+SHORT = 0.5  # share of a window that the extra, shorter training windows are long
+
+
+def wide(grid: TempoGrid) -> TempoGrid:
+    """The grid with `MARGIN` bins more on both sides."""
+    bpm_min = grid.bpm_min * 2.0 ** (-MARGIN / grid.bins_per_octave)
+    return dataclasses.replace(grid, bpm_min=bpm_min, n_bins=grid.n_bins + 2 * MARGIN)
+
+
+def views_of(path: Path, front_end: FrontEnd, windows: Windows, grid: TempoGrid) -> Views:
+    """Decode a file and compute what the network sees of it, as the estimator does.
+
+    Beside the sliding windows there are half as long ones, so that a short track is nothing new to
+    the network.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be used.
+    """
+    excerpts = read_excerpts(path, front_end.sr, None)
+    check(excerpts, front_end.sr)
+    audio = torch.from_numpy(excerpts[0].audio)
+    features = mel_spectrogram(audio, front_end, filterbank(front_end))
+    short = Windows(windows.duration * SHORT, windows.duration * 2 * SHORT)
+    maps, statistics, counts = [], [], []
+    for plan in (windows, short):
+        pieces = sliding_windows(features, front_end.fps, plan)
+        periodicity, stats = tempo.view(pieces, front_end.fps, wide(grid))
+        maps.append(periodicity.half().numpy())
+        statistics.append(stats.numpy())
+        counts.append(len(pieces))
+    return Views(np.concatenate(maps), np.concatenate(statistics), counts[0])
+
+
+def load_views(
+    recordings: Sequence[Recording],
+    front_end: FrontEnd,
+    windows: Windows,
+    grid: TempoGrid,
+    cache: Path,
+    jobs: int = 2,
+) -> list[Views]:
+    """Views of every recording, in order, from the cache or computed and put there.
+
+    The cache is keyed by the file's content and the configuration, so nothing stale can be read; an
+    interrupted run goes on where it stopped.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    tasks = (joblib.delayed(_cached)(r.path, front_end, windows, grid, cache) for r in recordings)
+    results = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    views = []
+    for path in tqdm(results, total=len(recordings), unit="file", desc="reading audio"):
+        with np.load(path, allow_pickle=False) as arrays:
+            views.append(Views(arrays["maps"], arrays["statistics"], int(arrays["n_full"])))
+    return views
+
+
+def _cached(
+    path: Path, front_end: FrontEnd, windows: Windows, grid: TempoGrid, cache: Path
+) -> Path:
+    torch.set_num_threads(1)
+    key = hashlib.sha256(path.read_bytes())
+    for config in (front_end, windows, grid):
+        key.update(config.digest().encode())
+    target = cache / f"{key.hexdigest()[:32]}.npz"
+    if not target.exists():
+        try:
+            views = views_of(path, front_end, windows, grid)
+        except AudioError as error:
+            raise AudioError(f"{path}: {error}") from error
+        temporary = target.with_suffix(f".{os.getpid()}.part")
+        with temporary.open("wb") as file:
+            np.savez(file, n_full=views.n_full, maps=views.maps, statistics=views.statistics)
+        os.replace(temporary, target)
+    return target
+
+
+def by_split(recordings: Iterable[Recording], split: str) -> list[Recording]:
+    """The recordings of one split."""
+    return [r for r in recordings if r.split == split]
