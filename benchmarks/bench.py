@@ -17,6 +17,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -97,8 +98,9 @@ def tracks(
     if missing:
         print(f"generating {len(missing)} tracks in {folder} …", file=sys.stderr)
         # "spawn", for a fork would hand this process's memory down and the other way round.
-        with multiprocessing.get_context("spawn").Pool() as pool:
-            pool.starmap(_generate, missing)
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(mp_context=context) as pool:
+            list(pool.map(_generate, *zip(*missing, strict=True)))
     return [job[0] for job in jobs]
 
 
