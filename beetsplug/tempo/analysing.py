@@ -1,0 +1,204 @@
+"""Which tracks need an analysis, the threads that do it, and what a result does to an item."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+import queue
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tempo_core.paces import RATIOS, format_paces, pace_at, parse_paces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from beets.library import Item
+
+    from tempo_core import Estimate
+
+# A tag within 4 % of a pace is that pace, said with less precision or at another octave: the
+# tolerance of "Accuracy 1" in tempo evaluation (Gouyon et al. 2006, doi:10.1109/TSA.2005.858509).
+TOLERANCE = 0.04
+PACE_FIELDS = {"tempo_half": 0.5, "tempo_double": 2, "tempo_triple": 3}
+
+
+class Verdict(enum.Enum):
+    """What an analysis meant for an item."""
+
+    SET = "the tempo is the analysis's"
+    KEPT = "somebody's tempo was kept; the analysis agrees with it"
+    CONFLICT = "somebody's tempo was kept; the analysis disagrees with it"
+
+
+def round_half_up(tempo: float) -> int:
+    """The whole number for the `bpm` field: 127.5 is 128 and 128.5 is 129.
+
+    beets' own conversion rounds halves to even, mediafile's cuts them off.
+    """
+    return math.floor(tempo + 0.5)
+
+
+def is_done(item: Item) -> bool:
+    """Whether an item carries both a tempo and the record of where it is from.
+
+    The record alone does not count: importing a track again keeps flexible fields and loses `bpm`.
+    """
+    return bool(item.bpm and _own(item, "tempo_bpm") and _own(item, "tempo_source"))
+
+
+def is_ours(item: Item) -> bool:
+    """Whether the item's `bpm` was put there by an analysis, not by a person or another program."""
+    return (
+        is_done(item)
+        and _own(item, "tempo_source").startswith("model:")
+        and item.bpm == round_half_up(_own(item, "tempo_bpm"))
+    )
+
+
+def _own(item: Item, field: str) -> Any:
+    """A flexible field of the item itself: without this, the album's would shine through."""
+    return item.get(field, with_album=False)
+
+
+def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool = False) -> Verdict:
+    """Set the fields that follow from an estimate; neither stores the item nor writes its tags.
+
+    Parameters
+    ----------
+    item
+        Changed in place. A `bpm` other than 0 stays, unless `force`.
+    estimate
+        What the engine found.
+    source
+        Who found it, `model:<name>@<hash>`.
+    force
+        Overwrite `bpm` whoever set it.
+    """
+    tempo, verdict = estimate.bpm, Verdict.SET
+    if item.bpm and not force:
+        agreed = agreeing_tempo(item.bpm, estimate)
+        if agreed is None:
+            verdict = Verdict.CONFLICT
+        else:
+            tempo, source, verdict = agreed, "tag", Verdict.KEPT
+    else:
+        # Setting `bpm` resets the time of the last look at the file, and `beet update` would then
+        # take the old value from there. The file has not changed, so that time still holds.
+        mtime = item.mtime
+        item.bpm = round_half_up(tempo)
+        item.mtime = mtime
+    item.tempo_bpm = tempo
+    item.tempo_confidence = estimate.confidence
+    item.tempo_paces = format_paces(estimate.paces)
+    item.tempo_source = source
+    # From the text, so that a probability that is rounded there decides the same here.
+    counted = dataclasses.replace(estimate, bpm=tempo, paces=parse_paces(item.tempo_paces))
+    for field, ratio in PACE_FIELDS.items():
+        pace = pace_at(counted, ratio)
+        if pace is not None:
+            item[field] = pace
+        elif _own(item, field) is not None:
+            del item[field]
+    return verdict
+
+
+def agreeing_tempo(bpm: float, estimate: Estimate) -> float | None:
+    """The precise tempo behind somebody's BPM, None if it fits no pace of the estimate."""
+    tempi = [estimate.bpm, *(pace.bpm for pace in estimate.paces)]
+    nearest = min(tempi, key=lambda tempo: abs(tempo - bpm))
+    if abs(nearest - bpm) > TOLERANCE * bpm:
+        return None
+    # Paces are rounded to 0.1; a simple multiple of the headline is as precise as that is.
+    precise = min((estimate.bpm * ratio for ratio in RATIOS), key=lambda t: abs(t - nearest))
+    return round(precise if abs(precise - nearest) < 0.01 * nearest else nearest, 2)
+
+
+def estimate_all(
+    estimate: Callable[[bytes], Estimate],
+    items: Iterable[Item],
+    threads: int,
+    stopped: Callable[[], bool],
+) -> Iterator[tuple[Item, Estimate | Exception]]:
+    """Analyse items in parallel and yield each with its result, in the order they get ready.
+
+    Parameters
+    ----------
+    estimate
+        From an absolute path to a result, thread-safe. What it raises is yielded as the result.
+    items
+        Consumed as needed, so that neither items nor results pile up.
+    threads
+        Number of tracks analysed at a time.
+    stopped
+        Asked ten times a second; once it says True, running analyses are abandoned.
+    """
+    # Daemon threads, not an executor: the interpreter waits for an executor's threads at exit, so
+    # that Ctrl-C would last as long as the longest mix being decoded.
+    tasks: queue.SimpleQueue[tuple[int, bytes] | None] = queue.SimpleQueue()
+    results: queue.SimpleQueue[tuple[int, Estimate | Exception]] = queue.SimpleQueue()
+    closing = threading.Event()
+
+    def work() -> None:
+        while (task := tasks.get()) is not None and not closing.is_set():
+            number, path = task
+            try:
+                results.put((number, estimate(path)))
+            except Exception as error:
+                results.put((number, error))
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    remaining = enumerate(items)
+    waiting: dict[int, Item] = {}
+    try:
+        while not stopped():
+            while len(waiting) < 2 * threads and (following := next(remaining, None)):
+                number, item = following
+                waiting[number] = item
+                # beets stores paths relative to the library, and only the calling thread knows
+                # which library: the workers get the absolute path.
+                tasks.put((number, item.path))
+            if not waiting:
+                return
+            try:
+                number, result = results.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            yield waiting.pop(number), result
+    finally:
+        closing.set()
+        for _ in workers:
+            tasks.put(None)
+        # Most tracks take less than this, and a thread that ended cannot disturb the exit.
+        deadline = time.monotonic() + 1
+        for worker in workers:
+            worker.join(max(0, deadline - time.monotonic()))
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into an event, so that it never lands between two writes of one track.
+
+    A second one interrupts at once, as usual.
+    """
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event  # signals are the main thread's business
+        return
+
+    def interrupt(_number: int, _frame: Any) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, previous)

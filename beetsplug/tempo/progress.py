@@ -1,0 +1,133 @@
+"""What a long run shows while it works and says at its end."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import beets
+from beets import ui
+
+from tempo_core.errors import TempoError
+
+from .analysing import Verdict
+from .writing import TagError
+
+if TYPE_CHECKING:
+    from beets.library import Item
+    from beets.logging import BeetsLogger
+
+    from tempo_core import Estimate
+
+
+def describe(item: Item, estimate: Estimate, verdict: Verdict) -> str:
+    """One line: the track and what became of its tempo."""
+    name = f"{item.artist} - {item.title}" if item.title else item.filepath.name
+    found = f"{estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f})"
+    if verdict is Verdict.KEPT:
+        return f"{name}: kept {item.bpm} BPM, analysed as {found}"
+    if verdict is Verdict.CONFLICT:
+        return f"{name}: kept {item.bpm} BPM, in conflict with {found}"
+    return f"{name}: {found}"
+
+
+def show(path: bytes) -> str:
+    """A path as one line of text, whatever it is made of."""
+    return " ".join(path.decode("utf-8", "replace").splitlines())
+
+
+def explain(error: Exception) -> str:
+    """What went wrong, in one line; the name of the error where nobody expected it."""
+    if isinstance(error, (TempoError, TagError)):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+class Progress:
+    """Shows each result, counts them all, and sums them up.
+
+    On a terminal there is a bar on stderr; without one, or when stdout goes elsewhere, there is a
+    line for each track on stdout. Failures are always shown. Use as a context manager.
+
+    Parameters
+    ----------
+    total
+        Number of tracks to analyse.
+    done
+        Number of tracks that need no analysis.
+    quiet
+        Show nothing but failures.
+    pretend
+        Show a line for each track, bar or not: they are the point.
+    log
+        Where failures go.
+    """
+
+    def __init__(
+        self, total: int, done: int, *, quiet: bool, pretend: bool, log: BeetsLogger
+    ) -> None:
+        self.counts: Counter[Verdict] = Counter()
+        self.failed = 0
+        self._total = total
+        self._done = done
+        self._pretend = pretend
+        self._log = log
+        self._show_bar = not quiet and sys.stderr.isatty()
+        wanted = pretend or beets.config["verbose"].get(int) > 0
+        self._show_lines = not quiet and (wanted or not (self._show_bar and sys.stdout.isatty()))
+        self._bar: Any = None
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> Progress:
+        if self._show_bar:
+            from tqdm import tqdm
+            from tqdm.contrib.logging import logging_redirect_tqdm
+
+            self._bar = self._cleanup.enter_context(
+                tqdm(total=self._total, unit="track", file=sys.stderr, dynamic_ncols=True)
+            )
+            # Log lines, ours and other plugins', go above the bar instead of through it.
+            logger: Any = beets.logging.getLogger("beets")
+            self._cleanup.enter_context(logging_redirect_tqdm([logger]))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cleanup.close()
+
+    def result(self, item: Item, estimate: Estimate, verdict: Verdict) -> None:
+        """A track is finished."""
+        self.counts[verdict] += 1
+        if self._show_lines:
+            self._print(describe(item, estimate, verdict))
+        self._advance()
+
+    def failure(self, item: Item, error: Exception) -> None:
+        """A track did not work out."""
+        self.failed += 1
+        self._log.error("{}: {}", show(item.path), explain(error))
+        self._advance()
+
+    def summary(self) -> str:
+        """All of it in one line."""
+        n_analysed = self.counts.total() + self.failed
+        parts = [f"{self.counts[Verdict.SET]} set", f"{self.counts[Verdict.KEPT]} kept"]
+        if self.counts[Verdict.CONFLICT]:
+            parts.append(f"{self.counts[Verdict.CONFLICT]} kept in conflict with the analysis")
+        parts.append(f"{self.failed} failed")
+        prefix = "would have: " if self._pretend else ""
+        tracks = "1 track" if n_analysed == 1 else f"{n_analysed} tracks"
+        return f"{prefix}{tracks} analysed: {', '.join(parts)}; {self._done} had a tempo already"
+
+    def _print(self, line: str) -> None:
+        if self._bar is None:
+            ui.print_(line)
+        else:
+            with self._bar.external_write_mode(file=sys.stdout):
+                ui.print_(line)
+
+    def _advance(self) -> None:
+        if self._bar is not None:
+            self._bar.set_postfix(failed=self.failed, refresh=False)
+            self._bar.update()

@@ -1,0 +1,62 @@
+"""The `tempo:` section of the configuration: defaults, and what each value must look like."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import confuse
+
+
+class Positive(confuse.Integer):
+    """A whole number from 1."""
+
+    def convert(self, value: Any, view: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            self.fail("must be a whole number from 1", view)
+        return value
+
+
+class WindowCount(Positive):
+    """A whole number from 1, or `all`."""
+
+    def convert(self, value: Any, view: Any) -> Any:
+        if value == "all":
+            return value
+        try:
+            return super().convert(value, view)
+        except confuse.ConfigError:
+            self.fail("must be a whole number from 1, or all", view)
+
+
+class TempoRange(confuse.Template):
+    """Two tempi [BPM], the lower one first; becomes a tuple."""
+
+    def convert(self, value: Any, view: Any) -> tuple[float, float]:
+        match value:
+            case [int() | float() as low, int() | float() as high] if 0 < low < high:
+                return (low, high)
+        self.fail("must be two tempi, the lower first, such as [78, 155]", view)
+
+
+DEFAULTS: dict[str, Any] = {
+    "auto": True,
+    "force": False,
+    "quiet": False,
+    "write": None,
+    "threads": os.cpu_count(),
+    "model": "default",
+    "windows": 6,
+    "range": None,
+}
+
+TEMPLATE = {
+    "auto": bool,
+    "force": bool,
+    "quiet": bool,
+    "write": confuse.Optional(confuse.TypeTemplate(bool)),
+    "threads": Positive(),
+    "model": str,
+    "windows": WindowCount(),
+    "range": confuse.Optional(TempoRange()),
+}
