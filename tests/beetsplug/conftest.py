@@ -1,0 +1,148 @@
+"""beets as its users have it: a configuration file, a library in a database, the command line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import beets
+import beets.plugins
+import beets.ui
+import pytest
+import yaml
+from beets import logging
+from beets.library import Item, Library
+from beets.util import cached_classproperty
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command printed, and its exit status."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Beet:
+    """`beet("ls", "bpm:120..")` runs the command in this process, reading its settings afresh."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.music = home / "music"
+        self.database = home / "library.db"
+        self.music.mkdir()
+        self._home = home
+        self._capsys = capsys
+        self._settings: dict[str, Any] = {
+            "directory": str(self.music),
+            "library": str(self.database),
+            "plugins": ["tempo"],
+            "threaded": True,
+            "create_backup_before_migrations": False,
+            "ui": {"color": False},
+            "import": {"autotag": False, "copy": True, "resume": False},
+            "tempo": {"threads": 2},
+        }
+        self.configure()
+        self._libraries: list[Library] = []
+
+    def configure(self, **settings: Any) -> None:
+        """Change the configuration file; a section is merged with what it says already."""
+        for name, value in settings.items():
+            if isinstance(value, dict):
+                self._settings[name] = {**self._settings.get(name, {}), **value}
+            else:
+                self._settings[name] = value
+        (self._home / "beets" / "config.yaml").write_text(yaml.safe_dump(self._settings))
+
+    def __call__(self, *args: str | Path) -> Run:
+        forget_beets()
+        self._capsys.readouterr()
+        code = 0
+        try:
+            beets.ui.main([str(arg) for arg in args])
+        except SystemExit as error:
+            code = int(error.code or 0)
+        return Run(code, *self._capsys.readouterr())
+
+    def load(self) -> None:
+        """Load settings and plugins without running a command."""
+        forget_beets()
+        beets.plugins.load_plugins()
+
+    def start(self, *args: str | Path) -> subprocess.Popen[str]:
+        """The same in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "beets", *map(str, args)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+
+    @property
+    def library(self) -> Library:
+        """Opened afresh, so that it sees what a command has stored."""
+        library = Library(str(self.database), str(self.music))
+        self._libraries.append(library)
+        return library
+
+    def items(self, query: str = "") -> list[Item]:
+        return list(self.library.items(query))
+
+    def item(self, query: str = "") -> Item:
+        (item,) = self.items(query)
+        return item
+
+    def add(self, *paths: Path, **fields: Any) -> None:
+        """Put files into the library where they are, without any analysis."""
+        library = self.library
+        for path in paths:
+            item = Item.from_path(os.fsencode(path))
+            mtime = item.mtime
+            item.update(fields)
+            item.mtime = mtime
+            library.add(item)
+
+    def close(self) -> None:
+        for library in self._libraries:
+            library._close()
+
+
+def forget_beets() -> None:
+    """Undo what a command leaves behind in this process."""
+    beets.plugins._instances.clear()
+    beets.plugins.BeetsPlugin.listeners.clear()
+    beets.plugins.BeetsPlugin._raw_listeners.clear()
+    cached_classproperty.cache.clear()
+    logging.getLogger("beets").handlers.clear()
+    beets.config.clear()
+    beets.config._materialized = False
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Setting up a library takes beets half a second; this one is copied."""
+    path = tmp_path_factory.mktemp("library") / "library.db"
+    forget_beets()
+    Library(str(path), "/")._close()
+    forget_beets()
+    return path
+
+
+@pytest.fixture
+def beet(home: Path, capsys: pytest.CaptureFixture[str], empty_database: Path) -> Iterator[Beet]:
+    beet = Beet(home, capsys)
+    shutil.copyfile(empty_database, beet.database)
+    yield beet
+    beet.close()
+    forget_beets()

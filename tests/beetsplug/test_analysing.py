@@ -1,0 +1,259 @@
+"""The rules about whose tempo counts, and the threads that find it out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from beets.library import Item
+
+from beetsplug.tempo.analysing import (
+    Verdict,
+    agreeing_tempo,
+    apply_estimate,
+    estimate_all,
+    is_done,
+    is_ours,
+    round_half_up,
+)
+from beetsplug.tempo.queries import PaceQuery
+from tempo_core import AudioError, Estimate, Pace
+
+from .conftest import Beet
+
+SOURCE = "model:default@0123abcd"
+HOUSE = Estimate(
+    bpm=127.98, confidence=0.93, paces=(Pace(128.0, 0.97), Pace(64.0, 0.71), Pace(256.0, 0.08))
+)
+
+
+@pytest.fixture(autouse=True)
+def _plugin(beet: Beet) -> None:
+    beet.load()
+
+
+@pytest.mark.parametrize(
+    ("tempo", "bpm"), [(127.49, 127), (127.5, 128), (128.5, 129), (127.98, 128), (99.995, 100)]
+)
+def test_halves_are_rounded_up(tempo: float, bpm: int) -> None:
+    """Traps 7 and 8: beets rounds halves to even and mediafile cuts them off."""
+    assert round_half_up(tempo) == bpm
+    item = Item()
+    apply_estimate(item, Estimate(tempo, 0.9, ()), SOURCE)
+    assert item.bpm == bpm
+
+
+def test_an_untagged_track_gets_every_field() -> None:
+    item = Item()
+    assert apply_estimate(item, HOUSE, SOURCE) is Verdict.SET
+    assert item.bpm == 128
+    assert item.tempo_bpm == 127.98
+    assert item.tempo_confidence == 0.93
+    assert item.tempo_half == pytest.approx(63.99)
+    assert "tempo_double" not in item  # unlikely, so it is not there at all
+    assert "tempo_triple" not in item
+    assert item.tempo_paces == "128:0.97 64:0.71 256:0.08"
+    assert item.tempo_source == SOURCE
+    assert is_done(item)
+    assert is_ours(item)
+
+
+@pytest.mark.parametrize(
+    ("bpm", "precise"),
+    [
+        (128, 127.98),
+        (125, 127.98),  # within 4 %
+        (133, 127.98),
+        (64, 63.99),
+        (256, 255.96),
+        (122, None),
+        (134, None),
+        (96, None),  # three quarters is no pace
+        (43, None),  # a third is none of this track's
+    ],
+)
+def test_a_tag_near_a_pace_is_that_pace_precisely(bpm: int, precise: float | None) -> None:
+    assert agreeing_tempo(bpm, HOUSE) == precise
+
+
+def test_a_pace_that_is_no_simple_multiple_counts_as_it_is() -> None:
+    odd = Estimate(bpm=100.0, confidence=0.5, paces=(Pace(100.0, 0.9), Pace(83.3, 0.6)))
+    assert agreeing_tempo(83, odd) == 83.3
+
+
+def test_fields_and_query_agree_at_the_border() -> None:
+    item = Item()
+    apply_estimate(item, Estimate(100.0, 0.9, (Pace(50.0, 0.4951), Pace(200.0, 0.4949))), SOURCE)
+    assert item.tempo_paces == "50:0.50 200:0.49"
+    assert (item.get("tempo_half"), item.get("tempo_double")) == (50.0, None)
+    assert PaceQuery("pace", "50").match(item)
+    assert not PaceQuery("pace", "200").match(item)
+
+
+def test_a_tag_that_agrees_is_kept() -> None:
+    item = Item(bpm=64)
+    assert apply_estimate(item, HOUSE, SOURCE) is Verdict.KEPT
+    assert (item.bpm, item.tempo_bpm, item.tempo_source) == (64, 63.99, "tag")
+    # Half and double are counted from this track's tempo, which is what the tag says.
+    assert item.tempo_double == pytest.approx(127.98)
+    assert "tempo_half" not in item
+    assert is_done(item)
+    assert not is_ours(item)
+
+
+def test_a_tag_that_disagrees_is_kept_too() -> None:
+    item = Item(bpm=100)
+    assert apply_estimate(item, HOUSE, SOURCE) is Verdict.CONFLICT
+    assert (item.bpm, item.tempo_bpm, item.tempo_source) == (100, 127.98, SOURCE)
+    assert is_done(item)
+    assert not is_ours(item)
+
+
+def test_force_overwrites_the_tag() -> None:
+    item = Item(bpm=100)
+    assert apply_estimate(item, HOUSE, SOURCE, force=True) is Verdict.SET
+    assert (item.bpm, item.tempo_source) == (128, SOURCE)
+
+
+def test_a_pace_of_an_earlier_analysis_goes_when_it_is_not_found_again() -> None:
+    item = Item(tempo_half=60.0, tempo_double=240.0, tempo_triple=360.0)
+    apply_estimate(item, HOUSE, SOURCE)
+    assert item.tempo_half == pytest.approx(63.99)
+    assert "tempo_double" not in item
+    assert "tempo_triple" not in item
+
+
+def test_the_record_alone_does_not_make_a_track_done() -> None:
+    """Importing a track again keeps flexible fields and resets `bpm`."""
+    item = Item()
+    apply_estimate(item, HOUSE, SOURCE)
+    item.bpm = 0
+    assert not is_done(item)
+    item.bpm = 128
+    del item["tempo_source"]
+    assert not is_done(item)
+
+
+def test_the_albums_record_is_not_its_tracks(beet: Beet) -> None:
+    library = beet.library
+    item = Item(title="a", path=b"/a.mp3", bpm=128)
+    library.add(item)
+    album = library.add_album([item])
+    album.update({"tempo_bpm": 127.98, "tempo_source": SOURCE, "tempo_double": 255.96})
+    album.store(inherit=False)
+    item = library.items().get()
+    assert not is_done(item)
+    apply_estimate(item, HOUSE, SOURCE)  # must not try to delete the album's tempo_double
+    item.store()
+
+
+def test_a_new_tempo_leaves_the_time_of_the_last_look_at_the_file() -> None:
+    """beets would set it to 0, and `beet update` then take the old tempo from the file."""
+    item = Item(bpm=0)
+    item.mtime = 12345
+    apply_estimate(item, HOUSE, SOURCE)
+    assert item.mtime == 12345
+
+
+# The threads. Items only need a path here.
+
+
+def tracks(n: int) -> list[Item]:
+    return [Item(path=f"/{i}.mp3".encode()) for i in range(n)]
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_every_track_comes_back_with_its_own_result(threads: int) -> None:
+    def estimate(path: bytes) -> Estimate:
+        time.sleep(0.001 * (path[1] % 3))
+        return Estimate(float(path[1:-4]), 1.0, ())
+
+    items = tracks(20)
+    results = list(estimate_all(estimate, items, threads, never))
+    assert len(results) == 20
+    for item, result in results:
+        assert isinstance(result, Estimate)
+        assert result.bpm == float(item.path[1:-4])
+
+
+def test_what_goes_wrong_with_one_track_is_its_result() -> None:
+    errors = [AudioError("too short"), RuntimeError("a bug"), MemoryError()]
+    remaining = iter(errors)
+
+    def estimate(path: bytes) -> Estimate:
+        raise next(remaining)
+
+    results = [result for _, result in estimate_all(estimate, tracks(3), 1, never)]
+    assert results == errors
+
+
+def test_tracks_are_taken_only_as_they_are_needed() -> None:
+    """A hundred thousand tracks must not wait in memory."""
+    taken = 0
+
+    def counted() -> Iterator[Item]:
+        nonlocal taken
+        for item in tracks(50):
+            taken += 1
+            yield item
+
+    ahead = []
+    for done, _ in enumerate(estimate_all(lambda path: HOUSE, counted(), 2, never), 1):
+        ahead.append(taken - done)
+    assert taken == 50
+    assert max(ahead) <= 4
+
+
+def test_no_more_threads_than_asked_for() -> None:
+    running = most = 0
+    lock = threading.Lock()
+
+    def estimate(path: bytes) -> Estimate:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+        return HOUSE
+
+    assert len(list(estimate_all(estimate, tracks(12), 3, never))) == 12
+    assert most == 3
+
+
+def test_stopping_does_not_wait_for_a_long_track() -> None:
+    release = threading.Event()
+    started = threading.Event()
+
+    def estimate(path: bytes) -> Estimate:
+        started.set()
+        release.wait(10)
+        return HOUSE
+
+    begin = time.monotonic()
+    assert list(estimate_all(estimate, tracks(5), 2, started.is_set)) == []
+    assert time.monotonic() - begin < 2
+    release.set()
+
+
+def test_what_is_ready_is_delivered_before_stopping() -> None:
+    stop = threading.Event()
+    results = []
+    for _item, result in estimate_all(lambda path: HOUSE, tracks(50), 1, stop.is_set):
+        results.append(result)
+        if len(results) == 3:
+            stop.set()
+    assert len(results) == 3
+
+
+def test_the_threads_end_with_the_work() -> None:
+    before = threading.active_count()
+    list(estimate_all(lambda path: HOUSE, tracks(5), 3, never))
+    assert threading.active_count() == before

@@ -1,0 +1,378 @@
+"""Music is analysed on its way in, and the importer does with files exactly what it was told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import beets.plugins
+import pytest
+from beets import metadata_plugins
+from beets.autotag import AlbumInfo, TrackInfo
+from beets.importer import Action
+from beets.library import Item
+from mediafile import MediaFile
+
+import tempo_core
+from tempo_core import Estimate
+
+from ..conftest import MakeAudio
+from .conftest import Beet
+from .test_command import state
+
+BPM = {"A": 126, "C": 98}
+
+
+@pytest.fixture
+def album(make_audio: MakeAudio) -> Path:
+    """A folder of two songs in different formats, without any tempo."""
+    for number, (name, title) in enumerate([("a.mp3", "A"), ("c.flac", "C")], 1):
+        path = make_audio(
+            f"new/{name}",
+            duration=8,
+            bpm=BPM[title],
+            artist="B",
+            albumartist="B",
+            album="L",
+            title=title,
+            track=number,
+        )
+    return path.parent
+
+
+@pytest.fixture
+def match(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An online source that knows the album under a better name."""
+
+    def track(title: str, number: int) -> TrackInfo:
+        return TrackInfo(title=title, track_id=title, artist="B", length=8, index=number)
+
+    def albums(*_args: object) -> Iterator[AlbumInfo]:
+        tracks = [track(title, number) for number, title in enumerate(BPM, 1)]
+        yield AlbumInfo(tracks=tracks, album="L", artist="B", album_id="1", label="found")
+
+    def tracks(item: Item, artist: str, title: str) -> Iterator[TrackInfo]:
+        yield track(title, item.track)
+
+    monkeypatch.setattr(metadata_plugins, "candidates", albums)
+    monkeypatch.setattr(metadata_plugins, "item_candidates", tracks)
+
+
+def check_library(beet: Beet) -> None:
+    items = beet.items("title+")
+    assert {item.title: item.bpm for item in items} == BPM
+    for item in items:
+        assert item.tempo_bpm == pytest.approx(item.bpm, abs=0.5)
+        assert item.tempo_source.startswith("model:")
+
+
+def file_tempi(beet: Beet) -> dict[str, int | None]:
+    return {item.title: MediaFile(item.filepath).bpm for item in beet.items()}
+
+
+def check_stable(beet: Beet) -> None:
+    """Neither of beets' own ways to compare files and library has anything to do."""
+    before = [dict(item) for item in beet.items()]
+    assert beet("update").out == ""
+    assert "bpm" not in beet("write", "-p").out
+    assert [dict(item) for item in beet.items()] == before
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+@pytest.mark.parametrize("flags", [[], ["-s"], ["-C"]], ids=["album", "singletons", "in place"])
+def test_as_is(flags: list[str], threaded: bool, beet: Beet, album: Path) -> None:
+    """Traps 1, 2 and 3: the tag ends in the copy, the original stays, the library remembers."""
+    originals = state(album)
+    beet.configure(threaded=threaded)
+    run = beet("import", "-A", *flags, album)
+    assert (run.code, run.err) == (0, f"{album}\n" if not flags or "-C" in flags else run.err)
+    check_library(beet)
+    assert file_tempi(beet) == BPM
+    if "-C" not in flags:
+        assert state(album) == originals
+        assert all(item.filepath.is_relative_to(beet.music) for item in beet.items())
+    check_stable(beet)
+
+
+def test_as_is_touches_no_other_tag(beet: Beet, album: Path) -> None:
+    """Someone who imports "as is" wants the tags as they are (beets #6627)."""
+    before = {path.name: MediaFile(path).as_dict() for path in album.iterdir()}
+    beet("import", "-AC", album)
+    for path in album.iterdir():
+        after = MediaFile(path).as_dict()
+        assert after.pop("bpm")
+        before[path.name].pop("bpm")
+        assert after == before[path.name]
+
+
+def test_moving(beet: Beet, album: Path) -> None:
+    beet.configure(**{"import": {"move": True, "copy": False}})
+    beet("import", "-A", album)
+    assert not any(album.iterdir())
+    check_library(beet)
+    assert file_tempi(beet) == BPM
+    check_stable(beet)
+
+
+@pytest.mark.parametrize("link", ["link", "hardlink"])
+def test_linking(link: str, beet: Beet, album: Path) -> None:
+    """A symbolic link stays one; a hard link's other end is not written through."""
+    originals = state(album)
+    beet.configure(**{"import": {link: True, "copy": False}})
+    beet("import", "-A", album)
+    check_library(beet)
+    assert file_tempi(beet) == BPM
+    for item in beet.items():
+        assert item.filepath.is_symlink() == (link == "link")
+    if link == "hardlink":
+        assert state(album) == originals
+    check_stable(beet)
+
+
+@pytest.mark.parametrize("how", ["-W", "import.write", "tempo.write"])
+def test_as_is_without_tags(how: str, beet: Beet, album: Path) -> None:
+    originals = state(album)
+    if how == "import.write":
+        beet.configure(**{"import": {"write": False}})
+    if how == "tempo.write":
+        beet.configure(tempo={"write": False})
+    beet("import", "-A", *(["-W"] if how == "-W" else []), album)
+    check_library(beet)
+    assert file_tempi(beet) == {"A": None, "C": None}
+    assert state(album) == originals
+    assert beet("update").out == ""  # the tempo survives it
+    check_library(beet)
+
+
+@pytest.mark.usefixtures("match")
+@pytest.mark.parametrize("threaded", [True, False])
+@pytest.mark.parametrize("flags", [[], ["-s"], ["-W"]], ids=["album", "singletons", "nowrite"])
+def test_with_a_match(flags: list[str], threaded: bool, beet: Beet, album: Path) -> None:
+    """Trap 5: beets itself writes these files, in a stage with a listener after ours."""
+    originals = state(album)
+    beet.configure(threaded=threaded)
+    run = beet("import", "-aq", *flags, album)
+    assert run.code == 0
+    check_library(beet)
+    if not flags:
+        assert beet.items()[0].label == "found"
+    assert file_tempi(beet) == (dict.fromkeys(BPM) if "-W" in flags else BPM)
+    assert state(album) == originals
+    if "-W" not in flags:
+        check_stable(beet)
+
+
+def test_other_plugins_listening_to_writes_are_no_trouble(beet: Beet, album: Path) -> None:
+    """Trap 5: a plugin with a stage that also listens to writes stops the import."""
+    beet.configure(plugins=["tempo", "zero", "scrub"], zero={"fields": ["comments"]})
+    assert beet("import", "-A", album).code == 0
+    check_library(beet)
+    assert file_tempi(beet) == BPM
+    tempo = next(p for p in beets.plugins.find_plugins() if p.name == "tempo")
+    mine = {
+        event
+        for event, listeners in beets.plugins.BeetsPlugin._raw_listeners.items()
+        if any(getattr(listener, "__self__", None) is tempo for listener in listeners)
+    }
+    assert mine == {"pluginload", "import_begin", "import_task_files"}
+
+
+def test_a_tag_of_the_file_is_kept(beet: Beet, album: Path) -> None:
+    media = MediaFile(album / "a.mp3")
+    media.bpm = 111
+    media.save()
+    beet("import", "-A", album)
+    item = beet.item("title:A")
+    assert (item.bpm, MediaFile(item.filepath).bpm) == (111, 111)
+    assert item.tempo_bpm == pytest.approx(126, abs=0.5)
+    check_stable(beet)
+
+
+def test_force_applies_to_imports(beet: Beet, album: Path) -> None:
+    media = MediaFile(album / "a.mp3")
+    media.bpm = 111
+    media.save()
+    beet.configure(tempo={"force": True})
+    beet("import", "-A", album)
+    check_library(beet)
+    assert file_tempi(beet) == BPM
+
+
+def test_auto_no_leaves_imports_alone(beet: Beet, album: Path) -> None:
+    beet.configure(tempo={"auto": False})
+    assert beet("import", "-A", album).code == 0
+    assert [item.bpm for item in beet.items()] == [0, 0]
+    assert file_tempi(beet) == {"A": None, "C": None}
+    assert beet("tempo").code == 0  # the command works all the same
+    check_library(beet)
+
+
+def test_importing_again_does_not_analyse_again(
+    beet: Beet, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beet("import", "-A", album)
+    calls: list[object] = []
+    monkeypatch.setattr(tempo_core.Estimator, "estimate", lambda self, path: calls.append(path))
+    assert beet("import", "-AL").code == 0
+    assert calls == []
+    check_library(beet)
+
+
+def test_importing_again_what_was_never_written(beet: Beet, album: Path) -> None:
+    """beets keeps the flexible fields then and takes `bpm`, which is missing, from the file."""
+    beet("import", "-AW", album)
+    assert beet("import", "-AL").code == 0
+    check_library(beet)
+    assert file_tempi(beet) == BPM
+
+
+def test_pretended_imports_analyse_nothing(beet: Beet, album: Path) -> None:
+    assert beet("import", "-A", "--pretend", album).code == 0
+    assert beet.items() == []
+
+
+BAD = [
+    "empty", "text", "noise bytes", "header only", "no samples", "too short", "silent", "all NaN",
+    "no audio stream",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_bad_files_never_stop_an_import(
+    threaded: bool, beet: Beet, album: Path, bad_files: dict[str, Path]
+) -> None:
+    """Trap 4: an exception in a stage aborts the import and leaves it half done."""
+    for kind in BAD:
+        bad_files[kind].rename(album / f"{kind}{bad_files[kind].suffix}")
+    beet.configure(threaded=threaded)
+    run = beet("import", "-A", album)
+    assert run.code == 0
+    assert "Traceback" not in run.err
+    items = beet.items()
+    warnings = [line for line in run.err.splitlines() if line.startswith(f"tempo: {album}/")]
+    # What mediafile cannot read at all, beets does not import.
+    assert len(items) - len(BPM) == len(warnings) >= 5
+    for item in items:
+        assert item.filepath.is_relative_to(beet.music)
+        assert item.filepath.exists()
+        assert item.bpm == BPM.get(item.title, 0)
+
+
+def test_unusual_audio_is_imported_like_any_other(beet: Beet, make_audio: MakeAudio) -> None:
+    for name, sr, channels in (
+        ("low.wav", 8000, 1),
+        ("high.flac", 192_000, 2),
+        ("six.flac", 48_000, 6),
+        ("renamed.mp3", 44_100, 2),
+    ):
+        path = make_audio(
+            f"new/{name}", duration=8, bpm=126, sr=sr, channels=channels, title=name, artist="B"
+        )
+    path.rename(path.with_suffix(".ogg"))
+    run = beet("import", "-A", path.parent)
+    assert run.code == 0
+    assert {item.title: item.bpm for item in beet.items()} == {
+        "low.wav": 126,
+        "high.flac": 126,
+        "six.flac": 126,
+        "renamed.mp3": 126,
+    }
+    assert set(file_tempi(beet).values()) == {126}
+
+
+def test_a_file_that_vanishes_meanwhile(
+    beet: Beet, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place, so that beets itself does not miss it first."""
+    estimate = tempo_core.Estimator.estimate
+
+    def vanish(self: Any, path: Any) -> Any:
+        (album / "a.mp3").unlink(missing_ok=True)
+        return estimate(self, path)
+
+    monkeypatch.setattr(tempo_core.Estimator, "estimate", vanish)
+    beet.configure(tempo={"threads": 1})
+    run = beet("import", "-AC", album)
+    assert run.code == 0
+    assert f"tempo: {album / 'a.mp3'}: no such file" in run.err
+    assert {item.title: item.bpm for item in beet.items()} == {"A": 0, "C": 98}
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_a_missing_model_is_one_warning(threaded: bool, beet: Beet, album: Path) -> None:
+    """Trap 4 again; and one warning for the whole import, not one a track or an album."""
+    (album / "second").mkdir()
+    second = (album / "c.flac").rename(album / "second" / "c.flac")
+    media = MediaFile(second)
+    media.album = "M"
+    media.save()
+    beet.configure(threaded=threaded, tempo={"model": "no-such-model"})
+    run = beet("import", "-A", album)
+    assert run.code == 0
+    assert len([line for line in run.err.splitlines() if line.startswith("tempo: ")]) == 1
+    assert "no-such-model" in run.err
+    items = beet.items()
+    assert [item.bpm for item in items] == [0, 0]
+    assert all(item.filepath.is_relative_to(beet.music) for item in items)
+
+
+def test_a_tag_that_cannot_be_written_is_a_warning(
+    beet: Beet, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    run = beet("import", "-A", album)
+    assert run.code == 0
+    assert run.err.count("cannot write the tag: Permission denied") == 2
+    check_library(beet)
+    assert beet("update").out == ""
+    check_library(beet)
+
+
+def test_an_aborted_import_does_not_wait(beet: Beet, album: Path) -> None:
+    """Trap 11: Ctrl-C waits for running stages, so a stage has to look whether it should stop."""
+    beet.configure(tempo={"threads": 1})
+    beet.load()
+    (plugin,) = (p for p in beets.plugins.find_plugins() if p.name == "tempo")
+    analysed: list[bytes] = []
+
+    class Slow:
+        source = "model:slow@0123abcd"
+
+        def estimate(self, path: bytes) -> Estimate:
+            analysed.append(path)
+            time.sleep(0.3)
+            return Estimate(100.0, 1.0, ())
+
+    class Task:
+        choice_flag = Action.ASIS
+
+        def imported_items(self) -> list[Item]:
+            return items
+
+    plugin._import_estimator = Slow()
+    library = beet.library
+    items = [Item(path=b"/%d.mp3" % i) for i in range(100)]
+    for item in items:
+        library.add(item)
+
+    class Stage(threading.Thread):
+        abort_flag = False
+
+        def run(self) -> None:
+            plugin.imported(None, Task())
+
+    stage = Stage()
+    stage.start()
+    while not analysed:
+        time.sleep(0.01)
+    begin = time.monotonic()
+    stage.abort_flag = True
+    stage.join()
+    assert time.monotonic() - begin < 2
+    assert len(analysed) < 5

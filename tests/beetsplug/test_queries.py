@@ -1,0 +1,180 @@
+"""`pace:` finds what it promises, in SQL as in Python, and as fast as a fixed column."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from beets.dbcore.query import AndQuery, NotQuery, SubstringQuery
+from beets.library import Item, Library
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from beetsplug.tempo.queries import PaceQuery
+
+from .conftest import Beet
+
+
+def add(
+    library: Library, title: str, bpm: int = 0, paces: str | None = None, **fields: object
+) -> Item:
+    item = Item(title=title, path=f"/{title}.mp3".encode(), bpm=bpm, **fields)
+    if paces is not None:
+        item.tempo_paces = paces
+    library.add(item)
+    return item
+
+
+@pytest.fixture
+def library(beet: Beet) -> Library:
+    beet.load()
+    return beet.library
+
+
+def titles(library: Library, query: str) -> str:
+    return " ".join(sorted(item.title for item in library.items(query)))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("pace:170..180", "double exact half_unknown"),
+        ("pace:170", "double exact"),
+        ("pace:85", "double"),
+        ("pace:86", "half_unknown"),
+        ("pace:..70", "double"),
+        ("pace:344..", "half_unknown"),
+        ("pace:170.01..180.5", "half_unknown"),
+        ("pace:169.9..170.1", "double exact"),
+        ("pace:..", "double exact half_unknown unlikely"),
+        ("pace:", "double exact half_unknown unlikely"),
+        ("^pace:170..180", "missing unlikely"),
+        ("bpm:1.. ^pace:170", "half_unknown unlikely"),
+        ("pace:180..170", ""),
+    ],
+)
+def test_pace_finds(query: str, expected: str, library: Library) -> None:
+    add(library, "exact", 170, "169.98:0.97 85:0.31")
+    add(library, "double", 85, "85:0.98 170:0.71 56.7:0.5")
+    add(library, "unlikely", 120, "120:0.97 172:0.49")
+    add(library, "half_unknown", 172)  # never analysed: half and double are good guesses
+    add(library, "missing")
+    assert titles(library, query) == expected
+
+
+def test_whole_numbers_mean_what_rounds_to_them(library: Library) -> None:
+    """169.98 is 170 as far as `bpm` is concerned, and so it is for `pace`."""
+    add(library, "below", 1, "169.49:1.00")
+    add(library, "low", 1, "169.5:1.00")
+    add(library, "high", 1, "180.49:1.00")
+    add(library, "above", 1, "180.5:1.00")
+    assert titles(library, "pace:170..180") == "high low"
+    assert titles(library, "pace:170.0..180.0") == ""
+
+
+def test_unreadable_paces_are_no_candidates(library: Library) -> None:
+    for text in ("", "fast", "128", "128:", ":0.9", "128:0.9;64:0.8", "128:x", "'", '"'):
+        add(library, f"<{text}>", 100, text)
+    assert titles(library, "pace:128") == ""
+    assert len(library.items("pace:100")) == 9
+    assert len(library.items("pace:50")) == 0
+
+
+def test_the_albums_paces_are_not_its_tracks(library: Library) -> None:
+    item = add(library, "song", 100)
+    album = library.add_album([item])
+    album["tempo_paces"] = "170:0.99"
+    album.store(inherit=False)
+    query = PaceQuery("pace", "170")
+    assert not query.match(library.items("title:song").get())
+    assert titles(library, "pace:170") == ""
+
+
+@pytest.mark.parametrize("pattern", ["abc", "170..x", "1..2..3"])
+def test_nonsense_is_a_one_line_error(pattern: str, beet: Beet) -> None:
+    run = beet("ls", f"pace:{pattern}")
+    assert run.code == 1
+    assert run.err.startswith(f"invalid query: 'pace:{pattern}'")
+    assert run.err.count("\n") == 1
+
+
+def test_albums_match_with_any_of_their_tracks(beet: Beet, library: Library) -> None:
+    library.add_album([add(library, "a", 100, "100:0.9", album="slow")])
+    library.add_album(
+        [
+            add(library, title, bpm, f"{bpm}:0.9", album="both")
+            for title, bpm in (("b", 100), ("c", 170))
+        ]
+    )
+    assert beet("ls", "-af", "$album", "pace:170").out == "both\n"
+    assert beet("ls", "-af", "$album", "^pace:170").out == "slow\n"
+    # A flexible field in the same query makes beets match in Python.
+    assert beet("ls", "-af", "$album", "pace:170", "^mood:happy").out == "both\n"
+
+
+def test_sorting_works_beside_it(library: Library) -> None:
+    for title, bpm in (("b", 172), ("a", 170), ("c", 60)):
+        add(library, title, bpm)
+    assert [item.title for item in library.items("pace:170..180 bpm+")] == ["a", "b"]
+    assert [item.title for item in library.items("pace:170..180 bpm-")] == ["b", "a"]
+    assert len(library.items("pace:170..180 pace+")) == 2
+
+
+tempi = st.one_of(st.integers(20, 330), st.floats(20, 330).map(lambda x: round(x, 1)))
+candidates = st.lists(st.tuples(tempi, st.sampled_from([0.0, 0.49, 0.5, 0.51, 1.0])), max_size=5)
+bounds = st.one_of(st.none(), st.integers(0, 340), st.floats(0, 340).map(lambda x: round(x, 2)))
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 320), st.none() | candidates), min_size=1, max_size=8),
+    low=bounds,
+    high=bounds,
+)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_sql_and_python_agree(
+    library: Library,
+    rows: list[tuple[int, list[tuple[float, float]] | None]],
+    low: float | None,
+    high: float | None,
+) -> None:
+    with library.transaction() as tx:
+        tx.mutate("DELETE FROM items")
+        tx.mutate("DELETE FROM item_attributes")
+        for number, (bpm, paces) in enumerate(rows):
+            text = None if paces is None else " ".join(f"{p:g}:{q:.2f}" for p, q in paces)
+            add(library, str(number), bpm, text)
+    pattern = f"{'' if low is None else low}..{'' if high is None else high}"
+    fast = PaceQuery("pace", pattern)
+    slow = AndQuery([fast, NotQuery(SubstringQuery("mood", "x", fast=False))])
+    assert slow.clause()[0] is None
+    for query in (fast, NotQuery(fast)):
+        expected = [item.title for item in library.items() if query.match(item)]
+        assert [item.title for item in library.items(query)] == expected
+    assert [i.title for i in library.items(slow)] == [i.title for i in library.items(fast)]
+
+
+def test_a_large_library_is_searched_at_the_speed_of_a_column(library: Library) -> None:
+    n = 20_000
+    with library.transaction() as tx:
+        tx.mutate(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+            "INSERT INTO items (id, title, path, bpm) "
+            "SELECT i, 'title ' || i, CAST('/' || i || '.mp3' AS BLOB), 60 + i % 140 FROM n",
+            (n,),
+        )
+        tx.mutate(
+            "INSERT INTO item_attributes (entity_id, key, value) SELECT id, 'tempo_paces', "
+            "bpm || ':0.97 ' || bpm / 2.0 || ':0.71 ' || bpm * 2 || ':0.20 ' || bpm * 3 || ':0.04 '"
+            "|| bpm * 1.5 || ':0.03 ' || bpm * 0.66 || ':0.02 ' || bpm * 0.33 || ':0.01' FROM items"
+        )
+
+    def seconds(query: str) -> float:
+        start = time.perf_counter()
+        found = list(library.items(query))
+        assert 0 < len(found) < n / 5
+        return time.perf_counter() - start
+
+    pace = min(seconds("pace:170..171") for _ in range(3))
+    assert pace < 1, f"pace: took {pace:.2f} s, bpm: {seconds('bpm:170..171'):.2f} s"

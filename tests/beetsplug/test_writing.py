@@ -1,0 +1,249 @@
+"""One tag changes in the file and nothing else does, whatever happens in the middle."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import beets
+import mutagen
+import pytest
+from beets.library import Item
+from beets.util import syspath
+from mediafile import MediaFile
+
+from beetsplug.tempo import writing
+from beetsplug.tempo.writing import TagError, update_tags, write_bpm
+
+from ..audio import FORMATS
+from ..conftest import MakeAudio
+from .conftest import Beet
+
+
+@pytest.fixture(autouse=True)
+def _beets(beet: Beet) -> None:
+    beet.load()
+
+
+def tags(path: Path) -> dict[str, str]:
+    return {key: str(value) for key, value in (mutagen.File(path).tags or {}).items()}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_only_the_tempo_changes(suffix: str, make_audio: MakeAudio) -> None:
+    """`Item.write` would add albumartist, disc and a dozen more (beets #6627)."""
+    path = make_audio(f"a.{suffix}", duration=1, title="Ünï", artist="B", comments="mine")
+    before = tags(path)
+    update_tags(path, {"bpm": 128})
+    assert MediaFile(path).bpm == 128
+    after = tags(path)
+    (new,) = after.keys() - before.keys()
+    assert {key: value for key, value in after.items() if key != new} == before
+    assert names(path.parent) == [path.name]
+
+
+def test_id3_stays_in_its_version(make_audio: MakeAudio) -> None:
+    path = make_audio("a.mp3", duration=1, title="a", year=1999)
+    id3 = mutagen.File(path).tags
+    id3.update_to_v23()
+    id3.save(path, v2_version=3)
+    update_tags(path, {"bpm": 128})
+    assert mutagen.File(path).tags.version == (2, 3, 0)
+    assert (MediaFile(path).bpm, MediaFile(path).year) == (128, 1999)
+
+
+def test_beets_preference_for_old_id3_holds_for_new_tags(make_audio: MakeAudio, beet: Beet) -> None:
+    beets.config["id3v23"] = True
+    path = make_audio("a.mp3", duration=1)
+    update_tags(path, {"bpm": 128})
+    assert mutagen.File(path).tags.version == (2, 3, 0)
+
+
+def test_a_file_that_says_so_already_is_left_alone(make_audio: MakeAudio) -> None:
+    path = make_audio("a.flac", duration=1, bpm=128)
+    MediaFile(path).save()
+    update_tags(path, {"bpm": 128})
+    before = path.stat()
+    update_tags(path, {"bpm": 128})
+    assert path.stat() == before
+
+
+def test_permissions_owner_and_attributes_are_kept(make_audio: MakeAudio) -> None:
+    path = make_audio("a.mp3", duration=1)
+    path.chmod(0o640)
+    if os.getuid() == 0:
+        os.chown(path, 1234, 2345)
+    try:
+        os.setxattr(path, "user.mood", b"happy")
+    except OSError:
+        pytest.skip("this file system has no extended attributes")
+    before = path.stat()
+    update_tags(path, {"bpm": 128})
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_gid,
+    )
+    assert os.getxattr(path, "user.mood") == b"happy"
+
+
+def test_a_symbolic_link_stays_one(make_audio: MakeAudio, tmp_path: Path) -> None:
+    path = make_audio("files/a.mp3", duration=1)
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "b.mp3"
+    link.symlink_to("../files/a.mp3")
+    write_bpm(Item(path=os.fsencode(link), bpm=128))
+    assert link.is_symlink()
+    assert MediaFile(path).bpm == 128
+    assert names(path.parent) == ["a.mp3"]
+
+
+def test_a_hard_link_elsewhere_is_not_changed(make_audio: MakeAudio, tmp_path: Path) -> None:
+    """An import that links must not reach the original through the link."""
+    path = make_audio("a.mp3", duration=1)
+    other = tmp_path / "b.mp3"
+    os.link(path, other)
+    content = path.read_bytes()
+    update_tags(other, {"bpm": 128})
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".mp3", "ü" * 125 + ".mp3", ".hidden.mp3"])
+def test_any_name_the_file_system_allows(name: str, make_audio: MakeAudio) -> None:
+    path = make_audio("a.mp3", duration=1)
+    path = path.rename(path.with_name(name))
+    update_tags(path, {"bpm": 128})
+    assert MediaFile(path).bpm == 128
+
+
+def test_a_name_that_is_not_unicode(make_audio: MakeAudio) -> None:
+    path = make_audio("a.mp3", duration=1)
+    raw = os.fsencode(path.parent) + b"/\xff\xfe.mp3"
+    os.rename(path, raw)  # noqa: PTH104
+    item = Item(path=raw, bpm=128)
+    write_bpm(item)
+    assert MediaFile(syspath(raw)).bpm == 128
+
+
+def break_off(*_args: object, **_kwargs: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("module", "function"), [(shutil, "copyfile"), (MediaFile, "save"), (os, "fsync")]
+)
+def test_a_full_disk_costs_nothing(
+    module: Any, function: str, make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_audio("a.mp3", duration=1)
+    content = path.read_bytes()
+    item = Item(path=os.fsencode(path), bpm=128)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, function, break_off)
+        with pytest.raises(TagError, match="cannot write the tag: No space left on device"):
+            write_bpm(item)
+    assert path.read_bytes() == content
+    assert names(path.parent) == ["a.mp3"]
+
+
+def test_an_interrupt_costs_nothing(make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    path = make_audio("a.mp3", duration=1)
+    content = path.read_bytes()
+    monkeypatch.setattr(MediaFile, "save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        update_tags(path, {"bpm": 128})
+    assert path.read_bytes() == content
+    assert names(path.parent) == ["a.mp3"]
+
+
+def test_the_leftover_of_a_killed_run_goes_with_the_next(
+    make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_audio("a.mp3", duration=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", break_off)
+        patch.setattr(Path, "unlink", lambda *args, **kwargs: None)
+        with pytest.raises(OSError, match="No space"):
+            update_tags(path, {"bpm": 127})
+    assert len(names(path.parent)) == 2
+    update_tags(path, {"bpm": 128})
+    assert names(path.parent) == ["a.mp3"]
+    assert MediaFile(path).bpm == 128
+
+
+def test_two_processes_on_one_song_do_not_mix(
+    make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one's half-finished copy must not be put in the song's place by the first."""
+    path = make_audio("a.mp3", duration=1)
+    content = path.read_bytes()
+    copy = writing._copy
+
+    def disturbed(source: Path, target: Path) -> None:
+        copy(source, target)
+        other = target.with_suffix(".other")
+        other.write_bytes(target.read_bytes()[:5000])
+        other.replace(target)
+
+    monkeypatch.setattr(writing, "_copy", disturbed)
+    with pytest.raises(OSError, match="another process"):
+        update_tags(path, {"bpm": 128})
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.write_text("no music"), "MPEG"),
+        (lambda path: path.mkdir(), "[Dd]irectory"),
+        (lambda path: path.symlink_to("nowhere"), "No such file"),
+        (lambda path: None, "No such file"),
+    ],
+)
+def test_what_cannot_be_tagged_says_why(make: Any, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    make(path)
+    with pytest.raises(TagError, match=reason) as raised:
+        write_bpm(Item(path=os.fsencode(path), bpm=128))
+    assert str(path) not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_beets_remembers_the_new_time(make_audio: MakeAudio) -> None:
+    path = make_audio("a.mp3", duration=1)
+    os.utime(path, (1e9, 1e9))
+    item = Item(path=os.fsencode(path), bpm=128)
+    write_bpm(item)
+    assert item.mtime == item.current_mtime() > 1e9
+
+
+def test_other_plugins_hear_of_it(make_audio: MakeAudio, beet: Beet) -> None:
+    heard: list[Any] = []
+    beet.load()
+    plugin = beets.plugins.BeetsPlugin("other")
+    plugin.register_listener("write", lambda item, path, tags: heard.append(dict(tags)))
+    plugin.register_listener("after_write", lambda item, path: heard.append(item.mtime))
+    item = Item(path=os.fsencode(make_audio("a.mp3", duration=1)), bpm=128)
+    write_bpm(item)
+    assert heard == [{"bpm": 128}, item.mtime]
+
+
+def test_zero_has_its_way(make_audio: MakeAudio, beet: Beet) -> None:
+    """The bundled plugin that clears tags whenever beets writes."""
+    beet.configure(plugins=["tempo", "zero"], zero={"fields": ["comments"]})
+    beet.load()
+    path = make_audio("a.mp3", duration=1, title="a", comments="encoded by me")
+    write_bpm(Item(path=os.fsencode(path), bpm=128))
+    media = MediaFile(path)
+    assert (media.bpm, media.title, media.comments) == (128, "a", None)
