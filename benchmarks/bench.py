@@ -148,10 +148,11 @@ class Beets:
     def __init__(self, folder: Path, plugins: str = "") -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        # Tags are never written: the files are shared by all libraries and all runs.
+        # Tags are never written: the files are shared by all libraries and all runs. Duplicates
+        # are welcome: a large library is made of links to few files.
         (folder / "config.yaml").write_text(
             f"library: {folder}/library.db\ndirectory: {folder}/music\nplugins: [{plugins}]\n"
-            "import:\n    copy: no\n    write: no\n    autotag: no\n"
+            "import:\n    copy: no\n    write: no\n    autotag: no\n    duplicate_action: keep\n"
         )
 
     def copy(self, folder: Path, plugins: str) -> Beets:
