@@ -22,7 +22,9 @@ from .errors import AudioError
 av.logging.set_level(None)
 
 MIN_DURATION = 1.0  # [s] below this there is no tempo to speak of
-MAX_DURATION = 3600.0  # [s] of a file that is read whole: a whole-day stream must not fill the memory
+MAX_DURATION = (
+    3600.0  # [s] of a file that is read whole: a whole-day stream must not fill the memory
+)
 SILENCE = 1e-4  # peak amplitude (-80 dB full scale) below which audio counts as silent
 # A decoder needs some packets before the wanted position until its output is right (the bit
 # reservoir of mp3, the overlap of transform codecs).
@@ -94,7 +96,7 @@ class AudioFile:
             raise AudioError("there is no audio stream in this file")
         self._stream = streams[0]
         # One thread a file: the parallelism is over tracks.
-        self._stream.thread_type = "NONE"
+        self._stream.codec_context.thread_type = "NONE"
 
     def __enter__(self) -> AudioFile:
         return self

@@ -1,4 +1,4 @@
-"""The ladder from audio to an estimate: `from_features` → `from_excerpts` → `Estimator.estimate`."""
+"""The ladder from audio to an estimate: `analyse` → `from_excerpts` → `Estimator.estimate`."""
 
 from __future__ import annotations
 
@@ -180,9 +180,7 @@ class Estimator:
         with AudioFile(path) as file, torch.inference_mode():
             spans = windows.decode_spans(file.duration, model.windows, self._n_windows)
             if spans is None:
-                return from_excerpts(
-                    file.read_all(model.front_end.sr), model, self._bpm_range
-                )
+                return from_excerpts(file.read_all(model.front_end.sr), model, self._bpm_range)
             excerpts: list[Excerpt] = []
             parts: list[Analysis] = []
             for round_ in windows.coarse_first(len(spans)):

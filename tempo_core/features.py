@@ -117,7 +117,7 @@ def _hann(n: int) -> Tensor:
 
 @lru_cache(maxsize=32)
 def _sampling(n_frames: int, fps: float, grid: TempoGrid) -> tuple[Tensor, Tensor]:
-    """Lags [frames] (n_bins,) of the tempi, and the Fourier basis (n_frames, 2 * n_bins) at them."""
+    """Lags [frames] (n_bins,) of the tempi, and the Fourier basis (n_frames, 2 * n_bins)."""
     tempi = tempo_axis(grid)
     lags = 60.0 * fps / tempi
     phase = 2 * math.pi * torch.arange(n_frames, dtype=torch.float64)[:, None] * tempi / (60 * fps)

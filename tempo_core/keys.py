@@ -40,7 +40,7 @@ class Key:
 
     @property
     def _fifths(self) -> int:
-        """Steps from C major along the circle of fifths; a minor key stands at its relative major."""
+        """Steps from C along the circle of fifths; a minor key stands at its relative major."""
         return 7 * (self.pitch_class + (3 if self.minor else 0)) % 12
 
 
@@ -48,8 +48,8 @@ def parse_key(text: str) -> Key | None:
     """Read a key in any common notation; None for what is not a key.
 
     Understood are names (`F#m`, `Gb minor`, `c♯ Min`, `B♭`, `A:min`; a bare letter is major),
-    Camelot (`8A`, `12B`) and Open Key (`1m`, `7d`). The case of a lone `M`/`m` decides the mode, and
-    the first letter is always the pitch: `b minor` is B minor.
+    Camelot (`8A`, `12B`) and Open Key (`1m`, `7d`). The case of a lone `M`/`m` decides the mode,
+    and the first letter is always the pitch: `b minor` is B minor.
     """
     text = unicodedata.normalize("NFKC", text).replace("♯", "#").replace("♭", "b").replace("♮", "")
     text = text.strip()

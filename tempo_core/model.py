@@ -2,8 +2,8 @@
 
 Where is the rate? Small convolutions over (band, tempo) that pool over bands only, then copies of
 the result shifted by simple ratios side by side: on a logarithmic tempo axis a harmonic is a fixed
-shift, so the network sees for every tempo what happens at its half, double, third and triple. All of
-this is shift-equivariant: every tempo it learns helps every other.
+shift, so the network sees for every tempo what happens at its half, double, third and triple. All
+of this is shift-equivariant: every tempo it learns helps every other.
 
 Which octave? A small branch sees the sound (level and onset statistics of the mel bands) and the
 pooled rhythm, and adds a smooth log-prior over the axis. It carries the counting convention, and is

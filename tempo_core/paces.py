@@ -108,7 +108,7 @@ def evidence(
 
 
 def pace_at(estimate: Estimate, ratio: float) -> float | None:
-    """`ratio` × the estimate's tempo, two decimals, if that is a compatible pace, else None."""
+    """`ratio` times the estimate's tempo, two decimals, if that is a compatible pace, else None."""
     tempo = estimate.bpm * ratio
     for pace in estimate.paces:
         if abs(pace.bpm / tempo - 1) <= SAME and pace.probability >= COMPATIBLE:

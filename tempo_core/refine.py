@@ -1,9 +1,9 @@
 """From a tempo on the grid (right to about 1 %) to the audio's tempo (right to 0.1 BPM).
 
 A steady pulse at `f` beats a second puts a line at `f` and its multiples into the spectrum of the
-onset envelope. The longer the audio and the higher the multiple, the sharper it pins the tempo down:
-over 60 s the eighth multiple resolves 0.1 BPM. So the refined tempo is where the lines under the
-multiples of the beat are strongest together.
+onset envelope. The longer the audio and the higher the multiple, the sharper it pins the tempo
+down: over 60 s the eighth multiple resolves 0.1 BPM. So the refined tempo is where the lines under
+the multiples of the beat are strongest together.
 """
 
 from __future__ import annotations

@@ -19,7 +19,9 @@ from .dataset import MARGIN
 class Change:
     """What is done to one window."""
 
-    shift: int  # [bins] of the tempo axis; the label is multiplied by 2 ** (shift / bins_per_octave)
+    shift: (
+        int  # [bins] of the tempo axis; the label is multiplied by 2 ** (shift / bins_per_octave)
+    )
     tone: NDArray[np.float32]  # (n_mels,) added to the mean levels
     masked: slice  # bands that are silenced
 

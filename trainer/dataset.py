@@ -203,7 +203,7 @@ def _cached(
         temporary = target.with_suffix(f".{os.getpid()}.part")
         with temporary.open("wb") as file:
             np.savez(file, n_full=views.n_full, maps=views.maps, statistics=views.statistics)
-        os.replace(temporary, target)
+        temporary.replace(target)
     return target
 
 

@@ -1,12 +1,14 @@
-"""Train the tempo network: `python -m trainer.fit --data DIR --clips DIR --cache DIR --out DIR`."""
+"""Train the tempo network: `python -m trainer.fit --data … --clips … --cache … --out …`."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -22,7 +24,8 @@ from tempo_core.tasks import TASKS
 from tempo_core.tasks.tempo import answerable
 
 from . import augment, dataset
-from .dataset import Recording, Views
+from .dataset import MARGIN, Recording, Views
+from .evaluate import within
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Sampler:
         self.task: Task = TASKS["tempo"]
 
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Maps (batch, 2, n_mels, n_bins), statistics (batch, 4 * n_mels), targets (batch, n_bins)."""
+        """A batch of the network's two inputs, see `tempo.view`, and targets (batch, n_bins)."""
         maps, statistics, targets = [], [], []
         for i in rng.choice(len(self.weights), size=self.recipe.batch, p=self.weights):
             views = self.views[i]
@@ -87,10 +90,16 @@ def fit(sampler: Sampler, front_end: FrontEnd, model: Model, recipe: Recipe, log
     grid = sampler.grid
     network = TempoNet(front_end, grid, model)
     average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average), use_buffers=True
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average),
+        use_buffers=True,
     )
-    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=recipe.steps)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, total_steps=recipe.steps
+    )
     unanswerable = ~answerable(grid)
     started, losses = time.monotonic(), []
     with log.open("w") as file:
@@ -107,10 +116,111 @@ def fit(sampler: Sampler, front_end: FrontEnd, model: Model, recipe: Recipe, log
             average.update_parameters(network)
             losses.append(float(loss.detach()))
             if step % 50 == 0 or step == recipe.steps:
-                row = {"step": step, "loss": round(float(np.mean(losses[-50:])), 4),
-                       "seconds": round(time.monotonic() - started)}
+                row = {
+                    "step": step,
+                    "loss": round(float(np.mean(losses[-50:])), 4),
+                    "seconds": round(time.monotonic() - started),
+                }
                 file.write(json.dumps(row) + "\n")
                 file.flush()
-                click.echo(f"step {step}/{recipe.steps}  loss {row['loss']}  {row['seconds']} s", err=True)
+                click.echo(
+                    f"step {step}/{recipe.steps}  loss {row['loss']}  {row['seconds']} s", err=True
+                )
     trained: TempoNet = average.module  # type: ignore[assignment]
     return trained.eval()
+
+
+def calibrate(
+    network: TempoNet, recordings: Sequence[Recording], views: Sequence[Views], grid: TempoGrid
+) -> float:
+    """The temperature at which confidence is most likely, given which recordings come out right.
+
+    Source: Guo et al., "On calibration of modern neural networks", ICML 2017; here the likelihood
+    is that of the pooled answer being right, since that is what confidence promises.
+    """
+    task = TASKS["tempo"]
+    with torch.inference_mode():
+        logits = [network(*full_windows(v)) for v in views]
+    best = (math.inf, 1.0)
+    for temperature in np.geomspace(0.4, 2.5, 43):
+        surprise = 0.0
+        for recording, window_logits in zip(recordings, logits, strict=True):
+            posterior = task.pool(task.activate(window_logits, grid, float(temperature)))
+            peak = task.decode(posterior, grid)
+            right = bool(within([recording.bpm], [peak.bpm])[0])
+            p = min(max(peak.mass, 1e-3), 1 - 1e-3)
+            surprise -= math.log(p if right else 1 - p)
+        best = min(best, (surprise, float(temperature)))
+    return round(best[1], 3)
+
+
+def full_windows(views: Views) -> tuple[Tensor, Tensor]:
+    """The two network inputs of the windows that the estimator would use."""
+    maps = views.maps[: views.n_full, ..., MARGIN:-MARGIN].astype(np.float32)
+    return torch.from_numpy(maps), torch.from_numpy(views.statistics[: views.n_full])
+
+
+def digest_of(recordings: Sequence[Recording]) -> str:
+    """First 16 hex digits of a SHA-256 over the training files' names and labels."""
+    lines = sorted(f"{r.source}\t{r.path.name}\t{r.tempi}" for r in recordings)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+@click.command()
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              required=True, help="Folder with songs.tsv, rhythm.tsv, consensus.tsv.")  # fmt: skip
+@click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              required=True, help="Folder with clips.tsv of trainer.synthesis.")  # fmt: skip
+@click.option("--cache", type=click.Path(path_type=Path), required=True,
+              help="Folder for computed network inputs.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True,
+              help="Folder for the model and its training log.")  # fmt: skip
+@click.option("--steps", default=Recipe.steps, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", default=2, show_default=True, help="Processes and threads.")
+def main(data: Path, clips: Path, cache: Path, out: Path, steps: int, seed: int, jobs: int) -> None:
+    """Train, calibrate on the validation split, and write a model file."""
+    front_end, windows, grid, model = FrontEnd(), Windows(), TempoGrid(), Model()
+    recipe = Recipe(steps=steps, seed=seed)
+    recordings = [
+        *dataset.read_songs(data),
+        *dataset.read_rhythm(data),
+        *dataset.read_consensus(data),
+        *dataset.read_clips(clips),
+    ]
+    views = dataset.load_views(recordings, front_end, windows, grid, cache, jobs)
+    torch.set_num_threads(jobs)
+    train = [i for i, r in enumerate(recordings) if r.split == "train"]
+    held_out = [
+        i for i, r in enumerate(recordings)
+        if r.split == "validation" and not r.source.startswith("synthesis")
+    ]  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    trained_on = [recordings[i] for i in train]
+    sampler = Sampler(trained_on, [views[i] for i in train], grid, recipe)
+    network = fit(sampler, front_end, model, recipe, out / f"training-{seed}.jsonl")
+    temperature = calibrate(
+        network, [recordings[i] for i in held_out], [views[i] for i in held_out], grid
+    )
+    counts = Counter(r.source.partition(":")[0] for r in trained_on)
+    card = {
+        "summary": f"{len(trained_on)} recordings, seed {seed}",
+        "data": dict(counts),
+        "data_digest": digest_of(trained_on),
+        "recipe": asdict(recipe),
+        "versions": {"torch": torch.__version__, "numpy": np.__version__},
+    }
+    path = checkpoint.save(
+        out,
+        "tempo",
+        network,
+        dataset.filterbank(front_end),
+        {"front_end": front_end, "windows": windows, "grid": grid, "model": model},
+        temperature,
+        card,
+    )
+    click.echo(f"{path} ({path.stat().st_size / 1e3:.0f} kB), temperature {temperature}")
+
+
+if __name__ == "__main__":
+    main()

@@ -36,6 +36,8 @@ class Style:
     figures: tuple[str, ...] = field(default=("pad", "arp8", "strum", "pulse"))
 
 
+# One row a style reads best as a table.
+# fmt: off
 STYLES: tuple[Style, ...] = (
     Style("house", 6, (112, 125, 132), kick=("x...x...x...x...",),
           snare=("....x.......x...", "................"),
@@ -144,3 +146,4 @@ STYLES: tuple[Style, ...] = (
           groove=("country",), electronic=0.0, harmony=1.0, figures=("oompah", "strum", "walk")),
     Style("solo", 3, (66, 100, 150), harmony=1.0, figures=("none",)),
 )
+# fmt: on

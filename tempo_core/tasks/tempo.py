@@ -29,7 +29,11 @@ class Peak:
 
 
 def view(features: Tensor, fps: float, grid: TempoGrid) -> tuple[Tensor, Tensor]:
-    """(batch, n_mels, n_frames) → map (batch, 2, n_mels, n_bins), statistics (batch, 4 * n_mels)."""
+    """Features (batch, n_mels, n_frames) → the network's two inputs.
+
+    They are the periodicity map (batch, 2, n_mels, n_bins) and the band statistics
+    (batch, 4 * n_mels).
+    """
     compressed = compress(features)
     onsets = onset_strength(compressed)
     return periodicity_map(onsets, fps, grid), band_statistics(compressed, onsets)
@@ -58,7 +62,10 @@ def encode(tempi: Sequence[tuple[float, float]], grid: TempoGrid) -> Tensor:
 
 
 def loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross entropy against soft targets, (batch, n_bins) both; unanswerable bins have logit -inf."""
+    """Cross entropy of logits against soft targets, both (batch, n_bins); a scalar.
+
+    The logits of unanswerable bins are -inf.
+    """
     return -(targets * logits.log_softmax(dim=-1).clamp_min(-30.0)).sum(dim=-1).mean()
 
 
