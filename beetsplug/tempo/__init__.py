@@ -124,7 +124,7 @@ class TempoPlugin(BeetsPlugin):
             raise UserError("interrupted") from None
 
     def _run(self, lib: Library, args: list[str], settings: Any) -> None:
-        if settings.album:
+        if settings.get("album"):
             items = [item for album in lib.albums(args) for item in album.items()]
         else:
             items = list(lib.items(args))

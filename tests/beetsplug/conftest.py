@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ import yaml
 from beets import logging
 from beets.library import Item, Library
 from beets.util import cached_classproperty
+
+from tempo_core import Estimate, Estimator
+
+TempoOf = Callable[[Path], Estimate]
+BpmOf = Callable[[Path], int]
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,9 +130,32 @@ def forget_beets() -> None:
     beets.plugins.BeetsPlugin.listeners.clear()
     beets.plugins.BeetsPlugin._raw_listeners.clear()
     cached_classproperty.cache.clear()
-    logging.getLogger("beets").handlers.clear()
+    for handler in logging.getLogger("beets").handlers:
+        if type(handler) is logging.StreamHandler:  # pytest adds others of its own
+            handler.stream = sys.stderr  # each test has another
     beets.config.clear()
     beets.config._materialized = False
+
+
+@pytest.fixture(scope="session")
+def tempo_of() -> TempoOf:
+    """What the shipped model says of a file; how right that is, other tests ask."""
+    estimator = Estimator()
+    known: dict[bytes, Estimate] = {}
+
+    def estimate(path: Path) -> Estimate:
+        content = hashlib.sha256(path.read_bytes()).digest()
+        if content not in known:
+            known[content] = estimator.estimate(path)
+        return known[content]
+
+    return estimate
+
+
+@pytest.fixture(scope="session")
+def bpm_of(tempo_of: TempoOf) -> BpmOf:
+    """The same as it stands in the `bpm` field."""
+    return lambda path: int(tempo_of(path).bpm + 0.5)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,41 @@
+"""The user guide says what the plugin does."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from beetsplug.tempo.settings import DEFAULTS, TEMPLATE
+
+from .conftest import ROOT, Beet
+
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+
+
+def test_the_settings_are_those_of_the_plugin() -> None:
+    blocks = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)]
+    (settings,) = (block["tempo"] for block in blocks if "tempo" in block)
+    assert settings.keys() == DEFAULTS.keys() == TEMPLATE.keys()
+    assert {**settings, "threads": 0} == {**DEFAULTS, "threads": 0}
+
+
+def test_the_options_are_those_of_the_command(beet: Beet) -> None:
+    described = set(re.findall(r"`(--\w+)", GUIDE))
+    assert described == set(re.findall(r"(--\w+)", beet("tempo", "--help").out)) - {"--help"}
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    beet ls (.*?)(?:  .*)?$", GUIDE, re.MULTILINE))
+def test_the_queries_work(line: str, beet: Beet) -> None:
+    run = beet("ls", *line.split())
+    assert (run.code, run.out, run.err) == (0, "", "")
+
+
+def test_every_field_is_described(beet: Beet) -> None:
+    import beets.plugins
+
+    beet.load()
+    (plugin,) = (p for p in beets.plugins.find_plugins() if p.name == "tempo")
+    for name in (*plugin.item_types, *plugin.template_fields, *plugin.item_queries):
+        assert f"`{name}" in GUIDE or f"{name}:" in GUIDE
