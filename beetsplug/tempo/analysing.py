@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import tempo_core
 from tempo_core.paces import RATIOS, format_paces, pace_at, parse_paces
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from beets.library import Item
 
-    from tempo_core import Estimate
+    from tempo_core import Estimate, Estimator
 
 # A tag within 4 % of a pace is that pace, said with less precision or at another octave: the
 # tolerance of "Accuracy 1" in tempo evaluation (Gouyon et al. 2006, doi:10.1109/TSA.2005.858509).
@@ -116,6 +117,19 @@ def agreeing_tempo(bpm: float, estimate: Estimate) -> float | None:
     # Paces are rounded to 0.1; a simple multiple of the headline is as precise as that is.
     precise = min((estimate.bpm * ratio for ratio in RATIOS), key=lambda t: abs(t - nearest))
     return round(precise if abs(precise - nearest) < 0.01 * nearest else nearest, 2)
+
+
+def load_estimator(settings: Any) -> Estimator:
+    """The engine as configured; takes about two seconds.
+
+    Raises
+    ------
+    CheckpointError, ConfigError
+        See `tempo_core.Estimator`.
+    """
+    return tempo_core.Estimator(
+        model=settings.model, windows=settings.windows, bpm_range=settings.range
+    )
 
 
 def estimate_all(

@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from beets.dbcore.query import NumericQuery
 
-from tempo_core.errors import TempoError
-from tempo_core.paces import COMPATIBLE, parse_paces
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -57,6 +54,8 @@ class PaceQuery(NumericQuery):
         return self.col_clause()
 
     def col_clause(self) -> tuple[str, Sequence[Any]]:
+        from tempo_core.paces import COMPATIBLE
+
         bounds = [bound for _, bound in self.limits]
 
         def within(value: str) -> str:
@@ -79,13 +78,10 @@ class PaceQuery(NumericQuery):
     def _match_item(self, item: Item) -> bool:
         bpm = item.get("bpm") or 0
         text = item.get("tempo_paces", with_album=False)
-        if text is None:
-            tempi = [bpm, bpm * 0.5, bpm * 2]
-        else:
-            tempi = [bpm, *(p.bpm for p in _parse(text) if p.probability >= COMPATIBLE)]
+        others = [bpm * 0.5, bpm * 2] if text is None else _compatible(text)
         return any(
             tempo > 0 and all(_COMPARE[sign](tempo, bound) for sign, bound in self.limits)
-            for tempo in tempi
+            for tempo in (bpm, *others)
         )
 
 
@@ -101,8 +97,10 @@ class AlbumPaceQuery(PaceQuery):
         return any(self._match_item(item) for item in album.items())
 
 
-def _parse(text: str) -> tuple[Any, ...]:
+def _compatible(text: str) -> list[float]:
+    from tempo_core.paces import COMPATIBLE, parse_paces
+
     try:
-        return parse_paces(text)
-    except (TempoError, ValueError):
-        return ()
+        return [pace.bpm for pace in parse_paces(text) if pace.probability >= COMPATIBLE]
+    except ValueError:
+        return []

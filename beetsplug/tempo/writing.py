@@ -50,6 +50,15 @@ def write_bpm(item: Item) -> None:
     plugins.send("after_write", item=item, path=item.path)
 
 
+def try_write(item: Item) -> TagError | None:
+    """`write_bpm`, with the error as a result."""
+    try:
+        write_bpm(item)
+    except TagError as error:
+        return error
+    return None
+
+
 def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
     """Set some tags of a file, all or nothing, and leave the file alone where they are set already.
 

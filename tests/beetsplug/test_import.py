@@ -364,7 +364,7 @@ def test_an_aborted_import_does_not_wait(beet: Beet, album: Path) -> None:
         def imported_items(self) -> list[Item]:
             return items
 
-    plugin._import_estimator = Slow()
+    plugin._import.estimator = Slow()
     library = beet.library
     items = [Item(path=b"/%d.mp3" % i) for i in range(100)]
     for item in items:
