@@ -92,4 +92,4 @@ class Model(_Config):
     n_rate: int = 48
     n_timbre: int = 32
     n_prior: int = 16
-    dropout: float = 0.1
+    dropout: float = 0.15

@@ -44,7 +44,7 @@ class TempoNet(nn.Module):
         self.bands = nn.Sequential(nn.Conv2d(n_in, n_in, (n_bands, 1)), nn.ELU())
         self.shifts = [round(grid.bins_per_octave * math.log2(ratio)) for ratio in RATIOS]
         self.rate = nn.Sequential(
-            nn.Dropout(model.dropout),
+            nn.Dropout1d(model.dropout),
             nn.Conv1d(len(RATIOS) * n_in, model.n_rate, 1),
             nn.ELU(),
             nn.Conv1d(model.n_rate, model.n_rate, 5, padding=2),

@@ -92,13 +92,20 @@ def read_rhythm(folder: Path, doubtful: bool = False) -> list[Recording]:
     ]
 
 
+# Two estimators that agree have found the rate, but share the habit of counting slowly: how
+# probable their answer, its double and its half are.
+AGREED = ((1.0, 0.6), (2.0, 0.25), (0.5, 0.15))
+
+
 def read_consensus(folder: Path) -> list[Recording]:
-    """`consensus.tsv`: where only the octave is open, both readings count half."""
+    """`consensus.tsv`: the rate is known, the octave is not; see `AGREED`."""
     recordings = []
     for row in _rows(folder / "consensus.tsv"):
         bpm = float(row["bpm"])
-        both = row["agreement"] == "octave"
-        tempi = ((bpm, 0.5), (float(row["other_bpm"]), 0.5)) if both else ((bpm, 1.0),)
+        if row["agreement"] == "octave":
+            tempi: tuple[tuple[float, float], ...] = ((bpm, 0.5), (float(row["other_bpm"]), 0.5))
+        else:
+            tempi = tuple((bpm * ratio, weight) for ratio, weight in AGREED)
         recordings.append(Recording(folder / row["file"], "consensus", tempi, "train", row["file"]))
     return recordings
 

@@ -365,7 +365,7 @@ def harmony_parts(
     folders = sorted(p for p in (sources.midi / "POP909").iterdir() if p.is_dir())
     song = load_song(folders[rng.integers(len(folders))])
     stretch = float(rng.choice(style.stretch))
-    begin = 4.0 * rng.integers(0, max(1, int((song.n_beats - n_beats / stretch) // 4)))
+    begin = 4.0 * int(rng.integers(0, max(1, int((song.n_beats - n_beats / stretch) // 4))))
     transpose = int(rng.integers(-5, 7))
 
     def moved(notes: tuple[Note, ...]) -> list[Note]:

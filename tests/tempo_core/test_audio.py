@@ -1,0 +1,139 @@
+"""Decoding: every format, every rate, parts of files, and files that are no music."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tempo_core.audio import AudioFile, check, read_excerpts
+from tempo_core.errors import AudioError
+from tests.audio import FORMATS, click_track, write_audio
+
+SR = 11025
+
+
+def _tone(duration: float, sr: int) -> np.ndarray:
+    """A tone that rises by 100 Hz a second, so that every place in it sounds different."""
+    t = np.arange(round(duration * sr)) / sr
+    return (0.5 * np.sin(2 * np.pi * (200 * t + 50 * t**2))).astype(np.float32)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_format_decodes_to_the_same_music(tmp_path: Path, suffix: str) -> None:
+    source = _tone(8, 44100)
+    path = write_audio(tmp_path / f"tone.{suffix}", source, 44100)
+    (excerpt,) = read_excerpts(path, SR, None)
+    assert excerpt.audio.dtype == np.float32
+    # Encoders pad: a few thousand samples more or less at the ends.
+    assert excerpt.audio.size / SR == pytest.approx(8, abs=0.15)
+    middle = excerpt.audio[2 * SR : 3 * SR]
+    peak = np.argmax(np.abs(np.fft.rfft(middle * np.hanning(middle.size))))
+    assert peak == pytest.approx(200 + 100 * 2.5, abs=12)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_span_is_the_same_audio_as_that_part_of_the_whole(tmp_path: Path, suffix: str) -> None:
+    """Seeking must land where it says: the refinement relies on the times of its windows."""
+    rng = np.random.default_rng(3)
+    noise = np.convolve(rng.normal(size=20 * 22050), np.hanning(24), "same").astype(np.float32)
+    path = write_audio(tmp_path / f"noise.{suffix}", 0.1 * noise / noise.std(), 22050)
+    (whole,) = read_excerpts(path, SR, None)
+    for start in (3.0, 11.5, 16.25):
+        (part,) = read_excerpts(path, SR, [(start, 2.0)])
+        assert part.audio.size == pytest.approx(2 * SR, abs=2)
+        begin = round((part.start - whole.start) * SR)
+        best = max(
+            range(-60, 61),
+            key=lambda lag: float(
+                np.dot(whole.audio[begin + lag : begin + lag + SR], part.audio[:SR])
+            ),
+        )
+        assert abs(best) / SR < 0.001
+        again = whole.audio[begin + best : begin + best + SR]
+        assert np.corrcoef(again, part.audio[:SR])[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("sr", [8000, 44100, 192000])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_any_rate_and_number_of_channels(tmp_path: Path, sr: int, channels: int) -> None:
+    samples = np.repeat(click_track(120, 2.0, sr)[:, None], channels, axis=1)
+    (excerpt,) = read_excerpts(write_audio(tmp_path / "a.wav", samples, sr), SR, None)
+    assert excerpt.audio.ndim == 1
+    assert excerpt.audio.size / SR == pytest.approx(2.0, abs=0.01)
+    assert 0.05 < np.abs(excerpt.audio).max() <= 3.0
+
+
+def test_a_span_past_the_end_is_shorter_or_missing(tmp_path: Path) -> None:
+    path = write_audio(tmp_path / "a.flac", click_track(120, 5.0), 22050)
+    (short,) = read_excerpts(path, SR, [(4.0, 3.0)])
+    assert short.audio.size / SR == pytest.approx(1.0, abs=0.05)
+    assert read_excerpts(path, SR, [(60.0, 3.0)]) == []
+
+
+def test_duration_is_known(tmp_path: Path) -> None:
+    for suffix in FORMATS:
+        path = write_audio(tmp_path / f"a.{suffix}", click_track(120, 5.0), 22050)
+        with AudioFile(path) as file:
+            assert file.duration == pytest.approx(5.0, abs=0.15), suffix
+
+
+def test_the_wrong_extension_does_not_matter(tmp_path: Path) -> None:
+    path = write_audio(tmp_path / "a.mp3", click_track(120, 3.0), 22050)
+    renamed = path.rename(tmp_path / "a.flac")
+    assert read_excerpts(renamed, SR, None)[0].audio.size > 2 * SR
+
+
+def test_a_truncated_file_gives_what_is_left_of_it(tmp_path: Path) -> None:
+    path = write_audio(tmp_path / "a.mp3", click_track(120, 10.0), 22050)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    (excerpt,) = read_excerpts(path, SR, None)
+    assert excerpt.audio.size / SR == pytest.approx(5.0, abs=0.5)
+
+
+def test_bytes_paths_and_odd_names(tmp_path: Path) -> None:
+    path = write_audio(tmp_path / "a.wav", click_track(120, 2.0), 22050)
+    odd = path.rename(tmp_path / "Ünïcode — 100% [x] 東京.wav")
+    assert read_excerpts(bytes(odd), SR, None)[0].audio.size == pytest.approx(2 * SR, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda p: None, "no such file"),
+        (lambda p: p.mkdir(), "not a regular file"),
+        (lambda p: p.write_bytes(b""), "empty"),
+        (lambda p: p.write_bytes(b"not music at all" * 99), "cannot be opened as audio"),
+        (lambda p: p.symlink_to(p.parent / "gone"), "no such file"),
+    ],
+)
+def test_what_is_no_music_is_one_clear_error(
+    tmp_path: Path, write: Callable[[Path], object], message: str
+) -> None:
+    path = tmp_path / "bad.mp3"
+    write(path)
+    with pytest.raises(AudioError, match=message) as caught:
+        read_excerpts(path, SR, None)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_no_numbers(tmp_path: Path, value: float) -> None:
+    samples = click_track(120, 3.0)
+    samples[1000] = value
+    with pytest.raises(AudioError, match="finite"):
+        read_excerpts(write_audio(tmp_path / "nan.wav", samples, 22050, subtype="FLOAT"), SR, None)
+
+
+@pytest.mark.parametrize(
+    ("duration", "gain", "message"),
+    [(0.1, 1.0, "too short"), (5.0, 0.0, "silent"), (5.0, 1e-6, "silent")],
+)
+def test_too_short_or_silent(tmp_path: Path, duration: float, gain: float, message: str) -> None:
+    path = write_audio(tmp_path / "a.wav", gain * click_track(120, duration), 22050)
+    excerpts = read_excerpts(path, SR, None)
+    with pytest.raises(AudioError, match=message):
+        check(excerpts, SR)

@@ -1,0 +1,171 @@
+"""The shipped model on music of known tempo, through every door."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tempo_core import AudioError, CheckpointError, ConfigError, Estimator, estimate_file
+from tempo_core.audio import Excerpt
+from tempo_core.estimate import from_excerpts
+from tests.audio import FORMATS, STYLES, drum_pattern, write_audio
+
+MakeAudio = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def estimator() -> Estimator:
+    return Estimator()
+
+
+TEMPI = {
+    "house": 125.37,
+    "rock": 118.6,
+    "ballad": 72.25,
+    "dnb": 173.84,
+    "shuffle": 112.4,
+    "waltz": 138.2,
+}
+
+
+@pytest.mark.parametrize("style", [s for s in STYLES if s in TEMPI])
+def test_a_steady_band_is_within_0_1_bpm(estimator: Estimator, tmp_path: Path, style: str) -> None:
+    """Up to the octave, which is a matter of convention in some of these styles."""
+    bpm = TEMPI[style]
+    audio = drum_pattern(bpm, 40, 22050, style, np.random.default_rng(7))
+    found = estimator.estimate(write_audio(tmp_path / "a.flac", audio, 22050)).bpm
+    level = min((1 / 3, 1 / 2, 2 / 3, 1, 3 / 2, 2, 3), key=lambda k: abs(found / bpm - k))
+    assert level in (1 / 2, 1, 2)
+    assert found == pytest.approx(level * bpm, abs=0.1)
+
+
+@pytest.mark.parametrize("bpm", [118.0, 124.5, 127.98, 132.3])
+def test_house_is_counted_as_people_count_it(
+    estimator: Estimator, tmp_path: Path, bpm: float
+) -> None:
+    audio = drum_pattern(bpm, 30, 22050, "house", np.random.default_rng(3))
+    estimate = estimator.estimate(write_audio(tmp_path / "a.flac", audio, 22050))
+    assert estimate.bpm == pytest.approx(bpm, abs=0.1)
+    assert estimate.bpm == round(estimate.bpm, 2)
+    assert 0.5 < estimate.confidence <= 1
+    assert any(abs(pace.bpm - bpm) < 0.2 for pace in estimate.paces)
+    assert estimate.key is None
+    assert estimate.key_confidence is None
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_format_gives_the_same_tempo(
+    estimator: Estimator, make_audio: MakeAudio, suffix: str
+) -> None:
+    assert estimator.estimate(make_audio(f"a.{suffix}", bpm=126)).bpm == pytest.approx(126, abs=0.1)
+
+
+@pytest.mark.parametrize(("sr", "channels"), [(8000, 1), (192000, 2), (48000, 6)])
+def test_any_rate_and_channels(
+    estimator: Estimator, make_audio: MakeAudio, sr: int, channels: int
+) -> None:
+    path = make_audio("a.wav", bpm=126, duration=10, sr=sr, channels=channels)
+    assert estimator.estimate(path).bpm == pytest.approx(126, abs=0.3)
+
+
+@pytest.mark.parametrize("duration", [1.5, 3.0, 8.0, 12.0, 13.0])
+def test_tracks_about_and_below_a_window_work(
+    estimator: Estimator, tmp_path: Path, duration: float
+) -> None:
+    audio = drum_pattern(126, duration, 22050, "house", np.random.default_rng(0))
+    estimate = estimator.estimate(write_audio(tmp_path / "a.wav", audio, 22050))
+    assert 30 <= estimate.bpm <= 300
+    if duration >= 8:
+        assert estimate.bpm == pytest.approx(126, abs=0.5)
+
+
+def test_a_long_track_by_windows_and_whole(estimator: Estimator, tmp_path: Path) -> None:
+    audio = drum_pattern(127.98, 150, 22050, "house", np.random.default_rng(0))
+    path = write_audio(tmp_path / "a.mp3", audio, 22050)
+    for n in (1, 2, 6, "all"):
+        assert Estimator(windows=n).estimate(path).bpm == pytest.approx(127.98, abs=0.1), n
+
+
+def test_the_tempo_most_of_the_track_is_in(estimator: Estimator, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    parts = [drum_pattern(100, 20, 22050, "house", rng), drum_pattern(128, 60, 22050, "house", rng)]
+    path = write_audio(tmp_path / "a.flac", np.concatenate(parts), 22050)
+    assert Estimator(windows="all").estimate(path).bpm == pytest.approx(128, abs=0.3)
+
+
+def test_music_without_a_beat_is_unsure(estimator: Estimator, tmp_path: Path) -> None:
+    t = np.arange(20 * 22050) / 22050
+    drone = 0.3 * np.sin(2 * np.pi * 110 * t) + 0.01 * np.random.default_rng(0).normal(size=t.size)
+    estimate = estimator.estimate(write_audio(tmp_path / "a.wav", drone.astype("f"), 22050))
+    assert estimate.confidence < 0.5
+
+
+def test_a_preferred_range(make_audio: MakeAudio) -> None:
+    path = make_audio("a.flac", bpm=126)
+    assert Estimator(bpm_range=(50, 90)).estimate(path).bpm == pytest.approx(63, abs=0.1)
+
+
+def test_threads_share_one_estimator(estimator: Estimator, make_audio: MakeAudio) -> None:
+    paths = [make_audio(f"{bpm}.flac", bpm=bpm) for bpm in (118, 126, 133)] * 3
+    alone = [estimator.estimate(path) for path in paths]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(estimator.estimate, paths))
+    assert together == alone
+    assert threading.active_count() < 20
+
+
+def test_estimate_file_is_the_same(estimator: Estimator, make_audio: MakeAudio) -> None:
+    path = make_audio("a.mp3")
+    assert estimate_file(path) == estimator.estimate(path)
+    assert estimate_file(bytes(path)) == estimate_file(str(path))
+
+
+def test_what_is_no_music_is_an_audio_error(
+    estimator: Estimator, bad_files: dict[str, Path]
+) -> None:
+    for kind, path in bad_files.items():
+        with pytest.raises(AudioError) as caught:
+            estimator.estimate(path)
+        assert "\n" not in str(caught.value), kind
+        assert str(caught.value), kind
+
+
+def test_silence_at_both_ends_is_fine(estimator: Estimator, tmp_path: Path) -> None:
+    audio = drum_pattern(126, 20, 22050, "house", np.random.default_rng(0))
+    padded = np.pad(audio, 5 * 22050)
+    estimate = estimator.estimate(write_audio(tmp_path / "a.flac", padded, 22050))
+    assert estimate.bpm == pytest.approx(126, abs=0.1)
+
+
+@pytest.mark.parametrize("options", [{"windows": 0}, {"windows": "some"}, {"windows": 2.5},
+                                     {"bpm_range": (100, 50)}, {"bpm_range": (0, 50)}])  # fmt: skip
+def test_settings_out_of_range(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        Estimator(**options)  # type: ignore[arg-type]
+
+
+def test_a_missing_model_is_said_at_once() -> None:
+    with pytest.raises(CheckpointError, match="no model 'gone'"):
+        Estimator(model="gone")
+
+
+def test_the_path_of_excerpts_is_the_path_of_files(
+    estimator: Estimator, make_audio: MakeAudio
+) -> None:
+    from tempo_core.audio import read_excerpts
+
+    path = make_audio("a.flac", bpm=126)
+    excerpts = read_excerpts(path, 11025, None)
+    assert from_excerpts(excerpts, estimator._model) == estimator.estimate(path)
+    with pytest.raises(AudioError, match="silent"):
+        from_excerpts([Excerpt(np.zeros(50000, "f"), 0.0)], estimator._model)
+
+
+def test_the_signature_is_the_contract() -> None:
+    assert list(inspect.signature(Estimator).parameters)[:2] == ["model", "windows"]

@@ -1,0 +1,90 @@
+"""Pace candidates, their probability, and how they are written."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tempo_core.config import TempoGrid
+from tempo_core.estimate import Estimate
+from tempo_core.paces import (
+    FASTEST,
+    RATIOS,
+    SAME,
+    SLOWEST,
+    Pace,
+    candidates,
+    estimate_paces,
+    format_paces,
+    pace_at,
+    parse_paces,
+    pulse_strength,
+)
+from tempo_core.tasks import tempo
+
+GRID = TempoGrid()
+
+
+def encode(readings: list[tuple[float, float]], grid: TempoGrid) -> torch.Tensor:
+    return tempo.encode(readings, grid).sum(dim=0)
+
+
+@given(st.floats(30.0, 300.0), st.integers(0, 2**31))
+def test_candidates_are_distinct_and_hold_the_relatives(bpm: float, seed: int) -> None:
+    pulse = torch.rand(GRID.n_bins, generator=torch.Generator().manual_seed(seed))
+    found = candidates(bpm, pulse, GRID)
+    assert found[0] == bpm
+    assert all(SLOWEST <= tempo <= FASTEST for tempo in found[1:])
+    for i, a in enumerate(found):
+        assert all(abs(a / b - 1) > SAME for b in found[:i])
+    for ratio in RATIOS:
+        if SLOWEST <= bpm * ratio <= FASTEST:
+            assert any(abs(bpm * ratio / tempo - 1) <= SAME for tempo in found)
+
+
+def test_a_peak_of_the_tempogram_is_a_candidate() -> None:
+    pulse = torch.zeros(GRID.n_bins)
+    k = 80
+    pulse[k - 1 : k + 2] = torch.tensor([0.5, 1.0, 0.5])
+    peak = GRID.bpm_min * 2 ** (k / GRID.bins_per_octave)
+    assert any(abs(tempo / peak - 1) < 1e-6 for tempo in candidates(100.0, pulse, GRID))
+
+
+def test_more_evidence_is_more_probable() -> None:
+    """What the network would also accept, and what the sound pulses at, ranks higher."""
+    pulse = torch.full((2, GRID.n_bins), 0.05)
+    for bpm in (64.0, 128.0):
+        pulse += 0.9 * encode([(bpm, 1.0)], GRID)
+    posterior = encode([(128.0, 0.7), (64.0, 0.3)], GRID)
+    paces = estimate_paces(128.0, posterior, pulse, GRID)
+    probability = {pace.bpm: pace.probability for pace in paces}
+    assert [pace.bpm for pace in paces[:2]] == [128.0, 64.0]
+    assert probability[64.0] > probability[256.0]
+    assert probability[64.0] > probability[192.0]
+    assert all(0 <= pace.probability <= 1 for pace in paces)
+    assert list(paces) == sorted(paces, key=lambda pace: -pace.probability)
+
+
+def test_pulse_needs_both_autocorrelation_and_fourier() -> None:
+    pulse = torch.zeros(2, GRID.n_bins)
+    pulse[0, 50], pulse[1, 70] = 1.0, 1.0
+    pulse[:, 90] = 0.5
+    assert int(pulse_strength(pulse).argmax()) == 90
+
+
+def test_written_and_read() -> None:
+    paces = (Pace(128.0, 0.97), Pace(64.0, 0.71), Pace(85.3, 0.08))
+    assert format_paces(paces) == "128:0.97 64:0.71 85.3:0.08"
+    assert parse_paces(format_paces(paces)) == paces
+    assert parse_paces("") == ()
+    with pytest.raises(ValueError, match="could not convert"):
+        parse_paces("128=0.97")
+
+
+def test_pace_at_gives_compatible_paces_only() -> None:
+    estimate = Estimate(127.98, 0.9, (Pace(128.0, 0.97), Pace(64.0, 0.71), Pace(256.0, 0.08)))
+    assert pace_at(estimate, 0.5) == 63.99
+    assert pace_at(estimate, 2.0) is None
+    assert pace_at(estimate, 3.0) is None

@@ -1,0 +1,68 @@
+"""Where a track is decoded, and how frames become windows."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tempo_core.config import Windows
+from tempo_core.windows import (
+    coarse_first,
+    decode_spans,
+    group_by_length,
+    sliding_windows,
+    window_starts,
+)
+
+WINDOWS = Windows()
+
+
+@given(st.integers(1, 3000), st.integers(1, 500), st.integers(1, 400))
+def test_windows_lie_inside_and_reach_the_last_frame(n_frames: int, length: int, hop: int) -> None:
+    starts = window_starts(n_frames, length, hop)
+    assert starts[0] == 0
+    assert starts == sorted(set(starts))
+    if n_frames <= length:
+        assert starts == [0]
+    else:
+        assert starts[-1] + length == n_frames
+        assert all(b - a <= hop for a, b in itertools.pairwise(starts))
+
+
+@given(st.floats(1.0, 4000.0), st.integers(1, 12))
+def test_spans_lie_inside_the_track_and_do_not_overlap(duration: float, n: int) -> None:
+    spans = decode_spans(duration, WINDOWS, n)
+    if spans is None:
+        assert duration <= n * WINDOWS.duration
+        return
+    assert len(spans) == n
+    assert spans[0][0] >= 0
+    assert spans[-1][0] + spans[-1][1] <= duration + 1e-6
+
+
+def test_the_whole_file_where_all_is_wanted_or_the_length_is_unknown() -> None:
+    assert decode_spans(600.0, WINDOWS, None) is None
+    assert decode_spans(None, WINDOWS, 6) is None
+
+
+@pytest.mark.parametrize("n", range(1, 15))
+def test_rounds_cover_every_window_once(n: int) -> None:
+    rounds = coarse_first(n)
+    assert sorted(k for r in rounds for k in r) == list(range(n))
+    assert len(rounds[0]) <= 3
+
+
+def test_a_short_track_is_one_short_window() -> None:
+    features = torch.rand(40, 200)
+    windows = sliding_windows(features, 86.1, WINDOWS)
+    assert windows.shape == (1, 40, 200)
+    assert torch.equal(windows[0], features)
+
+
+def test_windows_of_one_length_share_a_batch() -> None:
+    groups = group_by_length([torch.zeros(2, 40, 10), torch.zeros(1, 40, 7), torch.ones(3, 40, 10)])
+    assert sorted(g.shape for g in groups) == [(1, 40, 7), (5, 40, 10)]

@@ -1,0 +1,202 @@
+"""Learning: augmentation keeps label and input together, a batch can be learned, a run ends in a
+model that estimates."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from tempo_core import Estimator
+from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
+from tempo_core.model import TempoNet
+from tempo_core.tasks import tempo
+from tests.audio import drum_pattern, write_audio
+from trainer import augment, fit
+from trainer.dataset import (
+    MARGIN,
+    Recording,
+    load_views,
+    read_clips,
+    read_consensus,
+    read_rhythm,
+    read_songs,
+    views_of,
+)
+
+FRONT_END, WINDOWS, GRID = FrontEnd(), Windows(), TempoGrid()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training folder as the commands expect it, with few short recordings."""
+    root = tmp_path_factory.mktemp("data")
+    tempi = [84, 96, 108, 120, 132, 144]
+    for k, bpm in enumerate(tempi):
+        audio = drum_pattern(bpm, 13, 22050, "rock", np.random.default_rng(k))
+        write_audio(root / f"{k}.ogg", audio, 22050)
+    split = ["train", "train", "validation", "train", "train", "validation"]
+    songs = ["file\tsplit\tartist\ttitle\tgenre\tbpm\tbpm_published\talt\talt_kind\tkey"]
+    rhythm = ["file\tsplit\tsong\tbpm\tdoubtful"]
+    for k, bpm in enumerate(tempi):
+        alternatives = f"{bpm / 2};{bpm * 2}" if k == 2 else ""
+        songs.append(f"{k}.ogg\t{split[k]}\tA{k}\tT\tpop\t{bpm}\t{bpm}\t{alternatives}\t\t")
+        rhythm.append(f"{k}.ogg\t{split[k]}\tS{k}\t{bpm}\t{'yes' if k == 0 else ''}")
+    (root / "songs.tsv").write_text("\n".join(songs) + "\n")
+    (root / "rhythm.tsv").write_text("\n".join(rhythm) + "\n")
+    (root / "consensus.tsv").write_text(
+        "file\tbpm\tother_bpm\tagreement\n0.ogg\t84\t\tagree\n1.ogg\t96\t192\toctave\n"
+    )
+    rows = ["file\tstyle\tbpm", *(f"{k}.ogg\trock\t{bpm}" for k, bpm in enumerate(tempi))]
+    (root / "clips.tsv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_tables(folder: Path) -> None:
+    assert [r.bpm for r in read_songs(folder)] == [84, 96, 108, 120, 132, 144]
+    assert read_songs(folder)[2].alternatives == (54.0, 216.0)
+    assert len(read_rhythm(folder)) == 5
+    assert len(read_rhythm(folder, doubtful=True)) == 6
+    agree, octave = read_consensus(folder)
+    assert [bpm for bpm, _ in agree.tempi] == [84, 168, 42]
+    assert octave.tempi == ((96, 0.5), (192, 0.5))
+    assert {r.split for r in read_clips(folder)} == {"train", "validation"}
+
+
+@pytest.mark.parametrize("shift", [-MARGIN, -5, 0, 7, MARGIN])
+def test_a_stretch_moves_the_map_and_the_label_alike(tmp_path: Path, shift: int) -> None:
+    audio = drum_pattern(110, 14, 22050, "house", np.random.default_rng(0))
+    views = views_of(write_audio(tmp_path / "a.wav", audio, 22050), FRONT_END, WINDOWS, GRID)
+    change = augment.Change(shift, np.zeros(40, np.float32), slice(0, 0))
+    moved = augment.apply_to_map(views.maps[0], change)
+    assert moved.shape == (2, 40, GRID.n_bins)
+    mean = moved.mean(axis=1)
+    found = GRID.bpm_min * 2 ** (int((np.maximum(mean[0], 0) * mean[1]).argmax()) / 36)
+    label = 110 * change.stretch(GRID.bins_per_octave)
+    ratio = found / label
+    nearest = min((0.5, 1, 2, 4), key=lambda k: abs(math.log(ratio / k)))
+    assert ratio == pytest.approx(nearest, rel=0.025)
+
+
+def test_augmentation_leaves_the_cached_arrays_alone() -> None:
+    rng = np.random.default_rng(0)
+    maps = rng.random((2, 40, GRID.n_bins + 2 * MARGIN)).astype(np.float16)
+    statistics = rng.random(160).astype(np.float32)
+    before = maps.copy(), statistics.copy()
+    for _ in range(20):
+        change = augment.draw(rng, 40)
+        augment.apply_to_map(maps, change)
+        augment.apply_to_statistics(statistics, change)
+    np.testing.assert_array_equal(maps, before[0])
+    np.testing.assert_array_equal(statistics, before[1])
+
+
+def test_cached_views_are_fresh_views_bit_for_bit(folder: Path, tmp_path: Path) -> None:
+    recordings = read_songs(folder)[:2]
+    fresh = load_views(recordings, FRONT_END, WINDOWS, GRID, tmp_path, jobs=1)
+    cached = load_views(recordings, FRONT_END, WINDOWS, GRID, tmp_path, jobs=1)
+    for a, b in zip(fresh, cached, strict=True):
+        np.testing.assert_array_equal(a.maps, b.maps)
+        np.testing.assert_array_equal(a.statistics, b.statistics)
+        assert a.n_full == b.n_full
+    other = load_views(recordings, FRONT_END, Windows(8.0, 4.0), GRID, tmp_path, jobs=1)
+    assert other[0].maps.shape != fresh[0].maps.shape or other[0].n_full != fresh[0].n_full
+
+
+def test_training_sees_what_the_estimator_sees(folder: Path) -> None:
+    """The cached inputs, without margin, are those that the estimator's own path computes."""
+    from tempo_core.audio import read_excerpts
+    from tempo_core.features import mel_spectrogram
+    from tempo_core.windows import sliding_windows
+    from trainer.dataset import filterbank
+
+    path = folder / "3.ogg"
+    maps, statistics = fit.full_windows(views_of(path, FRONT_END, WINDOWS, GRID))
+    audio = torch.from_numpy(read_excerpts(path, FRONT_END.sr, None)[0].audio)
+    features = mel_spectrogram(audio, FRONT_END, filterbank(FRONT_END))
+    pieces = sliding_windows(features, FRONT_END.fps, WINDOWS)
+    expected = tempo.view(pieces, FRONT_END.fps, GRID)
+    torch.testing.assert_close(maps, expected[0], atol=2e-3, rtol=0)  # half precision
+    torch.testing.assert_close(statistics, expected[1])
+
+
+def test_one_batch_can_be_learned() -> None:
+    torch.manual_seed(0)
+    network = TempoNet(FRONT_END, GRID, Model(channels=(8, 8, 8), dropout=0.0))
+    maps, statistics = torch.rand(6, 2, 40, GRID.n_bins), torch.rand(6, 160)
+    tempi = [70.0, 90.0, 110.0, 130.0, 150.0, 170.0]
+    targets = torch.stack([tempo.encode([(bpm, 1.0)], GRID) for bpm in tempi])
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    unanswerable = ~tempo.answerable(GRID)
+    for _ in range(150):
+        logits = network(maps, statistics).masked_fill(unanswerable, -torch.inf)
+        loss = tempo.loss(logits, targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    found = [tempo.decode(tempo.activate(row, GRID), GRID).bpm for row in logits.detach()]
+    np.testing.assert_allclose(found, tempi, rtol=0.04)
+
+
+def test_the_network_is_shift_equivariant_but_for_its_prior() -> None:
+    torch.manual_seed(0)
+    network = TempoNet(FRONT_END, GRID, Model()).eval()
+    with torch.no_grad():
+        for parameter in network.prior.parameters():
+            parameter.zero_()
+    maps, statistics = torch.zeros(1, 2, 40, GRID.n_bins), torch.zeros(1, 160)
+    maps[..., 80:100] = torch.rand(1, 2, 40, 20)
+    with torch.inference_mode():
+        here = network(maps, statistics)
+        there = network(torch.roll(maps, 9, dims=-1), statistics)
+    # Away from the edges, where a ratio's copy runs off the axis.
+    torch.testing.assert_close(here[:, 85:95], there[:, 94:104], atol=1e-4, rtol=1e-3)
+
+
+def test_the_parameter_count_is_what_the_docs_say() -> None:
+    n = sum(p.numel() for p in TempoNet(FRONT_END, GRID, Model()).parameters())
+    assert n == N_PARAMETERS
+
+
+N_PARAMETERS = 70_033
+
+
+def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_path: Path) -> None:
+    args = ["--data", folder, "--clips", folder, "--cache", tmp_path / "cache", "--steps", 2,
+            "--out", tmp_path / "out", "--jobs", 1, "--seed", 3]  # fmt: skip
+    results = [CliRunner().invoke(fit.main, [str(a) for a in args]) for _ in range(2)]
+    assert [r.exit_code for r in results] == [0, 0], results[0].output
+    (path,) = (tmp_path / "out").glob("*.safetensors")  # the same seed gives the same file
+    estimator = Estimator(model=path)
+    assert 30 <= estimator.estimate(folder / "3.ogg").bpm <= 300
+    assert estimator._model.card["data"] == {
+        "songs": 4,
+        "rhythm": 3,
+        "consensus": 2,
+        "synthesis": 5,
+    }
+
+
+def test_calibration_takes_overconfidence_back() -> None:
+    """A network that is always sure and right half of the time must come out less sure."""
+    sure = torch.zeros(1, GRID.n_bins)
+    sure[0, 90:94] = 12.0
+    bpm = GRID.bpm_min * 2 ** (91.5 / 36)
+
+    class Sure(torch.nn.Module):
+        def forward(self, maps: torch.Tensor, statistics: torch.Tensor) -> torch.Tensor:
+            return sure
+
+    views = views_from(np.zeros((1, 2, 40, GRID.n_bins + 2 * MARGIN), np.float16))
+    recordings = [
+        Recording(Path("x"), "songs", ((bpm * k, 1.0),), "validation", "a") for k in (1.0, 1.5) * 5
+    ]
+    assert fit.calibrate(Sure(), recordings, [views] * 10, GRID) > 1.5  # type: ignore[arg-type]
+
+
+def views_from(maps: np.ndarray) -> fit.Views:
+    return fit.Views(maps, np.zeros((len(maps), 160), np.float32), len(maps))
