@@ -17,9 +17,9 @@ def main() -> None:
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[100, 1000], help="(default: 100 1000)"
     )
-    parser.add_argument("--duration", type=float, default=60, help="[s] (default: %(default)s)")
+    parser.add_argument("--duration", type=float, default=180, help="[s] (default: %(default)s)")
     options = parser.parse_args()
-    files = bench.tracks(options.cache, 12, options.duration)
+    files = bench.tracks(options.cache, 30, options.duration)
     bench.warm_up(files)
 
     costs = []
