@@ -116,10 +116,11 @@ def from_excerpts(
     """
     check(excerpts, model.front_end.sr)
     with torch.inference_mode():
-        return from_analysis(analyse(_features(excerpts, model), model), model, bpm_range)
+        return from_analysis(analyse(excerpt_features(excerpts, model), model), model, bpm_range)
 
 
-def _features(excerpts: Sequence[Excerpt], model: Checkpoint) -> list[tuple[Tensor, float]]:
+def excerpt_features(excerpts: Sequence[Excerpt], model: Checkpoint) -> list[tuple[Tensor, float]]:
+    """(features (n_mels, n_frames), start [s]) of each excerpt."""
     return [
         (mel_spectrogram(torch.from_numpy(e.audio), model.front_end, model.filterbank), e.start)
         for e in excerpts
@@ -187,7 +188,7 @@ class Estimator:
                 new = file.read(model.front_end.sr, [spans[k] for k in round_])
                 excerpts += new
                 if new:
-                    parts.append(analyse(_features(new, model), model))
+                    parts.append(analyse(excerpt_features(new, model), model))
                     if agreed(merge(parts), model):
                         break
             check(excerpts, model.front_end.sr)

@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .config import TempoGrid
-
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .config import TempoGrid
     from .estimate import Estimate
 
 RATIOS = (1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0)
@@ -32,7 +31,10 @@ INTERCEPT, POSTERIOR, PULSE, DISTANCE = 2.0, 0.5, 2.0, -1.0
 
 @dataclass(frozen=True)
 class Pace:
-    """A tempo one can move to: `bpm` rounded to 0.1, `probability` in 0..1."""
+    """A tempo one can move to: `bpm` rounded to 0.1, `probability` in 0..1, rounded to 0.01.
+
+    The digits are those that `format_paces` writes, so that text and value decide alike.
+    """
 
     bpm: float
     probability: float
@@ -91,7 +93,7 @@ def estimate_paces(
     for tempo in candidates(bpm, strength, grid):
         x = evidence(tempo, posterior, strength, grid)
         logit = INTERCEPT + POSTERIOR * x[0] + PULSE * x[1] + DISTANCE * x[2]
-        paces.append(Pace(round(tempo, 1), round(1 / (1 + math.exp(-logit)), 4)))
+        paces.append(Pace(round(tempo, 1), round(1 / (1 + math.exp(-logit)), 2)))
     return tuple(sorted(paces, key=lambda pace: -pace.probability))
 
 

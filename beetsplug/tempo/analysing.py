@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import tempo_core
-from tempo_core.paces import RATIOS, format_paces, pace_at, parse_paces
+from tempo_core.paces import RATIOS, format_paces, pace_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -82,11 +82,12 @@ def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool =
     """
     tempo, verdict = estimate.bpm, Verdict.SET
     if item.bpm and not force:
+        source = "tag"  # of `bpm`, whatever the analysis says
         agreed = agreeing_tempo(item.bpm, estimate)
         if agreed is None:
             verdict = Verdict.CONFLICT
         else:
-            tempo, source, verdict = agreed, "tag", Verdict.KEPT
+            tempo, verdict = agreed, Verdict.KEPT
     else:
         # Setting `bpm` resets the time of the last look at the file, and `beet update` would then
         # take the old value from there. The file has not changed, so that time still holds.
@@ -97,8 +98,7 @@ def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool =
     item.tempo_confidence = estimate.confidence
     item.tempo_paces = format_paces(estimate.paces)
     item.tempo_source = source
-    # From the text, so that a probability that is rounded there decides the same here.
-    counted = dataclasses.replace(estimate, bpm=tempo, paces=parse_paces(item.tempo_paces))
+    counted = dataclasses.replace(estimate, bpm=tempo)
     for field, ratio in PACE_FIELDS.items():
         pace = pace_at(counted, ratio)
         if pace is not None:
