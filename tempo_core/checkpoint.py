@@ -23,7 +23,7 @@ from torch import Tensor
 
 from .config import FrontEnd, Model, TempoGrid, Windows
 from .errors import CheckpointError, ConfigError
-from .model import TempoNet
+from .model import Ensemble, build
 
 LAYOUT = 1  # raised whenever a reader of the previous layout would misread the file
 SUFFIX = ".safetensors"
@@ -42,7 +42,7 @@ class Checkpoint:
     grid: TempoGrid
     model: Model
     filterbank: Tensor  # (n_mels, n_fft // 2 + 1)
-    network: TempoNet
+    network: Ensemble
     temperature: float  # the logits are divided by it
     card: Mapping[str, Any]  # data, recipe, seed, figures
 
@@ -55,7 +55,7 @@ class Checkpoint:
 def save(
     folder: Path,
     task: str,
-    network: TempoNet,
+    network: Ensemble,
     filterbank: Tensor,
     configs: Mapping[str, FrontEnd | Windows | TempoGrid | Model],
     temperature: float,
@@ -126,7 +126,7 @@ def load(path: Path) -> Checkpoint:
         front_end = FrontEnd.from_dict(header["front_end"])
         grid = TempoGrid.from_dict(header["grid"])
         model = Model.from_dict(header["model"])
-        network = TempoNet(front_end, grid, model)
+        network = build(front_end, grid, model)
         filterbank = tensors.pop("filterbank")
         network.load_state_dict(
             {name.removeprefix("network."): value for name, value in tensors.items()}, strict=True

@@ -86,10 +86,11 @@ class TempoGrid(_Config):
 
 @dataclass(frozen=True)
 class Model(_Config):
-    """The size of the network (see model.py)."""
+    """The size of the network, and how many of them answer together (see model.py)."""
 
     channels: tuple[int, ...] = (16, 32, 40)
     n_rate: int = 48
     n_timbre: int = 32
     n_prior: int = 16
     dropout: float = 0.15
+    n_members: int = 3

@@ -13,6 +13,7 @@ the part to adapt to a user.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -81,6 +82,26 @@ class TempoNet(nn.Module):
             prior[:, None], self.n_bins, mode="linear", align_corners=True
         )
         return logits + prior.squeeze(1)
+
+
+class Ensemble(nn.Module):
+    """Networks trained alike from different seeds; the mean of their logits.
+
+    What one of them happens to get wrong about an octave, the others seldom do.
+    """
+
+    def __init__(self, members: Sequence[TempoNet]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, periodicity: Tensor, statistics: Tensor) -> Tensor:
+        """As `TempoNet.forward`."""
+        return torch.stack([member(periodicity, statistics) for member in self.members]).mean(dim=0)
+
+
+def build(front_end: FrontEnd, grid: TempoGrid, model: Model) -> Ensemble:
+    """The untrained network of a configuration."""
+    return Ensemble([TempoNet(front_end, grid, model) for _ in range(model.n_members)])
 
 
 def band_statistics(compressed: Tensor, onsets: Tensor) -> Tensor:

@@ -8,17 +8,18 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tempo_core import checkpoint
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
-from tempo_core.model import TempoNet
+from tempo_core.model import Ensemble, TempoNet
 from tempo_core.task import Task
 from tempo_core.tasks import TASKS
 from tempo_core.tasks.tempo import answerable
@@ -32,7 +33,7 @@ from .evaluate import within
 class Recipe:
     """Everything about a training run but the data."""
 
-    steps: int = 2400
+    steps: int = 1600
     batch: int = 48
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
@@ -130,8 +131,29 @@ def fit(sampler: Sampler, front_end: FrontEnd, model: Model, recipe: Recipe, log
     return trained.eval()
 
 
+def fit_member(
+    sampler: Sampler, front_end: FrontEnd, model: Model, recipe: Recipe, out: Path
+) -> TempoNet:
+    """Train one member, or read it from `out` if an interrupted run had finished it."""
+    key = f"{recipe}{model}{digest_of(sampler.recordings)}"
+    name = f"member-{recipe.seed}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+    path = out / f"{name}.safetensors"
+    if path.exists():
+        network = TempoNet(front_end, sampler.grid, model)
+        network.load_state_dict(load_file(path))
+        return network.eval()
+    network = fit(sampler, front_end, model, recipe, out / f"{name}.jsonl")
+    temporary = path.with_suffix(".part")
+    save_file(network.state_dict(), temporary)
+    temporary.replace(path)
+    return network
+
+
 def calibrate(
-    network: TempoNet, recordings: Sequence[Recording], views: Sequence[Views], grid: TempoGrid
+    network: torch.nn.Module,
+    recordings: Sequence[Recording],
+    views: Sequence[Views],
+    grid: TempoGrid,
 ) -> float:
     """The temperature at which confidence is most likely, given which recordings come out right.
 
@@ -176,7 +198,7 @@ def digest_of(recordings: Sequence[Recording]) -> str:
 @click.option("--out", type=click.Path(path_type=Path), required=True,
               help="Folder for the model and its training log.")  # fmt: skip
 @click.option("--steps", default=Recipe.steps, show_default=True)
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Of the first member.")
 @click.option("--jobs", default=2, show_default=True, help="Processes and threads.")
 def main(data: Path, clips: Path, cache: Path, out: Path, steps: int, seed: int, jobs: int) -> None:
     """Train, calibrate on the validation split, and write a model file."""
@@ -198,13 +220,16 @@ def main(data: Path, clips: Path, cache: Path, out: Path, steps: int, seed: int,
     out.mkdir(parents=True, exist_ok=True)
     trained_on = [recordings[i] for i in train]
     sampler = Sampler(trained_on, [views[i] for i in train], grid, recipe)
-    network = fit(sampler, front_end, model, recipe, out / f"training-{seed}.jsonl")
+    seeds = range(seed, seed + model.n_members)
+    network = Ensemble(
+        [fit_member(sampler, front_end, model, replace(recipe, seed=s), out) for s in seeds]
+    ).eval()
     temperature = calibrate(
         network, [recordings[i] for i in held_out], [views[i] for i in held_out], grid
     )
     counts = Counter(r.source.partition(":")[0] for r in trained_on)
     card = {
-        "summary": f"{len(trained_on)} recordings, seed {seed}",
+        "summary": f"{len(trained_on)} recordings, seeds {list(seeds)}",
         "data": dict(counts),
         "data_digest": digest_of(trained_on),
         "recipe": asdict(recipe),

@@ -17,6 +17,7 @@ import csv
 import json
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -564,9 +565,15 @@ def duck(audio: np.ndarray, bpm: float, n_start: float, rng: np.random.Generator
 
 
 def make_clip(
-    index: int, seed: int, sources: Sources, duration: float = 30.0, style: Style | None = None
+    index: int,
+    seed: int,
+    sources: Sources,
+    duration: float = 30.0,
+    styles: Sequence[Style] = STYLES,
 ) -> tuple[np.ndarray, dict[str, object]]:
     """Clip number `index` of the set `seed`: (n_samples,) audio at `SR` and what is true of it.
+
+    The style is drawn from `styles` by weight.
 
     Returns
     -------
@@ -574,9 +581,8 @@ def make_clip(
     `harmony`.
     """
     rng = np.random.default_rng([seed, index])
-    if style is None:
-        weights = np.array([s.weight for s in STYLES])
-        style = STYLES[rng.choice(len(STYLES), p=weights / weights.sum())]
+    weights = np.array([s.weight for s in styles])
+    style = styles[rng.choice(len(styles), p=weights / weights.sum())]
     bpm = draw_bpm(style, rng)
     n_beats = duration * bpm / 60.0 + 1
     n_start = float(rng.uniform(0, 60.0 / bpm))  # [s] of the first beat
@@ -636,23 +642,20 @@ def make_clip(
 
 
 def _write_clip(
-    index: int, seed: int, sources: Sources, duration: float, out: Path
-) -> dict[str, object]:
+    index: int, seed: int, sources: Sources, duration: float, styles: Sequence[Style], out: Path
+) -> None:
     path = out / f"{seed}-{index:06d}.ogg"
     note = path.with_suffix(".json")
     if note.exists():  # made by an earlier run that was interrupted
-        return dict(json.loads(note.read_text()))
-    audio, row = make_clip(index, seed, sources, duration)
+        return
+    audio, row = make_clip(index, seed, sources, duration, styles)
     temporary = path.with_suffix(".part")
     with soundfile.SoundFile(str(temporary), "w", SR, 1, format="OGG", subtype="VORBIS") as file:
-        for begin in range(
-            0, audio.size, SR
-        ):  # libsndfile overflows its stack on one long vorbis write
+        # One second at a time: libsndfile overflows its stack on one long vorbis write.
+        for begin in range(0, audio.size, SR):
             file.write(audio[begin : begin + SR])
     temporary.replace(path)
-    row = {"file": path.name, **row}
-    note.write_text(json.dumps(row))
-    return row
+    note.write_text(json.dumps({"file": path.name, **row}))
 
 
 @click.command()
@@ -678,16 +681,36 @@ def _write_clip(
 @click.option("--duration", default=30.0, show_default=True, help="Length of a clip in seconds.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--jobs", default=2, show_default=True, help="Processes.")
+@click.option(
+    "--style",
+    "names",
+    multiple=True,
+    type=click.Choice([s.name for s in STYLES]),
+    help="Render this style only; may be given more than once.",
+)
 def main(
-    midi: Path, samples: Path, out: Path, count: int, duration: float, seed: int, jobs: int
+    midi: Path,
+    samples: Path,
+    out: Path,
+    count: int,
+    duration: float,
+    seed: int,
+    jobs: int,
+    names: tuple[str, ...],
 ) -> None:
-    """Render clips of known tempo; an interrupted run goes on where it stopped."""
+    """Render clips of known tempo; an interrupted run goes on where it stopped.
+
+    The table lists all clips in the folder, also those of earlier runs with other seeds.
+    """
     out.mkdir(parents=True, exist_ok=True)
     sources = Sources(midi, samples)
-    tasks = (joblib.delayed(_write_clip)(i, seed, sources, duration, out) for i in range(count))
-    rows = list(
-        tqdm(joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks), total=count, unit="clip")
-    )
+    styles = [s for s in STYLES if s.name in names] or list(STYLES)
+    write = joblib.delayed(_write_clip)
+    tasks = (write(i, seed, sources, duration, styles, out) for i in range(count))
+    run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    for _ in tqdm(run, total=count, unit="clip"):
+        pass
+    rows = [json.loads(note.read_text()) for note in sorted(out.glob("*.json"))]
     with (out / "clips.tsv").open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), delimiter="\t")
         writer.writeheader()

@@ -166,11 +166,21 @@ N_PARAMETERS = 70_033
 
 
 def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_path: Path) -> None:
-    args = ["--data", folder, "--clips", folder, "--cache", tmp_path / "cache", "--steps", 2,
-            "--out", tmp_path / "out", "--jobs", 1, "--seed", 3]  # fmt: skip
-    results = [CliRunner().invoke(fit.main, [str(a) for a in args]) for _ in range(2)]
-    assert [r.exit_code for r in results] == [0, 0], results[0].output
-    (path,) = (tmp_path / "out").glob("*.safetensors")  # the same seed gives the same file
+    def train(out: str) -> Path:
+        args = ["--data", folder, "--clips", folder, "--cache", tmp_path / "cache", "--steps", 2,
+                "--out", tmp_path / out, "--jobs", 1, "--seed", 3]  # fmt: skip
+        result = CliRunner().invoke(fit.main, [str(a) for a in args])
+        assert result.exit_code == 0, result.output
+        (path,) = (tmp_path / out).glob("tempo-*.safetensors")
+        return path
+
+    path = train("a")
+    assert train("b").name == path.name  # the same seed, the same weights
+    members = list((tmp_path / "a").glob("member-*.safetensors"))
+    assert len(members) == Model().n_members
+    changed = [m.stat().st_mtime_ns for m in members]
+    assert train("a").name == path.name  # finished members are not trained again
+    assert [m.stat().st_mtime_ns for m in members] == changed
     estimator = Estimator(model=path)
     assert 30 <= estimator.estimate(folder / "3.ogg").bpm <= 300
     assert estimator._model.card["data"] == {
