@@ -551,7 +551,7 @@ def master(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.3:
         audio = audio + rng.normal(size=audio.size) * 10 ** (rng.uniform(-60, -28) / 20)
     if rng.random() < 0.1:
-        n = int(rng.uniform(1, 6) * SR)
+        n = min(audio.size, int(rng.uniform(1, 6) * SR))
         audio[:n] *= np.linspace(0, 1, n)
     return (0.9 * audio / (np.abs(audio).max() + 1e-9)).astype(np.float32)
 
