@@ -138,8 +138,8 @@ def pattern_hits(style: Style, n_beats: float, rng: np.random.Generator) -> dict
                 )
                 notes.append(Note(start, start + step, 0, velocity))
             if part == "snare" and bar % 8 == 7 and rng.random() < 0.5:  # a fill before the phrase
-                for i in range(4):
-                    start = (bar + 1) * style.beats - 1 + i / 4
+                for i in range(round(1 / step)):
+                    start = (bar + 1) * style.beats - 1 + i * step
                     notes.append(Note(start, start + 0.2, 0, int(rng.integers(60, 115))))
     return hits
 
