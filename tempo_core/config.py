@@ -92,5 +92,5 @@ class Model(_Config):
     n_rate: int = 48
     n_timbre: int = 32
     n_prior: int = 16
-    dropout: float = 0.15
-    n_members: int = 3
+    dropout: float = 0.1
+    n_members: int = 2

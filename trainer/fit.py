@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 import click
 import numpy as np
@@ -30,12 +31,22 @@ from .evaluate import within
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A stretch of training with one learning-rate cycle."""
+
+    steps: int
+    learning_rate: float  # at its highest
+    # Whether a label whose octave is uncertain counts with all its readings, or as the first one.
+    # Learning begins from what the labels say; later, what was learned may overrule them.
+    open_labels: bool
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything about a training run but the data."""
 
-    steps: int = 1600
+    phases: tuple[Phase, ...] = (Phase(1500, 3e-3, False), Phase(450, 1e-3, True))
     batch: int = 48
-    learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     seed: int = 0
     # How often each source is drawn. The few popular songs with human labels count most: they carry
@@ -43,7 +54,7 @@ class Recipe:
     shares: tuple[tuple[str, float], ...] = (
         ("songs", 0.25), ("rhythm", 0.2), ("consensus", 0.3), ("synthesis", 0.25),
     )  # fmt: skip
-    average: float = 0.998  # decay of the moving average of the weights that is kept
+    average: float = 0.995  # decay of the moving average of the weights that is kept
 
 
 class Sampler:
@@ -65,8 +76,10 @@ class Sampler:
         self.recordings, self.views, self.grid, self.recipe = recordings, views, grid, recipe
         self.task: Task = TASKS["tempo"]
 
-    def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """A batch of the network's two inputs, see `tempo.view`, and targets (batch, n_bins)."""
+    def draw(
+        self, rng: np.random.Generator, open_labels: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """A batch of the network's two inputs, see `tempo.view`, and its targets."""
         maps, statistics, targets = [], [], []
         for i in rng.choice(len(self.weights), size=self.recipe.batch, p=self.weights):
             views = self.views[i]
@@ -75,7 +88,10 @@ class Sampler:
             maps.append(augment.apply_to_map(views.maps[k], change))
             statistics.append(augment.apply_to_statistics(views.statistics[k], change))
             stretch = change.stretch(self.grid.bins_per_octave)
-            tempi = [(bpm * stretch, weight) for bpm, weight in self.recordings[i].tempi]
+            readings = self.recordings[i].tempi
+            if not open_labels and readings[0][1] > 0.5:
+                readings = readings[:1]
+            tempi = [(bpm * stretch, weight) for bpm, weight in readings]
             targets.append(self.task.encode(tempi, self.grid))
         return (
             torch.from_numpy(np.stack(maps)),
@@ -88,54 +104,71 @@ def fit(sampler: Sampler, front_end: FrontEnd, model: Model, recipe: Recipe, log
     """Train a network; its weights are the moving average over the last steps."""
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    grid = sampler.grid
-    network = TempoNet(front_end, grid, model)
+    network = TempoNet(front_end, sampler.grid, model)
+    with log.open("w") as file:
+        for number, phase in enumerate(recipe.phases, 1):
+            network = _fit_phase(sampler, network, phase, recipe, rng, file, number)
+    return network.eval()
+
+
+def _fit_phase(
+    sampler: Sampler,
+    network: TempoNet,
+    phase: Phase,
+    recipe: Recipe,
+    rng: np.random.Generator,
+    log: TextIO,
+    number: int,
+) -> TempoNet:
     average = torch.optim.swa_utils.AveragedModel(
         network,
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average),
         use_buffers=True,
     )
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        network.parameters(), lr=phase.learning_rate, weight_decay=recipe.weight_decay
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.steps
+        optimizer, phase.learning_rate, total_steps=phase.steps
     )
-    unanswerable = ~answerable(grid)
+    unanswerable = ~answerable(sampler.grid)
     started, losses = time.monotonic(), []
-    with log.open("w") as file:
-        for step in range(1, recipe.steps + 1):
-            network.train()
-            maps, statistics, targets = sampler.draw(rng)
-            logits = network(maps, statistics).masked_fill(unanswerable, -torch.inf)
-            loss = sampler.task.loss(logits, targets)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            average.update_parameters(network)
-            losses.append(float(loss.detach()))
-            if step % 50 == 0 or step == recipe.steps:
-                row = {
-                    "step": step,
-                    "loss": round(float(np.mean(losses[-50:])), 4),
-                    "seconds": round(time.monotonic() - started),
-                }
-                file.write(json.dumps(row) + "\n")
-                file.flush()
-                click.echo(
-                    f"step {step}/{recipe.steps}  loss {row['loss']}  {row['seconds']} s", err=True
-                )
-    trained: TempoNet = average.module  # type: ignore[assignment]
-    return trained.eval()
+    network.train()
+    for step in range(1, phase.steps + 1):
+        maps, statistics, targets = sampler.draw(rng, phase.open_labels)
+        logits = network(maps, statistics).masked_fill(unanswerable, -torch.inf)
+        loss = sampler.task.loss(logits, targets)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(network)
+        losses.append(float(loss.detach()))
+        if step % 50 == 0 or step == phase.steps:
+            row = {
+                "phase": number,
+                "step": step,
+                "loss": round(float(np.mean(losses[-50:])), 4),
+                "seconds": round(time.monotonic() - started),
+            }
+            log.write(json.dumps(row) + "\n")
+            log.flush()
+            click.echo(
+                f"seed {recipe.seed}  phase {number}  step {step}/{phase.steps}  "
+                f"loss {row['loss']}  {row['seconds']} s",
+                err=True,
+            )
+    kept = average.module
+    assert isinstance(kept, TempoNet)
+    return kept
 
 
 def fit_member(
     sampler: Sampler, front_end: FrontEnd, model: Model, recipe: Recipe, out: Path
 ) -> TempoNet:
     """Train one member, or read it from `out` if an interrupted run had finished it."""
-    key = f"{recipe}{model}{digest_of(sampler.recordings)}"
+    key = f"{recipe}{replace(model, n_members=1)}{digest_of(sampler.recordings)}"
     name = f"member-{recipe.seed}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
     path = out / f"{name}.safetensors"
     if path.exists():
@@ -197,13 +230,30 @@ def digest_of(recordings: Sequence[Recording]) -> str:
               help="Folder for computed network inputs.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True,
               help="Folder for the model and its training log.")  # fmt: skip
-@click.option("--steps", default=Recipe.steps, show_default=True)
+@click.option("--steps", type=int, help="Of each phase; for trying things out.")
+@click.option("--members", default=Model.n_members, show_default=True, help="Networks to train.")
 @click.option("--seed", default=0, show_default=True, help="Of the first member.")
 @click.option("--jobs", default=2, show_default=True, help="Processes and threads.")
-def main(data: Path, clips: Path, cache: Path, out: Path, steps: int, seed: int, jobs: int) -> None:
-    """Train, calibrate on the validation split, and write a model file."""
-    front_end, windows, grid, model = FrontEnd(), Windows(), TempoGrid(), Model()
-    recipe = Recipe(steps=steps, seed=seed)
+def main(
+    data: Path,
+    clips: Path,
+    cache: Path,
+    out: Path,
+    steps: int | None,
+    members: int,
+    seed: int,
+    jobs: int,
+) -> None:
+    """Train, calibrate on the validation split, and write a model file.
+
+    Members that an earlier run has finished are kept, so an interrupted run goes on, and members
+    may be trained by runs side by side.
+    """
+    front_end, windows, grid = FrontEnd(), Windows(), TempoGrid()
+    model = Model(n_members=members)
+    recipe = Recipe()
+    if steps is not None:
+        recipe = replace(recipe, phases=tuple(replace(p, steps=steps) for p in recipe.phases))
     recordings = [
         *dataset.read_songs(data),
         *dataset.read_rhythm(data),

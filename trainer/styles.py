@@ -134,6 +134,7 @@ STYLES: tuple[Style, ...] = (
           hat=("xooxoo", "x.xx.x"), electronic=0.1, figures=("triplet", "pad")),
     Style("twelve-eight", 3, (50, 66, 84), beats=4, kick=("x.....x.....", "x....xx....."), snare=("...x.....x..",),
           hat=("xooxooxooxoo",), electronic=0.2, figures=("triplet", "pad", "strum")),
+    Style("ballad-compound", 2, (50, 67, 84), beats=4, harmony=1.0, figures=("triplet",)),
     Style("ballad-drums", 5, (60, 74, 96), kick=("x.......x.......", "x......xx.......", "x.......x.x....."), snare=("....x.......x...",),
           hat=("x.x.x.x.x.x.x.x.", "x...x...x...x...", "oooooooooooooooo"), groove=("soul", "pop", "rock", "gospel"),
           electronic=0.2, harmony=1.0, figures=("pad", "arp8", "strum")),
