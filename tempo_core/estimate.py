@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import checkpoint, paces, refine, windows
+from . import checkpoint, metre, paces, refine, windows
 from .audio import AudioFile, Excerpt, check
 from .checkpoint import Checkpoint
 from .errors import ConfigError
@@ -96,10 +96,16 @@ def from_analysis(
     if bpm_range is not None:
         posterior = tempo.prefer(posterior, grid, bpm_range)
     peak = task.decode(posterior, grid)
-    bpm = refine.refine(analysis.envelopes, peak.bpm, model.front_end.fps)
+    fps = model.front_end.fps
+    bpm, mass = peak.bpm, peak.mass
+    lowest = grid.answer_min if bpm_range is None else bpm_range[0]
+    if bpm * metre.COMPOUND >= lowest and metre.is_compound(analysis.envelopes, bpm, fps):
+        bpm *= metre.COMPOUND
+        mass += tempo.mass_near(posterior, grid, bpm)  # one pulse, two ways to group it
+    bpm = refine.refine(analysis.envelopes, bpm, fps)
     return Estimate(
         bpm=round(bpm, 2),
-        confidence=round(min(1.0, peak.mass), 4),
+        confidence=round(min(1.0, mass), 4),
         paces=paces.estimate_paces(bpm, posterior, analysis.pulse, grid),
     )
 

@@ -37,13 +37,17 @@ def decode_spans(
 
 
 def coarse_first(n: int) -> list[list[int]]:
-    """Indices 0..n-1 in rounds: a few spread over the track, then the rest.
+    """Indices 0..n-1 in rounds: two at a third and two thirds, then the others, two at a time.
 
-    The first round decides whether the others are needed.
+    After each round the estimator decides whether the next one is needed.
     """
-    first = sorted({round(k * (n - 1) / 2) for k in range(3)}) if n > 3 else list(range(n))
+    if n <= 2:
+        return [list(range(n))]
+    first = [(n - 1) // 3, n - 1 - (n - 1) // 3]
     rest = [k for k in range(n) if k not in first]
-    return [first, rest] if rest else [first]
+    # From both ends inwards, so that every round looks at the track as a whole.
+    pairs = [sorted({rest[i], rest[-1 - i]}) for i in range((len(rest) + 1) // 2)]
+    return [sorted(set(first)), *pairs]
 
 
 def window_starts(n_frames: int, length: int, hop: int) -> list[int]:
