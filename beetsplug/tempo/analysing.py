@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import tempo_core
-from tempo_core.paces import RATIOS, format_paces, pace_at
+from tempo_core.paces import RATIOS, format_paces, pace_at, parse_paces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -98,7 +98,8 @@ def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool =
     item.tempo_confidence = estimate.confidence
     item.tempo_paces = format_paces(estimate.paces)
     item.tempo_source = source
-    counted = dataclasses.replace(estimate, bpm=tempo)
+    # From the text, so that a probability that is rounded there decides the same here.
+    counted = dataclasses.replace(estimate, bpm=tempo, paces=parse_paces(item.tempo_paces))
     for field, ratio in PACE_FIELDS.items():
         pace = pace_at(counted, ratio)
         if pace is not None:
