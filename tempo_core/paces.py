@@ -26,7 +26,7 @@ MOVEMENT = 110.0  # [BPM] the middle of walking, dancing and running
 MAX_PEAKS = 4  # of the tempogram, beside the relatives
 # Logistic regression on the training songs: their tempo and published or plausible alternatives
 # against all other candidates (see docs/results.md).
-INTERCEPT, POSTERIOR, PULSE, DISTANCE = 7.60, 1.83, 5.41, -3.33
+INTERCEPT, POSTERIOR, PULSE, DISTANCE = 3.71, 2.13, 13.85, -1.06
 
 
 @dataclass(frozen=True)

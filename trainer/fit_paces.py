@@ -1,8 +1,9 @@
 """Weights of the evidence for paces: `python -m trainer.fit_paces --data DIR`.
 
 Logistic regression on songs whose tempo and alternative tempi (published, or plausible to a
-listener) are known: those are compatible, all other candidates count as not. It prints the
-constants of `tempo_core.paces` and how well they do on the validation split.
+listener) are known. Those are compatible; other candidates count as not, but for half and double of
+the tempo: most music can be moved to at those, and that nobody published it says nothing. It prints
+the constants of `tempo_core.paces` and how well they do on the validation split.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Judged:
 
 
 def judged_candidates(recording: Recording, model: Checkpoint) -> list[Judged]:
-    """All candidates of a song.
+    """All candidates of a song of which something is known.
 
     The labelled tempo stands in for the estimate, so that wrong octaves do not teach anything.
     """
@@ -50,14 +51,15 @@ def judged_candidates(recording: Recording, model: Checkpoint) -> list[Judged]:
         posterior = TASKS["tempo"].pool(analysis.scores)
         strength = pulse_strength(analysis.pulse)
     known = (recording.bpm, *recording.alternatives)
-    return [
-        Judged(
-            (1.0, *evidence(tempo, posterior, strength, model.grid)),
-            any(abs(tempo / k - 1) <= SAME for k in known),
-            abs(tempo / recording.bpm - 1) <= SAME,
-        )
-        for tempo in candidates(recording.bpm, strength, model.grid)
-    ]
+    judged = []
+    for tempo in candidates(recording.bpm, strength, model.grid):
+        compatible = any(abs(tempo / k - 1) <= SAME for k in known)
+        octave = any(abs(tempo / (k * recording.bpm) - 1) <= SAME for k in (1 / 2, 2))
+        if compatible or not octave:
+            x = (1.0, *evidence(tempo, posterior, strength, model.grid))
+            labelled = abs(tempo / recording.bpm - 1) <= SAME
+            judged.append(Judged(x, compatible, labelled))
+    return judged
 
 
 def logistic_regression(x: NDArray[np.float64], y: NDArray[np.bool_]) -> NDArray[np.float64]:
