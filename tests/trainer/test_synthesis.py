@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -164,9 +165,9 @@ def test_a_song_is_read_in_beats(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_style_renders(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """With fluidsynth and the MIDI collections, where they are."""
-    data = pytestconfig.rootpath.parent / "shared" / "data"
+def test_every_style_renders() -> None:
+    """With fluidsynth and the MIDI collections, in the folder that TEMPO_DATA names."""
+    data = Path(os.environ["TEMPO_DATA"])
     assert shutil.which("fluidsynth"), "install fluidsynth"
     assert any(Path(path).exists() for path, _ in SOUNDFONTS), "install a soundfont"
     sources = Sources(data / "midi", data / "samples")
