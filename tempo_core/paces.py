@@ -24,8 +24,8 @@ SAME = 0.04  # candidates closer than this are one
 COMPATIBLE = 0.5  # probability from which on a pace is offered
 MOVEMENT = 110.0  # [BPM] the middle of walking, dancing and running
 MAX_PEAKS = 4  # of the tempogram, beside the relatives
-# Logistic regression on the training songs: their tempo and published or plausible alternatives
-# against all other candidates (see docs/results.md).
+# Logistic regression on the training songs (trainer/fit_paces.py): their tempo and published or
+# plausible alternatives against other candidates, without half and double that nobody published.
 INTERCEPT, POSTERIOR, PULSE, DISTANCE = 3.71, 2.13, 13.85, -1.06
 
 
