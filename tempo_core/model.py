@@ -19,9 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from .config import FrontEnd, Model, TempoGrid
+from .features import N_MAPS
 
 # Tempo relations that are stacked: metrical levels in duple and triple metre.
-RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
+RATIOS: tuple[float, ...] = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
 N_STATISTICS = 4  # per band: mean and deviation of level and of onset strength
 
 
@@ -32,7 +33,7 @@ class TempoNet(nn.Module):
         super().__init__()
         # Neighbouring bands are alike, so the first layer may take them in pairs.
         blocks: list[nn.Module] = [nn.AvgPool2d((2, 1))]
-        n_in, n_bands = 2, front_end.n_mels // 2
+        n_in, n_bands = N_MAPS, front_end.n_mels // 2
         for n_out in model.channels:
             blocks += [
                 nn.Conv2d(n_in, n_out, (3, 5), padding=(1, 2)),
@@ -68,7 +69,7 @@ class TempoNet(nn.Module):
         self.n_bins = grid.n_bins
 
     def forward(self, periodicity: Tensor, statistics: Tensor) -> Tensor:
-        """(batch, 2, n_mels, n_bins), (batch, 4 * n_mels) → logits (batch, n_bins)."""
+        """(batch, N_MAPS, n_mels, n_bins), (batch, 4 * n_mels) → logits (batch, n_bins)."""
         x = self.blocks(periodicity)  # (batch, channels, n_bands, n_bins)
         x = self.bands(x).squeeze(2)  # (batch, channels, n_bins)
         x = torch.cat([_shifted(x, s) for s in self.shifts], dim=1)  # (batch, 9 * channels, n_bins)

@@ -30,6 +30,9 @@ class Change:
         return float(2.0 ** (self.shift / bins_per_octave))
 
 
+NOTHING = Change(0, np.zeros(1, np.float32), slice(0, 0))
+
+
 def draw(rng: np.random.Generator, n_mels: int) -> Change:
     """Parameters of one augmentation."""
     shift = int(rng.integers(-MARGIN, MARGIN + 1)) if rng.random() < 0.8 else 0
@@ -41,7 +44,7 @@ def draw(rng: np.random.Generator, n_mels: int) -> Change:
 
 
 def apply_to_map(periodicity: np.ndarray, change: Change) -> NDArray[np.float32]:
-    """(2, n_mels, n_bins + 2 * MARGIN) → (2, n_mels, n_bins), stretched and masked.
+    """(N_MAPS, n_mels, n_bins + 2 * MARGIN) → (N_MAPS, n_mels, n_bins), stretched and masked.
 
     A track played faster has its peaks further up the axis, so the cut begins further down.
     """

@@ -125,7 +125,7 @@ def read_clips(folder: Path) -> list[Recording]:
 class Views:
     """The network's inputs for every window of a recording, on an axis wider than the grid.
 
-    `maps` are (n_windows, 2, n_mels, n_bins + 2 * MARGIN) float16, `statistics`
+    `maps` are (n_windows, N_MAPS, n_mels, n_bins + 2 * MARGIN) float16, `statistics`
     (n_windows, 4 * n_mels) float32. The margin is there because a time stretch is a shift of the
     tempo axis: training stretches a window by cutting `n_bins` out of it elsewhere.
     """
@@ -135,6 +135,7 @@ class Views:
     n_full: int  # the first so many are the windows that the estimator would use
 
 
+LAYOUT = 2  # of the cached views; raise it when what `tempo.view` computes changes
 MARGIN = 12  # [bins] a third of an octave on a grid of 36
 SHORT = 0.5  # share of a window that the extra, shorter training windows are long
 
@@ -199,6 +200,7 @@ def _cached(
 ) -> Path:
     torch.set_num_threads(1)
     key = hashlib.sha256(path.read_bytes())
+    key.update(f"layout {LAYOUT}".encode())
     for config in (front_end, windows, grid):
         key.update(config.digest().encode())
     target = cache / f"{key.hexdigest()[:32]}.npz"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -80,19 +80,61 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike) -> flo
     return float(gap)
 
 
+def bootstrap_interval(
+    values: ArrayLike, groups: Sequence[str], seed: int = 0, n_draws: int = 2000
+) -> tuple[float, float]:
+    """95 % interval of the mean of `values` (n,), drawing whole groups with replacement.
+
+    Recordings of one artist resemble each other, so the artist is what is drawn (cluster bootstrap;
+    Efron & Tibshirani, "An introduction to the bootstrap", 1993).
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw from, or not one group a value.
+    """
+    values = np.asarray(values, float)
+    if not values.size or values.size != len(groups):
+        raise ValueError(f"{values.size} values, {len(groups)} groups: give one group a value")
+    _, index = np.unique(np.asarray(groups), return_inverse=True)
+    sums, counts = np.bincount(index, weights=values), np.bincount(index)
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, sums.size, size=(n_draws, sums.size))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
 @dataclass(frozen=True)
 class Metrics:
-    """Figures of one set of recordings; shares in 0..1."""
+    """Figures of one set of recordings; shares in 0..1, intervals of 95 % by `group`."""
 
     n: int
     n_failed: int
     acc1: float
+    acc1_interval: tuple[float, float]
     acc2: float
+    acc2_interval: tuple[float, float]
     within_1_percent: float  # of the octave-correct
     within_0_1_bpm: float  # of the octave-correct
+    within_0_1_bpm_interval: tuple[float, float]
     within_0_5_bpm: float  # of the octave-correct
     ece: float
     alternative: float  # share of wrong octaves that are a published or plausible alternative
+
+
+def _right(
+    recordings: Sequence[Recording],
+    estimates: Sequence[Estimate | None],
+    accuracy: Callable[[ArrayLike, ArrayLike], float],
+) -> NDArray[np.float64]:
+    """(n,) 1 where an estimate is right by this accuracy, 0 where it is wrong or there is none."""
+    return np.array(
+        [
+            0.0 if e is None else accuracy([r.bpm], [e.bpm])
+            for r, e in zip(recordings, estimates, strict=True)
+        ]
+    )
 
 
 def measure(recordings: Sequence[Recording], estimates: Sequence[Estimate | None]) -> Metrics:
@@ -103,25 +145,48 @@ def measure(recordings: Sequence[Recording], estimates: Sequence[Estimate | None
     pairs = [(r, e) for r, e in zip(recordings, estimates, strict=True) if e is not None]
     if not pairs:
         raise ValueError("nothing to measure: no recording could be estimated")
-    share = len(pairs) / len(recordings)
+    all_groups = [r.group for r in recordings]
+    right = _right(recordings, estimates, acc1)
+    right_but_octave = _right(recordings, estimates, acc2)
     reference = np.array([r.bpm for r, _ in pairs])
     estimate = np.array([e.bpm for _, e in pairs])
     correct = within(reference, estimate)
     error = np.abs(estimate - reference)[correct]
+    groups = [r.group for (r, _), ok in zip(pairs, correct, strict=True) if ok]
+    # Labels are given to 0.1 and estimates to 0.01: half a digit of slack on the boundary.
+    precise = error <= 0.1 + 0.005
     wrong = [(r, e) for (r, e), ok in zip(pairs, correct, strict=True) if not ok]
     known = [any(abs(e.bpm / a - 1) <= TOLERANCE for a in r.alternatives) for r, e in wrong]
     return Metrics(
         n=len(recordings),
         n_failed=len(recordings) - len(pairs),
-        acc1=share * float(correct.mean()),
-        acc2=share * acc2(reference, estimate),
+        acc1=float(right.mean()),
+        acc1_interval=bootstrap_interval(right, all_groups),
+        acc2=float(right_but_octave.mean()),
+        acc2_interval=bootstrap_interval(right_but_octave, all_groups),
         within_1_percent=float((error <= 0.01 * reference[correct]).mean()),
-        # Labels are given to 0.1 and estimates to 0.01: half a digit of slack on the boundary.
-        within_0_1_bpm=float((error <= 0.1 + 0.005).mean()),
+        within_0_1_bpm=float(precise.mean()),
+        within_0_1_bpm_interval=(
+            bootstrap_interval(precise, groups) if groups else (math.nan, math.nan)
+        ),
         within_0_5_bpm=float((error <= 0.5).mean()),
         ece=expected_calibration_error([e.confidence for _, e in pairs], correct),
         alternative=float(np.mean(known)) if known else math.nan,
     )
+
+
+def by_style(
+    recordings: Sequence[Recording], estimates: Sequence[Estimate | None]
+) -> dict[str, tuple[int, float, float]]:
+    """(number, Accuracy 1, Accuracy 2) of each style of rendered clips, the worst first."""
+    styles = np.array([r.source.partition(":")[2] for r in recordings])
+    right = _right(recordings, estimates, acc1)
+    right_but_octave = _right(recordings, estimates, acc2)
+    rows = {}
+    for style in np.unique(styles).tolist():
+        of = styles == style
+        rows[style] = (int(of.sum()), float(right[of].mean()), float(right_but_octave[of].mean()))
+    return dict(sorted(rows.items(), key=lambda row: (row[1][2], row[1][1])))
 
 
 def estimate_recordings(
@@ -204,6 +269,10 @@ def main(
             estimates = estimate_recordings(estimator, recordings, jobs)
             figures[name] = asdict(measure(recordings, estimates))
             click.echo(f"{name}: {json.dumps(figures[name])}")
+            if name == "synthesis":
+                figures["styles"] = styles = by_style(recordings, estimates)
+                for style, (n, first, second) in styles.items():
+                    click.echo(f"  {style:24} {n:4}  {100 * first:5.1f} / {100 * second:5.1f}")
             for r, e in zip(recordings, estimates, strict=True):
                 if e is None:
                     writer.writerow([name, r.path.name, r.bpm, "", "", "", ""])

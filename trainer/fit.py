@@ -7,16 +7,16 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 import click
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from tempo_core import checkpoint
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
@@ -55,6 +55,7 @@ class Recipe:
         ("songs", 0.25), ("rhythm", 0.2), ("consensus", 0.3), ("synthesis", 0.25),
     )  # fmt: skip
     average: float = 0.995  # decay of the moving average of the weights that is kept
+    augment: bool = True
 
 
 class Sampler:
@@ -84,7 +85,9 @@ class Sampler:
         for i in rng.choice(len(self.weights), size=self.recipe.batch, p=self.weights):
             views = self.views[i]
             k = rng.integers(len(views.maps))
-            change = augment.draw(rng, views.maps.shape[2])
+            change = (
+                augment.draw(rng, views.maps.shape[2]) if self.recipe.augment else augment.NOTHING
+            )
             maps.append(augment.apply_to_map(views.maps[k], change))
             statistics.append(augment.apply_to_statistics(views.statistics[k], change))
             stretch = change.stretch(self.grid.bins_per_octave)
@@ -100,11 +103,17 @@ class Sampler:
         )
 
 
-def fit(sampler: Sampler, front_end: FrontEnd, model: Model, recipe: Recipe, log: Path) -> TempoNet:
-    """Train a network; its weights are the moving average over the last steps."""
+N = TypeVar("N", bound=nn.Module)
+
+
+def fit(sampler: Sampler, make: Callable[[], N], recipe: Recipe, log: Path) -> N:
+    """Train the network that `make` builds; its weights are the moving average over the last steps.
+
+    The network takes the two inputs that the sampler draws and returns logits (batch, n_bins).
+    """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    network = TempoNet(front_end, sampler.grid, model)
+    network = make()
     with log.open("w") as file:
         for number, phase in enumerate(recipe.phases, 1):
             network = _fit_phase(sampler, network, phase, recipe, rng, file, number)
@@ -113,13 +122,13 @@ def fit(sampler: Sampler, front_end: FrontEnd, model: Model, recipe: Recipe, log
 
 def _fit_phase(
     sampler: Sampler,
-    network: TempoNet,
+    network: N,
     phase: Phase,
     recipe: Recipe,
     rng: np.random.Generator,
     log: TextIO,
     number: int,
-) -> TempoNet:
+) -> N:
     average = torch.optim.swa_utils.AveragedModel(
         network,
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average),
@@ -160,7 +169,7 @@ def _fit_phase(
                 err=True,
             )
     kept = average.module
-    assert isinstance(kept, TempoNet)
+    assert isinstance(kept, type(network))
     return kept
 
 
@@ -175,7 +184,9 @@ def fit_member(
         network = TempoNet(front_end, sampler.grid, model)
         network.load_state_dict(load_file(path))
         return network.eval()
-    network = fit(sampler, front_end, model, recipe, out / f"{name}.jsonl")
+    network = fit(
+        sampler, lambda: TempoNet(front_end, sampler.grid, model), recipe, out / f"{name}.jsonl"
+    )
     temporary = path.with_suffix(".part")
     save_file(network.state_dict(), temporary)
     temporary.replace(path)

@@ -33,7 +33,7 @@ class Peak:
 def view(features: Tensor, fps: float, grid: TempoGrid) -> tuple[Tensor, Tensor]:
     """Features (batch, n_mels, n_frames) → the network's two inputs.
 
-    They are the periodicity map (batch, 2, n_mels, n_bins) and the band statistics
+    They are the periodicity map (batch, N_MAPS, n_mels, n_bins) and the band statistics
     (batch, 4 * n_mels).
     """
     compressed = compress(features)

@@ -14,6 +14,7 @@ from safetensors.torch import save as save_tensors
 from tempo_core import checkpoint
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
 from tempo_core.errors import CheckpointError
+from tempo_core.features import N_MAPS
 from tempo_core.model import Ensemble, build
 from trainer.dataset import filterbank
 
@@ -54,7 +55,7 @@ def test_round_trip(path: Path, network: Ensemble) -> None:
     assert model.windows == CONFIGS["windows"]
     assert model.temperature == 1.25
     assert model.card == {"summary": "a test"}
-    inputs = torch.rand(2, 2, 40, 180), torch.rand(2, 160)
+    inputs = torch.rand(2, N_MAPS, 40, 180), torch.rand(2, 160)
     assert torch.equal(model.network(*inputs), network(*inputs))
 
 

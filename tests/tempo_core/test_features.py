@@ -11,6 +11,7 @@ import torch
 
 from tempo_core.config import FrontEnd, TempoGrid
 from tempo_core.features import (
+    N_MAPS,
     compress,
     mel_spectrogram,
     onset_strength,
@@ -67,10 +68,34 @@ def test_a_stretch_is_a_shift_of_the_axis() -> None:
     """What makes the network shift-equivariant in tempo, and augmentation an index."""
     shift = 10  # [bins]
     slow, fast = _map_of_clicks(100.0), _map_of_clicks(100.0 * 2 ** (shift / GRID.bins_per_octave))
-    for kind in (0, 1):
+    for kind in range(N_MAPS):
         a, b = slow[kind].mean(dim=0)[36:144], fast[kind].mean(dim=0)[36 + shift : 144 + shift]
         assert np.corrcoef(a, b)[0, 1] > 0.97
         assert np.corrcoef(a, fast[kind].mean(dim=0)[36:144])[0, 1] < 0.5
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_correlation_with_the_bass_tells_in_turn_from_together(together: bool) -> None:
+    """Kick and snare at 60 a minute each: in turn they make 120, together they stay at 60."""
+    sr, n = FRONT_END.sr, round(12.0 * FRONT_END.sr)
+    rng = np.random.default_rng(0)
+    t = np.arange(n) / sr
+    kick = np.sin(2 * np.pi * 70 * t) * np.exp(-30 * (t % 1.0))
+    since = (t - (0.0 if together else 0.5)) % 1.0
+    snare = 0.5 * rng.normal(size=n) * np.exp(-30 * since)
+    audio = (kick + snare).astype(np.float32)
+    result = periodicity_map(onset_strength(compress(_features(audio))), FRONT_END.fps, GRID)
+    high = result[:, 25:].mean(dim=1)  # bands of the snare only
+    tempi = tempo_axis(GRID)
+    at_120, at_60 = int((tempi - 120).abs().argmin()), int((tempi - 60).abs().argmin())
+    # Each alone is the same either way: only the third map knows.
+    assert high[0, at_60] > high[0, at_120] + 0.3
+    if together:
+        assert high[2, at_120] < -0.3
+        assert abs(high[2, at_60]) < 0.15
+    else:
+        assert high[2, at_120] > 0.3
+        assert abs(high[2, at_60]) < 0.15
 
 
 @pytest.mark.parametrize("duration", [1.0, 2.5, 12.0, 40.0])

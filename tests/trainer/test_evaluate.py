@@ -12,6 +12,8 @@ from trainer.dataset import Recording
 from trainer.evaluate import (
     acc1,
     acc2,
+    bootstrap_interval,
+    by_style,
     expected_calibration_error,
     measure,
     plot_reliability,
@@ -65,6 +67,36 @@ def test_measure_counts_failures_as_wrong() -> None:
     assert figures.within_1_percent == pytest.approx(0.5)
     assert figures.within_0_1_bpm == pytest.approx(0.5)
     assert figures.alternative == 1.0
+
+
+def test_bootstrap_interval_of_a_proportion_is_that_of_the_textbook() -> None:
+    values = [1.0] * 80 + [0.0] * 20
+    low, high = bootstrap_interval(values, [str(k) for k in range(100)])
+    half = 1.96 * np.sqrt(0.8 * 0.2 / 100)
+    assert low == pytest.approx(0.8 - half, abs=0.015)
+    assert high == pytest.approx(0.8 + half, abs=0.015)
+
+
+def test_bootstrap_draws_groups_not_values() -> None:
+    """Ten recordings of one artist are one piece of evidence, so the interval is wider."""
+    values = [1.0] * 80 + [0.0] * 20
+    low, high = bootstrap_interval(values, [str(k // 10) for k in range(100)])
+    assert high - low > 0.4
+    assert bootstrap_interval(values, ["one"] * 100) == (0.8, 0.8)
+    with pytest.raises(ValueError, match="one group a value"):
+        bootstrap_interval([], [])
+
+
+def test_styles_are_listed_from_the_worst() -> None:
+    def clip(style: str, bpm: float) -> Recording:
+        return Recording(Path("x"), f"synthesis:{style}", ((bpm, 1.0),), "test", "clip")
+
+    recordings = [clip("house", 120), clip("house", 124), clip("waltz", 90), clip("waltz", 96)]
+    estimates = [Estimate(120, 1, ()), Estimate(62, 1, ()), Estimate(120, 1, ()), None]
+    assert list(by_style(recordings, estimates).items()) == [
+        ("waltz", (2, 0.0, 0.0)),
+        ("house", (2, 0.5, 1.0)),
+    ]
 
 
 def test_reliability_plot_is_a_picture(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from tempo_core import Estimator
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
+from tempo_core.features import N_MAPS
 from tempo_core.model import TempoNet
 from tempo_core.tasks import tempo
 from tests.audio import drum_pattern, write_audio
@@ -73,7 +74,7 @@ def test_a_stretch_moves_the_map_and_the_label_alike(tmp_path: Path, shift: int)
     views = views_of(write_audio(tmp_path / "a.wav", audio, 22050), FRONT_END, WINDOWS, GRID)
     change = augment.Change(shift, np.zeros(40, np.float32), slice(0, 0))
     moved = augment.apply_to_map(views.maps[0], change)
-    assert moved.shape == (2, 40, GRID.n_bins)
+    assert moved.shape == (N_MAPS, 40, GRID.n_bins)
     mean = moved.mean(axis=1)
     found = GRID.bpm_min * 2 ** (int((np.maximum(mean[0], 0) * mean[1]).argmax()) / 36)
     label = 110 * change.stretch(GRID.bins_per_octave)
@@ -84,7 +85,7 @@ def test_a_stretch_moves_the_map_and_the_label_alike(tmp_path: Path, shift: int)
 
 def test_augmentation_leaves_the_cached_arrays_alone() -> None:
     rng = np.random.default_rng(0)
-    maps = rng.random((2, 40, GRID.n_bins + 2 * MARGIN)).astype(np.float16)
+    maps = rng.random((N_MAPS, 40, GRID.n_bins + 2 * MARGIN)).astype(np.float16)
     statistics = rng.random(160).astype(np.float32)
     before = maps.copy(), statistics.copy()
     for _ in range(20):
@@ -127,7 +128,7 @@ def test_training_sees_what_the_estimator_sees(folder: Path) -> None:
 def test_one_batch_can_be_learned() -> None:
     torch.manual_seed(0)
     network = TempoNet(FRONT_END, GRID, Model(channels=(8, 8, 8), dropout=0.0))
-    maps, statistics = torch.rand(6, 2, 40, GRID.n_bins), torch.rand(6, 160)
+    maps, statistics = torch.rand(6, N_MAPS, 40, GRID.n_bins), torch.rand(6, 160)
     tempi = [70.0, 90.0, 110.0, 130.0, 150.0, 170.0]
     targets = torch.stack([tempo.encode([(bpm, 1.0)], GRID) for bpm in tempi])
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
@@ -148,8 +149,8 @@ def test_the_network_is_shift_equivariant_but_for_its_prior() -> None:
     with torch.no_grad():
         for parameter in network.prior.parameters():
             parameter.zero_()
-    maps, statistics = torch.zeros(1, 2, 40, GRID.n_bins), torch.zeros(1, 160)
-    maps[..., 80:100] = torch.rand(1, 2, 40, 20)
+    maps, statistics = torch.zeros(1, N_MAPS, 40, GRID.n_bins), torch.zeros(1, 160)
+    maps[..., 80:100] = torch.rand(1, N_MAPS, 40, 20)
     with torch.inference_mode():
         here = network(maps, statistics)
         there = network(torch.roll(maps, 9, dims=-1), statistics)
@@ -201,7 +202,7 @@ def test_calibration_takes_overconfidence_back() -> None:
         def forward(self, maps: torch.Tensor, statistics: torch.Tensor) -> torch.Tensor:
             return sure
 
-    views = views_from(np.zeros((1, 2, 40, GRID.n_bins + 2 * MARGIN), np.float16))
+    views = views_from(np.zeros((1, N_MAPS, 40, GRID.n_bins + 2 * MARGIN), np.float16))
     recordings = [
         Recording(Path("x"), "songs", ((bpm * k, 1.0),), "validation", "a") for k in (1.0, 1.5) * 5
     ]

@@ -1,0 +1,236 @@
+"""What each part is worth: `python -m trainer.ablation --data … --clips … --cache … --out …`.
+
+Every variant is trained alike, shorter than the shipped model, and measured on the validation
+splits. A finished variant is kept in `--out`, so an interrupted run goes on, and several runs may
+share the work (`--only`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tempo_core import model as tempo_model
+from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
+from tempo_core.features import tempo_axis
+from tempo_core.model import TempoNet
+from tempo_core.tasks import tempo
+
+from . import dataset
+from .evaluate import acc1, acc2
+from .fit import Phase, Recipe, Sampler, fit, full_windows
+
+PHASES = (Phase(600, 3e-3, False), Phase(180, 1e-3, True))
+BATCH = 32
+SOURCES = ("songs", "rhythm", "consensus", "synthesis")
+
+
+class Without(nn.Module):
+    """The network with one of its inputs put to zero: a kind of map, or the statistics."""
+
+    def __init__(self, network: nn.Module, map_: int | None = None, statistics: bool = False):
+        super().__init__()
+        self.network, self.map, self.statistics = network, map_, statistics
+
+    def forward(self, maps: Tensor, statistics: Tensor) -> Tensor:
+        if self.map is not None:
+            keep = torch.ones(maps.shape[1])
+            keep[self.map] = 0
+            maps = maps * keep[:, None, None]
+        return self.network(maps, statistics * (not self.statistics))
+
+
+class LinearAxis(nn.Module):
+    """The network on a linear tempo axis with as many bins, resampled at both ends."""
+
+    def __init__(self, front_end: FrontEnd, grid: TempoGrid, model: Model):
+        super().__init__()
+        # On a linear axis a harmonic is not a fixed shift.
+        self.network = without_harmonics(front_end, grid, model)
+        tempi = tempo_axis(grid)
+        linear = torch.linspace(float(tempi[0]), float(tempi[-1]), grid.n_bins)
+        positions = grid.bins_per_octave * (linear / grid.bpm_min).log2()
+        spacing = float(linear[1] - linear[0])
+        self.to_linear = _hat(positions, grid.n_bins)
+        self.to_log = _hat((tempi - linear[0]) / spacing, grid.n_bins)
+
+    def forward(self, maps: Tensor, statistics: Tensor) -> Tensor:
+        logits = self.network(maps @ self.to_linear, statistics)
+        return logits @ self.to_log
+
+
+def _hat(positions: Tensor, n: int) -> Tensor:
+    """(n, len(positions)) matrix that interpolates n values linearly at `positions`."""
+    distance = (torch.arange(n)[:, None] - positions[None]).abs()
+    return (1 - distance).clamp_min(0).float()
+
+
+def without_harmonics(front_end: FrontEnd, grid: TempoGrid, model: Model) -> nn.Module:
+    """The network that sees each tempo by itself."""
+    ratios = tempo_model.RATIOS
+    tempo_model.RATIOS = (1.0,)
+    try:
+        return TempoNet(front_end, grid, model)
+    finally:
+        tempo_model.RATIOS = ratios
+
+
+def hierarchical_loss(logits: Tensor, targets: Tensor, bins_per_octave: int) -> Tensor:
+    """The tempo's loss plus that of its base, the tempo up to octaves."""
+
+    def folded(x: Tensor) -> Tensor:
+        return x.unflatten(-1, (-1, bins_per_octave))
+
+    base = torch.logsumexp(folded(logits), dim=-2).log_softmax(dim=-1)
+    target = folded(targets.sum(dim=1)).sum(dim=-2)
+    return tempo.loss(logits, targets) - (target * base).sum(dim=-1).mean()
+
+
+Make = Callable[[FrontEnd, TempoGrid, Model], nn.Module]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table: what is different from the shipped recipe."""
+
+    name: str
+    make: Make = TempoNet
+    recipe: Callable[[Recipe], Recipe] = field(default=lambda recipe: recipe)
+    hierarchical: bool = False
+
+
+def _without_source(name: str) -> Callable[[Recipe], Recipe]:
+    def change(recipe: Recipe) -> Recipe:
+        return replace(recipe, shares=tuple((k, 0.0 if k == name else s) for k, s in recipe.shares))
+
+    return change
+
+
+VARIANTS = (
+    Variant("base"),
+    Variant("no autocorrelation", lambda *c: Without(TempoNet(*c), map_=0)),
+    Variant("no Fourier transform", lambda *c: Without(TempoNet(*c), map_=1)),
+    Variant("no correlation with the bass", lambda *c: Without(TempoNet(*c), map_=2)),
+    Variant("no harmonic stacking", without_harmonics),
+    Variant("linear tempo axis", LinearAxis),
+    Variant("no timbre branch", lambda *c: Without(TempoNet(*c), statistics=True)),
+    *(Variant(f"no {name}", recipe=_without_source(name)) for name in SOURCES),
+    Variant("no augmentation", recipe=lambda r: replace(r, augment=False)),
+    Variant(
+        "open octaves from the start",
+        recipe=lambda r: replace(r, phases=tuple(replace(p, open_labels=True) for p in r.phases)),
+    ),
+    Variant(
+        "labels as they are to the end",
+        recipe=lambda r: replace(r, phases=tuple(replace(p, open_labels=False) for p in r.phases)),
+    ),
+    Variant("hierarchical head", hierarchical=True),
+)
+
+
+def measure(
+    network: nn.Module, recordings: list[dataset.Recording], views: list[dataset.Views],
+    grid: TempoGrid,
+) -> dict[str, float]:  # fmt: skip
+    """Accuracy 1 and 2, and the mean negative log of the mass within 4 % of the label."""
+    bpm, masses = [], []
+    with torch.inference_mode():
+        for recording, view in zip(recordings, views, strict=True):
+            posterior = tempo.pool(tempo.activate(network(*full_windows(view)), grid))
+            bpm.append(tempo.decode(posterior, grid).bpm)
+            masses.append(max(1e-3, tempo.mass_near(posterior, grid, recording.bpm)))
+    reference = [r.bpm for r in recordings]
+    return {
+        "acc1": acc1(reference, bpm),
+        "acc2": acc2(reference, bpm),
+        "surprise": float(-np.log(masses).mean()),
+    }
+
+
+@click.command()
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              required=True, help="Folder with songs.tsv, rhythm.tsv, consensus.tsv.")  # fmt: skip
+@click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              required=True, help="Folder with clips.tsv of trainer.synthesis.")  # fmt: skip
+@click.option("--cache", type=click.Path(path_type=Path), required=True,
+              help="Folder for computed network inputs.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of results.")
+@click.option("--only", multiple=True, type=click.Choice([v.name for v in VARIANTS]),
+              help="Train this variant only; may be given more than once.")  # fmt: skip
+@click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True)
+@click.option("--jobs", default=1, show_default=True, help="Threads.")
+def main(
+    data: Path,
+    clips: Path,
+    cache: Path,
+    out: Path,
+    only: tuple[str, ...],
+    seeds: tuple[int, ...],
+    jobs: int,
+) -> None:
+    """Train every variant and print the table."""
+    front_end, windows, grid, model = FrontEnd(), Windows(), TempoGrid(), Model()
+    recordings = [
+        *dataset.read_songs(data),
+        *dataset.read_rhythm(data),
+        *dataset.read_consensus(data),
+        *dataset.read_clips(clips),
+    ]
+    views = dataset.load_views(recordings, front_end, windows, grid, cache, jobs)
+    torch.set_num_threads(jobs)
+    out.mkdir(parents=True, exist_ok=True)
+    train = [i for i, r in enumerate(recordings) if r.split == "train"]
+    for variant in VARIANTS:
+        for seed in seeds:
+            path = out / f"{variant.name.replace(' ', '-')}-{seed}.json"
+            if only and variant.name not in only:
+                continue
+            if not path.exists():
+                recipe = variant.recipe(Recipe(phases=PHASES, batch=BATCH, seed=seed))
+                sampler = Sampler(
+                    [recordings[i] for i in train], [views[i] for i in train], grid, recipe
+                )
+                if variant.hierarchical:
+                    sampler.task = replace(
+                        sampler.task,
+                        loss=lambda logits, targets: hierarchical_loss(
+                            logits, targets, grid.bins_per_octave
+                        ),
+                    )
+                make = variant.make
+                network = fit(
+                    sampler,
+                    lambda make=make: make(front_end, grid, model),  # type: ignore[misc]
+                    recipe,
+                    path.with_suffix(".jsonl"),
+                )
+                figures = {}
+                for source in ("songs", "rhythm"):
+                    held_out = [
+                        i for i, r in enumerate(recordings)
+                        if r.split == "validation" and r.source == source
+                    ]  # fmt: skip
+                    figures[source] = measure(
+                        network,
+                        [recordings[i] for i in held_out],
+                        [views[i] for i in held_out],
+                        grid,
+                    )
+                path.write_text(json.dumps(figures))
+            figures = json.loads(path.read_text())
+            text = "  ".join(
+                f"{name} {100 * f['acc1']:.1f} / {100 * f['acc2']:.1f}, {f['surprise']:.2f}"
+                for name, f in figures.items()
+            )
+            click.echo(f"{variant.name:32} seed {seed}  {text}")
+
+
+if __name__ == "__main__":
+    main()
