@@ -100,7 +100,8 @@ def periodicity_map(onsets: Tensor, fps: float, grid: TempoGrid) -> Tensor:
     bass = centred[..., :N_BASS, :].sum(dim=-2, keepdim=True)
     bass = bass / bass.square().sum(dim=-1, keepdim=True).clamp_min(1e-9).sqrt()
 
-    size = 2 ** math.ceil(math.log2(2 * n_frames))
+    longest = math.ceil(60.0 * fps / grid.bpm_min) + 2  # [frames] lag that is looked at
+    size = _fast_length(n_frames + min(n_frames, longest))
     spectrum = torch.fft.rfft(torch.cat([centred, bass], dim=-2), n=size)
     bands, bass = spectrum[..., :-1, :], spectrum[..., -1:, :]
     # The real part of a cross spectrum is the spectrum of the mean over both directions in time.
@@ -116,13 +117,19 @@ def periodicity_map(onsets: Tensor, fps: float, grid: TempoGrid) -> Tensor:
     return torch.stack([sampled[..., 0, :, :], dft, sampled[..., 1, :, :] - together], dim=-3)
 
 
+def _fast_length(n: int) -> int:
+    """The smallest length from `n` on that a Fourier transform likes: 2^k or 3 * 2^k."""
+    power = 2 ** math.ceil(math.log2(n))
+    return power * 3 // 4 if power * 3 // 4 >= n else power
+
+
 def _at_tempi(correlations: Tensor, n_frames: int, fps: float, grid: TempoGrid) -> Tensor:
     """Correlations (..., n_lags) over `n_frames` frames at the lags of the tempi, (..., n_bins)."""
     lags, _ = _sampling(n_frames, fps, grid)
     lags = lags.to(correlations.device)
     lower = lags.floor().long().clamp(0, n_frames - 2)
     weight = (lags - lower).clamp(0.0, 1.0)
-    sampled = correlations[..., lower] * (1 - weight) + correlations[..., lower + 1] * weight
+    sampled = torch.lerp(correlations[..., lower], correlations[..., lower + 1], weight)
     # A sum over n_frames - lag products: undo the shrinking, but not beyond half of the window,
     # where too few products are left to mean anything.
     sampled = sampled * (n_frames / (n_frames - lags).clamp_min(0.5 * n_frames))
