@@ -79,7 +79,7 @@ GM_HITS = {
 GM_TOMS = (50, 47, 45, 41)
 # Drum loops and how many beats they last: the number that puts their onsets on sixteenths and their
 # snares on two and four.
-LOOPS = {"loop_amen": 4, "loop_amen_full": 16, "loop_breakbeat": 4, "loop_mika": 16}
+LOOPS = {"loop_amen": 4, "loop_amen_full": 16, "loop_breakbeat": 4}
 LOOP_STRETCH = 1.3  # at most; jungle plays the amen break (137) at 170
 
 
