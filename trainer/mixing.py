@@ -93,22 +93,20 @@ def compress(
 def limit(audio: np.ndarray, ceiling: float, release: float = 0.05) -> np.ndarray:
     """Keep the peaks below `ceiling`: the gain looks 2 ms ahead and recovers in `release` [s]."""
     peak = scipy.ndimage.maximum_filter1d(np.abs(audio), 2 * int(0.002 * SR) + 1)
-    need = np.minimum(1.0, ceiling / np.maximum(peak, 1e-9))
-    # A decaying maximum of the reduction is the recursive filter of an exponential, in dB.
-    step = np.exp(-1 / (SR * release))
-    times = np.arange(audio.size)
-    reduction = -np.log(need)
-    # max_j<=i r_j * step^(i-j), block by block to keep the powers in range
+    reduction = -np.log(np.minimum(1.0, ceiling / np.maximum(peak, 1e-9)))
+    # Hold the reduction and let it decay, as a running maximum of reduction / decay. That is done
+    # in blocks, since the decay over a whole clip would underflow.
+    block = int(SR * release)
+    decay = np.exp(-np.arange(block + 1) / (SR * release))
     held = np.empty_like(reduction)
     last = 0.0
-    block = int(SR * release)
     for begin in range(0, audio.size, block):
-        r = reduction[begin : begin + block]
-        decay = step ** times[: r.size]
-        held[begin : begin + block] = decay * np.maximum(
-            np.maximum.accumulate(r / decay), last * step
+        part = reduction[begin : begin + block]
+        fall = decay[: part.size]
+        held[begin : begin + block] = fall * np.maximum(
+            np.maximum.accumulate(part / fall), last * decay[1]
         )
-        last = float(held[min(begin + block, audio.size) - 1])
+        last = float(held[begin + part.size - 1])
     return audio * np.exp(-held)
 
 

@@ -112,15 +112,16 @@ def render_midi(
     score = pretty_midi.PrettyMIDI(initial_tempo=120, resolution=960)
     second = 60.0 / bpm
 
-    def timed(note: Note, level: float, shortest: float) -> list[pretty_midi.Note]:
+    def timed(note: Note, level: float, drum: bool) -> list[pretty_midi.Note]:
         start, end = origin + note.start * second, origin + note.end * second
-        if end < 0.05 or start < -2 * second or (start < -0.01 and shortest > 0.05):
+        # A tone that began a little before the clip sounds from its beginning, a hit is over.
+        if end < 0.05 or start < (-0.01 if drum else -2 * second):
             return []
         start = max(0.0, start)
         return [
             pretty_midi.Note(
                 int(np.clip(note.velocity * level, 1, 127)), int(np.clip(note.pitch, 12, 110)),
-                start, max(start + shortest, end),
+                start, max(start + (0.1 if drum else 0.03), end),
             )
         ]  # fmt: skip
 
@@ -128,7 +129,7 @@ def render_midi(
         instrument = pretty_midi.Instrument(program=int(np.clip(part.program, 0, 127)))
         level = rng.uniform(0.55, 1.0)
         for n in part.notes:
-            instrument.notes += timed(n, level, 0.03)
+            instrument.notes += timed(n, level, drum=False)
         score.instruments.append(instrument)
     if hits:
         kit = pretty_midi.Instrument(
@@ -136,7 +137,7 @@ def render_midi(
         )
         for notes in hits.values():
             for n in notes:
-                kit.notes += timed(n, 1.0, 0.1)
+                kit.notes += timed(n, 1.0, drum=True)
         score.instruments.append(kit)
     fonts = [(p, w) for p, w in SOUNDFONTS if Path(p).exists()]
     if not fonts:
