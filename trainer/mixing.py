@@ -199,7 +199,7 @@ def speak(seconds: float, rng: Rng) -> np.ndarray:
         length = rng.uniform(0.09, 0.32)
         syllables.append((now, now + length, base * 2 ** rng.normal(0, 0.16)))
         now += length + (rng.uniform(0.25, 0.7) if rng.random() < 0.15 else rng.uniform(0, 0.06))
-    return sing(syllables, int(seconds * SR), 0.0, rng)
+    return sing(syllables, round(seconds * SR), 0.0, rng)
 
 
 # --- noise, edges, codecs -------------------------------------------------------------------------

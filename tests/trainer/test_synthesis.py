@@ -274,8 +274,8 @@ def test_both_sides_of_the_common_confusions_are_there() -> None:
     total = sum(s.weight for s in STYLES)
     fast = [s for s in STYLES if s.bpm[1] >= 150 and s.kick]
     slow = [s for s in STYLES if s.bpm[1] <= 80 and any(len(h) >= 16 for h in s.hat)]
-    assert sum(s.weight for s in fast) > 0.12 * total
-    assert sum(s.weight for s in slow) > 0.12 * total
+    assert sum(s.weight for s in fast) > 0.15 * total
+    assert sum(s.weight for s in slow) > 0.15 * total
     assert any(len(h) == 32 for s in slow for h in s.hat)
 
 
@@ -420,7 +420,7 @@ def test_the_compressor_lowers_what_is_loud_after_its_attack() -> None:
     assert gain[SR // 2] == pytest.approx(1.0, abs=0.01)
     assert gain[SR + 20] > 0.9  # the attack lets the beginning through
     assert gain[2 * SR - 200] < 0.7
-    assert gain[2 * SR + SR // 20] < 0.8  # and the release takes its time
+    assert gain[2 * SR + SR // 10] < 0.7  # and the release takes its time
     assert gain[-200] > 0.95
 
 
@@ -493,7 +493,7 @@ def test_loops_are_resampled_to_the_tempo(tmp_path: Path) -> None:
 
 @renders
 def test_midi_drums_sound_on_the_beats() -> None:
-    hits = {"kick": [Note(float(b), b + 0.1, 36, 120) for b in range(-3, 16)]}
+    hits = {"kick": [Note(float(b), b + 2.0, 36, 120) for b in range(-3, 16)]}
     audio = np.abs(render_midi([], hits, 100.0, 8.0, 0.35, np.random.default_rng(0)))
     loud = np.flatnonzero(audio > 0.3 * audio.max())
     onsets = loud[np.r_[True, np.diff(loud) > 0.2 * SR]] / SR
