@@ -111,11 +111,11 @@ def read_consensus(folder: Path) -> list[Recording]:
 
 
 def read_clips(folder: Path) -> list[Recording]:
-    """`clips.tsv` of `trainer.synthesis`; every tenth clip is kept for validation."""
+    """`clips.tsv` of `trainer.synthesis`; without a split every tenth clip is for validation."""
     return [
         Recording(
             folder / row["file"], f"synthesis:{row['style']}", ((float(row["bpm"]), 1.0),),
-            "validation" if i % 10 == 0 else "train", row["file"],
+            row.get("split") or ("validation" if i % 10 == 0 else "train"), row["file"],
         )
         for i, row in enumerate(_rows(folder / "clips.tsv"))
     ]  # fmt: skip
