@@ -47,6 +47,8 @@ from .score import (
 )
 from .styles import STYLES, Style
 
+MAX_ATTEMPTS = 10  # to draw a clip that is not mostly silent
+SILENT = 1e-3  # root mean square below which there is nothing to hear
 SOUNDFONTS = (  # path, weight (the compressed last one takes seconds to load)
     ("/usr/share/sounds/sf2/FluidR3_GM.sf2", 0.52),
     ("/usr/share/sounds/sf2/TimGM6mb.sf2", 0.42),
@@ -289,10 +291,27 @@ def make_clip(
     The audio, and a row with `style`, `bpm`, `beats` (in a bar), `first_beat` and `downbeat` [s],
     `drums` (`none`, `sampled`, `loop`, `midi` or `human`), `harmony` and `voice`.
     """
-    rng = np.random.default_rng([seed, index])
     weights = np.array([s.weight for s in styles])
-    drawn = int(rng.choice(len(styles), p=weights / weights.sum()))
-    style = styles[index % len(styles) if balanced else drawn]
+    for attempt in range(MAX_ATTEMPTS):
+        rng = np.random.default_rng([seed, index, attempt] if attempt else [seed, index])
+        drawn = int(rng.choice(len(styles), p=weights / weights.sum()))
+        style = styles[index % len(styles) if balanced else drawn]
+        audio, row = _draw_clip(style, sources, duration, rng)
+        if not mostly_silent(audio):
+            break
+    return audio, row
+
+
+def mostly_silent(audio: np.ndarray) -> bool:
+    """Whether half of the seconds or more have nothing to hear: a song may have a long rest."""
+    seconds = audio[: audio.size // SR * SR].reshape(-1, SR)
+    return seconds.size > 0 and float(np.median(np.sqrt(np.square(seconds).mean(axis=1)))) < SILENT
+
+
+def _draw_clip(
+    style: Style, sources: Sources, duration: float, rng: np.random.Generator
+) -> tuple[np.ndarray, dict[str, object]]:
+    """One clip of a style, see `make_clip`."""
     bpm = draw_bpm(style, rng)
     second = 60.0 / bpm
     n_start = float(rng.uniform(0, second))  # [s] of the first beat

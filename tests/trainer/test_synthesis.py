@@ -52,9 +52,11 @@ from trainer.synthesis import (
     LOOPS,
     SAMPLES,
     SOUNDFONTS,
+    _draw_clip,
     _write_clip,
     draw_bpm,
     make_clip,
+    mostly_silent,
     render_loop,
     render_midi,
     render_samples,
@@ -602,3 +604,23 @@ def test_every_style_renders() -> None:
         audio, row = make_clip(0, 9, sources, 10.0, [style])
         assert np.isfinite(audio).all(), row
         assert np.std(audio) > 0.01, row
+
+
+def test_a_clip_that_would_be_silent_is_drawn_again(samples: Path, tmp_path: Path) -> None:
+    for path in sorted(samples.glob("bd_*")) + sorted(samples.glob("drum_bass*")):
+        # Next to this kick drum there is one that is silent: half of the drawn clips would be.
+        write_audio(path.with_name(f"bd_{path.stem}_silent.flac"), np.zeros(4000), SR)
+    sources = Sources(tmp_path, samples)
+    style = replace(DRUMS_ONLY, snare=(), hat=(), perc=())
+    clips = [make_clip(k, 3, sources, 4.0, [style])[0] for k in range(8)]
+    assert not any(mostly_silent(clip) for clip in clips)
+    firsts = [_draw_clip(style, sources, 4.0, np.random.default_rng([3, k]))[0] for k in range(8)]
+    assert any(mostly_silent(first) for first in firsts)
+
+
+def test_half_of_the_seconds_make_a_clip_silent() -> None:
+    tone = np.sin(np.arange(10 * SR)).astype(np.float32)
+    tone[: 4 * SR] = 0.0
+    assert not mostly_silent(tone)
+    tone[: 6 * SR] = 0.0
+    assert mostly_silent(tone)
