@@ -20,6 +20,7 @@ from .tasks import TASKS, tempo
 # If the first windows of a track all name the tempo of their mean, further ones change nothing but
 # the time it takes.
 AGREED_MASS = 0.5
+STEADY = 0.005  # relative: windows of one tempo differ less, a quarter of a step of the grid
 DEFAULT_WINDOWS = 6
 
 
@@ -28,7 +29,8 @@ class Estimate:
     """What is known about one track.
 
     `bpm` has two decimals; `confidence` is calibrated, in 0..1; `paces` are the tempi one can move
-    to, most probable first. `key` is None where it was not estimated.
+    to, most probable first. `key` is None where it was not estimated. `stability` in 0..1 says how
+    steadily the track keeps `bpm` (see `refine.stability`); None where too little was listened to.
     """
 
     bpm: float
@@ -36,6 +38,7 @@ class Estimate:
     paces: tuple[Pace, ...]
     key: str | None = None
     key_confidence: float | None = None
+    stability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,16 @@ def merge(parts: Sequence[Analysis]) -> Analysis:
 
 
 def agreed(analysis: Analysis, model: Checkpoint) -> bool:
-    """Whether every window on its own gives the tempo that all give together, and surely."""
+    """Whether every window on its own gives the tempo that all give together, and surely.
+
+    As precisely as the grid allows: a track that drifts is listened to in more places.
+    """
     task, grid = TASKS["tempo"], model.grid
     peak = task.decode(task.pool(analysis.scores), grid)
     if peak.mass < AGREED_MASS:
         return False
     singles = [task.decode(scores, grid).bpm for scores in analysis.scores]
-    return all(abs(bpm / peak.bpm - 1) <= tempo.TOLERANCE for bpm in singles)
+    return all(abs(bpm / peak.bpm - 1) <= STEADY for bpm in singles)
 
 
 def from_analysis(
@@ -102,11 +108,14 @@ def from_analysis(
     if bpm * metre.COMPOUND >= lowest and metre.is_compound(analysis.envelopes, bpm, fps):
         bpm *= metre.COMPOUND
         mass += tempo.mass_near(posterior, grid, bpm)  # one pulse, two ways to group it
-    bpm = refine.refine(analysis.envelopes, bpm, fps)
+    lines = refine.spectra(analysis.envelopes, fps)
+    bpm = refine.refine(lines, bpm)
+    stability = refine.stability(lines, bpm)
     return Estimate(
         bpm=round(bpm, 2),
         confidence=round(min(1.0, mass), 4),
         paces=paces.estimate_paces(bpm, posterior, analysis.pulse, grid),
+        stability=None if stability is None else round(stability, 4),
     )
 
 
