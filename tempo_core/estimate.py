@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import checkpoint, metre, paces, refine, windows
+from . import checkpoint, loops, metre, paces, refine, windows
 from .audio import AudioFile, Excerpt, check
 from .checkpoint import Checkpoint
 from .errors import ConfigError
@@ -129,9 +130,51 @@ def from_excerpts(
     AudioError
         If the excerpts are silent or too short.
     """
-    check(excerpts, model.front_end.sr)
+    sr = model.front_end.sr
+    check(excerpts, sr)
     with torch.inference_mode():
-        return from_analysis(analyse(excerpt_features(excerpts, model), model), model, bpm_range)
+        estimate = from_analysis(
+            analyse(excerpt_features(excerpts, model), model), model, bpm_range
+        )
+        if len(excerpts) == 1 and excerpts[0].audio.size < model.windows.duration * sr:
+            return as_loop(excerpts[0], estimate, model, bpm_range)
+        return estimate
+
+
+def as_loop(
+    excerpt: Excerpt,
+    alone: Estimate,
+    model: Checkpoint,
+    bpm_range: tuple[float, float] | None = None,
+) -> Estimate:
+    """The better estimate of a file shorter than a window, which may be a loop.
+
+    It counts as one if it is a whole number of its beats long, as it is and when repeated, and if
+    repeating it does not change the pulse, or makes the answer surer.
+
+    Parameters
+    ----------
+    excerpt
+        All of the file.
+    alone
+        The estimate of the file as it is.
+    """
+    sr = model.front_end.sr
+    duration = excerpt.audio.size / sr
+    if loops.n_beats(duration, alone.bpm) is None:
+        return alone
+    audio = loops.repeat(excerpt.audio, round(model.windows.duration * sr))
+    features = excerpt_features([Excerpt(audio, excerpt.start)], model)
+    repeated = from_analysis(analyse(features, model), model, bpm_range)
+    n_beats = loops.n_beats(duration, repeated.bpm, loops.EXACT)
+    if n_beats is None:
+        return alone
+    if (
+        loops.same_pulse(repeated.bpm, alone.bpm, tempo.TOLERANCE)
+        or repeated.confidence > alone.confidence
+    ):
+        return dataclasses.replace(repeated, bpm=round(60 * n_beats / duration, 2))
+    return alone
 
 
 def excerpt_features(excerpts: Sequence[Excerpt], model: Checkpoint) -> list[tuple[Tensor, float]]:
