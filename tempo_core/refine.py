@@ -12,6 +12,7 @@ beat are strongest together, by magnitude and by phase.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ PIECE = 12.0  # [s]
 PHASE_WEIGHT = 0.3
 MAX_COHERENT = 180.0  # [s] between pieces; beyond it several tempi fit their phases equally well
 PADDING = 4  # spectra are interpolated this densely
+# From what clarity on a piece counts at all, and fully. What counts least still does if there is
+# nothing else: music without a beat, or of a few seconds.
+UNCLEAR, CLEAR = 1.75, 2.5
+LEAST_WEIGHT = 0.02
+PULSES = np.arange(40.0, 240.0, 0.5)  # [BPM] where a pulse is looked for
 UNSTEADY = 0.04  # relative: what is this far off is another tempo
 REACH = 0.15  # relative, to both sides: where a piece's own tempo is looked for
 STABILITY_STEP = 1e-3  # relative
@@ -59,13 +65,15 @@ class Lines:
     """The spectrum of one piece of an envelope.
 
     `spectra` are (N_GROUPS, n_bins) complex, every group at the same level, times the length of the
-    piece (a long one pins the tempo down better); phases are those at `centre`, the middle of the
-    piece in the recording [s]. `resolution` is the distance of the bins [Hz].
+    piece (a long one pins the tempo down better) and its `weight`; phases are those at `centre`,
+    the middle of the piece in the recording [s]. `resolution` is the distance of the bins [Hz].
+    `weight` in 0..1 says how clear a pulse there is, see `clarity`.
     """
 
     spectra: NDArray[np.complex128]
     centre: float
     resolution: float
+    weight: float = 1.0
 
     def at(self, tempi: NDArray[np.float64]) -> NDArray[np.complex128]:
         """(N_GROUPS, n_multiples, n_tempi): the lines at the multiples of tempi [BPM] (n_tempi,).
@@ -111,7 +119,18 @@ def _lines(values: NDArray[np.float64], start: float, fps: float) -> Lines:
     rotated[:, size - middle :] = values[:, :middle]
     level = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
     lines = np.fft.rfft(rotated) / np.maximum(level, 1e-12) * n_frames
-    return Lines(lines, start + middle / fps, fps / size)
+    found = Lines(lines, start + middle / fps, fps / size)
+    weight = float(np.clip((clarity(found) - UNCLEAR) / (CLEAR - UNCLEAR), LEAST_WEIGHT, 1.0))
+    return dataclasses.replace(found, spectra=weight * lines, weight=weight)
+
+
+def clarity(piece: Lines) -> float:
+    """How far the lines of the clearest pulse stand out, as a ratio to those of any tempo, ≥ 0.
+
+    Music with a beat is above 2, most of it above 3; noise, speech and applause are below 1.9.
+    """
+    support = magnitude(piece.at(PULSES))
+    return float(support.max() / max(1e-12, float(np.median(support))))
 
 
 def refine(lines: Sequence[Lines], bpm: float) -> float:
@@ -166,11 +185,11 @@ def _stretches(lines: Sequence[Lines]) -> list[list[Lines]]:
 def stability(lines: Sequence[Lines], bpm: float) -> float | None:
     """How steadily the pieces keep `bpm`, in 0..1; None where there is only one.
 
-    1 minus the mean deviation of the pieces' own tempi from `bpm`, in units of `UNSTEADY`, where
-    what deviates more counts as 1. So 1 is steady as far as one can measure, 0.9 a deviation of
-    0.4 % on average, and 0.6 a track that is in another tempo for 40 % of the pieces. What a
-    piece's tempo is, is known as far as its lines are sharp: the one closest to `bpm` counts that
-    its lines support nearly (`NEARLY`) as well as the best.
+    1 minus the mean deviation, by weight, of the pieces' own tempi from `bpm`, in units of
+    `UNSTEADY`, where what deviates more counts as 1. So 1 is steady as far as one can measure, 0.9
+    a deviation of 0.4 % on average, and 0.6 a track that is in another tempo for 40 % of the
+    pieces. What a piece's tempo is, is known as far as its lines are sharp: the one closest to
+    `bpm` counts that its lines support nearly (`NEARLY`) as well as the best.
     """
     if len(lines) < 2:
         return None
@@ -180,4 +199,4 @@ def stability(lines: Sequence[Lines], bpm: float) -> float | None:
     for piece in lines:
         support = magnitude(piece.at(tempi))
         strays.append(min(1.0, float(deviation[support >= NEARLY * support.max()].min())))
-    return 1 - float(np.mean(strays))
+    return 1 - float(np.average(strays, weights=[piece.weight for piece in lines]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tempo_core import AudioError, CheckpointError, ConfigError, Estimator, estimate_file
-from tempo_core.audio import Excerpt
+from tempo_core.audio import AudioFile, Excerpt
 from tempo_core.estimate import from_excerpts
-from tests.audio import FORMATS, STYLES, Audio, drum_pattern, write_audio
+from tests.audio import FORMATS, STYLES, Audio, applause, drum_pattern, speech, write_audio
 
 MakeAudio = Callable[..., Path]
 
@@ -199,6 +199,62 @@ def test_silence_at_both_ends_is_fine(estimator: Estimator, tmp_path: Path) -> N
     padded = np.pad(audio, 5 * 22050)
     estimate = estimator.estimate(write_audio(tmp_path / "a.flac", padded, 22050))
     assert estimate.bpm == pytest.approx(126, abs=0.1)
+
+
+def _silence(duration: float, sr: int, rng: np.random.Generator) -> Audio:
+    return np.zeros(round(duration * sr), np.float32)
+
+
+def _hiss(duration: float, sr: int, rng: np.random.Generator) -> Audio:
+    return (3e-4 * rng.standard_normal(round(duration * sr))).astype(np.float32)
+
+
+@pytest.mark.parametrize("before", [_silence, _hiss, speech, applause])
+@pytest.mark.parametrize("after", [_silence, applause])
+def test_what_is_around_the_music_does_not_count(
+    estimator: Estimator,
+    tmp_path: Path,
+    before: Callable[[float, int, np.random.Generator], Audio],
+    after: Callable[[float, int, np.random.Generator], Audio],
+) -> None:
+    """Of six windows three hear music, of the first two one does."""
+    rng = np.random.default_rng(1)
+    music = drum_pattern(123.4, 60, 11025, "rock", rng)
+    audio = np.concatenate([before(45, 11025, rng), music, after(25, 11025, rng)])
+    estimate = estimator.estimate(write_audio(tmp_path / "a.flac", audio, 11025))
+    alone = estimator.estimate(write_audio(tmp_path / "b.flac", music, 11025))
+    assert estimate.bpm == pytest.approx(123.4, abs=0.1)
+    assert estimate.confidence > alone.confidence - 0.1
+    assert estimate.stability is not None
+    assert estimate.stability > 0.95
+
+
+def test_a_fade_is_still_music(estimator: Estimator, tmp_path: Path) -> None:
+    audio = drum_pattern(123.4, 90, 11025, "rock", np.random.default_rng(1))
+    fade = np.minimum(1, np.minimum(np.arange(audio.size), np.arange(audio.size)[::-1]) / 4e5) ** 3
+    path = write_audio(tmp_path / "a.flac", (audio * fade).astype(np.float32), 11025)
+    assert estimator.estimate(path).bpm == pytest.approx(123.4, abs=0.05)
+
+
+def test_unclear_windows_make_it_listen_on(
+    estimator: Estimator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[float] = []
+    read = AudioFile.read
+
+    def noted(self: AudioFile, sr: int, spans: Sequence[tuple[float, float]]) -> list[Excerpt]:
+        heard.extend(start for start, _ in spans)
+        return read(self, sr, spans)
+
+    monkeypatch.setattr(AudioFile, "read", noted)
+    rng = np.random.default_rng(1)
+    for first, n_heard in ((drum_pattern(123.4, 60, 11025, "rock", rng), 2),
+                           (speech(60, 11025, rng), 4)):  # fmt: skip
+        music = drum_pattern(123.4, 60, 11025, "rock", rng)
+        path = write_audio(tmp_path / "a.flac", np.concatenate([first, music]), 11025)
+        estimator.estimate(path)
+        assert len(heard) == n_heard
+        heard.clear()
 
 
 @pytest.mark.parametrize("options", [{"windows": 0}, {"windows": "some"}, {"windows": 2.5},

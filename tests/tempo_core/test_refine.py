@@ -12,7 +12,7 @@ from tempo_core.audio import Excerpt, read_excerpts
 from tempo_core.config import FrontEnd
 from tempo_core.features import mel_spectrogram
 from tempo_core.refine import Envelope, Lines, envelope, refine, spectra, stability
-from tests.audio import Audio, drum_pattern, write_audio
+from tests.audio import Audio, applause, drum_pattern, speech, write_audio
 from trainer.dataset import filterbank
 
 SR = FrontEnd().sr
@@ -94,6 +94,15 @@ def test_pieces_know_their_place() -> None:
         assert np.angle(line * np.exp(2j * np.pi * 2 * (7.3 - piece.centre))) == pytest.approx(
             0, abs=0.05
         )
+
+
+def test_clear_and_unclear() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(12 * SR).astype(np.float32)
+    for style in ("house", "rock", "waltz"):
+        assert _lines([Excerpt(_music(118.0, 12, style), 0.0)])[0].weight == 1
+    for audio in (speech(12, SR, rng), applause(12, SR, rng), noise, 0 * noise):
+        assert _lines([Excerpt(audio, 0.0)])[0].weight < 0.25
 
 
 def _warped(audio: Audio, tempo: np.ndarray) -> Audio:
