@@ -221,7 +221,7 @@ def sounding(excerpts: Sequence[Excerpt], sr: int) -> list[Excerpt]:
         loud = np.flatnonzero(peaks >= max(SILENCE, QUIET * peaks.max()))
         if loud.size == 0 or (loud[-1] + 1 - loud[0]) * size < MIN_DURATION * sr:
             continue
-        first = loud[0] * size
+        first = int(loud[0]) * size
         last = (loud[-1] + 1) * size if loud[-1] + 1 < n_blocks else excerpt.audio.size
         found.append(Excerpt(excerpt.audio[first:last], excerpt.start + first / sr))
     return found
