@@ -26,6 +26,9 @@ MAX_DURATION = (
     3600.0  # [s] of a file that is read whole: a whole-day stream must not fill the memory
 )
 SILENCE = 1e-4  # peak amplitude (-80 dB full scale) below which audio counts as silent
+# Below this share of its peak (-50 dB) an excerpt holds silence, if that is at its ends.
+QUIET = 10 ** (-50 / 20)
+BLOCK = 0.05  # [s] in which loudness is looked at
 # A decoder needs some packets before the wanted position until its output is right (the bit
 # reservoir of mp3, the overlap of transform codecs).
 PREROLL = 0.25  # [s]
@@ -200,6 +203,28 @@ class AudioFile:
             raise AudioError(f"cannot be decoded ({_reason(error)})") from error
 
     _started = False
+
+
+def sounding(excerpts: Sequence[Excerpt], sr: int) -> list[Excerpt]:
+    """What sounds of excerpts: without the silence at their ends and without silent ones.
+
+    Music that sets in is an onset louder than any of its beats. Excerpts of which less than
+    `MIN_DURATION` is left are dropped.
+    """
+    found = []
+    size = round(BLOCK * sr)
+    for excerpt in excerpts:
+        n_blocks = excerpt.audio.size // size
+        if n_blocks == 0:
+            continue
+        peaks = np.abs(excerpt.audio[: n_blocks * size]).reshape(n_blocks, size).max(axis=1)
+        loud = np.flatnonzero(peaks >= max(SILENCE, QUIET * peaks.max()))
+        if loud.size == 0 or (loud[-1] + 1 - loud[0]) * size < MIN_DURATION * sr:
+            continue
+        first = int(loud[0]) * size
+        last = (loud[-1] + 1) * size if loud[-1] + 1 < n_blocks else excerpt.audio.size
+        found.append(Excerpt(excerpt.audio[first:last], excerpt.start + first / sr))
+    return found
 
 
 def check(excerpts: Sequence[Excerpt], sr: int) -> None:

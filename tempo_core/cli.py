@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .estimate import Estimate, Estimator
 
 COLUMNS = ("path", "bpm", "confidence", "paces", "key", "key_confidence", "error")
+FIELDS = (*COLUMNS[:3], "stability", *COLUMNS[3:])  # of a JSON object
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +47,10 @@ class TextWriter:
         from .paces import format_paces
 
         e = row.estimate
-        paces = format_paces(e.paces)
-        click.echo(f"{row.path}: {e.bpm:.2f} BPM (confidence {e.confidence:.2f}) paces {paces}")
+        known = f"confidence {e.confidence:.2f}"
+        if e.stability is not None:
+            known += f", stability {e.stability:.2f}"
+        click.echo(f"{row.path}: {e.bpm:.2f} BPM ({known}) paces {format_paces(e.paces)}")
 
     def end(self) -> None:
         pass
@@ -97,8 +100,8 @@ WRITERS: dict[str, type[TextWriter] | type[TsvWriter] | type[JsonWriter]] = {
 
 
 def record(row: Row) -> dict[str, object]:
-    """A row as plain values by column name; None where there is nothing to say."""
-    values: dict[str, object] = dict.fromkeys(COLUMNS)
+    """A row as plain values by the names in `FIELDS`; None where there is nothing to say."""
+    values: dict[str, object] = dict.fromkeys(FIELDS)
     values["path"] = row.path
     values["error"] = row.error
     if row.estimate is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import checkpoint, metre, paces, refine, windows
-from .audio import AudioFile, Excerpt, check
+from . import checkpoint, loops, metre, paces, refine, windows
+from .audio import AudioFile, Excerpt, check, sounding
 from .checkpoint import Checkpoint
 from .errors import ConfigError
 from .features import mel_spectrogram
@@ -20,6 +21,8 @@ from .tasks import TASKS, tempo
 # If the first windows of a track all name the tempo of their mean, further ones change nothing but
 # the time it takes.
 AGREED_MASS = 0.5
+AGREED_WEIGHT = 1.5  # so much of the windows must have a clear pulse: one alone proves nothing
+STEADY = 0.005  # relative: windows of one tempo differ less, a quarter of a step of the grid
 DEFAULT_WINDOWS = 6
 
 
@@ -28,7 +31,8 @@ class Estimate:
     """What is known about one track.
 
     `bpm` has two decimals; `confidence` is calibrated, in 0..1; `paces` are the tempi one can move
-    to, most probable first. `key` is None where it was not estimated.
+    to, most probable first. `key` is None where it was not estimated. `stability` in 0..1 says how
+    steadily the track keeps `bpm` (see `refine.stability`); None where too little was listened to.
     """
 
     bpm: float
@@ -36,19 +40,23 @@ class Estimate:
     paces: tuple[Pace, ...]
     key: str | None = None
     key_confidence: float | None = None
+    stability: float | None = None
 
 
 @dataclass(frozen=True)
 class Analysis:
     """The windows of one track after the network: everything decoding needs.
 
-    `scores` are (n_windows, n_bins) tempo posteriors, `pulse` (2, n_bins) the periodicity map
-    averaged over bands and windows, `envelopes` the onset envelopes with their start times.
+    `scores` are (n_windows, n_bins) tempo posteriors, `weights` (n_windows,) in 0..1 say how clear
+    a pulse each window has, `pulse` (2, n_bins) is the periodicity map averaged over bands and
+    windows. `envelopes` are the onset envelopes with their start times, `lines` their spectra.
     """
 
     scores: Tensor
+    weights: Tensor
     pulse: Tensor
     envelopes: tuple[refine.Envelope, ...]
+    lines: tuple[refine.Lines, ...]
 
 
 def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Analysis:
@@ -56,35 +64,80 @@ def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Anal
     task = TASKS["tempo"]
     fps, grid = model.front_end.fps, model.grid
     pieces = [windows.sliding_windows(f, fps, model.windows) for f, _ in features]
+    numbers: list[int] = []
     scores, pulses = [], []
-    for batch in windows.group_by_length(pieces):
+    for which, batch in windows.group_by_length(pieces):
         periodicity, statistics = task.view(batch, fps, grid)
         logits = model.network(periodicity, statistics)
+        numbers += which
         scores.append(task.activate(logits, grid, model.temperature))
         pulses.append(periodicity.mean(dim=2))
+    order = torch.tensor(numbers).argsort()
     envelopes = tuple(refine.envelope(f, start) for f, start in features)
-    return Analysis(torch.cat(scores), torch.cat(pulses).mean(dim=0), envelopes)
+    lines = [refine.spectra([e], fps) for e in envelopes]
+    weights = torch.cat([
+        _window_weights(f.shape[-1], parts, model, start)
+        for (f, start), parts in zip(features, lines, strict=True)
+    ])  # fmt: skip
+    return Analysis(
+        torch.cat(scores)[order],
+        weights,
+        (torch.cat(pulses)[order] * _share(weights)[:, None, None]).sum(dim=0),
+        envelopes,
+        tuple(piece for parts in lines for piece in parts),
+    )
+
+
+def _window_weights(
+    n_frames: int, lines: Sequence[refine.Lines], model: Checkpoint, start: float
+) -> Tensor:
+    """(n_windows,) weights of the network's windows: those of the pieces they are centred in."""
+    fps = model.front_end.fps
+    spans = windows.window_spans(n_frames, fps, model.windows)
+    centres = torch.tensor([start + (first + last) / 2 / fps for first, last in spans])
+    distance = (centres[:, None] - torch.tensor([piece.centre for piece in lines])).abs()
+    return torch.tensor([piece.weight for piece in lines])[distance.argmin(dim=1)]
+
+
+def _share(weights: Tensor) -> Tensor:
+    return weights / weights.sum()
+
+
+def posterior(analysis: Analysis) -> Tensor:
+    """(n_bins,) the track's tempo posterior: the windows' by their weights."""
+    share = _share(analysis.weights) * len(analysis.weights)
+    return TASKS["tempo"].pool(analysis.scores * share[:, None])
 
 
 def merge(parts: Sequence[Analysis]) -> Analysis:
     """One analysis from several of the same track."""
-    n = torch.tensor([float(len(p.scores)) for p in parts])
-    pulse = torch.stack([p.pulse for p in parts])
+    weights = torch.stack([part.weights.sum() for part in parts])
+    pulse = torch.stack([part.pulse for part in parts])
     return Analysis(
-        torch.cat([p.scores for p in parts]),
-        (pulse * (n / n.sum())[:, None, None]).sum(dim=0),
-        tuple(e for p in parts for e in p.envelopes),
+        torch.cat([part.scores for part in parts]),
+        torch.cat([part.weights for part in parts]),
+        (pulse * _share(weights)[:, None, None]).sum(dim=0),
+        tuple(e for part in parts for e in part.envelopes),
+        tuple(sorted((p for part in parts for p in part.lines), key=lambda p: p.centre)),
     )
 
 
 def agreed(analysis: Analysis, model: Checkpoint) -> bool:
-    """Whether every window on its own gives the tempo that all give together, and surely."""
+    """Whether every window on its own gives the tempo that all give together, and surely.
+
+    As precisely as the grid allows: a track that drifts is listened to in more places. So is one
+    whose windows have no clear pulse; those that have less than half the weight of another are not
+    asked.
+    """
+    if float(analysis.weights.sum()) < AGREED_WEIGHT:
+        return False
     task, grid = TASKS["tempo"], model.grid
-    peak = task.decode(task.pool(analysis.scores), grid)
+    peak = task.decode(posterior(analysis), grid)
     if peak.mass < AGREED_MASS:
         return False
-    singles = [task.decode(scores, grid).bpm for scores in analysis.scores]
-    return all(abs(bpm / peak.bpm - 1) <= tempo.TOLERANCE for bpm in singles)
+    clear = analysis.weights >= 0.5 * analysis.weights.max()
+    singles = [task.decode(scores, grid).bpm for scores in analysis.scores[clear]]
+    return all(abs(bpm / peak.bpm - 1) <= STEADY for bpm in singles)
 
 
 def from_analysis(
@@ -92,21 +145,23 @@ def from_analysis(
 ) -> Estimate:
     """Decode an analysed track: pool, pick the peak, refine it, judge the other paces."""
     task, grid = TASKS["tempo"], model.grid
-    posterior = task.pool(analysis.scores)
+    scores = posterior(analysis)
     if bpm_range is not None:
-        posterior = tempo.prefer(posterior, grid, bpm_range)
-    peak = task.decode(posterior, grid)
+        scores = tempo.prefer(scores, grid, bpm_range)
+    peak = task.decode(scores, grid)
     fps = model.front_end.fps
     bpm, mass = peak.bpm, peak.mass
     lowest = grid.answer_min if bpm_range is None else bpm_range[0]
     if bpm * metre.COMPOUND >= lowest and metre.is_compound(analysis.envelopes, bpm, fps):
         bpm *= metre.COMPOUND
-        mass += tempo.mass_near(posterior, grid, bpm)  # one pulse, two ways to group it
-    bpm = refine.refine(analysis.envelopes, bpm, fps)
+        mass += tempo.mass_near(scores, grid, bpm)  # one pulse, two ways to group it
+    bpm = refine.refine(analysis.lines, bpm)
+    stability = refine.stability(analysis.lines, bpm)
     return Estimate(
         bpm=round(bpm, 2),
         confidence=round(min(1.0, mass), 4),
-        paces=paces.estimate_paces(bpm, posterior, analysis.pulse, grid),
+        paces=paces.estimate_paces(bpm, scores, analysis.pulse, grid),
+        stability=None if stability is None else round(stability, 4),
     )
 
 
@@ -120,9 +175,50 @@ def from_excerpts(
     AudioError
         If the excerpts are silent or too short.
     """
-    check(excerpts, model.front_end.sr)
+    sr = model.front_end.sr
+    check(excerpts, sr)
     with torch.inference_mode():
-        return from_analysis(analyse(excerpt_features(excerpts, model), model), model, bpm_range)
+        analysis = analyse(excerpt_features(sounding(excerpts, sr) or excerpts, model), model)
+        estimate = from_analysis(analysis, model, bpm_range)
+        if len(excerpts) == 1 and excerpts[0].audio.size < model.windows.duration * sr:
+            return as_loop(excerpts[0], estimate, model, bpm_range)
+        return estimate
+
+
+def as_loop(
+    excerpt: Excerpt,
+    alone: Estimate,
+    model: Checkpoint,
+    bpm_range: tuple[float, float] | None = None,
+) -> Estimate:
+    """The better estimate of a file shorter than a window, which may be a loop.
+
+    It counts as one if it is a whole number of its beats long, as it is and when repeated, and if
+    repeating it does not change the pulse, or makes the answer surer.
+
+    Parameters
+    ----------
+    excerpt
+        All of the file.
+    alone
+        The estimate of the file as it is.
+    """
+    sr = model.front_end.sr
+    duration = excerpt.audio.size / sr
+    if loops.n_beats(duration, alone.bpm) is None:
+        return alone
+    audio = loops.repeat(excerpt.audio, round(model.windows.duration * sr))
+    features = excerpt_features([Excerpt(audio, excerpt.start)], model)
+    repeated = from_analysis(analyse(features, model), model, bpm_range)
+    n_beats = loops.n_beats(duration, repeated.bpm, loops.EXACT)
+    if n_beats is None:
+        return alone
+    if (
+        loops.same_pulse(repeated.bpm, alone.bpm, tempo.TOLERANCE)
+        or repeated.confidence > alone.confidence
+    ):
+        return dataclasses.replace(repeated, bpm=round(60 * n_beats / duration, 2))
+    return alone
 
 
 def excerpt_features(excerpts: Sequence[Excerpt], model: Checkpoint) -> list[tuple[Tensor, float]]:
@@ -193,11 +289,14 @@ class Estimator:
             for round_ in windows.coarse_first(len(spans)):
                 new = file.read(model.front_end.sr, [spans[k] for k in round_])
                 excerpts += new
-                if new:
-                    parts.append(analyse(excerpt_features(new, model), model))
+                music = sounding(new, model.front_end.sr)
+                if music:
+                    parts.append(analyse(excerpt_features(music, model), model))
                     if agreed(merge(parts), model):
                         break
             check(excerpts, model.front_end.sr)
+            if not parts:  # next to nothing, but not silence
+                return from_excerpts(excerpts, model, self._bpm_range)
             return from_analysis(merge(parts), model, self._bpm_range)
 
 

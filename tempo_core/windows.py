@@ -63,17 +63,29 @@ def window_starts(n_frames: int, length: int, hop: int) -> list[int]:
     return starts
 
 
+def window_spans(n_frames: int, fps: float, windows: Windows) -> list[tuple[int, int]]:
+    """(first, last + 1) frames of the sliding windows of a track."""
+    length = math.ceil(windows.duration * fps)
+    starts = window_starts(n_frames, length, round(windows.hop * fps))
+    return [(s, min(n_frames, s + length)) for s in starts]
+
+
 def sliding_windows(features: Tensor, fps: float, windows: Windows) -> Tensor:
     """(n_mels, n_frames) → (n_windows, n_mels, window length in frames), contiguous copies."""
-    length = math.ceil(windows.duration * fps)
-    hop = round(windows.hop * fps)
-    starts = window_starts(features.shape[-1], length, hop)
-    return torch.stack([features[:, s : s + length] for s in starts])
+    spans = window_spans(features.shape[-1], fps, windows)
+    return torch.stack([features[:, first:last] for first, last in spans])
 
 
-def group_by_length(batches: Sequence[Tensor]) -> list[Tensor]:
-    """Concatenate window batches of equal length, so that each length is one forward pass."""
-    groups: dict[int, list[Tensor]] = {}
+def group_by_length(batches: Sequence[Tensor]) -> list[tuple[list[int], Tensor]]:
+    """Concatenate window batches of equal length, so that each length is one forward pass.
+
+    With each goes which windows they are, counted through all batches.
+    """
+    groups: dict[int, tuple[list[int], list[Tensor]]] = {}
+    n_windows = 0
     for batch in batches:
-        groups.setdefault(batch.shape[-1], []).append(batch)
-    return [torch.cat(group) for group in groups.values()]
+        numbers, group = groups.setdefault(batch.shape[-1], ([], []))
+        numbers.extend(range(n_windows, n_windows + len(batch)))
+        group.append(batch)
+        n_windows += len(batch)
+    return [(numbers, torch.cat(group)) for numbers, group in groups.values()]

@@ -252,6 +252,55 @@ def drum_pattern(
     return np.asarray(0.8 * audio / np.abs(audio).max(), np.float32)
 
 
+def speech(duration: float, sr: int, rng: np.random.Generator) -> Audio:
+    """Something like a voice that speaks: syllables of uneven length with formants, and pauses.
+
+    Parameters
+    ----------
+    duration
+        Length [s].
+    sr
+        Sample rate [Hz].
+    rng
+        Source of everything random.
+
+    Returns
+    -------
+    audio
+        (n_samples,), peak 0.4.
+    """
+    audio = np.zeros(round(duration * sr), np.float32)
+    ringing = np.arange(round(0.03 * sr)) / sr
+    time = 0.0
+    while time < duration:
+        length = rng.uniform(0.09, 0.28)
+        if rng.random() < 0.15:
+            time += rng.uniform(0.25, 0.8)
+        n = round(length * sr)
+        pitch = rng.uniform(90, 180) * np.linspace(1, rng.uniform(0.85, 1.1), n)
+        voice = np.diff(np.floor(np.cumsum(pitch) / sr), prepend=0.0)
+        breath = rng.standard_normal(n) * (0.3 if rng.random() < 0.25 else 0.02)
+        formants = np.sum([
+            np.sin(2 * np.pi * f * ringing) * np.exp(-ringing / 0.005)
+            for f in (rng.uniform(300, 800), rng.uniform(900, 2200), rng.uniform(2300, 3200))
+        ], axis=0)  # fmt: skip
+        edge = np.minimum(1, np.minimum(np.arange(n), n - np.arange(n)) / (0.02 * sr))
+        sound = np.convolve(voice + breath, formants)[:n] * edge
+        _mix(audio, rng.uniform(0.5, 1) * sound, round(time * sr))
+        time += length * rng.uniform(0.85, 1.2)
+    return np.asarray(0.4 * audio / np.abs(audio).max(), np.float32)
+
+
+def applause(duration: float, sr: int, rng: np.random.Generator) -> Audio:
+    """Many hands at random, 180 claps a second; parameters and result as of `speech`."""
+    audio = np.zeros(round(duration * sr), np.float32)
+    t = np.arange(round(0.02 * sr)) / sr
+    for start in rng.integers(0, len(audio), round(180 * duration)):
+        clap = rng.standard_normal(len(t)) * np.exp(-t / rng.uniform(0.002, 0.006))
+        _mix(audio, rng.uniform(0.2, 1) * clap, int(start))
+    return np.asarray(0.4 * audio / np.abs(audio).max(), np.float32)
+
+
 # Container, encoder and bit rate [bit/s] of the formats that only libav writes.
 _AV_FORMATS = {
     ".mp3": ("mp3", "libmp3lame", 128_000),

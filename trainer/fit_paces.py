@@ -22,9 +22,8 @@ from tqdm import tqdm
 from tempo_core import checkpoint
 from tempo_core.audio import read_excerpts
 from tempo_core.checkpoint import Checkpoint
-from tempo_core.estimate import analyse, excerpt_features
+from tempo_core.estimate import analyse, excerpt_features, posterior
 from tempo_core.paces import SAME, candidates, evidence, pulse_strength
-from tempo_core.tasks import TASKS
 
 from .dataset import Recording, by_split, read_songs
 
@@ -48,7 +47,7 @@ def judged_candidates(recording: Recording, model: Checkpoint) -> list[Judged]:
     excerpts = read_excerpts(recording.path, model.front_end.sr, None)
     with torch.inference_mode():
         analysis = analyse(excerpt_features(excerpts, model), model)
-        posterior = TASKS["tempo"].pool(analysis.scores)
+        scores = posterior(analysis)
         strength = pulse_strength(analysis.pulse)
     known = (recording.bpm, *recording.alternatives)
     judged = []
@@ -56,7 +55,7 @@ def judged_candidates(recording: Recording, model: Checkpoint) -> list[Judged]:
         compatible = any(abs(tempo / k - 1) <= SAME for k in known)
         octave = any(abs(tempo / (k * recording.bpm) - 1) <= SAME for k in (1 / 2, 2))
         if compatible or not octave:
-            x = (1.0, *evidence(tempo, posterior, strength, model.grid))
+            x = (1.0, *evidence(tempo, scores, strength, model.grid))
             labelled = abs(tempo / recording.bpm - 1) <= SAME
             judged.append(Judged(x, compatible, labelled))
     return judged

@@ -46,6 +46,7 @@ class TempoPlugin(BeetsPlugin):
     item_types: ClassVar[dict[str, types.Type]] = {
         "tempo_bpm": Decimal2(),
         "tempo_confidence": Decimal2(),
+        "tempo_stability": Decimal2(),
         "tempo_half": Decimal2(),
         "tempo_double": Decimal2(),
         "tempo_triple": Decimal2(),

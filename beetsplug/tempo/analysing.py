@@ -66,6 +66,14 @@ def _own(item: Item, field: str) -> Any:
     return item.get(field, with_album=False)
 
 
+def _set_or_clear(item: Item, field: str, value: float | None) -> None:
+    """Set a flexible field, or take it away where there is nothing to say."""
+    if value is not None:
+        item[field] = value
+    elif _own(item, field) is not None:
+        del item[field]
+
+
 def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool = False) -> Verdict:
     """Set the fields that follow from an estimate; neither stores the item nor writes its tags.
 
@@ -96,16 +104,13 @@ def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool =
         item.mtime = mtime
     item.tempo_bpm = tempo
     item.tempo_confidence = estimate.confidence
+    _set_or_clear(item, "tempo_stability", estimate.stability)
     item.tempo_paces = format_paces(estimate.paces)
     item.tempo_source = source
     # From the text, so that a probability that is rounded there decides the same here.
     counted = dataclasses.replace(estimate, bpm=tempo, paces=parse_paces(item.tempo_paces))
     for field, ratio in PACE_FIELDS.items():
-        pace = pace_at(counted, ratio)
-        if pace is not None:
-            item[field] = pace
-        elif _own(item, field) is not None:
-            del item[field]
+        _set_or_clear(item, field, pace_at(counted, ratio))
     return verdict
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +26,10 @@ from .conftest import Beet
 
 SOURCE = "model:default@0123abcd"
 HOUSE = Estimate(
-    bpm=127.98, confidence=0.93, paces=(Pace(128.0, 0.97), Pace(64.0, 0.71), Pace(256.0, 0.08))
+    bpm=127.98,
+    confidence=0.93,
+    paces=(Pace(128.0, 0.97), Pace(64.0, 0.71), Pace(256.0, 0.08)),
+    stability=0.99,
 )
 
 
@@ -51,6 +55,7 @@ def test_an_untagged_track_gets_every_field() -> None:
     assert item.bpm == 128
     assert item.tempo_bpm == 127.98
     assert item.tempo_confidence == 0.93
+    assert item.tempo_stability == 0.99
     assert item.tempo_half == pytest.approx(63.99)
     assert "tempo_double" not in item  # unlikely, so it is not there at all
     assert "tempo_triple" not in item
@@ -123,6 +128,12 @@ def test_a_pace_of_an_earlier_analysis_goes_when_it_is_not_found_again() -> None
     assert item.tempo_half == pytest.approx(63.99)
     assert "tempo_double" not in item
     assert "tempo_triple" not in item
+
+
+def test_a_stability_that_is_unknown_is_not_there() -> None:
+    item = Item(tempo_stability=0.5)
+    apply_estimate(item, dataclasses.replace(HOUSE, stability=None), SOURCE)
+    assert "tempo_stability" not in item
 
 
 def test_the_record_alone_does_not_make_a_track_done() -> None:

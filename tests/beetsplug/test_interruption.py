@@ -110,11 +110,11 @@ import tempo_core
 class Engine:
     source = "model:stub@01234567"
     def __init__(self, **settings): pass
-    def estimate(self, path): return Estimate(126.0, 1.0, ())
+    def estimate(self, path): return Estimate(126.0, 1.0, (), 0.99)
 
 from collections import namedtuple
 from dataclasses import make_dataclass
-Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces"])
+Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability"])
 tempo_core.Estimator = Engine
 
 owner, name, calls = {where}, {name!r}, 0

@@ -31,6 +31,13 @@ def library(beet: Beet) -> Library:
     return beet.library
 
 
+def test_stability_is_a_number(library: Library) -> None:
+    for title, value in (("steady", 0.995), ("live", 0.9), ("changing", 0.6), ("short", None)):
+        add(library, title, **({} if value is None else {"tempo_stability": value}))
+    assert titles(library, "tempo_stability:0.9..") == "live steady"
+    assert titles(library, "tempo_stability:..0.8") == "changing"
+
+
 def titles(library: Library, query: str) -> str:
     return " ".join(sorted(item.title for item in library.items(query)))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tempo_core.audio import AudioFile, check, read_excerpts
+from tempo_core.audio import AudioFile, Excerpt, check, read_excerpts, sounding
 from tempo_core.errors import AudioError
 from tests.audio import FORMATS, click_track, write_audio
 
@@ -137,3 +137,22 @@ def test_too_short_or_silent(tmp_path: Path, duration: float, gain: float, messa
     excerpts = read_excerpts(path, SR, None)
     with pytest.raises(AudioError, match=message):
         check(excerpts, SR)
+
+
+def test_silence_around_music_is_cut_off() -> None:
+    sr = 8000
+    rng = np.random.default_rng(0)
+    music = 0.5 * rng.standard_normal(3 * sr).astype(np.float32)
+    music[sr : 2 * sr] = 0  # a pause is part of it
+    hum = np.full(2 * sr, 1e-3, np.float32)  # -54 dB of the music's peak, at least
+    excerpts = [
+        Excerpt(np.concatenate([hum, music, hum]), 10.0),
+        Excerpt(np.zeros(5 * sr, np.float32), 30.0),
+        Excerpt(np.concatenate([0 * music, music[: sr // 2]]), 50.0),
+        Excerpt(music[: sr // 50], 70.0),
+    ]
+    (found,) = sounding(excerpts, sr)
+    assert found.start == 12
+    np.testing.assert_array_equal(found.audio, music)
+    quiet = Excerpt(1e-3 * music, 0.0)
+    assert sounding([quiet], sr)[0].audio.size == music.size

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tempo_core.cli import COLUMNS, main
+from tempo_core.cli import FIELDS, main
 
 MakeAudio = Callable[..., Path]
 
@@ -54,10 +54,11 @@ def test_json(files: list[Path]) -> None:
     result = _run("estimate", "--format", "json", *files)
     assert result.exit_code == 1
     rows = json.loads(result.stdout)
-    assert all(tuple(row) == COLUMNS for row in rows)
+    assert all(tuple(row) == FIELDS for row in rows)
     assert rows[0]["bpm"] == pytest.approx(126, abs=0.1)
+    assert 0.95 <= rows[0]["stability"] <= 1
     assert {"bpm", "probability"} == set(rows[0]["paces"][0])
-    assert rows[1]["bpm"] is None
+    assert rows[1]["bpm"] is rows[1]["stability"] is None
     assert "cannot be opened" in rows[1]["error"]
     assert rows[3]["error"] == "no such file"
 
@@ -67,6 +68,7 @@ def test_text(files: list[Path]) -> None:
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == 2
     assert "126.0" in result.stdout or "125.9" in result.stdout
+    assert all(", stability 1.00)" in line for line in result.stdout.splitlines())
     assert f"{files[1]}: cannot be opened" in result.stderr
     assert "2 of 4 files failed" in result.stderr
 

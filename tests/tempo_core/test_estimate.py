@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tempo_core import AudioError, CheckpointError, ConfigError, Estimator, estimate_file
-from tempo_core.audio import Excerpt
+from tempo_core.audio import AudioFile, Excerpt
 from tempo_core.estimate import from_excerpts
-from tests.audio import FORMATS, STYLES, drum_pattern, write_audio
+from tests.audio import FORMATS, STYLES, Audio, applause, drum_pattern, speech, write_audio
 
 MakeAudio = Callable[..., Path]
 
@@ -95,11 +95,66 @@ def test_a_long_track_by_windows_and_whole(estimator: Estimator, tmp_path: Path)
         assert Estimator(windows=n).estimate(path).bpm == pytest.approx(127.98, abs=0.1), n
 
 
-def test_the_tempo_most_of_the_track_is_in(estimator: Estimator, tmp_path: Path) -> None:
+def _warped(audio: Audio, tempo: np.ndarray) -> Audio:
+    """Play a track at a relative tempo that is given for every sample of the result."""
+    position = np.cumsum(tempo)
+    position = position[position < len(audio) - 1]
+    return np.interp(position, np.arange(len(audio)), audio).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "bpm", "style"), [("mp3", 127.98, "house"), ("m4a", 93.27, "rock")]
+)
+def test_a_long_steady_track_is_within_0_05_bpm(
+    estimator: Estimator, make_audio: MakeAudio, suffix: str, bpm: float, style: str
+) -> None:
+    path = make_audio(f"a.{suffix}", bpm=bpm, style=style, duration=100, sr=22050, channels=1)
+    estimate = estimator.estimate(path)
+    assert estimate.bpm == pytest.approx(bpm, abs=0.05)
+    assert estimate.stability is not None
+    assert estimate.stability > 0.98
+
+
+@pytest.mark.parametrize("windows", [6, "all"])
+@pytest.mark.parametrize("other", [100.0, 130.5, 135.0])
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_tempo_most_of_the_track_is_in(
+    tmp_path: Path, windows: int | str, other: float, order: int
+) -> None:
+    """And not one in between, however near the other one is."""
     rng = np.random.default_rng(0)
-    parts = [drum_pattern(100, 20, 22050, "house", rng), drum_pattern(128, 60, 22050, "house", rng)]
-    path = write_audio(tmp_path / "a.flac", np.concatenate(parts), 22050)
-    assert Estimator(windows="all").estimate(path).bpm == pytest.approx(128, abs=0.3)
+    long = drum_pattern(128, 90, 11025, "house", rng)
+    short = drum_pattern(other, 60, 11025, "house", rng)
+    path = write_audio(tmp_path / "a.flac", np.concatenate([long, short][::order]), 11025)
+    estimate = Estimator(windows=windows).estimate(path)
+    assert estimate.bpm == pytest.approx(128, abs=0.1)
+    # 0.4 of the track, or two windows of six, at the other tempo.
+    stray = min(1, abs(other / 128 - 1) / 0.04)
+    assert estimate.stability == pytest.approx(1 - 0.37 * stray, abs=0.07)
+
+
+def test_a_track_that_speeds_up(estimator: Estimator, tmp_path: Path) -> None:
+    rate = np.linspace(1, 1.25, 120 * 11025)
+    audio = _warped(drum_pattern(104, 140, 11025, "house", np.random.default_rng(0)), rate)
+    estimate = estimator.estimate(write_audio(tmp_path / "a.flac", audio, 11025))
+    assert 103 < estimate.bpm < 131
+    assert estimate.stability is not None
+    assert estimate.stability < 0.6
+
+
+def test_a_live_band_drifts_a_little(tmp_path: Path) -> None:
+    t = np.arange(150 * 11025) / 11025
+    audio = drum_pattern(118, 152, 11025, "rock", np.random.default_rng(0))
+    audio = _warped(audio, 1 + 0.008 * np.sin(2 * np.pi * t / 100))
+    path = write_audio(tmp_path / "a.flac", audio, 11025)
+    estimate = Estimator(windows="all").estimate(path)
+    assert estimate.bpm == pytest.approx(118, abs=1)
+    assert estimate.stability is not None
+    assert 0.75 < estimate.stability < 0.97
+
+
+def test_one_window_cannot_tell_how_steady(estimator: Estimator, make_audio: MakeAudio) -> None:
+    assert estimator.estimate(make_audio("a.flac", duration=11)).stability is None
 
 
 def test_music_without_a_beat_is_unsure(estimator: Estimator, tmp_path: Path) -> None:
@@ -144,6 +199,62 @@ def test_silence_at_both_ends_is_fine(estimator: Estimator, tmp_path: Path) -> N
     padded = np.pad(audio, 5 * 22050)
     estimate = estimator.estimate(write_audio(tmp_path / "a.flac", padded, 22050))
     assert estimate.bpm == pytest.approx(126, abs=0.1)
+
+
+def _silence(duration: float, sr: int, rng: np.random.Generator) -> Audio:
+    return np.zeros(round(duration * sr), np.float32)
+
+
+def _hiss(duration: float, sr: int, rng: np.random.Generator) -> Audio:
+    return (3e-4 * rng.standard_normal(round(duration * sr))).astype(np.float32)
+
+
+@pytest.mark.parametrize("before", [_silence, _hiss, speech, applause])
+@pytest.mark.parametrize("after", [_silence, applause])
+def test_what_is_around_the_music_does_not_count(
+    estimator: Estimator,
+    tmp_path: Path,
+    before: Callable[[float, int, np.random.Generator], Audio],
+    after: Callable[[float, int, np.random.Generator], Audio],
+) -> None:
+    """Of six windows three hear music, of the first two one does."""
+    rng = np.random.default_rng(1)
+    music = drum_pattern(123.4, 60, 11025, "rock", rng)
+    audio = np.concatenate([before(45, 11025, rng), music, after(25, 11025, rng)])
+    estimate = estimator.estimate(write_audio(tmp_path / "a.flac", audio, 11025))
+    alone = estimator.estimate(write_audio(tmp_path / "b.flac", music, 11025))
+    assert estimate.bpm == pytest.approx(123.4, abs=0.1)
+    assert estimate.confidence > alone.confidence - 0.1
+    assert estimate.stability is not None
+    assert estimate.stability > 0.95
+
+
+def test_a_fade_is_still_music(estimator: Estimator, tmp_path: Path) -> None:
+    audio = drum_pattern(123.4, 90, 11025, "rock", np.random.default_rng(1))
+    fade = np.minimum(1, np.minimum(np.arange(audio.size), np.arange(audio.size)[::-1]) / 4e5) ** 3
+    path = write_audio(tmp_path / "a.flac", (audio * fade).astype(np.float32), 11025)
+    assert estimator.estimate(path).bpm == pytest.approx(123.4, abs=0.05)
+
+
+def test_unclear_windows_make_it_listen_on(
+    estimator: Estimator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[float] = []
+    read = AudioFile.read
+
+    def noted(self: AudioFile, sr: int, spans: Sequence[tuple[float, float]]) -> list[Excerpt]:
+        heard.extend(start for start, _ in spans)
+        return read(self, sr, spans)
+
+    monkeypatch.setattr(AudioFile, "read", noted)
+    rng = np.random.default_rng(1)
+    for first, n_heard in ((drum_pattern(123.4, 60, 11025, "rock", rng), 2),
+                           (speech(60, 11025, rng), 4)):  # fmt: skip
+        music = drum_pattern(123.4, 60, 11025, "rock", rng)
+        path = write_audio(tmp_path / "a.flac", np.concatenate([first, music]), 11025)
+        estimator.estimate(path)
+        assert len(heard) == n_heard
+        heard.clear()
 
 
 @pytest.mark.parametrize("options", [{"windows": 0}, {"windows": "some"}, {"windows": 2.5},

@@ -64,5 +64,10 @@ def test_a_short_track_is_one_short_window() -> None:
 
 
 def test_windows_of_one_length_share_a_batch() -> None:
-    groups = group_by_length([torch.zeros(2, 40, 10), torch.zeros(1, 40, 7), torch.ones(3, 40, 10)])
-    assert sorted(g.shape for g in groups) == [(1, 40, 7), (5, 40, 10)]
+    batches = [torch.zeros(2, 40, 10), torch.zeros(1, 40, 7), torch.ones(3, 40, 10)]
+    groups = group_by_length(batches)
+    assert [(numbers, g.shape) for numbers, g in groups] == [
+        ([0, 1, 3, 4, 5], (5, 40, 10)),
+        ([2], (1, 40, 7)),
+    ]
+    assert groups[0][1][:, 0, 0].tolist() == [0, 0, 1, 1, 1]
