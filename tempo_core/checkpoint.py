@@ -25,7 +25,7 @@ from .config import FrontEnd, Model, TempoGrid, Windows
 from .errors import CheckpointError, ConfigError
 from .model import Ensemble, build
 
-LAYOUT = 1  # raised whenever a reader of the previous layout would misread the file
+LAYOUT = 2  # raised whenever a reader of the previous layout would misread the file
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).parent / "models"
 _NAME = re.compile(r"^(?P<name>[a-z]+-\d{8})-(?P<hash>[0-9a-f]{8})\.safetensors$")

@@ -48,7 +48,7 @@ class Analysis:
     """The windows of one track after the network: everything decoding needs.
 
     `scores` are (n_windows, n_bins) tempo posteriors, `weights` (n_windows,) in 0..1 say how clear
-    a pulse each window has, `pulse` (2, n_bins) is the periodicity map averaged over bands and
+    a pulse each window has, `pulse` (N_MAPS, n_bins) is the periodicity map averaged over bands and
     windows. `envelopes` are the onset envelopes with their start times, `lines` their spectra.
     """
 

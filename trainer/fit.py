@@ -19,7 +19,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tempo_core import checkpoint
+from tempo_core.audio import read_excerpts, sounding
+from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
+from tempo_core.estimate import Analysis, analyse, excerpt_features, posterior
 from tempo_core.model import Ensemble, TempoNet
 from tempo_core.task import Task
 from tempo_core.tasks import TASKS
@@ -194,30 +197,47 @@ def fit_member(
 
 
 def calibrate(
-    network: torch.nn.Module,
-    recordings: Sequence[Recording],
-    views: Sequence[Views],
-    grid: TempoGrid,
+    recordings: Sequence[Recording], analyses: Sequence[Analysis], grid: TempoGrid
 ) -> float:
-    """The temperature at which confidence is most likely, given which recordings come out right.
+    """The temperature under which the confidence is most probable, given what was right.
 
-    Source: Guo et al., "On calibration of modern neural networks", ICML 2017; here the likelihood
-    is that of the pooled answer being right, since that is what confidence promises.
+    Parameters
+    ----------
+    analyses
+        Of the recordings, by the estimator, at temperature 1.
+
+    Notes
+    -----
+    The confidence is the posterior mass at the answer, so this fits the figure that users see
+    (temperature scaling: Guo et al., "On calibration of modern neural networks", ICML 2017).
     """
     task = TASKS["tempo"]
-    with torch.inference_mode():
-        logits = [network(*full_windows(v)) for v in views]
+    logits = [analysis.scores.log() for analysis in analyses]
     best = (math.inf, 1.0)
     for temperature in np.geomspace(0.4, 2.5, 43):
         surprise = 0.0
-        for recording, window_logits in zip(recordings, logits, strict=True):
-            posterior = task.pool(task.activate(window_logits, grid, float(temperature)))
-            peak = task.decode(posterior, grid)
+        for recording, analysis, window_logits in zip(recordings, analyses, logits, strict=True):
+            scores = task.activate(window_logits, grid, float(temperature))
+            peak = task.decode(posterior(replace(analysis, scores=scores)), grid)
             right = bool(within([recording.bpm], [peak.bpm])[0])
             p = min(max(peak.mass, 1e-3), 1 - 1e-3)
             surprise -= math.log(p if right else 1 - p)
         best = min(best, (surprise, float(temperature)))
     return round(best[1], 3)
+
+
+def analyse_recording(path: Path, model: Checkpoint) -> Analysis:
+    """All windows of a file, as the estimator analyses them.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be used.
+    """
+    sr = model.front_end.sr
+    excerpts = read_excerpts(path, sr, None)
+    with torch.inference_mode():
+        return analyse(excerpt_features(sounding(excerpts, sr) or excerpts, model), model)
 
 
 def full_windows(views: Views) -> tuple[Tensor, Tensor]:
@@ -275,9 +295,8 @@ def main(
     torch.set_num_threads(jobs)
     train = [i for i, r in enumerate(recordings) if r.split == "train"]
     held_out = [
-        i for i, r in enumerate(recordings)
-        if r.split == "validation" and not r.source.startswith("synthesis")
-    ]  # fmt: skip
+        r for r in recordings if r.split == "validation" and not r.source.startswith("synthesis")
+    ]
     out.mkdir(parents=True, exist_ok=True)
     trained_on = [recordings[i] for i in train]
     sampler = Sampler(trained_on, [views[i] for i in train], grid, recipe)
@@ -285,9 +304,12 @@ def main(
     network = Ensemble(
         [fit_member(sampler, front_end, model, replace(recipe, seed=s), out) for s in seeds]
     ).eval()
-    temperature = calibrate(
-        network, [recordings[i] for i in held_out], [views[i] for i in held_out], grid
+    filterbank = dataset.filterbank(front_end)
+    uncalibrated = Checkpoint(
+        "tempo", "", front_end, windows, grid, model, filterbank, network, 1.0, {}
     )
+    analyses = [analyse_recording(r.path, uncalibrated) for r in held_out]
+    temperature = calibrate(held_out, analyses, grid)
     counts = Counter(r.source.partition(":")[0] for r in trained_on)
     card = {
         "summary": f"{len(trained_on)} recordings, seeds {list(seeds)}",
@@ -300,7 +322,7 @@ def main(
         out,
         "tempo",
         network,
-        dataset.filterbank(front_end),
+        filterbank,
         {"front_end": front_end, "windows": windows, "grid": grid, "model": model},
         temperature,
         card,

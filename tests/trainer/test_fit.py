@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from tempo_core import Estimator
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
+from tempo_core.estimate import Analysis
 from tempo_core.features import N_MAPS
 from tempo_core.model import TempoNet
 from tempo_core.tasks import tempo
@@ -194,20 +195,14 @@ def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_pat
 
 def test_calibration_takes_overconfidence_back() -> None:
     """A network that is always sure and right half of the time must come out less sure."""
-    sure = torch.zeros(1, GRID.n_bins)
-    sure[0, 90:94] = 12.0
+    logits = torch.zeros(1, GRID.n_bins)
+    logits[0, 90:94] = 12.0
     bpm = GRID.bpm_min * 2 ** (91.5 / 36)
-
-    class Sure(torch.nn.Module):
-        def forward(self, maps: torch.Tensor, statistics: torch.Tensor) -> torch.Tensor:
-            return sure
-
-    views = views_from(np.zeros((1, N_MAPS, 40, GRID.n_bins + 2 * MARGIN), np.float16))
+    analysis = Analysis(
+        tempo.activate(logits, GRID), torch.ones(1), torch.zeros(N_MAPS, GRID.n_bins), (), ()
+    )
     recordings = [
         Recording(Path("x"), "songs", ((bpm * k, 1.0),), "validation", "a") for k in (1.0, 1.5) * 5
     ]
-    assert fit.calibrate(Sure(), recordings, [views] * 10, GRID) > 1.5  # type: ignore[arg-type]
-
-
-def views_from(maps: np.ndarray) -> fit.Views:
-    return fit.Views(maps, np.zeros((len(maps), 160), np.float32), len(maps))
+    assert fit.calibrate(recordings, [analysis] * 10, GRID) > 1.5
+    assert fit.calibrate(recordings[::2], [analysis] * 5, GRID) < 1.5
