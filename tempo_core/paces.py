@@ -65,7 +65,7 @@ def candidates(bpm: float, pulse: Tensor, grid: TempoGrid) -> list[float]:
 
 
 def pulse_strength(pulse: Tensor) -> Tensor:
-    """Averaged periodicity map (2, n_bins) → (n_bins,) strength, strongest 1.
+    """Averaged periodicity map (N_MAPS, n_bins) → (n_bins,) strength, strongest 1.
 
     The geometric mean of autocorrelation and Fourier magnitude: neither sub-harmonics, which only
     the first shows, nor harmonics, which only the second shows, count as a pulse.
@@ -86,7 +86,7 @@ def estimate_paces(
     posterior
         (n_bins,) the track's tempo posterior.
     pulse
-        (2, n_bins) its periodicity map, averaged over bands and windows.
+        (N_MAPS, n_bins) its periodicity map, averaged over bands and windows.
     """
     strength = pulse_strength(pulse)
     paces = []
