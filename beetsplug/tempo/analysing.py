@@ -6,10 +6,8 @@ import dataclasses
 import enum
 import math
 import queue
-import signal
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import tempo_core
@@ -194,26 +192,3 @@ def estimate_all(
         deadline = time.monotonic() + 1
         for worker in workers:
             worker.join(max(0, deadline - time.monotonic()))
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event, so that it never lands between two writes of one track.
-
-    A second one interrupts at once, as usual.
-    """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event  # signals are the main thread's business
-        return
-
-    def interrupt(_number: int, _frame: Any) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    previous = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, previous)

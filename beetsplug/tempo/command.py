@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from beets import ui
 from beets.exceptions import UserError
 
+from tempo_core.background import interruptible
 from tempo_core.errors import TempoError
 
 from .analysing import (
     Verdict,
     apply_estimate,
     estimate_all,
-    interruptible,
     is_done,
     load_estimator,
 )

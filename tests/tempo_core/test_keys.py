@@ -48,14 +48,14 @@ NOTATIONS: dict[str, Callable[[Key], str]] = {
 
 
 @pytest.mark.parametrize("notation", NOTATIONS)
-@pytest.mark.parametrize("key", ALL_KEYS, ids=str)
-def test_every_notation_of_every_key_reads_back(key: Key, notation: str) -> None:
-    assert parse_key(NOTATIONS[notation](key)) == key
+def test_every_notation_of_every_key_reads_back(notation: str) -> None:
+    written = {key: NOTATIONS[notation](key) for key in ALL_KEYS}
+    assert {key: parse_key(text) for key, text in written.items()} == {k: k for k in ALL_KEYS}
+    assert len(set(written.values())) == 24
 
 
-@pytest.mark.parametrize("key", ALL_KEYS, ids=str)
-def test_spotify_numbers(key: Key) -> None:
-    assert from_numbers(key.pitch_class, 0 if key.minor else 1) == key
+def test_spotify_numbers() -> None:
+    assert [from_numbers(k.pitch_class, 0 if k.minor else 1) for k in ALL_KEYS] == ALL_KEYS
 
 
 @pytest.mark.parametrize("numbers", [(-1, 0), (-1, 1), (12, 1), (3, 2), (3, -1)])
