@@ -59,6 +59,13 @@ def is_ours(item: Item) -> bool:
     )
 
 
+def is_from_label(item: Item) -> bool:
+    """Whether the item's `bpm` is a published label that was applied."""
+    label = _own(item, "tempo_label_bpm")
+    source = _own(item, "tempo_source") or ""
+    return bool(source.startswith("label:") and label and item.bpm == round_half_up(label))
+
+
 def _own(item: Item, field: str) -> Any:
     """A flexible field of the item itself: without this, the album's would shine through."""
     return item.get(field, with_album=False)
@@ -80,7 +87,8 @@ def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool =
     """
     tempo, verdict = estimate.bpm, Verdict.SET
     if item.bpm and not force:
-        source = "tag"  # of `bpm`, whatever the analysis says
+        # Of `bpm`, whatever the analysis says.
+        source = _own(item, "tempo_source") if is_from_label(item) else "tag"
         agreed = agreeing_tempo(item.bpm, estimate)
         if agreed is None:
             verdict = Verdict.CONFLICT

@@ -28,7 +28,7 @@ from requests.adapters import HTTPAdapter
 from requests_cache import CacheMixin, SQLiteCache
 
 from ..errors import ConfigError, LabelError
-from .record import Status
+from .record import Status, printable
 
 PRODUCT = "beets-tempo"  # also the name that robots.txt is asked about
 TIMEOUT = (5.0, 10.0)  # [s] to connect, and between two pieces of an answer
@@ -222,7 +222,7 @@ class PoliteSession:
         if origin not in self._hosts:
             raise SourceError(
                 Status.PARSE_ERROR,
-                f"leads to {origin or url[:80]!r}, which is not a configured address; not followed",
+                f"leads to {printable(origin or url, 80)!r}, no configured address; not followed",
             )
         if origin in self._stopped:
             raise self._stopped[origin]
@@ -405,7 +405,7 @@ def _page(response: requests.Response, types: tuple[str, ...]) -> Page:
     if kind not in types:
         raise SourceError(
             Status.PARSE_ERROR,
-            f"{_host(response.url)} sends {kind[:40] or 'something'} instead of {types[0]}",
+            f"{_host(response.url)} sends {printable(kind, 40) or 'something'}, not {types[0]}",
         )
     created: datetime.datetime = getattr(response, "created_at", None) or datetime.datetime.now(
         datetime.timezone.utc

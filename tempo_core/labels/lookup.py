@@ -292,8 +292,9 @@ class Run:
                 self._stop(source, message)
         else:
             self._failures[source.name] = 0
-        if known is not None and not needs_network(source) and _same_answer(known, record):
-            return known  # read again from a file: nothing new, no new row
+        free = not needs_network(source) or record.status is Status.SKIPPED
+        if known is not None and free and _same_answer(known, record):
+            return known  # looked up again because that costs nothing, and nothing is new
         self._store.add(record)
         return record
 

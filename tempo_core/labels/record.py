@@ -162,3 +162,8 @@ def parse_bpm(text: str | None) -> float | None:
         return None
     bpm = float(number[1].replace(",", "."))
     return bpm if SLOWEST <= bpm <= FASTEST else None
+
+
+def printable(text: str, longest: int = 500) -> str:
+    """What a site said as one line that a terminal cannot be commanded with, and not too long."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())[:longest]

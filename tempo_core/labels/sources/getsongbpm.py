@@ -73,7 +73,7 @@ def parse_search(text: str) -> list[Candidate]:
         candidates.append(
             Candidate(
                 source_id=string(song.get("id")),
-                url=string(song.get("uri")),
+                url=url if (url := string(song.get("uri"))).startswith("https://") else "",
                 title=string(song.get("title")),
                 artists=(string(mapping(song.get("artist")).get("name")),),
                 album=string(album.get("title")),

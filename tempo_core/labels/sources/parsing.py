@@ -9,7 +9,7 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 
 from ..http import SourceError
-from ..record import Status
+from ..record import Status, printable
 
 _CLOCK = re.compile(r"^(?:(\d{1,2}):)?(\d{1,3}):(\d{2})$")
 
@@ -29,8 +29,8 @@ def tree(html: str) -> BeautifulSoup:
 
 
 def text_of(tag: Tag | None) -> str:
-    """The text of an element with single spaces; empty if there is no element."""
-    return "" if tag is None else " ".join(tag.get_text(" ").split())
+    """The text of an element as one line; empty if there is no element."""
+    return "" if tag is None else printable(tag.get_text(" "))
 
 
 def read_json(text: str) -> Any:
@@ -58,8 +58,10 @@ def objects(value: Any) -> list[dict[str, Any]]:
 
 
 def string(value: Any) -> str:
-    """A JSON string or number as text, empty for anything else."""
-    return str(value) if isinstance(value, (str, int, float)) and value is not True else ""
+    """A JSON string or number as one line of text, empty for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return ""
+    return printable(str(value))
 
 
 def seconds(value: Any) -> float | None:
