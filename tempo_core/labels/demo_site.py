@@ -47,7 +47,6 @@ TROUBLES = {
 }
 ROBOTS = "User-agent: *\nDisallow: /private/\nDisallow: /*?admin=\n"
 API_KEY = "demo-key"  # the one that the GetSongBPM interface wants
-RETRY_AFTER = 1  # [s]
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -164,6 +163,7 @@ class DemoSite:
             e for entry in catalogue for e in (entry, *(decoys(entry) if with_decoys else ()))
         ]
         self.robots: str | int = robots  # a number is a status instead
+        self.retry_after = 1  # [s] what it asks for when it is busy
         self.hits: list[Hit] = []
         self.blocking = False
         self.visits: Counter[str] = Counter()
@@ -179,7 +179,7 @@ class DemoSite:
         except OSError as error:
             raise LabelError(f"port {port} cannot be used ({error.strerror})") from error
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
+            target=self._server.serve_forever, args=(0.01,), daemon=True
         )
         self._thread.start()
 
@@ -282,6 +282,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.demo_site.note(Hit(time.monotonic(), self.command, self.path, sent, status))
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        self.send_header("Set-Cookie", "visitor=1; Path=/")
         announced = len(body) + (1000 if headers.pop("X-Truncate", "") else 0)
         self.send_header("Content-Length", str(announced))
         for name, value in headers.items():
@@ -380,7 +381,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.demo_site.visits[entry.id] > 1
 
     def _trouble(self, entry: Entry) -> Answer | None:
-        wait = {"Retry-After": str(RETRY_AFTER)}
+        wait = {"Retry-After": str(self.demo_site.retry_after)}
         match entry.trouble:
             case "flaky" | "busy" if not self._visited(entry):
                 status = 503 if entry.trouble == "flaky" else 429

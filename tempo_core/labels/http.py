@@ -146,10 +146,11 @@ class PoliteSession:
             cache.parent.mkdir(parents=True, exist_ok=True)
         self._session = _CachedSession(
             # JSON, because the default would unpickle what is in the file.
-            backend=SQLiteCache(cache, serializer="json", busy_timeout=10_000)
+            backend=SQLiteCache(cache, serializer="json", wal=True, busy_timeout=10_000)
             if cache is not None
             else "memory",
             expire_after=KEEP,
+            urls_expire_after={"*/robots.txt": KEEP_ROBOTS},
             allowable_codes=(200, 302, 303),
             allowable_methods=("GET", "POST"),
             filter_fn=_worth_keeping,
@@ -246,7 +247,7 @@ class PoliteSession:
         for _ in range(MAX_REDIRECTS + 1):
             self._check(url)
             try:
-                response = self._send("GET", url, expire_after=KEEP_ROBOTS)
+                response = self._send("GET", url)
             except SourceError as error:
                 if error.status is Status.NOT_FOUND:
                     return Protego.parse("")  # RFC 9309, 2.3.1.3: no rules
@@ -431,8 +432,11 @@ def _is_challenge(response: requests.Response) -> bool:
 
 
 def _worth_keeping(response: requests.Response) -> bool:
-    """Whether an answer goes into the cache; a form's redirect does, for it is the answer."""
-    if _is_challenge(response):
+    """Whether an answer goes into the cache; a form's redirect does, for it is the answer.
+
+    Some interfaces send their errors with status 200, and those are to be forgotten.
+    """
+    if _is_challenge(response) or response.content[:20].lstrip().startswith(b'{"error"'):
         return False
     return response.status_code == 200 or response.request.method == "POST"
 

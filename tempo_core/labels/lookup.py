@@ -57,7 +57,7 @@ class Labelled:
 
 
 def look_up(track: Track, source: Source, gates: Sequence[Gate] = GATES) -> Record:
-    """Ask one source about one track; every way in which that can end is a record.
+    """Ask one source about one track that lacks nothing; every way this can end is a record.
 
     Raises
     ------
@@ -67,9 +67,6 @@ def look_up(track: Track, source: Source, gates: Sequence[Gate] = GATES) -> Reco
         See `PoliteSession.get`.
     """
     record = _empty(track, source, Status.NOT_FOUND, "")
-    missing = source.missing(track)
-    if missing:
-        return dataclasses.replace(record, status=Status.SKIPPED, message=f"lacks {missing}")
     try:
         return _decide(record, *_candidates(track, source, gates))
     except SourceError as error:
@@ -250,6 +247,10 @@ class Run:
         known = self._store.current(track.id)
         records, asked, left = [], [], []
         for source in self._sources:
+            missing = source.missing(track)
+            if missing:  # nothing to keep: what a track lacks is seen again at no cost
+                records.append(_empty(track, source, Status.SKIPPED, f"lacks {missing}"))
+                continue
             record = known.get(source.name)
             if is_open(record, source, self._force):
                 if source.name in self.stopped_sources or (self.spent and needs_network(source)):
@@ -292,8 +293,7 @@ class Run:
                 self._stop(source, message)
         else:
             self._failures[source.name] = 0
-        free = not needs_network(source) or record.status is Status.SKIPPED
-        if known is not None and free and _same_answer(known, record):
+        if known is not None and not needs_network(source) and _same_answer(known, record):
             return known  # looked up again because that costs nothing, and nothing is new
         self._store.add(record)
         return record

@@ -99,11 +99,7 @@ class Pair:
 
     @cached_property
     def artist_score(self) -> float:
-        scores = [
-            100.0 if a == b else fuzz.ratio(a, b) if min(len(a), len(b)) > 5 else 0.0
-            for a in self.ours.names
-            for b in self.theirs.names
-        ]
+        scores = (_same_name(a, b) for a in self.ours.names for b in self.theirs.names)
         return max(scores, default=0.0)
 
     @property
@@ -221,6 +217,13 @@ def _words(versions: Sequence[Version]) -> Iterator[str]:
         yield from sorted(version.words)
         if version.kind not in ("rerecorded", "take"):
             yield version.kind
+
+
+def _same_name(a: str, b: str) -> float:
+    """Likeness of two names [0..100]; short ones are the same or not."""
+    if a.replace(" ", "") == b.replace(" ", ""):
+        return 100.0
+    return fuzz.ratio(a, b) if min(len(a), len(b)) > 5 else 0.0
 
 
 def _code(isrc: str | None) -> str:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 _LETTERS = str.maketrans(
     {
         "♯": "#", "♭": "b", "&": " and ", "×": " x ", "’": "'", "‘": "'", "`": "'", "´": "'",
-        "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "æ": "ae", "Æ": "AE",
-        "œ": "oe", "Œ": "OE", "ı": "i", "þ": "th", "ð": "d",
+        "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d",
     }
 )  # fmt: skip
 _BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]")
@@ -111,13 +110,13 @@ def normalise(text: str) -> str:
 
     A text without any letter or digit (`+`, `???`) stays as it is.
     """
-    text = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+    text = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
     text = "".join(
         c for c in text if not unicodedata.combining(c) and unicodedata.category(c) != "Cf"
     ).casefold()
     # A$AP, P!nk, Ke$ha
     text = re.sub(r"(?<=\w)\$(?=\w)", "s", re.sub(r"(?<=\w)!(?=\w)", "i", text))
-    text = re.sub(r"(?<=\w)\.(?=\w\b)", "", text.replace("'", ""))  # R.E.M.
+    text = re.sub(r"(?<=[^\W\d])\.(?=[^\W\d]\b)", "", text.replace("'", ""))  # R.E.M.
     words = re.findall(r"[^\W_]+", text)
     plain = " ".join(_SAME_WORD.get(word, word) for word in words) or " ".join(text.split())
     return unicodedata.normalize("NFC", plain)
@@ -138,9 +137,12 @@ def parse_title(text: str) -> Title:
                 return True
         parts = [classify(part) for part in re.split(r"\s*[/;|]\s*", segment)]
         known = [part for part in parts if part is not None]
+        named = [version for part in known for version in part]
         if len(known) < len(parts):
-            return False
-        versions.extend(version for part in known for version in part)
+            if not any(version.kind == "live" for version in named):
+                return False
+            named = classify(segment) or []  # the rest is where and when: `Live at X / July 1986`
+        versions.extend(named)
         return True
 
     rest = text

@@ -102,7 +102,7 @@ def _answer(text: str) -> dict[str, Any]:
     if error:
         said = string(error.get("message"))[:80] or "an error"
         if error.get("code") == QUOTA:
-            raise SourceError(Status.RETRYABLE, f"says {said}", final=True)
+            raise SourceError(Status.RETRYABLE, f"says {said}")
         if error.get("code") == NO_DATA:
             raise SourceError(Status.NOT_FOUND, f"says {said}")
         raise SourceError(Status.PARSE_ERROR, f"says {said}")
