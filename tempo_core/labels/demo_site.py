@@ -340,7 +340,8 @@ class _Handler(BaseHTTPRequestHandler):
         troubles = [answer for entry in entries[:1] if (answer := self._trouble(entry))]
         if troubles:
             return troubles[0]
-        return _page(f"<main>{''.join(map(_songbpm_card, entries))}</main>")
+        cards = "".join(map(_songbpm_card, entries))
+        return _page(f'<form action="/searches"></form><main>{cards}</main>')
 
     def _getsong(self, wanted: str) -> Answer:
         if self.headers.get("X-API-KEY") != API_KEY:

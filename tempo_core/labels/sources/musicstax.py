@@ -19,7 +19,7 @@ from ..record import Candidate, Status, Track
 from .parsing import seconds, text_of, tree
 
 _TRACK = re.compile(r"/track/[^/?#]*/([0-9A-Za-z]{4,40})/?$")
-MAX_CARDS = 20
+MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
 
 
 class MusicStax:
@@ -54,7 +54,7 @@ def parse_search(html: str, base_url: str) -> list[Candidate]:
     """
     page = tree(html)
     candidates = []
-    for card in page.select(".search-song-details")[:MAX_CARDS]:
+    for card in page.select(".search-song-details", limit=MAX_CARDS):
         # The link is inside of the card, or beside it in the same row.
         link = _track_link(card) or (_track_link(card.parent) if card.parent else None)
         title = text_of(card.select_one(".song-title"))
@@ -86,7 +86,7 @@ def parse_track(html: str, candidate: Candidate) -> Candidate:
         "".join(c for c in text_of(tag) if c.isalpha() or c == " ").strip().lower(): text_of(
             tag.find_next_sibling(class_="song-fact-container-stat")
         )
-        for tag in page.select(".song-fact-container-title")
+        for tag in page.select(".song-fact-container-title", limit=MAX_FACTS)
     }
     for name in ("tempo", "key"):  # a still older layout
         older = page.select_one(f'[data-cy="meta-{name.capitalize()}-value"]')
@@ -111,6 +111,6 @@ def _track_link(tag: Tag) -> Tag | None:
 
 
 def _artists(tag: Tag) -> tuple[str, ...]:
-    linked = [text_of(link) for link in tag.select(".song-artist a")]
+    linked = [text_of(link) for link in tag.select(".song-artist a", limit=MAX_CARDS)]
     names = linked or [text_of(tag.select_one(".song-artist"))]
     return tuple(name for name in names if name)

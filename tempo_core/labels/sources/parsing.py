@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup, Tag
 from ..http import SourceError
 from ..record import Status, printable
 
+MAX_TAGS = 20_000  # of a page; real ones have some thousands, and time grows faster than they do
 _CLOCK = re.compile(r"^(?:(\d{1,2}):)?(\d{1,3}):(\d{2})$")
 
 
@@ -22,6 +23,8 @@ def tree(html: str) -> BeautifulSoup:
     SourceError
         If it is built to be unreadable.
     """
+    if html.count("<") > MAX_TAGS:
+        raise SourceError(Status.PARSE_ERROR, f"sends a page of more than {MAX_TAGS} elements")
     try:
         return BeautifulSoup(html, "html.parser")
     except (RecursionError, AssertionError, ValueError) as error:

@@ -12,7 +12,7 @@ from ..matching import queries
 from ..record import Candidate, Status, Track
 from .parsing import seconds, text_of, tree
 
-MAX_CARDS = 20
+MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
 
 
 class SongBpm:
@@ -51,8 +51,8 @@ def parse_results(html: str, base_url: str) -> list[Candidate]:
     """
     page = tree(html)
     candidates = []
-    for card in page.select(".bg-card")[:MAX_CARDS]:
-        names = card.select("p")
+    for card in page.select(".bg-card", limit=MAX_CARDS):
+        names = card.select("p", limit=2)
         facts = _facts(card)
         if len(names) < 2 or "bpm" not in facts:
             continue
@@ -71,7 +71,7 @@ def parse_results(html: str, base_url: str) -> list[Candidate]:
                 complete=True,
             )
         )
-    if not candidates and (page.select(".bg-card") or not page.select_one("main, form")):
+    if not candidates and (page.select(".bg-card") or not page.select_one("form")):
         raise SourceError(Status.PARSE_ERROR, "the page of results has another layout")
     return candidates
 
@@ -79,7 +79,7 @@ def parse_results(html: str, base_url: str) -> list[Candidate]:
 def _facts(card: Tag) -> dict[str, str]:
     """Label and value stand in two elements, one after the other."""
     found = {}
-    for label in card.select("span"):
+    for label in card.select("span", limit=MAX_FACTS):
         name = text_of(label).lower()
         value = label.find_next_sibling("span")
         if name in ("key", "duration", "bpm") and value is not None:
