@@ -261,6 +261,8 @@ Answer = tuple[int, str, bytes, dict[str, str]]
 class _Handler(BaseHTTPRequestHandler):
     demo_site: DemoSite
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: in two, the second waits for 40 ms
+    disable_nagle_algorithm = True
     server_version = "demo-site"
     sys_version = ""
 

@@ -49,10 +49,11 @@ class Store:
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+            self._prepare(read_only and path.exists())
+            if not read_only:
                 # Each row is whole or absent after a crash, without waiting for the disk each time.
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = NORMAL")
-            self._prepare(read_only and path.exists())
         except (OSError, sqlite3.Error) as error:
             raise LabelError(f"{path}: is not a usable label store ({error})") from error
 
