@@ -137,8 +137,9 @@ def build(dumps: list[Path], target: Path) -> int:
 def _read_into(db: sqlite3.Connection, dump: Path) -> None:
     with _tables(dump) as tables:
         n_tables = 0
-        for text in tables:
-            rows = csv.DictReader(text)
+        for table in tables:
+            # Lines of bytes, because a text stream would want to seek, which an archive cannot.
+            rows = csv.DictReader(line.decode("utf-8", "replace") for line in table)
             columns = set(rows.fieldnames or ())
             if "mbid" not in columns:
                 continue
@@ -192,7 +193,7 @@ def _keys(rows: csv.DictReader[str]) -> Iterator[tuple[bytes, int, float | str]]
 
 
 @contextmanager
-def _tables(dump: Path) -> Iterator[Iterator[IO[str]]]:
+def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
     """The tables in a file: itself, unpacked, or every table of an archive.
 
     Raises
@@ -211,14 +212,14 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[str]]]:
                 stream, name = stack.enter_context(io.BufferedReader(reader)), name[:-4]
             if name.endswith(".tar"):
                 archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
-                yield (
-                    io.TextIOWrapper(content, "utf-8", "replace", newline="")
+                contents = (
+                    archive.extractfile(member)
                     for member in archive
                     if member.isfile() and member.name.endswith(".csv")
-                    and (content := archive.extractfile(member)) is not None
-                )  # fmt: skip
+                )
+                yield (content for content in contents if content is not None)
             else:
-                yield iter([io.TextIOWrapper(stream, "utf-8", "replace", newline="")])
+                yield iter([stream])
     except (OSError, zstandard.ZstdError, tarfile.TarError, csv.Error, EOFError) as error:
         raise LabelError(f"{os.fspath(dump)}: cannot be read ({error})") from error
 
