@@ -127,8 +127,7 @@ def version_gate(pair: Pair) -> tuple[Outcome, str]:
     """Live is not studio, one remix is not another, and a sped-up copy is neither."""
     ours, theirs = pair.ours.versions, pair.theirs.versions
     for kind in sorted(ours.keys() ^ theirs.keys()):
-        which = "this is, that is not" if kind in ours else "that is, this is not"
-        return Outcome.REJECTED, f"version: {kind} ({which})"
+        return Outcome.REJECTED, f"version: {'ours' if kind in ours else 'theirs'} is {kind}"
     for kind in ours:
         a, b = ours[kind], theirs[kind]
         # A concert that only one side names may be the same; a remixer has to be named by both.
