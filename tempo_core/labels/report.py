@@ -21,7 +21,7 @@ from .training import SOURCES, objection
 
 LOW, HIGH = 40.0, 260.0  # [BPM] range of both axes
 SIZE, MARGIN = 520, 56  # [pixels]
-TICKS = (50, 60, 70, 80, 100, 120, 140, 160, 180, 200, 240)
+TICKS = (50, 60, 70, 80, 100, 120, 140, 170, 200, 240)
 # Colours that people with any kind of colour vision tell apart (Okabe and Ito), and shapes for the
 # rest.
 LOOKS = {
@@ -38,9 +38,9 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max
        padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { border-bottom: 1px solid #ddd; padding: .3rem .7rem; text-align: left;
-         vertical-align: top; overflow-wrap: anywhere; }
-th { border-bottom: 2px solid #999; overflow-wrap: normal; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+         vertical-align: top; overflow-wrap: break-word; }
+th { border-bottom: 2px solid #999; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 svg { max-width: 100%; height: auto; }
 .note { color: #555; }
 """
