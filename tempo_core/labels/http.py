@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 from protego import Protego
 from requests.adapters import HTTPAdapter
 from requests_cache import CacheMixin, SQLiteCache
@@ -277,7 +278,8 @@ class PoliteSession:
             except requests.exceptions.ChunkedEncodingError:
                 problem = "broke off in the middle of an answer"
             except requests.exceptions.RequestException as error:
-                raise SourceError(Status.PARSE_ERROR, f"{_host(url)}: {error}") from error
+                message = f"{_host(url)} sends what cannot be read ({type(error).__name__})"
+                raise SourceError(Status.PARSE_ERROR, message) from error
             else:
                 status = response.status_code
                 if _is_challenge(response):
@@ -343,7 +345,8 @@ class _PoliteAdapter(HTTPAdapter):
         body = bytearray()
         deadline = time.monotonic() + MAX_SECONDS
         try:
-            for piece in response.iter_content(16_384):
+            # What is there, not what fills a buffer: a page that drips would never be looked at.
+            while piece := response.raw.read1(16_384, decode_content=True):
                 body += piece
                 if len(body) > MAX_BYTES:
                     raise SourceError(
@@ -352,9 +355,18 @@ class _PoliteAdapter(HTTPAdapter):
                     )
                 if time.monotonic() > deadline:
                     raise requests.exceptions.ReadTimeout("the answer takes too long")
+            if response.raw.length_remaining:
+                raise requests.exceptions.ChunkedEncodingError("the answer is not complete")
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise requests.exceptions.ReadTimeout(error) from error
+        except urllib3.exceptions.ProtocolError as error:
+            raise requests.exceptions.ChunkedEncodingError(error) from error
+        except urllib3.exceptions.DecodeError as error:
+            raise requests.exceptions.ContentDecodingError(error) from error
         finally:
             response.close()
         response._content = bytes(body)
+        response._content_consumed = True  # type: ignore[attr-defined]
         return response
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 import email.utils
+import socket
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -215,12 +218,6 @@ def test_a_day_is_not_waited(site: DemoSite, make_session: MakeSession) -> None:
         ("", 0),
         ("1e9", 0),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
-        (
-            email.utils.format_datetime(
-                datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=5)
-            ),
-            300,
-        ),
     ],
 )
 def test_retry_after_as_it_is_written(text: str, seconds: float) -> None:
@@ -228,7 +225,16 @@ def test_retry_after_as_it_is_written(text: str, seconds: float) -> None:
 
     response = requests.Response()
     response.headers["Retry-After"] = text
-    assert http._retry_after(response) == pytest.approx(seconds, abs=60 if seconds > 60 else 0)
+    assert http._retry_after(response) == seconds
+
+
+def test_retry_after_as_a_date() -> None:
+    import requests
+
+    response = requests.Response()
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=5)
+    response.headers["Retry-After"] = email.utils.format_datetime(soon)
+    assert http._retry_after(response) == pytest.approx(300, abs=5)
 
 
 def test_what_stays_down_is_given_up(site: DemoSite, make_session: MakeSession) -> None:
@@ -373,3 +379,70 @@ def test_no_cookie_is_kept(site: DemoSite, make_session: MakeSession) -> None:
 )
 def test_origins(url: str, origin: str) -> None:
     assert origin_of(url) == origin
+
+
+@pytest.fixture
+def stalling(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that sends what is in the list, a byte at a time, and then nothing for ever."""
+    monkeypatch.setattr(http, "TIMEOUT", (0.2, 0.2))
+    monkeypatch.setattr(http, "MAX_SECONDS", 0.3)
+    content: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+    connections = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connections.append(connection)
+                for byte in b"".join(content):
+                    connection.send(bytes([byte]))
+                    if done.wait(0.01 if byte == ord("x") else 0):
+                        return
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}", content
+    done.set()
+    listener.shutdown(socket.SHUT_RDWR)
+    for connection in (listener, *connections):
+        connection.close()
+    thread.join(5)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9999\r\n\r\n"
+
+
+@pytest.mark.parametrize("content", [b"", HEAD, HEAD + b"x" * 5000], ids=["mute", "head", "drip"])
+def test_a_server_that_stalls_is_given_up(
+    content: bytes, stalling: tuple[str, list[bytes]], make_session: MakeSession
+) -> None:
+    url, answer = stalling
+    answer.append(content)
+    session = make_session(url, robots=False)
+    begin = time.monotonic()
+    with pytest.raises(SourceError, match=r"in time|cannot be reached") as error:
+        session.get(f"{url}/x")
+    assert error.value.status is Status.RETRYABLE
+    assert time.monotonic() - begin < 4
+
+
+@pytest.mark.parametrize("trouble", ["", "bomb", "garbage"])
+def test_a_compressed_answer(
+    trouble: str, site: DemoSite, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gzip
+
+    from tempo_core.labels import demo_site
+
+    page = b"0" * 30_000_000 if trouble == "bomb" else b"<p>Mezzanine</p>"
+    body = b"garbage" if trouble == "garbage" else gzip.compress(page)
+    answer = (200, "text/html", body, {"Content-Encoding": "gzip"})
+    monkeypatch.setattr(demo_site._Handler, "_musicstax", lambda *_: answer)
+    if not trouble:
+        assert make_session().get(search(site)).text == "<p>Mezzanine</p>"
+        return
+    with pytest.raises(SourceError, match=r"more than 2000 kB|cannot be read") as error:
+        make_session().get(search(site))
+    assert error.value.status is Status.PARSE_ERROR
