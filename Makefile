@@ -20,7 +20,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED) ## generate a small library under demo/, import it into beets and query it
+demo: $(INSTALLED) ## generate a small library under demo/, import it into beets, query it and look up labels
 	$(BIN)/python docs/demo/demo.py $(DEMO_ARGS)
 
 test: $(INSTALLED) ## run the tests
@@ -44,7 +44,7 @@ check: format-check lint types test ## format check, lint, types, tests: what a 
 
 bench: $(INSTALLED) ## run the benchmarks (half an hour; adds autobpm's dependencies)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,benchmarks]'
-	for name in startup decode memory autobpm; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in startup decode memory autobpm labels; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean: ## remove everything generated, the virtual environment included
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache

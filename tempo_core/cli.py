@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from .errors import AudioError, TempoError
+from .labels import commands as label_commands
 
 if TYPE_CHECKING:
     from .estimate import Estimate, Estimator
@@ -127,7 +128,12 @@ def estimate_files(estimator: Estimator, paths: list[str], jobs: int) -> Iterato
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="beets-tempo")
 def main() -> None:
-    """Estimate the tempo of audio files."""
+    """Estimate the tempo of audio files, and find what is published about it."""
+
+
+main.add_command(label_commands.labels)
+main.add_command(label_commands.demo_site)
+main.add_command(label_commands.acousticbrainz_index)
 
 
 def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | str:

@@ -18,3 +18,7 @@ class CheckpointError(TempoError):
 
 class ConfigError(TempoError):
     """A setting outside its range or of an unknown name."""
+
+
+class LabelError(TempoError):
+    """Published labels that cannot be fetched, read or kept."""

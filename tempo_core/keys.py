@@ -14,7 +14,10 @@ _NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ACCIDENTAL = {"": 0, "#": 1, "b": -1}
 _MAJOR = {"", "M", "maj", "major", "dur"}
 _MINOR = {"m", "min", "minor", "moll"}
-_NAME = re.compile(r"^([A-Ga-g])([#b]?)[\s:_-]*([A-Za-z]*)$")
+_NAME = re.compile(
+    r"^([A-G])(?:([#b])|[\s-]*(sharp|flat))?(?:/([A-G])([#b]?))?[\s:_-]*([A-Z]*)$", re.IGNORECASE
+)
+_WORDS = {"sharp": "#", "flat": "b"}
 _WHEEL = re.compile(r"^(0?[1-9]|1[0-2])\s*([ABabDdMm])$")
 
 
@@ -47,9 +50,10 @@ class Key:
 def parse_key(text: str) -> Key | None:
     """Read a key in any common notation; None for what is not a key.
 
-    Understood are names (`F#m`, `Gb minor`, `c♯ Min`, `B♭`, `A:min`; a bare letter is major),
-    Camelot (`8A`, `12B`) and Open Key (`1m`, `7d`). The case of a lone `M`/`m` decides the mode,
-    and the first letter is always the pitch: `b minor` is B minor.
+    Understood are names (`F#m`, `Gb minor`, `c♯ Min`, `B♭`, `A:min`, `F sharp minor`; a bare letter
+    is major), both names at once (`G#/Ab Minor`, refused where they differ), Camelot (`8A`, `12B`)
+    and Open Key (`1m`, `7d`). The case of a lone `M`/`m` decides the mode, and the first letter is
+    always the pitch: `b minor` is B minor.
     """
     text = unicodedata.normalize("NFKC", text).replace("♯", "#").replace("♭", "b").replace("♮", "")
     text = text.strip()
@@ -63,12 +67,24 @@ def parse_key(text: str) -> Key | None:
     name = _NAME.match(text)
     if name is None:
         return None
-    letter, accidental, mode = name[1].upper(), name[2], name[3]
+    letter, sign, word, other, other_sign, mode = name.groups(default="")
+    pitch_class = _pitch_class(letter, sign or _WORDS.get(word.lower(), ""))
+    if other and _pitch_class(other, other_sign) != pitch_class:
+        return None
     if mode not in ("M", "m"):
         mode = mode.lower()
     if mode not in _MAJOR | _MINOR:
         return None
-    return Key((_NATURAL[letter] + _ACCIDENTAL[accidental]) % 12, mode in _MINOR)
+    return Key(pitch_class, mode in _MINOR)
+
+
+def from_numbers(pitch_class: int, mode: int) -> Key | None:
+    """The key of Spotify-like interfaces: 0..11 from C and 1 for major; None for -1, unknown."""
+    return Key(pitch_class, mode == 0) if 0 <= pitch_class < 12 and mode in (0, 1) else None
+
+
+def _pitch_class(letter: str, sign: str) -> int:
+    return (_NATURAL[letter.upper()] + _ACCIDENTAL[sign.lower()]) % 12
 
 
 def camelot(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""beets plugin that estimates tempo: `beet tempo`, analysis on import, `pace:` queries, `$camelot`.
+"""beets plugin for tempo: `beet tempo`, `beet tempo-labels`, analysis on import, `pace:` queries.
 
 beets imports its plugins for every command, so this module and the two it imports load next to
 nothing; what does the work is imported when there is work.
@@ -52,6 +52,13 @@ class TempoPlugin(BeetsPlugin):
         "tempo_triple": Decimal2(),
         "tempo_paces": types.STRING,
         "tempo_source": types.STRING,
+        "tempo_label_bpm": Decimal2(),
+        "tempo_label_key": types.STRING,
+        "tempo_label_source": types.STRING,
+        "tempo_label_url": types.STRING,
+        "tempo_label_status": types.STRING,
+        "tempo_label_verdict": types.STRING,
+        "tempo_label_date": types.STRING,
     }
     item_queries: ClassVar = {"pace": PaceQuery}
     album_queries: ClassVar = {"pace": AlbumPaceQuery}
@@ -59,47 +66,44 @@ class TempoPlugin(BeetsPlugin):
     def __init__(self) -> None:
         super().__init__()
         self.config.add(DEFAULTS)
+        self.config["labels"]["getsongbpm_key"].redact = True
         self.template_fields["camelot"] = camelot_of
         self.register_listener("import_begin", self.import_begin)
         self.import_stages = [self.imported]
         self.register_listener("import_task_files", self.import_task_files)
 
     def commands(self) -> list[ui.Subcommand]:
-        command = ui.Subcommand("tempo", help="estimate the tempo of tracks and write it to them")
-        add = command.parser.add_option
-        add(
-            "-f",
-            "--force",
+        tempo = ui.Subcommand("tempo", help="estimate the tempo of tracks and write it to them")
+        option = tempo.parser.add_option
+        _add_common_options(
+            tempo, force="analyse tracks that have a tempo already, and overwrite it"
+        )
+        option("-t", "--threads", type="int", default=None, help="tracks to analyse at a time")
+        tempo.func = self.command
+
+        labels = ui.Subcommand("tempo-labels", help="find published BPM and key of tracks")
+        option = labels.parser.add_option
+        _add_common_options(labels, force="ask again about what is known")
+        option(
+            "--source",
+            dest="sources",
+            action="append",
+            metavar="NAME",
+            help="where to look; several in the order in which to ask",
+        )
+        option("--max-requests", type="int", metavar="N", help="send no more requests than this")
+        option("--apply", action="store_true", default=None, help="fill empty bpm and initial_key")
+        option("--report", metavar="FILE", help="write a report as HTML")
+        option("--import", dest="import_", metavar="FILE", help="take labels from a table first")
+        option("--export", metavar="FILE", help="write the labels to a table")
+        option(
+            "--trainable",
+            dest="trainable_only",
             action="store_true",
-            default=None,
-            help="analyse tracks that have a tempo already, and overwrite it",
+            help="export only what may be trained on",
         )
-        add(
-            "-p",
-            "--pretend",
-            action="store_true",
-            default=False,
-            help="show what would be done, write nothing",
-        )
-        add("-q", "--quiet", action="store_true", default=None, help="show nothing but failures")
-        add(
-            "-w",
-            "--write",
-            action="store_true",
-            default=None,
-            help="write the tempo to the files' tags",
-        )
-        add(
-            "-W",
-            "--nowrite",
-            dest="write",
-            action="store_false",
-            help="change the library only, not the files' tags",
-        )
-        add("-t", "--threads", type="int", default=None, help="tracks to analyse at a time")
-        command.parser.add_album_option()
-        command.func = self.command
-        return [command]
+        labels.func = self.labels_command
+        return [tempo, labels]
 
     def command(self, lib: Library, opts: Values, args: list[str]) -> None:
         """`beet tempo [query]`."""
@@ -111,6 +115,27 @@ class TempoPlugin(BeetsPlugin):
             raise UserError("--threads must be a whole number from 1")
         try:
             analyse_library(lib, args, settings, self._log)
+        except KeyboardInterrupt:
+            raise UserError("interrupted") from None
+
+    def labels_command(self, lib: Library, opts: Values, args: list[str]) -> None:
+        """`beet tempo-labels [query]`."""
+        settings = self.config.get(TEMPLATE)
+        chosen = vars(opts)
+        # `force: yes` means tempi; to ask everybody again is never a habit.
+        settings.update({name: value for name, value in chosen.items() if value is not None})
+        settings.force = bool(opts.force)
+        for name in ("report", "export", "import_", "trainable_only"):
+            settings[name] = chosen[name]
+        for name in ("apply", "max_requests"):
+            if chosen[name] is not None:
+                settings.labels[name] = chosen[name]
+        if settings.labels.max_requests is not None and settings.labels.max_requests < 0:
+            raise UserError("--max-requests must be a whole number from 0")
+        from .labelling import label_library
+
+        try:
+            label_library(lib, args, settings, self._log)
         except KeyboardInterrupt:
             raise UserError("interrupted") from None
 
@@ -135,6 +160,29 @@ class TempoPlugin(BeetsPlugin):
         settings = self.config.get(TEMPLATE)
         if settings.auto:
             self._import.write(task, settings)
+
+
+def _add_common_options(command: ui.Subcommand, *, force: str) -> None:
+    """Options that all commands have, named as everywhere in beets."""
+    add = command.parser.add_option
+    add("-f", "--force", action="store_true", default=None, help=force)
+    add(
+        "-p",
+        "--pretend",
+        action="store_true",
+        default=False,
+        help="show what would be done, write nothing",
+    )
+    add("-q", "--quiet", action="store_true", default=None, help="show nothing but failures")
+    add("-w", "--write", action="store_true", default=None, help="write to the files' tags")
+    add(
+        "-W",
+        "--nowrite",
+        dest="write",
+        action="store_false",
+        help="change the library only, not the files' tags",
+    )
+    command.parser.add_album_option()
 
 
 def camelot_of(item: Item) -> str:

@@ -6,10 +6,8 @@ import dataclasses
 import enum
 import math
 import queue
-import signal
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import tempo_core
@@ -61,6 +59,13 @@ def is_ours(item: Item) -> bool:
     )
 
 
+def is_from_label(item: Item) -> bool:
+    """Whether the item's `bpm` is a published label that was applied."""
+    label = _own(item, "tempo_label_bpm")
+    source = _own(item, "tempo_source") or ""
+    return bool(source.startswith("label:") and label and item.bpm == round_half_up(label))
+
+
 def _own(item: Item, field: str) -> Any:
     """A flexible field of the item itself: without this, the album's would shine through."""
     return item.get(field, with_album=False)
@@ -90,7 +95,8 @@ def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool =
     """
     tempo, verdict = estimate.bpm, Verdict.SET
     if item.bpm and not force:
-        source = "tag"  # of `bpm`, whatever the analysis says
+        # Of `bpm`, whatever the analysis says.
+        source = _own(item, "tempo_source") if is_from_label(item) else "tag"
         agreed = agreeing_tempo(item.bpm, estimate)
         if agreed is None:
             verdict = Verdict.CONFLICT
@@ -199,26 +205,3 @@ def estimate_all(
         deadline = time.monotonic() + 1
         for worker in workers:
             worker.join(max(0, deadline - time.monotonic()))
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event, so that it never lands between two writes of one track.
-
-    A second one interrupts at once, as usual.
-    """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event  # signals are the main thread's business
-        return
-
-    def interrupt(_number: int, _frame: Any) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    previous = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, previous)

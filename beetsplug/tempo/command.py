@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from beets import ui
 from beets.exceptions import UserError
 
+from tempo_core.background import interruptible
 from tempo_core.errors import TempoError
 
 from .analysing import (
     Verdict,
     apply_estimate,
     estimate_all,
-    interruptible,
     is_done,
     load_estimator,
 )
-from .progress import Progress
+from .progress import AnalysisProgress
 from .writing import try_write
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
         items = list(lib.items(args))
     # From here on only their ids, because a hundred thousand items are a lot of memory.
     ids: list[Any] = [item.id for item in items if settings.force or not is_done(item)]
-    progress = Progress(
+    progress = AnalysisProgress(
         len(ids),
         len(items) - len(ids),
         quiet=settings.quiet,
@@ -55,7 +55,7 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
         ui.print_(f"tempo: {progress.summary()}")
 
 
-def _analyse(lib: Library, ids: list[int], settings: Any, progress: Progress) -> None:
+def _analyse(lib: Library, ids: list[int], settings: Any, progress: AnalysisProgress) -> None:
     try:
         estimator = load_estimator(settings)
     except (TempoError, ImportError) as error:

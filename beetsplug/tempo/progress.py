@@ -18,6 +18,7 @@ from .writing import TagError
 if TYPE_CHECKING:
     from beets.library import Item
     from beets.logging import BeetsLogger
+    from typing_extensions import Self
 
     from tempo_core import Estimate
 
@@ -46,7 +47,7 @@ def explain(error: Exception) -> str:
 
 
 class Progress:
-    """Shows each result, counts them all, and sums them up.
+    """Shows what becomes of each track; subclasses know what there is to say and count.
 
     On a terminal there is a bar on stderr; without one, or when stdout goes elsewhere, there is a
     line for each track on stdout. Failures are always shown. Use as a context manager.
@@ -54,9 +55,7 @@ class Progress:
     Parameters
     ----------
     total
-        Number of tracks to analyse.
-    done
-        Number of tracks that need no analysis.
+        Number of tracks to work on.
     quiet
         Show nothing but failures.
     pretend
@@ -65,13 +64,9 @@ class Progress:
         Where failures go.
     """
 
-    def __init__(
-        self, total: int, done: int, *, quiet: bool, pretend: bool, log: BeetsLogger
-    ) -> None:
-        self.counts: Counter[Verdict] = Counter()
+    def __init__(self, total: int, *, quiet: bool, pretend: bool, log: BeetsLogger) -> None:
         self.failed = 0
         self._total = total
-        self._done = done
         self._pretend = pretend
         self._log = log
         self._show_bar = not quiet and sys.stderr.isatty()
@@ -80,7 +75,7 @@ class Progress:
         self._bar: Any = None
         self._cleanup = ExitStack()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if self._show_bar:
             from tqdm import tqdm
             from tqdm.contrib.logging import logging_redirect_tqdm
@@ -96,18 +91,44 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
+    def line(self, text: str) -> None:
+        """A track is finished."""
+        if self._show_lines:
+            if self._bar is None:
+                ui.print_(text)
+            else:
+                with self._bar.external_write_mode(file=sys.stdout):
+                    ui.print_(text)
+        self.advance()
+
+    def failure(self, item: Item, error: Exception | str) -> None:
+        """A track did not work out."""
+        self.failed += 1
+        told = error if isinstance(error, str) else explain(error)
+        self._log.error("{}: {}", show(item.path), told)
+        self.advance()
+
+    def advance(self) -> None:
+        """One track less to go."""
+        if self._bar is not None:
+            self._bar.set_postfix(failed=self.failed, refresh=False)
+            self._bar.update()
+
+
+class AnalysisProgress(Progress):
+    """The progress of an analysis; `done` tracks need none."""
+
+    def __init__(
+        self, total: int, done: int, *, quiet: bool, pretend: bool, log: BeetsLogger
+    ) -> None:
+        super().__init__(total, quiet=quiet, pretend=pretend, log=log)
+        self.counts: Counter[Verdict] = Counter()
+        self._done = done
+
     def result(self, item: Item, estimate: Estimate, verdict: Verdict) -> None:
         """A track is finished."""
         self.counts[verdict] += 1
-        if self._show_lines:
-            self._print(describe(item, estimate, verdict))
-        self._advance()
-
-    def failure(self, item: Item, error: Exception) -> None:
-        """A track did not work out."""
-        self.failed += 1
-        self._log.error("{}: {}", show(item.path), explain(error))
-        self._advance()
+        self.line(describe(item, estimate, verdict))
 
     def summary(self) -> str:
         """All of it in one line."""
@@ -119,15 +140,3 @@ class Progress:
         prefix = "would have: " if self._pretend else ""
         tracks = "1 track" if n_analysed == 1 else f"{n_analysed} tracks"
         return f"{prefix}{tracks} analysed: {', '.join(parts)}; {self._done} had a tempo already"
-
-    def _print(self, line: str) -> None:
-        if self._bar is None:
-            ui.print_(line)
-        else:
-            with self._bar.external_write_mode(file=sys.stdout):
-                ui.print_(line)
-
-    def _advance(self) -> None:
-        if self._bar is not None:
-            self._bar.set_postfix(failed=self.failed, refresh=False)
-            self._bar.update()

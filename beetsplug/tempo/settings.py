@@ -39,6 +39,30 @@ class TempoRange(confuse.Template):
         self.fail("must be two tempi, the lower first, such as [78, 155]", view)
 
 
+class SourceNames(confuse.StrSeq):
+    """Names of label sources, each one that exists."""
+
+    def convert(self, value: Any, view: Any) -> list[str]:
+        from tempo_core.errors import ConfigError
+        from tempo_core.labels.sources import check_names
+
+        names: list[str] = super().convert(value, view)
+        try:
+            check_names(names)
+        except ConfigError as error:
+            self.fail(str(error), view)
+        return names
+
+
+class Seconds(confuse.Number):
+    """A number from 0."""
+
+    def convert(self, value: Any, view: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+            self.fail("must be a number of seconds from 0", view)
+        return float(value)
+
+
 DEFAULTS: dict[str, Any] = {
     "auto": True,
     "force": False,
@@ -48,6 +72,18 @@ DEFAULTS: dict[str, Any] = {
     "model": "default",
     "windows": 6,
     "range": None,
+    "sources": ["tags"],
+    "labels": {
+        "database": None,
+        "interval": 2,
+        "max_requests": None,
+        "contact": None,
+        "apply": False,
+        "trainable": ["tags", "acousticbrainz"],
+        "acousticbrainz": None,
+        "getsongbpm_key": None,
+        "urls": {},
+    },
 }
 
 TEMPLATE = {
@@ -59,4 +95,16 @@ TEMPLATE = {
     "model": str,
     "windows": WindowCount(),
     "range": confuse.Optional(TempoRange()),
+    "sources": SourceNames(),
+    "labels": {
+        "database": confuse.Optional(confuse.Filename()),
+        "interval": Seconds(),
+        "max_requests": confuse.Optional(Positive()),
+        "contact": confuse.Optional(str),
+        "apply": bool,
+        "trainable": SourceNames(),
+        "acousticbrainz": confuse.Optional(confuse.Filename()),
+        "getsongbpm_key": confuse.Optional(str),
+        "urls": confuse.MappingValues(str),
+    },
 }

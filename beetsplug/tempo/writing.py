@@ -20,7 +20,7 @@ from beets.util import syspath
 from mediafile import MediaFile, UnreadableFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from beets.library import Item
 
@@ -29,8 +29,8 @@ class TagError(Exception):
     """A file whose tag cannot be written; the message says why, without the path."""
 
 
-def write_bpm(item: Item) -> None:
-    """Write an item's `bpm` to its file and bring the item's `mtime` up to date; does not store.
+def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
+    """Write fields of an item to its file and bring the item's `mtime` up to date; does not store.
 
     Other plugins hear of it as of any other write and may change what is written (`zero` does).
 
@@ -39,7 +39,7 @@ def write_bpm(item: Item) -> None:
     TagError
         If the file cannot be read, written or replaced. It is then as it was.
     """
-    tags: dict[str, Any] = {"bpm": item.bpm}
+    tags: dict[str, Any] = {name: item[name] for name in names}
     try:
         plugins.send("write", item=item, path=item.path, tags=tags)
         # A symbolic link stays one: the file behind it is replaced.
@@ -50,10 +50,10 @@ def write_bpm(item: Item) -> None:
     plugins.send("after_write", item=item, path=item.path)
 
 
-def try_write(item: Item) -> TagError | None:
-    """`write_bpm`, with the error as a result."""
+def try_write(item: Item, names: Sequence[str] = ("bpm",)) -> TagError | None:
+    """`write_fields`, with the error as a result."""
     try:
-        write_bpm(item)
+        write_fields(item, names)
     except TagError as error:
         return error
     return None

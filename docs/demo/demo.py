@@ -1,13 +1,15 @@
 """A beets library from nothing: `make demo`.
 
 Generates a dozen tracks of known tempo in several formats under demo/, imports them into a beets
-library of their own, and runs the commands a user would. Nothing outside demo/ is read or written;
+library of their own, and runs the commands a user would. Published labels come from a site that
+runs here as well, with the mistakes such sites make. Nothing outside demo/ is read or written;
 every run starts afresh.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import shlex
 import shutil
@@ -22,6 +24,7 @@ from mediafile import MediaFile
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
+from tempo_core.labels.demo_site import DemoSite, Entry, decoys  # noqa: E402
 from tests.audio import drum_pattern, write_audio  # noqa: E402
 
 SR = 44100  # [Hz]
@@ -32,6 +35,11 @@ library: {demo}/library.db
 plugins: tempo
 import:
     copy: yes
+tempo:
+    sources: [musicstax]
+    labels:
+        interval: 0.05
+        urls: {{musicstax: "{musicstax}"}}
 """
 
 
@@ -67,6 +75,39 @@ NEW = (
 )
 # People count drum and bass at 87 as well as at 174, and so may a model.
 OPEN_OCTAVE = {"dnb"}
+
+
+# What the site publishes: right but for these, and what is to become of them.
+PUBLISHED_BPM = {"Night Bus": 87, "Short Way Home": 76, "Back Porch": 113}
+ONLY_OTHER_VERSIONS = {"Rain Gauge"}
+TWO_PAGES = {"Basement": 112}  # the tempo on the second one
+FLAKY = {"Paper Boats"}  # answered with 503 at first
+LABELS = {
+    "Night Bus": "octave", "Short Way Home": "octave", "Back Porch": "conflict",
+    "Rain Gauge": "not_found", "Basement": "ambiguous",
+}  # fmt: skip
+
+
+def catalogue() -> list[Entry]:
+    """The pages of the site: one for most tracks, and decoys around each."""
+    pages = []
+    for number, track in enumerate((*OLD, *NEW)):
+        page = Entry(
+            track.title,
+            track.artist,
+            PUBLISHED_BPM.get(track.title, round(track.bpm)),
+            "A Minor",
+            track.album,
+            track.duration,
+            layout=("2022", "2024")[number % 2],
+            trouble="flaky" if track.title in FLAKY else "",
+        )
+        pages += decoys(page)
+        if track.title not in ONLY_OTHER_VERSIONS:
+            pages.append(page)
+        if track.title in TWO_PAGES:
+            pages.append(dataclasses.replace(page, album="Best of", bpm=TWO_PAGES[track.title]))
+    return pages
 
 
 def generate(tracks: tuple[Track, ...], folder: Path) -> None:
@@ -137,6 +178,20 @@ def verdicts(shell: Shell) -> dict[str, list[str]]:
     return result
 
 
+def check_labels(shell: Shell) -> list[str]:
+    """A line for each track whose label was not judged as it should be."""
+    lines = shell.output(
+        "beet", "ls", "-f", "$title\t$tempo_label_status\t$tempo_label_verdict"
+    ).splitlines()
+    wrong = []
+    for title, status, verdict in (line.split("\t") for line in lines):
+        became = verdict if status == "found" else status
+        expected = LABELS.get(title, "agree")
+        if became != expected:
+            wrong.append(f"{title}: the label is {became} and should be {expected}")
+    return wrong
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build and query a small beets library.")
     parser.add_argument(
@@ -150,7 +205,14 @@ def main() -> int:
     shutil.rmtree(demo, ignore_errors=True)
     for folder in ("beets", "home"):
         (demo / folder).mkdir(parents=True)
-    (demo / "beets" / "config.yaml").write_text(CONFIG.format(demo=demo))
+    with DemoSite(catalogue(), with_decoys=False) as site:
+        return run(demo, site, check=options.check)
+
+
+def run(demo: Path, site: DemoSite, *, check: bool) -> int:
+    """Everything that is shown; the exit status."""
+    config = CONFIG.format(demo=demo, musicstax=site.urls["musicstax"])
+    (demo / "beets" / "config.yaml").write_text(config)
 
     print(f"Generating {len(OLD) + len(NEW)} tracks in {demo} …\n", flush=True)
     generate(OLD, demo / "inbox" / "old")
@@ -174,6 +236,16 @@ def main() -> int:
     shell.show("beet", "ls", "-f", fields, "bpm:120..130")
     print("Everything to run to at 170 to 180 steps a minute, half-time and double-time too:\n")
     shell.show("beet", "ls", "-f", fields, "pace:170..180")
+    print("What does a song-information site say? (One that runs here, with the usual mistakes.)\n")
+    report = os.path.relpath(demo / "report.html", REPOSITORY)
+    shell.show("beet", "tempo-labels", "--report", report)
+    print("An octave is a matter of how one counts; a conflict needs a listener:\n")
+    fields = "$artist - $title: published $tempo_label_bpm, heard $tempo_bpm ($tempo_label_verdict)"
+    shell.show("beet", "ls", "-f", fields, "tempo_label_verdict::octave|conflict")
+    print(f"The report with a plot is {report}. The next run asks nobody:\n")
+    n_requests = len(site.hits)
+    shell.show("beet", "tempo-labels", "title:Mezzanine")
+    asked_again = len(site.hits) - n_requests
     print("Without beets:\n")
     first = next((demo / "inbox" / "old").rglob("*Mezzanine*"))
     shell.show("tempo-core", "estimate", os.path.relpath(first, REPOSITORY))
@@ -187,7 +259,11 @@ def main() -> int:
         f"{n_right} of {len(OLD) + len(NEW)} tracks within 0.1 BPM of the tempo played"
         + (f", {n_octave} of half or double that." if n_octave else ".")
     )
-    return 1 if options.check and found["wrong"] else 0
+    wrong_labels = check_labels(shell)
+    for line in wrong_labels:
+        print(line)
+    print(f"{len(OLD) + len(NEW) - len(wrong_labels)} labels judged as they should be.")
+    return 1 if check and (found["wrong"] or wrong_labels or asked_again) else 0
 
 
 if __name__ == "__main__":

@@ -13,10 +13,16 @@ from beets.library import Item
 
 from .conftest import ROOT, Beet
 
-HEAVY = ("torch", "librosa", "scipy", "av", "joblib", "tqdm", "lightning", "safetensors")
+HEAVY = (
+    "torch", "librosa", "scipy", "av", "joblib", "tqdm", "lightning", "safetensors",
+    "requests", "requests_cache", "bs4", "rapidfuzz", "protego", "zstandard", "matplotlib",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("module", ["beetsplug.tempo", "tempo_core.keys", "tempo_core.paces"])
+@pytest.mark.parametrize(
+    "module",
+    ["beetsplug.tempo", "tempo_core.keys", "tempo_core.paces", "tempo_core.labels.sources"],
+)
 def test_importing_loads_nothing_heavy(module: str) -> None:
     """beets imports its plugins for every command; librosa would add three seconds to `beet ls`."""
     code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"

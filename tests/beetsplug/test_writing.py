@@ -16,7 +16,7 @@ from beets.util import syspath
 from mediafile import MediaFile
 
 from beetsplug.tempo import writing
-from beetsplug.tempo.writing import TagError, update_tags, write_bpm
+from beetsplug.tempo.writing import TagError, update_tags, write_fields
 
 from ..audio import FORMATS
 from ..conftest import MakeAudio
@@ -100,7 +100,7 @@ def test_a_symbolic_link_stays_one(make_audio: MakeAudio, tmp_path: Path) -> Non
     (tmp_path / "links").mkdir()
     link = tmp_path / "links" / "b.mp3"
     link.symlink_to("../files/a.mp3")
-    write_bpm(Item(path=os.fsencode(link), bpm=128))
+    write_fields(Item(path=os.fsencode(link), bpm=128))
     assert link.is_symlink()
     assert MediaFile(path).bpm == 128
     assert names(path.parent) == ["a.mp3"]
@@ -129,7 +129,7 @@ def test_a_name_that_is_not_unicode(make_audio: MakeAudio) -> None:
     raw = os.fsencode(path.parent) + b"/\xff\xfe.mp3"
     os.rename(path, raw)  # noqa: PTH104
     item = Item(path=raw, bpm=128)
-    write_bpm(item)
+    write_fields(item)
     assert MediaFile(syspath(raw)).bpm == 128
 
 
@@ -149,7 +149,7 @@ def test_a_full_disk_costs_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(module, function, break_off)
         with pytest.raises(TagError, match="cannot write the tag: No space left on device"):
-            write_bpm(item)
+            write_fields(item)
     assert path.read_bytes() == content
     assert names(path.parent) == ["a.mp3"]
 
@@ -215,7 +215,7 @@ def test_what_cannot_be_tagged_says_why(make: Any, reason: str, tmp_path: Path) 
     path = tmp_path / "a.mp3"
     make(path)
     with pytest.raises(TagError, match=reason) as raised:
-        write_bpm(Item(path=os.fsencode(path), bpm=128))
+        write_fields(Item(path=os.fsencode(path), bpm=128))
     assert str(path) not in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -224,7 +224,7 @@ def test_beets_remembers_the_new_time(make_audio: MakeAudio) -> None:
     path = make_audio("a.mp3", duration=1)
     os.utime(path, (1e9, 1e9))
     item = Item(path=os.fsencode(path), bpm=128)
-    write_bpm(item)
+    write_fields(item)
     assert item.mtime == item.current_mtime() > 1e9
 
 
@@ -235,7 +235,7 @@ def test_other_plugins_hear_of_it(make_audio: MakeAudio, beet: Beet) -> None:
     plugin.register_listener("write", lambda item, path, tags: heard.append(dict(tags)))
     plugin.register_listener("after_write", lambda item, path: heard.append(item.mtime))
     item = Item(path=os.fsencode(make_audio("a.mp3", duration=1)), bpm=128)
-    write_bpm(item)
+    write_fields(item)
     assert heard == [{"bpm": 128}, item.mtime]
 
 
@@ -244,6 +244,6 @@ def test_zero_has_its_way(make_audio: MakeAudio, beet: Beet) -> None:
     beet.configure(plugins=["tempo", "zero"], zero={"fields": ["comments"]})
     beet.load()
     path = make_audio("a.mp3", duration=1, title="a", comments="encoded by me")
-    write_bpm(Item(path=os.fsencode(path), bpm=128))
+    write_fields(Item(path=os.fsencode(path), bpm=128))
     media = MediaFile(path)
     assert (media.bpm, media.title, media.comments) == (128, "a", None)

@@ -127,7 +127,8 @@ def test_models_marks_the_one_in_use() -> None:
 
 
 def test_only_working_commands_are_listed() -> None:
-    assert sorted(main.commands) == ["estimate", "models"]
+    expected = ["acousticbrainz-index", "demo-site", "estimate", "labels", "models"]
+    assert sorted(main.commands) == expected
 
 
 def test_the_installed_command_runs(make_audio: MakeAudio) -> None:

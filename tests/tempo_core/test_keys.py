@@ -2,22 +2,85 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
 
-from tempo_core.keys import Key, camelot, parse_key
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tempo_core.keys import Key, camelot, from_numbers, parse_key
 
 ALL_KEYS = [Key(pitch, minor) for pitch in range(12) for minor in (False, True)]
+SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
 
-@pytest.mark.parametrize("key", ALL_KEYS, ids=str)
-def test_every_notation_of_every_key_reads_back(key: Key) -> None:
-    assert parse_key(str(key)) == key
-    assert parse_key(key.camelot) == key
-    assert parse_key(key.open_key) == key
-    letter = str(key).removesuffix("m")
-    for mode in ("minor", "min", "Minor", "Min", " m") if key.minor else ("major", "Maj", "", " M"):
-        assert parse_key(f"{letter} {mode}".strip()) == key
-        assert parse_key(letter.replace("#", "♯") + mode) == key
+def _pair(key: Key) -> str:
+    sharp, flat = SHARPS[key.pitch_class], FLATS[key.pitch_class]
+    return sharp if sharp == flat else f"{sharp}/{flat}"
+
+
+def _word(key: Key) -> str:
+    name = FLATS[key.pitch_class]
+    return f"{name[0]} flat" if len(name) == 2 else name
+
+
+# Every notation a source is known to use, by the source.
+NOTATIONS: dict[str, Callable[[Key], str]] = {
+    "beets, ID3": str,
+    "flats": lambda k: FLATS[k.pitch_class] + "m" * k.minor,
+    "camelot": lambda k: k.camelot,
+    "camelot 08A": lambda k: k.camelot.zfill(3),
+    "open key": lambda k: k.open_key,
+    "musicstax": lambda k: f"{SHARPS[k.pitch_class]} {'min' if k.minor else 'Maj'}",
+    "musicstax pair": lambda k: f"{_pair(k)} {'Minor' if k.minor else 'Major'}",
+    "tunebat": lambda k: FLATS[k.pitch_class].replace("b", "♭") + [" Major", " Minor"][k.minor],
+    "getsongbpm": lambda k: SHARPS[k.pitch_class].replace("#", "♯") + "m" * k.minor,
+    "getsongbpm flat": lambda k: FLATS[k.pitch_class].replace("b", "♭") + "m" * k.minor,
+    "acousticbrainz": lambda k: f"{SHARPS[k.pitch_class]} {'minor' if k.minor else 'major'}",
+    "beatport": lambda k: f"{FLATS[k.pitch_class]} {'Minor' if k.minor else 'Major'}",
+    "lower case": lambda k: f"{FLATS[k.pitch_class].lower()} {'minor' if k.minor else 'major'}",
+    "upper case": lambda k: f"{SHARPS[k.pitch_class]} {'MINOR' if k.minor else 'MAJOR'}",
+    "words": lambda k: f"{_word(k)} {'minor' if k.minor else 'major'}",
+    "one letter": lambda k: f"{SHARPS[k.pitch_class]} {'m' if k.minor else 'M'}",
+    "colon": lambda k: f"{SHARPS[k.pitch_class]}:{'min' if k.minor else 'maj'}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_every_notation_of_every_key_reads_back(notation: str) -> None:
+    written = {key: NOTATIONS[notation](key) for key in ALL_KEYS}
+    assert {key: parse_key(text) for key, text in written.items()} == {k: k for k in ALL_KEYS}
+    assert len(set(written.values())) == 24
+
+
+def test_spotify_numbers() -> None:
+    assert [from_numbers(k.pitch_class, 0 if k.minor else 1) for k in ALL_KEYS] == ALL_KEYS
+
+
+@pytest.mark.parametrize("numbers", [(-1, 0), (-1, 1), (12, 1), (3, 2), (3, -1)])
+def test_spotify_numbers_of_no_key(numbers: tuple[int, int]) -> None:
+    assert from_numbers(*numbers) is None
+
+
+@given(st.sampled_from(ALL_KEYS), st.sampled_from(sorted(NOTATIONS)), st.sampled_from(" \t\n"))
+def test_space_around_a_key_does_not_matter(key: Key, notation: str, space: str) -> None:
+    assert parse_key(space + NOTATIONS[notation](key) + space) == key
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_key_or_none(text: str) -> None:
+    key = parse_key(text)
+    assert key is None or key in ALL_KEYS
+
+
+def test_open_key_and_camelot_are_two_wheels() -> None:
+    """Reading one as the other turns E minor into E flat minor."""
+    assert str(parse_key("2m")) == "Em"
+    assert str(parse_key("2A")) == "D#m"
+    assert all(key.camelot[:-1] != key.open_key[:-1] for key in ALL_KEYS)
+    for key in ALL_KEYS:
+        assert int(key.camelot[:-1]) == (int(key.open_key[:-1]) + 6) % 12 + 1
 
 
 @pytest.mark.parametrize(
@@ -25,14 +88,21 @@ def test_every_notation_of_every_key_reads_back(key: Key) -> None:
     [
         ("Am", "8A"), ("C", "8B"), ("F#m", "11A"), ("G#m", "1A"), ("B", "1B"), ("E", "12B"),
         ("Bb", "6B"), ("A#", "6B"), ("Ebmin", "2A"), ("2m", "9A"), ("b minor", "10A"),
-        ("Cb", "1B"), ("CM", "8B"), ("cm", "5A"),
+        ("Cb", "1B"), ("CM", "8B"), ("cm", "5A"), ("E#", "7B"), ("B#m", "5A"), ("Fb", "12B"),
+        ("c♮", "8B"), ("D-flat major", "3B"), ("bb", "6B"), ("bm", "10A"),
     ],
 )  # fmt: skip
 def test_camelot(text: str, code: str) -> None:
     assert camelot(text) == code
 
 
-@pytest.mark.parametrize("text", ["", "-", "N/A", "H", "13A", "0B", "o", "C# foo", "8", "##"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "-", "N/A", "H", "13A", "0B", "o", "C# foo", "8", "##", "0", "-1", "—", "?", "C#/Eb",
+        "C#/D Minor", "/", "A/", "unknown", "Key", "None",
+    ],
+)  # fmt: skip
 def test_what_is_no_key(text: str) -> None:
     assert parse_key(text) is None
     assert camelot(text) is None

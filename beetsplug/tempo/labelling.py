@@ -1,0 +1,276 @@
+"""What `beet tempo-labels` does with the tracks that its query matches."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beets import ui
+from beets.exceptions import UserError
+
+from tempo_core.background import interruptible
+from tempo_core.errors import TempoError
+from tempo_core.labels.matching import queries
+from tempo_core.labels.options import Options, attributions, open_plan, open_run
+from tempo_core.labels.record import Track, Verdict
+from tempo_core.labels.report import Line, write_report
+from tempo_core.labels.sources.tsv import write as write_table
+from tempo_core.labels.summary import Tally, describe
+from tempo_core.labels.training import objection
+from tempo_core.paces import parse_paces
+
+from .analysing import is_from_label, is_ours, round_half_up
+from .progress import Progress
+from .writing import try_write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from beets.library import Item, Library
+    from beets.logging import BeetsLogger
+
+    from tempo_core.labels.lookup import Labelled
+    from tempo_core.labels.record import Record
+
+FIELDS = (
+    "tempo_label_bpm", "tempo_label_key", "tempo_label_source", "tempo_label_url",
+    "tempo_label_status", "tempo_label_verdict", "tempo_label_date",
+)  # fmt: skip
+
+
+def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
+    """Find labels for what matches, keep and show them, and say what happened.
+
+    Raises
+    ------
+    UserError
+        If a setting makes no sense, a file cannot be used, a track failed or the run was
+        interrupted.
+    """
+    if settings.get("album"):
+        items = [item for album in lib.albums(args) for item in album.items()]
+    else:
+        items = list(lib.items(args))
+    ids: list[Any] = [item.id for item in items]
+    del items
+    try:
+        options = make_options(lib, settings)
+        if settings.pretend:
+            _show_plan(lib, ids, options, settings, log)
+        else:
+            _label(lib, ids, options, settings, log)
+    except TempoError as error:
+        raise UserError(str(error)) from error
+
+
+def make_options(lib: Library, settings: Any) -> Options:
+    """The settings of the plugin as the engine wants them."""
+    labels = settings.labels
+    beside = Path(os.fsdecode(lib.path)).parent / "labels.db"
+
+    def path(value: Any) -> Path | None:
+        return Path(value).expanduser() if value else None
+
+    return Options(
+        sources=tuple(settings.sources),
+        database=path(labels.database) or beside,
+        urls=labels.urls,
+        interval=labels.interval,
+        max_requests=labels.max_requests,
+        contact=labels.contact or "",
+        getsongbpm_key=labels.getsongbpm_key or "",
+        acousticbrainz=path(labels.acousticbrainz),
+        tsv=path(settings.get("import_")),
+        force=settings.force,
+    )
+
+
+def track_of(item: Item) -> Track:
+    """What there is to know about an item; reads the tags of its file, not its audio."""
+    tag_bpm, tag_key = _tags(item)
+    names = (item.artist, *item.get("artists", ()), item.artist_credit, item.artist_sort)
+    return Track(
+        title=item.title,
+        artists=tuple(dict.fromkeys(name for name in names if name)),
+        album=item.album,
+        genre=str(item.get("genre") or "; ".join(item.get("genres") or ())),
+        duration=item.length or None,
+        isrc=item.isrc or None,
+        recording_id=item.mb_trackid or None,
+        spotify_id=item.get("spotify_track_id", with_album=False) or None,
+        path=str(item.filepath),
+        tag_bpm=tag_bpm,
+        tag_key=tag_key,
+        estimate_bpm=estimate_of(item),
+    )
+
+
+def estimate_of(item: Item) -> float | None:
+    """The tempo that the audio alone speaks for, None if it was not analysed.
+
+    `tempo_bpm` is that only while `bpm` is the analysis's own: where somebody's tempo was kept, it
+    is the pace that fits theirs. The most probable pace does not know about tags.
+    """
+    tempo: float | None = item.get("tempo_bpm", with_album=False)
+    if tempo and str(item.get("tempo_source", with_album=False)).startswith("model:"):
+        return tempo
+    with suppress(ValueError):
+        paces = parse_paces(item.get("tempo_paces", "", with_album=False))
+        return paces[0].bpm if paces else None
+    return None
+
+
+def set_fields(item: Item, labelled: Labelled) -> None:
+    """Write what is known into the item's `tempo_label_*` fields; does not store it.
+
+    If nothing new could be found out, they stay as they are.
+    """
+    status, chosen = labelled.status, labelled.chosen
+    if status is None:
+        return
+    values: dict[str, Any] = {"tempo_label_status": status.value}
+    if chosen is not None:
+        values |= {
+            "tempo_label_bpm": chosen.bpm,
+            "tempo_label_key": chosen.key,
+            "tempo_label_source": chosen.source,
+            "tempo_label_url": chosen.url,
+            "tempo_label_verdict": chosen.verdict.value,
+            "tempo_label_date": chosen.fetched_at[:10],
+        }
+    for field in FIELDS:
+        if values.get(field):
+            item[field] = values[field]
+        elif item.get(field, with_album=False) is not None:
+            del item[field]
+
+
+def apply_label(item: Item, label: Record | None) -> list[str]:
+    """Let a label fill what is empty; returns the names of the fields that changed.
+
+    `bpm` is filled where nothing else says a tempo. Where the audio was analysed the label has
+    nothing to add: agreeing, it is less precise, and disagreeing, it is a question. `initial_key`
+    is filled where it is empty, from a label whose tempo the audio does not contradict.
+    """
+    if label is None or label.verdict not in (Verdict.AGREE, Verdict.NO_ESTIMATE):
+        return []
+    changed = []
+    mtime = item.mtime  # the file has not changed, see apply_estimate
+    if not item.bpm and label.bpm:
+        item.bpm = round_half_up(label.bpm)
+        item.tempo_source = f"label:{label.source}"
+        changed.append("bpm")
+    if not item.initial_key and label.key:
+        item.initial_key = label.key
+        changed.append("initial_key")
+    item.mtime = mtime
+    return changed
+
+
+def _show_plan(
+    lib: Library, ids: list[int], options: Options, settings: Any, log: BeetsLogger
+) -> None:
+    n_open = 0
+    progress = Progress(len(ids), quiet=settings.quiet, pretend=True, log=log)
+    with open_plan(options) as plan, progress:
+        for item in _items(lib, ids):
+            track = track_of(item)
+            names = plan(track)
+            n_open += bool(names)
+            if names:
+                query = next(queries(track))
+                progress.line(f"{track.name}: would ask {', then '.join(names)} for {query!r}")
+            else:
+                progress.line(f"{track.name}: nothing to ask")
+    if not settings.quiet:
+        ui.print_(f"tempo-labels: would have: {n_open} of {len(ids)} tracks looked up")
+
+
+def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: BeetsLogger) -> None:
+    write = ui.should_write(settings.write)
+    tally, lines, rows = Tally(), [], []
+    progress = Progress(len(ids), quiet=settings.quiet, pretend=False, log=log)
+    stopped_sources: list[str] = []
+
+    def stopped_source(message: str) -> None:
+        stopped_sources.append(message)
+        log.error("{}", message)
+
+    with interruptible() as stop, open_run(options, stopped_source) as run:
+        items: list[Item] = []  # what is in work; the run takes one track at a time
+
+        def tracks() -> Iterator[Track]:
+            for item in _items(lib, ids):
+                items.append(item)
+                yield track_of(item)
+
+        with progress:
+            for labelled in run.label(tracks(), stop.is_set):
+                tally.add(labelled)
+                item = items.pop()
+                problem = _keep(item, labelled, settings.labels.apply, write)
+                if problem:
+                    progress.failure(item, problem)
+                elif labelled.failures:
+                    told = "; ".join(f"{r.source}: {r.message}" for r in labelled.failures)
+                    progress.failure(item, told)
+                else:
+                    progress.line(describe(labelled))
+                if settings.report:
+                    lines.append(Line.of(labelled))
+                if settings.export:
+                    rows.append((labelled.track, labelled.chosen, bool(labelled.records)))
+        summary = tally.summary(run)
+    if settings.report:
+        write_report(Path(settings.report), lines, settings.labels.trainable)
+    if settings.export:
+        usable = settings.trainable_only
+        write_table(
+            Path(settings.export),
+            (row for row in rows if not usable or not objection(row[1], settings.labels.trainable)),
+        )
+    if stop.is_set():
+        raise UserError(f"interrupted: {summary}; the next run continues from here")
+    if progress.failed or stopped_sources:
+        raise UserError(summary)
+    if not settings.quiet:
+        ui.print_(f"tempo-labels: {summary}")
+        for line in attributions(options.names):
+            ui.print_(line)
+
+
+def _keep(item: Item, labelled: Labelled, apply: bool, write: bool) -> Exception | None:
+    """Store what was found, and put it into the file if it was applied; what went wrong there."""
+    set_fields(item, labelled)
+    changed = apply_label(item, labelled.chosen) if apply else []
+    problem = try_write(item, changed) if changed and write else None
+    item.store()
+    return problem
+
+
+def _items(lib: Library, ids: list[int]) -> Iterator[Item]:
+    return (item for id_ in ids if (item := lib.get_item(id_)))
+
+
+def _tags(item: Item) -> tuple[str | None, str | None]:
+    """BPM and key as somebody wrote them, verbatim; None for what this plugin wrote itself.
+
+    beets cuts fractions off a BPM and misreads long names of keys when it reads a file, so the
+    file is asked, as long as it says what the library says.
+    """
+    bpm = str(item.bpm) if item.bpm and not (is_ours(item) or is_from_label(item)) else None
+    key = item.initial_key or None
+    with suppress(TempoError):
+        from tempo_core.labels.files import read_track
+
+        file = read_track(item.path)
+        with suppress(ValueError, TypeError):
+            if bpm and file.tag_bpm and int(float(file.tag_bpm)) == item.bpm:
+                bpm = file.tag_bpm
+        key = file.tag_key or key
+    elsewhere = item.get("tempo_label_source", with_album=False) not in (None, "tags")
+    if elsewhere and item.initial_key == item.get("tempo_label_key", with_album=False):
+        key = None  # it was applied
+    return bpm, key

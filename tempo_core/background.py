@@ -1,0 +1,92 @@
+"""Long work that Ctrl-C can end at any moment without tearing anything apart."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from .errors import TempoError
+
+T = TypeVar("T")
+POLL = 0.1  # [s] how often a waiting thread looks whether it is to stop
+
+
+class Stopped(TempoError):
+    """The work was abandoned because it was to stop."""
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into an event, so that it never lands between two writes of one track.
+
+    A second one interrupts at once, as usual.
+    """
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event  # signals are the main thread's business
+        return
+
+    def interrupt(_number: int, _frame: Any) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+class Background:
+    """One thread that does one thing at a time, for a caller that may lose patience.
+
+    Parameters
+    ----------
+    stopped
+        Asked ten times a second while something runs; once it says True, that is abandoned.
+    """
+
+    def __init__(self, stopped: Callable[[], bool]) -> None:
+        self._stopped = stopped
+        self._tasks: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+        # A daemon, because the interpreter would wait at exit for whatever it is waiting for.
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run a function there and return its result, or raise what it raised.
+
+        Raises
+        ------
+        Stopped
+            If it was abandoned. Nothing can be called any more then.
+        """
+        self._tasks.put(function)
+        while True:
+            if self._stopped():
+                raise Stopped("interrupted")
+            try:
+                result, error = self._results.get(timeout=POLL)
+            except queue.Empty:
+                continue
+            if error is not None:
+                raise error
+            return result
+
+    def close(self) -> None:
+        """Let the thread end after what it is doing; wait a second for that, not longer."""
+        self._tasks.put(None)
+        self._thread.join(1)
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                self._results.put((task(), None))
+            except BaseException as error:
+                self._results.put((None, error))

@@ -1,0 +1,225 @@
+"""`tempo-core labels`, `tempo-core demo-site`, `tempo-core acousticbrainz-index`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import AudioError, TempoError
+
+if TYPE_CHECKING:
+    from .options import Options
+    from .record import Track
+
+
+def _addresses(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    addresses = dict(value.partition("=")[::2] for value in values)
+    if not all(addresses.values()):
+        raise click.BadParameter("give NAME=ADDRESS")
+    return addresses
+
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="NAME",
+    default=("tags",),
+    show_default=True,
+    help="Where to look; several in the order in which to ask.",
+)
+@click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    callback=_addresses,
+    metavar="NAME=ADDRESS",
+    help="Another address for a source.",
+)
+@click.option(
+    "--database",
+    type=FILE,
+    default=Path(click.get_app_dir("tempo-core")) / "labels.db",
+    show_default=True,
+    help="Where labels are kept.",
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    show_default=True,
+    help="Seconds between two requests to a site, at least.",
+)
+@click.option("--max-requests", type=click.IntRange(min=0), help="Send no more requests than this.")
+@click.option("--contact", default="", help="Whom a site may turn to; part of the User-Agent.")
+@click.option("--getsongbpm-key", default="", envvar="GETSONGBPM_KEY", help="Key of GetSongBPM.")
+@click.option("--acousticbrainz", type=FILE, help="File made by `acousticbrainz-index`.")
+@click.option("--import", "tsv", type=FILE, help="Take labels from this table first.")
+@click.option("--export", type=FILE, help="Write the labels to this table.")
+@click.option("--report", type=FILE, help="Write a report as HTML to this file.")
+@click.option("--estimate/--no-estimate", default=True, help="Check labels against the audio.")
+@click.option("--model", default="default", show_default=True, help="Model for that.")
+@click.option("-f", "--force", is_flag=True, help="Ask again about what is known.")
+@click.option("-p", "--pretend", is_flag=True, help="Say what would be asked; ask nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+def labels(
+    sources: tuple[str, ...], urls: dict[str, str], database: Path, interval: float,
+    max_requests: int | None, contact: str, getsongbpm_key: str, acousticbrainz: Path | None,
+    tsv: Path | None, export: Path | None, report: Path | None, estimate: bool, model: str,
+    force: bool, pretend: bool, quiet: bool, files: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Find published BPM and key for FILES, by their tags.
+
+    Every answer is kept; only what failed is asked again. The exit status is 1 if anything failed.
+    """
+    from .options import Options
+
+    options = Options(
+        sources, database, urls, interval, max_requests, contact, getsongbpm_key, acousticbrainz,
+        tsv, force,
+    )  # fmt: skip
+    try:
+        if pretend:
+            failed = _show_plan(options, files)
+        else:
+            failed = _label(options, files, model if estimate else None, export, report, quiet)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
+    if failed:
+        sys.exit(1)
+
+
+def _show_plan(options: Options, files: tuple[str, ...]) -> bool:
+    from .matching import queries
+    from .options import open_plan
+
+    failed: list[str] = []
+    with open_plan(options) as plan:
+        for track in _tracks(files, None, failed):
+            names = plan(track)
+            what = f"would ask {', then '.join(names)} for {next(queries(track))!r}"
+            click.echo(f"{track.name}: {what if names else 'nothing to ask'}")
+    return bool(failed)
+
+
+def _label(
+    options: Options, files: tuple[str, ...], model: str | None, export: Path | None,
+    report: Path | None, quiet: bool,
+) -> bool:  # fmt: skip
+    from ..background import interruptible
+    from .options import attributions, open_run
+    from .report import Line, write_report
+    from .sources.tsv import write
+    from .summary import Tally, describe
+
+    failed: list[str] = []
+    tally = Tally()
+    lines, rows = [], []
+
+    def stopped_source(message: str) -> None:
+        failed.append(message)
+        click.echo(message, err=True)
+
+    with interruptible() as stop, open_run(options, stopped_source) as run:
+        for labelled in run.label(_tracks(files, model, failed), stop.is_set):
+            tally.add(labelled)
+            for record in labelled.failures:
+                click.echo(f"{record.path}: {record.source}: {record.message}", err=True)
+            if not quiet:
+                click.echo(describe(labelled))
+            lines.append(Line.of(labelled))
+            rows.append((labelled.track, labelled.chosen, bool(labelled.records)))
+        if report is not None:
+            write_report(report, lines)
+        if export is not None:
+            write(export, rows)
+        if not quiet:
+            click.echo(tally.summary(run))
+            for line in attributions(options.names):
+                click.echo(line)
+    if stop.is_set():
+        raise TempoError("interrupted; the next run continues from here")
+    return bool(tally.failed or failed)
+
+
+def _tracks(files: tuple[str, ...], model: str | None, failed: list[str]) -> Iterator[Track]:
+    """Tracks from files, with the audio's tempo if there is a model; failures are printed."""
+    from .files import read_track
+
+    estimator = None
+    if model is not None:
+        from ..estimate import Estimator
+
+        estimator = Estimator(model)
+    for path in files:
+        try:
+            track = read_track(path)
+            if estimator is not None:
+                found = estimator.estimate(path)
+                track = replace(track, estimate_bpm=found.bpm, estimate_key=found.key)
+        except AudioError as error:
+            failed.append(path)
+            click.echo(f"{path}: {error}", err=True)
+            continue
+        yield track
+
+
+@click.command("demo-site")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
+@click.option("--catalogue", type=FILE, help="JSON file of what to serve.")
+@click.option("--decoys/--no-decoys", default=True, help="Surround each song with other versions.")
+@click.option("--crawl-delay", type=click.FloatRange(min=0), help="Ask for this in robots.txt [s].")
+def demo_site(port: int, catalogue: Path | None, decoys: bool, crawl_delay: float | None) -> None:
+    """Serve a song-information site on this machine, to try `labels` on.
+
+    It prints the address of each source and serves until it is interrupted. Every request can be
+    seen at /hits.
+    """
+    from .demo_site import CATALOGUE, ROBOTS, DemoSite, read_catalogue
+
+    robots = ROBOTS + (f"Crawl-delay: {crawl_delay:g}\n" if crawl_delay is not None else "")
+    try:
+        entries = CATALOGUE if catalogue is None else read_catalogue(catalogue)
+        site = DemoSite(entries, with_decoys=decoys, port=port, robots=robots)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
+    with site:
+        for name, url in site.urls.items():
+            click.echo(f"{name}: {url}")
+        click.echo(f"every request: {site.url}/hits; stop with Ctrl-C")
+        sys.stdout.flush()
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            click.echo("")
+
+
+@click.command("acousticbrainz-index")
+@click.argument("dumps", nargs=-1, required=True, type=FILE)
+@click.option("-o", "--output", required=True, type=FILE, help="The file to make.")
+def acousticbrainz_index(dumps: tuple[Path, ...], output: Path) -> None:
+    """Make a file to look things up in from DUMPS, tables of the AcousticBrainz dump.
+
+    They are the rhythm and the tonal table, as .csv, .csv.zst or .tar.zst.
+    """
+    from .sources.acousticbrainz import build
+
+    try:
+        n_recordings = build(list(dumps), output)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{output}: {n_recordings} recordings")

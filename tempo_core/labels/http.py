@@ -1,0 +1,482 @@
+"""The only way to the network: a session that behaves, and that stops where it is not wanted.
+
+It says who it is, obeys robots.txt, leaves time between two requests to a host, waits when it is
+told to wait, keeps what it has fetched, and asks no host but those it was made for. A site that
+answers with a challenge or with 403 does not want to be asked by a program: it is left alone for
+the rest of the run. There is no disguise and no way round.
+"""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from protego import Protego
+from requests.adapters import HTTPAdapter
+from requests_cache import CacheMixin, SQLiteCache
+
+from ..errors import ConfigError, LabelError
+from .record import Status, printable
+
+PRODUCT = "beets-tempo"  # also the name that robots.txt is asked about
+TIMEOUT = (5.0, 10.0)  # [s] to connect, and between two pieces of an answer
+MAX_SECONDS = 30.0  # [s] for one whole answer
+MAX_BYTES = 2_000_000  # of one answer, uncompressed
+MAX_REDIRECTS = 5
+TRIES = 3
+BACKOFF = 2.0  # [s] before the second try; doubled for the third
+MAX_WAIT = 120.0  # [s] the longest Retry-After or Crawl-delay that is waited for
+SHORTEST_INTERVAL = 1.0  # [s] between two requests to a host that is not this machine
+KEEP = datetime.timedelta(days=90)  # an answer stays good
+KEEP_ROBOTS = datetime.timedelta(hours=24)  # RFC 9309, 2.4
+BUSY = (429, 500, 502, 503, 504)
+_CHALLENGE = re.compile(
+    rb"<title>\s*(just a moment|attention required)|_cf_chl_opt|/cdn-cgi/challenge-platform/"
+    rb"|<title>[^<]{0,40}captcha",
+    re.IGNORECASE,
+)
+
+
+class SourceError(LabelError):
+    """A source that could not answer; `status` says in which way.
+
+    `final` means that it need not be asked again in this run.
+    """
+
+    def __init__(self, status: Status, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.final = final
+
+
+class BudgetSpent(LabelError):
+    """The requests that a run may make are made."""
+
+
+class Closed(LabelError):
+    """The session was closed while it waited."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer: its final address, its text, and when it was fetched (ISO 8601, UTC)."""
+
+    url: str
+    text: str
+    fetched_at: str
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How a host wants to be treated: seconds between two requests, and whether it is crawled.
+
+    robots.txt is for programs that walk through pages. An interface that is documented for
+    programs is asked as its documentation says.
+    """
+
+    interval: float = 2.0
+    robots: bool = True
+
+
+class PoliteSession:
+    """Fetches pages from the given hosts, see above. Thread-safe only in that `close` may be called
+    from anywhere.
+
+    Parameters
+    ----------
+    hosts
+        What each host is treated like, by origin, `https://musicstax.com`. No other is asked.
+    cache
+        SQLite file for answers; None keeps them in memory.
+    contact
+        Added to the User-Agent: an address or page of who runs this.
+    max_requests
+        The most requests to send, those for robots.txt and repeated ones included; None for no
+        limit. What comes from the cache costs nothing.
+    refresh
+        Ask even for what is in the cache.
+    clock, wait
+        Time [s] and a sleep [s], for tests. The default sleep ends when the session is closed.
+    """
+
+    def __init__(
+        self,
+        hosts: Mapping[str, Manners],
+        *,
+        cache: Path | None = None,
+        contact: str = "",
+        max_requests: int | None = None,
+        refresh: bool = False,
+        backoff: float = BACKOFF,
+        max_wait: float = MAX_WAIT,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] | None = None,
+    ) -> None:
+        self.n_requests = 0
+        self._hosts = dict(hosts)
+        self._max_requests = max_requests
+        self._refresh = refresh
+        self._backoff = backoff
+        self._max_wait = max_wait
+        self._clock = clock
+        self._closed = threading.Event()
+        self._sleep = wait or self._wait_unless_closed
+        self._free_at: dict[str, float] = {}  # when the next request to a host may be sent
+        self._intervals = {
+            host: manners.interval if _is_this_machine(host) else max(
+                manners.interval, SHORTEST_INTERVAL
+            )
+            for host, manners in hosts.items()
+        }  # fmt: skip
+        self._robots: dict[str, Protego] = {}
+        self._stopped: dict[str, SourceError] = {}
+        if cache is not None:
+            cache.parent.mkdir(parents=True, exist_ok=True)
+        self._session = _CachedSession(
+            # JSON, because the default would unpickle what is in the file.
+            backend=SQLiteCache(cache, serializer="json", wal=True, busy_timeout=10_000)
+            if cache is not None
+            else "memory",
+            expire_after=KEEP,
+            urls_expire_after={"*/robots.txt": KEEP_ROBOTS},
+            allowable_codes=(200, 302, 303),
+            allowable_methods=("GET", "POST"),
+            filter_fn=_worth_keeping,
+        )
+        self._session.mount("http://", _PoliteAdapter(self._before_sending))
+        self._session.mount("https://", _PoliteAdapter(self._before_sending))
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.update(
+            {"User-Agent": user_agent(contact), "Accept-Language": "en", "Accept": "*/*"}
+        )
+
+    def get(
+        self,
+        url: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        types: tuple[str, ...] = ("text/html",),
+        headers: Mapping[str, str] | None = None,
+    ) -> Page:
+        """Fetch a page, from the cache if it is there.
+
+        Parameters
+        ----------
+        types
+            Content types of which one is expected.
+        headers
+            Sent in addition, a key for example.
+
+        Raises
+        ------
+        SourceError
+            If there is no usable answer.
+        BudgetSpent
+            If it would take one request too many.
+        Closed
+            If the session was closed.
+        """
+        return self._fetch("GET", url, types, params=params, headers=dict(headers or {}))
+
+    def post(self, url: str, data: Mapping[str, str], *, headers: Mapping[str, str]) -> Page:
+        """Send a form and fetch the page that it leads to; like `get` otherwise."""
+        return self._fetch("POST", url, ("text/html",), data=dict(data), headers=dict(headers))
+
+    def close(self) -> None:
+        """End every wait, and with it whatever is being fetched."""
+        self._closed.set()
+
+    def __enter__(self) -> PoliteSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        self._session.close()
+
+    def _fetch(self, method: str, url: str, types: tuple[str, ...], **options: Any) -> Page:
+        for _ in range(MAX_REDIRECTS + 1):
+            origin = self._check(url)
+            if self._hosts[origin].robots:
+                self._obey_robots(origin, url)
+            response = self._send(method, url, **options)
+            if not response.is_redirect:
+                return _page(response, types)
+            url, method = urljoin(response.url, response.headers["Location"]), "GET"
+            options = {"headers": options.get("headers")}
+        raise SourceError(Status.PARSE_ERROR, f"{_host(url)} redirects in a circle")
+
+    def _check(self, url: str) -> str:
+        """The origin of an address, if it may be asked."""
+        origin = origin_of(url)
+        if origin not in self._hosts:
+            raise SourceError(
+                Status.PARSE_ERROR,
+                f"leads to {printable(origin or url, 80)!r}, no configured address; not followed",
+            )
+        if origin in self._stopped:
+            raise self._stopped[origin]
+        return origin
+
+    def _obey_robots(self, origin: str, url: str) -> None:
+        if origin not in self._robots:
+            self._robots[origin] = self._read_robots(origin)
+            delay = self._robots[origin].crawl_delay(PRODUCT) or 0.0
+            if delay > self._max_wait:
+                self._stop(origin, f"its robots.txt asks for {delay:g} s between requests")
+            self._intervals[origin] = max(self._intervals[origin], float(delay))
+            self._free_at[origin] = max(
+                self._free_at.get(origin, 0.0), self._clock() + self._intervals[origin]
+            )
+        if not self._robots[origin].can_fetch(url, PRODUCT):
+            self._stop(origin, f"its robots.txt forbids {urlsplit(url).path}")
+
+    def _read_robots(self, origin: str) -> Protego:
+        url = f"{origin}/robots.txt"
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check(url)
+            try:
+                response = self._send("GET", url)
+            except SourceError as error:
+                if error.status is Status.NOT_FOUND:
+                    return Protego.parse("")  # RFC 9309, 2.3.1.3: no rules
+                raise
+            if not response.is_redirect:
+                return Protego.parse(_text(response))
+            url = urljoin(response.url, response.headers["Location"])
+        return Protego.parse("")
+
+    def _send(self, method: str, url: str, **options: Any) -> requests.Response:
+        """One request and its repetitions; a good answer or a redirect."""
+        origin = origin_of(url)
+        for attempt in range(TRIES):
+            problem, delay = "", self._backoff * 2**attempt
+            try:
+                response = self._session.request(
+                    method,
+                    url,
+                    allow_redirects=False,
+                    force_refresh=self._refresh,
+                    **options,
+                )
+            except requests.exceptions.Timeout:
+                problem = "does not answer in time"
+            except requests.exceptions.ConnectionError as error:
+                problem = f"cannot be reached ({_reason(error)})"
+            except requests.exceptions.ChunkedEncodingError:
+                problem = "broke off in the middle of an answer"
+            except requests.exceptions.RequestException as error:
+                message = f"{_host(url)} sends what cannot be read ({type(error).__name__})"
+                raise SourceError(Status.PARSE_ERROR, message) from error
+            else:
+                status = response.status_code
+                if _is_challenge(response):
+                    self._stop(origin, "it answers programs with a challenge")
+                if status == 403:
+                    self._stop(origin, "it refuses to answer (403)")
+                if status == 401:
+                    self._stop(origin, "it wants another key (401)")
+                if status in (404, 410):
+                    raise SourceError(Status.NOT_FOUND, f"{_host(url)} has no such page")
+                if status not in BUSY:
+                    if status >= 400:
+                        raise SourceError(Status.PARSE_ERROR, f"{_host(url)} answers {status}")
+                    return response
+                problem = f"answers {status}"
+                # Some send 0 with every refusal: that is no invitation.
+                delay = _retry_after(response) or delay
+            if delay > self._max_wait:
+                message = f"{_host(url)} {problem} and asks to wait {delay:.0f} s"
+                raise self._stopping(origin, SourceError(Status.RETRYABLE, message, final=True))
+            self._free_at[origin] = max(self._free_at.get(origin, 0.0), self._clock() + delay)
+        raise SourceError(Status.RETRYABLE, f"{_host(url)} {problem}")
+
+    def _stop(self, origin: str, why: str) -> None:
+        message = f"{_host(origin)} is not asked any more: {why}"
+        raise self._stopping(origin, SourceError(Status.BLOCKED, message, final=True))
+
+    def _stopping(self, origin: str, error: SourceError) -> SourceError:
+        self._stopped[origin] = error
+        return error
+
+    def _before_sending(self, url: str) -> None:
+        """Wait until it is polite to send; called for real requests only, not for the cache."""
+        if self._max_requests is not None and self.n_requests >= self._max_requests:
+            raise BudgetSpent(f"the {self._max_requests} requests of this run are spent")
+        origin = origin_of(url)
+        delay = self._free_at.get(origin, 0.0) - self._clock()
+        if delay > 0:
+            self._sleep(delay)
+        if self._closed.is_set():
+            raise Closed("interrupted")
+        self.n_requests += 1
+        self._free_at[origin] = self._clock() + self._intervals[origin]
+
+    def _wait_unless_closed(self, seconds: float) -> None:
+        self._closed.wait(seconds)
+
+
+class _CachedSession(CacheMixin, requests.Session):
+    """A plain session with the cache in front of it."""
+
+
+class _PoliteAdapter(HTTPAdapter):
+    """Sends one request, after asking whether it is time, and reads no more than is sensible."""
+
+    def __init__(self, before: Callable[[str], None]) -> None:
+        super().__init__(max_retries=0)
+        self._before = before
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        self._before(request.url or "")
+        response = super().send(request, **{**options, "stream": True, "timeout": TIMEOUT})
+        body = bytearray()
+        deadline = time.monotonic() + MAX_SECONDS
+        try:
+            # What is there, not what fills a buffer: a page that drips would never be looked at.
+            while piece := response.raw.read1(16_384, decode_content=True):
+                body += piece
+                if len(body) > MAX_BYTES:
+                    raise SourceError(
+                        Status.PARSE_ERROR,
+                        f"{_host(request.url or '')} sends more than {MAX_BYTES // 1000} kB",
+                    )
+                if time.monotonic() > deadline:
+                    raise requests.exceptions.ReadTimeout("the answer takes too long")
+            if response.raw.length_remaining:
+                raise requests.exceptions.ChunkedEncodingError("the answer is not complete")
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise requests.exceptions.ReadTimeout(error) from error
+        except urllib3.exceptions.ProtocolError as error:
+            raise requests.exceptions.ChunkedEncodingError(error) from error
+        except urllib3.exceptions.DecodeError as error:
+            raise requests.exceptions.ContentDecodingError(error) from error
+        finally:
+            response.close()
+        response._content = bytes(body)
+        response._content_consumed = True  # type: ignore[attr-defined]
+        return response
+
+
+def user_agent(contact: str = "") -> str:
+    """Who is asking: program, version, and whom to talk to about it.
+
+    Raises
+    ------
+    ConfigError
+        If the contact would not fit into one line.
+    """
+    try:
+        number = version(PRODUCT)
+    except PackageNotFoundError:
+        number = "0"
+    if not contact.isprintable() or not contact.isascii():
+        raise ConfigError(f"contact is {contact!r}; give an address in plain ASCII, on one line")
+    return f"{PRODUCT}/{number} (beets plugin{'; ' + contact if contact else ''})"
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address, lower case; empty if it is no http address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or parts.username:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme.lower()]
+    return f"{parts.scheme.lower()}://{host}" + (f":{port}" if port not in (None, default) else "")
+
+
+def _is_this_machine(origin: str) -> bool:
+    host = urlsplit(origin).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def _page(response: requests.Response, types: tuple[str, ...]) -> Page:
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in types:
+        raise SourceError(
+            Status.PARSE_ERROR,
+            f"{_host(response.url)} sends {printable(kind, 40) or 'something'}, not {types[0]}",
+        )
+    created: datetime.datetime = getattr(response, "created_at", None) or datetime.datetime.now(
+        datetime.timezone.utc
+    )
+    return Page(response.url, _text(response), created.isoformat(timespec="seconds"))
+
+
+def _text(response: requests.Response) -> str:
+    # requests takes HTML without a charset for Latin-1; nobody has sent that for years.
+    declared = "charset" in response.headers.get("Content-Type", "").lower()
+    try:
+        return response.content.decode((declared and response.encoding) or "utf-8", "replace")
+    except LookupError:
+        return response.content.decode("utf-8", "replace")
+
+
+def _is_challenge(response: requests.Response) -> bool:
+    """Whether this is a page that sorts out programs, under whatever status it comes."""
+    headers: MutableMapping[str, str] = response.headers
+    if headers.get("cf-mitigated", "").lower() == "challenge":
+        return True
+    return _CHALLENGE.search(response.content[:50_000]) is not None
+
+
+def _worth_keeping(response: requests.Response) -> bool:
+    """Whether an answer goes into the cache; a form's redirect does, for it is the answer.
+
+    Some interfaces send their errors with status 200, and those are to be forgotten.
+    """
+    if _is_challenge(response) or response.content[:20].lstrip().startswith(b'{"error"'):
+        return False
+    return response.status_code == 200 or response.request.method == "POST"
+
+
+def _retry_after(response: requests.Response) -> float:
+    """Seconds that the server asks to wait, 0 if it does not say; a date counts from now."""
+    text = response.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"\d{1,9}", text):
+        return float(text)
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.timezone.utc)
+    return max(0.0, (moment - datetime.datetime.now(datetime.timezone.utc)).total_seconds())
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, without the addresses of objects that requests' own text is full of."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        inner = getattr(cause, "reason", None) or (cause.args[-1] if cause.args else None)
+        if not isinstance(inner, BaseException) or inner is cause:
+            inner = cause.__cause__ or cause.__context__
+        if inner is None:
+            break
+        cause = inner
+    return type(cause or error).__name__

@@ -1,0 +1,229 @@
+"""Whether what a source describes is the recording at hand: hard gates first, then likeness.
+
+The usual error in published labels is the page of another version. Likeness does not prevent it: by
+any fuzzy score `Somebody to Love` and `Somebody to Love (Live)` are nearly the same. So versions,
+numerals, artists and durations have to fit before likeness is asked at all, and where one does not,
+no score helps.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rapidfuzz import fuzz
+
+from .record import Candidate, Track
+from .titles import (
+    Title,
+    Version,
+    album_versions,
+    artist_names,
+    artist_versions,
+    main_artist,
+    parse_title,
+)
+
+LIKE = 90.0  # [0..100] likeness from which two names are one with a slip of the pen
+LONGEST, MOST_ARTISTS = 300, 20  # what is longer is no title, but a page that wants to keep us busy
+SHORT = 12  # [characters] a title up to here has to be the same: one letter makes another word
+# Durations. A copy at another speed differs in duration as it differs in tempo, and 2 % is half the
+# tolerance of a tempo. Catalogues round to seconds, and encoders add some silence.
+SAME_SECONDS, SAME_SHARE = 3.0, 0.02
+OTHER_SECONDS, OTHER_SHARE = 10.0, 0.05
+
+
+class Outcome(enum.Enum):
+    """Of a comparison, worst last."""
+
+    ACCEPTED = 0
+    DOUBTFUL = 1  # perhaps: good enough for a person to look at, not for a label
+    REJECTED = 2
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two recordings in a comparison."""
+
+    title: str
+    artists: tuple[str, ...]
+    album: str
+    duration: float | None
+    isrc: str | None
+
+    @cached_property
+    def parsed(self) -> Title:
+        return parse_title(" ".join(self.title.split())[:LONGEST])
+
+    @cached_property
+    def versions(self) -> dict[str, frozenset[str]]:
+        """Kinds of version with the words that name it, from title, album and artist."""
+        found: dict[str, frozenset[str]] = {}
+        for version in (
+            *self.parsed.versions,
+            *album_versions(self.album),
+            *artist_versions(self.artists[:MOST_ARTISTS]),
+        ):
+            found[version.kind] = found.get(version.kind, frozenset()) | version.words
+        return found
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        names = (*self.artists[:MOST_ARTISTS], *self.parsed.guests)
+        return artist_names(" ".join(name.split())[:LONGEST] for name in names)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is at hand, and what a source describes."""
+
+    ours: Side
+    theirs: Side
+
+    @cached_property
+    def same_isrc(self) -> bool:
+        """Whether both carry the same code: the same recording under whatever names."""
+        ours, theirs = _code(self.ours.isrc), _code(self.theirs.isrc)
+        return bool(ours) and ours == theirs
+
+    @cached_property
+    def title_score(self) -> float:
+        ours, theirs = self.ours.parsed.core, self.theirs.parsed.core
+        if ours.replace(" ", "") == theirs.replace(" ", ""):
+            return 100.0
+        if min(len(ours), len(theirs)) <= SHORT:
+            return min(fuzz.ratio(ours, theirs), LIKE - 1)
+        return fuzz.ratio(ours, theirs)
+
+    @cached_property
+    def artist_score(self) -> float:
+        scores = (_same_name(a, b) for a in self.ours.names for b in self.theirs.names)
+        return max(scores, default=0.0)
+
+    @property
+    def duration_difference(self) -> float | None:
+        """Theirs minus ours [s], None if one of them is unknown."""
+        if not self.ours.duration or not self.theirs.duration:
+            return None
+        return self.theirs.duration - self.ours.duration
+
+
+@dataclass(frozen=True)
+class Match:
+    """`reason` names what spoke against it, empty if nothing did."""
+
+    outcome: Outcome
+    reason: str
+    scores: dict[str, float]
+
+
+Gate = Callable[[Pair], tuple[Outcome, str]]
+_PASS = (Outcome.ACCEPTED, "")
+
+
+def version_gate(pair: Pair) -> tuple[Outcome, str]:
+    """Live is not studio, one remix is not another, and a sped-up copy is neither."""
+    ours, theirs = pair.ours.versions, pair.theirs.versions
+    for kind in sorted(ours.keys() ^ theirs.keys()):
+        return Outcome.REJECTED, f"version: {'ours' if kind in ours else 'theirs'} is {kind}"
+    for kind in ours:
+        a, b = ours[kind], theirs[kind]
+        # A concert that only one side names may be the same; a remixer has to be named by both.
+        compatible = a == b or bool(a & b) or (kind == "live" and not (a and b))
+        if kind == "remix" and compatible and a != b:
+            compatible = fuzz.ratio(*(" ".join(sorted(words)) for words in (a, b))) >= LIKE
+        if not compatible:
+            return Outcome.REJECTED, f"version: another {kind}"
+    return _PASS
+
+
+def numeral_gate(pair: Pair) -> tuple[Outcome, str]:
+    """Part 1 is not part 2, though the titles are alike to 95 of 100."""
+    ours, theirs = pair.ours.parsed.numerals, pair.theirs.parsed.numerals
+    if ours != theirs:
+        return Outcome.REJECTED, "numerals"
+    return _PASS
+
+
+def artist_gate(pair: Pair) -> tuple[Outcome, str]:
+    """Some artist in common: thousands of songs are called `Hello`."""
+    if pair.same_isrc or pair.artist_score >= LIKE:
+        return _PASS
+    return Outcome.REJECTED, "artist"
+
+
+def duration_gate(pair: Pair) -> tuple[Outcome, str]:
+    """The last witness where an unmarked copy is another version or runs at another speed."""
+    difference = pair.duration_difference
+    if difference is None or not pair.ours.duration:
+        return _PASS
+    seconds, share = abs(difference), abs(difference) / pair.ours.duration
+    if seconds > OTHER_SECONDS or (share > OTHER_SHARE and seconds > 1.5):
+        return Outcome.REJECTED, f"duration ({difference:+.0f} s)"
+    if share <= SAME_SHARE or seconds <= SAME_SECONDS:
+        return _PASS
+    return Outcome.DOUBTFUL, f"duration ({difference:+.0f} s)"
+
+
+GATES: tuple[Gate, ...] = (version_gate, numeral_gate, artist_gate, duration_gate)
+
+
+def judge(track: Track, candidate: Candidate, gates: Sequence[Gate] = GATES) -> Match:
+    """Decide whether a candidate is the track; without a gate, what it prevents goes through."""
+    pair = Pair(
+        Side(track.title, track.artists, track.album, track.duration, track.isrc),
+        Side(
+            candidate.title,
+            candidate.artists,
+            candidate.album,
+            candidate.duration,
+            candidate.isrc,
+        ),
+    )
+    scores = {"title": round(pair.title_score, 1), "artist": round(pair.artist_score, 1)}
+    if pair.duration_difference is not None:
+        scores["duration"] = round(pair.duration_difference, 1)
+    if pair.same_isrc:
+        scores["isrc"] = 100.0
+    outcome, reasons = Outcome.ACCEPTED, []
+    for gate in gates:
+        found, reason = gate(pair)
+        if found is Outcome.REJECTED:
+            return Match(found, reason, scores)
+        if found is Outcome.DOUBTFUL:
+            outcome = found
+            reasons.append(reason)
+    if not pair.same_isrc and pair.title_score < LIKE:
+        return Match(Outcome.REJECTED, "title", scores)
+    return Match(outcome, ", ".join(reasons), scores)
+
+
+def queries(track: Track) -> Iterator[str]:
+    """What to type into a search box, most specific first. Never a title alone."""
+    full = f"{track.artist} {track.title}".strip()
+    yield full
+    title = parse_title(track.title)
+    remixer = " ".join(_words(title.versions))
+    short = f"{main_artist(track.artist)} {title.core} {remixer}".strip()
+    if short.casefold() != full.casefold():
+        yield short
+
+
+def _words(versions: Sequence[Version]) -> Iterator[str]:
+    for version in versions:
+        yield from sorted(version.words)
+        if version.kind not in ("rerecorded", "take"):
+            yield version.kind
+
+
+def _same_name(a: str, b: str) -> float:
+    """Likeness of two names [0..100]; short ones are the same or not."""
+    if a.replace(" ", "") == b.replace(" ", ""):
+        return 100.0
+    return fuzz.ratio(a, b) if min(len(a), len(b)) > 5 else 0.0
+
+
+def _code(isrc: str | None) -> str:
+    return "".join(c for c in (isrc or "").upper() if c.isalnum())

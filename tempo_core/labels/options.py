@@ -1,0 +1,110 @@
+"""What somebody who wants labels has to say, and a run made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .http import PoliteSession
+from .lookup import Run, is_open
+from .record import Track
+from .sources import ABOUT, Settings, check_names, make_sources, manners
+from .store import Store
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything but the tracks.
+
+    `sources` in the order in which they are asked; `urls` other addresses for them. `database`
+    keeps the labels, a file beside it the pages they come from. `interval` is the time between two
+    requests to one host [s], `max_requests` the most requests of the run, None for no limit.
+    """
+
+    sources: tuple[str, ...]
+    database: Path
+    urls: Mapping[str, str] = field(default_factory=dict)
+    interval: float = 2.0
+    max_requests: int | None = None
+    contact: str = ""
+    getsongbpm_key: str = ""
+    acousticbrainz: Path | None = None
+    tsv: Path | None = None
+    force: bool = False
+
+    @property
+    def pages(self) -> Path:
+        """Where fetched pages are kept."""
+        return self.database.with_name(f"{self.database.stem}-pages.db")
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(self.urls, self.getsongbpm_key, self.acousticbrainz, self.tsv)
+
+    @property
+    def names(self) -> list[str]:
+        """The sources, a table that is imported first among them."""
+        names = list(dict.fromkeys(self.sources))
+        return ["tsv", *names] if self.tsv is not None and "tsv" not in names else names
+
+
+@contextmanager
+def open_run(
+    options: Options, on_stop: Callable[[str], None] = lambda message: None
+) -> Iterator[Run]:
+    """A run with everything it needs, closed afterwards.
+
+    Raises
+    ------
+    ConfigError
+        If an option makes no sense.
+    LabelError
+        If a file cannot be used.
+    """
+    names = options.names
+    check_names([*names, *options.urls])
+    hosts = manners(names, options.settings, options.interval)
+    session = PoliteSession(
+        hosts,
+        cache=options.pages if hosts else None,
+        contact=options.contact,
+        max_requests=options.max_requests,
+        refresh=options.force,
+    )
+    with session, Store(options.database) as store:
+        sources = make_sources(names, options.settings, session)
+        yield Run(sources, store, session, force=options.force, on_stop=on_stop)
+
+
+@contextmanager
+def open_plan(options: Options) -> Iterator[Callable[[Track], list[str]]]:
+    """A function that says which sources a run would ask about a track; nothing is asked or kept.
+
+    Raises
+    ------
+    ConfigError, LabelError
+        See `open_run`.
+    """
+    names = options.names
+    check_names([*names, *options.urls])
+    session = PoliteSession(manners(names, options.settings, options.interval))
+    with session, Store(options.database, read_only=True) as store:
+        sources = make_sources(names, options.settings, session)
+
+        def plan(track: Track) -> list[str]:
+            known = store.current(track.id)
+            return [
+                source.name
+                for source in sources
+                if not source.missing(track)
+                and is_open(known.get(source.name), source, options.force)
+            ]
+
+        yield plan
+
+
+def attributions(names: list[str]) -> list[str]:
+    """What has to be said where data of these sources is shown."""
+    return [ABOUT[name].attribution for name in names if ABOUT[name].attribution]

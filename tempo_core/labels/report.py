@@ -1,0 +1,321 @@
+"""One HTML file about a run: published tempo against the audio's, and what a person should look at.
+
+It is complete in itself: the plot is drawn as SVG, nothing is loaded from anywhere, no script runs,
+and whatever a site said is text.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import LabelError
+from .lookup import Labelled
+from .record import KeyVerdict, Record, Status, Verdict
+from .sources import ABOUT
+from .training import SOURCES, objection
+
+LOW, HIGH = 40.0, 260.0  # [BPM] range of both axes
+SIZE, MARGIN = 520, 56  # [pixels]
+TICKS = (50, 60, 70, 80, 100, 120, 140, 170, 200, 240)
+# Colours that people with any kind of colour vision tell apart (Okabe and Ito), and shapes for the
+# rest.
+LOOKS = {
+    Verdict.AGREE: ("#009e73", "circle", "agrees"),
+    Verdict.OCTAVE: ("#e69f00", "square", "an octave off"),
+    Verdict.TRIPLE: ("#0072b2", "diamond", "a factor of three off"),
+    Verdict.METER: ("#cc79a7", "triangle", "3:2 or 4:3"),
+    Verdict.CONFLICT: ("#d55e00", "cross", "in conflict"),
+}
+LINES = ((1.0, "1:1"), (2.0, "2:1"), (0.5, "1:2"), (1.5, "3:2"), (2 / 3, "2:3"))
+REVIEW = (Verdict.CONFLICT, Verdict.METER, Verdict.TRIPLE, Verdict.OCTAVE)
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 72rem;
+       padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { border-bottom: 1px solid #ddd; padding: .3rem .7rem; text-align: left;
+         vertical-align: top; overflow-wrap: break-word; }
+th { border-bottom: 2px solid #999; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+svg { max-width: 100%; height: auto; }
+.note { color: #555; }
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the report needs of a track; the whole of it would be a lot of memory."""
+
+    name: str
+    path: str
+    status: Status | None
+    chosen: Record | None
+    records: tuple[Record, ...]
+
+    @classmethod
+    def of(cls, labelled: Labelled) -> Line:
+        track = labelled.track
+        return cls(track.name, track.path, labelled.status, labelled.chosen, labelled.records)
+
+
+def write_report(path: Path, lines: Sequence[Line], trainable: Collection[str] = SOURCES) -> None:
+    """Write the report, all or nothing.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(render(lines, trainable), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise LabelError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def render(lines: Sequence[Line], trainable: Collection[str] = SOURCES) -> str:
+    """The report as text."""
+    labels = [line.chosen for line in lines if line.chosen is not None]
+    plotted = [record for record in labels if record.verdict in LOOKS]
+    review = sorted(
+        (line for line in lines if line.chosen is not None and line.chosen.verdict in REVIEW),
+        key=lambda line: REVIEW.index(line.chosen.verdict) if line.chosen else 0,
+    )
+    unsettled = [line for line in lines if line.status not in (Status.FOUND, None)]
+    used = {record.source for line in lines for record in line.records}
+    reasons = Counter(objection(line.chosen, trainable) for line in lines)
+    parts = [
+        "<h1>Published tempi against the audio</h1>",
+        f"<p>{_count(lines)}</p>",
+        plot(plotted) if plotted else "<p>No track has both a label and an analysis.</p>",
+        "<h2>To review</h2>",
+        _review(review),
+        "<h2>Keys to review</h2>",
+        _keys([line for line in lines if line.chosen]),
+        "<h2>Without a label</h2>",
+        _unsettled(unsettled),
+        "<h2>What may be trained on</h2>",
+        _training(reasons),
+        "<h2>Sources</h2>",
+        _sources(used),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta http-equiv="Content-Security-Policy"'
+        " content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>Tempo labels</title><style>{STYLE}</style></head><body>"
+        + "\n".join(parts)
+        + "</body></html>\n"
+    )
+
+
+def plot(records: Iterable[Record]) -> str:
+    """SVG: a dot a track, label upwards, estimate to the right, both on logarithmic axes, so that
+    every ratio is a line parallel to the diagonal."""
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE + 190} {SIZE + 14}"'
+        f' width="{SIZE + 190}" height="{SIZE + 14}" role="img"'
+        ' font-family="system-ui, sans-serif" font-size="12">'
+        "<title>Published tempo against estimated tempo</title>"
+        f'<rect width="{SIZE + 190}" height="{SIZE + 14}" fill="#fff"/>'
+    ]
+    left, right, top, bottom = MARGIN, SIZE - 8, 8, SIZE - MARGIN
+    for tick in TICKS:
+        x, y = _x(tick), _y(tick)
+        parts.append(
+            f'<path d="M{x:.1f} {top}V{bottom}M{left} {y:.1f}H{right}" stroke="#eee"/>'
+            f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{tick}</text>'
+            f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{tick}</text>'
+        )
+    for ratio, name in LINES:
+        low, high = max(LOW, LOW / ratio), min(HIGH, HIGH / ratio)
+        style = 'stroke="#666"' if ratio == 1 else 'stroke="#bbb" stroke-dasharray="4 4"'
+        x2, y2 = _x(high), _y(high * ratio)
+        parts.append(
+            f'<path d="M{_x(low):.1f} {_y(low * ratio):.1f}L{x2:.1f} {y2:.1f}" {style}/>'
+            f'<text x="{x2 - 4:.1f}" y="{y2 + 14:.1f}" fill="#777" text-anchor="end">{name}</text>'
+        )
+    counts: Counter[Verdict] = Counter()
+    for record in records:
+        if record.bpm and record.estimate_bpm and record.verdict in LOOKS:
+            counts[record.verdict] += 1
+            colour, shape, _ = LOOKS[record.verdict]
+            told = html.escape(
+                f"{record.artist} - {record.title}: published {record.bpm:g}, "
+                f"estimated {record.estimate_bpm:g}"
+            )
+            mark = _mark(shape, _x(record.estimate_bpm), _y(record.bpm), colour)
+            parts.append(f"<g><title>{told}</title>{mark}</g>")
+    for row, (verdict, (colour, shape, name)) in enumerate(LOOKS.items()):
+        y = top + 14 + 22 * row
+        parts.append(
+            _mark(shape, SIZE + 12, y, colour)
+            + f'<text x="{SIZE + 24}" y="{y + 4}">{name} ({counts[verdict]})</text>'
+        )
+    middle = (left + right) / 2
+    parts.append(
+        f'<text x="{middle}" y="{bottom + 40}" text-anchor="middle">estimate from the audio [BPM]'
+        f'</text><text transform="translate(14 {(top + bottom) / 2}) rotate(-90)"'
+        ' text-anchor="middle">published [BPM]</text></svg>'
+    )
+    return "".join(parts)
+
+
+def _x(bpm: float) -> float:
+    return MARGIN + _share(bpm) * (SIZE - 8 - MARGIN)
+
+
+def _y(bpm: float) -> float:
+    return SIZE - MARGIN - _share(bpm) * (SIZE - MARGIN - 8)
+
+
+def _share(bpm: float) -> float:
+    return math.log(min(HIGH, max(LOW, bpm)) / LOW) / math.log(HIGH / LOW)
+
+
+def _mark(shape: str, x: float, y: float, colour: str) -> str:
+    paths = {
+        "square": f"M{x - 4:.1f} {y - 4:.1f}h8v8h-8z",
+        "diamond": f"M{x:.1f} {y - 5.5:.1f}l5.5 5.5l-5.5 5.5l-5.5 -5.5z",
+        "triangle": f"M{x:.1f} {y - 5:.1f}l5 9h-10z",
+        "cross": f"M{x - 4:.1f} {y - 4:.1f}l8 8m0 -8l-8 8",
+    }
+    if shape == "circle":
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}" fill-opacity=".75"/>'
+    if shape == "cross":
+        return f'<path d="{paths[shape]}" stroke="{colour}" stroke-width="2.5" fill="none"/>'
+    return f'<path d="{paths[shape]}" fill="{colour}" fill-opacity=".8"/>'
+
+
+def _count(lines: Sequence[Line]) -> str:
+    statuses = Counter(line.status for line in lines)
+    verdicts = Counter(line.chosen.verdict for line in lines if line.chosen)
+    told = [f"{statuses[s]} {s.value.replace('_', ' ')}" for s in Status if statuses[s]]
+    if statuses[None]:
+        told.append(f"{statuses[None]} not asked yet")
+    said = [f"{verdicts[v]} {v.value.replace('_', ' ')}" for v in Verdict if verdicts[v]]
+    return f"{len(lines)} tracks: {', '.join(told)}. Of the labels: {', '.join(said) or 'none'}."
+
+
+def _review(lines: Sequence[Line]) -> str:
+    if not lines:
+        return "<p>Nothing: every label that could be checked agrees with the audio.</p>"
+    rows = []
+    for line in lines:
+        record = line.chosen
+        if record is None:
+            continue
+        others = ", ".join(
+            f"{other.source} {other.bpm:g}"
+            for other in line.records
+            if other is not record and other.status is Status.FOUND and other.bpm
+        )
+        rows.append(
+            (
+                record.verdict.value,
+                line.name,
+                f"{record.raw_bpm or ''}",
+                f"{record.estimate_bpm or 0:g}",
+                _link(record),
+                f"{record.match_artist} - {record.match_title}",
+                others,
+            )
+        )
+    note = (
+        '<p class="note">Both sides err: listen before you correct. Half or double is usually a '
+        "matter of how one counts; another tempo altogether usually is another recording.</p>"
+    )
+    return note + _table(
+        ("verdict", "track", "published", "audio", "source", "as", "others say"), rows, (2, 3)
+    )
+
+
+def _keys(lines: Sequence[Line]) -> str:
+    wrong = [
+        line.chosen
+        for line in lines
+        if line.chosen and line.chosen.key_verdict not in (KeyVerdict.SAME, KeyVerdict.NO_ESTIMATE)
+    ]
+    if not wrong:
+        return "<p>None.</p>"
+    rows = [
+        (
+            record.key_verdict.value,
+            f"{record.artist} - {record.title}",
+            record.raw_key or "",
+            record.estimate_key or "",
+            _link(record),
+        )
+        for record in wrong
+    ]
+    return _table(("verdict", "track", "published", "audio", "source"), rows)
+
+
+def _unsettled(lines: Sequence[Line]) -> str:
+    if not lines:
+        return "<p>None.</p>"
+    rows = [
+        (
+            line.status.value.replace("_", " ") if line.status else "",
+            line.name,
+            "; ".join(f"{record.source}: {record.message}" for record in line.records),
+        )
+        for line in lines
+    ]
+    return _table(("status", "track", "why"), rows)
+
+
+def _training(reasons: Counter[str]) -> str:
+    rows = [(str(count), reason or "may be used") for reason, count in reasons.most_common()]
+    note = (
+        '<p class="note">A label counts if the audio agrees with it and its source\'s licence '
+        "allows it; the configuration can name further sources.</p>"
+    )
+    return note + _table(("tracks", ""), rows, (0,))
+
+
+def _sources(names: Collection[str]) -> str:
+    rows = []
+    for name in ABOUT:
+        if name in names:
+            about = ABOUT[name]
+            link = (
+                'BPM and key data by <a href="https://getsongbpm.com">GetSongBPM</a>'
+                if name == "getsongbpm"
+                else ""
+            )
+            rows.append((name, Markup(link or html.escape(about.title)), about.licence))
+    return _table(("source", "", "licence of the values"), rows)
+
+
+class Markup(str):
+    """Text that is HTML already, made here and not by a site."""
+
+
+def _link(record: Record) -> Markup:
+    """The source as a link to its page, if it has one that is safe to follow."""
+    name = html.escape(record.source)
+    if not record.url.startswith(("http://", "https://")):
+        return Markup(name)
+    return Markup(f'<a href="{html.escape(record.url)}" rel="noreferrer nofollow">{name}</a>')
+
+
+def _table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collection[int] = ()
+) -> str:
+    def cell(column: int, value: str) -> str:
+        text = value if isinstance(value, Markup) else html.escape(value)
+        return f'<td class="number">{text}</td>' if column in numbers else f"<td>{text}</td>"
+
+    top = "".join(f"<th>{html.escape(name)}</th>" for name in head)
+    body = "".join(
+        "<tr>" + "".join(cell(column, value) for column, value in enumerate(row)) + "</tr>\n"
+        for row in rows
+    )
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,0 +1,78 @@
+"""What the parsers share: HTML as a tree, JSON as plain values, texts as numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from bs4 import BeautifulSoup, Tag
+
+from ..http import SourceError
+from ..record import Status, printable
+
+MAX_TAGS = 20_000  # of a page; real ones have some thousands, and time grows faster than they do
+_CLOCK = re.compile(r"^(?:(\d{1,2}):)?(\d{1,3}):(\d{2})$")
+
+
+def tree(html: str) -> BeautifulSoup:
+    """Parse HTML, however broken.
+
+    Raises
+    ------
+    SourceError
+        If it is built to be unreadable.
+    """
+    if html.count("<") > MAX_TAGS:
+        raise SourceError(Status.PARSE_ERROR, f"sends a page of more than {MAX_TAGS} elements")
+    try:
+        return BeautifulSoup(html, "html.parser")
+    except (RecursionError, AssertionError, ValueError) as error:
+        raise SourceError(Status.PARSE_ERROR, "sends a page that cannot be read") from error
+
+
+def text_of(tag: Tag | None) -> str:
+    """The text of an element as one line; empty if there is no element."""
+    return "" if tag is None else printable(tag.get_text(" "))
+
+
+def read_json(text: str) -> Any:
+    """Parse JSON.
+
+    Raises
+    ------
+    SourceError
+        If it is none.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(Status.PARSE_ERROR, "sends JSON that cannot be read") from error
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A JSON object, or an empty one if it is something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects in a JSON array, none if it is something else."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def string(value: Any) -> str:
+    """A JSON string or number as one line of text, empty for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return ""
+    return printable(str(value))
+
+
+def seconds(value: Any) -> float | None:
+    """A duration, as a number of seconds or as `3:45`; None for anything else and for 0."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value) if 0 < value < 1e6 else None
+    clock = _CLOCK.match(value.strip()) if isinstance(value, str) else None
+    if clock is None:
+        return None
+    hours, minutes, rest = (int(group or 0) for group in clock.groups())
+    return float(3600 * hours + 60 * minutes + rest) or None

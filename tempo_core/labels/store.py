@@ -1,0 +1,151 @@
+"""What has been said about which track: one SQLite file, one row an answer, no row ever changed
+but for the audio's opinion of it.
+
+Asking again adds a row, so the raw values of earlier answers stay for ever. Each row is written in
+a transaction of its own: whatever stops the process, what was found before it is kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_type_hints
+
+from ..errors import LabelError
+from .record import KeyVerdict, Record, Status, Verdict
+
+LAYOUT = 1  # raised whenever a reader of the previous layout would misread the file
+_FIELDS = tuple(field.name for field in dataclasses.fields(Record))
+_ENUMS = {"status": Status, "verdict": Verdict, "key_verdict": KeyVerdict}
+_OPINION = ("path", "estimate_bpm", "estimate_key", "verdict", "key_verdict")
+
+
+class Store:
+    """The labels in a file. Use as a context manager, from one thread.
+
+    Parameters
+    ----------
+    path
+        Made where it is missing, with its folder.
+    read_only
+        Change nothing; a missing file is an empty store.
+
+    Raises
+    ------
+    LabelError
+        If the file cannot be opened or is something else.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        try:
+            if read_only:
+                uri = f"{path.absolute().as_uri()}?mode=ro" if path.exists() else ":memory:"
+                self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+            self._prepare(read_only and path.exists())
+            if not read_only:
+                # Each row is whole or absent after a crash, without waiting for the disk each time.
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = NORMAL")
+        except (OSError, sqlite3.Error) as error:
+            raise LabelError(f"{path}: is not a usable label store ({error})") from error
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def current(self, track: str) -> dict[str, Record]:
+        """The newest record of each source for a track, by the source's name."""
+        rows = self._db.execute(
+            f"SELECT {', '.join(_FIELDS)} FROM labels WHERE track = ? ORDER BY id", (track,)
+        )
+        return {record.source: record for record in map(_record, rows)}
+
+    def add(self, record: Record) -> None:
+        """Keep a record, for good.
+
+        Raises
+        ------
+        LabelError
+            If it cannot be written, for want of space for example.
+        """
+        names, marks = ", ".join(_FIELDS), ", ".join("?" * len(_FIELDS))
+        self._write(f"INSERT INTO labels ({names}) VALUES ({marks})", _values(record, _FIELDS))
+
+    def update(self, record: Record) -> None:
+        """Note what the audio says now, and where the file is now, in the newest such record."""
+        changes = ", ".join(f"{name} = ?" for name in _OPINION)
+        self._write(
+            f"UPDATE labels SET {changes} WHERE id ="
+            " (SELECT max(id) FROM labels WHERE track = ? AND source = ?)",
+            [*_values(record, _OPINION), record.track, record.source],
+        )
+
+    def __iter__(self) -> Iterator[Record]:
+        """Every record ever kept, oldest first."""
+        rows = self._db.execute(f"SELECT {', '.join(_FIELDS)} FROM labels ORDER BY id")
+        return map(_record, rows)
+
+    def __len__(self) -> int:
+        return int(self._db.execute("SELECT count(*) FROM labels").fetchone()[0])
+
+    def _write(self, statement: str, values: Iterable[Any]) -> None:
+        try:
+            self._db.execute(statement, tuple(values))
+        except sqlite3.Error as error:
+            raise LabelError(f"{self.path}: cannot be written ({error})") from error
+
+    def _prepare(self, exists: bool) -> None:
+        (layout,) = self._db.execute("PRAGMA user_version").fetchone()
+        if layout not in (0, LAYOUT) or (exists and layout == 0):
+            raise LabelError(
+                f"{self.path}: layout {layout}, this version reads {LAYOUT}; give another path"
+            )
+        if layout:
+            return
+        if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise LabelError(f"{self.path}: is another program's database; give another path")
+        columns = ", ".join(f"{name} {_sql_type(name)}" for name in _FIELDS)
+        self._db.executescript(
+            f"BEGIN; CREATE TABLE labels (id INTEGER PRIMARY KEY, {columns});"
+            "CREATE INDEX labels_track ON labels (track);"
+            f"PRAGMA user_version = {LAYOUT}; COMMIT;"
+        )
+
+
+_HINTS = get_type_hints(Record)
+
+
+def _sql_type(name: str) -> str:
+    hint = _HINTS[name]
+    kinds = hint.__args__ if isinstance(hint, UnionType) else (hint,)
+    return "REAL" if float in kinds else "INTEGER" if int in kinds else "TEXT"
+
+
+def _values(record: Record, names: Iterable[str]) -> list[Any]:
+    values = []
+    for name in names:
+        value = getattr(record, name)
+        if name in _ENUMS:
+            value = value.value
+        elif name == "scores":
+            value = json.dumps(dict(value), sort_keys=True)
+        values.append(value)
+    return values
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    values = dict(zip(_FIELDS, row, strict=True))
+    for name, kind in _ENUMS.items():
+        values[name] = kind(values[name])
+    values["scores"] = json.loads(values["scores"])
+    return Record(**values)

@@ -1,0 +1,71 @@
+"""What people are told: one line a track, one for a whole run."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from .lookup import Labelled, Run
+from .record import Status, Verdict
+
+_SAYS = {
+    Verdict.AGREE: "the audio agrees ({:g})",
+    Verdict.OCTAVE: "an octave off the audio's {:g}",
+    Verdict.TRIPLE: "a factor of three off the audio's {:g}",
+    Verdict.METER: "3:2 or 4:3 of the audio's {:g}",
+    Verdict.CONFLICT: "in conflict with the audio's {:g}",
+}
+
+
+def describe(labelled: Labelled) -> str:
+    """A track and what became of it."""
+    name, chosen = labelled.track.name, labelled.chosen
+    if chosen is not None and chosen.bpm:
+        key = f", {chosen.key}" if chosen.key else ""
+        says = _SAYS.get(chosen.verdict, "not analysed yet").format(chosen.estimate_bpm or 0)
+        return f"{name}: {chosen.bpm:g} BPM{key} ({chosen.source}), {says}"
+    told = [f"{record.source}: {record.message}" for record in labelled.records if record.message]
+    told += [f"{source}: left for the next run" for source in labelled.left]
+    status = "left" if labelled.status is None else labelled.status.value.replace("_", " ")
+    return f"{name}: {status} ({'; '.join(told)})" if told else f"{name}: {status}"
+
+
+class Tally:
+    """Counts a run's tracks by what became of them."""
+
+    def __init__(self) -> None:
+        self.statuses: Counter[Status | None] = Counter()
+        self.verdicts: Counter[Verdict] = Counter()
+        self.known = 0  # nothing had to be asked
+        self.left = 0  # something could not be asked
+        self.failed = 0
+
+    def add(self, labelled: Labelled) -> None:
+        """Count one more track."""
+        self.statuses[labelled.status] += 1
+        if labelled.chosen is not None:
+            self.verdicts[labelled.chosen.verdict] += 1
+        self.known += not labelled.asked and not labelled.left
+        self.left += bool(labelled.left)
+        self.failed += bool(labelled.failures)
+
+    def summary(self, run: Run) -> str:
+        """All of it in one line."""
+        n_tracks = self.statuses.total()
+        found = f"{self.statuses[Status.FOUND]} found"
+        said = [f"{self.verdicts[v]} {v.value.replace('_', ' ')}" for v in Verdict]
+        said = [text for text in said if not text.startswith("0 ")]
+        parts = [f"{found} ({', '.join(said)})" if said else found]
+        parts += [
+            f"{self.statuses[status]} {status.value.replace('_', ' ')}"
+            for status in Status
+            if status is not Status.FOUND and self.statuses[status]
+        ]
+        tail = [_count(run.n_requests, "request"), f"{self.known} known before"]
+        if self.left:
+            why = "the requests are spent" if run.spent else "see above"
+            tail.append(f"{self.left} left for the next run ({why})")
+        return f"{_count(n_tracks, 'track')}: {', '.join(parts)}; {', '.join(tail)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,250 @@
+"""Titles and artist names taken apart: what a song is called, and which version of it this is.
+
+`Rude (Zedd Remix) [feat. MAGIC!] - 2014 Remaster` is the song `rude` in the version `remix zedd`;
+a remaster is the same recording, and the guest is one more artist.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_LETTERS = str.maketrans(
+    {
+        "♯": "#", "♭": "b", "&": " and ", "×": " x ", "’": "'", "‘": "'", "`": "'", "´": "'",
+        "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d",
+    }
+)  # fmt: skip
+_BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]")
+_DASH = re.compile(r"\s+[-–—]\s+")
+_GUESTS = re.compile(r"(?:^|\s)(?:feat(?:uring|\.)?|ft\.?)\s+(.+)$", re.IGNORECASE)
+_WITH = re.compile(r"^(?:with|w/)\s+(.+)$", re.IGNORECASE)
+_BETWEEN_ARTISTS = re.compile(
+    r"\s*[,;/+&×]\s*|\s+(?:feat(?:uring|\.)?|ft\.?|with|and|x|vs\.?)\s+", re.IGNORECASE
+)
+
+# Words that name the same recording in another edition.
+_NEUTRAL = frozenset(
+    "album anniversary audio bonus clean deluxe digital edit edition explicit extended full hd hq"
+    " inch length lp lyric lyrics main mono music official original radio release single"
+    " soundtrack standard stereo the track uncensored uncut version video".split()
+)
+_REMASTER = re.compile(r"\bre ?master(ed|ing)?\b|\bsoundtrack\b|^from\b|\bbonus track\b")
+# Words that name a mix, and those before them that do not make it another one.
+_MIX = re.compile(
+    r"\b(remix|rmx|mix|rework|re ?edit|refix|bootleg|flip|vip|dub|edit|version|ver)\b"
+)
+_MIX_NAME = re.compile(r"\b(remix|rmx|mix|rework|re ?edit|refix|bootleg|flip|edit|version|ver)\b")
+_MIX_NEUTRAL = _NEUTRAL | {"7", "12", "long", "short", "us", "uk"}
+# Kinds of version, each with what gives it away in normalised words. Two different kinds are two
+# recordings, or one at two speeds.
+_KINDS = (
+    ("sped", r"\b(sped|speed) up\b|\bnightcore\b|\bfaster\b|\bspeed edit\b"),
+    ("slowed", r"\bslowed\b|\bdaycore\b|\bscrewed\b|\bslow (version|reverb)\b|^reverb$"),
+    ("pitched", r"\b8d\b|\bpitched\b|\b(432|440|528) ?hz\b"),
+    (
+        "karaoke",
+        r"\bkaraoke\b|\btribute\b|\bcover$|\bcover version\b|^cover of\b|\bin the style of\b"
+        r"|\bmade famous\b|\boriginally performed\b|\bbacking track\b|\bsing ?along\b",
+    ),
+    (
+        "live",
+        r"^live\b|\blive$|\blive (at|in|from|on|version|session|sessions|recording|acoustic)\b"
+        r"|\bunplugged\b|\bin concert\b|\bsessions?$|\b(bbc|peel) session",
+    ),
+    ("acoustic", r"\bacoustic\b|\bunplugged\b|\bstripped\b"),
+    ("instrumental", r"\binstrumental\b"),
+    ("acapella", r"\ba ?cap?pella\b"),
+    ("demo", r"^demo\b|\bdemo$|\bdemo version\b|\brough mix\b"),
+    ("reprise", r"\breprise\b"),
+    ("intro", r"^intro\b|\bintro$"),
+    ("outro", r"^outro\b|\boutro$"),
+    ("interlude", r"\binterlude\b|\bskit\b"),
+    ("mixed", r"^mixed$|\bmix cut\b|\bdj mix\b|\bcontinuous mix\b|\bmegamix\b|\bmedley\b"),
+    ("mashup", r"\bmash ?up\b"),
+    ("take", r"\btake \d+\b|\balternat(e|ive) (take|version|mix)\b|\bout ?take\b|\brehearsal\b"),
+    ("rerecorded", r"\bre ?record(ed|ing)\b|\b[a-z]+s version$"),
+    ("arranged", r"\bpiano\b|\borchestra(l)?\b|\bsymphonic\b|\blullaby\b|\b8 bit\b|\blo ?fi\b"),
+)
+_KIND_PATTERNS = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
+# What may be left over of a live version without naming the concert.
+_PLACELESS = frozenset(
+    "live version at in from on the a session sessions recording recorded acoustic unplugged"
+    " concert of and remastered remaster".split()
+)
+# Only these kinds, said of an album, hold for each track on it.
+_ALBUM_KINDS = ("live", "karaoke", "sped", "slowed", "mixed", "acoustic", "instrumental")
+_UNBRACKETED = re.compile(r"\s(remix|karaoke|instrumental|nightcore|acapella|sped up|slowed)$")
+
+_SAME_WORD = {"pt": "part", "pts": "parts", "vol": "volume", "n": "and", "nr": "number"}
+_COUNTED = frozenset("part parts volume number chapter act book movement side episode".split())
+_COUNT = {word: n for n, word in enumerate("one two three four five six seven eight".split(), 1)}
+_ROMAN = {
+    word: n for n, word in enumerate("i ii iii iv v vi vii viii ix x xi xii xiii xiv xv".split(), 1)
+}
+_GENERIC = frozenset(("various", "various artists", "unknown", "unknown artist", "friends", "dj"))
+
+
+@dataclass(frozen=True)
+class Version:
+    """One respect in which a recording is not the usual one: its kind, and words that name it."""
+
+    kind: str
+    words: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Title:
+    """`core` is the normalised song title without editions, versions and guests."""
+
+    core: str
+    versions: tuple[Version, ...] = ()
+    numerals: tuple[int, ...] = ()
+    guests: tuple[str, ...] = ()
+
+
+def normalise(text: str) -> str:
+    """Letters and digits only, lower case, no accents, words with one space between them.
+
+    A text without any letter or digit (`+`, `???`) stays as it is.
+    """
+    text = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    text = "".join(
+        c for c in text if not unicodedata.combining(c) and unicodedata.category(c) != "Cf"
+    ).casefold()
+    # A$AP, P!nk, Ke$ha
+    text = re.sub(r"(?<=\w)\$(?=\w)", "s", re.sub(r"(?<=\w)!(?=\w)", "i", text))
+    text = re.sub(r"(?<=[^\W\d])\.(?=[^\W\d]\b)", "", text.replace("'", ""))  # R.E.M.
+    words = re.findall(r"[^\W_]+", text)
+    plain = " ".join(_SAME_WORD.get(word, word) for word in words) or " ".join(text.split())
+    return unicodedata.normalize("NFC", plain)
+
+
+def parse_title(text: str) -> Title:
+    """Take a title apart; see `Title`."""
+    versions: list[Version] = []
+    guests: list[str] = []
+
+    def consume(segment: str) -> bool:
+        """Whether a segment says something about the recording instead of naming the song."""
+        found = _GUESTS.search(segment) or _WITH.match(segment)
+        if found:
+            guests.append(found[1])
+            segment = segment[: found.start()]
+            if not segment.strip():
+                return True
+        parts = [classify(part) for part in re.split(r"\s*[/;|]\s*", segment)]
+        known = [part for part in parts if part is not None]
+        named = [version for part in known for version in part]
+        if len(known) < len(parts):
+            if not any(version.kind == "live" for version in named):
+                return False
+            named = classify(segment) or []  # the rest is where and when: `Live at X / July 1986`
+        versions.extend(named)
+        return True
+
+    rest = text
+    while True:
+        bracket = _BRACKETS.search(rest)
+        if bracket is None:
+            break
+        inside = bracket[1]
+        # Round signs instead of brackets, so that what belongs to the title is not found again.
+        kept = "" if consume(inside) else f" {inside} "
+        rest = rest[: bracket.start()] + " " + kept.strip() + " " + rest[bracket.end() :]
+    first, *segments = _DASH.split(rest.strip())
+    first = " ".join([first, *(segment for segment in segments if not consume(segment))])
+    guest = _GUESTS.search(first)
+    if guest and guest.start() > 0:
+        guests.append(guest[1])
+        first = first[: guest.start()]
+    words = normalise(first) or normalise(text)
+    bare = _UNBRACKETED.search(words)
+    if bare:
+        versions.extend(classify(bare[1]) or ())
+        words = words[: bare.start()]
+    words = _count(words)
+    numerals = tuple(int(word) for word in words.split() if word.isdecimal() and len(word) < 9)
+    return Title(words, tuple(dict.fromkeys(versions)), numerals, tuple(guests))
+
+
+def classify(segment: str) -> list[Version] | None:
+    """Versions that a bracket or a suffix names: none for an edition of the same recording.
+
+    None if it is neither, that is, a part of the song's title.
+    """
+    words = normalise(segment)
+    if not words:
+        return []
+    versions = []
+    for kind, pattern in _KIND_PATTERNS:
+        if pattern.search(words):
+            place = frozenset(words.split()) - _PLACELESS if kind == "live" else frozenset()
+            versions.append(Version(kind, frozenset(w for w in place if len(w) > 1)))
+    if versions:
+        return versions
+    if _REMASTER.search(words):
+        return []
+    if _MIX.search(words):
+        name = frozenset(_MIX_NAME.sub(" ", words).split()) - _MIX_NEUTRAL
+        name = frozenset(word for word in name if not re.fullmatch(r"(19|20)\d\d", word))
+        strong = re.search(r"\b(remix|rmx|rework|refix|bootleg|flip|vip|dub|re ?edit)\b", words)
+        return [Version("remix", name)] if name or strong or words == "mix" else []
+    return [] if set(words.split()) <= _NEUTRAL else None
+
+
+def album_versions(album: str) -> tuple[Version, ...]:
+    """Versions that an album's title says of all its tracks: `Live at Leeds`, `MTV Unplugged`."""
+    found = [*parse_title(album).versions]
+    words = normalise(album)
+    if re.search(r"^live (at|in|from)\b|\blive (at|in|from)\b|\bunplugged\b|\bkaraoke\b", words):
+        found += classify(album) or []
+    return tuple(dict.fromkeys(Version(v.kind, v.words) for v in found if v.kind in _ALBUM_KINDS))
+
+
+def artist_names(names: Iterable[str]) -> frozenset[str]:
+    """Normalised names of everybody in a list of artists, whole names and their parts.
+
+    `Simon & Garfunkel` is one act and `Drake & Rihanna` are two; who knows both ways of reading
+    finds the common one.
+    """
+    found = set()
+    for name in names:
+        parts = _BETWEEN_ARTISTS.split(name)
+        for part in (name, *(part for part in parts if len(part) > 2)):
+            plain = normalise(part).removeprefix("the ")
+            if plain and plain not in _GENERIC:
+                found.add(plain)
+    return frozenset(found)
+
+
+def main_artist(name: str) -> str:
+    """The first of the artists in a credit, as written."""
+    first, *_ = re.split(r"\s*[,;]\s*|\s+(?:feat\.?|ft\.?|featuring|vs\.?)\s+", name)
+    return first.strip() or name
+
+
+def artist_versions(names: Iterable[str]) -> tuple[Version, ...]:
+    """`karaoke` for those who only play what others recorded."""
+    words = " ".join(normalise(name) for name in names)
+    pattern = r"\bkaraoke\b|\btribute\b|\bcover band\b|\bmade famous\b|\bbacking tracks?\b"
+    return (Version("karaoke"),) if re.search(pattern, words) else ()
+
+
+def _count(words: str) -> str:
+    """Write numbers as digits: `part two`, `volume ii` and a final `iii` are meant as numbers."""
+    tokens = words.split(" ")
+    for i, token in enumerate(tokens):
+        after = i > 0 and tokens[i - 1] in _COUNTED
+        value = None
+        if token.isdecimal():
+            value = int(token)
+        elif after:
+            value = _COUNT.get(token, _ROMAN.get(token))
+        elif i > 0 and len(token) > 1:
+            value = _ROMAN.get(token)
+        if value is not None:
+            tokens[i] = str(value)
+    return " ".join(tokens)

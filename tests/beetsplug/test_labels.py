@@ -1,0 +1,410 @@
+"""`beet tempo-labels`: what it asks, keeps, writes, prints and returns."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mutagen
+import pytest
+from beets.library import Item
+from mediafile import MediaFile
+
+from beetsplug.tempo.labelling import estimate_of
+from tempo_core.labels.demo_site import DemoSite, Entry
+from tempo_core.labels.store import Store
+
+from ..conftest import MakeAudio
+from .conftest import Beet
+
+SONGS = {"Right": 126.0, "Half": 98.0, "Wrong": 110.0, "Missing": 120.0}
+Fields = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def site() -> Iterator[DemoSite]:
+    """It knows three of the four songs: one right, one at half its tempo, one altogether wrong."""
+    published = {"Right": (126, "A Minor"), "Half": (49, "C Major"), "Wrong": (137, "")}
+    entries = [
+        Entry(title, "Singer", bpm, key, duration=200)
+        for title, (bpm, key) in published.items()
+    ]  # fmt: skip
+    with DemoSite(entries) as running:
+        running.retry_after = 0
+        yield running
+
+
+@pytest.fixture
+def labelled(beet: Beet, site: DemoSite, make_audio: MakeAudio) -> Beet:
+    """A library of four analysed songs whose labels come from the site."""
+    path = make_audio("a.flac", duration=8)
+    beet.add()
+    library = beet.library
+    for title, bpm in SONGS.items():
+        song = path.with_stem(title)
+        song.write_bytes(path.read_bytes())
+        media = MediaFile(song)
+        media.update({"title": title, "artist": "Singer"})
+        media.save()
+        item = Item.from_path(str(song).encode())
+        item.update(
+            {
+                "length": 200.4, "bpm": int(bpm), "tempo_bpm": bpm + 0.02,
+                "tempo_source": "model:x@01234567", "tempo_paces": f"{bpm:g}:0.99",
+            }
+        )  # fmt: skip
+        item.mtime = item.current_mtime()
+        library.add(item)
+    path.unlink()
+    beet.configure(tempo={"sources": ["musicstax"], "labels": {"interval": 0, "urls": site.urls}})
+    return beet
+
+
+def fields(beet: Beet, title: str) -> dict[str, Any]:
+    item = beet.item(f"title:{title}")
+    return {
+        name.removeprefix("tempo_label_"): item[name]
+        for name in item
+        if name.startswith("tempo_label_")
+    }
+
+
+def test_labels_are_found_kept_and_compared(labelled: Beet, site: DemoSite) -> None:
+    run = labelled("tempo-labels")
+    assert run.code == 0, run.err
+    *lines, summary = run.out.splitlines()
+    assert lines == [
+        "Singer - Right: 126 BPM, Am (musicstax), the audio agrees (126.02)",
+        "Singer - Half: 49 BPM, C (musicstax), an octave off the audio's 98.02",
+        "Singer - Wrong: 137 BPM (musicstax), in conflict with the audio's 110.02",
+        lines[3],
+    ]
+    assert lines[3].startswith("Singer - Missing: not found (musicstax: ")
+    assert re.fullmatch(
+        r"tempo-labels: 4 tracks: 3 found \(1 agree, 1 octave, 1 conflict\), 1 not found; "
+        r"\d+ requests, 0 known before",
+        summary,
+    )
+    right = fields(labelled, "Right")
+    assert right.pop("url").startswith(f"{site.url}/musicstax/track/right/")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", right.pop("date"))
+    assert right == {
+        "bpm": 126.0, "key": "Am", "source": "musicstax", "status": "found", "verdict": "agree",
+    }  # fmt: skip
+    assert fields(labelled, "Missing") == {"status": "not_found"}
+    for query, titles in {
+        "tempo_label_verdict:octave": "Half",
+        "tempo_label_verdict:conflict": "Wrong",
+        "tempo_label_status:not_found": "Missing",
+        "tempo_label_bpm:126": "Right",
+    }.items():
+        assert labelled("ls", "-f", "$title", query).out.split() == [titles]
+
+
+def test_nothing_of_the_users_is_touched(labelled: Beet) -> None:
+    items = {item.title: (item.bpm, item.initial_key, item.mtime) for item in labelled.items()}
+    files = {item.title: item.filepath.read_bytes() for item in labelled.items()}
+    labelled("tempo-labels", "-w")
+    assert {i.title: (i.bpm, i.initial_key, i.mtime) for i in labelled.items()} == items
+    assert {i.title: i.filepath.read_bytes() for i in labelled.items()} == files
+    assert labelled("update").out == ""
+
+
+def test_a_second_run_asks_nothing(labelled: Beet, site: DemoSite) -> None:
+    labelled("tempo-labels")
+    n_hits = len(site.hits)
+    run = labelled("tempo-labels")
+    assert len(site.hits) == n_hits
+    assert "0 requests, 4 known before" in run.out
+    item = labelled.item("title:Right")
+    item.tempo_bpm = 63.01
+    item.store()
+    labelled("tempo-labels", "title:Right")
+    assert fields(labelled, "Right")["verdict"] == "octave"
+    assert len(site.hits) == n_hits
+
+
+def test_a_track_that_was_not_analysed_has_no_verdict(labelled: Beet) -> None:
+    item = labelled.item("title:Right")
+    for name in ("tempo_bpm", "tempo_source", "tempo_paces"):
+        del item[name]
+    item.store()
+    run = labelled("tempo-labels", "title:Right")
+    assert "126 BPM, Am (musicstax), not analysed yet" in run.out
+    assert fields(labelled, "Right")["verdict"] == "no_estimate"
+
+
+@pytest.mark.parametrize("option", ["-p", "--pretend"])
+def test_pretending_asks_and_writes_nothing(option: str, labelled: Beet, site: DemoSite) -> None:
+    before = labelled.database.read_bytes()
+    run = labelled("tempo-labels", option)
+    assert run.out.splitlines() == [
+        *(f"Singer - {t}: would ask musicstax for 'Singer {t}'" for t in SONGS),
+        "tempo-labels: would have: 4 of 4 tracks looked up",
+    ]
+    assert (run.code, site.hits) == (0, [])
+    assert labelled.database.read_bytes() == before
+    assert not list(labelled.database.parent.glob("labels*"))
+    labelled("tempo-labels", "title:Right")
+    assert "3 of 4 tracks" in labelled("tempo-labels", option).out
+
+
+def test_failures_are_lines_and_the_exit_status(labelled: Beet, site: DemoSite) -> None:
+    site.entries[6] = dataclasses.replace(site.entries[6], trouble="redesigned")
+    assert site.entries[6].title == "Half"
+    path = labelled.item("title:Half").filepath
+    run = labelled("tempo-labels", "-q")
+    assert (run.code, run.out) == (1, "")
+    lines = run.err.splitlines()
+    assert lines[0] == f"tempo: {path}: musicstax: the track's page has another layout"
+    assert lines[1].startswith("error: 4 tracks: 2 found (1 agree, 1 conflict), 1 not found, 1 par")
+    assert fields(labelled, "Half") == {"status": "parse_error"}
+    # It is settled: asking the same again would give the same.
+    again = labelled("tempo-labels")
+    assert again.code == 0
+    assert "0 requests" in again.out
+    site.entries[6] = dataclasses.replace(site.entries[6], trouble="")
+    labelled("tempo-labels", "-f", "title:Half")
+    assert fields(labelled, "Half")["verdict"] == "octave"
+
+
+def test_a_site_that_blocks_is_one_message(labelled: Beet, site: DemoSite) -> None:
+    site.entries[6] = dataclasses.replace(site.entries[6], trouble="blocked")
+    run = labelled("tempo-labels")
+    assert run.code == 1
+    host = site.url.removeprefix("http://")
+    message = f"{host} is not asked any more: it answers programs with a challenge"
+    assert run.err.splitlines()[0] == f"tempo: {message}"
+    assert run.err.splitlines()[-1].endswith("2 left for the next run (see above)")
+    assert "Traceback" not in run.err
+    assert fields(labelled, "Right")["verdict"] == "agree"
+    assert fields(labelled, "Half") == {"status": "blocked"}
+    assert fields(labelled, "Missing") == {}
+    n_hits = len(site.hits)
+    site.blocking = False
+    site.entries[6] = dataclasses.replace(site.entries[6], trouble="")
+    assert labelled("tempo-labels").code == 0
+    assert fields(labelled, "Half")["status"] == "found"
+    assert len(site.hits) > n_hits
+
+
+def test_the_number_of_requests_can_be_limited(labelled: Beet, site: DemoSite) -> None:
+    run = labelled("tempo-labels", "--max-requests", "4")
+    assert run.code == 0
+    assert len(site.hits) == 4
+    assert "left for the next run (the requests are spent)" in run.out
+    assert labelled("tempo-labels").code == 0
+    assert fields(labelled, "Wrong")["status"] == "found"
+
+
+def test_tags_are_labels_unless_the_plugin_wrote_them(labelled: Beet) -> None:
+    labelled.configure(tempo={"sources": ["tags"]})
+    run = labelled("tempo-labels")
+    assert "0 found" in run.out  # `bpm` is the model's own everywhere
+    item = labelled.item("title:Half")
+    file = mutagen.File(item.filepath)
+    file["bpm"], file["initialkey"] = "49.2", "8A"
+    file.save()
+    item.update({"bpm": 49, "tempo_bpm": 49.01, "tempo_source": "tag"})
+    item.store()
+    for _ in range(2):
+        labelled("tempo-labels")
+        half = fields(labelled, "Half")
+        assert (half["bpm"], half["key"], half["source"]) == (49.2, "Am", "tags")
+        assert half["verdict"] == "octave"  # the paces say 98, whatever was kept
+    with Store(labelled.database.parent / "labels.db") as store:
+        assert len(store) == 1  # read twice, kept once
+
+
+@pytest.mark.parametrize(
+    ("changes", "tempo"),
+    [
+        ({"tempo_bpm": 127.98, "tempo_source": "model:x@1", "tempo_paces": "64:0.9"}, 127.98),
+        ({"tempo_bpm": 63.99, "tempo_source": "tag", "tempo_paces": "128:0.97 64:0.7"}, 128.0),
+        ({"tempo_bpm": 63.99, "tempo_source": "manual", "tempo_paces": "nonsense"}, None),
+        ({}, None),
+    ],
+)
+def test_only_the_audio_is_a_witness(changes: dict[str, Any], tempo: float | None) -> None:
+    assert estimate_of(Item(**changes)) == tempo
+
+
+def _forget_analysis(beet: Beet) -> None:
+    library = beet.library
+    for item in library.items():
+        for name in ("tempo_bpm", "tempo_source", "tempo_paces"):
+            del item[name]
+        item.bpm = 0
+        item.mtime = item.current_mtime()
+        item.store()
+
+
+def test_applying_fills_what_is_empty(labelled: Beet) -> None:
+    _forget_analysis(labelled)
+    labelled("tempo-labels")
+    assert {item.bpm for item in labelled.items()} == {0}
+    labelled("tempo-labels", "--apply", "title:Right")
+    right = labelled.item("title:Right")
+    assert (right.bpm, right.initial_key, right.tempo_source) == (126, "Am", "label:musicstax")
+    assert (MediaFile(right.filepath).bpm, MediaFile(right.filepath).initial_key) == (126, "Am")
+    assert labelled.item("title:Half").bpm == 0
+    assert labelled("update").out == ""
+    labelled("tempo-labels", "--apply", "-W", "title:Half")
+    half = labelled.item("title:Half")
+    assert (half.bpm, MediaFile(half.filepath).bpm) == (49, None)
+    assert labelled("update").out == ""
+    # An applied label is no witness for itself.
+    labelled.configure(tempo={"sources": ["tags"]})
+    labelled("tempo-labels", "title:Right")
+    assert fields(labelled, "Right") == {"status": "skipped"}
+
+
+def test_applying_never_overwrites(labelled: Beet) -> None:
+    labelled.configure(tempo={"labels": {**labelled._settings["tempo"]["labels"], "apply": True}})
+    item = labelled.item("title:Right")
+    item.update({"bpm": 63, "initial_key": "C", "tempo_source": "manual"})
+    item.store()
+    labelled("tempo-labels")
+    item = labelled.item("title:Right")
+    assert (item.bpm, item.initial_key, item.tempo_source) == (63, "C", "manual")
+    # A contradicted tempo says that this may be another recording: its key is not taken either.
+    assert labelled.item("title:Half").initial_key is None
+
+
+def test_an_analysis_keeps_an_applied_label_apart_from_tags(
+    labelled: Beet, make_audio: MakeAudio
+) -> None:
+    path = make_audio("real.flac", bpm=126, duration=8, title="Right", artist="Singer")
+    labelled("rm", "-f", "title:Right")
+    labelled.add(path, length=200.4)
+    labelled("tempo-labels", "--apply", "title:Right")
+    labelled("tempo", "title:Right")
+    item = labelled.item("title:Right")
+    assert (item.bpm, item.tempo_source) == (126, "label:musicstax")
+    assert abs(item.tempo_bpm - 126) < 0.2
+
+
+def test_a_report_and_a_table(labelled: Beet, tmp_path: Path) -> None:
+    report, table = tmp_path / "report.html", tmp_path / "table.tsv"
+    labelled("tempo-labels", "--report", report, "--export", table)
+    text = report.read_text()
+    assert "Singer - Half" in text
+    assert "<svg" in text
+    assert [line.split("\t")[-2:] for line in table.read_text().splitlines()[1:]] == [
+        ["126", "A min"], ["49", "C Maj"], ["137", "NA"], ["NA", "NA"],
+    ]  # fmt: skip
+    labelled("tempo-labels", "--export", table, "--trainable")
+    assert len(table.read_text().splitlines()) == 1  # Spotify's values are not for training
+    labelled.configure(
+        tempo={"labels": {**labelled._settings["tempo"]["labels"], "trainable": ["musicstax"]}}
+    )
+    labelled("tempo-labels", "--export", table, "--trainable")
+    assert [line.split("\t")[0] for line in table.read_text().splitlines()[1:]] == ["Right"]
+    labelled.configure(tempo={"sources": ["tags"]})
+    run = labelled("tempo-labels", "--import", table, "title:Right")
+    assert "126 BPM, Am (tsv), the audio agrees" in run.out
+
+
+def test_albums_can_be_matched(labelled: Beet) -> None:
+    library = labelled.library
+    library.add_album(list(library.items("title:Right"))).store()
+    assert "tempo-labels: 1 track: 1 found" in labelled("tempo-labels", "-a").out
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sources": ["spotify"]}, "configuration error: tempo.sources: no source 'spotify'"),
+        ({"sources": 5}, "configuration error: tempo.sources"),
+        ({"labels": {"interval": -1}}, "configuration error: tempo.labels.interval"),
+        ({"labels": {"max_requests": 0}}, "configuration error: tempo.labels.max_requests"),
+        ({"labels": {"urls": [1]}}, "configuration error: tempo.labels.urls"),
+        ({"labels": {"apply": "maybe"}}, "configuration error: tempo.labels.apply"),
+        ({"labels": {"trainable": ["x"]}}, "configuration error: tempo.labels.trainable"),
+        (
+            {"labels": {"urls": {"deezer": "x"}}, "sources": ["deezer"]},
+            "error: the address of deez",
+        ),
+        ({"sources": ["getsongbpm"]}, "error: getsongbpm needs a key"),
+        ({"sources": ["acousticbrainz"]}, "error: acousticbrainz needs the file"),
+        ({"labels": {"contact": "a\nb"}}, "error: contact is"),
+    ],
+)
+def test_bad_settings_are_one_line(settings: Any, message: str, beet: Beet) -> None:
+    beet.configure(tempo=settings)
+    beet.add()
+    run = beet("tempo-labels")
+    assert (run.code, run.out) == (1, "")
+    assert run.err.startswith(message)
+    assert run.err.count("\n") == 1
+
+
+def test_without_configuration_nobody_is_asked(beet: Beet, make_audio: MakeAudio) -> None:
+    path = make_audio("a.mp3", duration=8, bpm=126, title="Song", artist="Singer")
+    media = MediaFile(path)
+    media.bpm = 63
+    media.save()
+    beet.add(path)
+    run = beet("tempo-labels")
+    assert run.out.splitlines() == [
+        "Singer - Song: 63 BPM (tags), not analysed yet",
+        "tempo-labels: 1 track: 1 found (1 no estimate); 0 requests, 0 known before",
+    ]
+
+
+def test_a_store_that_cannot_be_used_is_one_error(beet: Beet, tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_text("text" * 100)
+    beet.configure(tempo={"labels": {"database": str(tmp_path / "x.db")}})
+    run = beet("tempo-labels")
+    assert run.code == 1
+    assert run.err.startswith(f"error: {tmp_path / 'x.db'}: is not a usable label store")
+
+
+def test_the_key_is_not_shown(beet: Beet) -> None:
+    beet.configure(tempo={"labels": {"getsongbpm_key": "secret"}})
+    assert "secret" not in beet("config").out
+
+
+# Ctrl-C and kill -9.
+
+
+def _hurry(beet: Beet, interval: float) -> None:
+    labels = {**beet._settings["tempo"]["labels"], "interval": interval}
+    beet.configure(tempo={"labels": labels})
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_ended_goes_on_next_time(
+    how: signal.Signals, labelled: Beet, site: DemoSite
+) -> None:
+    _hurry(labelled, 0.25)
+    process = labelled.start("tempo-labels")
+    assert process.stdout
+    process.stdout.readline()
+    process.send_signal(how)
+    begin = time.monotonic()
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - begin < 2
+    n_known = sum(item.get("tempo_label_status") is not None for item in labelled.items())
+    assert 0 < n_known < len(SONGS)
+    if how == signal.SIGINT:
+        assert process.returncode == 1
+        assert err.splitlines()[-1].startswith(f"error: interrupted: {n_known} track")
+    for name in ("library.db", "labels.db", "labels-pages.db"):
+        with sqlite3.connect(labelled.database.parent / name) as db:
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        db.close()
+    _hurry(labelled, 0)
+    n_hits = len(site.hits)
+    run = labelled("tempo-labels")
+    assert run.code == 0
+    n_before = int(re.findall(r"(\d) known before", run.out)[0])
+    assert n_before >= n_known
+    assert len(site.hits) - n_hits <= 4 * (len(SONGS) - n_known)
+    assert fields(labelled, "Wrong")["verdict"] == "conflict"

@@ -1,0 +1,55 @@
+"""The demo site, and sessions that ask it without wasting time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tempo_core.labels.demo_site import CATALOGUE, DemoSite, Entry
+from tempo_core.labels.http import Manners, PoliteSession
+from tempo_core.labels.record import Track
+
+MakeSession = Callable[..., PoliteSession]
+
+
+@pytest.fixture
+def site() -> Iterator[DemoSite]:
+    with DemoSite(CATALOGUE) as running:
+        running.retry_after = 0
+        yield running
+
+
+@pytest.fixture
+def make_session(site: DemoSite, tmp_path: Path) -> Iterator[MakeSession]:
+    """Function that makes a session for the site, in no hurry only where a test wants it."""
+    sessions = []
+
+    def make(
+        *urls: str, interval: float = 0.0, robots: bool = True, **options: Any
+    ) -> PoliteSession:
+        hosts = {url: Manners(interval, robots) for url in (site.url, *urls)}
+        session = PoliteSession(
+            hosts, **{"cache": tmp_path / "pages.db", "backoff": 0.01, **options}
+        )
+        sessions.append(session)
+        return session
+
+    yield make
+    for session in sessions:
+        session.__exit__()
+
+
+def track_of(entry: Entry, **changes: Any) -> Track:
+    """The recording that an entry of the catalogue is about, as somebody's file would have it."""
+    values: dict[str, Any] = {
+        "title": entry.title,
+        "artists": (entry.artist,),
+        "album": entry.album,
+        "duration": entry.duration + 0.4,
+        "isrc": entry.isrc or None,
+        "estimate_bpm": entry.bpm or None,
+    }
+    return Track(**{**values, **changes})

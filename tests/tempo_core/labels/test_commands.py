@@ -1,0 +1,169 @@
+"""`tempo-core labels` and `tempo-core demo-site` as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+from click.testing import CliRunner, Result
+
+from tempo_core.cli import main
+from tempo_core.labels.demo_site import DemoSite, Entry
+
+MakeAudio = Callable[..., Path]
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def files(make_audio: MakeAudio, site: DemoSite) -> list[Path]:
+    """Three songs, of which the site has one right and one with half its tempo."""
+    tempi = {"House Song": 126, "Half Song": 98, "No Song": 110}
+    site.entries[:] = [
+        Entry("House Song", "Singer", 126, "A Minor", duration=8),
+        Entry("Half Song", "Singer", 49, duration=8),
+    ]
+    return [
+        make_audio(f"{title}.flac", bpm=bpm, duration=8, title=title, artist="Singer")
+        for title, bpm in tempi.items()
+    ]
+
+
+@pytest.fixture
+def labels(site: DemoSite, tmp_path: Path) -> Callable[..., Result]:
+    def run(*args: object) -> Result:
+        options = ["--database", tmp_path / "l.db", "--interval", 0, "--source", "musicstax"]
+        options += ["--url", f"musicstax={site.urls['musicstax']}"]
+        return CliRunner().invoke(main, ["labels", *map(str, (*options, *args))])
+
+    return run
+
+
+def test_labels_are_found_and_checked(
+    files: list[Path], labels: Callable[..., Result], tmp_path: Path
+) -> None:
+    report, table = tmp_path / "r.html", tmp_path / "t.tsv"
+    run = labels("--report", report, "--export", table, *files)
+    assert run.exit_code == 0, run.output
+    first, second, third, summary = run.stdout.splitlines()
+    assert re.fullmatch(
+        r"Singer - House Song: 126 BPM, Am \(musicstax\), the audio agrees \(12[56].*", first
+    )
+    assert "49 BPM (musicstax), an octave off the audio's" in second
+    assert third.startswith("Singer - No Song: not found (musicstax: none of 2 is this ")
+    assert summary.startswith("3 tracks: 2 found (1 agree, 1 octave), 1 not found; ")
+    assert "Half Song" in report.read_text()
+    assert table.read_text().splitlines()[1].endswith("\t126\tA min")
+    again = labels("--no-estimate", "-q", *files)
+    assert (again.exit_code, again.output) == (0, "")
+    imported = CliRunner().invoke(
+        main,
+        ["labels", "--no-estimate", "--database", str(tmp_path / "x.db"), "--import", str(table),
+         *map(str, files)],
+    )  # fmt: skip
+    assert "126 BPM, Am (tsv), not analysed yet" in imported.stdout
+
+
+def test_a_failure_is_a_line_and_the_exit_status(
+    files: list[Path], labels: Callable[..., Result], site: DemoSite, bad_files: dict[str, Path]
+) -> None:
+    site.entries.append(Entry("No Song", "Singer", 110, duration=8, trouble="redesigned"))
+    run = labels("--no-estimate", bad_files["text"], *files)
+    assert run.exit_code == 1
+    first, second = run.stderr.splitlines()
+    assert first.startswith(f"{bad_files['text']}: ")
+    assert second == f"{files[2]}: musicstax: the track's page has another layout"
+    assert "2 found" in run.stdout
+
+
+def test_pretending_asks_nothing(
+    files: list[Path], labels: Callable[..., Result], site: DemoSite, tmp_path: Path
+) -> None:
+    run = labels("-p", *files)
+    assert run.exit_code == 0
+    line = "Singer - House Song: would ask musicstax for 'Singer House Song'"
+    assert run.stdout.splitlines()[0] == line
+    assert site.hits == []
+    assert not (tmp_path / "l.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--source", "spotify"), "no source 'spotify'"),
+        (("--url", "musicstax"), "NAME=ADDRESS"),
+        (("--url", "musicstax=ftp://x"), "address of musicstax"),
+        (("--url", "nothing=http://x"), "no source 'nothing'"),
+        (("--interval", "-1"), "--interval"),
+        (("--contact", "a\nb"), "contact"),
+        (("--source", "getsongbpm"), "needs a key"),
+        (("--source", "acousticbrainz"), "acousticbrainz-index"),
+        (("--import", "missing.tsv"), "missing.tsv: cannot be read"),
+    ],
+)
+def test_bad_options_are_one_error(
+    args: tuple[str, ...], message: str, labels: Callable[..., Result], site: DemoSite
+) -> None:
+    run = labels(*args, "--no-estimate", "song.mp3")
+    assert run.exit_code != 0
+    assert message in run.stderr
+    assert "Traceback" not in run.output
+    assert site.hits == []
+
+
+def test_an_index_is_made(tmp_path: Path) -> None:
+    mbid = "0b7b1ac4-6a8f-4e5d-9c51-0a5b8f0d7f11"
+    (tmp_path / "rhythm.csv").write_text(f"mbid,submission_offset,bpm\n{mbid},0,120\n")
+    index = tmp_path / "ab.db"
+    args = ["acousticbrainz-index", str(tmp_path / "rhythm.csv"), "-o", str(index)]
+    run = CliRunner().invoke(main, args)
+    assert (run.exit_code, run.stdout) == (0, f"{index}: 1 recordings\n")
+    run = CliRunner().invoke(main, [*args[:1], str(tmp_path / "no.csv"), *args[2:]])
+    assert run.exit_code == 1
+    assert "cannot be read" in run.stderr
+
+
+def test_the_demo_site_serves_and_shows_who_asked(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue.json"
+    catalogue.write_text(json.dumps([{"title": "Song", "artist": "Singer", "bpm": 99}]))
+    command = [sys.executable, "-m", "tempo_core.cli", "demo-site", "--port", "0"]
+    command += ["--catalogue", str(catalogue), "--crawl-delay", "0.5"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stdout
+        url = process.stdout.readline().split()[1]
+        root = url.removesuffix("/musicstax")
+        answer = requests.get(f"{root}/robots.txt", timeout=10)
+        assert "Crawl-delay: 0.5" in answer.text
+        answer = requests.get(f"{url}/search", params={"q": "singer song"}, timeout=10)
+        assert answer.text.count("search-song-details") > 3  # the song and decoys
+        hits = requests.get(f"{root}/hits", timeout=10).json()
+        assert [hit["path"] for hit in hits] == ["/robots.txt", "/musicstax/search?q=singer+song"]
+        process.send_signal(signal.SIGINT)
+        begin = time.monotonic()
+        assert process.wait(10) == 0
+        assert time.monotonic() - begin < 2
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_catalogue_that_is_none(tmp_path: Path, site: DemoSite) -> None:
+    path = tmp_path / "c.json"
+    for text in ("[", '[{"name": 1}]', '[{"title": "a", "artist": "b", "trouble": "war"}]', "3"):
+        path.write_text(text)
+        run = CliRunner().invoke(main, ["demo-site", "--port", "0", "--catalogue", str(path)])
+        assert run.exit_code == 1
+        assert str(path) in run.stderr
+    run = CliRunner().invoke(main, ["demo-site", "--port", site.url.rpartition(":")[2]])
+    assert run.exit_code == 1
+    assert "cannot be used" in run.stderr

@@ -1,0 +1,109 @@
+"""The report: complete in itself, safe to open, and right."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tempo_core.errors import LabelError
+from tempo_core.labels.record import KeyVerdict, Record, Status, Verdict
+from tempo_core.labels.report import LOOKS, Line, plot, render, write_report
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+
+
+def line(name: str, bpm: float, estimate: float, verdict: Verdict, **more: Any) -> Line:
+    record = Record(
+        "id", "musicstax", Status.FOUND, "", "A", name, "2026", 1, bpm=bpm, raw_bpm=f"{bpm:g}",
+        estimate_bpm=estimate, verdict=verdict, match_title=name, match_artist="A",
+        **{"url": "https://musicstax.com/track/x/1", **more},
+    )  # fmt: skip
+    return Line(f"A - {name}", f"/{name}.mp3", Status.FOUND, record, (record,))
+
+
+LINES = [
+    line("Right", 128, 127.98, Verdict.AGREE),
+    line("Half", 64, 127.98, Verdict.OCTAVE, key_verdict=KeyVerdict.FIFTH, raw_key="C min"),
+    line("Third", 60, 180, Verdict.TRIPLE),
+    line("Waltz", 150, 100, Verdict.METER),
+    line("Wrong", 115, 100, Verdict.CONFLICT),
+    line("Unknown", 115, 0, Verdict.NO_ESTIMATE),
+    Line(
+        "A - Missing", "/m.mp3", Status.NOT_FOUND, None,
+        (Record("id", "deezer", Status.NOT_FOUND, "nothing found", "A", "Missing", "2026", 1),),
+    ),
+    Line("A - Left", "/l.mp3", None, None, ()),
+]  # fmt: skip
+
+
+def test_it_lists_what_to_review_worst_first() -> None:
+    page = BeautifulSoup(render(LINES), "html.parser")
+    heading = page.find("h2", string="To review")
+    assert heading is not None
+    table = heading.find_next("table")
+    assert table is not None
+    rows = [[cell.get_text() for cell in row.select("td")] for row in table.select("tbody tr")]
+    assert [(row[0], row[1]) for row in rows] == [
+        ("conflict", "A - Wrong"), ("meter", "A - Waltz"), ("triple", "A - Third"),
+        ("octave", "A - Half"),
+    ]  # fmt: skip
+    assert rows[3][2:5] == ["64", "127.98", "musicstax"]
+    text = page.get_text(" ")
+    assert "8 tracks: 6 found, 1 not found, 1 not asked yet" in text
+    assert "deezer: nothing found" in text
+    assert "licence: derived from Spotify" in text
+
+
+def test_the_plot_puts_every_ratio_on_its_line() -> None:
+    svg = plot([item.chosen for item in LINES if item.chosen])
+    root = ET.fromstring(svg)
+    space = "{http://www.w3.org/2000/svg}"
+    groups = root.findall(f"{space}g")
+    assert len(groups) == 5  # the one without an estimate has no place
+    (circle,) = groups[0].findall(f"{space}circle")
+    x, y = float(circle.get("cx", 0)), float(circle.get("cy", 0))
+    diagonal = [p for p in root.findall(f"{space}path") if p.get("stroke") == "#666"]
+    x1, y1, x2, y2 = map(float, re.findall(r"[\d.]+", diagonal[0].get("d", "")))
+    assert (y - y1) / (x - x1) == pytest.approx((y2 - y1) / (x2 - x1), abs=0.01)
+    titles = [group.findtext(f"{space}title") for group in groups]
+    assert titles[1] == "A - Half: published 64, estimated 127.98"
+    for _, _, name in LOOKS.values():
+        assert f"{name} (1)" in svg
+
+
+def test_a_hostile_page_stays_text() -> None:
+    evil = line(EVIL, 64, 128, Verdict.OCTAVE, url="javascript:alert(3)", raw_key=EVIL)
+    text = render([evil, Line(EVIL, EVIL, Status.NOT_FOUND, None, evil.records)])
+    page = BeautifulSoup(text, "html.parser")
+    assert not page.select("script, img, iframe, object, link")
+    assert not [link for link in page.select("a") if "javascript" in str(link["href"])]
+    assert EVIL in page.get_text()
+    assert not [tag for tag in page.find_all(True) if any(a.startswith("on") for a in tag.attrs)]
+
+
+def test_it_loads_nothing() -> None:
+    page = BeautifulSoup(render(LINES), "html.parser")
+    policy = page.find("meta", attrs={"http-equiv": "Content-Security-Policy"})
+    assert policy is not None
+    assert str(policy["content"]).startswith("default-src 'none'")
+    assert not page.find_all(src=True)
+    assert "url(" not in str(page)
+
+
+def test_it_names_whom_the_data_is_from() -> None:
+    record = Record("id", "getsongbpm", Status.FOUND, "", "A", "T", "2026", 1, bpm=100)
+    text = render([Line("A - T", "/t", Status.FOUND, record, (record,))])
+    assert '<a href="https://getsongbpm.com">GetSongBPM</a>' in text
+
+
+def test_nothing_to_say(tmp_path: Path) -> None:
+    assert "No track has both" in render([])
+    write_report(tmp_path / "r.html", [])
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
+    with pytest.raises(LabelError, match="cannot be written"):
+        write_report(tmp_path / "no" / "r.html", LINES)
