@@ -26,7 +26,7 @@ MOVEMENT = 110.0  # [BPM] the middle of walking, dancing and running
 MAX_PEAKS = 4  # of the tempogram, beside the relatives
 # Logistic regression on the training songs (trainer/fit_paces.py): their tempo and published or
 # plausible alternatives against other candidates, without half and double that nobody published.
-INTERCEPT, POSTERIOR, PULSE, DISTANCE = 3.71, 2.13, 13.85, -1.06
+INTERCEPT, POSTERIOR, PULSE, DISTANCE = 0.77, 1.50, 12.15, -0.87
 
 
 @dataclass(frozen=True)

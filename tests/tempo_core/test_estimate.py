@@ -248,13 +248,16 @@ def test_unclear_windows_make_it_listen_on(
 
     monkeypatch.setattr(AudioFile, "read", noted)
     rng = np.random.default_rng(1)
-    for first, n_heard in ((drum_pattern(123.4, 60, 11025, "rock", rng), 2),
-                           (speech(60, 11025, rng), 4)):  # fmt: skip
-        music = drum_pattern(123.4, 60, 11025, "rock", rng)
+    music = drum_pattern(123.4, 60, 11025, "rock", rng)
+
+    def n_heard(first: np.ndarray) -> int:
+        heard.clear()
         path = write_audio(tmp_path / "a.flac", np.concatenate([first, music]), 11025)
         estimator.estimate(path)
-        assert len(heard) == n_heard
-        heard.clear()
+        return len(heard)
+
+    assert n_heard(drum_pattern(123.4, 60, 11025, "rock", rng)) == 2
+    assert n_heard(speech(60, 11025, rng)) > 2
 
 
 @pytest.mark.parametrize("options", [{"windows": 0}, {"windows": "some"}, {"windows": 2.5},

@@ -164,7 +164,7 @@ def test_the_parameter_count_is_what_the_docs_say() -> None:
     assert n == N_PARAMETERS
 
 
-N_PARAMETERS = 70_033
+N_PARAMETERS = 70_273
 
 
 def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_path: Path) -> None:
