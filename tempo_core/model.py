@@ -22,14 +22,20 @@ from .config import FrontEnd, Model, TempoGrid
 from .features import N_MAPS
 
 # Tempo relations that are stacked: metrical levels in duple and triple metre.
-RATIOS: tuple[float, ...] = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
+RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
 N_STATISTICS = 4  # per band: mean and deviation of level and of onset strength
 
 
 class TempoNet(nn.Module):
     """Periodicity map and band statistics in, one logit a tempo out."""
 
-    def __init__(self, front_end: FrontEnd, grid: TempoGrid, model: Model):
+    def __init__(
+        self,
+        front_end: FrontEnd,
+        grid: TempoGrid,
+        model: Model,
+        ratios: Sequence[float] = RATIOS,
+    ):
         super().__init__()
         # Neighbouring bands are alike, so the first layer may take them in pairs.
         blocks: list[nn.Module] = [nn.AvgPool2d((2, 1))]
@@ -44,10 +50,10 @@ class TempoNet(nn.Module):
             n_in, n_bands = n_out, n_bands // 2
         self.blocks = nn.Sequential(*blocks)
         self.bands = nn.Sequential(nn.Conv2d(n_in, n_in, (n_bands, 1)), nn.ELU())
-        self.shifts = [round(grid.bins_per_octave * math.log2(ratio)) for ratio in RATIOS]
+        self.shifts = [round(grid.bins_per_octave * math.log2(ratio)) for ratio in ratios]
         self.rate = nn.Sequential(
             nn.Dropout1d(model.dropout),
-            nn.Conv1d(len(RATIOS) * n_in, model.n_rate, 1),
+            nn.Conv1d(len(ratios) * n_in, model.n_rate, 1),
             nn.ELU(),
             nn.Conv1d(model.n_rate, model.n_rate, 5, padding=2),
             nn.BatchNorm1d(model.n_rate),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tempo_core import model as tempo_model
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
 from tempo_core.features import tempo_axis
 from tempo_core.model import TempoNet
@@ -74,12 +74,7 @@ def _hat(positions: Tensor, n: int) -> Tensor:
 
 def without_harmonics(front_end: FrontEnd, grid: TempoGrid, model: Model) -> nn.Module:
     """The network that sees each tempo by itself."""
-    ratios = tempo_model.RATIOS
-    tempo_model.RATIOS = (1.0,)
-    try:
-        return TempoNet(front_end, grid, model)
-    finally:
-        tempo_model.RATIOS = ratios
+    return TempoNet(front_end, grid, model, ratios=(1.0,))
 
 
 def hierarchical_loss(logits: Tensor, targets: Tensor, bins_per_octave: int) -> Tensor:
@@ -204,10 +199,9 @@ def main(
                             logits, targets, grid.bins_per_octave
                         ),
                     )
-                make = variant.make
                 network = fit(
                     sampler,
-                    lambda make=make: make(front_end, grid, model),  # type: ignore[misc]
+                    partial(variant.make, front_end, grid, model),
                     recipe,
                     path.with_suffix(".jsonl"),
                 )

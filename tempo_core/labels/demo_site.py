@@ -15,6 +15,7 @@ import hashlib
 import html
 import json
 import re
+import sys
 import threading
 import time
 from collections import Counter
@@ -252,7 +253,8 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # somebody hung up
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)  # the others just hung up
 
 
 Answer = tuple[int, str, bytes, dict[str, str]]
