@@ -23,7 +23,7 @@ from tempo_core.features import tempo_axis
 from tempo_core.model import TempoNet
 from tempo_core.tasks import tempo
 
-from . import dataset
+from . import dataset, options
 from .evaluate import acc1, acc2
 from .fit import Phase, Recipe, Sampler, fit, full_windows
 
@@ -150,12 +150,9 @@ def measure(
 
 
 @click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              required=True, help="Folder with songs.tsv, rhythm.tsv, consensus.tsv.")  # fmt: skip
-@click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              required=True, help="Folder with clips.tsv of trainer.synthesis.")  # fmt: skip
-@click.option("--cache", type=click.Path(path_type=Path), required=True,
-              help="Folder for computed network inputs.")  # fmt: skip
+@options.data
+@options.clips
+@options.cache
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of results.")
 @click.option("--only", multiple=True, type=click.Choice([v.name for v in VARIANTS]),
               help="Train this variant only; may be given more than once.")  # fmt: skip

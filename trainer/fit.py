@@ -28,7 +28,7 @@ from tempo_core.task import Task
 from tempo_core.tasks import TASKS
 from tempo_core.tasks.tempo import answerable
 
-from . import augment, dataset
+from . import augment, dataset, options
 from .dataset import MARGIN, Recording, Views
 from .evaluate import within
 
@@ -253,12 +253,9 @@ def digest_of(recordings: Sequence[Recording]) -> str:
 
 
 @click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              required=True, help="Folder with songs.tsv, rhythm.tsv, consensus.tsv.")  # fmt: skip
-@click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              required=True, help="Folder with clips.tsv of trainer.synthesis.")  # fmt: skip
-@click.option("--cache", type=click.Path(path_type=Path), required=True,
-              help="Folder for computed network inputs.")  # fmt: skip
+@options.data
+@options.clips
+@options.cache
 @click.option("--out", type=click.Path(path_type=Path), required=True,
               help="Folder for the model and its training log.")  # fmt: skip
 @click.option("--steps", type=int, help="Of each phase; for trying things out.")

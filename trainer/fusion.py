@@ -27,7 +27,7 @@ from tempo_core.features import compress, mel_spectrogram, onset_strength
 from tempo_core.tasks import tempo
 from tempo_core.windows import sliding_windows
 
-from . import augment, dataset
+from . import augment, dataset, options
 from .evaluate import acc1, acc2
 from .fit import Recipe
 
@@ -123,13 +123,9 @@ def draw(
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option(
-    "--clips", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--cache", type=click.Path(path_type=Path), required=True)
+@options.data
+@options.clips
+@options.cache
 @click.option("--model", default="default", show_default=True, help="To fuse with.")
 @click.option("--beats/--no-beats", default=False, help="Train the beat head, too.")
 @click.option("--steps", default=1500, show_default=True)

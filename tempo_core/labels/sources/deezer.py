@@ -10,27 +10,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..http import PoliteSession, SourceError
+from ..http import SourceError
 from ..matching import queries
 from ..record import Candidate, Status, Track
+from .by_name import ByName
 from .parsing import mapping, objects, read_json, seconds, string
 
 QUOTA, NO_DATA = 4, 800
 _TYPES = ("application/json",)
 
 
-class Deezer:
+class Deezer(ByName):
     """See `Source`."""
 
     name = "deezer"
     parser_version = 1
-
-    def __init__(self, session: PoliteSession, base_url: str) -> None:
-        self._session = session
-        self._base_url = base_url
-
-    def missing(self, track: Track) -> str:
-        return "" if track.title and track.artist else "title and artist"
 
     def search(self, track: Track) -> Iterator[list[Candidate]]:
         if track.isrc and track.isrc.isalnum():

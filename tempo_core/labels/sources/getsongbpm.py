@@ -11,10 +11,11 @@ from ...errors import ConfigError
 from ..http import PoliteSession, SourceError
 from ..record import Candidate, Status, Track
 from ..titles import main_artist, parse_title
+from .by_name import ByName
 from .parsing import mapping, objects, read_json, string
 
 
-class GetSongBpm:
+class GetSongBpm(ByName):
     """See `Source`."""
 
     name = "getsongbpm"
@@ -26,13 +27,9 @@ class GetSongBpm:
                 "getsongbpm needs a key: get one at https://getsongbpm.com/api, which asks for a"
                 " link back to the site, and set getsongbpm_key"
             )
-        self._session = session
-        self._base_url = base_url
+        super().__init__(session, base_url)
         # Not in the address: keys in addresses end up in logs and caches.
         self._headers = {"X-API-KEY": api_key}
-
-    def missing(self, track: Track) -> str:
-        return "" if track.title and track.artist else "title and artist"
 
     def search(self, track: Track) -> Iterator[list[Candidate]]:
         tried = set()

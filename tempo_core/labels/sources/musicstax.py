@@ -13,27 +13,21 @@ from urllib.parse import urlsplit
 
 from bs4 import Tag
 
-from ..http import PoliteSession, SourceError
+from ..http import SourceError
 from ..matching import queries
 from ..record import Candidate, Status, Track
+from .by_name import ByName
 from .parsing import seconds, text_of, tree
 
 _TRACK = re.compile(r"/track/[^/?#]*/([0-9A-Za-z]{4,40})/?$")
 MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
 
 
-class MusicStax:
+class MusicStax(ByName):
     """See `Source`."""
 
     name = "musicstax"
     parser_version = 1
-
-    def __init__(self, session: PoliteSession, base_url: str) -> None:
-        self._session = session
-        self._base_url = base_url
-
-    def missing(self, track: Track) -> str:
-        return "" if track.title and track.artist else "title and artist"
 
     def search(self, track: Track) -> Iterator[list[Candidate]]:
         for query in queries(track):

@@ -7,26 +7,20 @@ from urllib.parse import urlsplit
 
 from bs4 import Tag
 
-from ..http import PoliteSession, SourceError, origin_of
+from ..http import SourceError, origin_of
 from ..matching import queries
 from ..record import Candidate, Status, Track
+from .by_name import ByName
 from .parsing import seconds, text_of, tree
 
 MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
 
 
-class SongBpm:
+class SongBpm(ByName):
     """See `Source`."""
 
     name = "songbpm"
     parser_version = 1
-
-    def __init__(self, session: PoliteSession, base_url: str) -> None:
-        self._session = session
-        self._base_url = base_url
-
-    def missing(self, track: Track) -> str:
-        return "" if track.title and track.artist else "title and artist"
 
     def search(self, track: Track) -> Iterator[list[Candidate]]:
         # The form is only accepted as the site's own.
