@@ -107,6 +107,20 @@ def test_the_map_is_finite_for_any_length_and_for_silence(duration: float) -> No
         assert torch.isfinite(periodicity_map(onsets, FRONT_END.fps, GRID)).all()
 
 
+@pytest.mark.parametrize("n_frames", [300, 700, 1034])
+def test_the_correlations_are_those_of_the_definition(n_frames: int) -> None:
+    """Not circular: what is off one end does not come back at the other."""
+    onsets = torch.rand(40, n_frames, generator=torch.Generator().manual_seed(n_frames))
+    found = periodicity_map(onsets, FRONT_END.fps, GRID)[0, 7]
+    x = onsets[7].double().numpy()
+    x = (x - x.mean()) / np.linalg.norm(x - x.mean())
+    acf = np.correlate(x, x, "full")[n_frames - 1 :]
+    lags = 60 * FRONT_END.fps / tempo_axis(GRID).numpy()
+    expected = np.interp(lags, np.arange(n_frames), acf)
+    expected *= n_frames / np.maximum(n_frames - lags, 0.5 * n_frames)
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
+
+
 def test_batches_are_computed_like_single_windows() -> None:
     a = onset_strength(compress(_features(click_track(100, 6, FRONT_END.sr))))
     b = onset_strength(compress(_features(click_track(140, 6, FRONT_END.sr))))
