@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Protocol
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .estimate import Estimate, Estimator
 
 COLUMNS = ("path", "bpm", "confidence", "paces", "key", "key_confidence", "error")
+OFFERED = "tempo_core.commands"  # entry points, see pyproject.toml
 FIELDS = (*COLUMNS[:3], "stability", *COLUMNS[3:])  # of a JSON object
 
 
@@ -125,7 +127,40 @@ def estimate_files(estimator: Estimator, paths: list[str], jobs: int) -> Iterato
     yield from joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(tasks)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands of this package, and those that installed packages offer beside them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *entry_points(group=OFFERED).names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        offered = entry_points(group=OFFERED)
+        if own is not None or cmd_name not in offered.names:
+            return own
+        try:
+            command: click.Command = offered[cmd_name].load()
+        except ImportError as error:
+            return _unavailable(cmd_name, str(error))
+        return command
+
+
+def _unavailable(name: str, reason: str) -> click.Command:
+    advice = "pip install 'beets-tempo[train]'"
+
+    @click.command(
+        name,
+        short_help=f"needs more packages: {advice}",
+        context_settings={"ignore_unknown_options": True},
+    )
+    @click.argument("args", nargs=-1)
+    def command(args: tuple[str, ...]) -> None:
+        raise click.ClickException(f"{name} needs more packages ({reason}): {advice}")
+
+    return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="beets-tempo")
 def main() -> None:
     """Estimate the tempo of audio files, and find what is published about it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import joblib
 import librosa
 import numpy as np
 import torch
+from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from tempo_core.audio import check, read_excerpts
@@ -43,6 +45,7 @@ class Recording:
     split: str
     group: str  # what must not be on both sides of a split: the artist, or the song
     alternatives: tuple[float, ...] = ()
+    genre: str = ""  # as the table has it, empty where it says nothing
 
     @property
     def bpm(self) -> float:
@@ -75,7 +78,7 @@ def read_songs(folder: Path) -> list[Recording]:
     return [
         Recording(
             folder / row["file"], "songs", ((float(row["bpm"]), 1.0),), row["split"], row["artist"],
-            tuple(float(x) for x in row["alt"].split(";") if x),
+            tuple(float(x) for x in row["alt"].split(";") if x), row["genre"],
         )
         for row in _rows(folder / "songs.tsv")
     ]  # fmt: skip
@@ -125,9 +128,10 @@ def read_clips(folder: Path) -> list[Recording]:
 class Views:
     """The network's inputs for every window of a recording, on an axis wider than the grid.
 
-    `maps` are (n_windows, N_MAPS, n_mels, n_bins + 2 * MARGIN) float16, `statistics`
-    (n_windows, 4 * n_mels) float32. The margin is there because a time stretch is a shift of the
-    tempo axis: training stretches a window by cutting `n_bins` out of it elsewhere.
+    `maps` are (n_windows, N_MAPS, n_mels, n_bins + 2 * MARGIN) float16, read from the cache as they
+    are used, `statistics` (n_windows, 4 * n_mels) float32. The margin is there because a time
+    stretch is a shift of the tempo axis: training stretches a window by cutting `n_bins` out of it
+    elsewhere.
     """
 
     maps: np.ndarray
@@ -190,9 +194,34 @@ def load_views(
     results = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
     views = []
     for path in tqdm(results, total=len(recordings), unit="file", desc="reading audio"):
-        with np.load(path, allow_pickle=False) as arrays:
-            views.append(Views(arrays["maps"], arrays["statistics"], int(arrays["n_full"])))
+        views.append(read_views(path))
     return views
+
+
+def write_views(views: Views, path: Path) -> None:
+    """Write one cache file atomically."""
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    arrays = {"maps": views.maps, "statistics": views.statistics}
+    save_file(arrays, temporary, {"n_full": str(views.n_full)})
+    temporary.replace(path)
+
+
+def read_views(path: Path) -> Views:
+    """Open one cache file; of the maps only what is used is ever read.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError
+        If the file is missing or damaged.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    maps, statistics = (
+        np.memmap(path, dtype, "r", 8 + length + entry["data_offsets"][0], tuple(entry["shape"]))
+        for entry, dtype in ((header["maps"], np.float16), (header["statistics"], np.float32))
+    )
+    return Views(maps, np.array(statistics), int(header["__metadata__"]["n_full"]))
 
 
 def _cached(
@@ -203,16 +232,13 @@ def _cached(
     key.update(f"layout {LAYOUT}".encode())
     for config in (front_end, windows, grid):
         key.update(config.digest().encode())
-    target = cache / f"{key.hexdigest()[:32]}.npz"
+    target = cache / f"{key.hexdigest()[:32]}.safetensors"
     if not target.exists():
         try:
             views = views_of(path, front_end, windows, grid)
         except AudioError as error:
             raise AudioError(f"{path}: {error}") from error
-        temporary = target.with_suffix(f".{os.getpid()}.part")
-        with temporary.open("wb") as file:
-            np.savez(file, n_full=views.n_full, maps=views.maps, statistics=views.statistics)
-        temporary.replace(target)
+        write_views(views, target)
     return target
 
 

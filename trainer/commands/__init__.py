@@ -1,0 +1,1 @@
+"""What the trainer adds to `tempo-core`, one module a command; each loads next to nothing."""
