@@ -21,6 +21,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from . import installed
 from .config import FrontEnd, Model, TempoGrid, Windows
 from .errors import CheckpointError, ConfigError
 from .model import Ensemble, build
@@ -116,7 +117,7 @@ def load(path: Path) -> Checkpoint:
             "is damaged or was altered, install it again"
         )
     try:
-        header = json.loads(_metadata(data)["header"])
+        header = json.loads(metadata(data)["header"])
         if header["layout"] != LAYOUT:
             raise CheckpointError(
                 f"{path}: layout {header['layout']}, this version reads {LAYOUT}; "
@@ -154,7 +155,9 @@ def available(folder: Path = SHIPPED) -> list[Path]:
 
 
 def resolve(model: str | os.PathLike[str]) -> Path:
-    """The file of a model given as `default`, as a shipped model's name, or as a path.
+    """The file of a model: `default`, `shipped`, the name of a shipped or learned one, or a path.
+
+    `default` is the learned model that is in use, and the shipped one where there is none.
 
     Raises
     ------
@@ -163,21 +166,28 @@ def resolve(model: str | os.PathLike[str]) -> Path:
     """
     shipped = available()
     text = os.fspath(model)
-    if text == "default":
+    if text == "default" and (learned := installed.active()):
+        return learned
+    if text in ("default", installed.SHIPPED):
         if not shipped:
             raise CheckpointError(f"no model in {SHIPPED}; install beets-tempo again")
         return shipped[-1]
-    for path in shipped:
-        if text in (path.stem, path.name, path.stem.rpartition("-")[0]):
+    known = [*shipped, *available(installed.folder())]
+    # The whole name first: models that were learned on one day differ in the hash only.
+    for path in known:
+        if text in (path.stem, path.name):
+            return path
+    for path in known:
+        if text == path.stem.rpartition("-")[0]:
             return path
     path = Path(text).expanduser()
     if path.is_file():
         return path
-    names = ", ".join(p.stem for p in shipped) or "none"
-    raise CheckpointError(f"no model {text!r}: not a file, and not one of the shipped: {names}")
+    names = ", ".join(p.stem for p in known) or "none"
+    raise CheckpointError(f"no model {text!r}: not a file, and not one of those here: {names}")
 
 
-def _metadata(data: bytes) -> dict[str, str]:
+def metadata(data: bytes) -> dict[str, str]:
     """The string metadata of safetensors bytes (its reader offers them for files only)."""
     length = int.from_bytes(data[:8], "little")
     return dict(json.loads(data[8 : 8 + length])["__metadata__"])

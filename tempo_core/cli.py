@@ -217,14 +217,21 @@ def estimate(form: str, jobs: int, windows: int | str, model: str, files: tuple[
         sys.exit(1)
 
 
-@main.command()
-def models() -> None:
-    """List the installed models; the one in use is marked."""
-    from . import checkpoint
+@main.group(invoke_without_command=True)
+@click.pass_context
+def models(ctx: click.Context) -> None:
+    """List the models, shipped and learned; the one in use is marked."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from . import checkpoint, installed
 
-    default = checkpoint.resolve("default") if checkpoint.available() else None
     failed = False
-    for path in checkpoint.available():
+    try:
+        default = checkpoint.resolve("default")
+    except TempoError as error:
+        click.echo(f"  {error}", err=True)
+        default = None
+    for path in (*checkpoint.available(), *checkpoint.available(installed.folder())):
         try:
             model = checkpoint.load(path)
         except TempoError as error:
@@ -234,8 +241,57 @@ def models() -> None:
         size = path.stat().st_size / 1e3
         mark = "*" if path == default else " "
         click.echo(f"{mark} {path.stem}  {size:.0f} kB  {model.card.get('summary', '')}")
-    if default is None or failed:
+    if not checkpoint.available():
         raise click.ClickException("no usable model is installed; install beets-tempo again")
+    if default is None or failed:
+        raise click.ClickException(
+            "`tempo-core models use shipped` uses the model in the package, "
+            "`tempo-core models remove NAME` deletes a learned one"
+        )
+
+
+@models.command("use")
+@click.argument("name")
+def use_model(name: str) -> None:
+    """Use a model from now on: NAME as it is listed, a model file, or `shipped`."""
+    from . import checkpoint, installed
+
+    try:
+        path = checkpoint.resolve(name)
+        checkpoint.load(path)
+        if path in checkpoint.available():
+            installed.activate(installed.SHIPPED)
+        else:
+            installed.activate(installed.add(path).name)
+    except (TempoError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{path.stem} is in use")
+
+
+@models.command()
+def rollback() -> None:
+    """Use the model again that was in use before this one."""
+    from . import installed
+
+    try:
+        name = installed.rollback()
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{name.removesuffix('.safetensors')} is in use")
+
+
+@models.command("remove")
+@click.argument("name")
+def remove_model(name: str) -> None:
+    """Delete a learned model that is not in use."""
+    from . import checkpoint, installed
+
+    try:
+        path = checkpoint.resolve(name)
+        installed.remove(path)
+    except (TempoError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{path.stem} is deleted")
 
 
 if __name__ == "__main__":

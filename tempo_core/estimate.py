@@ -44,12 +44,28 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """The windows of one track before the network, and everything else that decoding needs.
+
+    `periodicity` (n_windows, N_MAPS, n_mels, n_bins) and `statistics` (n_windows, 4 * n_mels) are
+    the network's inputs, see `tempo.view`. `weights` (n_windows,) in 0..1 say how clear a pulse
+    each window has, `pulse` (N_MAPS, n_bins) is the periodicity map averaged over bands and windows.
+    `envelopes` are the onset envelopes with their start times, `lines` their spectra.
+    """
+
+    periodicity: Tensor
+    statistics: Tensor
+    weights: Tensor
+    pulse: Tensor
+    envelopes: tuple[refine.Envelope, ...]
+    lines: tuple[refine.Lines, ...]
+
+
+@dataclass(frozen=True)
 class Analysis:
     """The windows of one track after the network: everything decoding needs.
 
-    `scores` are (n_windows, n_bins) tempo posteriors, `weights` (n_windows,) in 0..1 say how clear
-    a pulse each window has, `pulse` (N_MAPS, n_bins) is the periodicity map averaged over bands and
-    windows. `envelopes` are the onset envelopes with their start times, `lines` their spectra.
+    `scores` are (n_windows, n_bins) tempo posteriors, the rest is as in `Heard`.
     """
 
     scores: Tensor
@@ -59,33 +75,41 @@ class Analysis:
     lines: tuple[refine.Lines, ...]
 
 
-def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Analysis:
-    """Run the network over all windows of (features (n_mels, n_frames), start [s]) pieces."""
+def hear(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Heard:
+    """All windows of (features (n_mels, n_frames), start [s]) pieces, as the network takes them."""
     task = TASKS["tempo"]
     fps, grid = model.front_end.fps, model.grid
     pieces = [windows.sliding_windows(f, fps, model.windows) for f, _ in features]
     numbers: list[int] = []
-    scores, pulses = [], []
+    maps, statistics = [], []
     for which, batch in windows.group_by_length(pieces):
-        periodicity, statistics = task.view(batch, fps, grid)
-        logits = model.network(periodicity, statistics)
         numbers += which
-        scores.append(task.activate(logits, grid, model.temperature))
-        pulses.append(periodicity.mean(dim=2))
+        for found, part in zip((maps, statistics), task.view(batch, fps, grid), strict=True):
+            found.append(part)
     order = torch.tensor(numbers).argsort()
+    periodicity = torch.cat(maps)[order]
     envelopes = tuple(refine.envelope(f, start) for f, start in features)
     lines = [refine.spectra([e], fps) for e in envelopes]
     weights = torch.cat([
         _window_weights(f.shape[-1], parts, model, start)
         for (f, start), parts in zip(features, lines, strict=True)
     ])  # fmt: skip
-    return Analysis(
-        torch.cat(scores)[order],
+    return Heard(
+        periodicity,
+        torch.cat(statistics)[order],
         weights,
-        (torch.cat(pulses)[order] * _share(weights)[:, None, None]).sum(dim=0),
+        (periodicity.mean(dim=2) * _share(weights)[:, None, None]).sum(dim=0),
         envelopes,
         tuple(piece for parts in lines for piece in parts),
     )
+
+
+def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Analysis:
+    """Run the network over all windows of (features (n_mels, n_frames), start [s]) pieces."""
+    heard = hear(features, model)
+    logits = model.network(heard.periodicity, heard.statistics)
+    scores = TASKS["tempo"].activate(logits, model.grid, model.temperature)
+    return Analysis(scores, heard.weights, heard.pulse, heard.envelopes, heard.lines)
 
 
 def _window_weights(

@@ -76,19 +76,27 @@ class TempoNet(nn.Module):
 
     def forward(self, periodicity: Tensor, statistics: Tensor) -> Tensor:
         """(batch, N_MAPS, n_mels, n_bins), (batch, 4 * n_mels) → logits (batch, n_bins)."""
+        logits, pooled = self.find_rate(periodicity)
+        return logits + self.log_prior(pooled, statistics)
+
+    def find_rate(self, periodicity: Tensor) -> tuple[Tensor, Tensor]:
+        """Map → logits without the prior (batch, n_bins), summary of the rhythm for it."""
         x = self.blocks(periodicity)  # (batch, channels, n_bands, n_bins)
         x = self.bands(x).squeeze(2)  # (batch, channels, n_bins)
         x = torch.cat([_shifted(x, s) for s in self.shifts], dim=1)  # (batch, 9 * channels, n_bins)
         x = self.rate(x)  # (batch, n_rate, n_bins)
         logits = self.peak(x).squeeze(1)  # (batch, n_bins)
-        pooled = torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)  # (batch, 2 * n_rate)
-        prior = self.prior(torch.cat([self.timbre(statistics), pooled], dim=1))  # (batch, n_prior)
+        return logits, torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)  # (batch, 2 * n_rate)
+
+    def log_prior(self, pooled: Tensor, statistics: Tensor) -> Tensor:
+        """Summary of the rhythm and the sound → log-prior over the axis (batch, n_bins)."""
+        knots = self.prior(torch.cat([self.timbre(statistics), pooled], dim=1))  # (batch, n_prior)
         # Few knots, linearly interpolated: the prior can lean towards a region of the axis but
         # cannot draw a peak of its own.
         prior = nn.functional.interpolate(
-            prior[:, None], self.n_bins, mode="linear", align_corners=True
+            knots[:, None], self.n_bins, mode="linear", align_corners=True
         )
-        return logits + prior.squeeze(1)
+        return prior.squeeze(1)
 
 
 class Ensemble(nn.Module):
