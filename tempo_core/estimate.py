@@ -49,7 +49,7 @@ class Heard:
 
     `periodicity` (n_windows, N_MAPS, n_mels, n_bins) and `statistics` (n_windows, 4 * n_mels) are
     the network's inputs, see `tempo.view`. `weights` (n_windows,) in 0..1 say how clear a pulse
-    each window has, `pulse` (N_MAPS, n_bins) is the periodicity map averaged over bands and windows.
+    each window has, `pulse` (N_MAPS, n_bins) is the map averaged over bands and windows.
     `envelopes` are the onset envelopes with their start times, `lines` their spectra.
     """
 
@@ -81,7 +81,8 @@ def hear(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Heard:
     fps, grid = model.front_end.fps, model.grid
     pieces = [windows.sliding_windows(f, fps, model.windows) for f, _ in features]
     numbers: list[int] = []
-    maps, statistics = [], []
+    maps: list[Tensor] = []
+    statistics: list[Tensor] = []
     for which, batch in windows.group_by_length(pieces):
         numbers += which
         for found, part in zip((maps, statistics), task.view(batch, fps, grid), strict=True):
@@ -104,12 +105,16 @@ def hear(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Heard:
     )
 
 
-def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Analysis:
-    """Run the network over all windows of (features (n_mels, n_frames), start [s]) pieces."""
-    heard = hear(features, model)
+def score(heard: Heard, model: Checkpoint) -> Analysis:
+    """Run the network over what was heard."""
     logits = model.network(heard.periodicity, heard.statistics)
     scores = TASKS["tempo"].activate(logits, model.grid, model.temperature)
     return Analysis(scores, heard.weights, heard.pulse, heard.envelopes, heard.lines)
+
+
+def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Analysis:
+    """Run the network over all windows of (features (n_mels, n_frames), start [s]) pieces."""
+    return score(hear(features, model), model)
 
 
 def _window_weights(

@@ -1,7 +1,7 @@
 """The models that were learned on this computer, and which of them is in use.
 
-They lie in a folder of the user's. `active.json` beside them has the history of what was in use, for
-each task; the last entry is, so that going back is dropping it. It is replaced in one step.
+They lie in a folder of the user's. `active.json` beside them has the history of what was in use,
+for each task; the last entry is, so that going back is dropping it. It is replaced in one step.
 """
 
 from __future__ import annotations

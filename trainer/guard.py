@@ -30,6 +30,7 @@ from tempo_core.config import FrontEnd, TempoGrid, Windows
 from tempo_core.errors import CheckpointError
 
 from . import dataset
+from .cache import LAYOUT
 from .dataset import MARGIN, Recording
 
 FOLDER = Path(__file__).parent / "data"
@@ -76,7 +77,7 @@ class Guard:
 
 def digest(front_end: FrontEnd, windows: Windows, grid: TempoGrid) -> str:
     """Names what the maps depend on, the code that computes them included."""
-    key = hashlib.sha256(f"layout {dataset.LAYOUT}".encode())
+    key = hashlib.sha256(f"layout {LAYOUT}".encode())
     for config in (front_end, windows, grid):
         key.update(config.digest().encode())
     return key.hexdigest()[:16]
@@ -179,7 +180,8 @@ def load(model: Checkpoint, path: Path | None = None) -> Guard:
 
 @click.command()
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              required=True, help="Folder with clips.tsv of trainer.synthesis --balanced.")  # fmt: skip
+              required=True,
+              help="Folder with clips.tsv of trainer.synthesis --balanced.")  # fmt: skip
 @click.option("--model", default="shipped", show_default=True, help="Whose front end to use.")
 @click.option("--out", type=click.Path(path_type=Path), default=FOLDER, show_default="the package",
               help="Folder for the file.")  # fmt: skip
