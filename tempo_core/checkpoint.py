@@ -26,7 +26,8 @@ from .config import FrontEnd, Model, TempoGrid, Windows
 from .errors import CheckpointError, ConfigError
 from .model import Ensemble, build
 
-LAYOUT = 2  # raised whenever a reader of the previous layout would misread the file
+LAYOUT = 3  # raised whenever a reader of the previous layout would misread the file
+SEPARATE_OCTAVE = 3  # the layout that has this setting; before, it was off
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).parent / "models"
 _NAME = re.compile(r"^(?P<name>[a-z]+-\d{8})-(?P<hash>[0-9a-f]{8})\.safetensors$")
@@ -118,7 +119,9 @@ def load(path: Path) -> Checkpoint:
         )
     try:
         header = json.loads(metadata(data)["header"])
-        if header["layout"] != LAYOUT:
+        if header["layout"] == SEPARATE_OCTAVE - 1:
+            header["model"]["separate_octave"] = False
+        elif header["layout"] != LAYOUT:
             raise CheckpointError(
                 f"{path}: layout {header['layout']}, this version reads {LAYOUT}; "
                 "install a matching version of beets-tempo"

@@ -1,8 +1,9 @@
 """Learning how somebody counts from tens to hundreds of labels: only the prior moves.
 
 Where the rate is was learned from much more music than one person has labelled, and stays as it is.
-What is learned is the prior over the axis, which carries the counting convention (see `model.py`).
-So a track needs to be heard once, and an epoch is a few small matrix products:
+What is learned is the prior over the axis, which carries the counting convention (see `model.py`),
+and it is made to decide among the octaves of a tempo only, so that the rate cannot suffer. A track
+needs to be heard once, and an epoch is a few small matrix products:
 
 - `shift`, for a handful of labels: one number, a tilt of the prior towards faster or slower.
 - `adapt`: first how much the sound has to say at all and a new curve over the axis, the same for
@@ -16,7 +17,6 @@ there are.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ from tempo_core.estimate import (
     score,
 )
 from tempo_core.features import tempo_axis
-from tempo_core.model import Ensemble, TempoNet
+from tempo_core.model import Ensemble, TempoNet, build
 from tempo_core.tasks import tempo
 from tempo_core.windows import decode_spans
 
@@ -90,7 +90,7 @@ class Listened:
 class Recipe:
     """How `adapt` learns. Penalties are those for one label; they are divided by their number."""
 
-    gate: float = 0.2  # on how far the say of the sound is from what it was
+    gate: float = 5.0  # on how far the say of the sound is from what it was
     steps_in_curve: float = 0.6  # on the total variation of the curve
     weights: float = 6.0  # on the distance from the weights before
     replay: float = 1.0  # weight of the guard set's rate
@@ -162,8 +162,13 @@ def listen(recording: Recording, model: Checkpoint, current: Checkpoint | None =
 
 def logits(network: Ensemble, windows: Frozen) -> Tensor:
     """(n_windows, n_bins): what the network says about windows it has heard."""
+    return network.combine(windows.rate.mean(dim=1), priors(network, windows))
+
+
+def priors(network: Ensemble, windows: Frozen) -> Tensor:
+    """(n_windows, n_bins) log-priors."""
     parts = [
-        windows.rate[:, k] + member.log_prior(windows.pooled[:, k], windows.statistics)
+        member.log_prior(windows.pooled[:, k], windows.statistics)
         for k, member in enumerate(members(network))
     ]
     return torch.stack(parts).mean(dim=0)
@@ -220,22 +225,24 @@ def _surprise(logits_: Tensor, right: Tensor, allowed: Tensor) -> Tensor:
 
 def shift(model: Checkpoint, tracks: Sequence[Listened]) -> Checkpoint:
     """The model with its prior tilted: one number, by maximum a posteriori."""
+    model = adaptable(model)
     grid = model.grid
     data, allowed = _labels(tracks, grid), tempo.answerable(grid)
     octaves = (tempo_axis(grid) / grid.bpm_min).log2()
+    network = model.network
     with torch.no_grad():
-        known = logits(model.network, data.windows)
+        rate, prior = data.windows.rate.mean(dim=1), priors(network, data.windows)
 
         def cost(tilt: float) -> float:
-            surprise = _surprise(known + tilt * octaves, data.right, allowed) * data.weight
+            found = network.combine(rate, prior + tilt * octaves)
+            surprise = _surprise(found, data.right, allowed) * data.weight
             return float(surprise.sum()) * data.n + 0.5 * (tilt / TILT) ** 2
 
         tilt = min((k / 20 for k in range(-120, 121)), key=cost)
-        network = copy.deepcopy(model.network)
         for member in members(network):
             bias = _last(member).bias
             bias.add_(tilt * torch.linspace(0, float(octaves[-1]), len(bias)))
-    return dataclasses.replace(model, network=network)
+    return model
 
 
 def adapt(
@@ -254,7 +261,7 @@ def adapt(
     progress
         Called after each of the `recipe.steps` steps.
     """
-    model = finer(model)
+    model = adaptable(model)
     data = _labels(tracks, model.grid)
     _learn_curve(model, data, recipe)
     replay = None if guard is None else _replay(model, guard)
@@ -262,28 +269,23 @@ def adapt(
     return model
 
 
-def finer(model: Checkpoint) -> Checkpoint:
-    """A copy whose prior has more knots, and the same answers."""
-    network = copy.deepcopy(model.network)
+def adaptable(model: Checkpoint) -> Checkpoint:
+    """A copy with a finer prior that decides among octaves only; its answers are nearly the same.
+
+    So another prior cannot cost the rate, and may have edges.
+    """
     n_prior = model.model.n_prior
-    if n_prior >= FEW_KNOTS:
-        return dataclasses.replace(model, network=network)
-    n_new = (n_prior - 1) * FINER + 1
-
-    def between(values: Tensor) -> Tensor:  # (n_prior, …) → (n_new, …)
-        rows = values.reshape(n_prior, -1).T[:, None]
-        made = nn.functional.interpolate(rows, n_new, mode="linear", align_corners=True)
-        return made[:, 0].T.reshape(n_new, *values.shape[1:])
-
-    for member in members(network):
-        old = _last(member)
-        new = nn.Linear(old.in_features, n_new)
-        with torch.no_grad():
-            new.weight.copy_(between(old.weight))
-            new.bias.copy_(between(old.bias))
-        member.prior[-1] = new.requires_grad_(False)
-    config = dataclasses.replace(model.model, n_prior=n_new)
-    return dataclasses.replace(model, network=network, model=config)
+    n_new = n_prior if n_prior >= FEW_KNOTS else (n_prior - 1) * FINER + 1
+    config = dataclasses.replace(model.model, n_prior=n_new, separate_octave=True)
+    network = build(model.front_end, model.grid, config)
+    weights = model.network.state_dict()
+    for name, value in network.state_dict().items():
+        if value.shape != weights[name].shape:  # of the prior's last layer: (n_prior, …)
+            rows = weights[name].reshape(n_prior, -1).T[:, None]
+            made = nn.functional.interpolate(rows, n_new, mode="linear", align_corners=True)
+            weights[name] = made[:, 0].T.reshape(value.shape)
+    network.load_state_dict(weights)
+    return dataclasses.replace(model, network=network.eval().requires_grad_(False), model=config)
 
 
 def _last(member: TempoNet) -> nn.Linear:
@@ -299,8 +301,7 @@ def _learn_curve(model: Checkpoint, data: _Labels, recipe: Recipe) -> None:
     grid = model.grid
     allowed = tempo.answerable(grid)
     with torch.no_grad():
-        rate = data.windows.rate.mean(dim=1)
-        prior = logits(model.network, data.windows) - rate
+        rate, prior = data.windows.rate.mean(dim=1), priors(model.network, data.windows)
     gate = torch.ones(1, requires_grad=True)
     curve = torch.zeros(1, model.model.n_prior, requires_grad=True)
     optimizer = torch.optim.LBFGS([gate, curve], max_iter=150, line_search_fn="strong_wolfe")
@@ -310,7 +311,8 @@ def _learn_curve(model: Checkpoint, data: _Labels, recipe: Recipe) -> None:
         spread = nn.functional.interpolate(
             curve[:, None], grid.n_bins, mode="linear", align_corners=True
         ).squeeze(1)
-        surprise = _surprise(rate + gate * prior + spread, data.right, allowed)
+        found = model.network.combine(rate, gate * prior + spread)
+        surprise = _surprise(found, data.right, allowed)
         # The constant makes the absolute value smooth where it is 0.
         steps = (curve.diff().square() + 0.05**2).sqrt().sum()
         penalty = recipe.gate * (gate - 1).square().sum() + recipe.steps_in_curve * steps

@@ -222,10 +222,11 @@ class Learning(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _number: int) -> Tensor:
         maps, statistics, targets = batch
-        parts = [
-            self.loss(self.masked(member(maps, statistics)), targets)
-            for member in members(self.network)
-        ]
+        parts = []
+        for member in members(self.network):
+            rate, pooled = member.find_rate(maps)
+            logits = self.network.combine(rate, member.log_prior(pooled, statistics))
+            parts.append(self.loss(self.masked(logits), targets))
         loss = torch.stack(parts).mean()
         self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(maps))
         return loss

@@ -324,7 +324,7 @@ def main(
     sampler = Sampler(trained_on, [views[i] for i in train], grid, recipe)
     seeds = range(seed, seed + model.n_members)
     network = Ensemble(
-        [fit_member(sampler, front_end, model, replace(recipe, seed=s), out) for s in seeds]
+        [fit_member(sampler, front_end, model, replace(recipe, seed=s), out) for s in seeds], grid
     ).eval()
     filterbank = dataset.filterbank(front_end)
     uncalibrated = Checkpoint(

@@ -25,6 +25,7 @@ from . import guard as guards
 from .adapt import (
     Listened,
     adapt,
+    adaptable,
     analysis_by,
     answer,
     estimate,
@@ -284,7 +285,7 @@ class _Run:
         return self.finish(method, model, learned_from, held, verdict, failed)
 
     def fit(self, method: str) -> Learned:
-        options, base = self.options, self.base
+        options, base = self.options, adaptable(self.base)
         by_split: dict[str, list[Recording]] = defaultdict(list)
         for track in self.tracks:
             by_split[track.split].append(track.recording())
