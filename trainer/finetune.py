@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -152,16 +153,14 @@ class Batches(Dataset[Batch]):
 
 
 class _InOrder(Sampler[int]):
-    """The steps of the epoch that lightning is in."""
+    """The steps of the epoch that a run is in, also of the first one after it was killed."""
 
-    def __init__(self, steps: int) -> None:
-        self.steps, self.epoch = steps, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+    def __init__(self, steps: int, epoch: Callable[[], int]) -> None:
+        self.steps, self.epoch = steps, epoch
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(self.epoch * self.steps, (self.epoch + 1) * self.steps))
+        for step in range(self.steps):
+            yield self.epoch() * self.steps + step
 
     def __len__(self) -> int:
         return self.steps
@@ -205,20 +204,24 @@ class Learning(lightning.LightningModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         rank, world = self.trainer.global_rank, self.trainer.world_size
         batches = Batches(self.corpora[0], self.guard, self.grid, self.recipe, rank, world)
-        return DataLoader(batches, batch_size=None, sampler=_InOrder(batches.steps))
+        return DataLoader(
+            batches, batch_size=None, sampler=_InOrder(batches.steps, lambda: self.current_epoch)
+        )
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return DataLoader(Held(self.corpora[1], self.grid), batch_size=None)
 
     def on_train_epoch_start(self) -> None:
-        # Dropout too is a function of the epoch, so nothing of it need be kept to go on.
-        place = f"{self.recipe.seed} {self.current_epoch} {self.global_rank}"
-        torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "little"))
         if not self.recipe.from_scratch:
             # What is normal was learned from more music than one person's.
             for module in self.modules():
                 if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                     module.eval()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Dropout too is a function of the step, so nothing of it need be kept to go on.
+        place = f"{self.recipe.seed} {self.current_epoch} {batch_idx} {self.global_rank}"
+        torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "little"))
 
     def training_step(self, batch: Batch, _number: int) -> Tensor:
         maps, statistics, targets = batch
@@ -328,6 +331,7 @@ def finetune(
     if devices > 1:
         backend = "gloo" if accelerator == "cpu" else None
         strategy = DDPStrategy(start_method="spawn", process_group_backend=backend)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # Advice about workers, intervals of logging and folders that are not empty.
         warnings.filterwarnings("ignore", module="lightning")

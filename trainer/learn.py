@@ -142,13 +142,7 @@ def learn(
     tracks = read_collection(folder)
     check(tracks)
     trainable = [t for t in tracks if t.split != "test"]
-    method = options.method
-    if method == "auto":
-        n = len(trainable)
-        method = "shift" if n < ADAPT_FROM else "adapt" if n < FIT_FROM else "fit"
-        method = "fit" if options.from_scratch else method
-    if options.from_scratch and method != "fit":
-        raise ConfigError(f"from scratch is a way to fit, the method is {method}; leave one out")
+    method = choose_method(len(trainable), options)
     base = checkpoint.load(checkpoint.resolve(installed.SHIPPED))
     current = checkpoint.load(checkpoint.resolve("default"))
     guard = guards.load(base)
@@ -160,6 +154,25 @@ def learn(
             f"{error.filename or folder}: {error.strerror or error}; what was learned so far is "
             "kept, see to it and run the same again"
         ) from error
+
+
+def choose_method(n_labels: int, options: LearnOptions) -> str:
+    """The method for so many labels, or the one that was asked for.
+
+    Raises
+    ------
+    ConfigError
+        If the options contradict each other.
+    """
+    if options.from_scratch and options.method not in ("auto", "fit"):
+        raise ConfigError(
+            f"from scratch is a way to fit, the method is {options.method}; leave one out"
+        )
+    if options.from_scratch:
+        return "fit"
+    if options.method != "auto":
+        return options.method
+    return "shift" if n_labels < ADAPT_FROM else "adapt" if n_labels < FIT_FROM else "fit"
 
 
 def check(tracks: Sequence[CollectedTrack]) -> None:
