@@ -22,7 +22,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -84,6 +84,15 @@ class Listened:
     frozen: Frozen
     analysis: Analysis
     before: Estimate
+
+
+class Labelled(Protocol):
+    """What learning needs of a track: its label, and its windows."""
+
+    @property
+    def recording(self) -> Recording: ...
+    @property
+    def frozen(self) -> Frozen: ...
 
 
 @dataclass(frozen=True)
@@ -202,7 +211,7 @@ def _near(bpm: Tensor, grid: TempoGrid) -> Tensor:
     return (distance <= math.log(1 + tempo.TOLERANCE)).float()
 
 
-def _labels(tracks: Sequence[Listened], grid: TempoGrid) -> _Labels:
+def _labels(tracks: Sequence[Labelled], grid: TempoGrid) -> _Labels:
     parts = [track.frozen for track in tracks]
     windows = Frozen(
         torch.cat([p.rate for p in parts]),
@@ -223,7 +232,7 @@ def _surprise(logits_: Tensor, right: Tensor, allowed: Tensor) -> Tensor:
     return -((1 - WRONG) * mass + WRONG * ELSEWHERE).log()
 
 
-def shift(model: Checkpoint, tracks: Sequence[Listened]) -> Checkpoint:
+def shift(model: Checkpoint, tracks: Sequence[Labelled]) -> Checkpoint:
     """The model with its prior tilted: one number, by maximum a posteriori."""
     model = adaptable(model)
     grid = model.grid
@@ -247,7 +256,7 @@ def shift(model: Checkpoint, tracks: Sequence[Listened]) -> Checkpoint:
 
 def adapt(
     model: Checkpoint,
-    tracks: Sequence[Listened],
+    tracks: Sequence[Labelled],
     guard: Guard | None,
     recipe: Recipe = Recipe(),
     progress: Callable[[], object] = lambda: None,

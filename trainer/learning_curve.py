@@ -10,29 +10,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import click
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
+from tqdm import tqdm
 
 from tempo_core import checkpoint, installed
 from tempo_core.checkpoint import Checkpoint
-from tempo_core.estimate import Estimate, from_analysis
+from tempo_core.tasks import tempo
 
-from . import dataset
+from . import dataset, options
 from . import guard as guards
-from .adapt import Listened, Recipe, adapt, answer, listen, read_all, shift
+from .adapt import Frozen, Recipe, adapt, freeze, logits, shift
 from .compare import errors, guard_answers
-from .dataset import Recording, by_split
+from .dataset import Recording
 from .evaluate import acc1, acc2
+from .fit import full_windows
 from .guard import Guard
 
 SIZES = (25, 50, 100, 200, 400)
 SHIFT_BELOW = 50
 HIP_HOP = ("boombap", "trap", "trap-slow", "drill", "phonk", "lofi")
-N_CLIPS = 700  # of the clips that labels are drawn from
+N_WINDOWS = 6  # of a recording, as the estimator
 
 
 def style(recording: Recording) -> str:
@@ -77,25 +80,61 @@ def concerned(recording: Recording) -> bool:
     return is_hip_hop(recording) or style(recording) == "dnb"
 
 
-def counted(tracks: Sequence[Listened], convention: Convention) -> list[Listened]:
+@dataclass(frozen=True)
+class Track:
+    """A recording whose windows the network has heard."""
+
+    recording: Recording
+    frozen: Frozen
+
+
+def counted(tracks: Sequence[Track], convention: Convention) -> list[Track]:
     """Tracks with labels of another convention."""
     return [
-        Listened(
-            Recording(
-                t.recording.path, t.recording.source, ((convention(t.recording), 1.0),),
-                t.recording.split, t.recording.group, (), t.recording.genre,
-            ),
-            t.frozen,
-            t.analysis,
-            t.before,
-        )
+        replace(t, recording=replace(t.recording, tempi=((convention(t.recording), 1.0),)))
         for t in tracks
-    ]  # fmt: skip
+    ]
 
 
-def pools(tracks: Sequence[Listened], name: str) -> list[list[Listened]]:
+def hear(
+    recordings: Sequence[Recording], base: Checkpoint, cache: Path, jobs: int, path: Path
+) -> list[Track]:
+    """Windows of recordings from the cache of views, up to six each; kept in `path`."""
+    if not path.exists():
+        views = dataset.load_views(recordings, base.front_end, base.windows, base.grid, cache, jobs)
+        parts: list[Frozen] = []
+        for one in tqdm(views, unit="track", desc="listening", disable=None):
+            maps, statistics = full_windows(one)
+            rows = np.unique(np.linspace(0, len(maps) - 1, N_WINDOWS).round().astype(int))
+            parts.append(freeze(base.network, maps[rows], statistics[rows]))
+        arrays = {
+            field.name: torch.cat([getattr(part, field.name) for part in parts])
+            for field in fields(Frozen)
+        }
+        arrays["counts"] = torch.tensor([len(part) for part in parts])
+        temporary = path.with_suffix(".part")
+        save_file(arrays, temporary)
+        temporary.replace(path)
+    arrays = load_file(path)
+    counts = arrays["counts"].tolist()
+    columns = [arrays[field.name].split(counts) for field in fields(Frozen)]
+    heard = [Frozen(*row) for row in zip(*columns, strict=True)]
+    return [Track(r, f) for r, f in zip(recordings, heard, strict=True)]
+
+
+def answers(tracks: Sequence[Track], model: Checkpoint) -> list[float]:
+    """What a model answers from these windows, without what refines an answer by a per cent."""
+    found = []
+    with torch.inference_mode():
+        for track in tracks:
+            scores = tempo.activate(logits(model.network, track.frozen), model.grid)
+            found.append(tempo.decode(tempo.pool(scores), model.grid).bpm)
+    return found
+
+
+def pools(tracks: Sequence[Track], name: str) -> list[list[Track]]:
     """What labels are drawn from, in equal parts."""
-    kinds: dict[str, list[Listened]] = {"songs": [], "rhythm": [], "concerned": [], "clips": []}
+    kinds: dict[str, list[Track]] = {"songs": [], "rhythm": [], "concerned": [], "clips": []}
     for track in tracks:
         source = track.recording.source
         if source in kinds:
@@ -109,9 +148,9 @@ def pools(tracks: Sequence[Listened], name: str) -> list[list[Listened]]:
     return [kinds["songs"], kinds[middle], kinds["clips"]]
 
 
-def draw(parts: Sequence[Sequence[Listened]], n: int, rng: np.random.Generator) -> list[Listened]:
+def draw(parts: Sequence[Sequence[Track]], n: int, rng: np.random.Generator) -> list[Track]:
     """`n` tracks, as evenly from the parts as their sizes allow."""
-    chosen: list[Listened] = []
+    chosen: list[Track] = []
     # The smallest first; what it cannot give, the others do.
     for k, part in enumerate(sorted(parts, key=len)):
         share = min(len(part), (n - len(chosen)) // (len(parts) - k))
@@ -119,9 +158,9 @@ def draw(parts: Sequence[Sequence[Listened]], n: int, rng: np.random.Generator) 
     return chosen
 
 
-def measured_sets(tracks: Sequence[Listened], name: str) -> dict[str, list[Listened]]:
+def measured_sets(tracks: Sequence[Track], name: str) -> dict[str, list[Track]]:
     """What is measured on: each set, all together, and those concerned or not."""
-    sets: dict[str, list[Listened]] = {"songs": [], "rhythm": [], "clips": []}
+    sets: dict[str, list[Track]] = {"songs": [], "rhythm": [], "clips": []}
     for track in tracks:
         source = track.recording.source
         sets["clips" if source.startswith("synthesis") else source].append(track)
@@ -153,16 +192,15 @@ class Figures:
     within_10: float  # share within 10 BPM
 
 
-def measure(tracks: Sequence[Listened], answers: Sequence[Estimate]) -> Figures:
+def measure(tracks: Sequence[Track], bpm: Sequence[float]) -> Figures:
     """Figures of answers in order of the tracks."""
     reference = [t.recording.bpm for t in tracks]
-    bpm = [e.bpm for e in answers]
     off = errors([t.recording for t in tracks], bpm)
     return Figures(len(tracks), acc1(reference, bpm), acc2(reference, bpm), off.mean, off.within_10)
 
 
 def one_draw(
-    name: str, n: int, seed: int, pool: Sequence[Listened], test: Sequence[Listened],
+    name: str, n: int, seed: int, pool: Sequence[Track], test: Sequence[Track],
     base: Checkpoint, guard: Guard,
 ) -> dict[str, object]:  # fmt: skip
     """Learn from one draw of `n` labels (0: the shipped model) and measure."""
@@ -176,13 +214,10 @@ def one_draw(
         else:
             model = adapt(base, labelled, guard.part(replay=True), Recipe(seed=seed))
     figures: dict[str, object] = {}
-    with torch.inference_mode():
-        answers = {
-            id(t.analysis): answer(t, model) if n else from_analysis(t.analysis, base) for t in test
-        }
+    found = {t.recording.path: bpm for t, bpm in zip(test, answers(test, model), strict=True)}
     for part, tracks in measured_sets(test, name).items():
-        found = measure(counted(tracks, convention), [answers[id(t.analysis)] for t in tracks])
-        figures[part] = asdict(found)
+        bpm = [found[t.recording.path] for t in tracks]
+        figures[part] = asdict(measure(counted(tracks, convention), bpm))
     compared = guard.part(replay=False)
     figures["guard"] = acc2(compared.bpm, guard_answers(compared, model))
     return figures
@@ -231,14 +266,15 @@ def plot(rows: dict[str, dict[int, list[float]]], guard: dict[str, dict[int, lis
               required=True, help="Clips to draw labels from.")  # fmt: skip
 @click.option("--test-clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Clips to measure on (split test).")  # fmt: skip
+@options.cache
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of results.")
 @click.option("--only", multiple=True, type=click.Choice(list(CONVENTIONS)),
               help="This convention only; may be given more than once.")  # fmt: skip
 @click.option("--draws", default=5, show_default=True, help="Of labels, for each size.")
 @click.option("--jobs", default=1, show_default=True, help="Threads.")
 def main(
-    data: Path, clips: Path, test_clips: Path, out: Path, only: tuple[str, ...], draws: int,
-    jobs: int,
+    data: Path, clips: Path, test_clips: Path, cache: Path, out: Path, only: tuple[str, ...],
+    draws: int, jobs: int,
 ) -> None:  # fmt: skip
     """Draw, learn, measure; print the table and draw learning-curve.png."""
     base = checkpoint.load(checkpoint.resolve(installed.SHIPPED))
@@ -249,20 +285,21 @@ def main(
         (name, n, seed) for name in names for n in (0, *SIZES) for seed in range(draws if n else 1)
     ]
     if any(not _file(out, *key).exists() for key in todo):
-        real = [*dataset.read_songs(data), *dataset.read_rhythm(data)]
-        rendered = by_split(dataset.read_clips(clips), "train")
-        order = np.random.default_rng(0).permutation(len(rendered))
-        some = [rendered[i] for i in order[:N_CLIPS]]
-        some += [rendered[i] for i in order[N_CLIPS:] if concerned(rendered[i])]
-        test = [*by_split(real, "validation"), *by_split(dataset.read_clips(test_clips), "test")]
-        drawn_from = [*by_split(real, "train"), *some]
-        heard, failed = read_all(
-            [*drawn_from, *test], lambda r: listen(r, base), jobs, lambda: False
-        )
-        if failed:
-            raise click.ClickException(f"{failed[0][0]}: {failed[0][1]}")
+        recordings = [
+            *dataset.read_songs(data),
+            *dataset.read_rhythm(data),
+            *dataset.read_clips(clips),
+            *dataset.read_clips(test_clips),
+        ]
+        tracks = hear(recordings, base, cache, jobs, out / "heard.safetensors")
+        rendered = {r.path for r in dataset.read_clips(clips)}
+        pool = [t for t in tracks if t.recording.split == "train"]
+        unseen = [
+            t for t in tracks
+            if t.recording.split == "test"
+            or (t.recording.split == "validation" and t.recording.path not in rendered)
+        ]  # fmt: skip
         torch.set_num_threads(jobs)
-        pool, unseen = heard[: len(drawn_from)], heard[len(drawn_from) :]
         for key in todo:
             path = _file(out, *key)
             if not path.exists():

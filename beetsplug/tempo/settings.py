@@ -127,7 +127,7 @@ TEMPLATE = {
     "train": {
         "folder": confuse.Optional(confuse.Filename()),
         "cache_size": confuse.Optional(Gigabytes()),
-        "method": confuse.OneOf(METHODS),
+        "method": confuse.Choice(METHODS),
         "guard": confuse.Optional(confuse.Filename()),
     },
 }
