@@ -82,7 +82,7 @@ def concerned(recording: Recording) -> bool:
 
 @dataclass(frozen=True)
 class Track:
-    """A recording whose windows the network has heard."""
+    """A recording, and its windows once the network has heard them."""
 
     recording: Recording
     frozen: Frozen
