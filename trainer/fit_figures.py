@@ -30,7 +30,7 @@ from .evaluate import acc2
 from .finetune import Corpus, Recipe, finetune
 from .fit import full_windows
 from .learn import folds_of
-from .learning_curve import CONVENTIONS, Convention, Track, measure, measured_sets
+from .learning_curve import CONVENTIONS, Convention, measure, measured_sets
 
 VALIDATION_FOLDS = 10
 
@@ -93,26 +93,14 @@ def main(
     fitted = dataclasses.replace(base, network=network)
     rendered = {r.path for r in dataset.read_clips(clips)}
     unseen = [r for r in recordings if r.split != "train" and r.path not in rendered]
-    labelled = relabelled(unseen, convention)
     rest = guard.part(replay=False)
+    paths = [r.path for r in unseen]
     for model in (shipped, fitted):
-        found = dict(
-            zip(
-                [r.path for r in unseen],
-                answers([path_of[r.path] for r in unseen], model),
-                strict=True,
-            )
-        )
-        counted = {r.path: r for r in labelled}
-        sets = measured_sets([Track(r, guard) for r in unseen], name)  # type: ignore[arg-type]
+        bpm = answers([path_of[path] for path in paths], model)
+        found = dict(zip(paths, bpm, strict=True))
         figures = {
-            part: asdict(
-                measure(
-                    [dataclasses.replace(t, recording=counted[t.recording.path]) for t in tracks],
-                    [found[t.recording.path] for t in tracks],
-                )
-            )
-            for part, tracks in sets.items()
+            part: asdict(measure(some, convention, [found[r.path] for r in some]))
+            for part, some in measured_sets(unseen, name).items()
         }
         rate = acc2(rest.bpm, guard_answers(rest, model))
         label = "shipped" if model is shipped else "fitted"

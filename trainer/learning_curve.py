@@ -158,26 +158,26 @@ def draw(parts: Sequence[Sequence[Track]], n: int, rng: np.random.Generator) -> 
     return chosen
 
 
-def measured_sets(tracks: Sequence[Track], name: str) -> dict[str, list[Track]]:
-    """What is measured on: each set, all together, and those concerned or not."""
-    sets: dict[str, list[Track]] = {"songs": [], "rhythm": [], "clips": []}
-    for track in tracks:
-        source = track.recording.source
-        sets["clips" if source.startswith("synthesis") else source].append(track)
+def measured_sets(recordings: Sequence[Recording], name: str) -> dict[str, list[Recording]]:
+    """What is measured on: each set, all together, and those counted in another way or not."""
+    sets: dict[str, list[Recording]] = {"songs": [], "rhythm": [], "clips": []}
+    for recording in recordings:
+        rendered = recording.source.startswith("synthesis")
+        sets["clips" if rendered else recording.source].append(recording)
     if name == "genre":
         del sets["rhythm"]
         # A collection like the one that labels are drawn from: as many clips of each kind.
-        some = [t for t in sets["clips"] if concerned(t.recording)]
-        others = [t for t in sets["clips"] if not concerned(t.recording)]
+        some = [r for r in sets["clips"] if concerned(r)]
+        others = [r for r in sets["clips"] if not concerned(r)]
         order = np.random.default_rng(0).permutation(len(others))
         sets["clips"] = some + [others[i] for i in order[: len(some)]]
-    everything = [t for part in sets.values() for t in part]
+    everything = [r for part in sets.values() for r in part]
     sets["all"] = everything
     convention = CONVENTIONS[name]
     if name != "plain":
-        changed = [abs(convention(t.recording) / t.recording.bpm - 1) > 0.01 for t in everything]
-        sets["counted in another way"] = [t for t, c in zip(everything, changed, strict=True) if c]
-        sets["counted alike"] = [t for t, c in zip(everything, changed, strict=True) if not c]
+        changed = [abs(convention(r) / r.bpm - 1) > 0.01 for r in everything]
+        for part, wanted in (("counted in another way", True), ("counted alike", False)):
+            sets[part] = [r for r, c in zip(everything, changed, strict=True) if c == wanted]
     return sets
 
 
@@ -192,11 +192,16 @@ class Figures:
     within_10: float  # share within 10 BPM
 
 
-def measure(tracks: Sequence[Track], bpm: Sequence[float]) -> Figures:
-    """Figures of answers in order of the tracks."""
-    reference = [t.recording.bpm for t in tracks]
-    off = errors([t.recording for t in tracks], bpm)
-    return Figures(len(tracks), acc1(reference, bpm), acc2(reference, bpm), off.mean, off.within_10)
+def measure(
+    recordings: Sequence[Recording], convention: Convention, bpm: Sequence[float]
+) -> Figures:
+    """Figures of answers in order of the recordings, if they are counted like that."""
+    counted_ = [replace(r, tempi=((convention(r), 1.0),)) for r in recordings]
+    reference = [r.bpm for r in counted_]
+    off = errors(counted_, bpm)
+    return Figures(
+        len(counted_), acc1(reference, bpm), acc2(reference, bpm), off.mean, off.within_10
+    )
 
 
 def one_draw(
@@ -215,9 +220,9 @@ def one_draw(
             model = adapt(base, labelled, guard.part(replay=True), Recipe(seed=seed))
     figures: dict[str, object] = {}
     found = {t.recording.path: bpm for t, bpm in zip(test, answers(test, model), strict=True)}
-    for part, tracks in measured_sets(test, name).items():
-        bpm = [found[t.recording.path] for t in tracks]
-        figures[part] = asdict(measure(counted(tracks, convention), bpm))
+    for part, recordings in measured_sets([t.recording for t in test], name).items():
+        bpm = [found[r.path] for r in recordings]
+        figures[part] = asdict(measure(recordings, convention, bpm))
     compared = guard.part(replay=False)
     figures["guard"] = acc2(compared.bpm, guard_answers(compared, model))
     return figures
