@@ -348,11 +348,14 @@ class _Run:
         some = list(corpora["validation"].recordings)[:CALIBRATE_ON]
         if len(some) >= CALIBRATE_FROM:
             plain = dataclasses.replace(model, temperature=1.0)
-            analyses, _ = read_all(
-                some, lambda r: score(hear_file(r.path, plain), plain), options.jobs, self.stop,
+            pairs, _ = read_all(
+                some,
+                lambda r: (r, score(hear_file(r.path, plain), plain)),
+                options.jobs,
+                self.stop,
                 options.quiet,
-            )  # fmt: skip
-            temperature = calibrate(some, analyses, base.grid)
+            )
+            temperature = calibrate([r for r, _ in pairs], [a for _, a in pairs], base.grid)
         model = dataclasses.replace(model, temperature=temperature)
         if options.from_scratch:
             method = "fit from scratch"
