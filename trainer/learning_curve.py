@@ -250,16 +250,18 @@ def plot(rows: dict[str, dict[int, list[float]]], guard: dict[str, dict[int, lis
             sizes = sorted(by_n)
             x = [max(n, 12) for n in sizes]  # a logarithmic axis has no 0
             mean = np.array([100 * np.mean(by_n[n]) for n in sizes])
-            low = mean - [100 * min(by_n[n]) for n in sizes]
-            high = [100 * max(by_n[n]) for n in sizes] - mean
-            axes.errorbar(x, mean, [low, high], marker="o", capsize=3, label=labels[name])
+            low = mean - np.array([100 * min(by_n[n]) for n in sizes])
+            high = np.array([100 * max(by_n[n]) for n in sizes]) - mean
+            # Of equal draws the mean is not exactly one of them.
+            spread = np.maximum(0.0, np.stack([low, high]))
+            axes.errorbar(x, mean, spread, marker="o", capsize=3, label=labels[name])
         axes.set_xscale("log")
         axes.set_xticks([12, *SIZES], ["0", *map(str, SIZES)])
         axes.minorticks_off()
         axes.set(xlabel="labels", ylabel="%", title=title)
         axes.grid(alpha=0.3)
     right.set_ylim(95, 100.2)
-    left.legend(loc="lower right")
+    left.legend(loc="center right", fontsize="small")
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
