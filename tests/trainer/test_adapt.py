@@ -63,11 +63,11 @@ def test_made_adaptable_it_answers_alike() -> None:
     model = adaptable(BASE)
     assert model.model.n_prior == 46
     assert model.model.separate_octave
-    before, after = guard_answers(GUARD, BASE), guard_answers(GUARD, model)
+    before, after = guard_answers(REST, BASE), guard_answers(REST, model)
     assert acc1(before, after) > 0.97
     again = adaptable(model)
     assert again.model == model.model
-    assert guard_answers(GUARD, again) == after
+    assert guard_answers(REST, again) == after
 
 
 def test_the_prior_cannot_move_the_rate() -> None:
@@ -109,7 +109,7 @@ def test_a_range_is_learned_and_the_rate_stays(tracks: list[Listened]) -> None:
 
 
 def test_the_same_seed_the_same_model(tracks: list[Listened]) -> None:
-    some = tracks[::4]
+    some = tracks[::12]
     first, second = (adapting.adapt(BASE, some, REST, Recipe(steps=5)) for _ in range(2))
     for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -142,7 +142,7 @@ def test_labels_that_are_right_change_little(tracks: list[Listened]) -> None:
         )
         for track, bpm in zip(tracks, guard_answers(LEARN, BASE), strict=True)
     ]
-    model = adapting.adapt(BASE, plain, REST, Recipe(steps=40))
+    model = adapting.adapt(BASE, plain[::2], REST, Recipe(steps=20))
     assert acc1(guard_answers(REST, BASE), guard_answers(REST, model)) > 0.9
 
 
