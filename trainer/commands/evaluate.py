@@ -1,0 +1,164 @@
+"""`tempo-core evaluate`: how good models are on labelled tracks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tempo_core.errors import TempoError
+
+if TYPE_CHECKING:
+    from trainer.answers import Answer, Labelled
+    from trainer.baselines import TempoEstimator
+
+NAMES = ("librosa",)  # of trainer.baselines.BASELINES, which takes too long to import for --help
+
+
+def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
+    if value == "all":
+        return value
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter("give a whole number from 1 on, or 'all'")
+    return int(value)
+
+
+@click.command("evaluate")
+@click.argument("sources", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Folder for figures, table of tracks, plots and report.")  # fmt: skip
+@click.option("--split", help="Tracks of this split, or 'all'; by default of the test split, else "
+              "of the validation split, else all.")  # fmt: skip
+@click.option("--model", "models", multiple=True, default=("default",), show_default=True,
+              help="Name or path of a model; several are compared with the first.")  # fmt: skip
+@click.option("--baseline", "baselines", multiple=True, type=click.Choice(NAMES),
+              help="Another estimator to compare with.")  # fmt: skip
+@click.option("--windows", callback=_windows, default="6", show_default=True, metavar="N|all",
+              help="As for `estimate`.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1,
+              show_default="all cores", help="Tracks at a time.")  # fmt: skip
+@click.option(
+    "--dataset", metavar="NAME", help="A published data set, such as gtzan_genre; see the guide."
+)
+@click.option("--data-home", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder of the data set, laid out as mirdata wants it.")  # fmt: skip
+@click.option(
+    "--dataset-version", default="default", show_default=True, help="mirdata's name for it."
+)
+@click.option("--index", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="mirdata's index of the data set, where it is not installed.")  # fmt: skip
+@click.option(
+    "--download", is_flag=True, help="Fetch index, annotations and audio, as far as offered."
+)
+@click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Training log to draw; else metrics.csv beside the first model.")  # fmt: skip
+def command(
+    sources: tuple[Path, ...], out: Path, split: str | None, models: tuple[str, ...],
+    baselines: tuple[str, ...], windows: int | str, jobs: int, dataset: str | None,
+    data_home: Path | None, dataset_version: str, index: Path | None, download: bool,
+    log: Path | None,
+) -> None:  # fmt: skip
+    """Measure models on labelled tracks.
+
+    SOURCES are folders of training sets, folders with songs.tsv, rhythm.tsv or clips.tsv, and
+    tables with the columns path and bpm. What was estimated before is read from --out, so an
+    interrupted run goes on, and another model can be added later.
+    """
+    if not sources and dataset is None:
+        raise click.UsageError("nothing to measure: give a folder, a table or --dataset")
+    if dataset is not None and data_home is None:
+        raise click.UsageError("--dataset needs --data-home, the folder of the data set")
+    try:
+        from trainer import evaluate, published, report
+        from trainer import sources as labelled
+        from trainer.baselines import BASELINES, open_model
+
+        tracks: list[Labelled] = []
+        problems: list[str] = []
+        for source in sources:
+            found = labelled.read_source(source)
+            tracks += found[0]
+            problems += found[1]
+        if dataset is not None and data_home is not None:
+            found = published.read_dataset(dataset, data_home, dataset_version, index, download)
+            tracks += found[0]
+            problems += found[1]
+        for problem in problems:
+            click.echo(problem, err=True)
+        chosen, split = labelled.choose_split(labelled.unique(tracks), split)
+        evaluate.writable(out)
+        estimators: list[TempoEstimator] = [
+            *(open_model(model, windows) for model in dict.fromkeys(models)),
+            *(BASELINES[name]() for name in dict.fromkeys(baselines)),
+        ]
+        history = _history(out, models[0], log)
+        answers = _ask(estimators, windows, chosen, out, jobs)
+        title = f"Tempo of {len(chosen)} tracks"
+        about = evaluate.About(title, split, str(windows), version("beets-tempo"))
+        figures = evaluate.save(out, about, answers)
+        evaluate.write_worst(
+            out / evaluate.WORST,
+            evaluate.worst(evaluate.by_estimator(answers)[answers[0].estimator]),
+        )
+        path = report.write_report(out, about, answers, history)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
+    for line in evaluate.aligned(evaluate.table(figures)):
+        click.echo(line)
+    click.echo(f"split: {split}; report: {path}")
+    failed = sum(bool(answer.failure) for answer in answers)
+    if failed or problems:
+        parts = [
+            f"{failed} of {len(answers)} estimates failed" if failed else "",
+            f"{len(problems)} labels could not be used" if problems else "",
+        ]
+        click.echo("; ".join(part for part in parts if part), err=True)
+        sys.exit(1)
+
+
+def _history(out: Path, model: str, log: Path | None) -> list[dict[str, float]]:
+    """The training log to draw, copied so that the report can be drawn again without it."""
+    from tempo_core import checkpoint
+    from trainer.history import HISTORY, find_log, read_history, write_history
+
+    kept = out / HISTORY
+    found = log or find_log(checkpoint.resolve(model))
+    if found is None:
+        kept.unlink(missing_ok=True)  # of another model
+        return []
+    rows = read_history(found)
+    write_history(kept, rows)
+    return rows
+
+
+def _ask(
+    estimators: Sequence[TempoEstimator], windows: int | str, tracks: Sequence[Labelled],
+    out: Path, jobs: int,
+) -> list[Answer]:  # fmt: skip
+    """Every estimator's answer for every track, in their order; failures are printed."""
+    from tqdm import tqdm
+
+    from trainer.evaluate import JOURNAL, Journal, ask, in_threads
+
+    order = {track.path: k for k, track in enumerate(tracks)}
+    answers: list[Answer] = []
+    total = len(estimators) * len(tracks)
+    with Journal(out / JOURNAL) as journal, tqdm(total=total, unit="track") as bar:
+        for estimator in estimators:
+            bar.set_description(estimator.source.removeprefix("model:"))
+            own: Iterable[Answer] = ask(
+                estimator, f"windows={windows}", tracks, journal, in_threads(jobs)
+            )
+            done = []
+            for answer in own:
+                if answer.failure:
+                    bar.write(f"{answer.path}: {answer.failure}", file=sys.stderr)
+                done.append(answer)
+                bar.update()
+            answers += sorted(done, key=lambda answer: order[answer.path])
+    return answers
