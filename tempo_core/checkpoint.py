@@ -128,7 +128,7 @@ def read(path: Path) -> Contents:
             "is damaged or was altered, install it again"
         )
     try:
-        header = json.loads(_metadata(data)["header"])
+        header = json.loads(metadata(data)["header"])
         if header["layout"] != LAYOUT:
             raise CheckpointError(
                 f"{path}: layout {header['layout']}, this version reads {LAYOUT}; "
@@ -214,7 +214,7 @@ def resolve(model: str | os.PathLike[str]) -> Path:
     raise CheckpointError(f"no model {text!r}: not a file, and not one of the shipped: {names}")
 
 
-def _metadata(data: bytes) -> dict[str, str]:
+def metadata(data: bytes) -> dict[str, str]:
     """The string metadata of safetensors bytes (its reader offers them for files only)."""
     length = int.from_bytes(data[:8], "little")
     return dict(json.loads(data[8 : 8 + length])["__metadata__"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 from tempo_core.errors import ConfigError
 
-from .files import write_text
+from .files import write_tsv
 
 TABLE = "tracks.tsv"
 
@@ -71,20 +70,13 @@ _NUMBERS = ("weight", "estimate", "second", "confidence")
 
 def write_answers(path: Path, answers: Iterable[Answer]) -> None:
     """Write the table atomically; ratio and error are there for whoever reads it."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for answer in answers:
-        writer.writerow([_cell(name, getattr(answer, name)) for name in COLUMNS])
-    write_text(path, text.getvalue())
+    write_tsv(path, COLUMNS, ([_cell(n, getattr(a, n)) for n in COLUMNS] for a in answers))
 
 
 def _cell(name: str, value: Any) -> Any:
-    if value is None:
-        return ""
     if name == "alternatives":
         return ";".join(f"{bpm:g}" for bpm in value)
-    if name in ("ratio", "error"):
+    if name in ("ratio", "error") and value is not None:
         return f"{value:.3f}"
     return value
 

@@ -1,15 +1,13 @@
 """How good estimators are on labelled tracks: run them on the files, keep and sum up what they say.
 
 The answers come from the very estimator that users run, on files. What is known already is never
-computed again: each answer is appended to a journal at once, so that an interrupted run goes on and
+computed again: each answer is appended to a log at once, so that an interrupted run goes on and
 another model can be compared later for its own time only.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 import math
 import os
@@ -22,13 +20,14 @@ import click
 import joblib
 from tqdm import tqdm
 
-from tempo_core.errors import AudioError, ConfigError, TempoError
+from tempo_core.background import parallel
+from tempo_core.errors import AudioError, ConfigError, StorageError, TempoError
 from tempo_core.estimate import Estimate, Estimator
 
 from .answers import TABLE, Answer, Labelled, read_answers, write_answers
 from .baselines import TempoEstimator, name_of
 from .dataset import Recording
-from .files import write_text
+from .files import write_text, write_tsv
 from .metrics import (
     Metrics,
     Part,
@@ -44,35 +43,12 @@ from .metrics import (
 )
 
 FIGURES = "figures.json"
-JOURNAL = "estimates.jsonl"
+LOG = "estimates.jsonl"
+WORST = "worst.tsv"  # wrong answers of the first estimator
 LAYOUT = 1  # of figures.json
 
-# Estimates tracks in parallel and yields each with its result, or with what went wrong.
-Run = Callable[
-    [Callable[[Path], Estimate], Sequence[Labelled]],
-    Iterable[tuple[Labelled, "Estimate | Exception"]],
-]
 
-
-def in_threads(jobs: int) -> Run:
-    """Run in `jobs` threads, in order."""
-
-    def run(
-        estimate: Callable[[Path], Estimate], tracks: Sequence[Labelled]
-    ) -> Iterator[tuple[Labelled, Estimate | Exception]]:
-        def one(track: Labelled) -> tuple[Labelled, Estimate | Exception]:
-            try:
-                return track, estimate(track.path)
-            except Exception as error:  # one track is not worth the others
-                return track, error
-
-        tasks = (joblib.delayed(one)(track) for track in tracks)
-        yield from joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(tasks)
-
-    return run
-
-
-class Journal:
+class AnswerLog:
     """Answers as they come, one line of JSON each; use as a context manager.
 
     An answer is known by who gave it, with which settings, and by the file's path, size and time of
@@ -84,7 +60,7 @@ class Journal:
         self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._file: IO[str] | None = None
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> AnswerLog:
         text = ""
         if self._path.exists():
             text = self._path.read_text(encoding="utf-8", errors="surrogateescape")
@@ -116,14 +92,19 @@ class Journal:
     def put(self, estimator: str, answer: Answer) -> None:
         """Keep an answer."""
         if self._file is None:
-            raise ValueError("the journal is not open: use it as a context manager")
+            raise ValueError("the log is not open: use it as a context manager")
         entry = {
             name: getattr(answer, name)
             for name in ("estimator", "estimate", "second", "confidence")
         }
         line = {"key": self._key(estimator, answer.path), **entry}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise StorageError(
+                f"{self._path}: cannot be written ({error.strerror}); make room and run it again"
+            ) from error
 
     @staticmethod
     def _key(estimator: str, path: Path) -> tuple[Any, ...]:
@@ -164,29 +145,66 @@ def ask(
     estimator: TempoEstimator,
     settings: str,
     tracks: Sequence[Labelled],
-    journal: Journal,
-    run: Run,
+    log: AnswerLog,
+    jobs: int,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Answer]:
-    """Answers of one estimator, first those that the journal knows; new ones go into it.
+    """Answers of one estimator, first those that the log knows; new ones go into it.
 
     Parameters
     ----------
     settings
         What else the answers depend on, such as the number of windows.
+    jobs
+        Threads.
+    stopped
+        Asked ten times a second; once it says True, what is in work is abandoned.
     """
     name, identity = name_of(estimator.source), f"{estimator.source} {settings}"
     unknown = []
     for track in tracks:
-        answer = journal.get(identity, track)
+        answer = log.get(identity, track)
         if answer is None:
             unknown.append(track)
         else:
             yield answer
-    for track, result in run(estimator.estimate, unknown):
+    for track, result in parallel(lambda t: estimator.estimate(t.path), unknown, jobs, stopped):
         answer = answer_of(track, name, result)
         if not answer.failure:  # another time it may work
-            journal.put(identity, answer)
+            log.put(identity, answer)
         yield answer
+
+
+def ask_all(
+    estimators: Sequence[TempoEstimator],
+    windows: int | str,
+    tracks: Sequence[Labelled],
+    folder: Path,
+    jobs: int,
+    done: Callable[[Answer], None],
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[Answer]:
+    """Answers of all estimators for all tracks, in their order; fewer if it was to stop.
+
+    Parameters
+    ----------
+    windows
+        That the estimators were made with.
+    folder
+        Where answers are kept; what is there already is not asked again.
+    done
+        Called with each answer as it comes.
+    """
+    order = {track.path: k for k, track in enumerate(tracks)}
+    answers = []
+    with AnswerLog(folder / LOG) as log:
+        for estimator in estimators:
+            own = []
+            for answer in ask(estimator, f"windows={windows}", tracks, log, jobs, stopped):
+                own.append(answer)
+                done(answer)
+            answers += sorted(own, key=lambda answer: order[answer.path])
+    return answers
 
 
 @dataclass(frozen=True)
@@ -267,7 +285,7 @@ def sure(answers: Iterable[Answer]) -> tuple[list[float], list[bool]]:
 
 
 def save(folder: Path, about: About, answers: Sequence[Answer]) -> dict[str, Figures]:
-    """Write the table of tracks and the figures; returns these."""
+    """Write the tables of tracks and of what to look at, and the figures; returns these."""
     figures = figures_of(answers)
     write_answers(folder / TABLE, answers)
     estimators = {}
@@ -277,6 +295,7 @@ def save(folder: Path, about: About, answers: Sequence[Answer]) -> dict[str, Fig
         estimators[name] = values
     document = {"layout": LAYOUT, "about": asdict(about), "estimators": estimators}
     write_text(folder / FIGURES, json.dumps(plain(document), indent=2) + "\n")
+    write_worst(folder / WORST, worst(by_estimator(answers)[answers[0].estimator]))
     return figures
 
 
@@ -331,20 +350,13 @@ def worst(answers: Sequence[Answer]) -> list[Answer]:
     return sorted(wrong, key=badness, reverse=True)
 
 
-WORST = "worst.tsv"
-
-
 def write_worst(path: Path, wrong: Sequence[Answer]) -> None:
     """A table of wrong answers to go through; with `path` and `bpm` it can be evaluated again."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(("path", "bpm", "estimate", "ratio", "confidence", "name", "estimator"))
-    for a in wrong:
-        confidence = "" if a.confidence is None else a.confidence
-        writer.writerow(
-            (a.path, a.bpm, a.estimate, f"{a.ratio:.3f}", confidence, a.name, a.estimator)
-        )
-    write_text(path, text.getvalue())
+    rows = (
+        (a.path, a.bpm, a.estimate, f"{a.ratio:.3f}", a.confidence, a.name, a.estimator)
+        for a in wrong
+    )
+    write_tsv(path, ("path", "bpm", "estimate", "ratio", "confidence", "name", "estimator"), rows)
 
 
 def table(figures: Mapping[str, Figures]) -> list[tuple[str, ...]]:
@@ -404,7 +416,7 @@ def estimate_recordings(
     return list(tqdm(run, total=len(recordings), unit="track", desc="estimating"))
 
 
-def writable(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Make the folder of an evaluation.
 
     Raises

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +12,10 @@ import click
 
 from tempo_core.errors import TempoError
 
+from .build import show
+
 if TYPE_CHECKING:
-    from trainer.answers import Answer, Labelled
-    from trainer.baselines import TempoEstimator
+    from ..answers import Answer, Labelled
 
 NAMES = ("librosa",)  # of trainer.baselines.BASELINES, which takes too long to import for --help
 
@@ -28,7 +28,7 @@ def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | st
     return int(value)
 
 
-@click.command("evaluate")
+@click.command()
 @click.argument("sources", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
               help="Folder for figures, table of tracks, plots and report.")  # fmt: skip
@@ -57,7 +57,7 @@ def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | st
 )
 @click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Training log to draw; else metrics.csv beside the first model.")  # fmt: skip
-def command(
+def evaluate(
     sources: tuple[Path, ...], out: Path, split: str | None, models: tuple[str, ...],
     baselines: tuple[str, ...], windows: int | str, jobs: int, dataset: str | None,
     data_home: Path | None, dataset_version: str, index: Path | None, download: bool,
@@ -73,13 +73,18 @@ def command(
         raise click.UsageError("nothing to measure: give a folder, a table or --dataset")
     if dataset is not None and data_home is None:
         raise click.UsageError("--dataset needs --data-home, the folder of the data set")
-    try:
-        from trainer import evaluate, published, report
-        from trainer import sources as labelled
-        from trainer.baselines import BASELINES, open_model
+    from tqdm import tqdm
 
-        tracks: list[Labelled] = []
-        problems: list[str] = []
+    from tempo_core.background import interruptible
+
+    from .. import evaluate as evaluation
+    from .. import published, report
+    from .. import sources as labelled
+    from ..baselines import BASELINES, open_model
+
+    tracks: list[Labelled] = []
+    problems: list[str] = []
+    try:
         for source in sources:
             found = labelled.read_source(source)
             tracks += found[0]
@@ -91,74 +96,56 @@ def command(
         for problem in problems:
             click.echo(problem, err=True)
         chosen, split = labelled.choose_split(labelled.unique(tracks), split)
-        evaluate.writable(out)
-        estimators: list[TempoEstimator] = [
+        evaluation.make_folder(out)
+        estimators = [
             *(open_model(model, windows) for model in dict.fromkeys(models)),
             *(BASELINES[name]() for name in dict.fromkeys(baselines)),
         ]
         history = _history(out, models[0], log)
-        answers = _ask(estimators, windows, chosen, out, jobs)
-        title = f"Tempo of {len(chosen)} tracks"
-        about = evaluate.About(title, split, str(windows), version("beets-tempo"))
-        figures = evaluate.save(out, about, answers)
-        evaluate.write_worst(
-            out / evaluate.WORST,
-            evaluate.worst(evaluate.by_estimator(answers)[answers[0].estimator]),
+        total = len(estimators) * len(chosen)
+        with interruptible() as stop, tqdm(total=total, unit="track") as bar:
+
+            def done(answer: Answer) -> None:
+                bar.set_description(answer.estimator, refresh=False)
+                if answer.failure:
+                    bar.write(f"{show(answer.path)}: {answer.failure}", file=sys.stderr)
+                bar.update()
+
+            answers = evaluation.ask_all(estimators, windows, chosen, out, jobs, done, stop.is_set)
+        if stop.is_set():
+            raise click.ClickException(
+                f"interrupted: {len(answers)} of {total} estimates are there; "
+                "the same command goes on from here"
+            )
+        about = evaluation.About(
+            f"Tempo of {len(chosen)} tracks", split, str(windows), version("beets-tempo")
         )
+        figures = evaluation.save(out, about, answers)
         path = report.write_report(out, about, answers, history)
     except TempoError as error:
         raise click.ClickException(str(error)) from error
-    for line in evaluate.aligned(evaluate.table(figures)):
+    for line in evaluation.aligned(evaluation.table(figures)):
         click.echo(line)
     click.echo(f"split: {split}; report: {path}")
     failed = sum(bool(answer.failure) for answer in answers)
+    if failed:
+        click.echo(f"{failed} of {total} estimates failed and count as wrong", err=True)
+    if problems:
+        click.echo(f"{len(problems)} labels could not be used", err=True)
     if failed or problems:
-        parts = [
-            f"{failed} of {len(answers)} estimates failed" if failed else "",
-            f"{len(problems)} labels could not be used" if problems else "",
-        ]
-        click.echo("; ".join(part for part in parts if part), err=True)
         sys.exit(1)
 
 
 def _history(out: Path, model: str, log: Path | None) -> list[dict[str, float]]:
     """The training log to draw, copied so that the report can be drawn again without it."""
     from tempo_core import checkpoint
-    from trainer.history import HISTORY, find_log, read_history, write_history
 
-    kept = out / HISTORY
+    from ..history import HISTORY, find_log, read_history, write_history
+
     found = log or find_log(checkpoint.resolve(model))
     if found is None:
-        kept.unlink(missing_ok=True)  # of another model
+        (out / HISTORY).unlink(missing_ok=True)  # of another model
         return []
     rows = read_history(found)
-    write_history(kept, rows)
+    write_history(out / HISTORY, rows)
     return rows
-
-
-def _ask(
-    estimators: Sequence[TempoEstimator], windows: int | str, tracks: Sequence[Labelled],
-    out: Path, jobs: int,
-) -> list[Answer]:  # fmt: skip
-    """Every estimator's answer for every track, in their order; failures are printed."""
-    from tqdm import tqdm
-
-    from trainer.evaluate import JOURNAL, Journal, ask, in_threads
-
-    order = {track.path: k for k, track in enumerate(tracks)}
-    answers: list[Answer] = []
-    total = len(estimators) * len(tracks)
-    with Journal(out / JOURNAL) as journal, tqdm(total=total, unit="track") as bar:
-        for estimator in estimators:
-            bar.set_description(estimator.source.removeprefix("model:"))
-            own: Iterable[Answer] = ask(
-                estimator, f"windows={windows}", tracks, journal, in_threads(jobs)
-            )
-            done = []
-            for answer in own:
-                if answer.failure:
-                    bar.write(f"{answer.path}: {answer.failure}", file=sys.stderr)
-                done.append(answer)
-                bar.update()
-            answers += sorted(done, key=lambda answer: order[answer.path])
-    return answers

@@ -9,18 +9,18 @@ import click
 from tempo_core.errors import TempoError
 
 
-@click.command("plot")
+@click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Training log to draw as well.")  # fmt: skip
-def command(folder: Path, log: Path | None) -> None:
+def plot(folder: Path, log: Path | None) -> None:
     """Draw the plots and the report in FOLDER again, which `tempo-core evaluate` wrote.
 
     Nothing is estimated; the audio need not be there.
     """
     try:
-        from trainer import evaluate, report
-        from trainer.history import HISTORY, read_history, write_history
+        from .. import evaluate, report
+        from ..history import HISTORY, read_history, write_history
 
         evaluate.load(folder)  # before anything is written beside something else
         if log is not None:
