@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 import joblib
@@ -26,7 +26,6 @@ from tempo_core.estimate import Estimate, Estimator
 
 from .answers import TABLE, Answer, Labelled, read_answers, write_answers
 from .baselines import TempoEstimator, name_of
-from .dataset import Recording
 from .files import write_text, write_tsv
 from .metrics import (
     Metrics,
@@ -41,6 +40,9 @@ from .metrics import (
     within,
     within_levels,
 )
+
+if TYPE_CHECKING:
+    from .dataset import Recording
 
 FIGURES = "figures.json"
 LOG = "estimates.jsonl"

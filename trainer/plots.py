@@ -65,6 +65,7 @@ def estimate_against_label(answers: Sequence[Answer]) -> Figure:
         axes.annotate(
             f"{TIMES} {name}", (ends[1], ends[1] * ratio), xytext=(-4, -3), fontsize=8, color=GREY,
             textcoords="offset points", ha="right", va="top",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
     groups: dict[str, list[tuple[float, float]]] = {}
     for answer in answers:
@@ -225,6 +226,7 @@ def _colour(k: int) -> str:
 
 def _short(text: str, most: int = 32) -> str:
     """A name as matplotlib is to draw it: not endless, and no formula."""
-    text = " ".join(text.split())
+    text = text.encode("utf-8", "replace").decode()  # the file system's odd bytes
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     text = text if len(text) <= most else text[: most - 1] + "…"
     return text.replace("$", r"\$")

@@ -36,7 +36,13 @@ class Label:
 
 def one_tempo(track: Any) -> Label | None:
     """The label of a track with a single tempo."""
-    return None if track.tempo is None else Label(float(np.ravel(track.tempo)[0]))
+    return None if track.tempo is None else Label(float(track.tempo))
+
+
+def gtzan_tempo(track: Any) -> Label | None:
+    """The same for GTZAN, whose reader of mirdata 1.0 needs a numpy before 2.4."""
+    path = track.tempo_path
+    return None if path is None else Label(float(Path(path).read_text().split()[0]))
 
 
 def weighed_tempi(track: Any) -> Label | None:
@@ -46,11 +52,11 @@ def weighed_tempi(track: Any) -> Label | None:
     ISMIR 2018.
     """
     data = track.tempo_v2
-    if data is None or not len(data.value):
+    if data is None or not len(data.tempos):
         return None
-    weights = np.ones(len(data.value)) if data.confidence is None else np.asarray(data.confidence)
+    weights = np.ones(len(data.tempos)) if data.confidence is None else np.asarray(data.confidence)
     order = np.argsort(-weights, kind="stable")
-    pairs = [(float(data.value[k]), float(weights[k])) for k in order if data.value[k] > 0]
+    pairs = [(float(data.tempos[k]), float(weights[k])) for k in order if data.tempos[k] > 0]
     if not pairs:
         return None
     (bpm, most), *others = pairs
@@ -63,9 +69,8 @@ DATASETS: dict[str, Callable[[Any], Label | None]] = {
     "ballroom": one_tempo,
     "brid": one_tempo,
     "giantsteps_tempo": weighed_tempi,
-    "gtzan_genre": one_tempo,
+    "gtzan_genre": gtzan_tempo,
     "hainsworth": one_tempo,
-    "simac": one_tempo,
 }
 
 
@@ -104,7 +109,7 @@ def read_dataset(
         raise ConfigError(f"published data sets need mirdata ({error}): {EXTRA}") from error
     try:
         dataset = mirdata.initialize(name, data_home=str(home), version=version)
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         raise ConfigError(f"{name}: {error}") from error
     if index is not None:
         dataset.index_path = str(index)

@@ -45,6 +45,7 @@ figure img { width: 41rem; }
 .pair { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
 .pair figure { flex: 1 1 24rem; min-width: 0; max-width: 41rem; }
 .scroll { overflow-x: auto; }
+.scroll th, td.number { white-space: nowrap; }
 .path { display: inline-block; min-width: 14rem; overflow-wrap: anywhere; font-size: 13px; }
 .headline { font-size: 1.15rem; max-width: 48rem; }
 """

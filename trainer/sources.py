@@ -146,4 +146,7 @@ def choose_split(tracks: Sequence[Labelled], split: str | None) -> tuple[list[La
 
 def unique(tracks: Iterable[Labelled]) -> list[Labelled]:
     """The tracks without those whose path came before."""
-    return list({track.path: track for track in reversed(list(tracks))}.values())[::-1]
+    found: dict[Path, Labelled] = {}
+    for track in tracks:
+        found.setdefault(track.path, track)
+    return list(found.values())
