@@ -47,7 +47,7 @@ LONGEST = 900.0  # [s]
 SILENCE = 0.5  # share of the seconds
 # `refine.stability` of the whole track. People who play together are above, a track that is at
 # another tempo for a third of its length is below.
-STEADY = 0.5
+STEADY = 0.7
 TOLERANCE = 0.04
 # Of label and audio: those are one tempo counted in two ways. 3:4 is not among them: with it, four
 # of ten wrong labels would pass.
@@ -142,12 +142,14 @@ def keep_one(
 ) -> tuple[CollectedTrack | None, list[DroppedTrack]]:
     """Of copies of one recording the one to keep, with the best label of all, and the others.
 
-    That with the most trusted label is kept, of several such the longest. If the labels of equal
-    trust contradict each other, none is.
+    That with the most trusted label is kept, of several such the longest by tens of seconds: a copy
+    with some more silence at its ends is no better. If labels of equal trust contradict each other,
+    none is kept.
     """
 
     def worth(track: CollectedTrack) -> tuple[int, float, str]:
-        return Label(track.bpm, track.label_source).rank, -track.duration, str(track.path)
+        rank = Label(track.bpm, track.label_source).rank
+        return rank, -round(track.duration, -1), str(track.path)
 
     best, *others = sorted(copies, key=worth)
     labels = [label for copy in (best, *others) for label in labels_of(copy)]

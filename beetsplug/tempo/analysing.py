@@ -94,7 +94,8 @@ def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool =
     tempo, verdict = estimate.bpm, Verdict.SET
     if item.bpm and not force:
         # Of `bpm`, whatever the analysis says.
-        source = _own(item, "tempo_source") if is_from_label(item) else "tag"
+        known = _own(item, "tempo_source") or ""
+        source = known if known == "manual" or is_from_label(item) else "tag"
         agreed = agreeing_tempo(item.bpm, estimate)
         if agreed is None:
             verdict = Verdict.CONFLICT
