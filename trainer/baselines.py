@@ -7,7 +7,9 @@ import os
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from tempo_core import checkpoint
 from tempo_core.audio import check, read_excerpts
@@ -15,9 +17,6 @@ from tempo_core.errors import AudioError
 from tempo_core.estimate import Estimate, Estimator
 
 from .reference.estimator import DEFAULT_WINDOWS, ReferenceEstimator, is_reference
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 class TempoEstimator(Protocol):
@@ -30,19 +29,25 @@ class TempoEstimator(Protocol):
 
 
 class Librosa:
-    """librosa's tempo, which is also what `beet autobpm` writes (there rounded).
+    """librosa with its defaults on the whole file at 22,050 Hz; it states no confidence (NaN).
 
-    It is `librosa.feature.tempo` with its defaults on the whole file at 22,050 Hz; the tempo that
-    `librosa.beat.beat_track` returns is the same number. It states no confidence (NaN).
+    Parameters
+    ----------
+    beats
+        Take the tempo that `librosa.beat.beat_track` returns, which is what `beet autobpm` writes
+        (there rounded), instead of that of `librosa.feature.tempo`. The two differ in how they sum
+        up the onsets of the bands.
     """
 
     SR = 22050  # [Hz] librosa's default
 
-    def __init__(self) -> None:
+    def __init__(self, beats: bool = False) -> None:
         import librosa
 
-        self.source = f"librosa-{version('librosa')}"
-        self._tempo: Callable[..., np.ndarray] = librosa.feature.tempo
+        self.source = f"librosa-{version('librosa')}" + ("-beats" if beats else "")
+        self._tempo: Callable[..., Any] = librosa.feature.tempo
+        if beats:
+            self._tempo = lambda **audio: librosa.beat.beat_track(**audio)[0]
 
     def estimate(self, path: str | bytes | os.PathLike[str]) -> Estimate:
         """Estimate the tempo of one file.
@@ -54,13 +59,16 @@ class Librosa:
         """
         excerpts = read_excerpts(path, self.SR, None)
         check(excerpts, self.SR)
-        bpm = float(self._tempo(y=excerpts[0].audio, sr=self.SR)[0])
+        bpm = float(np.ravel(self._tempo(y=excerpts[0].audio, sr=self.SR))[0])
         if not (math.isfinite(bpm) and bpm > 0):
             raise AudioError(f"librosa finds no tempo ({bpm})")
         return Estimate(round(bpm, 2), math.nan, ())
 
 
-BASELINES: dict[str, Callable[[], TempoEstimator]] = {"librosa": Librosa}
+BASELINES: dict[str, Callable[[], TempoEstimator]] = {
+    "librosa": Librosa,
+    "librosa-beats": lambda: Librosa(beats=True),
+}
 
 
 def open_model(model: str | os.PathLike[str], windows: int | str) -> TempoEstimator:

@@ -82,7 +82,7 @@ def _evaluate(
 
     estimators = [open_model(settings.model, settings.windows)]
     if settings.get("baseline"):
-        estimators += [make() for make in BASELINES.values()]
+        estimators.append(BASELINES["librosa-beats"]())
     beside = Path(os.fsdecode(lib.path)).parent / FOLDER
     folder = Path(settings.out).expanduser() if settings.get("out") else beside
     evaluate.make_folder(folder)

@@ -17,7 +17,10 @@ from .build import show
 if TYPE_CHECKING:
     from ..answers import Answer, Labelled
 
-NAMES = ("librosa",)  # of trainer.baselines.BASELINES, which takes too long to import for --help
+NAMES = (
+    "librosa",
+    "librosa-beats",
+)  # of trainer.baselines.BASELINES, which takes too long to import for --help
 
 
 def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
