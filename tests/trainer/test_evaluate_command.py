@@ -23,7 +23,7 @@ from trainer.collection import TRACKS, CollectedTrack, write_table
 from trainer.commands.evaluate import NAMES
 
 MakeAudio = Callable[..., Path]
-N_TRACKS = 16  # more than are done before the signal arrives
+N_TRACKS = 9  # more than are done before the signal arrives
 
 
 def run(*args: object) -> Result:
