@@ -14,6 +14,7 @@ from .errors import TempoError
 
 T = TypeVar("T")
 R = TypeVar("R")
+PATIENCE = 0.5  # [s] that is waited for what is abandoned
 POLL = 0.1  # [s] how often a waiting thread looks whether it is to stop
 
 
@@ -95,8 +96,8 @@ def parallel(
         closing.set()
         for _ in workers:
             todo.put(None)
-        # Most tasks take less than this, and a thread that ended cannot disturb the exit.
-        deadline = time.monotonic() + 1
+        # A thread that ended cannot disturb the exit.
+        deadline = time.monotonic() + PATIENCE
         for worker in workers:
             worker.join(max(0, deadline - time.monotonic()))
 

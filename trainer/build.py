@@ -12,12 +12,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from tqdm import tqdm
 
 from tempo_core import checkpoint
-from tempo_core.background import Stopped, parallel
+from tempo_core.background import Background, Stopped, parallel
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import Windows
 from tempo_core.errors import AudioError, ConfigError
@@ -46,6 +47,7 @@ from .split import FILE as SPLIT_FILE
 from .split import Ties, divide, read_split, write_split
 
 JOURNAL = "analysis.db"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -174,10 +176,7 @@ class _Run:
                 dropped.append(problem)
 
         tracks_, heard_ = [t for t, _ in audible], [h for _, h in audible]
-        pairs = []
-        for pair in cleaning.duplicates(tracks_, heard_, fps):
-            self.check_stop()
-            pairs.append(pair)
+        pairs = self.abandonable(lambda: list(cleaning.duplicates(tracks_, heard_, fps)))
         kept, copies = _without_copies(tracks_, pairs)
         dropped += copies
         try:
@@ -335,6 +334,16 @@ class _Run:
     def progress(self, what: str, total: int | None) -> tqdm[None]:
         hidden = True if self.options.quiet else None  # None: unless stderr is a terminal
         return tqdm(desc=what, total=total, unit="track", disable=hidden, dynamic_ncols=True)
+
+    def abandonable(self, function: Callable[[], T]) -> T:
+        background = Background(self.stop)
+        try:
+            return background.call(function)
+        except Stopped:
+            self.check_stop()
+            raise
+        finally:
+            background.close()
 
     def check_stop(self) -> None:
         if self.stop():

@@ -49,6 +49,7 @@ SILENCE = 0.5  # share of the seconds
 # another tempo for a third of its length is below.
 STEADY = 0.7
 TOLERANCE = 0.04
+SURE = 0.3  # confidence of an estimate below which it contradicts nobody
 # Of label and audio: those are one tempo counted in two ways. 3:4 is not among them: with it, four
 # of ten wrong labels would pass.
 RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
@@ -112,7 +113,8 @@ def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | N
         return drop(track, Reason.SILENT, f"{100 * heard.silent:.0f} % of the time")
     label = Label(track.bpm, track.label_source)
     # A person who corrects a tempo does so because the estimate was wrong.
-    if label.rank > 0 and contradicts(track.bpm, heard.bpm):
+    sure = label.rank > 0 and heard.confidence >= SURE
+    if sure and contradicts(track.bpm, heard.bpm):
         return drop(track, Reason.CONTRADICTED, f"label {track.bpm:g}, audio {heard.bpm:.1f}")
     if heard.stability < STEADY:
         return drop(track, Reason.UNSTEADY, f"stability {heard.stability:.2f}")

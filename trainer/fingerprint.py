@@ -26,6 +26,7 @@ SAME = 0.25
 SHORTEST = 4.0  # [s] that have to be compared
 COVERED = 0.5  # share of the shorter fingerprint that has to be compared
 SHARED = 3  # equal numbers at one distance in time, from which on two recordings are compared
+N_SHARES = 16  # of the numbers, one of which is sorted at a time
 COMMON = 40  # recordings with one number, from which on it says nothing
 
 
@@ -79,33 +80,47 @@ def _shared(prints: Sequence[Fingerprint]) -> dict[tuple[int, int], NDArray[np.i
         # Once a recording: a number that lasts says no more than one that does not.
         distinct, first = np.unique(numbers, return_index=True)
         values.append(distinct)
-        times.append(first)
-        owners.append(np.full(len(distinct), owner))
+        owners.append(np.full(len(distinct), owner, np.int32))
+        times.append(first.astype(np.int32))
     if not values:
         return {}
     value, who, time = np.concatenate(values), np.concatenate(owners), np.concatenate(times)
-    order = np.lexsort((who, value))
-    value, who, time = value[order], who[order], time[order]
-    size = np.diff(np.append(np.flatnonzero(np.diff(value, prepend=-1)), len(value)))
-    start = np.concatenate(([0], np.cumsum(size)[:-1])) if len(size) else size
-    pairs, offsets = [], []
-    # Entries of equal value stand together; pair each with those 1, 2, 3, … places after it.
-    useful = (size > 1) & (size < COMMON)
-    ends = np.repeat(start + size, size)
-    counted = np.repeat(useful, size)
-    for step in range(1, int(size[useful].max(initial=1))):
-        k = np.flatnonzero(counted[:-step] & (np.arange(len(value) - step) + step < ends[:-step]))
-        pairs.append(who[k] * len(prints) + who[k + step])
-        offsets.append(time[k].astype(np.int64) - time[k + step])
-    if not pairs:
+    share = (value * np.uint32(2654435761)) % N_SHARES  # for the memory's sake
+    found = [
+        _matches(value[chosen], who[chosen], time[chosen], len(prints))
+        for chosen in (share == k for k in range(N_SHARES))
+    ]
+    pair = np.concatenate([pairs for pairs, _ in found])
+    offset = np.concatenate([offsets for _, offsets in found])
+    if not len(pair):
         return {}
-    pair, offset = np.concatenate(pairs), np.concatenate(offsets)
     order = np.argsort(pair, kind="stable")
     pair, offset = pair[order], offset[order]
-    found, begin = np.unique(pair, return_index=True)
+    codes, begin = np.unique(pair, return_index=True)
     groups = np.split(offset, begin[1:])
     return {
         divmod(int(code), len(prints)): group
-        for code, group in zip(found, groups, strict=True)
+        for code, group in zip(codes, groups, strict=True)
         if len(group) >= SHARED
     }
+
+
+def _matches(
+    value: NDArray[np.uint32], who: NDArray[np.int32], time: NDArray[np.int32], n_prints: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs (as i * n_prints + j) and distances in time of every two equal values."""
+    order = np.lexsort((who, value))
+    value, who, time = value[order], who[order].astype(np.int64), time[order].astype(np.int64)
+    size = np.diff(
+        np.append(np.flatnonzero(np.diff(value.astype(np.int64), prepend=-1)), len(value))
+    )
+    end = np.repeat(np.cumsum(size), size)
+    useful = (size > 1) & (size < COMMON)
+    counted = np.repeat(useful, size)
+    pairs, offsets = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    # Equal values stand together: pair each with those 1, 2, 3, … places after it.
+    for step in range(1, int(size[useful].max(initial=1))):
+        k = np.flatnonzero(counted[:-step] & (np.arange(step, len(value)) < end[:-step]))
+        pairs.append(who[k] * n_prints + who[k + step])
+        offsets.append(time[k] - time[k + step])
+    return np.concatenate(pairs), np.concatenate(offsets)

@@ -346,6 +346,30 @@ def test_stopping_is_quick_and_keeps_what_is_done(
     assert rows == (len(asked),) == (1,)
 
 
+@pytest.mark.slow
+def test_ctrl_c_in_the_command(songs: list[LabelledTrack], tmp_path: Path) -> None:
+    for k in range(8):
+        write_audio(tmp_path / f"{k}.wav", np.tile(music(99, "rock", k), 10), SR)
+    rows = [f"{path}\t99\t{path.stem}" for path in tmp_path.glob("*.wav")]
+    (tmp_path / "labels.tsv").write_text("\n".join(["path\tbpm\tartist", *rows, ""]))
+    command = [sys.executable, "-m", "tempo_core.cli", "build", "--out", "set", "--labels"]
+    process = subprocess.Popen(
+        [*command, "labels.tsv", "--jobs", "1"],
+        stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    while not (tmp_path / "set" / (JOURNAL + "-wal")).exists():
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - begin < 2
+    assert process.returncode == 1
+    assert err == "Error: interrupted; what was computed is kept, and the next run goes on there\n"
+    assert not (tmp_path / "set" / TRACKS).exists()
+
+
 TRACKS_FILE = "wanted.json"
 CHILD = """
 import json, os, signal, sys

@@ -104,6 +104,7 @@ def test_the_label_of_another_version(title: str, label_title: str, told: str) -
         ({"seconds": 3000, "stated": 3000}, Reason.TOO_LONG),
         ({"silent": 0.6}, Reason.SILENT),
         ({"bpm": 97.0}, Reason.CONTRADICTED),
+        ({"bpm": 97.0, "confidence": 0.2}, ""),
         ({"stability": 0.3}, Reason.UNSTEADY),
     ],
 )
