@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from tempo_core.errors import ConfigError
@@ -18,13 +19,10 @@ CLOCKS = ("epoch", "step")  # what the others are drawn against
 Row = dict[str, float]
 
 
-def find_log(model: Path) -> Path | None:
-    """The newest log in the folder of a model file or below it, None if there is none."""
-    logs = [
-        *model.parent.glob(LOG),
-        *model.parent.glob(f"*/{LOG}"),
-        *model.parent.glob(f"*/*/{LOG}"),
-    ]
+def find_log(folders: Iterable[Path]) -> Path | None:
+    """The newest log in these folders or below what training runs make there, None if none is."""
+    patterns = (LOG, f"*/{LOG}", f"*/*/{LOG}", f"runs/**/{LOG}")
+    logs = [log for folder in folders for pattern in patterns for log in folder.glob(pattern)]
     return max(logs, key=lambda path: path.stat().st_mtime, default=None)
 
 

@@ -151,7 +151,10 @@ def _parts(
     )
     if "training" in pictures:
         yield "<h2>Training</h2>"
-        yield _figure(pictures["training"], "The training run of the first model.")
+        yield _figure(
+            pictures["training"],
+            "The newest training run beside the first model or its training set.",
+        )
     yield "<h2>Estimate against label</h2>"
     yield '<div class="pair">'
     for k, name in enumerate(estimators, 1):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from tempo_core import checkpoint
 from trainer.collection import TRACKS, CollectedTrack, write_table
 
-from .conftest import Beet
+from .conftest import ROOT, Beet
 
 MakeAudio = Callable[..., Path]
 
@@ -111,6 +113,18 @@ def test_bad_settings(beet: Beet, collection: list[Path], args: list[str], messa
     run = beet("tempo-eval", *args)
     assert run.code == 1
     assert message in run.err
+
+
+def test_a_missing_extra_is_named(beet: Beet, collection: list[Path]) -> None:
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "import beets.ui; beets.ui.main(['tempo-eval'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install 'beets-tempo[train]'" in done.stderr.splitlines()[-1]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +15,7 @@ from tempo_core.cli import main
 from tempo_core.errors import ConfigError
 from trainer import evaluate, report
 from trainer.answers import Answer
-from trainer.history import clock, curve, read_history, write_history
+from trainer.history import clock, curve, find_log, read_history, write_history
 
 ABOUT = evaluate.About("Tempo of 3 tracks", "test", "6", "0.1", ("A note.",))
 HOSTILE = (
@@ -151,6 +152,17 @@ def test_logs_of_either_kind_are_read(tmp_path: Path) -> None:
     assert read_history(lines) == [{"phase": 1, "step": 50, "loss": 2.5}]
     write_history(csv, rows)
     assert read_history(csv) == rows
+
+
+def test_the_newest_log_is_found(tmp_path: Path) -> None:
+    model, folder = tmp_path / "models", tmp_path / "set"
+    assert find_log([model, folder]) is None
+    logs = [folder / f"runs/fit-{k}/csv/version_0/metrics.csv" for k in range(2)]
+    for k, log in enumerate(logs):
+        log.parent.mkdir(parents=True)
+        log.write_text("epoch,loss\n0,1\n")
+        os.utime(log, (k, k))
+    assert find_log([model, folder]) == logs[1]
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n", "a,b\nx,y\n", "\0"])

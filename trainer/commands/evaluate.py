@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | st
     "--download", is_flag=True, help="Fetch index, annotations and audio, as far as offered."
 )
 @click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Training log to draw; else metrics.csv beside the first model.")  # fmt: skip
+              help="Training log to draw; else one beside the first model or the set.")  # fmt: skip
 def evaluate(
     sources: tuple[Path, ...], out: Path, split: str | None, models: tuple[str, ...],
     baselines: tuple[str, ...], windows: int | str, jobs: int, dataset: str | None,
@@ -104,7 +105,7 @@ def evaluate(
             *(open_model(model, windows) for model in dict.fromkeys(models)),
             *(BASELINES[name]() for name in dict.fromkeys(baselines)),
         ]
-        history = _history(out, models[0], log)
+        history = _history(out, models[0], sources, log)
         total = len(estimators) * len(chosen)
         with interruptible() as stop, tqdm(total=total, unit="track") as bar:
 
@@ -139,16 +140,23 @@ def evaluate(
         sys.exit(1)
 
 
-def _history(out: Path, model: str, log: Path | None) -> list[dict[str, float]]:
-    """The training log to draw, copied so that the report can be drawn again without it."""
+def _history(
+    out: Path, model: str, sources: Sequence[Path], log: Path | None
+) -> list[dict[str, float]]:
+    """The training log to draw, copied so that the report can be drawn again without it.
+
+    The model in the package has none: what lies in a training set is of another one.
+    """
     from tempo_core import checkpoint
 
     from ..history import HISTORY, find_log, read_history, write_history
 
-    found = log or find_log(checkpoint.resolve(model))
-    if found is None:
+    home = checkpoint.resolve(model).parent
+    if log is None and home != checkpoint.SHIPPED:
+        log = find_log([home, *(source for source in sources if source.is_dir())])
+    if log is None:
         (out / HISTORY).unlink(missing_ok=True)  # of another model
         return []
-    rows = read_history(found)
+    rows = read_history(log)
     write_history(out / HISTORY, rows)
     return rows
