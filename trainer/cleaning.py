@@ -17,7 +17,7 @@ from tempo_core.labels.matching import Outcome, Pair, Side, version_gate
 
 from .collection import CollectedTrack, DroppedTrack, LabelledTrack
 from .fingerprint import same_recordings
-from .listening import Heard
+from .listening import Heard, contradicts
 from .trust import Label, choose, format_labels, parse_labels
 
 
@@ -48,11 +48,8 @@ SILENCE = 0.5  # share of the seconds
 # `refine.stability` of the whole track. People who play together are above, a track that is at
 # another tempo for a third of its length is below.
 STEADY = 0.7
-TOLERANCE = 0.04
+STRAYING = 0.3  # share of the windows that are at another tempo altogether
 SURE = 0.3  # confidence of an estimate below which it contradicts nobody
-# Of label and audio: those are one tempo counted in two ways. 3:4 is not among them: with it, four
-# of ten wrong labels would pass.
-RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
 
 
 def labels_of(track: LabelledTrack) -> tuple[Label, ...]:
@@ -116,14 +113,10 @@ def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | N
     sure = label.rank > 0 and heard.confidence >= SURE
     if sure and contradicts(track.bpm, heard.bpm):
         return drop(track, Reason.CONTRADICTED, f"label {track.bpm:g}, audio {heard.bpm:.1f}")
-    if heard.stability < STEADY:
-        return drop(track, Reason.UNSTEADY, f"stability {heard.stability:.2f}")
+    if heard.stability < STEADY or heard.straying > STRAYING:
+        told = f"{100 * heard.straying:.0f} % of it at another tempo"
+        return drop(track, Reason.UNSTEADY, f"stability {heard.stability:.2f}, {told}")
     return None
-
-
-def contradicts(bpm: float, estimate: float) -> bool:
-    """Whether a label [BPM] is neither the estimate nor a simple ratio of it, within 4 %."""
-    return all(abs(bpm / (estimate * ratio) - 1) > TOLERANCE for ratio in RATIOS)
 
 
 def duplicates(

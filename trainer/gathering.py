@@ -7,6 +7,7 @@ import dataclasses
 import fnmatch
 import math
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tempo_core.labels.record import Record, Track, parse_bpm
 from tempo_core.labels.store import Store
 from tempo_core.labels.training import SOURCES, objection
 
+from .cleaning import merge
 from .collection import LabelledTrack, absolute
 
 EXTENSIONS = frozenset(
@@ -77,7 +79,8 @@ def read_labels(table: Path) -> dict[Path, LabelledTrack]:
     It is tab-separated (`.csv`: separated by commas) with a header line. `path` (or `file`) and
     `bpm` (or `tempo`) are needed; `artist`, `title`, `album`, `genre`, `year`, `recording_id` and
     `label_source` are taken where they are there, and other columns left alone. A relative path is
-    one beside the table. What is no number is a tempo that is none.
+    one beside the table. What is no number is a tempo that is none, and several lines for one path
+    are several labels.
 
     Raises
     ------
@@ -101,7 +104,12 @@ def read_labels(table: Path) -> dict[Path, LabelledTrack]:
             f"{table}: has no column {' or '.join(sorted(lacking))}; a table of labels has at "
             "least path and bpm, separated by tabs, with a header line"
         )
-    return {track.path: track for track in (_row(row, table) for row in rows if row.get("path"))}
+    labels: dict[Path, list[LabelledTrack]] = defaultdict(list)
+    for row in rows:
+        if row.get("path"):
+            track = _row(row, table)
+            labels[track.path].append(track)
+    return {path: merge(same) for path, same in labels.items()}
 
 
 def _row(row: Mapping[str, str], table: Path) -> LabelledTrack:
@@ -178,6 +186,7 @@ def gather(
         found = []
         if row is not None and row.bpm:
             found.append((row.bpm, row.label_source, row.label_title))
+            known = dataclasses.replace(known, other_labels=row.other_labels)
         if track.tag_bpm:
             bpm = parse_bpm(track.tag_bpm)
             found.append((_number(track.tag_bpm) if bpm is None else bpm, "tag", ""))

@@ -19,7 +19,7 @@ from tempo_core.errors import ConfigError, StorageError
 from .cache import Stamp
 from .listening import Heard
 
-LAYOUT = 1  # raised whenever what is listened to changes: the rows of before are then not asked
+TABLE = "heard_2"  # another one whenever what is listened to changes
 _FIELDS = tuple(field.name for field in dataclasses.fields(Heard))
 
 
@@ -46,7 +46,7 @@ class Journal:
             self._db.executescript(
                 "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INTEGER,"
                 " changed INTEGER, content TEXT, recipe TEXT, key TEXT);"
-                f"CREATE TABLE IF NOT EXISTS heard (content TEXT, how TEXT, {columns},"
+                f"CREATE TABLE IF NOT EXISTS {TABLE} (content TEXT, how TEXT, {columns},"
                 " PRIMARY KEY (content, how));"
             )
         except sqlite3.Error as error:
@@ -83,8 +83,8 @@ class Journal:
     def heard(self, content: str, how: str) -> Heard | None:
         """What was heard in a content by a model, None if it has to be listened to."""
         row = self._db.execute(
-            f"SELECT {', '.join(_quoted())} FROM heard WHERE content = ? AND how = ?",
-            (content, f"{LAYOUT} {how}"),
+            f"SELECT {', '.join(_quoted())} FROM {TABLE} WHERE content = ? AND how = ?",
+            (content, how),
         ).fetchone()
         if row is None:
             return None
@@ -98,8 +98,8 @@ class Journal:
         values["fingerprint"] = heard.fingerprint.astype("<u4").tobytes()
         marks = ", ".join("?" * (2 + len(_FIELDS)))
         self._write(
-            f"INSERT OR REPLACE INTO heard VALUES ({marks})",
-            (content, f"{LAYOUT} {how}", *values.values()),
+            f"INSERT OR REPLACE INTO {TABLE} VALUES ({marks})",
+            (content, how, *values.values()),
         )
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:

@@ -40,7 +40,7 @@ from trainer.collection import (
     write_table,
 )
 from trainer.dataset import load_views
-from trainer.journal import Journal
+from trainer.journal import TABLE, Journal
 
 from .conftest import BANDS, SR, music
 
@@ -342,7 +342,7 @@ def test_stopping_is_quick_and_keeps_what_is_done(
     assert time.monotonic() - asked[0] < 2
     assert not (tmp_path / "set" / TRACKS).exists()
     with Journal(tmp_path / "set" / JOURNAL) as journal:
-        rows = journal._db.execute("SELECT count(*) FROM heard").fetchone()
+        rows = journal._db.execute(f"SELECT count(*) FROM {TABLE}").fetchone()
     assert rows == (len(asked),) == (1,)
 
 

@@ -30,7 +30,7 @@ def labelled(bpm: float = 120.0, source: str = "tag", **known: str) -> LabelledT
 
 def heard(**known: float) -> Heard:
     values: dict[str, float] = {"seconds": 180, "stated": 180, "silent": 0.1, "bpm": 120.3,
-        "confidence": 0.9, "stability": 0.9, **known}  # fmt: skip
+        "confidence": 0.9, "stability": 0.9, "straying": 0.0, **known}  # fmt: skip
     n_samples = round(values.pop("seconds") * SR)
     return Heard(n_samples, fingerprint=np.zeros(0, np.uint32), **values)
 
@@ -106,6 +106,8 @@ def test_the_label_of_another_version(title: str, label_title: str, told: str) -
         ({"bpm": 97.0}, Reason.CONTRADICTED),
         ({"bpm": 97.0, "confidence": 0.2}, ""),
         ({"stability": 0.3}, Reason.UNSTEADY),
+        ({"straying": 0.4}, Reason.UNSTEADY),
+        ({"straying": 0.2}, ""),
     ],
 )
 def test_what_audio_may_be(known: dict[str, float], reason: str) -> None:

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from tempo_core import checkpoint
 from tempo_core.audio import read_excerpts
 from tempo_core.config import FrontEnd
 from tempo_core.features import mel_spectrogram
 from tests.audio import drum_pattern, write_audio
 from trainer.dataset import filterbank
 from trainer.fingerprint import LONGEST, distance, fingerprint, same_recordings
-from trainer.listening import silence, spectrogram
 
 SR = 11025
 FRONT_END = FrontEnd()
@@ -88,28 +86,3 @@ def test_nothing_to_compare() -> None:
 def test_no_more_than_two_minutes_are_kept() -> None:
     long = fingerprint(np.random.default_rng(0).random((40, 20000), np.float32), FPS)
     assert len(long) * 4 / FPS == pytest.approx(LONGEST, abs=1)
-
-
-def test_a_spectrogram_in_pieces_is_that_of_the_whole(
-    original: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = checkpoint.load(checkpoint.resolve("default"))
-    audio = np.asarray(original, np.float32)
-    whole = mel_spectrogram(torch.from_numpy(audio), model.front_end, model.filterbank)
-    monkeypatch.setattr("trainer.listening.CHUNK", 100)
-    pieces = spectrogram(audio, model)
-    torch.testing.assert_close(pieces, whole, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize(("quiet", "expected"), [(0, 0), (14, 0.5), (42, 0.75)])
-def test_silence_is_counted_in_seconds(quiet: int, expected: float, original: np.ndarray) -> None:
-    audio = np.concatenate([original, np.zeros(quiet * SR)])
-    assert silence(audio, SR) == pytest.approx(expected)
-
-
-def test_clicks_are_not_silence() -> None:
-    audio = np.zeros(20 * SR)
-    audio[:: SR // 2] = 0.5
-    assert silence(audio, SR) == 0
-    assert silence(np.zeros(SR), SR) == 1
-    assert silence(np.full(10, 0.5), SR) == 0

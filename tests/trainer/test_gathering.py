@@ -15,6 +15,7 @@ from tempo_core.errors import ConfigError
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, Status, Verdict
 from tempo_core.labels.store import Store
+from trainer.cleaning import Reason, check_label
 from trainer.collection import DROPPED, DroppedTrack, LabelledTrack, read_collection, read_table
 from trainer.gathering import find_files, gather, read_labels
 
@@ -53,6 +54,17 @@ def test_a_table_of_tempo_labels(tmp_path: Path) -> None:
     )
     (track,) = read_labels(table(tmp_path, rows)).values()
     assert (track.bpm, track.title, track.album) == (112.0, '"Heroes', "")
+
+
+def test_a_table_that_contradicts_itself(tmp_path: Path) -> None:
+    rows = "path\tbpm\n/a.mp3\t97\n/a.mp3\t128\n/b.mp3\t97\n/b.mp3\t97.5\n"
+    a, b = read_labels(table(tmp_path, rows)).values()
+    assert (a.bpm, a.other_labels) == (97, "table 128")
+    assert (b.bpm, b.other_labels) == (97, "")
+    (track, *_) = gather([a.path], {a.path: a}, None, [])
+    problem = check_label(track)
+    assert problem is not None
+    assert problem.reason == Reason.CONFLICT
 
 
 def test_a_table_with_commas(tmp_path: Path) -> None:
