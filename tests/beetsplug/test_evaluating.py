@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +116,31 @@ def test_bad_settings(beet: Beet, collection: list[Path], args: list[str], messa
     run = beet("tempo-eval", *args)
     assert run.code == 1
     assert message in run.err
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_soon_and_the_next_run_goes_on(
+    beet: Beet, collection: list[Path], tmp_path: Path
+) -> None:
+    paths = [tmp_path / "many" / f"{k}.wav" for k in range(30)]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        os.link(collection[0], path)
+    beet.add(*paths, bpm=126, artist="", title="")
+    process = beet.start("tempo-eval", "-t", "1")
+    assert process.stdout
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - begin < 2
+    assert process.returncode == 1
+    assert "the next run continues from here" in err
+    log = beet.database.parent / "tempo-eval" / "estimates.jsonl"
+    n_done = len(log.read_text().splitlines())
+    assert 1 <= n_done < 32
+    assert beet("tempo-eval").code == 0
+    assert len(log.read_text().splitlines()) == 32
 
 
 def test_a_missing_extra_is_named(beet: Beet, collection: list[Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tempo_core.features import mel_spectrogram
 from tests.audio import click_track
 from trainer.baselines import open_model
 from trainer.dataset import Recording, filterbank
+from trainer.reference.__main__ import main as compare
 from trainer.reference.estimator import Answers, ReferenceEstimator, padded
 from trainer.reference.networks import (
     FOLD_MAX,
@@ -191,3 +193,35 @@ def test_windows_of_known_recordings_look_better_than_they_are(rng: np.random.Ge
     assert leak.n_training_windows + leak.known.n == len(known[1])
     assert leak.known.acc1 > leak.unknown.acc1 + 0.3
     assert leak.known.mean < leak.unknown.mean
+
+
+@pytest.mark.slow
+def test_the_comparison_runs_and_goes_on(make_audio: MakeAudio, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    names = [f"data/{k}.wav" for k in range(4)]
+    for k, name in enumerate(names):
+        make_audio(name, bpm=100 + 10 * k, duration=26, sr=22050, channels=1)
+    split = ["train", "train", "validation", "validation"]
+    songs = ["file\tsplit\tartist\ttitle\tgenre\tbpm\tbpm_published\talt\talt_kind\tkey"]
+    rhythm, clips = ["file\tsplit\tsong\tbpm\tdoubtful"], ["file\tstyle\tbpm\tsplit"]
+    for k in range(4):
+        songs.append(f"{k}.wav\t{split[k]}\tA{k}\tT\tpop\t{100 + 10 * k}\t\t\t\t")
+        rhythm.append(f"{k}.wav\t{split[k]}\tS{k}\t{100 + 10 * k}\t")
+        clips.append(f"{k}.wav\thouse\t{100 + 10 * k}\ttrain")
+    for table, lines in (("songs", songs), ("rhythm", rhythm), ("clips", clips)):
+        (data / f"{table}.tsv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "out"
+    args = ["--data", data, "--clips", data, "--cache", tmp_path / "cache", "--out", out]
+    runs = []
+    for _ in range(2):
+        result = CliRunner().invoke(compare, [*map(str, args), "--steps", "2"])
+        assert result.exit_code == 0, result.output
+        runs.append(result.stdout)
+    assert runs[0] == runs[1]
+    assert len(list(out.glob("*.safetensors"))) == 3
+    for name in ("tempo", *REFERENCES):
+        kept = json.loads((out / f"{name}-0.json").read_text())
+        assert kept["parameters"] > 50_000
+    assert kept["mode"]["songs"]["n"] == 2
+    leak = json.loads((out / "leak-0.json").read_text())
+    assert leak["n_training_windows"] + leak["known"]["n"] == 2 * 2 * 3

@@ -106,11 +106,10 @@ def _no_pictures(n: int) -> dict[str, bytes]:
     [
         answers_of("model", 100.0),
         answers_of("model", None),
-        answers_of("librosa", *[100.0] * 4),
         [replace(a, bpm=100.0, genre="") for a in answers_of("model", *[100.0] * 6)],
         answers_of("model", 1e-3, 1e5),
     ],
-    ids=["one track", "all failed", "no confidence", "all labels equal", "beyond the axes"],
+    ids=["one track", "all failed", "all labels equal", "beyond the axes"],
 )
 def test_odd_sets_are_drawn(tmp_path: Path, answers: list[Answer]) -> None:
     page = written(tmp_path, answers)
