@@ -63,16 +63,18 @@ class AnswerLog:
         self._file: IO[str] | None = None
 
     def __enter__(self) -> AnswerLog:
-        text = ""
-        if self._path.exists():
-            text = self._path.read_text(encoding="utf-8", errors="surrogateescape")
+        try:
+            self._file = self._path.open("a+", encoding="utf-8", errors="surrogateescape")
+        except OSError as error:
+            raise StorageError(f"{self._path}: cannot be opened ({error.strerror})") from error
+        self._file.seek(0)
+        text = self._file.read()
         for line in text.splitlines():
             try:
                 entry = json.loads(line)
                 self._known[tuple(entry.pop("key"))] = entry
             except (ValueError, KeyError, AttributeError, TypeError):
                 continue
-        self._file = self._path.open("a", encoding="utf-8", errors="surrogateescape")
         if text and not text.endswith("\n"):
             self._file.write("\n")
         return self

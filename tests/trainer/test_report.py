@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -151,6 +152,22 @@ def test_logs_of_either_kind_are_read(tmp_path: Path) -> None:
     assert read_history(lines) == [{"phase": 1, "step": 50, "loss": 2.5}]
     write_history(csv, rows)
     assert read_history(csv) == rows
+
+
+@pytest.mark.parametrize("name", ["plot", "evaluate"])
+def test_a_missing_extra_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [m for m in sys.modules if m.startswith(("trainer.report", "trainer.plots"))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delattr("trainer.report")
+    monkeypatch.delattr("trainer.plots")
+    monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
+    args = [name, str(tmp_path), *(["--out", str(tmp_path)] if name == "evaluate" else [])]
+    result = CliRunner().invoke(main, args)
+    assert result.exit_code == 1
+    assert f"{name} needs more packages" in result.stderr
+    assert "pip install 'beets-tempo[train]'" in result.stderr
 
 
 def test_the_newest_log_is_found(tmp_path: Path) -> None:

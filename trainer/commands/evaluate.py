@@ -13,6 +13,7 @@ import click
 
 from tempo_core.errors import TempoError
 
+from . import EXTRA
 from .build import show
 
 if TYPE_CHECKING:
@@ -77,18 +78,18 @@ def evaluate(
         raise click.UsageError("nothing to measure: give a folder, a table or --dataset")
     if dataset is not None and data_home is None:
         raise click.UsageError("--dataset needs --data-home, the folder of the data set")
-    from tqdm import tqdm
-
-    from tempo_core.background import interruptible
-
-    from .. import evaluate as evaluation
-    from .. import published, report
-    from .. import sources as labelled
-    from ..baselines import BASELINES, open_model
-
     tracks: list[Labelled] = []
     problems: list[str] = []
     try:
+        from tqdm import tqdm
+
+        from tempo_core.background import interruptible
+
+        from .. import evaluate as evaluation
+        from .. import published, report
+        from .. import sources as labelled
+        from ..baselines import BASELINES, open_model
+
         for source in sources:
             found = labelled.read_source(source)
             tracks += found[0]
@@ -128,6 +129,8 @@ def evaluate(
         path = report.write_report(out, about, answers, history)
     except TempoError as error:
         raise click.ClickException(str(error)) from error
+    except ImportError as error:
+        raise click.ClickException(f"evaluate needs more packages ({error}): {EXTRA}") from error
     for line in evaluation.aligned(evaluation.table(figures)):
         click.echo(line)
     click.echo(f"split: {split}; report: {path}")

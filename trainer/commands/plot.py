@@ -8,6 +8,8 @@ import click
 
 from tempo_core.errors import TempoError
 
+from . import EXTRA
+
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -28,4 +30,6 @@ def plot(folder: Path, log: Path | None) -> None:
         path = report.redraw(folder)
     except TempoError as error:
         raise click.ClickException(str(error)) from error
+    except ImportError as error:
+        raise click.ClickException(f"plot needs more packages ({error}): {EXTRA}") from error
     click.echo(f"{path}")
