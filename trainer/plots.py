@@ -208,6 +208,7 @@ def training(rows: Sequence[Row]) -> Figure:
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         if label == "error [BPM]" and all(v > 0 for n in group for v in curve(rows, n, against)[1]):
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
         if k == len(shown) - 1:
             axes.set_xlabel(against or "row")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
