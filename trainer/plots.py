@@ -25,6 +25,7 @@ from .history import Row, clock, curve
 from .metrics import OTHER, RATIOS, Bin, Part, octave_ratio
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
+FEW = 3  # estimators in one plot: with more, numbers at each mark would cover each other
 GREY = "#777777"
 TIMES = "\N{MULTIPLICATION SIGN}"
 TICKS = (40, 50, 60, 80, 100, 120, 150, 180, 220, 280)
@@ -122,7 +123,8 @@ def octaves(counts: Mapping[str, Mapping[str, int]]) -> Figure:
         bars = axes.bar(
             places, [own[n] / total for n in names], width, color=_colour(k), label=estimator
         )
-        axes.bar_label(bars, [str(own[n]) if own[n] else "" for n in names], fontsize=7)
+        if len(counts) <= FEW:
+            axes.bar_label(bars, [str(own[n]) if own[n] else "" for n in names], fontsize=7)
     axes.set_xticks(range(len(names)), [f"{TIMES} {n}" if n != OTHER else n for n in names])
     axes.set(xlabel="estimate relative to the label", ylabel="share of the tracks")
     _shares(axes)
@@ -140,7 +142,7 @@ def calibration(bins: Mapping[str, Sequence[Bin]]) -> Figure:
         x, y = [b.confidence for b in own], [b.accuracy for b in own]
         axes.plot(x, y, color=_colour(k), linewidth=0.8, alpha=0.6)
         axes.scatter(x, y, sizes, color=_colour(k), alpha=0.8, label=name, zorder=3, linewidths=0)
-        for b in own:
+        for b in own if len(bins) <= FEW else ():
             axes.annotate(str(b.n), (b.confidence, b.accuracy), xytext=(0, -15), fontsize=7,
                           textcoords="offset points", ha="center", color="#444444")  # fmt: skip
     axes.set(
@@ -170,6 +172,7 @@ def parts(figures: Mapping[str, Mapping[str, Part]], label: str, most: int = 24)
             axes.barh(places, shares, height * 0.92, color=_colour(k), alpha=alpha,
                       label=estimator if alpha == 1.0 else None)  # fmt: skip
     axes.set_yticks(range(len(names)), [f"{_short(n)} ({counts[n]})" for n in names], fontsize=8)
+    axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.001), xlabel="Accuracy 1 (pale: Accuracy 2)", ylabel=label)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -135,9 +135,9 @@ def _parts(
     first = next(iter(estimators))
     yield f"<h1>{html.escape(about.title)}</h1>"
     yield f'<p class="headline">{html.escape(headline(first, numbers[first]))}</p>'
-    for name, own in numbers.items():
-        if told := compared(first, name, own):
-            yield f'<p class="headline">{html.escape(told)}</p>'
+    told = [text for name, own in numbers.items() if (text := compared(first, name, own))]
+    if told:
+        yield "<ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in told) + "</ul>"
     yield f'<p class="note">{html.escape(facts(about))}</p>'
     for note in about.notes:
         yield f"<p><strong>{html.escape(note)}</strong></p>"
