@@ -178,8 +178,7 @@ def parts(figures: Mapping[str, Mapping[str, Part]], label: str, most: int = 24)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.grid(axis="x", color="#eeeeee")
     if len(figures) > 1:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25 if len(names) < 4 else -0.12),
-                    fontsize=8, ncols=2)  # fmt: skip
+        figure.legend(loc="outside lower center", fontsize=8, ncols=2)
     return figure
 
 
