@@ -171,8 +171,8 @@ def _parts(
         yield "<h2>Confidence</h2>"
         yield _figure(
             pictures["reliability"],
-            "Share of right tempi among the tracks of a confidence; the larger a mark, the more tracks. "
-            "On the line a confidence means what it says.",
+            "Share of right tempi among the tracks of a confidence; the larger a mark, the more "
+            "tracks. On the line a confidence means what it says.",
         )
     yield "<h2>By tempo"
     yield (" and genre" if "genres" in pictures else "") + '</h2><div class="pair">'
