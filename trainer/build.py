@@ -161,28 +161,27 @@ class _Run:
             else:
                 dropped.append(problem)
 
-        audible: list[tuple[CollectedTrack, Heard]] = []
+        audible: list[CollectedTrack] = []
+        heard: list[Heard] = []
         for track, result in self.listen(labelled):
             if isinstance(result, DroppedTrack):
                 dropped.append(result)
                 continue
-            id_, heard = result
-            problem = cleaning.check_audio(track, heard, sr)
+            id_, found = result
+            problem = cleaning.check_audio(track, found, sr)
             if problem is None:
-                duration = round(heard.duration(sr), 2)
-                values = {f.name: getattr(track, f.name) for f in dataclasses.fields(LabelledTrack)}
-                audible.append((CollectedTrack(**values, id=id_, duration=duration), heard))
+                audible.append(_collected(track, id_, round(found.duration(sr), 2)))
+                heard.append(found)
             else:
                 dropped.append(problem)
 
-        tracks_, heard_ = [t for t, _ in audible], [h for _, h in audible]
-        pairs = self.abandonable(lambda: list(cleaning.duplicates(tracks_, heard_, fps)))
-        kept, copies = _without_copies(tracks_, pairs)
+        pairs = self.abandonable(lambda: list(cleaning.duplicates(audible, heard, fps)))
+        kept, copies = _without_copies(audible, pairs)
         dropped += copies
         try:
             placed, decided = divide(
                 kept,
-                [(tracks_[i], tracks_[j]) for i, j in pairs],
+                [(audible[i], audible[j]) for i, j in pairs],
                 read_split(self.folder / SPLIT_FILE),
                 self.options.seed,
             )
@@ -190,21 +189,21 @@ class _Run:
             self.write(None, dropped)
             raise
         write_split(self.folder / SPLIT_FILE, decided)
-        collected = []
-        for track in kept:
+        for k, track in enumerate(kept):
             group, split = placed[track.path]
-            collected.append(dataclasses.replace(track, group=group, split=split))
-        lengths = {track.path: heard.n_samples for track, heard in audible}
-        self.write(collected, dropped)
-        built = Built(collected, dropped, _warnings(collected))
-        if not self.options.views:
-            return built
-        lost, notes = self.compute_views(collected, lengths)
-        if lost:  # between listening and now
-            gone = {track.path for track in lost}
-            collected = [track for track in collected if track.path not in gone]
-            self.write(collected, [*dropped, *lost])
-        return Built(collected, [*dropped, *lost], [*built.warnings, *notes])
+            kept[k] = dataclasses.replace(track, group=group, split=split)
+        self.write(kept, dropped)
+        warnings = _warnings(kept)
+        if self.options.views:
+            lengths = {t.path: h.n_samples for t, h in zip(audible, heard, strict=True)}
+            lost, notes = self.compute_views(kept, lengths)
+            warnings += notes
+            if lost:  # between listening and now
+                gone = {track.path for track in lost}
+                kept = [track for track in kept if track.path not in gone]
+                dropped += lost
+                self.write(kept, dropped)
+        return Built(kept, dropped, warnings)
 
     def gather(self, tracks: Iterable[LabelledTrack]) -> Iterator[LabelledTrack]:
         with self.progress("reading labels", None) as bar:
@@ -227,7 +226,6 @@ class _Run:
         how = f"{self.model.source} {LONGEST:g}"
         recipe = self.recipe.digest()
         found: dict[Path, tuple[str, Heard] | DroppedTrack] = {}
-        contents: dict[Path, str] = {}
 
         def todo() -> Iterator[tuple[LabelledTrack, Stamp]]:
             for track in tracks:
@@ -262,7 +260,6 @@ class _Run:
                 self.journal.note_heard(content, how, heard)
                 self.journal.note_file(stamp, recipe, content, key)
                 self.keys[stamp] = self.key_of[track.path] = key
-                contents[track.path] = content
                 found[track.path] = content[:16], heard
             bar.update(len(found) - bar.n)
         self.check_stop()
@@ -358,6 +355,11 @@ def _merge(tracks: Iterable[LabelledTrack]) -> list[LabelledTrack]:
         by_path[path].append(dataclasses.replace(track, path=path))
     merged = [cleaning.merge(same) for same in by_path.values()]
     return sorted(merged, key=lambda track: os.fsencode(track.path))
+
+
+def _collected(track: LabelledTrack, id_: str, duration: float) -> CollectedTrack:
+    values = {f.name: getattr(track, f.name) for f in dataclasses.fields(LabelledTrack)}
+    return CollectedTrack(**values, id=id_, duration=duration)
 
 
 def _without_copies(

@@ -33,7 +33,7 @@ PAUSE = 1.0  # [s] of silence that counts as silence
 # random tempi would pass for another way to count.
 RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
 TOLERANCE = 0.04
-SURE = 0.5  # mass of a window's own peak from which on it has a say
+SURE = 0.7  # mass of a window's own peak from which on it has a say
 MUSIC = 2.0  # [s] below which there is nothing to estimate
 
 
@@ -44,8 +44,8 @@ class Heard:
     `n_samples` is its length at the model's sample rate, `stated` that of the container [s], 0
     where it says nothing. `silent` is the share of its seconds without a sound. `bpm` and
     `confidence` are the estimate, `stability` how steadily all of the track keeps that tempo (see
-    `refine.stability`); 1 where it is too short to say. `straying` is the share of its windows with
-    a clear pulse whose own tempo contradicts `bpm`. Where nothing sounds `bpm` is 0.
+    `refine.stability`); 1 where it is too short to say. `straying` is the share of its windows that
+    are sure of a tempo that contradicts `bpm`. Where nothing sounds `bpm` is 0.
     """
 
     n_samples: int
@@ -121,8 +121,7 @@ def judge(parts: Sequence[Excerpt], model: Checkpoint) -> tuple[Estimate, float]
         return from_excerpts(parts, model), 0.0
     analysis = analyse(excerpt_features(sounding(parts, sr) or parts, model), model)
     estimate = from_analysis(analysis, model)
-    clear = analysis.weights >= 0.5 * analysis.weights.max()
-    peaks = [TASKS["tempo"].decode(scores, model.grid) for scores in analysis.scores[clear]]
+    peaks = [TASKS["tempo"].decode(scores, model.grid) for scores in analysis.scores]
     stray = [peak.mass >= SURE and contradicts(peak.bpm, estimate.bpm) for peak in peaks]
     return estimate, round(sum(stray) / len(stray), 4)
 
