@@ -98,7 +98,7 @@ def test_content_that_is_no_model_is_refused(path: Path, data: bytes) -> None:
 
 def _with_header(path: Path, **changes: object) -> Path:
     data = path.read_bytes()
-    header = json.loads(checkpoint._metadata(data)["header"])
+    header = json.loads(checkpoint.metadata(data)["header"])
     header.update(changes)
     tensors = checkpoint.load_tensors(data)
     return _rename(path, save_tensors(tensors, {"header": json.dumps(header)}))
