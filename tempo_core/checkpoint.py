@@ -19,7 +19,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import installed
 from .config import FrontEnd, Model, TempoGrid, Windows
@@ -29,6 +29,7 @@ from .model import Ensemble, build
 LAYOUT = 3  # raised whenever a reader of the previous layout would misread the file
 SEPARATE_OCTAVE = 3  # the layout that has this setting; before, it was off
 SUFFIX = ".safetensors"
+TASK = "tempo"  # what this package estimates with; other tasks are other packages' business
 SHIPPED = Path(__file__).parent / "models"
 _NAME = re.compile(r"^(?P<name>[a-z]+-\d{8})-(?P<hash>[0-9a-f]{8})\.safetensors$")
 
@@ -54,10 +55,21 @@ class Checkpoint:
         return f"model:{self.name}@{self.hash}"
 
 
+@dataclass(frozen=True)
+class Contents:
+    """A model file that was read and verified, before anything is built from it."""
+
+    name: str
+    hash: str
+    header: Mapping[str, Any]  # task, temperature, card and the configurations as plain values
+    filterbank: Tensor  # (n_mels, n_fft // 2 + 1)
+    weights: dict[str, Tensor]
+
+
 def save(
     folder: Path,
     task: str,
-    network: Ensemble,
+    network: nn.Module,
     filterbank: Tensor,
     configs: Mapping[str, FrontEnd | Windows | TempoGrid | Model],
     temperature: float,
@@ -94,8 +106,8 @@ def save(
     return path
 
 
-def load(path: Path) -> Checkpoint:
-    """Read, verify and rebuild a checkpoint.
+def read(path: Path) -> Contents:
+    """Read and verify a model file of any task.
 
     Raises
     ------
@@ -120,36 +132,62 @@ def load(path: Path) -> Checkpoint:
     try:
         header = json.loads(metadata(data)["header"])
         if header["layout"] == SEPARATE_OCTAVE - 1:
-            header["model"]["separate_octave"] = False
+            if header["task"] == TASK:
+                header["model"]["separate_octave"] = False
         elif header["layout"] != LAYOUT:
             raise CheckpointError(
                 f"{path}: layout {header['layout']}, this version reads {LAYOUT}; "
                 "install a matching version of beets-tempo"
             )
         tensors = load_tensors(data)
+        filterbank = tensors.pop("filterbank")
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise unusable(path, error) from error
+    weights = {name.removeprefix("network."): value for name, value in tensors.items()}
+    return Contents(match["name"], digest, header, filterbank, weights)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read, verify and rebuild a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, does not match the hash in its name, is of another layout or of
+        another task.
+    """
+    contents = read(path)
+    header = contents.header
+    if header.get("task") != TASK:
+        raise CheckpointError(
+            f"{path}: is a model for {header.get('task')!r}; give one for {TASK!r}, such as default"
+        )
+    try:
         front_end = FrontEnd.from_dict(header["front_end"])
         grid = TempoGrid.from_dict(header["grid"])
         model = Model.from_dict(header["model"])
         network = build(front_end, grid, model)
-        filterbank = tensors.pop("filterbank")
-        network.load_state_dict(
-            {name.removeprefix("network."): value for name, value in tensors.items()}, strict=True
-        )
+        network.load_state_dict(contents.weights, strict=True)
         return Checkpoint(
-            name=match["name"],
-            hash=digest,
+            name=contents.name,
+            hash=contents.hash,
             front_end=front_end,
             windows=Windows.from_dict(header["windows"]),
             grid=grid,
             model=model,
-            filterbank=filterbank,
+            filterbank=contents.filterbank,
             network=network.eval().requires_grad_(False),
             temperature=float(header["temperature"]),
             card=header["card"],
         )
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: is not a usable model file ({reason})") from error
+    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        raise unusable(path, error) from error
+
+
+def unusable(path: Path, error: Exception) -> CheckpointError:
+    """What to raise where a file that is what it says it is holds something unexpected."""
+    reason = str(error).splitlines()[0]
+    return CheckpointError(f"{path}: is not a usable model file ({reason})")
 
 
 def available(folder: Path = SHIPPED) -> list[Path]:

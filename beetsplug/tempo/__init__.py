@@ -1,4 +1,4 @@
-"""beets plugin for tempo: `beet tempo`, `beet tempo-labels`, analysis on import, `pace:` queries.
+"""beets plugin for tempo: `beet tempo`, `tempo-labels`, `tempo-eval`, import, `pace:` queries.
 
 beets imports its plugins for every command, so this module and the two it imports load next to
 nothing; what does the work is imported when there is work.
@@ -132,7 +132,23 @@ class TempoPlugin(BeetsPlugin):
         )  # fmt: skip
         option("--guard", metavar="FOLDER", help="training set beside which nothing may get worse")
         train.func = self.train_command
-        return [tempo, labels, train]
+
+        evaluation = ui.Subcommand("tempo-eval", help="how good the analysis is on labelled tracks")
+        option = evaluation.parser.add_option
+        option("--report", metavar="FILE", help="write a report as HTML")
+        option("--baseline", action="store_true", help="compare with librosa as well")
+        option(
+            "--split",
+            type="choice",
+            choices=("all", "test"),
+            default="all",
+            help="test: only tracks that the model has not learned from",
+        )
+        option("--out", metavar="DIR", help="where figures and estimates are kept")
+        option("-q", "--quiet", action="store_true", default=None, help="show only failures")
+        option("-t", "--threads", type="int", default=None, help="tracks to analyse at a time")
+        evaluation.func = self.evaluation_command
+        return [tempo, labels, train, evaluation]
 
     def command(self, lib: Library, opts: Values, args: list[str]) -> None:
         """`beet tempo [query]`."""
@@ -183,6 +199,19 @@ class TempoPlugin(BeetsPlugin):
 
         try:
             train_library(lib, args, settings, self._log)
+        except KeyboardInterrupt:
+            raise UserError("interrupted") from None
+
+    def evaluation_command(self, lib: Library, opts: Values, args: list[str]) -> None:
+        """`beet tempo-eval [query]`."""
+        from .evaluating import evaluate_library
+
+        settings = self.config.get(TEMPLATE)
+        settings.update({name: value for name, value in vars(opts).items() if value is not None})
+        if settings.threads < 1:
+            raise UserError("--threads must be a whole number from 1")
+        try:
+            evaluate_library(lib, args, settings, self._log)
         except KeyboardInterrupt:
             raise UserError("interrupted") from None
 
