@@ -135,6 +135,7 @@ def test_a_shift_leans_towards_the_labels(
     assert acc2(REST.bpm, after) >= acc2(REST.bpm, before) - 0.015
 
 
+@pytest.mark.slow
 def test_labels_that_are_right_change_little(tracks: list[Listened]) -> None:
     plain = [
         dataclasses.replace(
@@ -146,6 +147,7 @@ def test_labels_that_are_right_change_little(tracks: list[Listened]) -> None:
     assert acc1(guard_answers(REST, BASE), guard_answers(REST, model)) > 0.9
 
 
+@pytest.mark.slow
 def test_a_wrong_label_does_no_harm(tracks: list[Listened]) -> None:
     wrong = [
         dataclasses.replace(

@@ -83,6 +83,7 @@ def test_adapt_and_what_is_not_installed_is_kept(folder: Path, tmp_path: Path) -
     assert "--install-anyway" not in run.stdout
 
 
+@pytest.mark.slow
 def test_a_model_that_is_no_better_can_be_used_anyway(folder: Path) -> None:
     for _ in range(2):
         run = train(folder, "--install-anyway")
