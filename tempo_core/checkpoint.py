@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,34 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
-from .config import FrontEnd, Model, TempoGrid, Windows
+from . import model as tempo_model
+from . import pace_model
+from .config import FrontEnd, Model, PaceModel, TempoGrid, Windows
 from .errors import CheckpointError, ConfigError
-from .model import Ensemble, build
 
 LAYOUT = 2  # raised whenever a reader of the previous layout would misread the file
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).parent / "models"
 _NAME = re.compile(r"^(?P<name>[a-z]+-\d{8})-(?P<hash>[0-9a-f]{8})\.safetensors$")
+
+
+def _tempo(front_end: FrontEnd, grid: TempoGrid, values: Any) -> tuple[Model, nn.Module]:
+    model = Model.from_dict(values)
+    return model, tempo_model.build(front_end, grid, model)
+
+
+def _pace(front_end: FrontEnd, grid: TempoGrid, values: Any) -> tuple[PaceModel, nn.Module]:
+    model = PaceModel.from_dict(values)
+    return model, pace_model.build(front_end, model)
+
+
+# A task's configuration and untrained network, from the header's `model`.
+NETWORKS: dict[str, Callable[[FrontEnd, TempoGrid, Any], tuple[Any, nn.Module]]] = {
+    "tempo": _tempo,
+    "pace": _pace,
+}
 
 
 @dataclass(frozen=True)
@@ -40,11 +58,12 @@ class Checkpoint:
     front_end: FrontEnd
     windows: Windows
     grid: TempoGrid
-    model: Model
+    model: Any  # the configuration of the task's network
     filterbank: Tensor  # (n_mels, n_fft // 2 + 1)
-    network: Ensemble
+    network: nn.Module
     temperature: float  # the logits are divided by it
     card: Mapping[str, Any]  # data, recipe, seed, figures
+    task: str = "tempo"  # what it answers, a name in `tasks.TASKS`
 
     @property
     def source(self) -> str:
@@ -55,9 +74,9 @@ class Checkpoint:
 def save(
     folder: Path,
     task: str,
-    network: Ensemble,
+    network: nn.Module,
     filterbank: Tensor,
-    configs: Mapping[str, FrontEnd | Windows | TempoGrid | Model],
+    configs: Mapping[str, FrontEnd | Windows | TempoGrid | Model | PaceModel],
     temperature: float,
     card: Mapping[str, Any],
     date: datetime.date | None = None,
@@ -92,13 +111,14 @@ def save(
     return path
 
 
-def load(path: Path) -> Checkpoint:
-    """Read, verify and rebuild a checkpoint.
+def load(path: Path, task: str | None = None) -> Checkpoint:
+    """Read, verify and rebuild a checkpoint, of this task if one is given.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, does not match the hash in its name, or is of another layout.
+        If the file is missing, does not match the hash in its name, or is of another layout or
+        task.
     """
     match = _NAME.match(path.name)
     if match is None:
@@ -122,11 +142,15 @@ def load(path: Path) -> Checkpoint:
                 f"{path}: layout {header['layout']}, this version reads {LAYOUT}; "
                 "install a matching version of beets-tempo"
             )
+        answers = header["task"]
+        if answers not in NETWORKS or task not in (None, answers):
+            raise CheckpointError(
+                f"{path}: a model for {answers}; one for {task or ' or '.join(NETWORKS)} is needed"
+            )
         tensors = load_tensors(data)
         front_end = FrontEnd.from_dict(header["front_end"])
         grid = TempoGrid.from_dict(header["grid"])
-        model = Model.from_dict(header["model"])
-        network = build(front_end, grid, model)
+        model, network = NETWORKS[answers](front_end, grid, header["model"])
         filterbank = tensors.pop("filterbank")
         network.load_state_dict(
             {name.removeprefix("network."): value for name, value in tensors.items()}, strict=True
@@ -142,18 +166,22 @@ def load(path: Path) -> Checkpoint:
             network=network.eval().requires_grad_(False),
             temperature=float(header["temperature"]),
             card=header["card"],
+            task=answers,
         )
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: is not a usable model file ({reason})") from error
 
 
-def available(folder: Path = SHIPPED) -> list[Path]:
-    """Model files in `folder`, oldest first."""
-    return sorted(path for path in folder.glob(f"*{SUFFIX}") if _NAME.match(path.name))
+def available(folder: Path = SHIPPED, task: str | None = None) -> list[Path]:
+    """Model files in `folder`, of one task or of all, the oldest of a task first."""
+    names = ((_NAME.match(path.name), path) for path in folder.glob(f"*{SUFFIX}"))
+    return sorted(
+        path for match, path in names if match and task in (None, match["name"].partition("-")[0])
+    )
 
 
-def resolve(model: str | os.PathLike[str]) -> Path:
+def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
     """The file of a model given as `default`, as a shipped model's name, or as a path.
 
     Raises
@@ -161,11 +189,11 @@ def resolve(model: str | os.PathLike[str]) -> Path:
     CheckpointError
         If there is none.
     """
-    shipped = available()
+    shipped = available(task=task)
     text = os.fspath(model)
     if text == "default":
         if not shipped:
-            raise CheckpointError(f"no model in {SHIPPED}; install beets-tempo again")
+            raise CheckpointError(f"no {task} model in {SHIPPED}; install beets-tempo again")
         return shipped[-1]
     for path in shipped:
         if text in (path.stem, path.name, path.stem.rpartition("-")[0]):

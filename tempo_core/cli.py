@@ -222,7 +222,10 @@ def models() -> None:
     """List the installed models; the one in use is marked."""
     from . import checkpoint
 
-    default = checkpoint.resolve("default") if checkpoint.available() else None
+    used = [
+        checkpoint.resolve("default", task) if checkpoint.available(task=task) else None
+        for task in checkpoint.NETWORKS
+    ]
     failed = False
     for path in checkpoint.available():
         try:
@@ -232,9 +235,9 @@ def models() -> None:
             failed = True
             continue
         size = path.stat().st_size / 1e3
-        mark = "*" if path == default else " "
+        mark = "*" if path in used else " "
         click.echo(f"{mark} {path.stem}  {size:.0f} kB  {model.card.get('summary', '')}")
-    if default is None or failed:
+    if None in used or failed:
         raise click.ClickException("no usable model is installed; install beets-tempo again")
 
 

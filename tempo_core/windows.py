@@ -89,3 +89,35 @@ def group_by_length(batches: Sequence[Tensor]) -> list[tuple[list[int], Tensor]]
         group.append(batch)
         n_windows += len(batch)
     return [(numbers, torch.cat(group)) for numbers, group in groups.values()]
+
+
+def fold_beats(
+    signal: Tensor, fps: float, tempi: Tensor, starts: Tensor, n_beats: int, n_phases: int
+) -> Tensor:
+    """Fold a signal at tempi, one beat a row: "two-dimensional time".
+
+    A cell is the mean of the signal over its stretch of time, whose ends are not rounded to frames
+    but interpolated linearly: a beat is no whole number of frames, and rounding it makes the rows
+    drift apart.
+
+    Parameters
+    ----------
+    signal
+        (n_channels, n_frames).
+    tempi, starts
+        (n,) tempo [BPM] and beginning [frames] of each fold, which must end within the signal.
+
+    Returns
+    -------
+    (n, n_channels, n_beats, n_phases)
+    """
+    beat = 60.0 * fps / tempi.double()  # [frames]
+    cells = torch.arange(n_beats * n_phases + 1, dtype=torch.float64) / n_phases
+    edges = (starts.double()[:, None] + beat[:, None] * cells).clamp(0, signal.shape[-1])
+    lower = edges.floor().long().clamp_max(signal.shape[-1] - 1)
+    integral = torch.nn.functional.pad(signal.cumsum(dim=-1), (1, 0))  # up to each frame's start
+    weight = (edges - lower).to(signal.dtype)
+    at = torch.lerp(integral[:, lower], integral[:, lower + 1], weight)  # (n_channels, n, cells)
+    width = (beat / n_phases).to(signal.dtype)[:, None]
+    folded = (at[..., 1:] - at[..., :-1]) / width
+    return folded.transpose(0, 1).unflatten(-1, (n_beats, n_phases))

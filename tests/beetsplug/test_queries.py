@@ -80,7 +80,7 @@ def test_whole_numbers_mean_what_rounds_to_them(library: Library) -> None:
 
 
 def test_unreadable_paces_are_no_candidates(library: Library) -> None:
-    for text in ("", "fast", "128", "128:", ":0.9", "128:0.9;64:0.8", "128:x", "'", '"'):
+    for text in ("", "fast", "128 x", "128:", ":0.9", "128:0.9;64:0.8", "128:x", "'", '"'):
         add(library, f"<{text}>", 100, text)
     assert titles(library, "pace:128") == ""
     assert len(library.items("pace:100")) == 9
