@@ -61,7 +61,7 @@ class Analysis:
     pulse: Tensor
     envelopes: tuple[refine.Envelope, ...]
     lines: tuple[refine.Lines, ...]
-    heard: tuple[Tensor, ...]
+    heard: tuple[Tensor, ...] = ()
 
 
 def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Analysis:
@@ -179,11 +179,15 @@ def from_analysis(
 
 
 def judge(analysis: Analysis, bpm: float, grid: TempoGrid, model: Checkpoint) -> tuple[Pace, ...]:
-    """Which tempi one can move to in a track of `bpm`, by a pace model, most probable first."""
+    """Which tempi one can move to in a track of `bpm`, by a pace model, most probable first.
+
+    Candidates too slow for what was heard of the track are left out.
+    """
     strength = pulse_strength(analysis.pulse)
     tempi = candidates(bpm, strength, grid)
     probabilities = judge_candidates(_spread(analysis), tempi, bpm, strength, grid, model)
-    return pace.decode(tempi, probabilities)
+    known = [(t, p) for t, p in zip(tempi, probabilities, strict=True) if p is not None]
+    return pace.decode([t for t, _ in known], [p for _, p in known])
 
 
 def _spread(analysis: Analysis) -> list[Tensor]:
@@ -201,10 +205,10 @@ def judge_candidates(
     strength: Tensor,
     grid: TempoGrid,
     model: Checkpoint,
-) -> list[float]:
+) -> list[float | None]:
     """The probability that one can move at each of `tempi` [BPM], one forward pass a fold size.
 
-    A candidate of which no window holds enough beats is judged by nothing: its probability is 0.
+    None where no window holds enough beats to say.
 
     Parameters
     ----------
@@ -219,7 +223,7 @@ def judge_candidates(
         logits = model.network(folds, known[which])
         for i, score in zip(which, pace.activate(logits, model.temperature), strict=True):
             scores[i].append(score)
-    return [float(pace.pool(torch.stack(parts))) if parts else 0.0 for parts in scores]
+    return [float(pace.pool(torch.stack(parts))) if parts else None for parts in scores]
 
 
 def from_excerpts(

@@ -49,13 +49,17 @@ class PaceNet(nn.Module):
 
     def forward(self, folds: Tensor, context: Tensor) -> Tensor:
         """(batch, 2 * n_mels / 2, n_beats, n_phases), (batch, n_context) → logits (batch,)."""
+        return self.judge(torch.cat([self.rhythm(folds), context], dim=1)).squeeze(1)
+
+    def rhythm(self, folds: Tensor) -> Tensor:
+        """What the folds look like, (batch, 2 * n_hidden)."""
         x = self.time(self.bands(folds.flatten(2)))  # (batch, n, n_beats * n_phases)
         x = self.beats(x.unflatten(2, folds.shape[2:]))  # (batch, n, n_beats, n_phases)
         rows = [x.mean(dim=2), x.amax(dim=2)]
-        rows += [(x[:, :, k:] - x[:, :, :-k]).abs().mean(dim=2) for k in LAGS]
+        lags = [min(k, x.shape[2] - 1) for k in LAGS]  # a short track has as few as four beats
+        rows += [(x[:, :, k:] - x[:, :, :-k]).abs().mean(dim=2) for k in lags]
         x = self.phases(torch.cat(rows, dim=1))  # (batch, n_hidden, n_phases)
-        x = torch.cat([x.mean(dim=2), x.amax(dim=2), context], dim=1)
-        return self.judge(x).squeeze(1)
+        return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)
 
 
 def build(front_end: FrontEnd, model: PaceModel) -> PaceNet:

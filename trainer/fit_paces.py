@@ -24,24 +24,15 @@ from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import FrontEnd, PaceModel, TempoGrid, Windows
 from tempo_core.estimate import judge_candidates
 from tempo_core.pace_model import PaceNet
-from tempo_core.paces import FASTEST, SAME, SLOWEST, candidates
+from tempo_core.paces import FASTEST, SAME, SLOWEST
 from tempo_core.tasks import pace
 from tempo_core.windows import fold_beats, sliding_windows
 
-from .dataset import Recording, by_split, read_clips, read_rhythm, read_songs
-from .pace_data import Track, load_scores, load_tracks
-from .pace_truth import Score, compatibility, stretched
+from .dataset import by_split, read_rhythm, read_songs
+from .pace_data import Case, Track, clip_cases, song_cases
+from .pace_truth import compatibility, stretched
 from .score import Sources
 
-UNKNOWN = math.nan
-OCTAVES = (
-    1 / 4,
-    1 / 3,
-    1 / 2,
-    2.0,
-    3.0,
-    4.0,
-)  # that may be paces of a song although nobody says so
 STRETCH = 1.18  # of the tempo at most, for clips
 
 
@@ -59,55 +50,6 @@ class Recipe:
     no_headline: float = 0.25  # how often the network is not told the headline
     tilt: float = 6.0  # [dB] standard deviation over the bands
     mask: float = 0.2  # probability that a run of bands is missing
-
-
-@dataclass(frozen=True)
-class Case:
-    """A track with candidates and what is known of each.
-
-    `targets` (n,) are 1 for compatible, 0 for not, NaN for unknown. With a `score` they are those
-    of the whole clip, and parts of it are judged by their own notes.
-    """
-
-    track: Track
-    headline: float  # [BPM] that the candidates are relatives of
-    tempi: tuple[float, ...]
-    targets: NDArray[np.float64]
-    score: Score | None = None
-
-
-def clip_case(track: Track, score: Score, headline: float, grid: TempoGrid) -> Case:
-    """A rendered clip, whose notes decide."""
-    tempi = tuple(candidates(headline, torch.from_numpy(track.strength), grid))
-    targets = np.array([compatibility(score, tempo) for tempo in tempi])
-    return Case(track, headline, tempi, targets, score)
-
-
-def song_case(track: Track, recording: Recording, headline: float, grid: TempoGrid) -> Case:
-    """A real song: tempo and alternatives are compatible, what is no octave of them is not."""
-    tempi = tuple(candidates(headline, torch.from_numpy(track.strength), grid))
-    known = (recording.bpm, *recording.alternatives)
-
-    def target(tempo: float) -> float:
-        if any(abs(tempo / k - 1) <= SAME for k in known):
-            return 1.0
-        near = any(abs(tempo / (k * ratio) - 1) <= SAME for k in known for ratio in OCTAVES)
-        return UNKNOWN if near else 0.0
-
-    return Case(track, headline, tempi, np.array([target(tempo) for tempo in tempi]))
-
-
-def manual_case(track: Track, paces: Sequence[float], grid: TempoGrid) -> Case:
-    """A track whose owner said at which paces one can move to it: at these and at no others."""
-    tempi = list(candidates(track.bpm, torch.from_numpy(track.strength), grid))
-    tempi += [p for p in paces if all(abs(p / t - 1) > SAME for t in tempi)]
-    targets = [float(any(abs(t / p - 1) <= SAME for p in paces)) for t in tempi]
-    return Case(track, track.bpm, tuple(tempi), np.array(targets))
-
-
-def headlines(track: Track, bpm: float) -> list[float]:
-    """Tempi that a track may be judged from: the estimate, and the true one where that differs."""
-    return [track.bpm] if abs(track.bpm / bpm - 1) <= SAME else [track.bpm, bpm]
 
 
 class Sampler:
@@ -237,13 +179,12 @@ def heard(track: Track, front_end: FrontEnd, windows: Windows, n: int = 4) -> li
 
 
 def judged(case: Case, model: Checkpoint) -> NDArray[np.float64]:
-    """(n,) probability of each candidate of a case, as the estimator has it."""
+    """(n,) probability of each candidate as the estimator has it; 0 where it has none."""
     pieces = heard(case.track, model.front_end, model.windows)
     strength = torch.from_numpy(case.track.strength)
     with torch.inference_mode():
-        return np.array(
-            judge_candidates(pieces, case.tempi, case.headline, strength, model.grid, model)
-        )
+        found = judge_candidates(pieces, case.tempi, case.headline, strength, model.grid, model)
+    return np.array([p or 0.0 for p in found])
 
 
 def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
@@ -287,32 +228,6 @@ def save(model: Checkpoint, card: dict[str, object], out: Path) -> Path:
          "model": model.model},
         model.temperature, card,
     )  # fmt: skip
-
-
-def clip_cases(
-    folder: Path, sources: Sources | None, model_path: Path, cache: Path, grid: TempoGrid,
-    jobs: int, all_headlines: bool = True,
-) -> list[tuple[Recording, list[Case]]]:  # fmt: skip
-    """The clips of a folder, each with a case for every headline it may be judged from."""
-    clips = read_clips(folder)
-    scores = load_scores(folder, sources, cache / "scores", jobs)
-    tracks = load_tracks([clip.path for clip in clips], model_path, cache / "tracks", jobs)
-    found = []
-    for clip, score, track in zip(clips, scores, tracks, strict=True):
-        tempi = headlines(track, clip.bpm) if all_headlines else [track.bpm]
-        found.append((clip, [clip_case(track, score, h, grid) for h in tempi]))
-    return found
-
-
-def song_cases(
-    recordings: Sequence[Recording], model_path: Path, cache: Path, grid: TempoGrid, jobs: int
-) -> list[tuple[Recording, list[Case]]]:
-    """Real songs, each with a case for every headline it may be judged from."""
-    tracks = load_tracks([r.path for r in recordings], model_path, cache / "tracks", jobs)
-    return [
-        (r, [song_case(track, r, h, grid) for h in headlines(track, r.bpm)])
-        for r, track in zip(recordings, tracks, strict=True)
-    ]
 
 
 @click.command()

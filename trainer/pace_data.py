@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,21 +17,33 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from tempo_core import checkpoint
 from tempo_core.audio import check, read_excerpts
+from tempo_core.config import TempoGrid
 from tempo_core.errors import AudioError, ConfigError
 from tempo_core.estimate import analyse, excerpt_features, from_analysis, posterior
-from tempo_core.paces import pulse_strength
+from tempo_core.paces import SAME, candidates, pulse_strength
 
-from .pace_truth import Score, score_of
+from .dataset import Recording, read_clips
+from .pace_truth import Score, compatibility, score_of
 from .score import Sources
 from .synthesis import attempts
 
 LAYOUT = 1  # of the cached files
+UNKNOWN = math.nan
+OCTAVES = (
+    1 / 4,
+    1 / 3,
+    1 / 2,
+    2.0,
+    3.0,
+    4.0,
+)  # that may be paces of a song although nobody says so
 
 
 @dataclass(frozen=True)
@@ -70,7 +83,9 @@ def track_of(path: Path, model: checkpoint.Checkpoint) -> Track:
     )
 
 
-def load_tracks(paths: Sequence[Path], model_path: Path, cache: Path, jobs: int = 1) -> list[Track]:
+def load_tracks(
+    paths: Sequence[Path], model_path: Path, cache: Path, jobs: int = 1, progress: bool = True
+) -> list[Track]:
     """Tracks of files, in order, from the cache or computed and put there.
 
     The cache is keyed by the file's content and the tempo model; an interrupted run goes on where
@@ -79,7 +94,8 @@ def load_tracks(paths: Sequence[Path], model_path: Path, cache: Path, jobs: int 
     cache.mkdir(parents=True, exist_ok=True)
     tasks = (joblib.delayed(_cached)(path, model_path, cache) for path in paths)
     results = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    return [read_track(p) for p in tqdm(results, total=len(paths), unit="file", desc="features")]
+    shown = tqdm(results, total=len(paths), unit="file", desc="features", disable=not progress)
+    return [read_track(path) for path in shown]
 
 
 def read_track(path: Path) -> Track:
@@ -166,3 +182,78 @@ def _score(folder: Path, row: dict[str, str], sources: Sources | None, cache: Pa
     temporary.write_text(score.to_json())
     temporary.replace(kept)
     return score
+
+
+@dataclass(frozen=True)
+class Case:
+    """A track with candidates and what is known of each.
+
+    `targets` (n,) are 1 for compatible, 0 for not, NaN for unknown. With a `score` they are those
+    of the whole clip, and parts of it are judged by their own notes.
+    """
+
+    track: Track
+    headline: float  # [BPM] that the candidates are relatives of
+    tempi: tuple[float, ...]
+    targets: NDArray[np.float64]
+    score: Score | None = None
+
+
+def clip_case(track: Track, score: Score, headline: float, grid: TempoGrid) -> Case:
+    """A rendered clip, whose notes decide."""
+    tempi = tuple(candidates(headline, torch.from_numpy(track.strength), grid))
+    targets = np.array([compatibility(score, tempo) for tempo in tempi])
+    return Case(track, headline, tempi, targets, score)
+
+
+def song_case(track: Track, recording: Recording, headline: float, grid: TempoGrid) -> Case:
+    """A real song: tempo and alternatives are compatible, what is no octave of them is not."""
+    tempi = tuple(candidates(headline, torch.from_numpy(track.strength), grid))
+    known = (recording.bpm, *recording.alternatives)
+
+    def target(tempo: float) -> float:
+        if any(abs(tempo / k - 1) <= SAME for k in known):
+            return 1.0
+        near = any(abs(tempo / (k * ratio) - 1) <= SAME for k in known for ratio in OCTAVES)
+        return UNKNOWN if near else 0.0
+
+    return Case(track, headline, tempi, np.array([target(tempo) for tempo in tempi]))
+
+
+def manual_case(track: Track, paces: Sequence[float], grid: TempoGrid) -> Case:
+    """A track whose owner said at which paces one can move to it: at these and at no others."""
+    tempi = list(candidates(track.bpm, torch.from_numpy(track.strength), grid))
+    tempi += [p for p in paces if all(abs(p / t - 1) > SAME for t in tempi)]
+    targets = [float(any(abs(t / p - 1) <= SAME for p in paces)) for t in tempi]
+    return Case(track, track.bpm, tuple(tempi), np.array(targets))
+
+
+def headlines(track: Track, bpm: float) -> list[float]:
+    """Tempi that a track may be judged from: the estimate, and the true one where that differs."""
+    return [track.bpm] if abs(track.bpm / bpm - 1) <= SAME else [track.bpm, bpm]
+
+
+def clip_cases(
+    folder: Path, sources: Sources | None, model_path: Path, cache: Path, grid: TempoGrid,
+    jobs: int, all_headlines: bool = True,
+) -> list[tuple[Recording, list[Case]]]:  # fmt: skip
+    """The clips of a folder, each with a case for every headline it may be judged from."""
+    clips = read_clips(folder)
+    scores = load_scores(folder, sources, cache / "scores", jobs)
+    tracks = load_tracks([clip.path for clip in clips], model_path, cache / "tracks", jobs)
+    found = []
+    for clip, score, track in zip(clips, scores, tracks, strict=True):
+        tempi = headlines(track, clip.bpm) if all_headlines else [track.bpm]
+        found.append((clip, [clip_case(track, score, h, grid) for h in tempi]))
+    return found
+
+
+def song_cases(
+    recordings: Sequence[Recording], model_path: Path, cache: Path, grid: TempoGrid, jobs: int
+) -> list[tuple[Recording, list[Case]]]:
+    """Real songs, each with a case for every headline it may be judged from."""
+    tracks = load_tracks([r.path for r in recordings], model_path, cache / "tracks", jobs)
+    return [
+        (r, [song_case(track, r, h, grid) for h in headlines(track, r.bpm)])
+        for r, track in zip(recordings, tracks, strict=True)
+    ]
