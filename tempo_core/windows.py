@@ -115,9 +115,12 @@ def fold_beats(
     cells = torch.arange(n_beats * n_phases + 1, dtype=torch.float64) / n_phases
     edges = (starts.double()[:, None] + beat[:, None] * cells).clamp(0, signal.shape[-1])
     lower = edges.floor().long().clamp_max(signal.shape[-1] - 1)
-    integral = torch.nn.functional.pad(signal.cumsum(dim=-1), (1, 0))  # up to each frame's start
-    weight = (edges - lower).to(signal.dtype)
-    at = torch.lerp(integral[:, lower], integral[:, lower + 1], weight)  # (n_channels, n, cells)
-    width = (beat / n_phases).to(signal.dtype)[:, None]
-    folded = (at[..., 1:] - at[..., :-1]) / width
-    return folded.transpose(0, 1).unflatten(-1, (n_beats, n_phases))
+    # Up to each frame's start; with channels last, what is looked up lies together.
+    integral = torch.nn.functional.pad(signal.cumsum(dim=-1), (1, 0)).T.contiguous()
+    weight = (edges - lower).to(signal.dtype).flatten()[:, None]
+    index = lower.flatten()
+    at = torch.lerp(integral.index_select(0, index), integral.index_select(0, index + 1), weight)
+    at = at.unflatten(0, edges.shape)  # (n, cells + 1, n_channels)
+    width = (beat / n_phases).to(signal.dtype)[:, None, None]
+    folded = (at[:, 1:] - at[:, :-1]) / width
+    return folded.transpose(1, 2).unflatten(-1, (n_beats, n_phases))

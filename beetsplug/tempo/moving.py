@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beets import ui
-from beets.dbcore.query import AndQuery
+from beets.dbcore.query import AndQuery, InvalidQueryArgumentValueError
 from beets.exceptions import UserError
 from beets.library import Item, parse_query_parts
 
@@ -38,7 +38,10 @@ def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | Non
     UserError
         If the cadence is no range, or nothing fits.
     """
-    wanted = PaceQuery("pace", cadence)
+    try:
+        wanted = PaceQuery("pace", cadence)
+    except InvalidQueryArgumentValueError as error:
+        raise UserError(f"--cadence {error}; give steps a minute, such as 170..180") from None
     if not wanted.limits:
         raise UserError("--cadence needs steps a minute, such as 170..180")
     query, _ = parse_query_parts(args, Item)

@@ -22,23 +22,26 @@ if TYPE_CHECKING:
 
 _COMPARE = {">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
-# "128:0.97 64:0.71" read as {"128":0.97,"64":0.71}: rows of a pace (key) and its probability
-# (value). Whatever does not look like that, say after a `beet modify`, is no candidates instead of
-# an SQL error.
-_JSON = """'{"' || replace(replace(attribute.value, ':', '":'), ' ', ',"') || '}'"""
-_PACES = f", json_each(CASE WHEN json_valid({_JSON}) THEN {_JSON} ELSE '{{}}' END) AS pace"
-# "87 174", what a person states (`stated.read`), read as [87,174]: rows of tempi.
+# "87 174", what a person states (`stated.read`), read as [87,174]. Whatever does not look like
+# that is no paces instead of an SQL error.
 _ARRAY = "'[' || replace(attribute.value, ' ', ',') || ']'"
-_ROWS = f", json_each(CASE WHEN json_valid({_ARRAY}) THEN {_ARRAY} ELSE '[]' END) AS pace"
 _STATES = (
-    f"CASE WHEN instr(attribute.value, ':') > 0 OR NOT json_valid({_ARRAY}) THEN 0 "
+    f"instr(attribute.value, ':') = 0 AND CASE WHEN NOT json_valid({_ARRAY}) THEN 0 "
     f"ELSE json_array_length({_ARRAY}) > 0 AND NOT EXISTS (SELECT 1 FROM json_each({_ARRAY}) "
     f"WHERE type NOT IN ('integer', 'real') OR value NOT BETWEEN {SLOWEST} AND {FASTEST}) END"
 )
+# "128:0.97 64:0.71" read as {"128":0.97,"64":0.71}.
+_OBJECT = """'{"' || replace(replace(attribute.value, ':', '":'), ' ', ',"') || '}'"""
+_ROWS = (
+    f", json_each(CASE WHEN instr(attribute.value, ':') > 0 AND json_valid({_OBJECT}) "
+    f"THEN {_OBJECT} WHEN {_STATES} THEN {_ARRAY} ELSE '[]' END) AS pace"
+)
+# Of such a row: an array has its tempi as values, an object as keys of their probabilities.
+_TEMPO = "CASE typeof(pace.key) WHEN 'integer' THEN pace.value ELSE CAST(pace.key AS REAL) END"
 
 
 def _ids(field: str, rows: str = "", where: str = "1") -> str:
-    """The items that have a flexible field of which something holds, asked for all at once."""
+    """The items that have a flexible field, unpacked into `rows`, of which something holds."""
     return (
         f"SELECT attribute.entity_id FROM item_attributes AS attribute{rows} "
         f"WHERE attribute.key = '{field}' AND {where}"
@@ -77,22 +80,20 @@ class PaceQuery(NumericQuery):
             return " AND ".join([f"{value} > 0", *(f"{value} {sign} ?" for sign, _ in self.limits)])
 
         bpm = "ifnull(items.bpm, 0)"
-        likely = f"pace.value >= {COMPATIBLE} AND {within('CAST(pace.key AS REAL)')}"
-        estimated = (
-            f"({within(bpm)}) OR items.id IN ({_ids('tempo_paces', _PACES, likely)}) "
+        likely = f"pace.value >= {COMPATIBLE} AND {within(_TEMPO)}"
+        manual, estimated = FIELDS
+        changed = _ids(estimated, where=f"attribute.entity_id = items.id AND {_STATES}")
+        found = (
+            f"({within(bpm)} AND NOT EXISTS ({changed})) "
+            f"OR items.id IN ({_ids(estimated, _ROWS, likely)}) "
             f"OR (({within(f'{bpm} * 0.5')} OR {within(f'{bpm} * 2')})"
-            f" AND items.id NOT IN ({_ids('tempo_paces')}))"
+            f" AND items.id NOT IN ({_ids(estimated)}))"
         )
-        manual, changed = FIELDS
-        fits = f"{_STATES} AND {within('pace.value')}"
         clause = (
-            f"(({estimated}) AND items.id NOT IN ({_ids(manual, where=_STATES)})"
-            f" AND items.id NOT IN ({_ids(changed, where=_STATES)})) "
-            f"OR items.id IN ({_ids(manual, _ROWS, fits)}) "
-            f"OR items.id IN ({_ids(changed, _ROWS, fits)}"
-            f" EXCEPT {_ids(manual, where=_STATES)})"
+            f"(({found}) AND items.id NOT IN ({_ids(manual, where=_STATES)})) "
+            f"OR items.id IN ({_ids(manual, _ROWS, f'{_STATES} AND {within(_TEMPO)}')})"
         )
-        return clause, bounds * 6  # one set for each within()
+        return clause, bounds * 5  # one set for each within()
 
     def match(self, obj: Any) -> bool:
         return self._match_item(obj)

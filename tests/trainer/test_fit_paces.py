@@ -156,9 +156,6 @@ def test_statements_change_the_model(
         return next(p.probability for p in paces if abs(p.bpm / (2 * half) - 1) <= SAME)
 
     assert probability(found.path) < probability(model) - 0.2
-    # The same tracks give the same model.
-    again = fit_paces(labelled, model, tempo, tmp_path / "c", tmp_path / "o")
-    assert again.path == found.path
 
 
 def test_too_few_statements_are_refused(
