@@ -29,7 +29,7 @@ from tempo_core.tasks import pace
 from tempo_core.windows import fold_beats, sliding_windows
 
 from .dataset import by_split, read_rhythm, read_songs
-from .pace_data import Case, Track, clip_cases, song_cases
+from .pace_data import OCTAVES, Case, Track, clip_cases, song_cases
 from .pace_truth import compatibility, stretched
 from .score import Sources
 
@@ -46,17 +46,26 @@ class Recipe:
     weight_decay: float = 1e-2
     seed: int = 0
     shares: tuple[float, ...] = (0.75, 0.17, 0.08)  # of clips, songs and rhythm-game songs
-    headline: float = 0.25  # share of positives that are the headline itself
+    groups: tuple[float, ...] = (0.12, 0.63, 0.25)  # shares of candidates, see `group_of`
     no_headline: float = 0.25  # how often the network is not told the headline
     tilt: float = 6.0  # [dB] standard deviation over the bands
     mask: float = 0.2  # probability that a run of bands is missing
+    short: float = 0.15  # probability that the track is shorter than a window
+
+
+def group_of(tempo: float, headline: float) -> int:
+    """0 for the headline, 1 for a level that it may or may not have, 2 for what is no level."""
+    if abs(tempo / headline - 1) <= SAME:
+        return 0
+    return 1 if any(abs(tempo / (ratio * headline) - 1) <= SAME for ratio in OCTAVES) else 2
 
 
 class Sampler:
-    """Draws training batches, half of them compatible.
+    """Draws training batches with fixed shares of three groups of candidates, see `group_of`.
 
-    In use three of four candidates are not compatible. Drawing both alike is how the imbalance is
-    handled; the probabilities are set right afterwards, see `calibrate`.
+    In use three of four candidates are not compatible, and of most of those the ratio to the
+    headline says so. Drawn as they come, they would drown the few that have to be heard. Within a
+    group both classes keep their frequency, so that probabilities stay what they are.
     """
 
     def __init__(
@@ -66,31 +75,31 @@ class Sampler:
         self._recipe, self._fps, self._grid, self._model = recipe, front_end.fps, grid, model
         self._length = math.ceil(windows.duration * front_end.fps)
         self._rng = np.random.default_rng([recipe.seed, 1])
-        self._pools: list[dict[bool, list[tuple[Case, int]]]] = []
-        self._weights: list[dict[bool, NDArray[np.float64]]] = []
+        self._pools: list[list[list[tuple[Case, int]]]] = []
         for cases in sources:
-            pools: dict[bool, list[tuple[Case, int]]] = {True: [], False: []}
+            pools: list[list[tuple[Case, int]]] = [[], [], []]
             for case in cases:
                 for i, target in enumerate(case.targets):
                     if not math.isnan(target):
-                        pools[bool(target >= 0.5)].append((case, i))
+                        pools[group_of(case.tempi[i], case.headline)].append((case, i))
             self._pools.append(pools)
-            self._weights.append({known: _weights(pool, recipe) for known, pool in pools.items()})
 
     def batch(self) -> list[tuple[Tensor, Tensor, Tensor]]:
         """(folds, context, targets), once for each number of beats."""
-        shares = np.array(self._recipe.shares[: len(self._pools)])
-        groups: dict[int, list[tuple[Tensor, Tensor, float]]] = {}
-        for k in range(self._recipe.batch):
-            source = int(self._rng.choice(len(shares), p=shares / shares.sum()))
-            pool, weights = self._pools[source][k % 2 == 0], self._weights[source][k % 2 == 0]
-            case, i = pool[self._rng.choice(len(pool), p=weights)]
+        rng, recipe = self._rng, self._recipe
+        shares = np.array(recipe.shares[: len(self._pools)])
+        sizes: dict[int, list[tuple[Tensor, Tensor, float]]] = {}
+        for _ in range(recipe.batch):
+            pools = self._pools[rng.choice(len(shares), p=shares / shares.sum())]
+            weights = np.array(recipe.groups) * [bool(pool) for pool in pools]
+            pool = pools[rng.choice(len(pools), p=weights / weights.sum())]
+            case, i = pool[rng.integers(len(pool))]
             example = self._draw(case, i)
-            groups.setdefault(example[0].shape[1], []).append(example)
+            sizes.setdefault(example[0].shape[1], []).append(example)
         return [
             (torch.stack([e[0] for e in g]), torch.stack([e[1] for e in g]),
              pace.encode([e[2] for e in g]))
-            for g in groups.values()
+            for g in sizes.values()
         ]  # fmt: skip
 
     def _draw(self, case: Case, i: int) -> tuple[Tensor, Tensor, float]:
@@ -98,6 +107,9 @@ class Sampler:
         rng, fps, tempo = self._rng, self._fps, case.tempi[i]
         n_frames = case.track.features.shape[1]
         length = min(self._length, n_frames)
+        if rng.random() < self._recipe.short:
+            shortest = min(length, math.ceil(self._model.n_beats // 4 * 60 * fps / tempo) + 1)
+            length = int(rng.integers(shortest, length + 1))
         first = int(rng.integers(0, n_frames - length + 1))
         features = torch.from_numpy(case.track.features[:, first : first + length]).float()
         prepared = pace.prepare(features * self._tone(len(features)))
@@ -133,15 +145,6 @@ class Sampler:
             begin = int(rng.integers(0, n_mels - size))
             gains[begin : begin + size] = 1e-4
         return torch.from_numpy(gains).float()[:, None]
-
-
-def _weights(pool: Sequence[tuple[Case, int]], recipe: Recipe) -> NDArray[np.float64]:
-    """(n,) how often each of a pool of one class is drawn; headlines get a fixed share."""
-    own = np.array([abs(case.tempi[i] / case.headline - 1) <= SAME for case, i in pool])
-    if own.all() or not own.any():
-        return np.full(len(pool), 1 / max(1, len(pool)))
-    share = np.where(own, recipe.headline / own.sum(), (1 - recipe.headline) / (~own).sum())
-    return np.asarray(share / share.sum())
 
 
 def fit(sampler: Sampler, front_end: FrontEnd, model: PaceModel, recipe: Recipe) -> PaceNet:

@@ -4,11 +4,11 @@ The definition (also in `docs/how-it-works.md`). Let a track be counted at B bea
 pace be r times that. One can move at it if
 
 1. it is a level of the metre: r = 1; 1/k where every k-th beat groups the bar (2 or 4 in bars of
-   two or four beats, 3 in bars of three); or k where the beat is cut in k (2 or 4 in duple, 3 in
-   triple and compound metre). All else, such as 3/2 or 3/4, runs against the metre;
+   two or four beats, 3 in bars of three); or k where the beat is cut in k = 2, 3 or 4. All else,
+   such as 3/2 or 3/4, runs against the metre;
 2. it is heard: at `ONSETS` of its pulses at least, in the better phase, something audible begins.
    Of a faster level only the pulses *between* those of the next slower one count, because those of
-   that level are there anyway;
+   that level are there anyway. That also tells duple music from triple;
 3. a body can do it: within 40 to 320 BPM. Below `SLOW` BPM, and for every fourth beat, the pulse
    must also be accented (from `SLOWER` BPM down `CONTRAST` times the pulses that the next faster
    level has between), as without that one falls back to the faster one. Above `FAST` BPM it must
@@ -67,13 +67,11 @@ LOOP_ACCENTS = {"x": 1.0, "-": 0.3}
 class Score:
     """The onsets of a clip: (n,) `beats` ascending and their `salience` > 0, one row a note.
 
-    `origin` is the time of beat 0 [s]; `bar` is the number of beats in a bar, `triplets` whether
-    they are cut in three.
+    `origin` is the time of beat 0 [s], `bar` the number of beats in a bar.
     """
 
     bpm: float
     bar: int
-    triplets: bool
     origin: float
     duration: float
     beats: NDArray[np.float64]
@@ -117,7 +115,7 @@ def score_of(clip: Composition) -> Score:
         add(harmonic.role, harmonic.notes)
     array = np.array(sorted(notes)).reshape(-1, 2)
     return Score(
-        clip.bpm, clip.style.beats, clip.style.triplets, clip.origin, clip.duration,
+        clip.bpm, clip.style.beats, clip.origin, clip.duration,
         array[:, 0], array[:, 1],
     )  # fmt: skip
 
@@ -145,14 +143,13 @@ def _loop_hits(name: str, clip: Composition) -> dict[str, list[Note]]:
     return hits
 
 
-def level_of(ratio: float, bar: int, triplets: bool) -> int | None:
+def level_of(ratio: float, bar: int) -> int | None:
     """Which metrical level a pace at `ratio` of the beat is.
 
     0 is the beat, k > 1 the beat cut in k, -k groups of k beats; None if it is no level, rule 1.
     """
-    divisions = (3,) if triplets else (2, 4)
     groups = (3,) if bar == 3 else (2, 4)
-    levels = {0: 1.0, **{k: float(k) for k in divisions}, **{-k: 1.0 / k for k in groups}}
+    levels = {0: 1.0, **{k: float(k) for k in (2, 3, 4)}, **{-k: 1.0 / k for k in groups}}
     for level, exact in levels.items():
         if abs(ratio / exact - 1) <= SAME:
             return level
@@ -174,7 +171,7 @@ def compatibility(
         Instead of a step from 0 to 1 a smooth one, `SOFTNESS` wide: a target that does not force
         the network to tell 59 % from 61 %.
     """
-    level = level_of(bpm / score.bpm, score.bar, score.triplets)
+    level = level_of(bpm / score.bpm, score.bar)
     if level == 0:
         return 1.0
     if level is None or not SLOWEST <= bpm <= FASTEST:
@@ -183,10 +180,10 @@ def compatibility(
     first, last = ((t - score.origin) * score.bpm / 60 for t in (start, end))
     if level > 0:
         needed = ONSETS_FAST if bpm > FAST else ONSETS
-        margins = [_onsets(score, _between(level, first, last)) - needed]
+        cuts = (2, 4) if level == 4 else (level,)
+        margin = min(_onsets(score, _between(cut, first, last)) for cut in cuts) - needed
     else:
-        margins = [_grouping(score, -level, k, first, last, bpm) for k in range(-level)]
-    margin = max(margins)
+        margin = max(_grouping(score, -level, k, first, last, bpm) for k in range(-level))
     return 1 / (1 + math.exp(-margin / SOFTNESS)) if soft else float(margin >= 0)
 
 

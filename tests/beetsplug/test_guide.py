@@ -31,7 +31,7 @@ def test_the_options_are_those_of_the_commands(beet: Beet) -> None:
     described = set(re.findall(r"`(--[\w-]+)", GUIDE))
     offered = {
         option
-        for command in ("tempo", "tempo-labels")
+        for command in ("tempo", "tempo-labels", "tempo-mix")
         for option in re.findall(r"(--[a-z][\w-]+)", beet(command, "--help").out)
     }
     assert described == offered - {"--help"}

@@ -16,7 +16,7 @@ from tempo_core.paces import SAME
 from tests.audio import click_track, write_audio
 from trainer.adapt_paces import MIN_TRACKS, fit_paces
 from trainer.dataset import Recording
-from trainer.fit_paces import Recipe, Sampler, calibrate, finish, fit, judged, save
+from trainer.fit_paces import Recipe, Sampler, calibrate, finish, fit, group_of, judged, save
 from trainer.pace_data import Case, Track, load_tracks, manual_case, read_track, song_case
 from trainer.pace_report import area_under_curve, balanced_accuracy, profile
 from trainer.pace_truth import Score
@@ -43,7 +43,7 @@ def cases(n: int) -> list[Case]:
     for k in range(n):
         bpm = 140.0 + 50 * k / n
         beats = np.arange(0, 20 * bpm / 60)
-        score = Score(bpm, 4, False, 0.1, 20.0, beats, np.ones(beats.size))
+        score = Score(bpm, 4, 0.1, 20.0, beats, np.ones(beats.size))
         tempi = (bpm, bpm / 2, bpm * 3 / 2, bpm * 3 / 4)
         found.append(Case(track(bpm, k), bpm, tempi, np.array([1.0, 1, 0, 0]), score))
     return found
@@ -53,15 +53,24 @@ def sampler(recipe: Recipe, sources: list[list[Case]]) -> Sampler:
     return Sampler(sources, recipe, FRONT_END, WINDOWS, GRID, MODEL)
 
 
-def test_batches_hold_both_classes_alike() -> None:
-    batches = sampler(Recipe(batch=32), [cases(6)])
-    targets = torch.cat([t for _ in range(3) for _, _, t in batches.batch()])
-    assert len(targets) == 96
-    assert float((targets >= 0.5).float().mean()) == pytest.approx(0.5, abs=0.03)
-    for folds, known, found in batches.batch():
-        assert folds.shape[1:] in [(40, 16, 24), (40, 8, 24)]
+def test_batches_hold_the_groups_in_their_shares() -> None:
+    recipe = Recipe(batch=32, groups=(0.0, 0.75, 0.25))
+    batches = sampler(recipe, [cases(6)])
+    drawn = [group for _ in range(4) for group in batches.batch()]
+    targets = torch.cat([targets for _, _, targets in drawn])
+    assert len(targets) == 128
+    # Half of the beat is compatible, ¾ and 3/2 of it are not.
+    assert float((targets >= 0.5).float().mean()) == pytest.approx(0.75, abs=0.12)
+    for folds, known, found in drawn:
+        assert folds.shape[1:] in [(40, 16, 24), (40, 8, 24), (40, 4, 24)]
         assert len(folds) == len(known) == len(found)
         assert torch.isfinite(folds).all()
+
+
+def test_groups_of_candidates() -> None:
+    assert [group_of(t, 120.0) for t in (121, 60, 240, 30, 360, 180, 90, 77)] == [
+        0, 1, 1, 1, 1, 2, 2, 2,
+    ]  # fmt: skip
 
 
 def test_the_same_seed_draws_the_same() -> None:

@@ -16,11 +16,11 @@ from trainer.mixing import SR
 from trainer.pace_data import load_scores, score_of_clip
 from trainer.pace_truth import Score, compatibility, level_of, score_of, stretched
 from trainer.score import Sources
-from trainer.styles import STYLES, Style
+from trainer.styles import Style
 from trainer.synthesis import SAMPLES, _write_clip, attempts, main
 
 
-def score(bpm: float, bar: int = 4, triplets: bool = False, **patterns: str) -> Score:
+def score(bpm: float, bar: int = 4, **patterns: str) -> Score:
     """30 s of one bar over and over: what plays, and when, in equal steps of the bar."""
     salience = {"kick": 1.0, "snare": 1.0, "hat": 0.45, "chords": 0.6}
     notes = [
@@ -31,14 +31,14 @@ def score(bpm: float, bar: int = 4, triplets: bool = False, **patterns: str) -> 
         if sign == "x"
     ]
     beats, weights = np.array(sorted(notes)).T
-    return Score(bpm, bar, triplets, 0.0, 30.0, beats, weights)
+    return Score(bpm, bar, 0.0, 30.0, beats, weights)
 
 
 HOUSE = score(124, kick="xxxx", snare=".x.x", hat=".x.x.x.x")
 QUARTERS = score(124, kick="xxxx", snare=".x.x")
 DNB = score(174, kick="x....x..", snare="..x...x.", hat="xxxxxxxx")
 WALTZ = score(156, 3, kick="x..", chords="x..", snare=".xx")
-GOSPEL = score(66, 4, True, kick="x.....x.....", snare="...x.....x..", hat="xxxxxxxxxxxx")
+GOSPEL = score(66, kick="x.....x.....", snare="...x.....x..", hat="xxxxxxxxxxxx")
 
 
 @pytest.mark.parametrize(
@@ -88,19 +88,20 @@ def test_a_part_of_a_clip_is_judged_by_its_own_notes() -> None:
 
 
 def test_levels() -> None:
-    assert level_of(0.99, 4, False) == 0
-    assert level_of(2.0, 4, False) == 2
-    assert level_of(0.25, 4, False) == -4
-    assert level_of(1 / 3, 4, False) is None
-    assert level_of(1 / 3, 3, False) == -3
-    assert level_of(3.0, 4, True) == 3
+    assert level_of(0.99, 4) == 0
+    assert level_of(2.0, 4) == 2
+    assert level_of(0.25, 4) == -4
+    assert level_of(1 / 3, 4) is None
+    assert level_of(1 / 3, 3) == -3
+    assert level_of(3.0, 4) == 3
+    assert level_of(1.5, 4) is None
 
 
 def test_a_score_is_written_and_read() -> None:
     again = Score.from_json(DNB.to_json())
     np.testing.assert_allclose(again.beats, DNB.beats, atol=1e-3)
     assert compatibility(again, 87) == compatibility(DNB, 87)
-    assert (again.bpm, again.bar, again.triplets) == (DNB.bpm, DNB.bar, DNB.triplets)
+    assert (again.bpm, again.bar) == (DNB.bpm, DNB.bar)
 
 
 @pytest.fixture
@@ -161,9 +162,3 @@ def test_scores_are_recomputed_where_they_are_missing(
         np.testing.assert_allclose(found.beats, expected.beats, atol=1e-3)
     with pytest.raises(ConfigError, match="render the clips again"):
         score_of_clip({**rows[0], "bpm": "1.0"}, sources, 8.0)
-
-
-def test_every_style_has_a_metre_that_the_rules_know() -> None:
-    for style in STYLES:
-        assert style.beats in (2, 3, 4)
-        assert level_of(1.0, style.beats, style.triplets) == 0
