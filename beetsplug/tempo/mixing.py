@@ -10,9 +10,8 @@ from beets.exceptions import UserError
 from beets.library import Item
 
 from tempo_core.keys import harmony, parse_key
-from tempo_core.paces import SAME
 
-from .moving import RELATIONS, show, tempo_of
+from .moving import RELATIONS, show, simple_ratio, tempo_of
 from .queries import PaceQuery
 from .stated import paces_of
 
@@ -101,18 +100,18 @@ def mix_of(track: Item, other: Item, most: float) -> Mix | None:
     """
     if other.id == track.id:
         return None
-    meetings = []
-    for own, _ in paces_of(track):
-        for its, _ in paces_of(other):
-            speed = 100 * (own / its - 1)
-            # What the other's tempo is multiplied by to be counted as the track is.
-            counted = (its / tempo_of(other)) / (own / tempo_of(track))
-            ratio = min(RELATIONS, key=lambda ratio: abs(counted / ratio - 1))
-            if abs(counted / ratio - 1) <= SAME:
-                speed = 100 * (tempo_of(track) / (ratio * tempo_of(other)) - 1)
-                meetings.append(Mix(other, speed, RELATIONS[ratio], keys_of(track, other)))
-    near = [mix for mix in meetings if abs(mix.pitch) <= most]
-    return min(near, key=lambda mix: mix.cost, default=None)
+    tempo, its_tempo = tempo_of(track), tempo_of(other)
+    own = {pace / tempo for pace, _ in paces_of(track)}
+    its = {pace / its_tempo for pace, _ in paces_of(other)}
+    # What the other's tempo is multiplied by to be counted as the track is.
+    counted = {simple_ratio(theirs / ours) for ours in own for theirs in its}
+    near = [(ratio, 100 * (tempo / (ratio * its_tempo) - 1)) for ratio in counted if ratio]
+    near = [(ratio, speed) for ratio, speed in near if abs(speed) <= most]
+    if not near:
+        return None
+    keys = keys_of(track, other)
+    mixes = [Mix(other, speed, RELATIONS[ratio], keys) for ratio, speed in near]
+    return min(mixes, key=lambda mix: mix.cost)
 
 
 def keys_of(track: Item, other: Item) -> str:

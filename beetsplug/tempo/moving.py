@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 RELATIONS = {1.0: "", 0.5: "half time", 2.0: "double time", 1 / 3: "third time", 3.0: "triple time"}
 
 
+def simple_ratio(ratio: float) -> float | None:
+    """The one of `RELATIONS` that a ratio of two tempi is, None if it is none."""
+    return next((known for known in RELATIONS if abs(ratio / known - 1) <= SAME), None)
+
+
 def relation(pace: float, bpm: float) -> str:
     """What a pace is to a tempo, empty where they are the same or that is none of `RELATIONS`."""
-    near = (name for ratio, name in RELATIONS.items() if abs(pace - ratio * bpm) <= SAME * pace)
-    return next(near, "")
+    ratio = simple_ratio(pace / bpm) if bpm else None
+    return RELATIONS[ratio] if ratio else ""
 
 
 def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | None) -> None:
