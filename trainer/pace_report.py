@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -37,6 +38,7 @@ from .score import Sources
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
+TEMPI = (40, 80, 90, 100, 110, 130, 145, 165, 330)  # [BPM] ranges in which tracks are compared
 ALIKE = 0.1  # relative: tempi of candidates that are compared without listening
 RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 2.0, 3.0, 4.0)
 
@@ -192,6 +194,20 @@ def profile(tracks: Sequence[tuple[float, Sequence[float]]]) -> dict[str, object
     }
 
 
+def by_tempo(tracks: Sequence[tuple[float, Sequence[float]]]) -> dict[str, list[float]]:
+    """[tracks, share with half, share with double] for ranges of the tempo."""
+    table = {}
+    for low, high in pairwise(TEMPI):
+        inside = [(tempo, paces) for tempo, paces in tracks if low <= tempo < high]
+        shares = [
+            float(np.mean([any(abs(p / tempo / r - 1) <= 0.06 for p in paces)
+                           for tempo, paces in inside]))
+            for r in (0.5, 2.0)
+        ] if inside else []  # fmt: skip
+        table[f"{low}..{high}"] = [len(inside), *shares]
+    return table
+
+
 def read_paces(data: Path) -> list[tuple[float, list[float]]]:
     """`paces.tsv`: (marked tempo, all paces) of each song."""
     with (data / "paces.tsv").open(newline="", encoding="utf-8") as file:
@@ -290,6 +306,9 @@ def main(
         "a person's": profile(read_paces(data)),
         "definition's": profile(truth),
         "model's on songs": profile(offered(on_songs)),
+        "a person's by tempo": by_tempo(read_paces(data)),
+        "definition's by tempo": by_tempo(truth),
+        "model's by tempo, on songs": by_tempo(offered(on_songs)),
     }  # fmt: skip
     (out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
     for name, values in figures.items():

@@ -18,7 +18,7 @@ from trainer.adapt_paces import MIN_TRACKS, fit_paces
 from trainer.dataset import Recording
 from trainer.fit_paces import Recipe, Sampler, calibrate, finish, fit, group_of, judged, save
 from trainer.pace_data import Case, Track, load_tracks, manual_case, read_track, song_case
-from trainer.pace_report import area_under_curve, balanced_accuracy, profile
+from trainer.pace_report import area_under_curve, balanced_accuracy, by_tempo, profile
 from trainer.pace_truth import Score
 
 FRONT_END, WINDOWS, GRID, MODEL = FrontEnd(), Windows(), TempoGrid(), PaceModel()
@@ -133,6 +133,10 @@ def test_figures() -> None:
     found = profile([(100, [100, 50]), (100, [100, 201, 50]), (80, [80])])
     assert found["paces"] == {"1": 1 / 3, "2": 1 / 3, "3": 1 / 3}
     assert found["ratios"] == {"0.50": 2 / 3, "2.00": 1 / 3}
+    table = by_tempo([(100, [100, 50]), (105, [105, 211, 52]), (85, [85])])
+    assert table["100..110"] == [2, 1.0, 0.5]
+    assert table["80..90"] == [1, 0.0, 0.0]
+    assert table["165..330"] == [0]
 
 
 @pytest.fixture
