@@ -24,7 +24,7 @@ demo: $(INSTALLED) ## generate a small library under demo/, import it into beets
 	$(BIN)/python docs/demo/demo.py $(DEMO_ARGS)
 
 test: $(INSTALLED) ## run the tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## lint
 	$(BIN)/ruff check .

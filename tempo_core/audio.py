@@ -32,6 +32,8 @@ BLOCK = 0.05  # [s] in which loudness is looked at
 # A decoder needs some packets before the wanted position until its output is right (the bit
 # reservoir of mp3, the overlap of transform codecs).
 PREROLL = 0.25  # [s]
+LOOKAHEAD = 0.05  # [s] decoded beyond the end, more than the resampler's filter is long
+BATCH = 0.4  # [s] of audio that is resampled in one go
 
 
 @dataclass(frozen=True)
@@ -136,30 +138,21 @@ class AudioFile:
 
     def _read_span(self, sr: int, start: float, duration: float) -> Excerpt:
         # Resampling is a filter with a memory: a fresh one for each contiguous run of frames.
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=sr)
-        chunks: list[np.ndarray] = []
+        resampler = _Resampler(sr)
         begin = None  # [s] position of the first decoded sample that is kept
-        n_wanted = math.ceil((start + duration) * sr)  # upper bound, corrected once begin is known
-        n_samples = 0
+        n_seconds = 0.0  # decoded so far
         for time, frame in self._frames_from(max(0.0, start - PREROLL)):
             if begin is None:
                 begin = time
-                n_wanted = round((start + duration - begin) * sr)
-            frame.pts = None  # let the resampler count samples; file timestamps may jitter
-            for resampled in resampler.resample(frame):
-                chunk = resampled.to_ndarray()[0]
-                chunks.append(chunk)
-                n_samples += chunk.size
-            if n_samples >= n_wanted:
+            resampler.push(frame)
+            n_seconds += frame.samples / frame.sample_rate
+            if n_seconds >= start + duration - begin + LOOKAHEAD:
                 break
-        else:
-            for resampled in resampler.resample(None) if begin is not None else ():
-                chunks.append(resampled.to_ndarray()[0])
         if begin is None:
             return Excerpt(np.zeros(0, np.float32), start)
-        audio = np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
-        skip = max(0, round((start - begin) * sr))
-        return Excerpt(np.ascontiguousarray(audio[skip:n_wanted]), max(start, begin))
+        first = max(0, round((start - begin) * sr))
+        last = round((start + duration - begin) * sr)
+        return Excerpt(np.ascontiguousarray(resampler.end()[first:last]), max(start, begin))
 
     def _frames_from(self, start: float) -> Iterator[tuple[float, av.AudioFrame]]:
         """Decoded frames with their time [s], beginning with the one that holds `start`."""
@@ -203,6 +196,65 @@ class AudioFile:
             raise AudioError(f"cannot be decoded ({_reason(error)})") from error
 
     _started = False
+
+
+class _Resampler:
+    """Frames that follow each other, of any format, to mono at one rate.
+
+    They pass the filter `BATCH` at a time, because a call costs more than the work on one frame of
+    most codecs. Where the format changes in the middle (joined files do that) a new filter starts.
+    """
+
+    def __init__(self, sr: int):
+        self._sr = sr
+        self._format: tuple[str, str, int] | None = None
+        self._filter: av.AudioResampler | None = None
+        self._waiting: list[np.ndarray] = []
+        self._n_waiting = 0
+        self._chunks = [np.zeros(0, np.float32)]
+
+    def push(self, frame: av.AudioFrame) -> None:
+        """Take a frame; resample if that makes a batch."""
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if form != self._format:
+            self._drain()
+            self._format = form
+            self._filter = av.AudioResampler(format="flt", layout="mono", rate=self._sr)
+        if (
+            frame.layout.nb_channels > 2
+        ):  # arrays of frames with many channels are not to be relied on
+            frame.pts = None  # let the resampler count samples; file timestamps may jitter
+            self._filter_frame(frame)
+            return
+        self._waiting.append(frame.to_ndarray())
+        self._n_waiting += frame.samples
+        if self._n_waiting >= BATCH * frame.sample_rate:
+            self._join()
+
+    def end(self) -> np.ndarray:
+        """(n_samples,) everything that was pushed."""
+        self._drain()
+        return np.concatenate(self._chunks)
+
+    def _join(self) -> None:
+        if not self._waiting or self._format is None:
+            return
+        name, layout, rate = self._format
+        # Planar samples are (n_channels, n_samples), packed ones (1, n_samples * n_channels).
+        joined = np.concatenate(self._waiting, axis=1)
+        frame = av.AudioFrame.from_ndarray(joined, format=name, layout=layout)
+        frame.sample_rate = rate
+        self._filter_frame(frame)
+        self._waiting.clear()
+        self._n_waiting = 0
+
+    def _filter_frame(self, frame: av.AudioFrame | None) -> None:
+        if self._filter is not None:
+            self._chunks += [part.to_ndarray()[0] for part in self._filter.resample(frame)]
+
+    def _drain(self) -> None:
+        self._join()
+        self._filter_frame(None)
 
 
 def sounding(excerpts: Sequence[Excerpt], sr: int) -> list[Excerpt]:

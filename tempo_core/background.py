@@ -5,13 +5,16 @@ from __future__ import annotations
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from .errors import TempoError
 
 T = TypeVar("T")
+R = TypeVar("R")
+PATIENCE = 0.5  # [s] that is waited for what is abandoned
 POLL = 0.1  # [s] how often a waiting thread looks whether it is to stop
 
 
@@ -40,6 +43,63 @@ def interruptible() -> Iterator[threading.Event]:
         yield event
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+def parallel(
+    function: Callable[[T], R], tasks: Iterable[T], threads: int, stopped: Callable[[], bool]
+) -> Iterator[tuple[T, R | Exception]]:
+    """Apply a function to tasks in threads; yields each task with its result, as they get ready.
+
+    Parameters
+    ----------
+    function
+        Thread-safe. What it raises is yielded as the result.
+    tasks
+        Consumed as needed, in the calling thread, so that neither tasks nor results pile up.
+    threads
+        Number of tasks in work at a time.
+    stopped
+        Asked ten times a second; once it says True, what is in work is abandoned.
+    """
+    # Daemon threads, not an executor: the interpreter waits for an executor's threads at exit, so
+    # that Ctrl-C would last as long as the longest mix being decoded.
+    todo: queue.SimpleQueue[tuple[int, T] | None] = queue.SimpleQueue()
+    results: queue.SimpleQueue[tuple[int, R | Exception]] = queue.SimpleQueue()
+    closing = threading.Event()
+
+    def work() -> None:
+        while (task := todo.get()) is not None and not closing.is_set():
+            number, given = task
+            try:
+                results.put((number, function(given)))
+            except Exception as error:
+                results.put((number, error))
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    remaining = enumerate(tasks)
+    waiting: dict[int, T] = {}
+    try:
+        while not stopped():
+            while len(waiting) < 2 * threads and (following := next(remaining, None)):
+                waiting[following[0]] = following[1]
+                todo.put(following)
+            if not waiting:
+                return
+            try:
+                number, result = results.get(timeout=POLL)
+            except queue.Empty:
+                continue
+            yield waiting.pop(number), result
+    finally:
+        closing.set()
+        for _ in workers:
+            todo.put(None)
+        # A thread that ended cannot disturb the exit.
+        deadline = time.monotonic() + PATIENCE
+        for worker in workers:
+            worker.join(max(0, deadline - time.monotonic()))
 
 
 class Background:

@@ -71,6 +71,17 @@ class Checkpoint:
         return f"model:{self.name}@{self.hash}"
 
 
+@dataclass(frozen=True)
+class Contents:
+    """A model file that was read and verified, before anything is built from it."""
+
+    name: str
+    hash: str
+    header: Mapping[str, Any]  # task, temperature, card and the configurations as plain values
+    filterbank: Tensor  # (n_mels, n_fft // 2 + 1)
+    weights: dict[str, Tensor]
+
+
 def save(
     folder: Path,
     task: str,
@@ -111,14 +122,13 @@ def save(
     return path
 
 
-def load(path: Path, task: str | None = None) -> Checkpoint:
-    """Read, verify and rebuild a checkpoint, of this task if one is given.
+def read(path: Path) -> Contents:
+    """Read and verify a model file of any task.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, does not match the hash in its name, or is of another layout or
-        task.
+        If the file is missing, does not match the hash in its name, or is of another layout.
     """
     match = _NAME.match(path.name)
     if match is None:
@@ -136,41 +146,63 @@ def load(path: Path, task: str | None = None) -> Checkpoint:
             "is damaged or was altered, install it again"
         )
     try:
-        header = json.loads(_metadata(data)["header"])
+        header = json.loads(metadata(data)["header"])
         if header["layout"] != LAYOUT:
             raise CheckpointError(
                 f"{path}: layout {header['layout']}, this version reads {LAYOUT}; "
                 "install a matching version of beets-tempo"
             )
-        answers = header["task"]
-        if answers not in NETWORKS or task not in (None, answers):
-            raise CheckpointError(
-                f"{path}: a model for {answers}; one for {task or ' or '.join(NETWORKS)} is needed"
-            )
         tensors = load_tensors(data)
+        filterbank = tensors.pop("filterbank")
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise unusable(path, error) from error
+    weights = {name.removeprefix("network."): value for name, value in tensors.items()}
+    return Contents(match["name"], digest, header, filterbank, weights)
+
+
+def load(path: Path, task: str | None = None) -> Checkpoint:
+    """Read, verify and rebuild a checkpoint, of this task if one is given.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, does not match the hash in its name, is of another layout or of
+        another task.
+    """
+    contents = read(path)
+    header = contents.header
+    answers = header.get("task")
+    if answers not in NETWORKS or task not in (None, answers):
+        wanted = " or ".join(repr(name) for name in ([task] if task else NETWORKS))
+        raise CheckpointError(
+            f"{path}: is a model for {answers!r}; give one for {wanted}, such as default"
+        )
+    try:
         front_end = FrontEnd.from_dict(header["front_end"])
         grid = TempoGrid.from_dict(header["grid"])
         model, network = NETWORKS[answers](front_end, grid, header["model"])
-        filterbank = tensors.pop("filterbank")
-        network.load_state_dict(
-            {name.removeprefix("network."): value for name, value in tensors.items()}, strict=True
-        )
+        network.load_state_dict(contents.weights, strict=True)
         return Checkpoint(
-            name=match["name"],
-            hash=digest,
+            name=contents.name,
+            hash=contents.hash,
             front_end=front_end,
             windows=Windows.from_dict(header["windows"]),
             grid=grid,
             model=model,
-            filterbank=filterbank,
+            filterbank=contents.filterbank,
             network=network.eval().requires_grad_(False),
             temperature=float(header["temperature"]),
             card=header["card"],
             task=answers,
         )
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: is not a usable model file ({reason})") from error
+    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        raise unusable(path, error) from error
+
+
+def unusable(path: Path, error: Exception) -> CheckpointError:
+    """What to raise where a file that is what it says it is holds something unexpected."""
+    reason = str(error).splitlines()[0]
+    return CheckpointError(f"{path}: is not a usable model file ({reason})")
 
 
 def available(folder: Path = SHIPPED, task: str | None = None) -> list[Path]:
@@ -205,7 +237,7 @@ def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
     raise CheckpointError(f"no model {text!r}: not a file, and not one of the shipped: {names}")
 
 
-def _metadata(data: bytes) -> dict[str, str]:
+def metadata(data: bytes) -> dict[str, str]:
     """The string metadata of safetensors bytes (its reader offers them for files only)."""
     length = int.from_bytes(data[:8], "little")
     return dict(json.loads(data[8 : 8 + length])["__metadata__"])

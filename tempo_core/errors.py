@@ -22,3 +22,7 @@ class ConfigError(TempoError):
 
 class LabelError(TempoError):
     """Published labels that cannot be fetched, read or kept."""
+
+
+class StorageError(TempoError):
+    """Something that was computed and cannot be kept: a full disk, a folder that is read-only."""

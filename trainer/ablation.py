@@ -24,8 +24,8 @@ from tempo_core.model import TempoNet
 from tempo_core.tasks import tempo
 
 from . import dataset, options
-from .evaluate import acc1, acc2
 from .fit import Phase, Recipe, Sampler, fit, full_windows
+from .metrics import acc1, acc2
 
 PHASES = (Phase(600, 3e-3, False), Phase(180, 1e-3, True))
 BATCH = 32

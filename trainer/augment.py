@@ -60,3 +60,17 @@ def apply_to_statistics(statistics: np.ndarray, change: Change) -> NDArray[np.fl
     result[0] = np.maximum(0.0, result[0] + change.tone)
     result[:, change.masked] = 0.0
     return result.ravel()
+
+
+def stretched_window(
+    features: np.ndarray, first: float, n_frames: int, stretch: float
+) -> NDArray[np.float32]:
+    """`n_frames` of (n_mels, n_all_frames) from frame `first` on, played `stretch` times as fast.
+
+    Frames between two are interpolated; where the recording ends, its last frame stays.
+    """
+    places = first + stretch * np.arange(n_frames)
+    low = np.clip(places.astype(int), 0, features.shape[1] - 2)
+    part = np.clip(places - low, 0, 1)
+    window = features[:, low] * (1 - part) + features[:, low + 1] * part
+    return window.astype(np.float32)

@@ -4,6 +4,8 @@ A folder of tab-separated tables with a header line each, readable and diffable:
 
 - `tracks.tsv`: every recording that is kept, with its label and its split.
 - `dropped.tsv`: every track that is not, with the reason.
+- `split-1.tsv`: what stands on which side, see `split.py`.
+- `cache/`: the network's inputs, `analysis.db`: what was heard; both can be computed again.
 
 The audio stays where it is.
 """
@@ -12,25 +14,32 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tempo_core.config import Windows
 from tempo_core.errors import ConfigError
 
 from .dataset import Recording
 
 TRACKS, DROPPED = "tracks.tsv", "dropped.tsv"
 SPLITS = ("train", "validation", "test")
+CACHE = "cache"  # folder for `dataset.load_views`
+WINDOWS = Windows(12.0, 5.0)  # of whole tracks: fewer than of clips
 
 
 @dataclass(frozen=True)
 class LabelledTrack:
     """A track that a training set may be built from.
 
-    `label_source` is `manual`, `tag`, `field`, `label:<site>` or whatever else a table says.
+    `bpm` is 0 where nobody said anything. `label_source` is one of `trust.TRUST`, with the name of
+    a site after a colon, or whatever else a table says. `label_title` is what the source of the
+    label calls the recording, empty where it says nothing. `other_labels` are those that contradict
+    this one, see `trust.format_labels`. Several artists stand one after another, with semicolons.
     """
 
     path: Path
@@ -42,6 +51,8 @@ class LabelledTrack:
     genre: str = ""
     year: int = 0  # 0: unknown
     recording_id: str = ""  # MusicBrainz, for finding duplicates
+    label_title: str = ""
+    other_labels: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,17 +79,30 @@ class DroppedTrack:
     detail: str = ""
 
 
+def absolute(path: Path) -> Path:
+    """A path from the root, without following links: these are what their owner calls a file."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
 R = TypeVar("R", CollectedTrack, DroppedTrack)
 
 
 def write_table(path: Path, rows: Iterable[R], kind: type[R]) -> None:
     """Write a table of `kind` atomically."""
     names = [field.name for field in dataclasses.fields(kind)]
+    cells = [[str(getattr(row, name)) for name in names] for row in rows]
     temporary = path.with_name(path.name + ".part")
+    # A carriage return in a file's name has to be quoted, which the standard library does not see.
+    odd = any("\r" in cell for row in cells for cell in row)
     with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer = csv.writer(
+            file,
+            delimiter="\t",
+            lineterminator="\n",
+            quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL,
+        )
         writer.writerow(names)
-        writer.writerows([getattr(row, name) for name in names] for row in rows)
+        writer.writerows(cells)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
@@ -99,7 +123,7 @@ def read_table(path: Path, kind: type[R]) -> list[R]:
         return [kind(**{k: convert.get(k, str)(v) for k, v in row.items()}) for row in rows]
     except FileNotFoundError as error:
         raise ConfigError(f"no table {path}; give the folder of a training set") from error
-    except (TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError, csv.Error) as error:
         raise ConfigError(f"{path}: not a table of a training set ({error})") from error
 
 
@@ -109,6 +133,13 @@ def read_collection(folder: Path) -> list[CollectedTrack]:
     Raises
     ------
     ConfigError
-        If there is none in `folder`.
+        If there is none in `folder`, or a label in it is no tempo.
     """
-    return read_table(folder / TRACKS, CollectedTrack)
+    tracks = read_table(folder / TRACKS, CollectedTrack)
+    for number, track in enumerate(tracks, 2):
+        if not (math.isfinite(track.bpm) and track.bpm > 0):
+            raise ConfigError(
+                f"{folder / TRACKS}, line {number}: the label is {track.bpm} BPM, not a tempo; "
+                "correct it, or build the set again"
+            )
+    return tracks

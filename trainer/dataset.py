@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import hashlib
-import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +16,6 @@ import joblib
 import librosa
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from tempo_core.audio import check, read_excerpts
@@ -28,6 +24,20 @@ from tempo_core.errors import AudioError, ConfigError
 from tempo_core.features import mel_spectrogram
 from tempo_core.tasks import tempo
 from tempo_core.windows import sliding_windows
+
+from .cache import (
+    Recipe,
+    Views,
+    cache_file,
+    hash_file,
+    read_keys,
+    read_notes,
+    read_views,
+    stamp,
+    thin,
+    touch,
+    write_views,
+)
 
 
 @dataclass(frozen=True)
@@ -124,22 +134,6 @@ def read_clips(folder: Path) -> list[Recording]:
     ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Views:
-    """The network's inputs for every window of a recording, on an axis wider than the grid.
-
-    `maps` are (n_windows, N_MAPS, n_mels, n_bins + 2 * MARGIN) float16, read from the cache as they
-    are used, `statistics` (n_windows, 4 * n_mels) float32. The margin is there because a time
-    stretch is a shift of the tempo axis: training stretches a window by cutting `n_bins` out of it
-    elsewhere.
-    """
-
-    maps: np.ndarray
-    statistics: np.ndarray
-    n_full: int  # the first so many are the windows that the estimator would use
-
-
-LAYOUT = 2  # of the cached views; raise it when what `tempo.view` computes changes
 MARGIN = 12  # [bins] a third of an octave on a grid of 36
 SHORT = 0.5  # share of a window that the extra, shorter training windows are long
 
@@ -150,11 +144,22 @@ def wide(grid: TempoGrid) -> TempoGrid:
     return dataclasses.replace(grid, bpm_min=bpm_min, n_bins=grid.n_bins + 2 * MARGIN)
 
 
-def views_of(path: Path, front_end: FrontEnd, windows: Windows, grid: TempoGrid) -> Views:
+def short(windows: Windows) -> Windows:
+    """The extra, shorter windows of training, so that a short track is nothing new."""
+    return Windows(windows.duration * SHORT, windows.duration * 2 * SHORT)
+
+
+def views_of(
+    path: Path,
+    front_end: FrontEnd,
+    windows: Windows,
+    grid: TempoGrid,
+    n_windows: int | None = None,
+) -> Views:
     """Decode a file and compute what the network sees of it, as the estimator does.
 
     Beside the sliding windows there are half as long ones, so that a short track is nothing new to
-    the network.
+    the network. Of more than `n_windows` in all only so many are computed, evenly spread.
 
     Raises
     ------
@@ -165,15 +170,19 @@ def views_of(path: Path, front_end: FrontEnd, windows: Windows, grid: TempoGrid)
     check(excerpts, front_end.sr)
     audio = torch.from_numpy(excerpts[0].audio)
     features = mel_spectrogram(audio, front_end, filterbank(front_end))
-    short = Windows(windows.duration * SHORT, windows.duration * 2 * SHORT)
-    maps, statistics, counts = [], [], []
-    for plan in (windows, short):
-        pieces = sliding_windows(features, front_end.fps, plan)
-        periodicity, stats = tempo.view(pieces, front_end.fps, wide(grid))
-        maps.append(periodicity.half().numpy())
-        statistics.append(stats.numpy())
-        counts.append(len(pieces))
-    return Views(np.concatenate(maps), np.concatenate(statistics), counts[0])
+    full, half = (
+        sliding_windows(features, front_end.fps, plan) for plan in (windows, short(windows))
+    )
+    if n_windows is not None:
+        kept = thin(len(full), len(half), n_windows)
+        full, half = full[kept[0]], half[kept[1]]
+    maps, statistics = [], []
+    for pieces in (full, half):
+        if len(pieces):
+            periodicity, stats = tempo.view(pieces, front_end.fps, wide(grid))
+            maps.append(periodicity.half().numpy())
+            statistics.append(stats.numpy())
+    return Views(np.concatenate(maps), np.concatenate(statistics), len(full))
 
 
 def load_views(
@@ -187,10 +196,15 @@ def load_views(
     """Views of every recording, in order, from the cache or computed and put there.
 
     The cache is keyed by the file's content and the configuration, so nothing stale can be read; an
-    interrupted run goes on where it stopped.
+    interrupted run goes on where it stopped. Where `build` made the cache smaller than the set, a
+    recording has only some of its windows.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    tasks = (joblib.delayed(_cached)(r.path, front_end, windows, grid, cache) for r in recordings)
+    recipe = Recipe(front_end, windows, grid)
+    known = read_keys(cache, recipe)
+    tasks = (
+        joblib.delayed(_cached)(r.path, recipe, cache, known.get(stamp(r.path))) for r in recordings
+    )
     results = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
     views = []
     for path in tqdm(results, total=len(recordings), unit="file", desc="reading audio"):
@@ -198,47 +212,17 @@ def load_views(
     return views
 
 
-def write_views(views: Views, path: Path) -> None:
-    """Write one cache file atomically."""
-    temporary = path.with_suffix(f".{os.getpid()}.part")
-    arrays = {"maps": views.maps, "statistics": views.statistics}
-    save_file(arrays, temporary, {"n_full": str(views.n_full)})
-    temporary.replace(path)
-
-
-def read_views(path: Path) -> Views:
-    """Open one cache file; of the maps only what is used is ever read.
-
-    Raises
-    ------
-    OSError, ValueError, KeyError
-        If the file is missing or damaged.
-    """
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-    maps, statistics = (
-        np.memmap(path, dtype, "r", 8 + length + entry["data_offsets"][0], tuple(entry["shape"]))
-        for entry, dtype in ((header["maps"], np.float16), (header["statistics"], np.float32))
-    )
-    return Views(maps, np.array(statistics), int(header["__metadata__"]["n_full"]))
-
-
-def _cached(
-    path: Path, front_end: FrontEnd, windows: Windows, grid: TempoGrid, cache: Path
-) -> Path:
+def _cached(path: Path, recipe: Recipe, cache: Path, key: str | None) -> Path:
     torch.set_num_threads(1)
-    key = hashlib.sha256(path.read_bytes())
-    key.update(f"layout {LAYOUT}".encode())
-    for config in (front_end, windows, grid):
-        key.update(config.digest().encode())
-    target = cache / f"{key.hexdigest()[:32]}.safetensors"
-    if not target.exists():
-        try:
-            views = views_of(path, front_end, windows, grid)
-        except AudioError as error:
-            raise AudioError(f"{path}: {error}") from error
-        write_views(views, target)
+    target = cache_file(cache, key or recipe.key(hash_file(path)))
+    if read_notes(target) is not None:
+        touch(target)
+        return target
+    try:
+        views = views_of(path, recipe.front_end, recipe.windows, recipe.grid)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
+    write_views(views, target, digest=recipe.digest())
     return target
 
 

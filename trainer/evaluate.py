@@ -1,192 +1,411 @@
-"""How good a model is: `python -m trainer.evaluate --data DIR --out DIR`.
+"""How good estimators are on labelled tracks: run them on the files, keep and sum up what they say.
 
-The figures come from the estimator that users run, on files, whole recordings at a time.
+The answers come from the very estimator that users run, on files. What is known already is never
+computed again: each answer is appended to a log at once, so that an interrupted run goes on and
+another model can be compared later for its own time only.
 """
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import json
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 import joblib
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from tempo_core.errors import AudioError
+from tempo_core.background import parallel
+from tempo_core.errors import AudioError, ConfigError, StorageError, TempoError
 from tempo_core.estimate import Estimate, Estimator
 
-from .dataset import Recording, by_split, read_clips, read_rhythm, read_songs
+from .answers import TABLE, Answer, Labelled, read_answers, write_answers
+from .baselines import TempoEstimator, name_of
+from .files import write_text, write_tsv
+from .metrics import LEVELS as LEVELS
+from .metrics import TOLERANCE as TOLERANCE
+from .metrics import (
+    Metrics,
+    Part,
+    bootstrap_interval,
+    by,
+    confusion,
+    decade,
+    measure,
+    reliability,
+    right,
+    within,
+    within_levels,
+)
+from .metrics import acc1 as acc1
+from .metrics import acc2 as acc2
+from .metrics import expected_calibration_error as expected_calibration_error
 
-TOLERANCE = 0.04
-# Ratios of an estimate to the reference that Accuracy 2 forgives (Gouyon et al. 2006).
-LEVELS = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)
-N_BINS = 10  # of the reliability diagram
+if TYPE_CHECKING:
+    from .dataset import Recording
+
+FIGURES = "figures.json"
+LOG = "estimates.jsonl"
+WORST = "worst.tsv"  # wrong answers of the first estimator
+LAYOUT = 1  # of figures.json
 
 
-def within(
-    reference: ArrayLike, estimate: ArrayLike, tolerance: float = TOLERANCE
-) -> NDArray[np.bool_]:
-    """Whether each estimate lies within the relative `tolerance` of its reference.
+class AnswerLog:
+    """Answers as they come, one line of JSON each; use as a context manager.
+
+    An answer is known by who gave it, with which settings, and by the file's path, size and time of
+    change. A line that a crash cut off is left out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> AnswerLog:
+        try:
+            self._file = self._path.open("a+", encoding="utf-8", errors="surrogateescape")
+        except OSError as error:
+            raise StorageError(f"{self._path}: cannot be opened ({error.strerror})") from error
+        self._file.seek(0)
+        text = self._file.read()
+        for line in text.splitlines():
+            try:
+                entry = json.loads(line)
+                self._known[tuple(entry.pop("key"))] = entry
+            except (ValueError, KeyError, AttributeError, TypeError):
+                continue
+        if text and not text.endswith("\n"):
+            self._file.write("\n")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def get(self, estimator: str, track: Labelled) -> Answer | None:
+        """What an estimator said of this very file, None if it was not asked."""
+        entry = self._known.get(self._key(estimator, track.path))
+        if entry is None:
+            return None
+        try:
+            return Answer(**shallow(track), **entry)
+        except TypeError:
+            return None
+
+    def put(self, estimator: str, answer: Answer) -> None:
+        """Keep an answer."""
+        if self._file is None:
+            raise ValueError("the log is not open: use it as a context manager")
+        entry = {
+            name: getattr(answer, name)
+            for name in ("estimator", "estimate", "second", "confidence")
+        }
+        line = {"key": self._key(estimator, answer.path), **entry}
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise StorageError(
+                f"{self._path}: cannot be written ({error.strerror}); make room and run it again"
+            ) from error
+
+    @staticmethod
+    def _key(estimator: str, path: Path) -> tuple[Any, ...]:
+        try:
+            stat = path.stat()
+            return (estimator, str(path), stat.st_size, stat.st_mtime_ns)
+        except OSError:
+            return (estimator, str(path), None, None)
+
+
+def shallow(track: Labelled) -> dict[str, Any]:
+    """The fields of a track by their names."""
+    return {field.name: getattr(track, field.name) for field in dataclasses.fields(Labelled)}
+
+
+def answer_of(track: Labelled, estimator: str, result: Estimate | Exception) -> Answer:
+    """What an estimator's result means for a track."""
+    known = shallow(track)
+    if isinstance(result, Exception):
+        return Answer(**known, estimator=estimator, failure=explain(result))
+    others = [p.bpm for p in result.paces if not within([result.bpm], [p.bpm])[0]]
+    return Answer(
+        **known,
+        estimator=estimator,
+        estimate=result.bpm,
+        second=others[0] if others else None,
+        confidence=None if math.isnan(result.confidence) else result.confidence,
+    )
+
+
+def explain(error: Exception) -> str:
+    """What went wrong, in one line; the name of the error where nobody expected it."""
+    text = str(error) if isinstance(error, TempoError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
+
+
+def ask(
+    estimator: TempoEstimator,
+    settings: str,
+    tracks: Sequence[Labelled],
+    log: AnswerLog,
+    jobs: int,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[Answer]:
+    """Answers of one estimator, first those that the log knows; new ones go into it.
 
     Parameters
     ----------
-    reference, estimate
-        (n,) tempi [BPM], > 0.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or a tempo is not a positive number.
+    settings
+        What else the answers depend on, such as the number of windows.
+    jobs
+        Threads.
+    stopped
+        Asked ten times a second; once it says True, what is in work is abandoned.
     """
-    reference, estimate = np.asarray(reference, float), np.asarray(estimate, float)
-    if reference.shape != estimate.shape:
-        raise ValueError(f"{reference.shape} references, {estimate.shape} estimates: must match")
-    if not (np.isfinite(reference).all() and (reference > 0).all()):
-        raise ValueError("reference tempi must be positive numbers")
-    if not (np.isfinite(estimate).all() and (estimate > 0).all()):
-        raise ValueError("estimated tempi must be positive numbers")
-    # The slack lets a value on the boundary count in spite of rounding.
-    return np.abs(estimate - reference) <= tolerance * reference * (1 + 1e-9)
+    name, identity = name_of(estimator.source), f"{estimator.source} {settings}"
+    unknown = []
+    for track in tracks:
+        answer = log.get(identity, track)
+        if answer is None:
+            unknown.append(track)
+        else:
+            yield answer
+    for track, result in parallel(lambda t: estimator.estimate(t.path), unknown, jobs, stopped):
+        answer = answer_of(track, name, result)
+        if not answer.failure:  # another time it may work
+            log.put(identity, answer)
+        yield answer
 
 
-def acc1(reference: ArrayLike, estimate: ArrayLike) -> float:
-    """Accuracy 1: share of estimates within 4 %, in 0..1."""
-    return float(within(reference, estimate).mean())
+def ask_all(
+    estimators: Sequence[TempoEstimator],
+    windows: int | str,
+    tracks: Sequence[Labelled],
+    folder: Path,
+    jobs: int,
+    done: Callable[[Answer], None],
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[Answer]:
+    """Answers of all estimators for all tracks, in their order; fewer if it was to stop.
 
-
-def acc2(reference: ArrayLike, estimate: ArrayLike) -> float:
-    """Accuracy 2: share within 4 % of the reference or ⅓, ½, 2 or 3 times it, in 0..1."""
-    reference = np.asarray(reference, float)
-    return float(np.any([within(reference * k, estimate) for k in LEVELS], axis=0).mean())
-
-
-def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike) -> float:
-    """Mean gap between confidence and accuracy over ten bins of equal width, by their counts.
-
-    Source: Guo et al., "On calibration of modern neural networks", ICML 2017.
+    Parameters
+    ----------
+    windows
+        That the estimators were made with.
+    folder
+        Where answers are kept; what is there already is not asked again.
+    done
+        Called with each answer as it comes.
     """
-    confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
-    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
-    gap = 0.0
-    for k in np.unique(bins):
-        inside = bins == k
-        gap += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())
-    return float(gap)
-
-
-def bootstrap_interval(
-    values: ArrayLike, groups: Sequence[str], seed: int = 0, n_draws: int = 2000
-) -> tuple[float, float]:
-    """95 % interval of the mean of `values` (n,), drawing whole groups with replacement.
-
-    Recordings of one artist resemble each other, so the artist is what is drawn (cluster bootstrap;
-    Efron & Tibshirani, "An introduction to the bootstrap", 1993).
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to draw from, or not one group a value.
-    """
-    values = np.asarray(values, float)
-    if not values.size or values.size != len(groups):
-        raise ValueError(f"{values.size} values, {len(groups)} groups: give one group a value")
-    _, index = np.unique(np.asarray(groups), return_inverse=True)
-    sums, counts = np.bincount(index, weights=values), np.bincount(index)
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, sums.size, size=(n_draws, sums.size))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    order = {track.path: k for k, track in enumerate(tracks)}
+    answers = []
+    with AnswerLog(folder / LOG) as log:
+        for estimator in estimators:
+            own = []
+            for answer in ask(estimator, f"windows={windows}", tracks, log, jobs, stopped):
+                own.append(answer)
+                done(answer)
+            answers += sorted(own, key=lambda answer: order[answer.path])
+    return answers
 
 
 @dataclass(frozen=True)
-class Metrics:
-    """Figures of one set of recordings; shares in 0..1, intervals of 95 % by `group`."""
+class About:
+    """What an evaluation is of; part of `figures.json`."""
 
-    n: int
-    n_failed: int
-    acc1: float
-    acc1_interval: tuple[float, float]
-    acc2: float
-    acc2_interval: tuple[float, float]
-    within_1_percent: float  # of the octave-correct
-    within_0_1_bpm: float  # of the octave-correct
-    within_0_1_bpm_interval: tuple[float, float]
-    within_0_5_bpm: float  # of the octave-correct
-    ece: float
-    alternative: float  # share of wrong octaves that are a published or plausible alternative
+    title: str
+    split: str
+    windows: str
+    package: str  # version
+    notes: tuple[str, ...] = ()
 
 
-def _right(
-    recordings: Sequence[Recording],
-    estimates: Sequence[Estimate | None],
-    accuracy: Callable[[ArrayLike, ArrayLike], float],
-) -> NDArray[np.float64]:
-    """(n,) 1 where an estimate is right by this accuracy, 0 where it is wrong or there is none."""
-    return np.array(
-        [
-            0.0 if e is None else accuracy([r.bpm], [e.bpm])
-            for r, e in zip(recordings, estimates, strict=True)
-        ]
-    )
+@dataclass(frozen=True)
+class Figures:
+    """All figures of one estimator; `sets` only where there is more than one."""
+
+    all: Metrics
+    sets: dict[str, Metrics]
+    genres: dict[str, Part]
+    decades: dict[str, Part]
+    confusion: dict[str, int]
+    # Accuracy 1 minus that of the first estimator, and its 95 % interval, by track.
+    ahead: float | None
+    ahead_interval: tuple[float, float] | None
 
 
-def measure(recordings: Sequence[Recording], estimates: Sequence[Estimate | None]) -> Metrics:
-    """Compare estimates (None where one failed) with the recordings' labels.
+def by_estimator(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
+    """The answers of each estimator, in the order in which they first appear."""
+    found: dict[str, list[Answer]] = {}
+    for answer in answers:
+        found.setdefault(answer.estimator, []).append(answer)
+    return found
 
-    A failed recording counts as wrong.
+
+def figures_of(answers: Sequence[Answer]) -> dict[str, Figures]:
+    """Figures of every estimator; the first one is what the others are compared with."""
+    figures = {}
+    first: dict[Path, float] = {}
+    for name, own in by_estimator(answers).items():
+        sets = by_key(own, lambda answer: answer.set)
+        rights = dict(zip((a.path for a in own), right(own).tolist(), strict=True))
+        ahead = interval = None
+        if not first:
+            first = rights
+        elif rights.keys() == first.keys():
+            gaps = [rights[a.path] - first[a.path] for a in own]
+            ahead = sum(gaps) / len(gaps)
+            interval = bootstrap_interval(gaps, [a.group for a in own])
+        figures[name] = Figures(
+            all=measure(own),
+            sets={s: measure(part) for s, part in sets.items()} if len(sets) > 1 else {},
+            genres=by(own, lambda answer: answer.genre),
+            decades=by(own, decade),
+            confusion=confusion(own),
+            ahead=ahead,
+            ahead_interval=interval,
+        )
+    return figures
+
+
+def by_key(answers: Iterable[Answer], key: Callable[[Answer], str]) -> dict[str, list[Answer]]:
+    """Answers by what `key` says of them, in the order in which that first appears."""
+    parts: dict[str, list[Answer]] = {}
+    for answer in answers:
+        parts.setdefault(key(answer), []).append(answer)
+    return parts
+
+
+def sure(answers: Iterable[Answer]) -> tuple[list[float], list[bool]]:
+    """Confidence of each answer that has one, and whether it is right."""
+    pairs = [
+        (a.confidence, bool(within([a.bpm], [a.estimate])[0]))
+        for a in answers
+        if a.confidence is not None and a.estimate is not None
+    ]
+    return [c for c, _ in pairs], [ok for _, ok in pairs]
+
+
+def save(folder: Path, about: About, answers: Sequence[Answer]) -> dict[str, Figures]:
+    """Write the tables of tracks and of what to look at, and the figures; returns these."""
+    figures = figures_of(answers)
+    write_answers(folder / TABLE, answers)
+    estimators = {}
+    for name, own in by_estimator(answers).items():
+        values = asdict(figures[name])
+        values["reliability"] = [asdict(b) for b in reliability(*sure(own))]
+        estimators[name] = values
+    document = {"layout": LAYOUT, "about": asdict(about), "estimators": estimators}
+    write_text(folder / FIGURES, json.dumps(plain(document), indent=2) + "\n")
+    write_worst(folder / WORST, worst(by_estimator(answers)[answers[0].estimator]))
+    return figures
+
+
+def plain(value: Any) -> Any:
+    """The same without NaN, which JSON does not know: None in its place."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def load(folder: Path) -> tuple[About, list[Answer]]:
+    """An evaluation that `save` wrote.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or one of another layout.
     """
-    pairs = [(r, e) for r, e in zip(recordings, estimates, strict=True) if e is not None]
-    if not pairs:
-        raise ValueError("nothing to measure: no recording could be estimated")
-    all_groups = [r.group for r in recordings]
-    right = _right(recordings, estimates, acc1)
-    right_but_octave = _right(recordings, estimates, acc2)
-    reference = np.array([r.bpm for r, _ in pairs])
-    estimate = np.array([e.bpm for _, e in pairs])
-    correct = within(reference, estimate)
-    error = np.abs(estimate - reference)[correct]
-    groups = [r.group for (r, _), ok in zip(pairs, correct, strict=True) if ok]
-    # Labels are given to 0.1 and estimates to 0.01: half a digit of slack on the boundary.
-    precise = error <= 0.1 + 0.005
-    wrong = [(r, e) for (r, e), ok in zip(pairs, correct, strict=True) if not ok]
-    known = [any(abs(e.bpm / a - 1) <= TOLERANCE for a in r.alternatives) for r, e in wrong]
-    return Metrics(
-        n=len(recordings),
-        n_failed=len(recordings) - len(pairs),
-        acc1=float(right.mean()),
-        acc1_interval=bootstrap_interval(right, all_groups),
-        acc2=float(right_but_octave.mean()),
-        acc2_interval=bootstrap_interval(right_but_octave, all_groups),
-        within_1_percent=float((error <= 0.01 * reference[correct]).mean()),
-        within_0_1_bpm=float(precise.mean()),
-        within_0_1_bpm_interval=(
-            bootstrap_interval(precise, groups) if groups else (math.nan, math.nan)
-        ),
-        within_0_5_bpm=float((error <= 0.5).mean()),
-        ece=expected_calibration_error([e.confidence for _, e in pairs], correct),
-        alternative=float(np.mean(known)) if known else math.nan,
+    path = folder / FIGURES
+    try:
+        document = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        if document["layout"] != LAYOUT:
+            raise ConfigError(f"{path}: layout {document['layout']}, this version reads {LAYOUT}")
+        values = document["about"]
+        about = About(**{**values, "notes": tuple(values["notes"])})
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: no evaluation ({FIGURES}: {error.strerror}); give the folder that "
+            "tempo-core evaluate wrote"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: is damaged ({error}); evaluate again") from error
+    answers = read_answers(folder / TABLE)
+    if not answers:
+        raise ConfigError(f"{folder / TABLE}: no tracks in it; evaluate again")
+    return about, answers
+
+
+def worst(answers: Sequence[Answer]) -> list[Answer]:
+    """The wrong answers: first those that no octave explains, then the surest.
+
+    These are the labels to look at: an estimator that is sure of another tempo is often right.
+    """
+
+    def badness(answer: Answer) -> tuple[bool, float]:
+        explained = answer.estimate and within_levels([answer.bpm], [answer.estimate])[0]
+        return not explained, answer.confidence or 0.0
+
+    wrong = [a for a in answers if a.estimate and not within([a.bpm], [a.estimate])[0]]
+    return sorted(wrong, key=badness, reverse=True)
+
+
+def write_worst(path: Path, wrong: Sequence[Answer]) -> None:
+    """A table of wrong answers to go through; with `path` and `bpm` it can be evaluated again."""
+    rows = (
+        (a.path, a.bpm, a.estimate, f"{a.ratio:.3f}", a.confidence, a.name, a.estimator)
+        for a in wrong
     )
+    write_tsv(path, ("path", "bpm", "estimate", "ratio", "confidence", "name", "estimator"), rows)
 
 
-def by_style(
-    recordings: Sequence[Recording], estimates: Sequence[Estimate | None]
-) -> dict[str, tuple[int, float, float]]:
-    """(number, Accuracy 1, Accuracy 2) of each style of rendered clips, the worst first."""
-    styles = np.array([r.source.partition(":")[2] for r in recordings])
-    right = _right(recordings, estimates, acc1)
-    right_but_octave = _right(recordings, estimates, acc2)
-    rows = {}
-    for style in np.unique(styles).tolist():
-        of = styles == style
-        rows[style] = (int(of.sum()), float(right[of].mean()), float(right_but_octave[of].mean()))
-    return dict(sorted(rows.items(), key=lambda row: (row[1][2], row[1][1])))
+def table(figures: Mapping[str, Figures]) -> list[tuple[str, ...]]:
+    """The main figures as text: a header, then a row an estimator and set."""
+    rows: list[tuple[str, ...]] = [
+        ("estimator", "set", "tracks", "failed", "acc. 1", "(95 %)", "acc. 2", "in 1 %", "mean",
+         "median", "95 %", "P-score", "ECE"),
+    ]  # fmt: skip
+    for name, own in figures.items():
+        for set_, m in {"all": own.all, **own.sets}.items():
+            low, high = m.acc1_interval
+            rows.append((
+                name, set_, str(m.n), str(m.n_failed), percent(m.acc1),
+                f"({100 * low:.0f}-{100 * high:.0f})", percent(m.acc2),
+                percent(m.within_1_percent_of_all), number(m.error_mean, 1),
+                number(m.error_percentiles["50"], 2), number(m.error_percentiles["95"], 1),
+                number(m.p_score, 3), number(m.ece, 3),
+            ))  # fmt: skip
+    return rows
+
+
+def percent(share: float) -> str:
+    """A share in 0..1 with one digit, or a dash."""
+    return number(100 * share, 1)
+
+
+def number(value: float, digits: int) -> str:
+    """A number, or a dash where there is none."""
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines of text; the first two columns to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.ljust(width) if k < 2 else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
 
 
 def estimate_recordings(
@@ -206,94 +425,17 @@ def estimate_recordings(
     return list(tqdm(run, total=len(recordings), unit="track", desc="estimating"))
 
 
-def plot_reliability(
-    confidence: Sequence[float], correct: Sequence[bool], title: str, path: Path
-) -> None:
-    """Reliability diagram as PNG: accuracy against confidence, point size by count."""
-    import matplotlib
+def make_folder(folder: Path) -> None:
+    """Make the folder of an evaluation.
 
-    matplotlib.use("agg")
-    from matplotlib import pyplot as plt
-
-    c, ok = np.asarray(confidence), np.asarray(correct, float)
-    bins = np.minimum((c * N_BINS).astype(int), N_BINS - 1)
-    figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
-    axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="perfectly calibrated")
-    for k in np.unique(bins):
-        inside = bins == k
-        x, y, n = c[inside].mean(), ok[inside].mean(), int(inside.sum())
-        axes.scatter(x, y, s=25 + 3 * n, color="tab:blue", zorder=3)
-        axes.annotate(f"{n}", (x, y), xytext=(0, -16), textcoords="offset points", ha="center")
-    axes.set(
-        xlim=(0, 1.03), ylim=(0, 1.05), xlabel="confidence", ylabel="share of right tempi (4 %)"
-    )
-    axes.set_title(title)
-    axes.legend(loc="upper left")
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
-@click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Folder with songs.tsv and rhythm.tsv.")  # fmt: skip
-@click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Folder with clips.tsv of trainer.synthesis.")  # fmt: skip
-@click.option("--split", default="validation", show_default=True)
-@click.option("--model", default="default", show_default=True)
-@click.option("--windows", default="6", show_default=True, help="As for tempo-core estimate.")
-@click.option("--jobs", default=2, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), required=True,
-              help="Folder for figures.json, tracks.tsv and reliability.png.")  # fmt: skip
-def main(
-    data: Path | None, clips: Path | None, split: str, model: str, windows: str, jobs: int,
-    out: Path,
-) -> None:  # fmt: skip
-    """Measure a model on labelled recordings, by set and together."""
-    sets: dict[str, list[Recording]] = {}
-    if data is not None:
-        sets["songs"] = by_split(read_songs(data), split)
-        sets["rhythm"] = by_split(read_rhythm(data), split)
-    if clips is not None:
-        sets["synthesis"] = by_split(read_clips(clips), split)
-    if not any(sets.values()):
-        raise click.UsageError("nothing to measure: give --data or --clips")
-    out.mkdir(parents=True, exist_ok=True)
-    estimator = Estimator(model, windows if windows == "all" else int(windows))
-    figures: dict[str, object] = {"model": estimator.source, "split": split, "windows": windows}
-    confidence: list[float] = []
-    correct: list[bool] = []
-    with (out / "tracks.tsv").open("w", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["set", "file", "bpm", "estimate", "ratio", "confidence", "alternatives"])
-        for name, recordings in sets.items():
-            estimates = estimate_recordings(estimator, recordings, jobs)
-            figures[name] = asdict(measure(recordings, estimates))
-            click.echo(f"{name}: {json.dumps(figures[name])}")
-            if name == "synthesis":
-                figures["styles"] = styles = by_style(recordings, estimates)
-                for style, (n, first, second) in styles.items():
-                    click.echo(f"  {style:24} {n:4}  {100 * first:5.1f} / {100 * second:5.1f}")
-            for r, e in zip(recordings, estimates, strict=True):
-                if e is None:
-                    writer.writerow([name, r.path.name, r.bpm, "", "", "", ""])
-                    continue
-                alternatives = ";".join(f"{a:g}" for a in r.alternatives)
-                ratio = f"{e.bpm / r.bpm:.3f}"
-                writer.writerow(
-                    [name, r.path.name, r.bpm, e.bpm, ratio, e.confidence, alternatives]
-                )
-                if name != "synthesis":
-                    confidence.append(e.confidence)
-                    correct.append(bool(within([r.bpm], [e.bpm])[0]))
-    if confidence:
-        figures["real"] = {
-            "n": len(correct),
-            "ece": expected_calibration_error(confidence, correct),
-        }
-        title = f"{len(correct)} real recordings, {split}"
-        plot_reliability(confidence, correct, title, out / "reliability.png")
-    (out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    Raises
+    ------
+    ConfigError
+        If that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made ({error.strerror})") from error
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"{folder}: cannot be written to; give another --out")

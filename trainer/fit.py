@@ -30,7 +30,7 @@ from tempo_core.tasks.tempo import answerable
 
 from . import augment, dataset, options
 from .dataset import MARGIN, Recording, Views
-from .evaluate import within
+from .metrics import within
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from tempo_core.tasks import tempo
 from tempo_core.windows import sliding_windows
 
 from . import augment, dataset, options
-from .evaluate import acc1, acc2
 from .fit import Recipe
+from .metrics import acc1, acc2
 
 N_CHANNELS = 48
 DILATIONS = (1, 2, 4, 8, 16, 32, 64)
@@ -98,16 +98,13 @@ def draw(
         stretch = change.stretch(grid.bins_per_octave)
         room = features[i].shape[1] - 1 - n_frames * stretch
         first = rng.uniform(0, room) if room > 0 else 0.0
-        places = first + stretch * np.arange(n_frames)
-        low = np.minimum(places.astype(int), features[i].shape[1] - 2)
-        part = np.clip(places - low, 0, 1)
-        window = features[i][:, low] * (1 - part) + features[i][:, low + 1] * part
+        window = augment.stretched_window(features[i], first, n_frames, stretch)
         window = window * np.exp(change.tone)[:, None]
         window[change.masked] = 0
-        windows.append(window.astype(np.float32))
+        windows.append(window)
         bpm = recordings[i].bpm
         targets.append(tempo.encode([(bpm * stretch, 1.0)], grid).sum(dim=0))
-        seconds = places[::STRIDE] / fps
+        seconds = (first + stretch * np.arange(0, n_frames, STRIDE)) / fps
         start = first_beats.get(recordings[i].path.name)
         if start is None:
             beats.append(np.full(seconds.size, np.nan, np.float32))

@@ -27,7 +27,8 @@ from tempo_core.tasks import TASKS, tempo
 from tempo_core.windows import sliding_windows
 
 from .dataset import Recording, by_split, read_rhythm, read_songs
-from .evaluate import LEVELS, TOLERANCE, estimate_recordings
+from .evaluate import estimate_recordings
+from .metrics import LEVELS, TOLERANCE
 
 PICTURE = Windows(8.0, 1.0)  # of the tempogram: finer in time than the network's
 CLOSE = 0.01  # relative; half a step of the grid

@@ -1,4 +1,4 @@
-"""beets plugin: `beet tempo`, `beet tempo-labels`, `beet tempo-mix`, analysis on import, `pace:`.
+"""beets plugin: `beet tempo`, `tempo-labels`, `tempo-eval`, `tempo-mix`, import, `pace:` queries.
 
 beets imports its plugins for every command, so this module and the two it imports load next to
 nothing; what does the work is imported when there is work.
@@ -124,7 +124,23 @@ class TempoPlugin(BeetsPlugin):
             help="export only what may be trained on",
         )
         labels.func = self.labels_command
-        return [tempo, labels, mix]
+
+        evaluation = ui.Subcommand("tempo-eval", help="how good the analysis is on labelled tracks")
+        option = evaluation.parser.add_option
+        option("--report", metavar="FILE", help="write a report as HTML")
+        option("--baseline", action="store_true", help="compare with librosa as well")
+        option(
+            "--split",
+            type="choice",
+            choices=("all", "test"),
+            default="all",
+            help="test: only tracks that the model has not learned from",
+        )
+        option("--out", metavar="DIR", help="where figures and estimates are kept")
+        option("-q", "--quiet", action="store_true", default=None, help="show only failures")
+        option("-t", "--threads", type="int", default=None, help="tracks to analyse at a time")
+        evaluation.func = self.evaluation_command
+        return [tempo, labels, mix, evaluation]
 
     def command(self, lib: Library, opts: Values, args: list[str]) -> None:
         """`beet tempo [query]`."""
@@ -170,6 +186,19 @@ class TempoPlugin(BeetsPlugin):
         from .mixing import list_mix
 
         list_mix(lib, args, pitch=opts.pitch, most=opts.max, format_=opts.format)
+
+    def evaluation_command(self, lib: Library, opts: Values, args: list[str]) -> None:
+        """`beet tempo-eval [query]`."""
+        from .evaluating import evaluate_library
+
+        settings = self.config.get(TEMPLATE)
+        settings.update({name: value for name, value in vars(opts).items() if value is not None})
+        if settings.threads < 1:
+            raise UserError("--threads must be a whole number from 1")
+        try:
+            evaluate_library(lib, args, settings, self._log)
+        except KeyboardInterrupt:
+            raise UserError("interrupted") from None
 
     @cached_property
     def _import(self) -> ImportAnalysis:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import enum
 import math
-import queue
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import tempo_core
+from tempo_core.background import parallel
 from tempo_core.paces import COMPATIBLE, RATIOS, SAME, format_paces
 
 from .stated import paces_of, stated_paces
@@ -99,7 +97,8 @@ def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool =
     tempo, verdict = estimate.bpm, Verdict.SET
     if item.bpm and not force:
         # Of `bpm`, whatever the analysis says.
-        source = _own(item, "tempo_source") if is_from_label(item) else "tag"
+        known = _own(item, "tempo_source") or ""
+        source = known if known == "manual" or is_from_label(item) else "tag"
         agreed = agreeing_tempo(item.bpm, estimate)
         if agreed is None:
             verdict = Verdict.CONFLICT
@@ -188,45 +187,8 @@ def estimate_all(
     stopped
         Asked ten times a second; once it says True, running analyses are abandoned.
     """
-    # Daemon threads, not an executor: the interpreter waits for an executor's threads at exit, so
-    # that Ctrl-C would last as long as the longest mix being decoded.
-    tasks: queue.SimpleQueue[tuple[int, bytes] | None] = queue.SimpleQueue()
-    results: queue.SimpleQueue[tuple[int, Estimate | Exception]] = queue.SimpleQueue()
-    closing = threading.Event()
-
-    def work() -> None:
-        while (task := tasks.get()) is not None and not closing.is_set():
-            number, path = task
-            try:
-                results.put((number, estimate(path)))
-            except Exception as error:
-                results.put((number, error))
-
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    remaining = enumerate(items)
-    waiting: dict[int, Item] = {}
-    try:
-        while not stopped():
-            while len(waiting) < 2 * threads and (following := next(remaining, None)):
-                number, item = following
-                waiting[number] = item
-                # beets stores paths relative to the library, and only the calling thread knows
-                # which library: the workers get the absolute path.
-                tasks.put((number, item.path))
-            if not waiting:
-                return
-            try:
-                number, result = results.get(timeout=0.1)
-            except queue.Empty:
-                continue
-            yield waiting.pop(number), result
-    finally:
-        closing.set()
-        for _ in workers:
-            tasks.put(None)
-        # Most tracks take less than this, and a thread that ended cannot disturb the exit.
-        deadline = time.monotonic() + 1
-        for worker in workers:
-            worker.join(max(0, deadline - time.monotonic()))
+    # beets stores paths relative to the library, and only the calling thread knows which library:
+    # the workers get the absolute path.
+    tasks = ((item, item.path) for item in items)
+    for (item, _), result in parallel(lambda task: estimate(task[1]), tasks, threads, stopped):
+        yield item, result

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import LabelError
+from ..markup import Markup, page, table
 from .lookup import Labelled
 from .record import KeyVerdict, Record, Status, Verdict
 from .sources import ABOUT
@@ -33,17 +34,6 @@ LOOKS = {
 }
 LINES = ((1.0, "1:1"), (2.0, "2:1"), (0.5, "1:2"), (1.5, "3:2"), (2 / 3, "2:3"))
 REVIEW = (Verdict.CONFLICT, Verdict.METER, Verdict.TRIPLE, Verdict.OCTAVE)
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 72rem;
-       padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { border-bottom: 1px solid #ddd; padding: .3rem .7rem; text-align: left;
-         vertical-align: top; overflow-wrap: break-word; }
-th { border-bottom: 2px solid #999; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-svg { max-width: 100%; height: auto; }
-.note { color: #555; }
-"""
 
 
 @dataclass(frozen=True)
@@ -105,14 +95,7 @@ def render(lines: Sequence[Line], trainable: Collection[str] = SOURCES) -> str:
         "<h2>Sources</h2>",
         _sources(used),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy"'
-        " content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>Tempo labels</title><style>{STYLE}</style></head><body>"
-        + "\n".join(parts)
-        + "</body></html>\n"
-    )
+    return page("Tempo labels", parts)
 
 
 def plot(records: Iterable[Record]) -> str:
@@ -231,7 +214,7 @@ def _review(lines: Sequence[Line]) -> str:
         '<p class="note">Both sides err: listen before you correct. Half or double is usually a '
         "matter of how one counts; another tempo altogether usually is another recording.</p>"
     )
-    return note + _table(
+    return note + table(
         ("verdict", "track", "published", "audio", "source", "as", "others say"), rows, (2, 3)
     )
 
@@ -254,7 +237,7 @@ def _keys(lines: Sequence[Line]) -> str:
         )
         for record in wrong
     ]
-    return _table(("verdict", "track", "published", "audio", "source"), rows)
+    return table(("verdict", "track", "published", "audio", "source"), rows)
 
 
 def _unsettled(lines: Sequence[Line]) -> str:
@@ -268,7 +251,7 @@ def _unsettled(lines: Sequence[Line]) -> str:
         )
         for line in lines
     ]
-    return _table(("status", "track", "why"), rows)
+    return table(("status", "track", "why"), rows)
 
 
 def _training(reasons: Counter[str]) -> str:
@@ -277,7 +260,7 @@ def _training(reasons: Counter[str]) -> str:
         '<p class="note">A label counts if the audio agrees with it and its source\'s licence '
         "allows it; the configuration can name further sources.</p>"
     )
-    return note + _table(("tracks", ""), rows, (0,))
+    return note + table(("tracks", ""), rows, (0,))
 
 
 def _sources(names: Collection[str]) -> str:
@@ -291,11 +274,7 @@ def _sources(names: Collection[str]) -> str:
                 else ""
             )
             rows.append((name, Markup(link or html.escape(about.title)), about.licence))
-    return _table(("source", "", "licence of the values"), rows)
-
-
-class Markup(str):
-    """Text that is HTML already, made here and not by a site."""
+    return table(("source", "", "licence of the values"), rows)
 
 
 def _link(record: Record) -> Markup:
@@ -304,18 +283,3 @@ def _link(record: Record) -> Markup:
     if not record.url.startswith(("http://", "https://")):
         return Markup(name)
     return Markup(f'<a href="{html.escape(record.url)}" rel="noreferrer nofollow">{name}</a>')
-
-
-def _table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collection[int] = ()
-) -> str:
-    def cell(column: int, value: str) -> str:
-        text = value if isinstance(value, Markup) else html.escape(value)
-        return f'<td class="number">{text}</td>' if column in numbers else f"<td>{text}</td>"
-
-    top = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    body = "".join(
-        "<tr>" + "".join(cell(column, value) for column, value in enumerate(row)) + "</tr>\n"
-        for row in rows
-    )
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 
+import click
 import pytest
 import yaml
 
 from beetsplug.tempo.settings import DEFAULTS, TEMPLATE
+from tempo_core.cli import main
 from tempo_core.labels.sources import ABOUT
+from trainer.cleaning import Reason
+from trainer.commands.build import build
 
 from .conftest import ROOT, Beet
 
@@ -27,14 +31,39 @@ def test_the_settings_are_those_of_the_plugin() -> None:
         assert block.get("labels", {}).keys() <= DEFAULTS["labels"].keys()
 
 
+def section(title: str) -> str:
+    """A section of the guide, with what is under it."""
+    (found,) = re.findall(
+        rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", GUIDE, re.DOTALL | re.MULTILINE
+    )
+    return str(found)
+
+
+BUILDING = section("A training set of your own")
+
+
 def test_the_options_are_those_of_the_commands(beet: Beet) -> None:
-    described = set(re.findall(r"`(--[\w-]+)", GUIDE))
+    described = set(re.findall(r"`(--[\w-]+)", GUIDE.replace(BUILDING, "")))
     offered = {
         option
-        for command in ("tempo", "tempo-labels", "tempo-mix")
+        for command in ("tempo", "tempo-labels", "tempo-mix", "tempo-eval")
         for option in re.findall(r"(--[a-z][\w-]+)", beet(command, "--help").out)
     }
-    assert described == offered - {"--help"}
+    context = click.Context(main)
+    commands = [main.get_command(context, name) for name in main.list_commands(context)]
+    elsewhere = {o for command in commands if command for p in command.params for o in p.opts}
+    assert offered - {"--help"} <= described <= offered | elsewhere
+
+
+def test_the_options_of_build_are_described() -> None:
+    described = set(re.findall(r"`(--[\w-]+)", BUILDING))
+    assert described == {option for p in build.params for option in p.opts if option[:2] == "--"}
+
+
+def test_the_reasons_are_described() -> None:
+    reasons = re.findall(r"^\| ((?:`[\w ]+`(?:, )?)+) \|", BUILDING, re.MULTILINE)
+    described = {name for cell in reasons for name in re.findall(r"`(.*?)`", cell)}
+    assert described == {reason.value for reason in Reason}
 
 
 def test_the_sources_are_those_there_are() -> None:

@@ -94,6 +94,25 @@ def test_a_truncated_file_gives_what_is_left_of_it(tmp_path: Path) -> None:
     assert excerpt.audio.size / SR == pytest.approx(5.0, abs=0.5)
 
 
+def test_files_of_different_rates_and_channels_joined_to_one(tmp_path: Path) -> None:
+    """As programs that join mp3 files leave them, and stations that change to mono for speech."""
+    stereo = np.repeat(_tone(4, 44100)[:, None], 2, axis=1)
+    parts = (
+        write_audio(tmp_path / "a.mp3", stereo, 44100),
+        write_audio(tmp_path / "b.mp3", _tone(3, 22050), 22050),
+        write_audio(tmp_path / "c.mp3", _tone(3, 44100), 44100),
+    )
+    joined = tmp_path / "joined.mp3"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    (excerpt,) = read_excerpts(joined, SR, None)
+    assert excerpt.audio.size / SR == pytest.approx(10, abs=0.3)
+    for start in (1.0, 5.5, 8.5):  # [s] in the parts: 1, 1.5 and 1.5
+        piece = excerpt.audio[round(start * SR) : round((start + 0.5) * SR)]
+        peak = 2 * np.argmax(np.abs(np.fft.rfft(piece * np.hanning(piece.size))))
+        inside = start - (0 if start < 4 else 4 if start < 7 else 7)
+        assert peak == pytest.approx(200 + 100 * (inside + 0.25), abs=15)
+
+
 def test_bytes_paths_and_odd_names(tmp_path: Path) -> None:
     path = write_audio(tmp_path / "a.wav", click_track(120, 2.0), 22050)
     odd = path.rename(tmp_path / "Ünïcode — 100% [x] 東京.wav")

@@ -98,7 +98,7 @@ def test_content_that_is_no_model_is_refused(path: Path, data: bytes) -> None:
 
 def _with_header(path: Path, **changes: object) -> Path:
     data = path.read_bytes()
-    header = json.loads(checkpoint._metadata(data)["header"])
+    header = json.loads(checkpoint.metadata(data)["header"])
     header.update(changes)
     tensors = checkpoint.load_tensors(data)
     return _rename(path, save_tensors(tensors, {"header": json.dumps(header)}))
@@ -152,10 +152,12 @@ def test_one_model_a_task_is_shipped_and_it_is_small(task: str) -> None:
 
 
 def test_a_model_of_another_task_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="a model for pace; one for tempo is needed"):
+    with pytest.raises(CheckpointError, match="is a model for 'pace'; give one for 'tempo'"):
         checkpoint.load(checkpoint.resolve("default", "pace"), "tempo")
 
 
 def test_a_task_that_nobody_knows_is_refused(path: Path) -> None:
-    with pytest.raises(CheckpointError, match="a model for weather; one for tempo or pace"):
+    with pytest.raises(
+        CheckpointError, match="is a model for 'weather'; give one for 'tempo' or 'pace'"
+    ):
         checkpoint.load(_with_header(path, task="weather"))

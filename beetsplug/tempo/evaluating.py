@@ -1,0 +1,228 @@
+"""What `beet tempo-eval` does with the tracks that its query matches."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beets import ui
+from beets.exceptions import UserError
+
+from tempo_core.background import interruptible
+from tempo_core.errors import TempoError
+
+from .progress import Progress, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from beets.library import Library
+    from beets.logging import BeetsLogger
+
+    from trainer.answers import Answer, Labelled
+    from trainer.collection import CollectedTrack, LabelledTrack
+    from trainer.evaluate import Figures
+
+FOLDER = "tempo-eval"  # beside the library
+SHOWN = 10  # disagreements on the terminal; all are in a table
+HELD_OUT, LEARNED = "held out", "learned from"
+TEST = "test"
+
+
+class EvaluationProgress(Progress):
+    """Shows what each estimator says of each track."""
+
+    def answer(self, answer: Answer) -> None:
+        """An estimator has answered."""
+        name = answer.name or answer.path.name
+        if answer.estimate is None:
+            self.failed += 1
+            self._log.error("{}: {}", show(os.fsencode(answer.path)), answer.failure)
+            self.advance()
+        else:
+            self.line(f"{name}: label {answer.bpm:g}, {answer.estimator} {answer.estimate:g}")
+
+
+def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
+    """Compare the model with the labels of what matches, and say where they disagree.
+
+    Raises
+    ------
+    UserError
+        If there are no labels, packages are missing, a track failed or the run was interrupted.
+    """
+    try:
+        from trainer import report as _report  # noqa: F401
+
+        from .collecting import labelled_tracks
+    except ImportError as error:
+        raise UserError(
+            f"tempo-eval needs more packages ({error}): pip install 'beets-tempo[train]'"
+        ) from error
+    try:
+        found = list(labelled_tracks(lib, args, settings))
+        if not found:
+            raise UserError(
+                "no track that matches has a label to compare with: a bpm that somebody gave, or a "
+                "published one (beet tempo-labels); what the analysis itself wrote is none"
+            )
+        _evaluate(lib, found, settings, log)
+    except TempoError as error:
+        raise UserError(str(error)) from error
+
+
+def _evaluate(
+    lib: Library, found: Sequence[LabelledTrack], settings: Any, log: BeetsLogger
+) -> None:
+    from trainer import evaluate, report
+    from trainer.baselines import BASELINES, open_model
+
+    estimators = [open_model(settings.model, settings.windows)]
+    if settings.get("baseline"):
+        estimators.append(BASELINES["librosa-beats"]())
+    beside = Path(os.fsdecode(lib.path)).parent / FOLDER
+    folder = Path(settings.out).expanduser() if settings.get("out") else beside
+    evaluate.make_folder(folder)
+    known = learned_from(settings)
+    tracks = labelled(found, known)
+    notes = []
+    n_learned = sum(track.set == LEARNED for track in tracks)
+    if n_learned:
+        notes.append(
+            f"The model learned from {n_learned} of these {len(tracks)} tracks: how good it is on "
+            f"new ones, only the others ({HELD_OUT}) say."
+        )
+    if settings.get("split") == TEST:
+        tracks, notes = [track for track in tracks if track.set != LEARNED], []
+        if not tracks:
+            raise UserError("the model learned from all of these tracks; try without --split test")
+    total = len(estimators) * len(tracks)
+    progress = EvaluationProgress(total, quiet=settings.quiet, pretend=False, log=log)
+    with interruptible() as stop, progress:
+        answers = evaluate.ask_all(
+            estimators, settings.windows, tracks, folder, settings.threads, progress.answer,
+            stop.is_set,
+        )  # fmt: skip
+    if stop.is_set():
+        raise UserError(
+            f"interrupted: {len(answers)} of {total} estimates; the next run continues from here"
+        )
+    title = f"Tempo of {len(tracks)} labelled tracks"
+    about = evaluate.About(
+        title, settings.get("split") or "all", str(settings.windows), version("beets-tempo"),
+        tuple(notes),
+    )  # fmt: skip
+    figures = evaluate.save(folder, about, answers)
+    if settings.get("report"):
+        path = Path(settings.report).expanduser()
+        report.write_report(folder, about, answers, name=path)
+        notes.append(f"report: {path}")
+    if not settings.quiet:
+        own = evaluate.by_estimator(answers)[answers[0].estimator]
+        for line in (*summary(figures), *notes, *disagreements(own, folder / evaluate.WORST)):
+            ui.print_(f"tempo-eval: {line}" if not line.startswith(" ") else line)
+    if progress.failed:
+        raise UserError(f"{progress.failed} of {total} estimates failed and count as wrong")
+
+
+def summary(figures: dict[str, Figures]) -> list[str]:
+    """The main figures, a line an estimator and set."""
+    lines = []
+    for name, own in figures.items():
+        for set_, m in {"all": own.all, **own.sets}.items():
+            low, high = m.acc1_interval
+            median = m.error_percentiles["50"]
+            lines.append(
+                f"{name}, {set_}: {100 * m.acc1:.1f} % of {m.n} right (95 % interval "
+                f"{100 * low:.0f} to {100 * high:.0f}), {100 * m.acc2:.1f} % up to the octave"
+                + (f", half within {median:.2f} BPM" if m.n_failed < m.n else "")
+            )
+    return lines
+
+
+def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
+    """Where label and estimate are not the same tempo, the most suspicious labels first."""
+    from trainer.evaluate import worst
+
+    wrong = worst(answers)
+    if not wrong:
+        return ["no label disagrees with the analysis"]
+    lines = [f"{len(wrong)} labels disagree with the analysis; all of them are in {table}"]
+    for answer in wrong[:SHOWN]:
+        sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
+        lines += [
+            f"  {answer.name or answer.path.name}: label {answer.bpm:g}, "
+            f"analysed as {answer.estimate:g} ({answer.ratio:.2f} of it{sure})",
+            f"    {show(os.fsencode(answer.path))}",
+        ]
+    if len(wrong) > SHOWN:
+        lines.append(f"  ... and {len(wrong) - SHOWN} more")
+    return lines
+
+
+def labelled(found: Sequence[LabelledTrack], known: Sequence[CollectedTrack]) -> list[Labelled]:
+    """Tracks to evaluate; `set` says whose label it is or, where that matters, who learned from it.
+
+    Parameters
+    ----------
+    known
+        The training set of the model, empty if it has none.
+    """
+    from trainer.answers import Labelled
+    from trainer.sources import named
+
+    taught = [track for track in known if track.split != TEST]
+    paths = {track.path for track in taught}
+    names = {_name(track) for track in taught} - {None}
+    tracks = []
+    for track in found:
+        learned = track.path in paths or _name(track) in names
+        tracks.append(
+            Labelled(
+                path=track.path,
+                bpm=track.bpm,
+                set=LEARNED if learned else track.label_source,
+                name=named(track.artist, track.title),
+                group=track.artist or str(track.path),
+                genre=track.genre,
+            )
+        )
+    if any(track.set == LEARNED for track in tracks):
+        tracks = [
+            track if track.set == LEARNED else dataclasses.replace(track, set=HELD_OUT)
+            for track in tracks
+        ]
+    return tracks
+
+
+def _name(track: LabelledTrack) -> tuple[str, str] | None:
+    """Artist and title, by which a track is known when its file has moved."""
+    if not (track.artist and track.title):
+        return None
+    return track.artist.casefold(), track.title.casefold()
+
+
+def learned_from(settings: Any) -> list[CollectedTrack]:
+    """The training set that the model in use has learned from, empty if it was not one of the user.
+
+    Its folder stands in the model's card, or else in the settings.
+
+    Raises
+    ------
+    TempoError
+        If the model cannot be used.
+    """
+    from tempo_core import checkpoint
+    from trainer.baselines import card_of
+    from trainer.collection import TRACKS, read_collection
+
+    if checkpoint.resolve(settings.model).parent == checkpoint.SHIPPED:
+        return []
+    configured = (settings.get("train") or {}).get("folder")
+    folder = card_of(settings.model).get("training_set") or configured
+    if not folder or not (Path(folder).expanduser() / TRACKS).is_file():
+        return []
+    return read_collection(Path(folder).expanduser())

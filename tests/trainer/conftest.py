@@ -1,0 +1,31 @@
+"""Collections of songs from a formula, for what is built from collections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.audio import Audio, drum_pattern, write_audio
+from trainer.collection import LabelledTrack
+
+SR = 22050
+Song = Callable[..., LabelledTrack]
+# Tempo, style; all are right for the shipped model up to a simple ratio.
+BANDS = [(126, "house"), (96, "rock"), (174, "dnb"), (112, "house"), (138, "rock"), (118, "house")]
+
+
+def music(bpm: float, style: str, seed: int, duration: float = 14) -> Audio:
+    return drum_pattern(bpm, duration, SR, style, np.random.default_rng(seed))
+
+
+@pytest.fixture(scope="session")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledTrack]:
+    """Six songs by six artists with right labels."""
+    folder = tmp_path_factory.mktemp("songs")
+    tracks = []
+    for k, (bpm, style) in enumerate(BANDS):
+        path = write_audio(folder / f"song {k}.wav", music(bpm, style, k), SR)
+        tracks.append(LabelledTrack(path, bpm, "table", f"Band {k}", f"Song {k}"))
+    return tracks

@@ -1,0 +1,103 @@
+"""What is heard in a file, apart from what the estimator says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tempo_core import checkpoint
+from tempo_core.checkpoint import Checkpoint
+from tempo_core.errors import AudioError
+from tempo_core.features import mel_spectrogram
+from tests.audio import drum_pattern, write_audio
+from trainer.cleaning import STEADY, STRAYING
+from trainer.listening import Heard, listen, silence, spectrogram
+
+SR = 11025
+
+
+def song(bpm: float, style: str, seed: int, duration: float = 14) -> np.ndarray:
+    return drum_pattern(bpm, duration, SR, style, np.random.default_rng(seed))
+
+
+@pytest.fixture(scope="module")
+def original() -> np.ndarray:
+    return song(124, "rock", 0)
+
+
+@pytest.fixture(scope="module")
+def model() -> Checkpoint:
+    return checkpoint.load(checkpoint.resolve("default"))
+
+
+@pytest.fixture
+def hear(tmp_path: Path, model: Checkpoint) -> Callable[..., Heard]:
+    def run(*parts: np.ndarray, longest: float = 900) -> Heard:
+        path = write_audio(tmp_path / "a.wav", np.concatenate(parts), SR)
+        return listen(path, model, longest)
+
+    return run
+
+
+def test_a_steady_song(hear: Callable[..., Heard], original: np.ndarray) -> None:
+    found = hear(original)
+    assert found.duration(SR) == found.stated == pytest.approx(14)
+    assert found.bpm == pytest.approx(124, abs=0.1)
+    assert (found.stability, found.straying, found.silent) == (1.0, 0.0, 0.0)
+    assert len(found.fingerprint) > 200
+
+
+@pytest.mark.parametrize("bpm", [100, 131, 150, 165])
+def test_another_tempo_in_the_second_half(bpm: float, hear: Callable[..., Heard]) -> None:
+    found = hear(song(117, "house", 1, 24), song(bpm, "rock", 2, 24))
+    assert found.straying > STRAYING or found.stability < STEADY
+
+
+def test_the_same_tempo_counted_twice_as_fast_is_no_change(hear: Callable[..., Heard]) -> None:
+    found = hear(song(86, "rock", 1, 18), song(172, "rock", 1, 18))
+    assert found.straying == 0
+    assert found.stability > 0.9
+
+
+def test_what_has_no_tempo(hear: Callable[..., Heard], original: np.ndarray) -> None:
+    nothing = hear(np.zeros(10 * SR))
+    assert (nothing.silent, nothing.bpm, len(nothing.fingerprint)) == (1.0, 0.0, 0)
+    short = hear(original[: SR // 10])
+    assert short.n_samples == SR // 10
+    assert short.bpm == 0
+    hours = hear(original, longest=10)
+    assert (hours.bpm, hours.duration(SR)) == (0, 14)
+
+
+def test_what_is_no_audio(model: Checkpoint, bad_files: dict[str, Path]) -> None:
+    for name in ("missing", "text", "no samples", "all NaN", "folder"):
+        with pytest.raises(AudioError):
+            listen(bad_files[name], model, 900)
+
+
+def test_a_spectrogram_in_pieces_is_that_of_the_whole(
+    original: np.ndarray, model: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio = np.asarray(original, np.float32)
+    whole = mel_spectrogram(torch.from_numpy(audio), model.front_end, model.filterbank)
+    monkeypatch.setattr("trainer.listening.CHUNK", 100)
+    pieces = spectrogram(audio, model)
+    torch.testing.assert_close(pieces, whole, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("quiet", "expected"), [(0, 0), (14, 0.5), (42, 0.75)])
+def test_silence_is_counted_in_seconds(quiet: int, expected: float, original: np.ndarray) -> None:
+    audio = np.concatenate([original, np.zeros(quiet * SR)])
+    assert silence(audio, SR) == pytest.approx(expected)
+
+
+def test_clicks_are_not_silence() -> None:
+    audio = np.zeros(20 * SR)
+    audio[:: SR // 2] = 0.5
+    assert silence(audio, SR) == 0
+    assert silence(np.zeros(SR), SR) == 1
+    assert silence(np.full(10, 0.5), SR) == 0

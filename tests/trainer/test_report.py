@@ -1,0 +1,196 @@
+"""The report: complete in itself, the same from saved figures, and safe whatever a title says."""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tempo_core.cli import main
+from tempo_core.errors import ConfigError
+from trainer import evaluate, report
+from trainer.answers import Answer
+from trainer.history import clock, curve, find_log, read_history, write_history
+
+ABOUT = evaluate.About("Tempo of 3 tracks", "test", "6", "0.1", ("A note.",))
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "$\\frac{1}{0}$ %s {x} &amp;",
+    "caf\udce9\n日本\t\u202e",
+    "x" * 300,
+)
+
+
+class Page(HTMLParser):
+    """What a browser would make of a document: its elements and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def answers_of(estimator: str, *estimates: float | None) -> list[Answer]:
+    return [
+        Answer(
+            Path(f"/music/{k}.mp3"), 100.0 + 20 * k, "set", "test", f"Artist - {k}", f"artist {k}",
+            "house" if k % 2 else "waltz", (), None, estimator, estimate, None,
+            None if estimator == "librosa" else 0.8, "" if estimate else "no such file",
+        )
+        for k, estimate in enumerate(estimates)
+    ]  # fmt: skip
+
+
+def written(folder: Path, answers: list[Answer], **options: object) -> Page:
+    path = report.write_report(folder, ABOUT, answers, **options)  # type: ignore[arg-type]
+    return Page(path.read_text())
+
+
+def test_the_report_is_complete_in_itself_and_drawn_again_without_the_audio(
+    tmp_path: Path,
+) -> None:
+    answers = answers_of("model", 100.0, 60.0, 140.1) + answers_of("librosa", 100.0, None, 70.0)
+    evaluate.save(tmp_path, ABOUT, answers)
+    history = [{"epoch": 0.0, "val_acc1": 0.5}, {"epoch": 1.0, "val_acc1": 0.75}]
+    write_history(tmp_path / "history.csv", history)
+    page = written(tmp_path, answers, history=history)
+    tags = [tag for tag, _ in page.elements]
+    assert "script" not in tags
+    assert "link" not in tags
+    images = [attrs["src"] or "" for tag, attrs in page.elements if tag == "img"]
+    assert len(images) == 8
+    for image in images:
+        kind, data = image.split(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(data).startswith(b"\x89PNG")
+    assert "right within 4 % for 66.7 % of 3 tracks" in page.text
+    assert "33.3 points fewer than model" in page.text
+    assert "A note." in page.text
+    assert "/music/1.mp3" in page.text
+    assert "no such file" in page.text
+    first = (tmp_path / "report.html").read_bytes()
+    pictures = {p.name: p.read_bytes() for p in (tmp_path / "plots").iterdir()}
+    assert sorted(pictures) == [
+        "errors.png", "estimates-1.png", "estimates-2.png", "genres.png", "octaves.png",
+        "reliability.png", "tempi.png", "training.png",
+    ]  # fmt: skip
+    for path in (tmp_path / "plots").iterdir():
+        path.unlink()
+    (tmp_path / "report.html").unlink()
+    result = CliRunner().invoke(main, ["plot", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "report.html").read_bytes() == first
+    assert {p.name: p.read_bytes() for p in (tmp_path / "plots").iterdir()} == pictures
+
+
+def test_names_are_text_whatever_they_contain(tmp_path: Path) -> None:
+    plain = Page(report.render(ABOUT, answers_of("model", *[50.0] * 5), _no_pictures(1)))
+    answers = [
+        replace(
+            a,
+            bpm=100.0,
+            name=text,
+            genre=text,
+            path=Path("/music") / text.replace("/", "|"),
+            set=text,
+        )
+        for a, text in zip(answers_of("model", *[50.0] * 5), HOSTILE, strict=True)
+    ]
+    page = written(tmp_path, answers)
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in plain.elements}
+    assert not [a for _, attrs in page.elements for a in attrs if a.startswith("on")]
+    assert HOSTILE[0] in page.text
+    assert HOSTILE[1] in page.text
+    assert "caf?" in page.text
+
+
+def _no_pictures(n: int) -> dict[str, bytes]:
+    names = [f"estimates-{k + 1}" for k in range(n)]
+    return dict.fromkeys([*names, "errors", "octaves", "tempi", "genres", "reliability"], b"")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        answers_of("model", 100.0),
+        answers_of("model", None),
+        answers_of("model", 1e-3, 1e5),
+    ],
+    ids=["one track", "all failed", "beyond the axes"],
+)
+def test_odd_sets_are_drawn(tmp_path: Path, answers: list[Answer]) -> None:
+    page = written(tmp_path, answers)
+    assert f"of {len(answers)} tracks" in page.text
+
+
+def test_plot_of_something_else_is_one_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["plot", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {tmp_path}: no evaluation")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_logs_of_either_kind_are_read(tmp_path: Path) -> None:
+    csv = tmp_path / "metrics.csv"
+    csv.write_text("epoch,step,train_loss,val_acc1\n0,0,3.5,\n0,1,2.5,\n0,1,,0.5\n1,2,nan,0.75\n")
+    rows = read_history(csv)
+    assert clock(rows) == "epoch"
+    assert curve(rows, "train_loss", "epoch") == ([0], [3.0])
+    assert curve(rows, "val_acc1", "epoch") == ([0, 1], [0.5, 0.75])
+    lines = tmp_path / "log.jsonl"
+    lines.write_text('{"phase": 1, "step": 50, "loss": 2.5}\n{"phase": 1, "step": 100, "lo')
+    assert read_history(lines) == [{"phase": 1, "step": 50, "loss": 2.5}]
+    write_history(csv, rows)
+    assert read_history(csv) == rows
+
+
+@pytest.mark.parametrize("name", ["plot", "evaluate"])
+def test_a_missing_extra_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [m for m in sys.modules if m.startswith(("trainer.report", "trainer.plots"))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delattr("trainer.report")
+    monkeypatch.delattr("trainer.plots")
+    monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
+    args = [name, str(tmp_path), *(["--out", str(tmp_path)] if name == "evaluate" else [])]
+    result = CliRunner().invoke(main, args)
+    assert result.exit_code == 1
+    assert f"{name} needs more packages" in result.stderr
+    assert "pip install 'beets-tempo[train]'" in result.stderr
+
+
+def test_the_newest_log_is_found(tmp_path: Path) -> None:
+    model, folder = tmp_path / "models", tmp_path / "set"
+    assert find_log([model, folder]) is None
+    logs = [folder / f"runs/fit-{k}/csv/version_0/metrics.csv" for k in range(2)]
+    for k, log in enumerate(logs):
+        log.parent.mkdir(parents=True)
+        log.write_text("epoch,loss\n0,1\n")
+        os.utime(log, (k, k))
+    assert find_log([model, folder]) == logs[1]
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n", "a,b\nx,y\n", "\0"])
+def test_a_log_without_numbers_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match="no numbers"):
+        read_history(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_history(path)

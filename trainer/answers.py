@@ -1,0 +1,154 @@
+"""What estimators said of labelled tracks: one row an answer, and the table that keeps them."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tempo_core.errors import ConfigError
+
+from .files import write_tsv
+
+TABLE = "tracks.tsv"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A track to be estimated, with what is known about it.
+
+    `weight` is how much of the people count `bpm` rather than the first of the `alternatives`,
+    in 0..1, None where nobody asked them. `group` is what the bootstrap draws, such as the artist.
+    """
+
+    path: Path
+    bpm: float
+    set: str = ""  # figures are given for each, and for all together
+    split: str = ""
+    name: str = ""  # for people: artist and title
+    group: str = ""
+    genre: str = ""
+    alternatives: tuple[float, ...] = ()
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer(Labelled):
+    """A track and what one estimator said of it.
+
+    `estimate` [BPM] is None where it failed, `failure` says why. `second` is the next probable
+    pace. `confidence` is None for an estimator that has none.
+    """
+
+    estimator: str = ""
+    estimate: float | None = None
+    second: float | None = None
+    confidence: float | None = None
+    failure: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """The estimate over the label."""
+        return None if self.estimate is None else self.estimate / self.bpm
+
+    @property
+    def error(self) -> float | None:
+        """The estimate minus the label [BPM]."""
+        return None if self.estimate is None else self.estimate - self.bpm
+
+
+COLUMNS = (
+    "estimator", "set", "split", "path", "name", "group", "genre", "bpm", "alternatives", "weight",
+    "estimate", "second", "confidence", "ratio", "error", "failure",
+)  # fmt: skip
+_NUMBERS = ("weight", "estimate", "second", "confidence")
+
+
+def write_answers(path: Path, answers: Iterable[Answer]) -> None:
+    """Write the table atomically; ratio and error are there for whoever reads it."""
+    write_tsv(path, COLUMNS, ([_cell(n, getattr(a, n)) for n in COLUMNS] for a in answers))
+
+
+def _cell(name: str, value: Any) -> Any:
+    if name == "alternatives":
+        return ";".join(f"{bpm:g}" for bpm in value)
+    if name in ("ratio", "error") and value is not None:
+        return f"{value:.3f}"
+    return value
+
+
+def read_answers(path: Path) -> list[Answer]:
+    """The rows of a table that `write_answers` wrote.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it is not one of these.
+    """
+    rows = read_rows(path, COLUMNS, "the folder of an evaluation")
+    answers = []
+    names = {field.name for field in dataclasses.fields(Answer)}
+    for number, row in rows:
+        values: dict[str, Any] = {name: row[name] for name in names}
+        try:
+            values["path"] = Path(row["path"])
+            values["bpm"] = tempo(row["bpm"])
+            values["alternatives"] = tempi(row["alternatives"])
+            for name in _NUMBERS:
+                values[name] = float(row[name]) if row[name] else None
+        except ValueError as error:
+            raise ConfigError(f"{path}, line {number}: {error}") from error
+        answers.append(Answer(**values))
+    return answers
+
+
+def read_rows(path: Path, columns: Sequence[str], wanted: str) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a tab-separated table that has at least these columns, with their line numbers.
+
+    Parameters
+    ----------
+    wanted
+        What to give instead, for the message.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or lacks a column.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            reader = csv.DictReader(file, delimiter="\t", restval="")
+            missing = [name for name in columns if name not in (reader.fieldnames or ())]
+            if missing:
+                raise ConfigError(f"{path}: has no column {', '.join(missing)}; give {wanted}")
+            return [(reader.line_num, row) for row in reader]
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give {wanted}") from error
+    except csv.Error as error:
+        raise ConfigError(f"{path}: is no table ({error}); give {wanted}") from error
+
+
+def tempo(text: str) -> float:
+    """A tempo from a table [BPM].
+
+    Raises
+    ------
+    ValueError
+        If it is not a positive finite number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"bpm is {text!r}; give a number above 0")
+    return value
+
+
+def tempi(text: str) -> tuple[float, ...]:
+    """Several tempi with semicolons between them."""
+    return tuple(tempo(part) for part in text.split(";") if part.strip())

@@ -1,0 +1,103 @@
+"""`tempo-core build`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--out", type=_PATH, required=True, help="Folder of the training set.")
+@click.option(
+    "--labels", "table", type=_PATH,
+    help="Table with the columns path and bpm; artist, title, album, genre, year if known.",
+)  # fmt: skip
+@click.option("--labels-db", "database", type=_PATH, help="Label store of `tempo-core labels`.")
+@click.option(
+    "--source", "sources", multiple=True, metavar="NAME",
+    help="Take labels of this source from the store; by default those whose licence allows it.",
+)  # fmt: skip
+@click.option(
+    "--exclude", multiple=True, metavar="PATTERN",
+    help="Leave out paths that match, for example '*/Audiobooks/*'.",
+)  # fmt: skip
+@click.option(
+    "--cache-size", type=click.FloatRange(min=0, min_open=True), metavar="GB",
+    help="The most that the network's inputs may take on disk.",
+)  # fmt: skip
+@click.option("--no-cache", is_flag=True, help="Leave the inputs to be computed when needed.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
+    help="Files at a time.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the split.")
+@click.option("--model", default="default", show_default=True, help="Model that judges the labels.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
+@click.argument("files", nargs=-1, type=_PATH)
+def build(
+    out: Path, table: Path | None, database: Path | None, sources: tuple[str, ...],
+    exclude: tuple[str, ...], cache_size: float | None, no_cache: bool, jobs: int, seed: int,
+    model: str, quiet: bool, files: tuple[Path, ...],
+) -> None:  # fmt: skip
+    """Make a training set of FILES and folders, or of the files in a table.
+
+    Labels come from the table, the label store and the files' own tags, in this order. Run it again
+    when the collection has changed: what is known is not computed again, and no recording changes
+    from training to test. The exit status is 1 if a file could not be read.
+    """
+    from contextlib import nullcontext
+
+    from tempo_core.background import interruptible
+    from tempo_core.errors import ConfigError, TempoError
+    from tempo_core.labels.sources import check_names
+    from tempo_core.labels.store import Store
+    from tempo_core.labels.training import SOURCES
+
+    from ..build import BuildOptions
+    from ..build import build as build_set
+    from ..gathering import find_files, gather, read_labels
+
+    if not files and table is None:
+        raise click.UsageError("give files or folders, or a table with --labels")
+    options = BuildOptions(
+        seed=seed, jobs=jobs, model=model, views=not no_cache, quiet=quiet,
+        cache_size=None if cache_size is None else round(cache_size * 1e9),
+    )  # fmt: skip
+    problems: list[tuple[Path, str]] = []
+    try:
+        check_names(list(sources))
+        if database is not None and not database.exists():
+            raise ConfigError(f"no label store {database}; `tempo-core labels` makes one")
+        labels = {} if table is None else read_labels(table)
+        paths = find_files(files or labels, exclude)
+        store = nullcontext() if database is None else Store(database, read_only=True)
+        with interruptible() as stop, store as opened:
+            tracks = gather(paths, labels, opened, problems, sources or SOURCES)
+            built = build_set(tracks, out, options, stop.is_set)
+    except TempoError as error:
+        _report(problems)
+        raise click.ClickException(str(error)) from error
+    failed = {track.path for track in built.failed}
+    _report([(p, told) for p, told in problems if p not in failed])
+    for track in built.failed:
+        click.echo(f"{show(track.path)}: {track.reason} {track.detail}".rstrip(), err=True)
+    if not quiet:
+        for line in built.summary():
+            click.echo(line)
+    if problems or failed:
+        sys.exit(1)
+
+
+def _report(problems: list[tuple[Path, str]]) -> None:
+    for path, told in problems:
+        click.echo(f"{show(path)}: {told}", err=True)
+
+
+def show(path: Path) -> str:
+    """A path as one line of text, whatever it is made of."""
+    return " ".join(str(path).encode("utf-8", "replace").decode().split("\n"))

@@ -1,0 +1,165 @@
+"""`tempo-core evaluate`: how good models are on labelled tracks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tempo_core.errors import TempoError
+
+from . import EXTRA
+from .build import show
+
+if TYPE_CHECKING:
+    from ..answers import Answer, Labelled
+
+NAMES = (
+    "librosa",
+    "librosa-beats",
+)  # of trainer.baselines.BASELINES, which takes too long to import for --help
+
+
+def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
+    if value == "all":
+        return value
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter("give a whole number from 1 on, or 'all'")
+    return int(value)
+
+
+@click.command()
+@click.argument("sources", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Folder for figures, table of tracks, plots and report.")  # fmt: skip
+@click.option("--split", help="Tracks of this split, or 'all'; by default of the test split, else "
+              "of the validation split, else all.")  # fmt: skip
+@click.option("--model", "models", multiple=True, default=("default",), show_default=True,
+              help="Name or path of a model; several are compared with the first.")  # fmt: skip
+@click.option("--baseline", "baselines", multiple=True, type=click.Choice(NAMES),
+              help="Another estimator to compare with.")  # fmt: skip
+@click.option("--windows", callback=_windows, default="6", show_default=True, metavar="N|all",
+              help="As for `estimate`.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1,
+              show_default="all cores", help="Tracks at a time.")  # fmt: skip
+@click.option(
+    "--dataset", metavar="NAME", help="A published data set, such as gtzan_genre; see the guide."
+)
+@click.option("--data-home", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder of the data set, laid out as mirdata wants it.")  # fmt: skip
+@click.option(
+    "--dataset-version", default="default", show_default=True, help="mirdata's name for it."
+)
+@click.option("--index", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="mirdata's index of the data set, where it is not installed.")  # fmt: skip
+@click.option(
+    "--download", is_flag=True, help="Fetch index, annotations and audio, as far as offered."
+)
+@click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Training log to draw; else one beside the first model or the set.")  # fmt: skip
+def evaluate(
+    sources: tuple[Path, ...], out: Path, split: str | None, models: tuple[str, ...],
+    baselines: tuple[str, ...], windows: int | str, jobs: int, dataset: str | None,
+    data_home: Path | None, dataset_version: str, index: Path | None, download: bool,
+    log: Path | None,
+) -> None:  # fmt: skip
+    """Measure models on labelled tracks.
+
+    SOURCES are folders of training sets, folders with songs.tsv, rhythm.tsv or clips.tsv, and
+    tables with the columns path and bpm. What was estimated before is read from --out, so an
+    interrupted run goes on, and another model can be added later.
+    """
+    if not sources and dataset is None:
+        raise click.UsageError("nothing to measure: give a folder, a table or --dataset")
+    if dataset is not None and data_home is None:
+        raise click.UsageError("--dataset needs --data-home, the folder of the data set")
+    tracks: list[Labelled] = []
+    problems: list[str] = []
+    try:
+        from tqdm import tqdm
+
+        from tempo_core.background import interruptible
+
+        from .. import evaluate as evaluation
+        from .. import published, report
+        from .. import sources as labelled
+        from ..baselines import BASELINES, open_model
+
+        for source in sources:
+            found = labelled.read_source(source)
+            tracks += found[0]
+            problems += found[1]
+        if dataset is not None and data_home is not None:
+            found = published.read_dataset(dataset, data_home, dataset_version, index, download)
+            tracks += found[0]
+            problems += found[1]
+        for problem in problems:
+            click.echo(problem, err=True)
+        chosen, split = labelled.choose_split(labelled.unique(tracks), split)
+        evaluation.make_folder(out)
+        estimators = [
+            *(open_model(model, windows) for model in dict.fromkeys(models)),
+            *(BASELINES[name]() for name in dict.fromkeys(baselines)),
+        ]
+        history = _history(out, models[0], sources, log)
+        total = len(estimators) * len(chosen)
+        with interruptible() as stop, tqdm(total=total, unit="track") as bar:
+
+            def done(answer: Answer) -> None:
+                bar.set_description(answer.estimator, refresh=False)
+                if answer.failure:
+                    bar.write(f"{show(answer.path)}: {answer.failure}", file=sys.stderr)
+                bar.update()
+
+            answers = evaluation.ask_all(estimators, windows, chosen, out, jobs, done, stop.is_set)
+        if stop.is_set():
+            raise click.ClickException(
+                f"interrupted: {len(answers)} of {total} estimates are there; "
+                "the same command goes on from here"
+            )
+        about = evaluation.About(
+            f"Tempo of {len(chosen)} tracks", split, str(windows), version("beets-tempo")
+        )
+        figures = evaluation.save(out, about, answers)
+        path = report.write_report(out, about, answers, history)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
+    except ImportError as error:
+        raise click.ClickException(f"evaluate needs more packages ({error}): {EXTRA}") from error
+    for line in evaluation.aligned(evaluation.table(figures)):
+        click.echo(line)
+    click.echo(f"split: {split}; report: {path}")
+    failed = sum(bool(answer.failure) for answer in answers)
+    if failed:
+        click.echo(f"{failed} of {total} estimates failed and count as wrong", err=True)
+    if problems:
+        click.echo(f"{len(problems)} labels could not be used", err=True)
+    if failed or problems:
+        sys.exit(1)
+
+
+def _history(
+    out: Path, model: str, sources: Sequence[Path], log: Path | None
+) -> list[dict[str, float]]:
+    """The training log to draw, copied so that the report can be drawn again without it.
+
+    The model in the package has none: what lies in a training set is of another one.
+    """
+    from tempo_core import checkpoint
+
+    from ..history import HISTORY, find_log, read_history, write_history
+
+    home = checkpoint.resolve(model).parent
+    if log is None and home != checkpoint.SHIPPED:
+        log = find_log([home, *(source for source in sources if source.is_dir())])
+    if log is None:
+        (out / HISTORY).unlink(missing_ok=True)  # of another model
+        return []
+    rows = read_history(log)
+    write_history(out / HISTORY, rows)
+    return rows

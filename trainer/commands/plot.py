@@ -1,0 +1,35 @@
+"""`tempo-core plot`: draw an evaluation again, without its audio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tempo_core.errors import TempoError
+
+from . import EXTRA
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Training log to draw as well.")  # fmt: skip
+def plot(folder: Path, log: Path | None) -> None:
+    """Draw the plots and the report in FOLDER again, which `tempo-core evaluate` wrote.
+
+    Nothing is estimated; the audio need not be there.
+    """
+    try:
+        from .. import evaluate, report
+        from ..history import HISTORY, read_history, write_history
+
+        evaluate.load(folder)  # before anything is written beside something else
+        if log is not None:
+            write_history(folder / HISTORY, read_history(log))
+        path = report.redraw(folder)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
+    except ImportError as error:
+        raise click.ClickException(f"plot needs more packages ({error}): {EXTRA}") from error
+    click.echo(f"{path}")

@@ -1,0 +1,325 @@
+"""How well tempi agree with labels.
+
+Accuracies, errors and intervals; the MIREX measure for labels with two tempi; what kind of error it
+was; and whether a confidence means what it says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .answers import Answer
+
+TOLERANCE = 0.04
+# Ratios of an estimate to the reference that Accuracy 2 forgives (Gouyon et al. 2006).
+LEVELS = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)
+# What a wrong tempo usually is to the right one.
+RATIOS = {"1/3": 1 / 3, "1/2": 1 / 2, "2/3": 2 / 3, "1": 1.0, "3/2": 3 / 2, "2": 2.0, "3": 3.0}
+OTHER = "other"
+N_BINS = 10  # of the reliability diagram
+PERCENTILES = (50, 75, 90, 95)  # of the error
+
+
+def within(
+    reference: ArrayLike, estimate: ArrayLike, tolerance: float = TOLERANCE
+) -> NDArray[np.bool_]:
+    """Whether each estimate lies within the relative `tolerance` of its reference.
+
+    Parameters
+    ----------
+    reference, estimate
+        (n,) tempi [BPM], > 0.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a tempo is not a positive number.
+    """
+    reference, estimate = np.asarray(reference, float), np.asarray(estimate, float)
+    if reference.shape != estimate.shape:
+        raise ValueError(f"{reference.shape} references, {estimate.shape} estimates: must match")
+    if not (np.isfinite(reference).all() and (reference > 0).all()):
+        raise ValueError("reference tempi must be positive numbers")
+    if not (np.isfinite(estimate).all() and (estimate > 0).all()):
+        raise ValueError("estimated tempi must be positive numbers")
+    # The slack lets a value on the boundary count in spite of rounding.
+    return np.abs(estimate - reference) <= tolerance * reference * (1 + 1e-9)
+
+
+def acc1(reference: ArrayLike, estimate: ArrayLike) -> float:
+    """Accuracy 1: share of estimates within 4 %, in 0..1."""
+    return float(within(reference, estimate).mean())
+
+
+def acc2(reference: ArrayLike, estimate: ArrayLike) -> float:
+    """Accuracy 2: share within 4 % of the reference or ⅓, ½, 2 or 3 times it, in 0..1."""
+    return float(within_levels(reference, estimate).mean())
+
+
+def within_levels(reference: ArrayLike, estimate: ArrayLike) -> NDArray[np.bool_]:
+    """Whether each estimate counts for Accuracy 2; parameters as of `within`."""
+    reference = np.asarray(reference, float)
+    return np.any([within(reference * k, estimate) for k in LEVELS], axis=0)
+
+
+def octave_ratio(reference: float, estimate: float) -> str:
+    """Which of `RATIOS` the estimate is of the reference, within 4 %, or `other`."""
+    for name, ratio in RATIOS.items():
+        if within([reference * ratio], [estimate])[0]:
+            return name
+    return OTHER
+
+
+def p_score(
+    tempi: tuple[float, float], weight: float, estimate: float, second: float | None
+) -> tuple[float, bool, bool]:
+    """MIREX measure of an answer to a label with two tempi.
+
+    Parameters
+    ----------
+    tempi
+        The two labelled tempi [BPM].
+    weight
+        Salience of the first, in 0..1.
+    estimate, second
+        The answered tempi [BPM]; None if there is only one.
+
+    Returns
+    -------
+    P-score in 0..1, whether one tempo was found, whether both were; within 8 % (McKinney et al.,
+    "Evaluation of audio beat tracking and music tempo extraction algorithms", JNMR 2007; by
+    `mir_eval`).
+    """
+    import mir_eval
+
+    score, one, both = mir_eval.tempo.detection(
+        np.array(tempi), weight, np.array([estimate, second or 0.0])
+    )
+    return float(score), bool(one), bool(both)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The answers of one bin of the reliability diagram: their number and two means in 0..1."""
+
+    n: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(confidence: ArrayLike, correct: ArrayLike) -> list[Bin]:
+    """The non-empty ones of ten bins of equal width over the confidence (n,) in 0..1.
+
+    Source: Guo et al., "On calibration of modern neural networks", ICML 2017.
+
+    Raises
+    ------
+    ValueError
+        If a confidence is outside 0..1.
+    """
+    confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
+    if not ((confidence >= 0) & (confidence <= 1)).all():
+        raise ValueError("confidences must be numbers in 0..1")
+    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    return [
+        Bin(int(inside.sum()), float(confidence[inside].mean()), float(correct[inside].mean()))
+        for inside in (bins == k for k in np.unique(bins))
+    ]
+
+
+def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike) -> float:
+    """Mean gap between confidence and accuracy over the bins of `reliability`, by their counts."""
+    bins = reliability(confidence, correct)
+    total = sum(b.n for b in bins)
+    return sum(b.n * abs(b.confidence - b.accuracy) for b in bins) / total if total else math.nan
+
+
+def bootstrap_interval(
+    values: ArrayLike, groups: Sequence[str], seed: int = 0, n_draws: int = 2000
+) -> tuple[float, float]:
+    """95 % interval of the mean of `values` (n,), drawing whole groups with replacement.
+
+    Recordings of one artist resemble each other, so the artist is what is drawn (cluster bootstrap;
+    Efron & Tibshirani, "An introduction to the bootstrap", 1993).
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw from, or not one group a value.
+    """
+    values = np.asarray(values, float)
+    if not values.size or values.size != len(groups):
+        raise ValueError(f"{values.size} values, {len(groups)} groups: give one group a value")
+    _, index = np.unique(np.asarray(groups), return_inverse=True)
+    sums, counts = np.bincount(index, weights=values), np.bincount(index)
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, sums.size, size=(n_draws, sums.size))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures of one estimator on one set of tracks.
+
+    Shares in 0..1, errors in BPM, intervals of 95 % by `group`; NaN where there is nothing to say.
+    A track that could not be estimated counts as wrong for the accuracies, and not at all for the
+    others.
+    """
+
+    n: int
+    n_failed: int
+    acc1: float
+    acc1_interval: tuple[float, float]
+    acc2: float
+    acc2_interval: tuple[float, float]
+    within_1_percent_of_all: float
+    error_mean: float
+    error_percentiles: dict[str, float]  # of PERCENTILES
+    within_1_percent: float  # this and the next three: of the octave-correct
+    within_0_1_bpm: float
+    within_0_1_bpm_interval: tuple[float, float]
+    within_0_5_bpm: float
+    ece: float
+    alternative: float  # share of wrong octaves that are a published or plausible alternative
+    n_two_tempi: int  # labels with two tempi, which the next three are about
+    p_score: float
+    one_correct: float
+    both_correct: float
+
+
+def measure(answers: Sequence[Answer]) -> Metrics:
+    """Figures of the answers of one estimator.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    if not answers:
+        raise ValueError("nothing to measure: no answers")
+    groups = [answer.group for answer in answers]
+    first, second = right(answers), right(answers, within_levels)
+    found = [answer for answer in answers if answer.estimate is not None]
+    reference = np.array([answer.bpm for answer in found])
+    estimate = np.array([answer.estimate for answer in found], float)
+    correct = within(reference, estimate)
+    error = np.abs(estimate - reference)
+    precise = error[correct]
+    # Labels are given to 0.1 and estimates to 0.01: half a digit of slack on the boundary.
+    very_precise = precise <= 0.1 + 0.005
+    correct_groups = [answer.group for answer, ok in zip(found, correct, strict=True) if ok]
+    wrong = [answer for answer, ok in zip(found, correct, strict=True) if not ok]
+    known = [
+        any(within([bpm], [answer.estimate])[0] for bpm in answer.alternatives)
+        for answer in wrong
+        if answer.estimate is not None
+    ]
+    sure = [(a.confidence, ok) for a, ok in zip(found, correct, strict=True)]
+    stated = np.array([pair for pair in sure if pair[0] is not None], float).reshape(-1, 2)
+    # People's salience is seldom published; without it both tempi count alike.
+    scores = np.array([
+        p_score(
+            (answer.bpm, answer.alternatives[0]),
+            0.5 if answer.weight is None else answer.weight,
+            answer.estimate,
+            answer.second,
+        )
+        for answer in found
+        if answer.alternatives and answer.estimate is not None
+    ], float).reshape(-1, 3)  # fmt: skip
+    return Metrics(
+        n=len(answers),
+        n_failed=len(answers) - len(found),
+        acc1=float(first.mean()),
+        acc1_interval=bootstrap_interval(first, groups),
+        acc2=float(second.mean()),
+        acc2_interval=bootstrap_interval(second, groups),
+        within_1_percent_of_all=float(right(answers, lambda r, e: within(r, e, 0.01)).mean()),
+        error_mean=_mean(error),
+        error_percentiles={
+            str(p): float(np.percentile(error, p)) if error.size else math.nan for p in PERCENTILES
+        },
+        within_1_percent=_mean(precise <= 0.01 * reference[correct]),
+        within_0_1_bpm=_mean(very_precise),
+        within_0_1_bpm_interval=(
+            bootstrap_interval(very_precise, correct_groups)
+            if correct_groups
+            else (math.nan, math.nan)
+        ),
+        within_0_5_bpm=_mean(precise <= 0.5),
+        ece=expected_calibration_error(stated[:, 0], stated[:, 1]),
+        alternative=_mean(known),
+        n_two_tempi=len(scores),
+        p_score=_mean(scores[:, 0]),
+        one_correct=_mean(scores[:, 1]),
+        both_correct=_mean(scores[:, 2]),
+    )
+
+
+def right(
+    answers: Sequence[Answer],
+    accuracy: Callable[[ArrayLike, ArrayLike], NDArray[np.bool_]] = within,
+) -> NDArray[np.float64]:
+    """(n,) 1 where an answer is right by this accuracy, 0 where it is wrong or there is none."""
+    return np.array([
+        0.0 if a.estimate is None else float(accuracy([a.bpm], [a.estimate])[0]) for a in answers
+    ])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """A few figures of some of the tracks: accuracies in 0..1, the median error in BPM."""
+
+    n: int
+    acc1: float
+    acc2: float
+    error_median: float
+
+
+def by(answers: Sequence[Answer], key: Callable[[Answer], str]) -> dict[str, Part]:
+    """Figures of the tracks by what `key` says of them, in the order of the keys.
+
+    Those of which it says nothing (an empty string) are left out.
+    """
+    parts: dict[str, list[Answer]] = {}
+    for answer in answers:
+        if name := key(answer):
+            parts.setdefault(name, []).append(answer)
+    return {name: _part(parts[name]) for name in sorted(parts)}
+
+
+def _part(answers: Sequence[Answer]) -> Part:
+    errors = [abs(a.error) for a in answers if a.error is not None]
+    return Part(
+        len(answers),
+        float(right(answers).mean()),
+        float(right(answers, within_levels).mean()),
+        float(np.median(errors)) if errors else math.nan,
+    )
+
+
+def decade(answer: Answer) -> str:
+    """Ten BPM of the label, such as ` 60-69`; the names sort as the tempi do."""
+    low = 10 * int(answer.bpm // 10)
+    return f"{low:3}-{low + 9}"
+
+
+def confusion(answers: Sequence[Answer]) -> dict[str, int]:
+    """How many estimates are which of `RATIOS` of their label, or none of them (`other`)."""
+    counts = dict.fromkeys((*RATIOS, OTHER), 0)
+    for answer in answers:
+        if answer.estimate is not None:
+            counts[octave_ratio(answer.bpm, answer.estimate)] += 1
+    return counts
+
+
+def _mean(values: ArrayLike) -> float:
+    values = np.asarray(values, float)
+    return float(values.mean()) if values.size else math.nan

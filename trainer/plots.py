@@ -1,0 +1,235 @@
+"""The pictures of a report, each a function from figures to a matplotlib figure.
+
+Figures are made without pyplot, so that there is no global state, no window and nothing to close.
+Colours are those that people with any kind of colour vision tell apart (Okabe & Ito).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import (
+    FixedFormatter,
+    FixedLocator,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+)
+
+from .answers import Answer
+from .history import Row, clock, curve
+from .metrics import OTHER, RATIOS, Bin, Part, octave_ratio
+
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
+FEW = 3  # estimators in one plot: with more, numbers at each mark would cover each other
+GREY = "#777777"
+TIMES = "\N{MULTIPLICATION SIGN}"
+TICKS = (40, 50, 60, 80, 100, 120, 150, 180, 220, 280)
+LINES = {"1/3": 1 / 3, "1/2": 0.5, "2/3": 2 / 3, "1": 1.0, "3/2": 1.5, "2": 2.0, "3": 3.0}
+DPI = 110
+WIDTH = 6.0  # [inches] of a single plot
+EDGES = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)  # [BPM] of the error histogram
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG; the same figure is always the same bytes."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
+    return data.getvalue()
+
+
+def _figure(width: float = WIDTH, height: float = 4.0) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def estimate_against_label(answers: Sequence[Answer]) -> Figure:
+    """Every track of one estimator, both axes logarithmic: a ratio is a line.
+
+    Tempi beyond the axes are drawn at their edge.
+    """
+    figure, axes = _figure(height=5.6)
+    low, high = 35.0, 320.0
+    for name, ratio in LINES.items():
+        ends = np.array([max(low, low / ratio), min(high, high / ratio)])
+        if ratio == 1:
+            axes.plot(ends, ends, color=GREY, linewidth=1.2)
+        else:
+            axes.plot(ends, ends * ratio, color="#bbbbbb", linewidth=0.8, dashes=(4, 3))
+        axes.annotate(
+            f"{TIMES} {name}", (ends[1], ends[1] * ratio), xytext=(-4, -3), fontsize=8, color=GREY,
+            textcoords="offset points", ha="right", va="top",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+        )  # fmt: skip
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for answer in answers:
+        if answer.estimate is not None:
+            name = octave_ratio(answer.bpm, answer.estimate)
+            kind = "right" if name == "1" else OTHER if name == OTHER else "another metrical level"
+            groups.setdefault(kind, []).append((answer.bpm, answer.estimate))
+    looks = {"right": (COLOURS[2], "o"), "another metrical level": (COLOURS[1], "s"),
+             OTHER: (COLOURS[4], "X")}  # fmt: skip
+    size = 26 if len(answers) < 1000 else 10
+    for kind, (colour, marker) in looks.items():
+        points = np.clip(np.array(groups.get(kind, [])).reshape(-1, 2), low, high)
+        axes.scatter(
+            points[:, 0], points[:, 1], size, color=colour, marker=marker, alpha=0.7, linewidths=0,
+            label=f"{kind} ({len(points)})", zorder=3, clip_on=False,
+        )  # fmt: skip
+    for axis, set_scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
+        set_scale("log")
+        axis.set_major_locator(FixedLocator(TICKS))
+        axis.set_major_formatter(FixedFormatter([str(t) for t in TICKS]))
+        axis.set_minor_locator(NullLocator())
+    axes.set(xlim=(low, high), ylim=(low, high), xlabel="label [BPM]", ylabel="estimate [BPM]")
+    axes.grid(color="#eeeeee")
+    axes.legend(loc="lower right", fontsize=8, framealpha=0.9)
+    return figure
+
+
+def errors(answers: Mapping[str, Sequence[Answer]]) -> Figure:
+    """How far off the estimates are, as the share of tracks in each bin of a logarithmic axis."""
+    figure, axes = _figure()
+    names = [f"≤ {EDGES[0]:g}", *(f"≤ {e:g}" for e in EDGES[1:]), "more"]
+    width = 0.8 / max(1, len(answers))
+    for k, (name, own) in enumerate(answers.items()):
+        error = np.array([abs(a.error) for a in own if a.error is not None])
+        # The first bin is closed at both ends, every other one at its upper end.
+        bins = np.searchsorted(EDGES, error, side="left")
+        counts = np.bincount(bins, minlength=len(names))
+        places = np.arange(len(counts)) + (k - (len(answers) - 1) / 2) * width
+        axes.bar(places, counts / max(1, len(own)), width, color=_colour(k), label=name)
+    axes.set_xticks(range(len(names)), names, rotation=35, ha="right", fontsize=8)
+    axes.set(xlabel="distance from the label [BPM]", ylabel="share of the tracks")
+    _shares(axes)
+    return figure
+
+
+def octaves(counts: Mapping[str, Mapping[str, int]]) -> Figure:
+    """What the estimates are of the label: the same, half, double and so on."""
+    figure, axes = _figure()
+    names = [*RATIOS, OTHER]
+    width = 0.8 / max(1, len(counts))
+    for k, (estimator, own) in enumerate(counts.items()):
+        total = max(1, sum(own.values()))
+        places = np.arange(len(names)) + (k - (len(counts) - 1) / 2) * width
+        bars = axes.bar(
+            places, [own[n] / total for n in names], width, color=_colour(k), label=estimator
+        )
+        if len(counts) <= FEW:
+            axes.bar_label(bars, [str(own[n]) if own[n] else "" for n in names], fontsize=7)
+    axes.set_xticks(range(len(names)), [f"{TIMES} {n}" if n != OTHER else n for n in names])
+    axes.set(xlabel="estimate relative to the label", ylabel="share of the tracks")
+    _shares(axes)
+    axes.set_ylim(0, 1.08)
+    return figure
+
+
+def calibration(bins: Mapping[str, Sequence[Bin]]) -> Figure:
+    """Reliability diagram: accuracy against confidence, point size by count."""
+    figure, axes = _figure(height=5.0)
+    axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", label="perfectly calibrated")
+    for k, (name, own) in enumerate(bins.items()):
+        total = max(1, sum(b.n for b in own))
+        sizes = [20 + 400 * b.n / total for b in own]
+        x, y = [b.confidence for b in own], [b.accuracy for b in own]
+        axes.plot(x, y, color=_colour(k), linewidth=0.8, alpha=0.6)
+        axes.scatter(x, y, sizes, color=_colour(k), alpha=0.8, label=name, zorder=3, linewidths=0)
+        for b in own if len(bins) <= FEW else ():
+            axes.annotate(str(b.n), (b.confidence, b.accuracy), xytext=(0, -15), fontsize=7,
+                          textcoords="offset points", ha="center", color="#444444")  # fmt: skip
+    axes.set(
+        xlim=(0, 1.04), ylim=(-0.04, 1.08), xlabel="confidence", ylabel="share of right tempi (4 %)"
+    )
+    axes.grid(color="#eeeeee")
+    legend = axes.legend(loc="upper left", fontsize=8, markerscale=0.6)
+    legend.set_zorder(5)
+    return figure
+
+
+def parts(figures: Mapping[str, Mapping[str, Part]], label: str, most: int = 24) -> Figure:
+    """Accuracy 1 (full) and 2 (pale) of each part; the parts with the most tracks, in order."""
+    counts = {name: part.n for own in figures.values() for name, part in own.items()}
+    kept = sorted(counts, key=lambda name: (-counts[name], name))[:most]
+    names = [name for name in counts if name in kept]
+    names.sort()
+    figure, axes = _figure(height=max(2.4, 0.9 + 0.3 * len(names) * max(1, 0.6 * len(figures))))
+    height = 0.8 / max(1, len(figures))
+    for k, (estimator, own) in enumerate(figures.items()):
+        places = np.arange(len(names)) + (k - (len(figures) - 1) / 2) * height
+        values = [own.get(name) for name in names]
+        for alpha, shares in (
+            (0.3, [v.acc2 if v else 0 for v in values]),
+            (1.0, [v.acc1 if v else 0 for v in values]),
+        ):
+            axes.barh(places, shares, height * 0.92, color=_colour(k), alpha=alpha,
+                      label=estimator if alpha == 1.0 else None)  # fmt: skip
+    axes.set_yticks(range(len(names)), [f"{_short(n)} ({counts[n]})" for n in names], fontsize=8)
+    axes.margins(y=0.01)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1.001), xlabel="Accuracy 1 (pale: Accuracy 2)", ylabel=label)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.grid(axis="x", color="#eeeeee")
+    if len(figures) > 1:
+        figure.legend(loc="outside lower center", fontsize=8, ncols=2)
+    return figure
+
+
+def training(rows: Sequence[Row]) -> Figure:
+    """A training run: losses, shares and errors in BPM, each on an axis of its own."""
+    rows = list(rows)
+    against = clock(rows)
+    names = [n for n in dict.fromkeys(n for row in rows for n in row) if n != against]
+    groups = {
+        "loss": [n for n in names if "loss" in n],
+        "share of the tracks": [n for n in names if "acc" in n or "within" in n],
+        "error [BPM]": [n for n in names if "error" in n],
+    }
+    taken = {n for group in groups.values() for n in group}
+    skipped = {"epoch", "step", "phase", "seconds"}
+    rest = [n for n in names if n not in taken | skipped and not n.startswith("lr")]
+    shown = {label: group for label, group in {**groups, "other": rest}.items() if group}
+    figure = Figure(figsize=(WIDTH, 2.3 * max(1, len(shown)) + 0.4), layout="constrained")
+    for k, (label, group) in enumerate(shown.items()):
+        axes = figure.add_subplot(len(shown), 1, k + 1)
+        axes.spines[["top", "right"]].set_visible(False)
+        for j, name in enumerate(group):
+            x, y = curve(rows, name, against)
+            axes.plot(x, y, color=_colour(j), marker="." if len(x) < 60 else "", label=_short(name))
+        axes.set_ylabel(label)
+        axes.grid(color="#eeeeee")
+        axes.legend(fontsize=8, ncols=2)
+        if label == "share of the tracks":
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        if label == "error [BPM]" and all(v > 0 for n in group for v in curve(rows, n, against)[1]):
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+        if k == len(shown) - 1:
+            axes.set_xlabel(against or "row")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def _shares(axes: Axes) -> None:
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.grid(axis="y", color="#eeeeee")
+    axes.legend(fontsize=8)
+
+
+def _colour(k: int) -> str:
+    return COLOURS[k % len(COLOURS)]
+
+
+def _short(text: str, most: int = 32) -> str:
+    """A name as matplotlib is to draw it: not endless, and no formula."""
+    text = text.encode("utf-8", "replace").decode()  # the file system's odd bytes
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    return text.replace("$", r"\$")

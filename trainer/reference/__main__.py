@@ -1,0 +1,196 @@
+"""Train the reference networks and the default one alike, and compare them.
+
+`python -m trainer.reference --data … --clips … --cache … --out …`. All learn from the same
+recordings: the training splits of songs.tsv and rhythm.tsv and the training clips. All are measured
+on the validation splits, on files, as `tempo-core evaluate` does. What is finished is kept in
+`--out`, so an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+
+from tempo_core import checkpoint
+from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
+from tempo_core.estimate import Estimate, Estimator
+from tempo_core.model import Ensemble, TempoNet
+
+from .. import dataset, options
+from ..dataset import Recording
+from ..files import write_text
+from ..fit import Phase, Recipe, Sampler, digest_of, fit
+from ..metrics import acc1, acc2
+from .estimator import POOLS, ReferenceEstimator
+from .networks import REFERENCES, fold
+from .training import RandomWindows, Settings, cut, load_features, measure_leak, train
+
+DEFAULT = "tempo"  # the network of the package
+PHASES = (Phase(780, 3e-3, False),)
+BATCH = 32
+SHARES = dict(Settings.shares)
+
+
+def train_default(
+    recordings: Sequence[Recording], cache: Path, out: Path, steps: int | None, seed: int
+) -> Path:
+    """Train one default network as `trainer.fit` does; returns its file."""
+    front_end, windows, grid = FrontEnd(), Windows(), TempoGrid()
+    model = Model(n_members=1)
+    phases = tuple(dataclasses.replace(p, steps=steps or p.steps) for p in PHASES)
+    shares = (*SHARES.items(), ("consensus", 0.0))
+    recipe = Recipe(phases=phases, batch=BATCH, seed=seed, shares=shares)
+    views = dataset.load_views(recordings, front_end, windows, grid, cache, jobs=1)
+    torch.set_num_threads(1)
+    sampler = Sampler(recordings, views, grid, recipe)
+    network = fit(
+        sampler, lambda: TempoNet(front_end, grid, model), recipe, out / f"{DEFAULT}.jsonl"
+    )
+    configs: dict[str, FrontEnd | Windows | TempoGrid | Model] = {
+        "front_end": front_end, "windows": windows, "grid": grid, "model": model,
+    }  # fmt: skip
+    card = {
+        "summary": f"{len(recordings)} recordings, seed {seed}, for comparison only",
+        "data_digest": digest_of(recordings),
+    }
+    return checkpoint.save(
+        out, DEFAULT, Ensemble([network]), dataset.filterbank(front_end), configs, 1.0, card
+    )
+
+
+def train_reference(
+    name: str, recordings: Sequence[Recording], cache: Path, out: Path, settings: Settings
+) -> Path:
+    """Train one reference network; returns its file."""
+    front_end, windows = FrontEnd(), Windows()
+    features = load_features(recordings, front_end, cache)
+    source = RandomWindows(recordings, features, front_end, windows, settings)
+    network = train(REFERENCES[name], source, front_end, windows, settings)
+    card = {
+        "summary": f"{len(recordings)} recordings, seed {settings.seed}, for comparison only",
+        "data_digest": digest_of(recordings),
+        "settings": dataclasses.asdict(settings),
+    }
+    configs: dict[str, FrontEnd | Windows | TempoGrid | Model] = {
+        "front_end": front_end, "windows": windows,
+    }  # fmt: skip
+    return checkpoint.save(out, name, network, dataset.filterbank(front_end), configs, 1.0, card)
+
+
+def measure(
+    estimate: Callable[[Path], Estimate], recordings: Sequence[Recording]
+) -> dict[str, float]:
+    """Accuracies, errors and time on files, one at a time on one thread."""
+    estimate(recordings[0].path)  # what is done once only is not part of the time
+    started = time.monotonic()
+    found = np.array([estimate(r.path).bpm for r in recordings])
+    seconds = (time.monotonic() - started) / len(recordings)
+    label = np.array([r.bpm for r in recordings])
+    folded = [fold(torch.from_numpy(x)).numpy() for x in (label, found)]
+    return {
+        "n": len(recordings),
+        "acc1": acc1(label, found),
+        "acc2": acc2(label, found),
+        "mean_error": float(np.abs(found - label).mean()),
+        "median_error": float(np.median(np.abs(found - label))),
+        "folded_acc1": acc1(*folded),
+        "folded_mean_error": float(np.abs(folded[1] - folded[0]).mean()),
+        "seconds": seconds,
+    }
+
+
+def n_parameters(path: Path) -> int:
+    """Number of weights in a model file, without those that only count batches."""
+    weights = checkpoint.read(path).weights
+    running = ("running_mean", "running_var", "num_batches_tracked")
+    return sum(w.numel() for name, w in weights.items() if not name.endswith(running))
+
+
+def _kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `make` returns, or what an earlier run wrote down of it."""
+    if not path.exists():
+        write_text(path, json.dumps(make(), indent=2) + "\n")
+    kept: dict[str, Any] = json.loads(path.read_text())
+    return kept
+
+
+@click.command()
+@options.data
+@options.clips
+@options.cache
+@click.option("--features", type=click.Path(path_type=Path),
+              help="Folder for spectrograms; by default one in --cache.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of results.")
+@click.option("--only", multiple=True, type=click.Choice([DEFAULT, *REFERENCES, "leak"]),
+              help="Do this only; may be given more than once.")  # fmt: skip
+@click.option("--steps", type=int, help="For trying things out.")
+@click.option("--seed", default=0, show_default=True)
+def main(
+    data: Path, clips: Path, cache: Path, features: Path | None, out: Path, only: tuple[str, ...],
+    steps: int | None, seed: int,
+) -> None:  # fmt: skip
+    """Train the reference networks and the default one alike, and compare them."""
+    torch.set_num_threads(1)
+    out.mkdir(parents=True, exist_ok=True)
+    features = features or cache / "features"
+    labelled = [*dataset.read_songs(data), *dataset.read_rhythm(data)]
+    recordings = dataset.by_split([*labelled, *dataset.read_clips(clips)], "train")
+    held_out = {
+        source: [r for r in dataset.by_split(labelled, "validation") if r.source == source]
+        for source in ("songs", "rhythm")
+    }
+    settings = Settings(seed=seed)
+    if steps is not None:
+        settings = dataclasses.replace(settings, steps=steps)
+    for name in only or (DEFAULT, *REFERENCES, "leak"):
+        path = out / f"{name}-{seed}.json"
+        if name == "leak":
+            click.echo(
+                f"leak: {json.dumps(_kept(path, lambda: _leak(labelled, features, settings)))}"
+            )
+            continue
+
+        def run(name: str = name) -> dict[str, Any]:
+            started = time.monotonic()
+            if name == DEFAULT:
+                file = train_default(recordings, cache, out, steps, seed)
+            else:
+                file = train_reference(name, recordings, features, out, settings)
+            minutes = (time.monotonic() - started) / 60
+            figures: dict[str, Any] = {
+                "file": file.name, "parameters": n_parameters(file), "minutes": round(minutes, 1),
+            }  # fmt: skip
+            for pool in POOLS if name != DEFAULT else ("mean",):
+                estimator = (
+                    Estimator(file, "all")
+                    if name == DEFAULT
+                    else ReferenceEstimator(file, pool=pool)
+                )
+                figures[pool] = {s: measure(estimator.estimate, rs) for s, rs in held_out.items()}
+            return figures
+
+        click.echo(f"{name}: {json.dumps(_kept(path, run))}")
+
+
+def _leak(labelled: Sequence[Recording], features: Path, settings: Settings) -> dict[str, Any]:
+    front_end, windows = FrontEnd(), Windows()
+    sides = []
+    for split in ("train", "validation"):
+        recordings = dataset.by_split(labelled, split)
+        loaded = load_features(recordings, front_end, features)
+        sides.append(cut(recordings, loaded, front_end, windows))
+    plain = dataclasses.replace(settings, augment=False)
+    leak = measure_leak(REFERENCES["convblocks"], sides[0], sides[1], front_end, windows, plain)
+    return dataclasses.asdict(leak)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""A trained reference network as an estimator: the same call, the same kind of answer."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tempo_core import checkpoint
+from tempo_core.audio import check, read_excerpts, sounding
+from tempo_core.config import FrontEnd, Windows
+from tempo_core.errors import CheckpointError, ConfigError
+from tempo_core.estimate import Estimate
+from tempo_core.features import mel_spectrogram
+
+from .networks import REFERENCES, Reference, n_frames
+
+DEFAULT_WINDOWS = 16  # so many random windows of a track answer
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Tempi (n_windows,) [BPM] of the windows of one track."""
+
+    bpm: np.ndarray
+
+    def median(self) -> float:
+        return float(np.median(self.bpm))
+
+    def mode(self) -> float:
+        """The most frequent whole tempo, of several the one nearest to the median."""
+        values, counts = np.unique(np.round(self.bpm), return_counts=True)
+        most = values[counts == counts.max()]
+        return float(most[np.abs(most - self.median()).argmin()])
+
+    def agreeing(self, bpm: float, tolerance: float = 0.04) -> float:
+        """Share of the windows within the tolerance of a tempo, in 0..1."""
+        return float((np.abs(self.bpm / bpm - 1) <= tolerance).mean())
+
+
+POOLS = {"median": Answers.median, "mode": Answers.mode}
+
+
+def is_reference(path: Path) -> bool:
+    """Whether a model file is one of these, by the task in its name."""
+    return path.name.partition("-")[0] in REFERENCES
+
+
+class ReferenceEstimator:
+    """A trained reference network, used as `tempo_core.Estimator` is.
+
+    Parameters
+    ----------
+    path
+        Its model file.
+    windows
+        How many random windows of a track answer; `all` for as many as follow each other without
+        overlapping.
+    pool
+        How their answers become one, a key of `POOLS`.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, altered or of an unknown design.
+    ConfigError
+        If a parameter is out of range.
+    """
+
+    def __init__(
+        self, path: Path, windows: int | str = DEFAULT_WINDOWS, pool: str = "median"
+    ) -> None:
+        if windows != "all" and (not isinstance(windows, int) or windows < 1):
+            raise ConfigError(f"windows is {windows!r}; give a whole number from 1 on, or 'all'")
+        if pool not in POOLS:
+            raise ConfigError(f"pool is {pool!r}; give one of {', '.join(POOLS)}")
+        contents = checkpoint.read(path)
+        name = contents.header.get("task")
+        if name not in REFERENCES:
+            raise CheckpointError(
+                f"{path}: is a model for {name!r}; give one for {' or '.join(REFERENCES)}"
+            )
+        self._reference = REFERENCES[name]
+        self._n_windows = None if windows == "all" else int(windows)
+        self._pool = POOLS[pool]
+        self._filterbank = contents.filterbank
+        try:
+            self._front_end = FrontEnd.from_dict(contents.header["front_end"])
+            self._windows = Windows.from_dict(contents.header["windows"])
+            network = self._reference.make(self._front_end, self._windows)
+            network.load_state_dict(contents.weights, strict=True)
+        except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+            raise checkpoint.unusable(path, error) from error
+        self._network = network.eval().requires_grad_(False)
+        self.source = f"model:{contents.name}@{contents.hash}"
+        torch.set_num_threads(1)
+
+    def estimate(self, path: str | bytes | os.PathLike[str]) -> Estimate:
+        """Estimate the tempo of one file; the confidence is the share of windows that agree.
+
+        The windows are drawn at random, but for the same file always the same ones.
+
+        Raises
+        ------
+        AudioError
+            If the file is missing, unreadable, silent or too short.
+        """
+        sr = self._front_end.sr
+        excerpts = read_excerpts(path, sr, None)
+        check(excerpts, sr)
+        audio = torch.from_numpy((sounding(excerpts, sr) or excerpts)[0].audio)
+        with torch.inference_mode():
+            features = mel_spectrogram(audio, self._front_end, self._filterbank)
+            answers = self.answers(self._cut(features))
+        bpm = self._pool(answers)
+        return Estimate(round(bpm, 2), round(answers.agreeing(bpm), 4), ())
+
+    def answers(self, windows: Tensor) -> Answers:
+        """What each window (n_windows, n_mels, n_frames) of features answers on its own."""
+        return answers(self._reference, self._network, windows)
+
+    def _cut(self, features: Tensor) -> Tensor:
+        length = n_frames(self._front_end, self._windows)
+        features = padded(features, length)
+        last = features.shape[-1] - length
+        if self._n_windows is None:
+            starts = np.arange(0, last + 1, length)
+        else:
+            starts = np.random.default_rng(0).integers(0, last + 1, self._n_windows)
+        return torch.stack([features[:, s : s + length] for s in starts.tolist()])
+
+
+def answers(reference: Reference, network: nn.Module, windows: Tensor) -> Answers:
+    """Tempi of windows of features (n_windows, n_mels, n_frames) by a network."""
+    with torch.inference_mode():
+        return Answers(reference.decode(network(reference.view(windows))).numpy())
+
+
+def padded(features: Tensor, length: int) -> Tensor:
+    """(n_mels, n_frames) with silence after it, if it is shorter than a window."""
+    missing = length - features.shape[-1]
+    return nn.functional.pad(features, (0, missing)) if missing > 0 else features
