@@ -42,7 +42,9 @@ ONSETS_FAST, FAST = 0.85, 250.0  # the same above so many BPM
 ONSETS_SLOW = 0.5  # of a level slower than the beat: what is felt need not sound each time
 SLOW, SLOWER = 56.0, 48.0  # [BPM] between them the need for an accent sets in
 CONTRAST = 1.4
-TOLERANCE = 0.04  # [s] an onset may be off its pulse
+# An onset may be off its pulse by so much [s], or so much of a beat where that is less: what is
+# nearer to a sixteenth or a thirty-second is no triplet.
+TOLERANCE, NEAR = 0.04, 0.03
 SOFTNESS = 0.08  # of the step from incompatible to compatible, for targets
 AUDIBLE = 0.15  # salience of an onset that counts as heard
 # Salience of a note at full velocity, by what plays it.
@@ -181,7 +183,7 @@ def compatibility(
     if level > 0:
         needed = ONSETS_FAST if bpm > FAST else ONSETS
         cuts = (2, 4) if level == 4 else (level,)
-        margin = min(_onsets(score, _between(cut, first, last)) for cut in cuts) - needed
+        margin = min(_onsets(score, _between(cut, first, last), cut == 3) for cut in cuts) - needed
     else:
         margin = max(_grouping(score, -level, k, first, last, bpm) for k in range(-level))
     return 1 / (1 + math.exp(-margin / SOFTNESS)) if soft else float(margin >= 0)
@@ -213,16 +215,20 @@ def _between(k: int, first: float, last: float) -> NDArray[np.float64]:
     return np.asarray(pulses[pulses % coarser != 0] / k)
 
 
-def _accents(score: Score, beats: NDArray[np.float64]) -> NDArray[np.float64]:
+def _accents(
+    score: Score, beats: NDArray[np.float64], triplets: bool = False
+) -> NDArray[np.float64]:
     """(n,) summed salience of what begins at each of `beats` (n,)."""
     tolerance = TOLERANCE * score.bpm / 60
+    if triplets:
+        tolerance = min(tolerance, NEAR)
     total = np.concatenate([[0.0], np.cumsum(score.salience)])
     low = np.searchsorted(score.beats, beats - tolerance)
     high = np.searchsorted(score.beats, beats + tolerance)
     return np.asarray(total[high] - total[low])
 
 
-def _onsets(score: Score, beats: NDArray[np.float64]) -> float:
+def _onsets(score: Score, beats: NDArray[np.float64], triplets: bool = False) -> float:
     """Share of `beats` at which something audible begins; stops of the music do not count."""
     if not beats.size:
         return 0.0
@@ -230,4 +236,4 @@ def _onsets(score: Score, beats: NDArray[np.float64]) -> float:
     near = np.searchsorted(score.beats, beats + 2) > np.searchsorted(score.beats, beats - 2)
     if not near.any():
         return 0.0
-    return float((_accents(score, beats[near]) >= AUDIBLE).mean())
+    return float((_accents(score, beats[near], triplets) >= AUDIBLE).mean())

@@ -37,6 +37,7 @@ def score(bpm: float, bar: int = 4, **patterns: str) -> Score:
 HOUSE = score(124, kick="xxxx", snare=".x.x", hat=".x.x.x.x")
 QUARTERS = score(124, kick="xxxx", snare=".x.x")
 DNB = score(174, kick="x....x..", snare="..x...x.", hat="xxxxxxxx")
+ROLLS = score(66, kick="x.x.", hat="x" * 32)  # thirty-seconds are near thirds, and are none
 WALTZ = score(156, 3, kick="x..", chords="x..", snare=".xx")
 GOSPEL = score(66, kick="x.....x.....", snare="...x.....x..", hat="xxxxxxxxxxxx")
 
@@ -49,7 +50,7 @@ GOSPEL = score(66, kick="x.....x.....", snare="...x.....x..", hat="xxxxxxxxxxxx"
         (QUARTERS, 2, 0),  # nothing happens between the beats
         (DNB, 1 / 2, 1), (DNB, 2, 0),  # 348 BPM is beyond anybody
         (WALTZ, 1 / 3, 1), (WALTZ, 1 / 2, 0), (WALTZ, 2, 0),
-        (GOSPEL, 3, 1), (GOSPEL, 2, 0), (GOSPEL, 3 / 2, 0),
+        (ROLLS, 3, 0), (ROLLS, 4, 1), (GOSPEL, 3, 1), (GOSPEL, 2, 0), (GOSPEL, 3 / 2, 0),
     ],
 )  # fmt: skip
 def test_paces_of_music(music: Score, ratio: float, compatible: int) -> None:
