@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,33 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from . import installed
-from .config import FrontEnd, Model, TempoGrid, Windows
+from . import installed, pace_model
+from . import model as tempo_model
+from .config import FrontEnd, Model, PaceModel, TempoGrid, Windows
 from .errors import CheckpointError, ConfigError
-from .model import Ensemble, build
 
 LAYOUT = 3  # raised whenever a reader of the previous layout would misread the file
 SEPARATE_OCTAVE = 3  # the layout that has this setting; before, it was off
 SUFFIX = ".safetensors"
-TASK = "tempo"  # what this package estimates with; other tasks are other packages' business
 SHIPPED = Path(__file__).parent / "models"
 _NAME = re.compile(r"^(?P<name>[a-z]+-\d{8})-(?P<hash>[0-9a-f]{8})\.safetensors$")
+
+
+def _tempo(front_end: FrontEnd, grid: TempoGrid, values: Any) -> tuple[Model, nn.Module]:
+    model = Model.from_dict(values)
+    return model, tempo_model.build(front_end, grid, model)
+
+
+def _pace(front_end: FrontEnd, grid: TempoGrid, values: Any) -> tuple[PaceModel, nn.Module]:
+    model = PaceModel.from_dict(values)
+    return model, pace_model.build(front_end, model)
+
+
+# A task's configuration and untrained network, from the header's `model`.
+NETWORKS: dict[str, Callable[[FrontEnd, TempoGrid, Any], tuple[Any, nn.Module]]] = {
+    "tempo": _tempo,
+    "pace": _pace,
+}
 
 
 @dataclass(frozen=True)
@@ -43,11 +59,12 @@ class Checkpoint:
     front_end: FrontEnd
     windows: Windows
     grid: TempoGrid
-    model: Model
+    model: Any  # the configuration of the task's network
     filterbank: Tensor  # (n_mels, n_fft // 2 + 1)
-    network: Ensemble
+    network: Any  # the network of the task
     temperature: float  # the logits are divided by it
     card: Mapping[str, Any]  # data, recipe, seed, figures
+    task: str = "tempo"  # what it answers, a name in `tasks.TASKS`
 
     @property
     def source(self) -> str:
@@ -71,7 +88,7 @@ def save(
     task: str,
     network: nn.Module,
     filterbank: Tensor,
-    configs: Mapping[str, FrontEnd | Windows | TempoGrid | Model],
+    configs: Mapping[str, FrontEnd | Windows | TempoGrid | Model | PaceModel],
     temperature: float,
     card: Mapping[str, Any],
     date: datetime.date | None = None,
@@ -132,7 +149,7 @@ def read(path: Path) -> Contents:
     try:
         header = json.loads(metadata(data)["header"])
         if header["layout"] == SEPARATE_OCTAVE - 1:
-            if header["task"] == TASK:
+            if header["task"] == "tempo":
                 header["model"]["separate_octave"] = False
         elif header["layout"] != LAYOUT:
             raise CheckpointError(
@@ -147,8 +164,8 @@ def read(path: Path) -> Contents:
     return Contents(match["name"], digest, header, filterbank, weights)
 
 
-def load(path: Path) -> Checkpoint:
-    """Read, verify and rebuild a checkpoint.
+def load(path: Path, task: str | None = None) -> Checkpoint:
+    """Read, verify and rebuild a checkpoint, of this task if one is given.
 
     Raises
     ------
@@ -158,15 +175,16 @@ def load(path: Path) -> Checkpoint:
     """
     contents = read(path)
     header = contents.header
-    if header.get("task") != TASK:
+    answers = header.get("task")
+    if answers not in NETWORKS or task not in (None, answers):
+        wanted = " or ".join(repr(name) for name in ([task] if task else NETWORKS))
         raise CheckpointError(
-            f"{path}: is a model for {header.get('task')!r}; give one for {TASK!r}, such as default"
+            f"{path}: is a model for {answers!r}; give one for {wanted}, such as default"
         )
     try:
         front_end = FrontEnd.from_dict(header["front_end"])
         grid = TempoGrid.from_dict(header["grid"])
-        model = Model.from_dict(header["model"])
-        network = build(front_end, grid, model)
+        model, network = NETWORKS[answers](front_end, grid, header["model"])
         network.load_state_dict(contents.weights, strict=True)
         return Checkpoint(
             name=contents.name,
@@ -179,6 +197,7 @@ def load(path: Path) -> Checkpoint:
             network=network.eval().requires_grad_(False),
             temperature=float(header["temperature"]),
             card=header["card"],
+            task=answers,
         )
     except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise unusable(path, error) from error
@@ -190,30 +209,33 @@ def unusable(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(f"{path}: is not a usable model file ({reason})")
 
 
-def available(folder: Path = SHIPPED) -> list[Path]:
-    """Model files in `folder`, oldest first."""
-    return sorted(path for path in folder.glob(f"*{SUFFIX}") if _NAME.match(path.name))
+def available(folder: Path = SHIPPED, task: str | None = None) -> list[Path]:
+    """Model files in `folder`, of one task or of all, the oldest of a task first."""
+    names = ((_NAME.match(path.name), path) for path in folder.glob(f"*{SUFFIX}"))
+    return sorted(
+        path for match, path in names if match and task in (None, match["name"].partition("-")[0])
+    )
 
 
-def resolve(model: str | os.PathLike[str]) -> Path:
+def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
     """The file of a model: `default`, `shipped`, the name of a shipped or learned one, or a path.
 
-    `default` is the learned model that is in use, and the shipped one where there is none.
+    `default` is the learned model of the task that is in use, the shipped one where there is none.
 
     Raises
     ------
     CheckpointError
         If there is none.
     """
-    shipped = available()
+    shipped = available(task=task)
     text = os.fspath(model)
-    if text == "default" and (learned := installed.active()):
+    if text == "default" and (learned := installed.active(task)):
         return learned
     if text in ("default", installed.SHIPPED):
         if not shipped:
-            raise CheckpointError(f"no model in {SHIPPED}; install beets-tempo again")
+            raise CheckpointError(f"no {task} model in {SHIPPED}; install beets-tempo again")
         return shipped[-1]
-    known = [*shipped, *available(installed.folder())]
+    known = [*shipped, *available(installed.folder(), task)]
     # The whole name first: models that were learned on one day differ in the hash only.
     for path in known:
         if text in (path.stem, path.name):

@@ -8,12 +8,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from .errors import AudioError, TempoError
+from .errors import AudioError, CheckpointError, TempoError
 from .labels import commands as label_commands
 
 if TYPE_CHECKING:
@@ -226,12 +228,16 @@ def models(ctx: click.Context) -> None:
     from . import checkpoint, installed
 
     failed = False
-    try:
-        default = checkpoint.resolve("default")
-    except TempoError as error:
-        click.echo(f"  {error}", err=True)
-        default = None
-    for path in (*checkpoint.available(), *checkpoint.available(installed.folder())):
+    used = []
+    for task in checkpoint.NETWORKS:
+        try:
+            used.append(checkpoint.resolve("default", task))
+        except TempoError as error:
+            click.echo(f"  {error}", err=True)
+            failed = True
+    folders = (checkpoint.SHIPPED, installed.folder())
+    found = [checkpoint.available(place, task) for task in checkpoint.NETWORKS for place in folders]
+    for path in (path for paths in found for path in paths):
         try:
             model = checkpoint.load(path)
         except TempoError as error:
@@ -239,11 +245,11 @@ def models(ctx: click.Context) -> None:
             failed = True
             continue
         size = path.stat().st_size / 1e3
-        mark = "*" if path == default else " "
+        mark = "*" if path in used else " "
         click.echo(f"{mark} {path.stem}  {size:.0f} kB  {model.card.get('summary', '')}")
-    if not checkpoint.available():
+    if any(not checkpoint.available(task=task) for task in checkpoint.NETWORKS):
         raise click.ClickException("no usable model is installed; install beets-tempo again")
-    if default is None or failed:
+    if failed:
         raise click.ClickException(
             "`tempo-core models use shipped` uses the model in the package, "
             "`tempo-core models remove NAME` deletes a learned one"
@@ -257,24 +263,30 @@ def use_model(name: str) -> None:
     from . import checkpoint, installed
 
     try:
-        path = checkpoint.resolve(name)
-        checkpoint.load(path)
+        if name == installed.SHIPPED:
+            for task in checkpoint.NETWORKS:
+                installed.activate(installed.SHIPPED, task)
+                click.echo(f"{checkpoint.resolve(installed.SHIPPED, task).stem} is in use")
+            return
+        path = _find_model(name)
+        task = checkpoint.load(path).task
         if path in checkpoint.available():
-            installed.activate(installed.SHIPPED)
+            installed.activate(installed.SHIPPED, task)
         else:
-            installed.activate(installed.add(path).name)
+            installed.activate(installed.add(path).name, task)
     except (TempoError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{path.stem} is in use")
 
 
 @models.command()
-def rollback() -> None:
+@click.option("--task", type=click.Choice(["tempo", "pace"]), default="tempo", show_default=True)
+def rollback(task: str) -> None:
     """Use the model again that was in use before this one."""
     from . import installed
 
     try:
-        name = installed.rollback()
+        name = installed.rollback(task)
     except TempoError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{name.removesuffix('.safetensors')} is in use")
@@ -284,14 +296,25 @@ def rollback() -> None:
 @click.argument("name")
 def remove_model(name: str) -> None:
     """Delete a learned model that is not in use."""
-    from . import checkpoint, installed
+    from . import installed
 
     try:
-        path = checkpoint.resolve(name)
+        path = _find_model(name)
         installed.remove(path)
     except (TempoError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{path.stem} is deleted")
+
+
+def _find_model(name: str) -> Path:
+    """The file of a model of any task."""
+    from . import checkpoint
+
+    *others, last = checkpoint.NETWORKS
+    for task in others:
+        with suppress(CheckpointError):
+            return checkpoint.resolve(name, task)
+    return checkpoint.resolve(name, last)
 
 
 if __name__ == "__main__":

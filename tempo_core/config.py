@@ -97,3 +97,15 @@ class Model(_Config):
     # Whether the prior decides among the octaves of a tempo only, so that learning another prior
     # cannot cost the rate.
     separate_octave: bool = False
+
+
+@dataclass(frozen=True)
+class PaceModel(_Config):
+    """The fold and the size of the pace network (see pace_model.py)."""
+
+    n_beats: int = 16
+    n_phases: int = 24  # of a beat: in two, three and four
+    n_channels: int = 24
+    n_hidden: int = 48
+    n_context: int = 23
+    dropout: float = 0.15

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import checkpoint, loops, metre, paces, refine, windows
+from . import checkpoint, loops, metre, refine, windows
 from .audio import AudioFile, Excerpt, check, sounding
 from .checkpoint import Checkpoint
-from .errors import ConfigError
+from .config import TempoGrid
+from .errors import CheckpointError, ConfigError
 from .features import mel_spectrogram
-from .paces import Pace
-from .tasks import TASKS, tempo
+from .paces import Pace, candidates, pulse_strength
+from .tasks import TASKS, pace, tempo
 
 # If the first windows of a track all name the tempo of their mean, further ones change nothing but
 # the time it takes.
@@ -24,6 +25,8 @@ AGREED_MASS = 0.5
 AGREED_WEIGHT = 1.5  # so much of the windows must have a clear pulse: one alone proves nothing
 STEADY = 0.005  # relative: windows of one tempo differ less, a quarter of a step of the grid
 DEFAULT_WINDOWS = 6
+# Windows in which candidate paces are looked at: more of them change little but the time.
+PACE_WINDOWS = 4
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Heard:
     `periodicity` (n_windows, N_MAPS, n_mels, n_bins) and `statistics` (n_windows, 4 * n_mels) are
     the network's inputs, see `tempo.view`. `weights` (n_windows,) in 0..1 say how clear a pulse
     each window has, `pulse` (N_MAPS, n_bins) is the map averaged over bands and windows.
-    `envelopes` are the onset envelopes with their start times, `lines` their spectra.
+    `envelopes` are the onset envelopes with their start times, `lines` their spectra, `features`
+    (n_mels, n_frames) those of each window.
     """
 
     periodicity: Tensor
@@ -59,6 +63,7 @@ class Heard:
     pulse: Tensor
     envelopes: tuple[refine.Envelope, ...]
     lines: tuple[refine.Lines, ...]
+    features: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class Analysis:
     pulse: Tensor
     envelopes: tuple[refine.Envelope, ...]
     lines: tuple[refine.Lines, ...]
+    features: tuple[Tensor, ...] = ()
 
 
 def hear(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Heard:
@@ -102,6 +108,7 @@ def hear(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Heard:
         (periodicity.mean(dim=2) * _share(weights)[:, None, None]).sum(dim=0),
         envelopes,
         tuple(piece for parts in lines for piece in parts),
+        tuple(window for batch in pieces for window in batch),
     )
 
 
@@ -109,7 +116,9 @@ def score(heard: Heard, model: Checkpoint) -> Analysis:
     """Run the network over what was heard."""
     logits = model.network(heard.periodicity, heard.statistics)
     scores = TASKS["tempo"].activate(logits, model.grid, model.temperature)
-    return Analysis(scores, heard.weights, heard.pulse, heard.envelopes, heard.lines)
+    return Analysis(
+        scores, heard.weights, heard.pulse, heard.envelopes, heard.lines, heard.features
+    )
 
 
 def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Analysis:
@@ -148,6 +157,7 @@ def merge(parts: Sequence[Analysis]) -> Analysis:
         (pulse * _share(weights)[:, None, None]).sum(dim=0),
         tuple(e for part in parts for e in part.envelopes),
         tuple(sorted((p for part in parts for p in part.lines), key=lambda p: p.centre)),
+        tuple(window for part in parts for window in part.features),
     )
 
 
@@ -170,9 +180,15 @@ def agreed(analysis: Analysis, model: Checkpoint) -> bool:
 
 
 def from_analysis(
-    analysis: Analysis, model: Checkpoint, bpm_range: tuple[float, float] | None = None
+    analysis: Analysis,
+    model: Checkpoint,
+    bpm_range: tuple[float, float] | None = None,
+    pace_model: Checkpoint | None = None,
 ) -> Estimate:
-    """Decode an analysed track: pool, pick the peak, refine it, judge the other paces."""
+    """Decode an analysed track: pool, pick the peak, refine it, judge the other paces.
+
+    Without a `pace_model` there are no paces.
+    """
     task, grid = TASKS["tempo"], model.grid
     scores = posterior(analysis)
     if bpm_range is not None:
@@ -189,13 +205,65 @@ def from_analysis(
     return Estimate(
         bpm=round(bpm, 2),
         confidence=round(min(1.0, mass), 4),
-        paces=paces.estimate_paces(bpm, scores, analysis.pulse, grid),
+        paces=() if pace_model is None else judge(analysis, bpm, grid, pace_model),
         stability=None if stability is None else round(stability, 4),
     )
 
 
+def judge(analysis: Analysis, bpm: float, grid: TempoGrid, model: Checkpoint) -> tuple[Pace, ...]:
+    """Which tempi one can move to in a track of `bpm`, by a pace model, most probable first.
+
+    Candidates too slow for what was heard of the track are left out.
+    """
+    strength = pulse_strength(analysis.pulse)
+    tempi = candidates(bpm, strength, grid)
+    probabilities = judge_candidates(_spread(analysis), tempi, bpm, strength, grid, model)
+    known = [(t, p) for t, p in zip(tempi, probabilities, strict=True) if p is not None]
+    return pace.decode([t for t, _ in known], [p for _, p in known])
+
+
+def _spread(analysis: Analysis) -> list[Tensor]:
+    """At most `PACE_WINDOWS` windows, spread over the track; those with a clear pulse first."""
+    clear = analysis.weights >= 0.5 * analysis.weights.max()
+    windows = zip(analysis.features, clear.tolist(), strict=True)
+    chosen = [window for window, is_clear in windows if is_clear]
+    step = max(1.0, len(chosen) / PACE_WINDOWS)
+    return [chosen[int(k * step)] for k in range(min(PACE_WINDOWS, len(chosen)))]
+
+
+def judge_candidates(
+    heard: Sequence[Tensor],
+    tempi: Sequence[float],
+    bpm: float | None,
+    strength: Tensor,
+    grid: TempoGrid,
+    model: Checkpoint,
+) -> list[float | None]:
+    """The probability that one can move at each of `tempi` [BPM], one forward pass a fold size.
+
+    None where no window holds enough beats to say.
+
+    Parameters
+    ----------
+    heard
+        Features (n_mels, n_frames) of windows of the track.
+    bpm, strength
+        The headline tempo and the pulse at each tempo of the grid, see `pace.context`.
+    """
+    known = pace.context(tempi, bpm, strength, grid)
+    scores: list[list[Tensor]] = [[] for _ in tempi]
+    for which, folds in pace.view(heard, tempi, model.front_end.fps, model.model):
+        logits = model.network(folds, known[which])
+        for i, score in zip(which, pace.activate(logits, model.temperature), strict=True):
+            scores[i].append(score)
+    return [float(pace.pool(torch.stack(parts))) if parts else None for parts in scores]
+
+
 def from_excerpts(
-    excerpts: Sequence[Excerpt], model: Checkpoint, bpm_range: tuple[float, float] | None = None
+    excerpts: Sequence[Excerpt],
+    model: Checkpoint,
+    bpm_range: tuple[float, float] | None = None,
+    pace_model: Checkpoint | None = None,
 ) -> Estimate:
     """Estimate from decoded audio at the model's sample rate.
 
@@ -208,9 +276,9 @@ def from_excerpts(
     check(excerpts, sr)
     with torch.inference_mode():
         analysis = analyse(excerpt_features(sounding(excerpts, sr) or excerpts, model), model)
-        estimate = from_analysis(analysis, model, bpm_range)
+        estimate = from_analysis(analysis, model, bpm_range, pace_model)
         if len(excerpts) == 1 and excerpts[0].audio.size < model.windows.duration * sr:
-            return as_loop(excerpts[0], estimate, model, bpm_range)
+            return as_loop(excerpts[0], estimate, model, bpm_range, pace_model)
         return estimate
 
 
@@ -219,6 +287,7 @@ def as_loop(
     alone: Estimate,
     model: Checkpoint,
     bpm_range: tuple[float, float] | None = None,
+    pace_model: Checkpoint | None = None,
 ) -> Estimate:
     """The better estimate of a file shorter than a window, which may be a loop.
 
@@ -238,7 +307,7 @@ def as_loop(
         return alone
     audio = loops.repeat(excerpt.audio, round(model.windows.duration * sr))
     features = excerpt_features([Excerpt(audio, excerpt.start)], model)
-    repeated = from_analysis(analyse(features, model), model, bpm_range)
+    repeated = from_analysis(analyse(features, model), model, bpm_range, pace_model)
     n_beats = loops.n_beats(duration, repeated.bpm, loops.EXACT)
     if n_beats is None:
         return alone
@@ -270,11 +339,13 @@ class Estimator:
     bpm_range
         (lowest, highest) tempo [BPM] to prefer: an answer outside is moved by octaves into it where
         possible. None: as people count, by the model's judgement.
+    pace_model
+        As `model`, for the paces.
 
     Raises
     ------
     CheckpointError
-        If the model is missing, damaged or altered.
+        If a model is missing, damaged, altered, or they do not fit together.
     ConfigError
         If a parameter is out of range.
     """
@@ -284,6 +355,7 @@ class Estimator:
         model: str | os.PathLike[str] = "default",
         windows: int | str = DEFAULT_WINDOWS,
         bpm_range: tuple[float, float] | None = None,
+        pace_model: str | os.PathLike[str] = "default",
     ):
         if windows != "all" and (not isinstance(windows, int) or windows < 1):
             raise ConfigError(f"windows is {windows!r}; give a whole number from 1 on, or 'all'")
@@ -291,7 +363,13 @@ class Estimator:
             raise ConfigError(f"range is {bpm_range!r}; give two tempi in BPM, the lower one first")
         self._n_windows = None if windows == "all" else int(windows)
         self._bpm_range = bpm_range
-        self._model = checkpoint.load(checkpoint.resolve(model))
+        self._model = checkpoint.load(checkpoint.resolve(model), "tempo")
+        self._pace_model = checkpoint.load(checkpoint.resolve(pace_model, "pace"), "pace")
+        if self._pace_model.front_end != self._model.front_end:
+            raise CheckpointError(
+                f"the models {self._model.name} and {self._pace_model.name} were made for "
+                "different front ends; give two of one kind"
+            )
         # The parallelism is over tracks; threads inside of an operation would only fight for cores.
         torch.set_num_threads(1)
 
@@ -308,11 +386,12 @@ class Estimator:
         AudioError
             If the file is missing, unreadable, silent or too short.
         """
-        model = self._model
+        model, bpm_range, pace_model = self._model, self._bpm_range, self._pace_model
         with AudioFile(path) as file, torch.inference_mode():
             spans = windows.decode_spans(file.duration, model.windows, self._n_windows)
             if spans is None:
-                return from_excerpts(file.read_all(model.front_end.sr), model, self._bpm_range)
+                whole = file.read_all(model.front_end.sr)
+                return from_excerpts(whole, model, bpm_range, pace_model)
             excerpts: list[Excerpt] = []
             parts: list[Analysis] = []
             for round_ in windows.coarse_first(len(spans)):
@@ -325,8 +404,8 @@ class Estimator:
                         break
             check(excerpts, model.front_end.sr)
             if not parts:  # next to nothing, but not silence
-                return from_excerpts(excerpts, model, self._bpm_range)
-            return from_analysis(merge(parts), model, self._bpm_range)
+                return from_excerpts(excerpts, model, bpm_range, pace_model)
+            return from_analysis(merge(parts), model, bpm_range, pace_model)
 
 
 def estimate_file(path: str | bytes | os.PathLike[str], **options: object) -> Estimate:

@@ -78,6 +78,18 @@ def parse_key(text: str) -> Key | None:
     return Key(pitch_class, mode in _MINOR)
 
 
+def harmony(key: Key, other: Key) -> str | None:
+    """How two keys stand to each other on the Camelot wheel; None if they clash.
+
+    `same`; `neighbour`, one step around in the same mode (a fifth up or down); or `relative`, the
+    other mode at the same place (A minor and C major).
+    """
+    steps = (key._fifths - other._fifths) % 12
+    if steps == 0:
+        return "same" if key.minor == other.minor else "relative"
+    return "neighbour" if steps in (1, 11) and key.minor == other.minor else None
+
+
 def from_numbers(pitch_class: int, mode: int) -> Key | None:
     """The key of Spotify-like interfaces: 0..11 from C and 1 for major; None for -1, unknown."""
     return Key(pitch_class, mode == 0) if 0 <= pitch_class < 12 and mode in (0, 1) else None

@@ -1,13 +1,11 @@
 """Paces: the tempi that one can move to, beside the one that people count.
 
-Candidates are the tempo's metrical relatives and the peaks of the tempogram. How probable each is
-follows from what the network would also accept as the tempo (its posterior), from how strongly the
-sound pulses at that rate (the tempogram), and from how far the rate is from that of human movement.
+Candidates are the tempo's metrical relatives and the peaks of the tempogram. How probable each is,
+a network of its own says (`pace_model.py`, `tasks/pace.py`), from the music folded at that tempo.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,15 +16,13 @@ if TYPE_CHECKING:
     from .config import TempoGrid
     from .estimate import Estimate
 
-RATIOS = (1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0)
+# Metrical relatives of a tempo. The last two are heard in music that groups by three over four.
+RATIOS = (1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 3 / 4, 4 / 3)
 SLOWEST, FASTEST = 40.0, 320.0  # [BPM] outside nobody moves
 SAME = 0.04  # candidates closer than this are one
+MAX_BPM_ERROR = 0.02  # relative: a candidate further off is not meant as that tempo
 COMPATIBLE = 0.5  # probability from which on a pace is offered
-MOVEMENT = 110.0  # [BPM] the middle of walking, dancing and running
 MAX_PEAKS = 4  # of the tempogram, beside the relatives
-# Logistic regression on the training songs (trainer/fit_paces.py): their tempo and published or
-# plausible alternatives against other candidates, without half and double that nobody published.
-INTERCEPT, POSTERIOR, PULSE, DISTANCE = 0.77, 1.50, 12.15, -0.87
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,11 @@ def candidates(bpm: float, pulse: Tensor, grid: TempoGrid) -> list[float]:
     ]  # fmt: skip
     peaks.sort(key=lambda k: -strength[k])
     tempi = [bpm, *(bpm * ratio for ratio in RATIOS if ratio != 1.0)]
-    tempi += [grid.bpm_min * 2.0 ** (k / grid.bins_per_octave) for k in peaks[:MAX_PEAKS]]
+    for k in peaks[:MAX_PEAKS]:
+        # A parabola through the peak: a fold at a whole bin, 2 % apart, would drift.
+        left, mid, right = strength[k - 1 : k + 2]
+        offset = 0.5 * (left - right) / (left - 2 * mid + right)
+        tempi.append(grid.bpm_min * 2.0 ** ((k + offset) / grid.bins_per_octave))
     chosen: list[float] = []
     for tempo in tempi:
         inside = SLOWEST <= tempo <= FASTEST or not chosen  # the headline is always a candidate
@@ -72,41 +72,6 @@ def pulse_strength(pulse: Tensor) -> Tensor:
     """
     strength = (pulse[0].clamp_min(0) * pulse[1]).sqrt()
     return strength / strength.max().clamp_min(1e-9)
-
-
-def estimate_paces(
-    bpm: float, posterior: Tensor, pulse: Tensor, grid: TempoGrid
-) -> tuple[Pace, ...]:
-    """Candidates of a track with their probability, most probable first.
-
-    Parameters
-    ----------
-    bpm
-        The refined tempo.
-    posterior
-        (n_bins,) the track's tempo posterior.
-    pulse
-        (N_MAPS, n_bins) its periodicity map, averaged over bands and windows.
-    """
-    strength = pulse_strength(pulse)
-    paces = []
-    for tempo in candidates(bpm, strength, grid):
-        x = evidence(tempo, posterior, strength, grid)
-        logit = INTERCEPT + POSTERIOR * x[0] + PULSE * x[1] + DISTANCE * x[2]
-        paces.append(Pace(round(tempo, 1), round(1 / (1 + math.exp(-logit)), 2)))
-    return tuple(sorted(paces, key=lambda pace: -pace.probability))
-
-
-def evidence(
-    tempo: float, posterior: Tensor, strength: Tensor, grid: TempoGrid
-) -> tuple[float, float, float]:
-    """What speaks for moving at `tempo`: log posterior mass, pulse strength, distance in octaves
-    from `MOVEMENT`."""
-    k = grid.bins_per_octave * math.log2(tempo / grid.bpm_min)
-    near = range(max(0, math.ceil(k - 2)), min(grid.n_bins, math.floor(k + 2) + 1))
-    mass = sum(float(posterior[i]) for i in near)
-    pulse = max((float(strength[i]) for i in near if abs(i - k) <= 1), default=0.0)
-    return math.log(mass + 1e-3), pulse, abs(math.log2(tempo / MOVEMENT))
 
 
 def pace_at(estimate: Estimate, ratio: float) -> float | None:

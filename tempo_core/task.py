@@ -22,7 +22,7 @@ class Task:
     """
 
     name: str
-    view: Callable[..., tuple[Tensor, ...]]  # features of equal length → network inputs
+    view: Callable[..., Any]  # features → network inputs
     encode: Callable[..., Tensor]  # label → target
     loss: Callable[[Tensor, Tensor], Tensor]  # logits, targets → scalar
     activate: Callable[..., Tensor]  # logits → scores

@@ -17,7 +17,8 @@ import csv
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -30,6 +31,7 @@ import soundfile
 from tqdm import tqdm
 
 from .mixing import SR, compress, duck, equalise, master, reverberate, sing
+from .pace_truth import score_of
 from .score import (
     DRUMS,
     VOICE,
@@ -98,15 +100,34 @@ def draw_bpm(style: Style, rng: np.random.Generator) -> float:
 # --- sound ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class MidiSound:
+    """How fluidsynth plays some parts: levels, drum kit, soundfont, with effects or without."""
+
+    levels: tuple[float, ...]
+    kit: int
+    font: str
+    effects: bool
+
+
+def draw_midi_sound(n_parts: int, drums: bool, rng: np.random.Generator) -> MidiSound:
+    """A random soundfont, and random levels of the parts."""
+    levels = tuple(rng.uniform(0.55, 1.0) for _ in range(n_parts))
+    kit = int(rng.choice([0, 0, 8, 16, 24, 25, 32, 40])) if drums else 0
+    fonts = [(p, w) for p, w in SOUNDFONTS if Path(p).exists()]
+    if not fonts:
+        raise click.ClickException(
+            "no soundfont found; install the fluid-soundfont-gm and timgm6mb-soundfont packages"
+        )
+    weights = np.array([w for _, w in fonts])
+    font = fonts[rng.choice(len(fonts), p=weights / weights.sum())][0]
+    return MidiSound(levels, kit, font, bool(rng.random() < 0.4))
+
+
 def render_midi(
-    parts: list[Part],
-    hits: Hits,
-    bpm: float,
-    duration: float,
-    origin: float,
-    rng: np.random.Generator,
+    parts: list[Part], hits: Hits, bpm: float, duration: float, origin: float, sound: MidiSound
 ) -> np.ndarray:
-    """Render with fluidsynth and a random soundfont; (n_samples,) mono at `SR`.
+    """Render with fluidsynth; (n_samples,) mono at `SR`.
 
     `origin` is where beat 0 lies [s], perhaps before the beginning; drum hits carry General MIDI
     pitches.
@@ -127,35 +148,25 @@ def render_midi(
             )
         ]  # fmt: skip
 
-    for part in parts:
+    for part, level in zip(parts, sound.levels, strict=True):
         instrument = pretty_midi.Instrument(program=int(np.clip(part.program, 0, 127)))
-        level = rng.uniform(0.55, 1.0)
         for n in part.notes:
             instrument.notes += timed(n, level, drum=False)
         score.instruments.append(instrument)
     if hits:
-        kit = pretty_midi.Instrument(
-            program=int(rng.choice([0, 0, 8, 16, 24, 25, 32, 40])), is_drum=True
-        )
+        kit = pretty_midi.Instrument(program=sound.kit, is_drum=True)
         for notes in hits.values():
             for n in notes:
                 kit.notes += timed(n, 1.0, drum=True)
         score.instruments.append(kit)
-    fonts = [(p, w) for p, w in SOUNDFONTS if Path(p).exists()]
-    if not fonts:
-        raise click.ClickException(
-            "no soundfont found; install the fluid-soundfont-gm and timgm6mb-soundfont packages"
-        )
-    weights = np.array([w for _, w in fonts])
-    font = fonts[rng.choice(len(fonts), p=weights / weights.sum())][0]
-    effects = str(int(rng.random() < 0.4))
+    effects = str(int(sound.effects))
     with tempfile.TemporaryDirectory() as folder:
         midi, wav = Path(folder) / "clip.mid", Path(folder) / "clip.wav"
         score.write(str(midi))
         command = ["fluidsynth", "-ni", "-q", "-g", "0.5", "-R", effects, "-C", effects]
         # Loading only the presets that sound is what makes a short clip cheap.
         command += ["-o", "synth.dynamic-sample-loading=1", "-o", "synth.polyphony=128"]
-        command += ["-r", str(SR), "-F", str(wav), font, str(midi)]
+        command += ["-r", str(SR), "-F", str(wav), sound.font, str(midi)]
         subprocess.run(command, check=True, capture_output=True)
         audio, _ = soundfile.read(str(wav), dtype="float32", always_2d=True)
     audio = audio.mean(axis=1)
@@ -190,55 +201,68 @@ def _at_speed(audio: np.ndarray, speed: float) -> np.ndarray:
     )
 
 
-def render_samples(
-    hits: Hits,
-    bpm: float,
-    duration: float,
-    origin: float,
-    sources: Sources,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Sampled drums: each part one hit, pitched and shortened at random; (n_samples,) at `SR`."""
-    mix = np.zeros(int(duration * SR), np.float32)
-    for part, notes in hits.items():
+@dataclass(frozen=True)
+class SampleSound:
+    """How a sampled drum sounds: the hit, its speed, its longest duration [samples], its level."""
+
+    path: Path
+    speed: float
+    tail: int
+    gain: float
+
+
+def draw_sample_sounds(
+    hits: Hits, sources: Sources, rng: np.random.Generator
+) -> dict[str, SampleSound]:
+    """A random hit for each part, pitched and shortened at random."""
+    sounds = {}
+    for part in hits:
         files = sorted(
             p for pattern in SAMPLES[part] for p in sources.samples.glob(pattern + ".flac")
         )
         if not files:
             raise click.ClickException(f"no drum samples for the {part} in {sources.samples}")
-        sample = _at_speed(_sample(files[rng.integers(len(files))]), rng.uniform(0.85, 1.2))
+        path, speed = files[rng.integers(len(files))], rng.uniform(0.85, 1.2)
         tail = int(SR * TAILS[part] * (rng.uniform(0.15, 1.0) if part == "hat" else 1.0))
-        sample = sample[:tail] * np.linspace(1, 0, min(tail, sample.size)) ** 0.5
+        sounds[part] = SampleSound(path, speed, tail, GAINS[part] * rng.uniform(0.5, 1.3))
+    return sounds
+
+
+def render_samples(
+    hits: Hits, bpm: float, duration: float, origin: float, sounds: dict[str, SampleSound]
+) -> np.ndarray:
+    """Sampled drums, (n_samples,) at `SR`."""
+    mix = np.zeros(int(duration * SR), np.float32)
+    for part, notes in hits.items():
+        drawn = sounds[part]
+        sample = _at_speed(_sample(drawn.path), drawn.speed)[: drawn.tail]
+        sample = sample * np.linspace(1, 0, sample.size) ** 0.5
         # Toms go down, the others have one sound.
         steps = 4 if part == "tom" else 1
-        sounds = [_at_speed(sample, 0.85**k) for k in range(steps)]
-        gain = GAINS[part] * rng.uniform(0.5, 1.3)
+        pitched = [_at_speed(sample, 0.85**k) for k in range(steps)]
         for n in notes:
             begin = int((origin + n.start * 60.0 / bpm) * SR)
             if 0 <= begin < mix.size:
-                sound = sounds[n.pitch % steps][: mix.size - begin]
-                mix[begin : begin + sound.size] += gain * (n.velocity / 120.0) * sound
+                hit = pitched[n.pitch % steps][: mix.size - begin]
+                mix[begin : begin + hit.size] += drawn.gain * (n.velocity / 120.0) * hit
     return mix
 
 
-def render_loop(
-    bpm: float, duration: float, origin: float, sources: Sources, rng: np.random.Generator
-) -> np.ndarray | None:
-    """A drum loop of known length, resampled to the tempo; (n_samples,) at `SR`.
-
-    None if no loop lies within a factor of `LOOP_STRETCH`.
-    """
+def draw_loop(bpm: float, sources: Sources, rng: np.random.Generator) -> Path | None:
+    """A drum loop that lies within a factor of `LOOP_STRETCH` of the tempo; None without one."""
     loops = []
     for name, beats in LOOPS.items():
         path = sources.samples / f"{name}.flac"
         if path.exists():
-            audio = _sample(path)
-            speed = bpm / (60.0 * beats * SR / audio.size)
+            speed = bpm / (60.0 * beats * SR / _sample(path).size)
             if 1 / LOOP_STRETCH < speed < LOOP_STRETCH:
-                loops.append((audio, beats, speed))
-    if not loops:
-        return None
-    audio, beats, speed = loops[rng.integers(len(loops))]
+                loops.append(path)
+    return loops[rng.integers(len(loops))] if loops else None
+
+
+def render_loop(path: Path, bpm: float, duration: float, origin: float) -> np.ndarray:
+    """A drum loop of known length, resampled to the tempo; (n_samples,) at `SR`."""
+    audio, beats = _sample(path), LOOPS[path.stem]
     # The position in the loop is computed for every sample: rounding each repetition to whole
     # samples would change the tempo.
     time = np.arange(int(duration * SR)) / SR - origin
@@ -291,15 +315,43 @@ def make_clip(
     The audio, and a row with `style`, `bpm`, `beats` (in a bar), `first_beat` and `downbeat` [s],
     `drums` (`none`, `sampled`, `loop`, `midi` or `human`), `harmony` and `voice`.
     """
+    _, audio, row = _make(index, seed, sources, duration, styles, balanced)
+    return audio, row
+
+
+def _make(
+    index: int,
+    seed: int,
+    sources: Sources,
+    duration: float,
+    styles: Sequence[Style],
+    balanced: bool,
+) -> tuple[Composition, np.ndarray, dict[str, object]]:
+    for composition, rng in attempts(index, seed, sources, duration, styles, balanced):
+        audio, row = render(composition, rng)
+        if not mostly_silent(audio):
+            break
+    return composition, audio, row
+
+
+def attempts(
+    index: int,
+    seed: int,
+    sources: Sources,
+    duration: float = 30.0,
+    styles: Sequence[Style] = STYLES,
+    balanced: bool = False,
+) -> Iterator[tuple[Composition, np.random.Generator]]:
+    """Compositions for clip number `index` of the set `seed`; the first that sounds is the clip.
+
+    With each goes the generator that renders it.
+    """
     weights = np.array([s.weight for s in styles])
     for attempt in range(MAX_ATTEMPTS):
         rng = np.random.default_rng([seed, index, attempt] if attempt else [seed, index])
         drawn = int(rng.choice(len(styles), p=weights / weights.sum()))
         style = styles[index % len(styles) if balanced else drawn]
-        audio, row = _draw_clip(style, sources, duration, rng)
-        if not mostly_silent(audio):
-            break
-    return audio, row
+        yield compose(style, sources, duration, rng), rng
 
 
 def mostly_silent(audio: np.ndarray) -> bool:
@@ -308,49 +360,113 @@ def mostly_silent(audio: np.ndarray) -> bool:
     return seconds.size > 0 and float(np.median(np.sqrt(np.square(seconds).mean(axis=1)))) < SILENT
 
 
-def _draw_clip(
+@dataclass(frozen=True)
+class Drums:
+    """The drums of a clip: who plays them (`sampled`, `loop`, `midi` or `human`), and what."""
+
+    kind: str
+    hits: Hits
+    sound: MidiSound | dict[str, SampleSound] | Path  # for a loop the file
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What a clip plays, before any sound; times in beats of `bpm`."""
+
+    style: Style
+    bpm: float
+    duration: float  # [s]
+    first_beat: float  # [s]
+    skipped: int  # so many beats of the first bar lie before the clip
+    sections: tuple[Section, ...]
+    drums: Drums | None
+    parts: tuple[Part, ...]  # of the harmony, as arranged
+    harmony: bool
+
+    @property
+    def origin(self) -> float:
+        """Where beat 0, the beginning of a bar, lies [s]: at the clip's beginning or before it."""
+        return self.first_beat - self.skipped * 60.0 / self.bpm
+
+
+def compose(
     style: Style, sources: Sources, duration: float, rng: np.random.Generator
-) -> tuple[np.ndarray, dict[str, object]]:
-    """One clip of a style, see `make_clip`."""
+) -> Composition:
+    """Draw the notes of one clip of a style, see `make_clip`, and how its drums sound."""
     bpm = draw_bpm(style, rng)
     second = 60.0 / bpm
-    n_start = float(rng.uniform(0, second))  # [s] of the first beat
+    first_beat = float(rng.uniform(0, second))
     # The clip may begin within a bar: beat 0 then lies before it.
     skipped = int(rng.integers(0, style.beats))
-    origin = n_start - skipped * second
     n_beats = duration / second + skipped + 1
     has_drums = bool(style.kick or style.snare)
     harmony = not has_drums or rng.random() < style.harmony
     if has_drums and harmony and rng.random() < 0.05 and min(style.stretch) < 2.0:
         has_drums = False  # an intro, a breakdown; what is counted double needs its drums
     sections = arrange(style, n_beats, harmony, rng)
-
-    n_samples = int(duration * SR)
-    drums: np.ndarray = np.zeros(n_samples, np.float32)
-    instruments: np.ndarray = np.zeros(n_samples, np.float32)
-    kind, sung = "none", False
-    if has_drums:
-        drums, kind = _drums(style, bpm, n_beats, origin, n_samples, sections, sources, rng)
+    drums = _draw_drums(style, bpm, n_beats, sections, sources, rng) if has_drums else None
+    arranged: tuple[Part, ...] = ()
     if harmony:
         parts = harmony_parts(style, n_beats, sources, rng)
         deviation = 0.0 if rng.random() < style.electronic else rng.uniform(0.0, 0.015)
-        arranged = [
+        arranged = tuple(
             Part(p.role, p.program, humanise(follow(p.notes, p.role, sections), deviation, rng))
             for p in parts
-        ]
-        played = [p for p in arranged if p.program != VOICE and p.notes]
-        voices = [p for p in arranged if p.program == VOICE and p.notes]
+        )
+    return Composition(
+        style, bpm, duration, first_beat, skipped, sections, drums, arranged, harmony
+    )
+
+
+def _draw_drums(
+    style: Style,
+    bpm: float,
+    n_beats: float,
+    sections: Sequence[Section],
+    sources: Sources,
+    rng: np.random.Generator,
+) -> Drums:
+    """The style's drums in this arrangement, and what plays them."""
+    if rng.random() < style.loop:
+        loop = draw_loop(bpm, sources, rng)
+        if loop is not None:
+            return Drums("loop", {}, loop)
+    human = style.groove and rng.random() < 0.5
+    performance = groove_hits(style, bpm, n_beats, sources, rng) if human else None
+    hits = performance or pattern_hits(style, n_beats, sections, rng)
+    hits = {part: follow(hits[part], part, sections) for part in DRUMS if part in hits}
+    if performance is None and rng.random() < style.electronic:
+        return Drums("sampled", hits, draw_sample_sounds(hits, sources, rng))
+    if performance is None:
+        hits = to_general_midi(hits, rng)
+    sound = draw_midi_sound(0, bool(hits), rng)
+    return Drums("human" if performance else "midi", hits, sound)
+
+
+def render(clip: Composition, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, object]]:
+    """Make a composition sound, see `make_clip`; `rng` as `compose` left it."""
+    style, bpm, duration, origin = clip.style, clip.bpm, clip.duration, clip.origin
+    n_samples = int(duration * SR)
+    instruments: np.ndarray = np.zeros(n_samples, np.float32)
+    drums: np.ndarray = np.zeros(n_samples, np.float32)
+    if clip.drums is not None:
+        drums = _render_drums(clip, clip.drums)
+    sung = False
+    if clip.harmony:
+        played = [p for p in clip.parts if p.program != VOICE and p.notes]
+        voices = [p for p in clip.parts if p.program == VOICE and p.notes]
         sung = bool(voices)
         if played:
-            instruments = _unit(render_midi(played, {}, bpm, duration, origin, rng))
+            sound = draw_midi_sound(len(played), False, rng)
+            instruments = _unit(render_midi(played, {}, bpm, duration, origin, sound))
         for part in voices:
             level = 10 ** (rng.normal(0.0, 4.0) / 20)
             voice = _unit(render_voice(part, bpm, duration, origin, rng))
             instruments = instruments + level * voice
-        if has_drums and "pump" in style.figures and rng.random() < 0.6:
-            instruments = duck(instruments, bpm, n_start, rng)
+        if clip.drums is not None and "pump" in style.figures and rng.random() < 0.6:
+            instruments = duck(instruments, bpm, clip.first_beat, rng)
         instruments = _unit(instruments)
-    if has_drums:
+    if clip.drums is not None:
         if rng.random() < 0.5:
             drums = equalise(drums, 6.0, rng)
         if rng.random() < 0.4:
@@ -362,45 +478,28 @@ def _draw_clip(
         "style": style.name,
         "bpm": bpm,
         "beats": style.beats,
-        "first_beat": round(n_start, 4),
-        "downbeat": round(n_start + (-skipped % style.beats) * second, 4),
-        "drums": kind,
-        "harmony": harmony,
+        "first_beat": round(clip.first_beat, 4),
+        "downbeat": round(clip.first_beat + (-clip.skipped % style.beats) * 60.0 / bpm, 4),
+        "drums": "none" if clip.drums is None else clip.drums.kind,
+        "harmony": clip.harmony,
         "voice": sung,
     }
     return audio, row
 
 
-def _drums(
-    style: Style,
-    bpm: float,
-    n_beats: float,
-    origin: float,
-    n_samples: int,
-    sections: Sequence[Section],
-    sources: Sources,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, str]:
-    """(n_samples,) of the style's drums in this arrangement, and what plays them."""
-    duration = n_samples / SR
-    if rng.random() < style.loop:
-        loop = render_loop(bpm, duration, origin, sources, rng)
-        if loop is not None:
-            beat = (np.arange(n_samples) / SR - origin) * bpm / 60.0
-            for section in sections:
-                rests = {"kick", "snare"} <= set(section.silent)
-                begin = section.start if rests else section.end - section.stop
-                loop[(beat >= begin) & (beat < section.end)] = 0.0
-            return loop, "loop"
-    human = style.groove and rng.random() < 0.5
-    performance = groove_hits(style, bpm, n_beats, sources, rng) if human else None
-    hits = performance or pattern_hits(style, n_beats, sections, rng)
-    hits = {part: follow(hits[part], part, sections) for part in DRUMS if part in hits}
-    if performance is None and rng.random() < style.electronic:
-        return render_samples(hits, bpm, duration, origin, sources, rng), "sampled"
-    if performance is None:
-        hits = to_general_midi(hits, rng)
-    return render_midi([], hits, bpm, duration, origin, rng), "human" if performance else "midi"
+def _render_drums(clip: Composition, drums: Drums) -> np.ndarray:
+    bpm, duration, origin = clip.bpm, clip.duration, clip.origin
+    if isinstance(drums.sound, Path):
+        loop = render_loop(drums.sound, bpm, duration, origin)
+        beat = (np.arange(loop.size) / SR - origin) * bpm / 60.0
+        for section in clip.sections:
+            rests = {"kick", "snare"} <= set(section.silent)
+            begin = section.start if rests else section.end - section.stop
+            loop[(beat >= begin) & (beat < section.end)] = 0.0
+        return loop
+    if isinstance(drums.sound, MidiSound):
+        return render_midi([], drums.hits, bpm, duration, origin, drums.sound)
+    return render_samples(drums.hits, bpm, duration, origin, drums.sound)
 
 
 def _write_clip(
@@ -416,7 +515,7 @@ def _write_clip(
     note = path.with_suffix(".json")
     if note.exists():  # made by an earlier run that was interrupted
         return
-    audio, row = make_clip(index, seed, sources, duration, styles, balanced)
+    composition, audio, row = _make(index, seed, sources, duration, styles, balanced)
     # A balanced set is for tests; of the others every tenth clip is kept for validation.
     split = "test" if balanced else "validation" if index % 10 == 0 else "train"
     row = {"file": path.name, "split": split, **row}
@@ -429,6 +528,8 @@ def _write_clip(
         for begin in range(0, audio.size, SR):
             file.write(audio[begin : begin + SR])
     temporary.replace(path)
+    temporary.write_text(score_of(composition).to_json())
+    temporary.replace(path.with_suffix(".score"))
     temporary.write_text(json.dumps(row))
     temporary.replace(note)
 

@@ -1,4 +1,4 @@
-"""beets plugin for tempo: `beet tempo`, `tempo-labels`, `tempo-eval`, import, `pace:` queries.
+"""beets plugin: `beet tempo`, `tempo-labels`, `tempo-eval`, `tempo-mix`, import, `pace:` queries.
 
 beets imports its plugins for every command, so this module and the two it imports load next to
 nothing; what does the work is imported when there is work.
@@ -16,6 +16,7 @@ from beets.plugins import BeetsPlugin
 
 from .queries import AlbumPaceQuery, PaceQuery
 from .settings import DEFAULTS, METHODS, TEMPLATE
+from .stated import EstimatedPaces, StatedPaces
 
 if TYPE_CHECKING:
     from optparse import Values
@@ -50,7 +51,8 @@ class TempoPlugin(BeetsPlugin):
         "tempo_half": Decimal2(),
         "tempo_double": Decimal2(),
         "tempo_triple": Decimal2(),
-        "tempo_paces": types.STRING,
+        "tempo_paces": EstimatedPaces(),
+        "tempo_paces_manual": StatedPaces(),
         "tempo_source": types.STRING,
         "tempo_label_bpm": Decimal2(),
         "tempo_label_key": types.STRING,
@@ -79,7 +81,26 @@ class TempoPlugin(BeetsPlugin):
             tempo, force="analyse tracks that have a tempo already, and overwrite it"
         )
         option("-t", "--threads", type="int", default=None, help="tracks to analyse at a time")
+        option(
+            "--cadence",
+            metavar="A..B",
+            help="instead list the tracks one can move to at A to B steps a minute",
+        )
+        option("--format", metavar="FORMAT", help="print the tracks of --cadence like this")
         tempo.func = self.command
+
+        mix = ui.Subcommand("tempo-mix", help="find what mixes with a track, by tempo and key")
+        option = mix.parser.add_option
+        option("--max", type="int", default=20, help="tracks to show [default: %default]")
+        option(
+            "--pitch",
+            type="float",
+            default=6.0,
+            metavar="PERCENT",
+            help="change of speed to accept at most [default: %default]",
+        )
+        mix.parser.add_format_option(target="item")
+        mix.func = self.mix_command
 
         labels = ui.Subcommand("tempo-labels", help="find published BPM and key of tracks")
         option = labels.parser.add_option
@@ -148,10 +169,15 @@ class TempoPlugin(BeetsPlugin):
         option("-q", "--quiet", action="store_true", default=None, help="show only failures")
         option("-t", "--threads", type="int", default=None, help="tracks to analyse at a time")
         evaluation.func = self.evaluation_command
-        return [tempo, labels, train, evaluation]
+        return [tempo, labels, mix, train, evaluation]
 
     def command(self, lib: Library, opts: Values, args: list[str]) -> None:
         """`beet tempo [query]`."""
+        if opts.cadence is not None:
+            from .moving import list_cadence
+
+            list_cadence(lib, args, opts.cadence, opts.format)
+            return
         from .command import analyse_library
 
         settings = self.config.get(TEMPLATE)
@@ -201,6 +227,12 @@ class TempoPlugin(BeetsPlugin):
             train_library(lib, args, settings, self._log)
         except KeyboardInterrupt:
             raise UserError("interrupted") from None
+
+    def mix_command(self, lib: Library, opts: Values, args: list[str]) -> None:
+        """`beet tempo-mix [query]`."""
+        from .mixing import list_mix
+
+        list_mix(lib, args, pitch=opts.pitch, most=opts.max, format_=opts.format)
 
     def evaluation_command(self, lib: Library, opts: Values, args: list[str]) -> None:
         """`beet tempo-eval [query]`."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import math
 from typing import TYPE_CHECKING, Any
 
 import tempo_core
 from tempo_core.background import parallel
-from tempo_core.paces import RATIOS, format_paces, pace_at, parse_paces
+from tempo_core.paces import COMPATIBLE, RATIOS, SAME, format_paces
+
+from .stated import paces_of, stated_paces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # A tag within 4 % of a pace is that pace, said with less precision or at another octave: the
 # tolerance of "Accuracy 1" in tempo evaluation (Gouyon et al. 2006, doi:10.1109/TSA.2005.858509).
 TOLERANCE = 0.04
+# Somebody's BPM at one of these ratios counts the same pulse in another way.
+SIMPLE = (1 / 3, 1 / 2, 2 / 3, 3 / 2, 2.0, 3.0)
 PACE_FIELDS = {"tempo_half": 0.5, "tempo_double": 2, "tempo_triple": 3}
 
 
@@ -110,18 +113,40 @@ def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool =
     item.tempo_bpm = tempo
     item.tempo_confidence = estimate.confidence
     _set_or_clear(item, "tempo_stability", estimate.stability)
+    stated = stated_paces(item)
+    if stated is not None:
+        # What somebody wrote over the estimate would be lost otherwise.
+        item.tempo_paces_manual = " ".join(f"{pace:g}" for pace in stated)
     item.tempo_paces = format_paces(estimate.paces)
     item.tempo_source = source
-    # From the text, so that a probability that is rounded there decides the same here.
-    counted = dataclasses.replace(estimate, bpm=tempo, paces=parse_paces(item.tempo_paces))
-    for field, ratio in PACE_FIELDS.items():
-        _set_or_clear(item, field, pace_at(counted, ratio))
+    set_pace_fields(item)
     return verdict
+
+
+def set_pace_fields(item: Item) -> bool:
+    """Set half, double and triple pace from what is known of an item; whether that changed any."""
+    before = [_own(item, field) for field in PACE_FIELDS]
+    tempo = _own(item, "tempo_bpm") or item.bpm
+    # From the text, so that a probability that is rounded there decides the same here.
+    paces = [pace for pace, _ in paces_of(item)]
+    for field, ratio in PACE_FIELDS.items():
+        fits = any(abs(pace / (tempo * ratio) - 1) <= SAME for pace in paces) if tempo else False
+        _set_or_clear(item, field, round(tempo * ratio, 2) if fits else None)
+    return before != [_own(item, field) for field in PACE_FIELDS]
 
 
 def agreeing_tempo(bpm: float, estimate: Estimate) -> float | None:
     """The precise tempo behind somebody's BPM, None if it fits no pace of the estimate."""
-    tempi = [estimate.bpm, *(pace.bpm for pace in estimate.paces)]
+    simple = [estimate.bpm * ratio for ratio in SIMPLE]
+    tempi = [
+        estimate.bpm,
+        *(
+            pace.bpm
+            for pace in estimate.paces
+            if pace.probability >= COMPATIBLE
+            or any(abs(pace.bpm / tempo - 1) <= SAME for tempo in simple)
+        ),
+    ]
     nearest = min(tempi, key=lambda tempo: abs(tempo - bpm))
     if abs(nearest - bpm) > TOLERANCE * bpm:
         return None

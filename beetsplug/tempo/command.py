@@ -16,8 +16,10 @@ from .analysing import (
     estimate_all,
     is_done,
     load_estimator,
+    set_pace_fields,
 )
 from .progress import AnalysisProgress
+from .stated import stated_paces
 from .writing import try_write
 
 if TYPE_CHECKING:
@@ -37,6 +39,11 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
         items = [item for album in lib.albums(args) for item in album.items()]
     else:
         items = list(lib.items(args))
+    if not settings.pretend:
+        # What a person stated about paces since the analysis holds without a new one.
+        for item in items:
+            if stated_paces(item) is not None and is_done(item) and set_pace_fields(item):
+                item.store()
     # From here on only their ids, because a hundred thousand items are a lot of memory.
     ids: list[Any] = [item.id for item in items if settings.force or not is_done(item)]
     progress = AnalysisProgress(

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from beets.dbcore.query import NumericQuery
 
+from tempo_core.paces import COMPATIBLE, FASTEST, SLOWEST
+
+from .stated import FIELDS, paces_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,24 +22,40 @@ if TYPE_CHECKING:
 
 _COMPARE = {">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
-# "128:0.97 64:0.71" read as {"128":0.97,"64":0.71}: rows of a pace (key) and its probability
-# (value). Whatever does not look like that, say after a `beet modify`, is no candidates instead of
-# an SQL error.
-_JSON = """'{"' || replace(replace(attribute.value, ':', '":'), ' ', ',"') || '}'"""
-_PACES = f"json_each(CASE WHEN json_valid({_JSON}) THEN {_JSON} ELSE '{{}}' END) AS pace"
-_ATTRIBUTE = (
-    "FROM item_attributes AS attribute{more} "
-    "WHERE attribute.entity_id = items.id AND attribute.key = 'tempo_paces'"
+# "87 174", what a person states (`stated.read`), read as [87,174]. Whatever does not look like
+# that is no paces instead of an SQL error.
+_ARRAY = "'[' || replace(attribute.value, ' ', ',') || ']'"
+_STATES = (
+    f"instr(attribute.value, ':') = 0 AND CASE WHEN NOT json_valid({_ARRAY}) THEN 0 "
+    f"ELSE json_array_length({_ARRAY}) > 0 AND NOT EXISTS (SELECT 1 FROM json_each({_ARRAY}) "
+    f"WHERE type NOT IN ('integer', 'real') OR value NOT BETWEEN {SLOWEST} AND {FASTEST}) END"
 )
+# "128:0.97 64:0.71" read as {"128":0.97,"64":0.71}.
+_OBJECT = """'{"' || replace(replace(attribute.value, ':', '":'), ' ', ',"') || '}'"""
+_ROWS = (
+    f", json_each(CASE WHEN instr(attribute.value, ':') > 0 AND json_valid({_OBJECT}) "
+    f"THEN {_OBJECT} WHEN {_STATES} THEN {_ARRAY} ELSE '[]' END) AS pace"
+)
+# Of such a row: an array has its tempi as values, an object as keys of their probabilities.
+_TEMPO = "CASE typeof(pace.key) WHEN 'integer' THEN pace.value ELSE CAST(pace.key AS REAL) END"
+
+
+def _ids(field: str, rows: str = "", where: str = "1") -> str:
+    """The items that have a flexible field, unpacked into `rows`, of which something holds."""
+    return (
+        f"SELECT attribute.entity_id FROM item_attributes AS attribute{rows} "
+        f"WHERE attribute.key = '{field}' AND {where}"
+    )
 
 
 class PaceQuery(NumericQuery):
     """`pace:170`, `pace:170..180`, `pace:..90`: items that can be moved to at these tempi.
 
-    An item matches with its `bpm`, or with a candidate in `tempo_paces` that is at least as likely
-    compatible as not. An item that was never analysed matches with its `bpm`, half and double of
-    it. A whole number means what it does for `bpm`, the values that round to it: 169.98 is within
-    `170..180`. A number with a decimal point is taken exactly.
+    An item whose paces a person stated matches with those only (see `stated.py`). Any other matches
+    with its `bpm`, or with a candidate in `tempo_paces` that is at least as likely compatible as
+    not. An item that was never analysed matches with its `bpm`, half and double of it. A whole
+    number means what it does for `bpm`, the values that round to it: 169.98 is within `170..180`. A
+    number with a decimal point is taken exactly.
     """
 
     def __init__(self, field_name: str, pattern: str, fast: bool = True) -> None:
@@ -54,35 +74,36 @@ class PaceQuery(NumericQuery):
         return self.col_clause()
 
     def col_clause(self) -> tuple[str, Sequence[Any]]:
-        from tempo_core.paces import COMPATIBLE
-
         bounds = [bound for _, bound in self.limits]
 
         def within(value: str) -> str:
             return " AND ".join([f"{value} > 0", *(f"{value} {sign} ?" for sign, _ in self.limits)])
 
         bpm = "ifnull(items.bpm, 0)"
-        candidates = _ATTRIBUTE.format(more=f", {_PACES}")
-        clause = (
-            f"({within(bpm)}) "
-            f"OR EXISTS (SELECT 1 {candidates}"
-            f" AND pace.value >= {COMPATIBLE} AND {within('CAST(pace.key AS REAL)')}) "
+        likely = f"pace.value >= {COMPATIBLE} AND {within(_TEMPO)}"
+        manual, estimated = FIELDS
+        changed = _ids(estimated, where=f"attribute.entity_id = items.id AND {_STATES}")
+        found = (
+            f"({within(bpm)} AND NOT EXISTS ({changed})) "
+            f"OR items.id IN ({_ids(estimated, _ROWS, likely)}) "
             f"OR (({within(f'{bpm} * 0.5')} OR {within(f'{bpm} * 2')})"
-            f" AND NOT EXISTS (SELECT 1 {_ATTRIBUTE.format(more='')}))"
+            f" AND items.id NOT IN ({_ids(estimated)}))"
         )
-        return clause, bounds * 4  # one set for each within()
+        clause = (
+            f"(({found}) AND items.id NOT IN ({_ids(manual, where=_STATES)})) "
+            f"OR items.id IN ({_ids(manual, _ROWS, f'{_STATES} AND {within(_TEMPO)}')})"
+        )
+        return clause, bounds * 5  # one set for each within()
 
     def match(self, obj: Any) -> bool:
         return self._match_item(obj)
 
+    def contains(self, tempo: float) -> bool:
+        """Whether a tempo [BPM] is in the range."""
+        return all(_COMPARE[sign](tempo, bound) for sign, bound in self.limits)
+
     def _match_item(self, item: Item) -> bool:
-        bpm = item.get("bpm") or 0
-        text = item.get("tempo_paces", with_album=False)
-        others = [bpm * 0.5, bpm * 2] if text is None else _compatible(text)
-        return any(
-            tempo > 0 and all(_COMPARE[sign](tempo, bound) for sign, bound in self.limits)
-            for tempo in (bpm, *others)
-        )
+        return any(self.contains(tempo) for tempo, _ in paces_of(item))
 
 
 class AlbumPaceQuery(PaceQuery):
@@ -95,12 +116,3 @@ class AlbumPaceQuery(PaceQuery):
     def match(self, obj: Any) -> bool:
         album: Album = obj
         return any(self._match_item(item) for item in album.items())
-
-
-def _compatible(text: str) -> list[float]:
-    from tempo_core.paces import COMPATIBLE, parse_paces
-
-    try:
-        return [pace.bpm for pace in parse_paces(text) if pace.probability >= COMPATIBLE]
-    except ValueError:
-        return []

@@ -1,6 +1,6 @@
 """The tasks, by name."""
 
 from ..task import Task
-from . import tempo
+from . import pace, tempo
 
-TASKS: dict[str, Task] = {task.name: task for task in (tempo.TASK,)}
+TASKS: dict[str, Task] = {task.name: task for task in (tempo.TASK, pace.TASK)}

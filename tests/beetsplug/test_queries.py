@@ -80,7 +80,7 @@ def test_whole_numbers_mean_what_rounds_to_them(library: Library) -> None:
 
 
 def test_unreadable_paces_are_no_candidates(library: Library) -> None:
-    for text in ("", "fast", "128", "128:", ":0.9", "128:0.9;64:0.8", "128:x", "'", '"'):
+    for text in ("", "fast", "128 x", "128:", ":0.9", "128:0.9;64:0.8", "128:x", "'", '"'):
         add(library, f"<{text}>", 100, text)
     assert titles(library, "pace:128") == ""
     assert len(library.items("pace:100")) == 9
@@ -129,29 +129,40 @@ def test_sorting_works_beside_it(library: Library) -> None:
 
 tempi = st.one_of(st.integers(20, 330), st.floats(20, 330).map(lambda x: round(x, 1)))
 candidates = st.lists(st.tuples(tempi, st.sampled_from([0.0, 0.49, 0.5, 0.51, 1.0])), max_size=5)
+# What a person states, and what looks nearly like it.
+stated = st.lists(
+    st.integers(35, 330).map(str) | st.sampled_from(["87.5", "x", "null", '"', "087", "1e2"]),
+    max_size=3,
+).map(" ".join)
 bounds = st.one_of(st.none(), st.integers(0, 340), st.floats(0, 340).map(lambda x: round(x, 2)))
 
 
 @given(
-    rows=st.lists(st.tuples(st.integers(0, 320), st.none() | candidates), min_size=1, max_size=8),
+    rows=st.lists(
+        st.tuples(st.integers(0, 320), st.none() | candidates | stated, st.none() | stated),
+        min_size=1,
+        max_size=8,
+    ),
     low=bounds,
     high=bounds,
 )
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_sql_and_python_agree(
     library: Library,
-    rows: list[tuple[int, list[tuple[float, float]] | None]],
+    rows: list[tuple[int, list[tuple[float, float]] | str | None, str | None]],
     low: float | None,
     high: float | None,
 ) -> None:
     with library.transaction() as tx:
         tx.mutate("DELETE FROM items")
         tx.mutate("DELETE FROM item_attributes")
-        for number, (bpm, paces) in enumerate(rows):
-            text = None if paces is None else " ".join(f"{p:g}:{q:.2f}" for p, q in paces)
-            add(library, str(number), bpm, text)
+        for number, (bpm, paces, manual) in enumerate(rows):
+            if isinstance(paces, list):
+                paces = " ".join(f"{p:g}:{q:.2f}" for p, q in paces)
+            more = {} if manual is None else {"tempo_paces_manual": manual}
+            add(library, str(number), bpm, paces, **more)
     pattern = f"{'' if low is None else low}..{'' if high is None else high}"
     fast = PaceQuery("pace", pattern)
     slow = AndQuery([fast, NotQuery(SubstringQuery("mood", "x", fast=False))])

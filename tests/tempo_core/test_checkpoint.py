@@ -129,20 +129,35 @@ def test_a_renamed_or_missing_file(path: Path) -> None:
 
 def test_resolving_names(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert checkpoint.resolve(path) == path
-    assert checkpoint.resolve("default") == checkpoint.available()[-1]
+    assert checkpoint.resolve("default") == checkpoint.available(task="tempo")[-1]
+    assert checkpoint.resolve("default", "pace") == checkpoint.available(task="pace")[-1]
     assert checkpoint.resolve(checkpoint.resolve("default").stem) == checkpoint.resolve("default")
     with pytest.raises(CheckpointError, match="no model 'nonsense'"):
         checkpoint.resolve("nonsense")
     monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path / "empty")
-    monkeypatch.setattr(checkpoint.available, "__defaults__", (tmp_path / "empty",))
+    monkeypatch.setattr(checkpoint.available, "__defaults__", (tmp_path / "empty", None))
     with pytest.raises(CheckpointError, match="install beets-tempo again"):
         checkpoint.resolve("default")
 
 
-def test_exactly_one_model_is_shipped_and_it_is_small() -> None:
-    (shipped,) = checkpoint.available()
-    assert shipped.stat().st_size < 2_000_000
-    model = checkpoint.load(shipped)
-    assert sum(p.numel() for p in model.network.parameters()) < 400_000
-    assert model.card["data_digest"]
+@pytest.mark.parametrize("task", sorted(checkpoint.NETWORKS))
+def test_one_model_a_task_is_shipped_and_it_is_small(task: str) -> None:
+    (shipped,) = checkpoint.available(task=task)
+    assert shipped.stat().st_size < 1_000_000
+    model = checkpoint.load(shipped, task)
+    assert model.task == task
+    assert sum(p.numel() for p in model.network.parameters()) < 200_000
+    assert model.card["data"]
     assert shipped.stem in (shipped.parent / "README.md").read_text()
+
+
+def test_a_model_of_another_task_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="is a model for 'pace'; give one for 'tempo'"):
+        checkpoint.load(checkpoint.resolve("default", "pace"), "tempo")
+
+
+def test_a_task_that_nobody_knows_is_refused(path: Path) -> None:
+    with pytest.raises(
+        CheckpointError, match="is a model for 'weather'; give one for 'tempo' or 'pace'"
+    ):
+        checkpoint.load(_with_header(path, task="weather"))

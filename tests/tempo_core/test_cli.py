@@ -123,7 +123,8 @@ def test_models_marks_the_one_in_use() -> None:
 
     result = _run("models")
     assert result.exit_code == 0
-    assert f"* {checkpoint.resolve('default').stem}" in result.stdout
+    for task in checkpoint.NETWORKS:
+        assert f"* {checkpoint.resolve('default', task).stem}" in result.stdout
 
 
 def test_only_working_commands_are_listed() -> None:

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
+from tempo_core.config import FrontEnd, Model, PaceModel, TempoGrid, Windows
 from tempo_core.errors import ConfigError
 
-ALL = [FrontEnd(), Windows(), TempoGrid(), Model()]
+ALL = [FrontEnd(), Windows(), TempoGrid(), Model(), PaceModel()]
 
 
 @pytest.mark.parametrize("config", ALL, ids=lambda c: type(c).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import threading
 from collections.abc import Callable, Sequence
@@ -11,7 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tempo_core import AudioError, CheckpointError, ConfigError, Estimator, estimate_file
+from tempo_core import (
+    AudioError,
+    CheckpointError,
+    ConfigError,
+    Estimator,
+    checkpoint,
+    estimate_file,
+)
 from tempo_core.audio import AudioFile, Excerpt
 from tempo_core.estimate import from_excerpts
 from tests.audio import FORMATS, STYLES, Audio, applause, drum_pattern, speech, write_audio
@@ -272,6 +280,29 @@ def test_a_missing_model_is_said_at_once() -> None:
         Estimator(model="gone")
 
 
+def test_a_damaged_pace_model_is_said_at_once(tmp_path: Path) -> None:
+    shipped = checkpoint.resolve("default", "pace")
+    with pytest.raises(CheckpointError, match="no model 'gone'"):
+        Estimator(pace_model="gone")
+    data = bytearray(shipped.read_bytes())
+    data[-5] ^= 255
+    (tmp_path / shipped.name).write_bytes(bytes(data))
+    with pytest.raises(CheckpointError, match="does not match its name"):
+        Estimator(pace_model=tmp_path / shipped.name)
+
+
+def test_a_pace_model_of_another_front_end_is_refused(tmp_path: Path) -> None:
+    model = checkpoint.load(checkpoint.resolve("default", "pace"))
+    front_end = dataclasses.replace(model.front_end, hop_length=256)
+    configs = {"windows": model.windows, "grid": model.grid, "model": model.model}
+    path = checkpoint.save(
+        tmp_path, "pace", model.network, model.filterbank,
+        {"front_end": front_end, **configs}, 1.0, {},
+    )  # fmt: skip
+    with pytest.raises(CheckpointError, match="different front ends"):
+        Estimator(pace_model=path)
+
+
 def test_the_path_of_excerpts_is_the_path_of_files(
     estimator: Estimator, make_audio: MakeAudio
 ) -> None:
@@ -279,7 +310,8 @@ def test_the_path_of_excerpts_is_the_path_of_files(
 
     path = make_audio("a.flac", bpm=126)
     excerpts = read_excerpts(path, 11025, None)
-    assert from_excerpts(excerpts, estimator._model) == estimator.estimate(path)
+    models = estimator._model, None, estimator._pace_model
+    assert from_excerpts(excerpts, *models) == estimator.estimate(path)
     with pytest.raises(AudioError, match="silent"):
         from_excerpts([Excerpt(np.zeros(50000, "f"), 0.0)], estimator._model)
 

@@ -18,17 +18,18 @@ def models(*args: str) -> Result:
     return CliRunner().invoke(main, ["models", *args])
 
 
+def another(folder: Path, task: str) -> Path:
+    """A model that is not the shipped one."""
+    model = checkpoint.load(checkpoint.resolve("shipped", task))
+    configs = {name: getattr(model, name) for name in ("front_end", "windows", "grid", "model")}
+    return checkpoint.save(
+        folder, task, model.network, model.filterbank, configs, 1.5, {"summary": "learned"}
+    )
+
+
 @pytest.fixture
 def learned(tmp_path: Path) -> Path:
-    """A model that is not the shipped one."""
-    model = checkpoint.load(checkpoint.resolve("shipped"))
-    configs = {
-        "front_end": model.front_end, "windows": model.windows, "grid": model.grid,
-        "model": model.model,
-    }  # fmt: skip
-    return checkpoint.save(
-        tmp_path, "tempo", model.network, model.filterbank, configs, 1.5, {"summary": "learned"}
-    )
+    return another(tmp_path, "tempo")
 
 
 def test_at_first_the_shipped_one_is_in_use() -> None:
@@ -46,7 +47,8 @@ def test_use_list_rollback_remove(learned: Path) -> None:
     assert Estimator().source.endswith(f"@{learned.stem[-8:]}")
     assert checkpoint.resolve("shipped") != checkpoint.resolve("default")
     lines = models().stdout.splitlines()
-    assert [line[0] for line in lines] == [" ", "*"]
+    assert [line[0] for line in lines] == [" ", "*", "*"]
+    assert [line[2:7] for line in lines] == ["tempo", "tempo", "pace-"]
     assert learned.stem in lines[1]
     assert "learned" in lines[1]
 
@@ -64,6 +66,22 @@ def test_use_list_rollback_remove(learned: Path) -> None:
     assert not (installed.folder() / learned.name).exists()
     assert installed.history() == ["shipped"]
     assert models("remove", checkpoint.resolve("shipped").stem).exit_code == 1
+
+
+def test_a_pace_model_is_another_choice(learned: Path, tmp_path: Path) -> None:
+    path = another(tmp_path, "pace")
+    assert models("use", str(learned)).exit_code == 0
+    assert models("use", str(path)).stdout == f"{path.stem} is in use\n"
+    assert checkpoint.resolve("default", "pace").name == path.name
+    assert checkpoint.resolve("default").name == learned.name
+    assert models("rollback", "--task", "pace").exit_code == 0
+    assert checkpoint.resolve("default", "pace") == checkpoint.resolve("shipped", "pace")
+    assert checkpoint.resolve("default").name == learned.name
+    assert models("use", path.stem).exit_code == 0
+    assert models("use", "shipped").exit_code == 0
+    for task in ("tempo", "pace"):
+        assert checkpoint.resolve("default", task) == checkpoint.resolve("shipped", task)
+    assert models("remove", path.stem).exit_code == 0
 
 
 def test_using_it_twice_is_using_it_once(learned: Path) -> None:

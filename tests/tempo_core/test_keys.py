@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tempo_core.keys import Key, camelot, from_numbers, parse_key
+from tempo_core.keys import Key, camelot, from_numbers, harmony, parse_key
 
 ALL_KEYS = [Key(pitch, minor) for pitch in range(12) for minor in (False, True)]
 SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -106,3 +106,20 @@ def test_camelot(text: str, code: str) -> None:
 def test_what_is_no_key(text: str) -> None:
     assert parse_key(text) is None
     assert camelot(text) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "other", "expected"),
+    [
+        ("Am", "Am", "same"), ("Am", "C", "relative"), ("Am", "Em", "neighbour"),
+        ("Am", "Dm", "neighbour"), ("Am", "G", None), ("Am", "A", None), ("C", "G", "neighbour"),
+        ("B", "F#", "neighbour"), ("D#m", "F#", "relative"), ("Am", "D#m", None),
+    ],
+)  # fmt: skip
+def test_harmony_is_the_neighbourhood_of_the_wheel(
+    key: str, other: str, expected: str | None
+) -> None:
+    one, two = parse_key(key), parse_key(other)
+    assert one is not None
+    assert two is not None
+    assert harmony(one, two) == harmony(two, one) == expected

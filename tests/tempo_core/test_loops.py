@@ -78,5 +78,6 @@ def test_a_random_cut_is_taken_as_it_is(
     path = write_audio(tmp_path / "a.wav", cut, SR)
     excerpts = read_excerpts(path, model.front_end.sr, None)
     with torch.inference_mode():
-        alone = from_analysis(analyse(excerpt_features(excerpts, model), model), model)
+        analysis = analyse(excerpt_features(excerpts, model), model)
+        alone = from_analysis(analysis, model, None, estimator._pace_model)
     assert estimator.estimate(path) == alone

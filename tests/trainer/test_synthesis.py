@@ -52,11 +52,15 @@ from trainer.synthesis import (
     LOOPS,
     SAMPLES,
     SOUNDFONTS,
-    _draw_clip,
     _write_clip,
+    compose,
     draw_bpm,
+    draw_loop,
+    draw_midi_sound,
+    draw_sample_sounds,
     make_clip,
     mostly_silent,
+    render,
     render_loop,
     render_midi,
     render_samples,
@@ -131,7 +135,8 @@ def test_sampled_drums_sound_where_the_beats_are(samples: Path, tmp_path: Path) 
     rng = np.random.default_rng(2)
     style = Style("test", 1, (100, 120, 140), kick=("x...x...x...x...",))
     hits = pattern_hits(style, 16, WHOLE, rng)
-    audio = render_samples(hits, 120.0, 8.0, 0.25, Sources(tmp_path, samples), rng)
+    sounds = draw_sample_sounds(hits, Sources(tmp_path, samples), rng)
+    audio = render_samples(hits, 120.0, 8.0, 0.25, sounds)
     loud = np.abs(audio) > 0.2 * np.abs(audio).max()
     recently = np.convolve(loud, np.r_[0, np.ones(4000)])[: loud.size] > 0.5
     onsets = np.flatnonzero(loud & ~recently)
@@ -482,21 +487,23 @@ def test_loops_are_resampled_to_the_tempo(tmp_path: Path) -> None:
     write_audio(tmp_path / "loop_amen.flac", hits_at(times, 4 * 0.4379), SR)
     sources = Sources(tmp_path, tmp_path)
     assert LOOPS["loop_amen"] == 4
-    audio = render_loop(151.3, 30.0, -1.1, sources, rng)
-    assert audio is not None
+    loop = draw_loop(151.3, sources, rng)
+    assert loop is not None
+    audio = render_loop(loop, 151.3, 30.0, -1.1)
     loud = np.flatnonzero(np.abs(audio) > 0.15)
     onsets = loud[np.r_[True, np.diff(loud) > 0.1 * SR]] / SR
     beats = (onsets[onsets > 0.1] + 1.1) * 151.3 / 60
     assert len(beats) > 70
     assert np.ptp(beats - np.round(beats)) * 60 / 151.3 < 0.003
-    assert render_loop(185.0, 30.0, 0.0, sources, rng) is None
-    assert render_loop(100.0, 30.0, 0.0, sources, rng) is None
+    assert draw_loop(185.0, sources, rng) is None
+    assert draw_loop(100.0, sources, rng) is None
 
 
 @renders
 def test_midi_drums_sound_on_the_beats() -> None:
     hits = {"kick": [Note(float(b), b + 2.0, 36, 120) for b in range(-3, 16)]}
-    audio = np.abs(render_midi([], hits, 100.0, 8.0, 0.35, np.random.default_rng(0)))
+    sound = draw_midi_sound(0, True, np.random.default_rng(0))
+    audio = np.abs(render_midi([], hits, 100.0, 8.0, 0.35, sound))
     loud = np.flatnonzero(audio > 0.3 * audio.max())
     onsets = loud[np.r_[True, np.diff(loud) > 0.2 * SR]] / SR
     np.testing.assert_allclose(onsets, 0.35 + 0.6 * np.arange(len(onsets)), atol=0.02)
@@ -614,7 +621,8 @@ def test_a_clip_that_would_be_silent_is_drawn_again(samples: Path, tmp_path: Pat
     style = replace(DRUMS_ONLY, snare=(), hat=(), perc=())
     clips = [make_clip(k, 3, sources, 4.0, [style])[0] for k in range(8)]
     assert not any(mostly_silent(clip) for clip in clips)
-    firsts = [_draw_clip(style, sources, 4.0, np.random.default_rng([3, k]))[0] for k in range(8)]
+    rngs = [np.random.default_rng([3, k]) for k in range(8)]
+    firsts = [render(compose(style, sources, 4.0, rng), rng)[0] for rng in rngs]
     assert any(mostly_silent(first) for first in firsts)
 
 

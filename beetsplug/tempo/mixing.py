@@ -1,0 +1,133 @@
+"""`beet tempo-mix`: what mixes with a track, by tempo and by key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from beets.dbcore.query import OrQuery
+from beets.exceptions import UserError
+from beets.library import Item
+
+from tempo_core.keys import harmony, parse_key
+
+from .moving import RELATIONS, show, simple_ratio, tempo_of
+from .queries import PaceQuery
+from .stated import paces_of
+
+if TYPE_CHECKING:
+    from beets.library import Library
+
+# What a relation of keys is worth, in per cent of speed: a clash is as bad as six of them, and a
+# key that nobody knows lies between.
+HARMONY_COST = {"same": 0.0, "neighbour": 0.5, "relative": 0.5, "unknown": 2.0, "clash": 6.0}
+OTHER_PACE_COST = 1.0  # the same for beats that only meet at half or double time
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How one track goes with another.
+
+    `pitch` is the change of its speed in per cent that lets the beats meet, `relation` is `half
+    time`, `double time`, … where it has to be counted so, and `harmony` how the keys stand to each
+    other.
+    """
+
+    item: Item
+    pitch: float
+    relation: str
+    harmony: str
+
+    @property
+    def cost(self) -> float:
+        """The lower the better, in per cent of speed."""
+        other = OTHER_PACE_COST if self.relation else 0.0
+        return abs(self.pitch) + HARMONY_COST[self.harmony] + other
+
+
+def list_mix(
+    lib: Library, args: list[str], *, pitch: float, most: int, format_: str | None
+) -> None:
+    """Print what mixes with the track that matches, the best first; the library is only read.
+
+    Raises
+    ------
+    UserError
+        If not exactly one track matches, if it has no tempo, or if nothing mixes with it.
+    """
+    if not 0 <= pitch < 100:
+        raise UserError("--pitch must be a percentage from 0 to 99")
+    if most < 1:
+        raise UserError("--max must be a whole number from 1")
+    track = the_one(list(lib.items(args)))
+    if not tempo_of(track):
+        raise UserError(f"{track} has no tempo; `beet tempo` finds it")
+    # The database narrows it down: own/its - 1 is within the limit, `bpm` is rounded.
+    share = pitch / 100
+    near = [
+        PaceQuery("pace", f"{pace / (1 + share) - 1:.2f}..{pace / (1 - share) + 1:.2f}")
+        for pace, _ in paces_of(track)
+    ]
+    found = [mix for item in lib.items(OrQuery(near)) if (mix := mix_of(track, item, pitch))]
+    if not found:
+        raise UserError(f"nothing within {pitch:g} % of the paces of {track}")
+    for mix in sorted(found, key=lambda mix: (mix.cost, mix.item.id))[:most]:
+        describe(mix, format_)
+
+
+def the_one(items: list[Item]) -> Item:
+    """The only item.
+
+    Raises
+    ------
+    UserError
+        If there is none, or more than one.
+    """
+    if not items:
+        raise UserError("no track matches; give a query that matches one")
+    if len(items) > 1:
+        names = "".join(f"\n  {item}" for item in items[:10])
+        more = "\n  …" if len(items) > 10 else ""
+        raise UserError(f"{len(items)} tracks match, give one of them:{names}{more}")
+    return items[0]
+
+
+def mix_of(track: Item, other: Item, most: float) -> Mix | None:
+    """How `other` goes with `track`; None if by more than `most` per cent, or if it is the same.
+
+    The beats meet where a pace of the one is a pace of the other, so that they may be counted alike
+    or one at half or double time of the other.
+    """
+    if other.id == track.id:
+        return None
+    tempo, its_tempo = tempo_of(track), tempo_of(other)
+    own = {pace / tempo for pace, _ in paces_of(track)}
+    its = {pace / its_tempo for pace, _ in paces_of(other)}
+    # What the other's tempo is multiplied by to be counted as the track is.
+    counted = {simple_ratio(theirs / ours) for ours in own for theirs in its}
+    near = [(ratio, 100 * (tempo / (ratio * its_tempo) - 1)) for ratio in counted if ratio]
+    near = [(ratio, speed) for ratio, speed in near if abs(speed) <= most]
+    if not near:
+        return None
+    keys = keys_of(track, other)
+    mixes = [Mix(other, speed, RELATIONS[ratio], keys) for ratio, speed in near]
+    return min(mixes, key=lambda mix: mix.cost)
+
+
+def keys_of(track: Item, other: Item) -> str:
+    """How the keys of two tracks stand to each other, a word of `HARMONY_COST`."""
+    key, its = parse_key(track.initial_key or ""), parse_key(other.initial_key or "")
+    return "unknown" if key is None or its is None else harmony(key, its) or "clash"
+
+
+def describe(mix: Mix, format_: str | None) -> None:
+    """Print one line: BPM, change of speed, keys, relation, and the track."""
+    key = parse_key(mix.item.initial_key or "")
+    show(
+        mix.item,
+        format_,
+        mix_bpm=f"{tempo_of(mix.item):6.2f}",
+        mix_pitch=f"{mix.pitch:+5.1f} %",
+        mix_key=f"{key.camelot if key else '-':3} {mix.harmony}",
+        mix_relation=mix.relation,
+    )

@@ -1,0 +1,84 @@
+"""`beet tempo --cadence 170..180`: what one can run to, and at which of a track's paces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beets import ui
+from beets.dbcore.query import AndQuery, InvalidQueryArgumentValueError
+from beets.exceptions import UserError
+from beets.library import Item, parse_query_parts
+
+from tempo_core.paces import SAME
+
+from .queries import PaceQuery
+from .stated import paces_of
+
+if TYPE_CHECKING:
+    from beets.library import Library
+
+# Of a pace to the tempo people count.
+RELATIONS = {1.0: "", 0.5: "half time", 2.0: "double time", 1 / 3: "third time", 3.0: "triple time"}
+
+
+def simple_ratio(ratio: float) -> float | None:
+    """The one of `RELATIONS` that a ratio of two tempi is, None if it is none."""
+    return next((known for known in RELATIONS if abs(ratio / known - 1) <= SAME), None)
+
+
+def relation(pace: float, bpm: float) -> str:
+    """What a pace is to a tempo, empty where they are the same or that is none of `RELATIONS`."""
+    ratio = simple_ratio(pace / bpm) if bpm else None
+    return RELATIONS[ratio] if ratio else ""
+
+
+def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | None) -> None:
+    """Print the tracks that one can move to at a cadence, the slowest pace first.
+
+    The library is only read. In `format_`, `$pace` and `$relation` are the pace to use and what it
+    is to the tempo.
+
+    Raises
+    ------
+    UserError
+        If the cadence is no range, or nothing fits.
+    """
+    try:
+        wanted = PaceQuery("pace", cadence)
+    except InvalidQueryArgumentValueError as error:
+        raise UserError(f"--cadence {error}; give steps a minute, such as 170..180") from None
+    if not wanted.limits:
+        raise UserError("--cadence needs steps a minute, such as 170..180")
+    query, _ = parse_query_parts(args, Item)
+    found = []
+    for item in lib.items(AndQuery([query, wanted])):
+        fitting = [known for known in paces_of(item) if wanted.contains(known[0])]
+        found.append((precisely(item, max(fitting, key=lambda known: known[1])[0]), item))
+    if not found:
+        raise UserError(f"nothing to move to at {cadence}; `beet tempo` analyses what is missing")
+    for pace, item in sorted(found, key=lambda known: (round(known[0], 1), known[1].id)):
+        show(item, format_, pace=f"{pace:.1f}", relation=relation(pace, tempo_of(item)))
+
+
+def tempo_of(item: Item) -> float:
+    """The tempo people count [BPM], as precisely as it is known; 0 if it is not."""
+    return float(item.get("tempo_bpm", with_album=False) or item.bpm or 0)
+
+
+def precisely(item: Item, pace: float) -> float:
+    """A pace with the precision of `tempo_bpm`, where it is that or a simple multiple of it."""
+    exact = [ratio * tempo_of(item) for ratio in RELATIONS]
+    return min(
+        (e for e in exact if abs(e - pace) <= 0.51), key=lambda e: abs(e - pace), default=pace
+    )
+
+
+def show(item: Item, format_: str | None, **columns: str) -> None:
+    """Print a track as beets does, behind columns that are fields of their own in `format_`."""
+    if format_ is None:
+        cells = "  ".join(column for column in columns.values() if column)
+        ui.print_(f"{cells}  {format(item)}")
+        return
+    for name, column in columns.items():
+        item[name] = column
+    ui.print_(format(item, format_))

@@ -1,0 +1,99 @@
+"""Paces that a person states: `beet modify tempo_paces_manual="87 174"`.
+
+They say at which tempi one can move to a track, and at no others, and win over what was estimated.
+Tempi without probabilities in `tempo_paces`, where the plugin itself always writes probabilities,
+are understood the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from beets.dbcore import types
+from beets.exceptions import UserError
+
+from tempo_core.paces import COMPATIBLE, FASTEST, SLOWEST, parse_paces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from beets.library import Item
+
+FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first that states something counts
+_NUMBER = r"[1-9]\d{1,2}(\.\d+)?"  # also as JSON has them, see `queries.py`
+_FORM = re.compile(f"{_NUMBER}( {_NUMBER})*", re.ASCII)
+EXPECTED = "give tempi from 40 to 320 BPM with spaces between, such as '87 174'"
+
+
+def read(text: object) -> tuple[float, ...] | None:
+    """The tempi [BPM] that a text states, in its order; None if it is of another form."""
+    if _FORM.fullmatch(str(text)) is None:
+        return None
+    tempi = tuple(float(word) for word in str(text).split(" "))
+    return tempi if all(SLOWEST <= tempo <= FASTEST for tempo in tempi) else None
+
+
+class StatedPaces(types.String):
+    """Tempi with spaces between; what a user types is checked, commas are forgiven."""
+
+    def parse(self, string: str) -> str:
+        text = " ".join(string.replace(",", " ").split())
+        tempi = read(text)
+        if tempi is None and text:
+            raise UserError(f"'{string}' are no paces: {EXPECTED}")
+        return " ".join(f"{tempo:g}" for tempo in tempi or ())
+
+    def from_sql(self, sql_value: Any) -> str:
+        # What another program put there is no reason not to load a track.
+        return "" if sql_value is None else str(sql_value)
+
+
+class EstimatedPaces(StatedPaces):
+    """The same, or tempi with their probabilities as the plugin writes them."""
+
+    def parse(self, string: str) -> str:
+        try:
+            parse_paces(string)
+        except ValueError:
+            return super().parse(string)
+        return " ".join(string.split())
+
+
+def stated_paces(item: Item) -> tuple[float, ...] | None:
+    """The paces [BPM] that a person stated for a track; None if nobody did."""
+    for field in FIELDS:
+        text = item.get(field, with_album=False)
+        tempi = None if text is None else read(text)
+        if tempi is not None:
+            return tempi
+    return None
+
+
+def paces_of(item: Item) -> list[tuple[float, float]]:
+    """(tempo [BPM], probability) at which one can move to a track, the most probable first.
+
+    Those that a person stated; else its `bpm` and the candidates that are at least as likely
+    compatible as not; else, of a track that was never analysed, `bpm`, half and double of it.
+    """
+    stated = stated_paces(item)
+    if stated is not None:
+        return [(tempo, 1.0) for tempo in stated]
+    bpm = float(item.get("bpm") or 0)
+    text = item.get("tempo_paces", with_album=False)
+    found = [(bpm, 1.0)]
+    if text is None:
+        found += [(bpm / 2, COMPATIBLE), (bpm * 2, COMPATIBLE)]
+    else:
+        try:
+            estimated = parse_paces(text)
+        except ValueError:
+            estimated = ()
+        found += [(p.bpm, p.probability) for p in estimated if p.probability >= COMPATIBLE]
+    return [(tempo, probability) for tempo, probability in found if tempo > 0]
+
+
+def labelled(items: Iterable[Item]) -> list[tuple[bytes, tuple[float, ...]]]:
+    """(path, paces [BPM]) of the items with stated paces: what `trainer.fit_paces.adapt` takes."""
+    found = ((item.path, stated_paces(item)) for item in items)
+    return [(path, paces) for path, paces in found if paces is not None]

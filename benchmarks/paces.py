@@ -1,0 +1,44 @@
+"""What judging the paces costs: `python benchmarks/paces.py FILE…`.
+
+The same files with and without, by turns in one process and one thread; processor time, median of
+the ratios.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+
+import torch
+
+from tempo_core import Estimator
+
+ROUNDS = 5
+
+
+def main(paths: list[str]) -> None:
+    """Print the ratio of the two times."""
+    full, plain = Estimator(), Estimator()
+    plain._pace_model = None  # type: ignore[assignment]
+    torch.set_num_threads(1)
+    for path in paths[:2]:
+        full.estimate(path)
+    ratios = []
+    for path in paths:
+        seconds = {id(full): 0.0, id(plain): 0.0}
+        for _ in range(ROUNDS):
+            for estimator in (full, plain):
+                start = time.process_time()
+                estimator.estimate(path)
+                seconds[id(estimator)] += time.process_time() - start
+        ratios.append(seconds[id(full)] / seconds[id(plain)])
+    each = sum(seconds.values()) / 2 / ROUNDS
+    print(
+        f"{len(paths)} files: with paces {statistics.median(ratios):.3f} times the processor time "
+        f"of without ({min(ratios):.3f} to {max(ratios):.3f}); {1000 * each:.0f} ms the last file"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
