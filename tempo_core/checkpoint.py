@@ -21,12 +21,13 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from . import installed, pace_model
 from . import model as tempo_model
-from . import pace_model
 from .config import FrontEnd, Model, PaceModel, TempoGrid, Windows
 from .errors import CheckpointError, ConfigError
 
-LAYOUT = 2  # raised whenever a reader of the previous layout would misread the file
+LAYOUT = 3  # raised whenever a reader of the previous layout would misread the file
+SEPARATE_OCTAVE = 3  # the layout that has this setting; before, it was off
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).parent / "models"
 _NAME = re.compile(r"^(?P<name>[a-z]+-\d{8})-(?P<hash>[0-9a-f]{8})\.safetensors$")
@@ -60,7 +61,7 @@ class Checkpoint:
     grid: TempoGrid
     model: Any  # the configuration of the task's network
     filterbank: Tensor  # (n_mels, n_fft // 2 + 1)
-    network: nn.Module
+    network: Any  # the network of the task
     temperature: float  # the logits are divided by it
     card: Mapping[str, Any]  # data, recipe, seed, figures
     task: str = "tempo"  # what it answers, a name in `tasks.TASKS`
@@ -147,7 +148,10 @@ def read(path: Path) -> Contents:
         )
     try:
         header = json.loads(metadata(data)["header"])
-        if header["layout"] != LAYOUT:
+        if header["layout"] == SEPARATE_OCTAVE - 1:
+            if header["task"] == "tempo":
+                header["model"]["separate_octave"] = False
+        elif header["layout"] != LAYOUT:
             raise CheckpointError(
                 f"{path}: layout {header['layout']}, this version reads {LAYOUT}; "
                 "install a matching version of beets-tempo"
@@ -214,7 +218,9 @@ def available(folder: Path = SHIPPED, task: str | None = None) -> list[Path]:
 
 
 def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
-    """The file of a model given as `default`, as a shipped model's name, or as a path.
+    """The file of a model: `default`, `shipped`, the name of a shipped or learned one, or a path.
+
+    `default` is the learned model of the task that is in use, the shipped one where there is none.
 
     Raises
     ------
@@ -223,18 +229,25 @@ def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
     """
     shipped = available(task=task)
     text = os.fspath(model)
-    if text == "default":
+    if text == "default" and (learned := installed.active(task)):
+        return learned
+    if text in ("default", installed.SHIPPED):
         if not shipped:
             raise CheckpointError(f"no {task} model in {SHIPPED}; install beets-tempo again")
         return shipped[-1]
-    for path in shipped:
-        if text in (path.stem, path.name, path.stem.rpartition("-")[0]):
+    known = [*shipped, *available(installed.folder(), task)]
+    # The whole name first: models that were learned on one day differ in the hash only.
+    for path in known:
+        if text in (path.stem, path.name):
+            return path
+    for path in known:
+        if text == path.stem.rpartition("-")[0]:
             return path
     path = Path(text).expanduser()
     if path.is_file():
         return path
-    names = ", ".join(p.stem for p in shipped) or "none"
-    raise CheckpointError(f"no model {text!r}: not a file, and not one of the shipped: {names}")
+    names = ", ".join(p.stem for p in known) or "none"
+    raise CheckpointError(f"no model {text!r}: not a file, and not one of those here: {names}")
 
 
 def metadata(data: bytes) -> dict[str, str]:

@@ -8,12 +8,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from .errors import AudioError, TempoError
+from .errors import AudioError, CheckpointError, TempoError
 from .labels import commands as label_commands
 
 if TYPE_CHECKING:
@@ -217,17 +219,25 @@ def estimate(form: str, jobs: int, windows: int | str, model: str, files: tuple[
         sys.exit(1)
 
 
-@main.command()
-def models() -> None:
-    """List the installed models; the one in use is marked."""
-    from . import checkpoint
+@main.group(invoke_without_command=True)
+@click.pass_context
+def models(ctx: click.Context) -> None:
+    """List the models, shipped and learned; the one in use is marked."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from . import checkpoint, installed
 
-    used = [
-        checkpoint.resolve("default", task) if checkpoint.available(task=task) else None
-        for task in checkpoint.NETWORKS
-    ]
     failed = False
-    for path in checkpoint.available():
+    used = []
+    for task in checkpoint.NETWORKS:
+        try:
+            used.append(checkpoint.resolve("default", task))
+        except TempoError as error:
+            click.echo(f"  {error}", err=True)
+            failed = True
+    folders = (checkpoint.SHIPPED, installed.folder())
+    found = [checkpoint.available(place, task) for task in checkpoint.NETWORKS for place in folders]
+    for path in (path for paths in found for path in paths):
         try:
             model = checkpoint.load(path)
         except TempoError as error:
@@ -237,8 +247,74 @@ def models() -> None:
         size = path.stat().st_size / 1e3
         mark = "*" if path in used else " "
         click.echo(f"{mark} {path.stem}  {size:.0f} kB  {model.card.get('summary', '')}")
-    if None in used or failed:
+    if any(not checkpoint.available(task=task) for task in checkpoint.NETWORKS):
         raise click.ClickException("no usable model is installed; install beets-tempo again")
+    if failed:
+        raise click.ClickException(
+            "`tempo-core models use shipped` uses the model in the package, "
+            "`tempo-core models remove NAME` deletes a learned one"
+        )
+
+
+@models.command("use")
+@click.argument("name")
+def use_model(name: str) -> None:
+    """Use a model from now on: NAME as it is listed, a model file, or `shipped`."""
+    from . import checkpoint, installed
+
+    try:
+        if name == installed.SHIPPED:
+            for task in checkpoint.NETWORKS:
+                installed.activate(installed.SHIPPED, task)
+                click.echo(f"{checkpoint.resolve(installed.SHIPPED, task).stem} is in use")
+            return
+        path = _find_model(name)
+        task = checkpoint.load(path).task
+        if path in checkpoint.available():
+            installed.activate(installed.SHIPPED, task)
+        else:
+            installed.activate(installed.add(path).name, task)
+    except (TempoError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{path.stem} is in use")
+
+
+@models.command()
+@click.option("--task", type=click.Choice(["tempo", "pace"]), default="tempo", show_default=True)
+def rollback(task: str) -> None:
+    """Use the model again that was in use before this one."""
+    from . import installed
+
+    try:
+        name = installed.rollback(task)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{name.removesuffix('.safetensors')} is in use")
+
+
+@models.command("remove")
+@click.argument("name")
+def remove_model(name: str) -> None:
+    """Delete a learned model that is not in use."""
+    from . import installed
+
+    try:
+        path = _find_model(name)
+        installed.remove(path)
+    except (TempoError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{path.stem} is deleted")
+
+
+def _find_model(name: str) -> Path:
+    """The file of a model of any task."""
+    from . import checkpoint
+
+    *others, last = checkpoint.NETWORKS
+    for task in others:
+        with suppress(CheckpointError):
+            return checkpoint.resolve(name, task)
+    return checkpoint.resolve(name, last)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,9 @@ class Model(_Config):
     n_prior: int = 16
     dropout: float = 0.1
     n_members: int = 2
+    # Whether the prior decides among the octaves of a tempo only, so that learning another prior
+    # cannot cost the rate.
+    separate_octave: bool = False
 
 
 @dataclass(frozen=True)

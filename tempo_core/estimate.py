@@ -47,13 +47,30 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """The windows of one track before the network, and everything else that decoding needs.
+
+    `periodicity` (n_windows, N_MAPS, n_mels, n_bins) and `statistics` (n_windows, 4 * n_mels) are
+    the network's inputs, see `tempo.view`. `weights` (n_windows,) in 0..1 say how clear a pulse
+    each window has, `pulse` (N_MAPS, n_bins) is the map averaged over bands and windows.
+    `envelopes` are the onset envelopes with their start times, `lines` their spectra, `features`
+    (n_mels, n_frames) those of each window.
+    """
+
+    periodicity: Tensor
+    statistics: Tensor
+    weights: Tensor
+    pulse: Tensor
+    envelopes: tuple[refine.Envelope, ...]
+    lines: tuple[refine.Lines, ...]
+    features: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True)
 class Analysis:
     """The windows of one track after the network: everything decoding needs.
 
-    `scores` are (n_windows, n_bins) tempo posteriors, `weights` (n_windows,) in 0..1 say how clear
-    a pulse each window has, `pulse` (N_MAPS, n_bins) is the periodicity map averaged over bands and
-    windows. `envelopes` are the onset envelopes with their start times, `lines` their spectra.
-    `heard` are the features (n_mels, n_frames) of the windows.
+    `scores` are (n_windows, n_bins) tempo posteriors, the rest is as in `Heard`.
     """
 
     scores: Tensor
@@ -61,37 +78,52 @@ class Analysis:
     pulse: Tensor
     envelopes: tuple[refine.Envelope, ...]
     lines: tuple[refine.Lines, ...]
-    heard: tuple[Tensor, ...] = ()
+    features: tuple[Tensor, ...] = ()
 
 
-def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Analysis:
-    """Run the network over all windows of (features (n_mels, n_frames), start [s]) pieces."""
+def hear(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Heard:
+    """All windows of (features (n_mels, n_frames), start [s]) pieces, as the network takes them."""
     task = TASKS["tempo"]
     fps, grid = model.front_end.fps, model.grid
     pieces = [windows.sliding_windows(f, fps, model.windows) for f, _ in features]
     numbers: list[int] = []
-    scores, pulses = [], []
+    maps: list[Tensor] = []
+    statistics: list[Tensor] = []
     for which, batch in windows.group_by_length(pieces):
-        periodicity, statistics = task.view(batch, fps, grid)
-        logits = model.network(periodicity, statistics)
         numbers += which
-        scores.append(task.activate(logits, grid, model.temperature))
-        pulses.append(periodicity.mean(dim=2))
+        for found, part in zip((maps, statistics), task.view(batch, fps, grid), strict=True):
+            found.append(part)
     order = torch.tensor(numbers).argsort()
+    periodicity = torch.cat(maps)[order]
     envelopes = tuple(refine.envelope(f, start) for f, start in features)
     lines = [refine.spectra([e], fps) for e in envelopes]
     weights = torch.cat([
         _window_weights(f.shape[-1], parts, model, start)
         for (f, start), parts in zip(features, lines, strict=True)
     ])  # fmt: skip
-    return Analysis(
-        torch.cat(scores)[order],
+    return Heard(
+        periodicity,
+        torch.cat(statistics)[order],
         weights,
-        (torch.cat(pulses)[order] * _share(weights)[:, None, None]).sum(dim=0),
+        (periodicity.mean(dim=2) * _share(weights)[:, None, None]).sum(dim=0),
         envelopes,
         tuple(piece for parts in lines for piece in parts),
         tuple(window for batch in pieces for window in batch),
     )
+
+
+def score(heard: Heard, model: Checkpoint) -> Analysis:
+    """Run the network over what was heard."""
+    logits = model.network(heard.periodicity, heard.statistics)
+    scores = TASKS["tempo"].activate(logits, model.grid, model.temperature)
+    return Analysis(
+        scores, heard.weights, heard.pulse, heard.envelopes, heard.lines, heard.features
+    )
+
+
+def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Analysis:
+    """Run the network over all windows of (features (n_mels, n_frames), start [s]) pieces."""
+    return score(hear(features, model), model)
 
 
 def _window_weights(
@@ -125,7 +157,7 @@ def merge(parts: Sequence[Analysis]) -> Analysis:
         (pulse * _share(weights)[:, None, None]).sum(dim=0),
         tuple(e for part in parts for e in part.envelopes),
         tuple(sorted((p for part in parts for p in part.lines), key=lambda p: p.centre)),
-        tuple(window for part in parts for window in part.heard),
+        tuple(window for part in parts for window in part.features),
     )
 
 
@@ -193,7 +225,8 @@ def judge(analysis: Analysis, bpm: float, grid: TempoGrid, model: Checkpoint) ->
 def _spread(analysis: Analysis) -> list[Tensor]:
     """At most `PACE_WINDOWS` windows, spread over the track; those with a clear pulse first."""
     clear = analysis.weights >= 0.5 * analysis.weights.max()
-    chosen = [w for w, is_clear in zip(analysis.heard, clear.tolist(), strict=True) if is_clear]
+    windows = zip(analysis.features, clear.tolist(), strict=True)
+    chosen = [window for window, is_clear in windows if is_clear]
     step = max(1.0, len(chosen) / PACE_WINDOWS)
     return [chosen[int(k * step)] for k in range(min(PACE_WINDOWS, len(chosen)))]
 

@@ -19,10 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from .config import FrontEnd, Model, TempoGrid
-from .features import N_MAPS
+from .errors import ConfigError
+from .features import N_MAPS, tempo_axis
 
 # Tempo relations that are stacked: metrical levels in duple and triple metre.
 RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
+NEVER = -1e4  # logit of a tempo that is not answered
 N_STATISTICS = 4  # per band: mean and deviation of level and of onset strength
 
 
@@ -76,19 +78,27 @@ class TempoNet(nn.Module):
 
     def forward(self, periodicity: Tensor, statistics: Tensor) -> Tensor:
         """(batch, N_MAPS, n_mels, n_bins), (batch, 4 * n_mels) → logits (batch, n_bins)."""
+        logits, pooled = self.find_rate(periodicity)
+        return logits + self.log_prior(pooled, statistics)
+
+    def find_rate(self, periodicity: Tensor) -> tuple[Tensor, Tensor]:
+        """Map → logits without the prior (batch, n_bins), summary of the rhythm for it."""
         x = self.blocks(periodicity)  # (batch, channels, n_bands, n_bins)
         x = self.bands(x).squeeze(2)  # (batch, channels, n_bins)
         x = torch.cat([_shifted(x, s) for s in self.shifts], dim=1)  # (batch, 9 * channels, n_bins)
         x = self.rate(x)  # (batch, n_rate, n_bins)
         logits = self.peak(x).squeeze(1)  # (batch, n_bins)
-        pooled = torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)  # (batch, 2 * n_rate)
-        prior = self.prior(torch.cat([self.timbre(statistics), pooled], dim=1))  # (batch, n_prior)
+        return logits, torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)  # (batch, 2 * n_rate)
+
+    def log_prior(self, pooled: Tensor, statistics: Tensor) -> Tensor:
+        """Summary of the rhythm and the sound → log-prior over the axis (batch, n_bins)."""
+        knots = self.prior(torch.cat([self.timbre(statistics), pooled], dim=1))  # (batch, n_prior)
         # Few knots, linearly interpolated: the prior can lean towards a region of the axis but
         # cannot draw a peak of its own.
         prior = nn.functional.interpolate(
-            prior[:, None], self.n_bins, mode="linear", align_corners=True
+            knots[:, None], self.n_bins, mode="linear", align_corners=True
         )
-        return logits + prior.squeeze(1)
+        return prior.squeeze(1)
 
 
 class Ensemble(nn.Module):
@@ -97,18 +107,57 @@ class Ensemble(nn.Module):
     What one of them happens to get wrong about an octave, the others seldom do.
     """
 
-    def __init__(self, members: Sequence[TempoNet]):
+    def __init__(self, members: Sequence[TempoNet], grid: TempoGrid, separate: bool = False):
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.octave = grid.bins_per_octave  # [bins]
+        self.separate = separate
+        tempi = tempo_axis(grid)
+        low, high = grid.answer_min, grid.answer_max
+        self.register_buffer("unanswerable", (tempi < low) | (tempi > high), persistent=False)
 
     def forward(self, periodicity: Tensor, statistics: Tensor) -> Tensor:
         """As `TempoNet.forward`."""
-        return torch.stack([member(periodicity, statistics) for member in self.members]).mean(dim=0)
+        rates, priors = [], []
+        for member in self.members:
+            assert isinstance(member, TempoNet)
+            rate, pooled = member.find_rate(periodicity)
+            rates.append(rate)
+            priors.append(member.log_prior(pooled, statistics))
+        return self.combine(torch.stack(rates).mean(dim=0), torch.stack(priors).mean(dim=0))
+
+    def combine(self, rate: Tensor, prior: Tensor) -> Tensor:
+        """Logits without the prior and the log-prior, (batch, n_bins) both → logits.
+
+        Kept separate, all octaves of a tempo together are as probable as the rate makes them, and
+        the prior only shares that out among them.
+        """
+        if not self.separate:
+            return rate + prior
+        unanswerable = self.unanswerable
+        assert isinstance(unanswerable, Tensor)
+
+        def by_octave(x: Tensor) -> Tensor:  # → (batch, n_octaves, octave)
+            return x.masked_fill(unanswerable, NEVER).unflatten(-1, (-1, self.octave))
+
+        together = by_octave(rate).logsumexp(dim=-2, keepdim=True)
+        return (together + by_octave(rate + prior).log_softmax(dim=-2)).flatten(-2)
 
 
 def build(front_end: FrontEnd, grid: TempoGrid, model: Model) -> Ensemble:
-    """The untrained network of a configuration."""
-    return Ensemble([TempoNet(front_end, grid, model) for _ in range(model.n_members)])
+    """The untrained network of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If octaves are to be kept separate on an axis that is not a whole number of them.
+    """
+    if model.separate_octave and grid.n_bins % grid.bins_per_octave:
+        raise ConfigError(
+            f"{grid.n_bins} bins are not a whole number of octaves of {grid.bins_per_octave}"
+        )
+    members = [TempoNet(front_end, grid, model) for _ in range(model.n_members)]
+    return Ensemble(members, grid, model.separate_octave)
 
 
 def band_statistics(compressed: Tensor, onsets: Tensor) -> Tensor:

@@ -88,6 +88,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("USERPROFILE", str(folder))
     monkeypatch.setenv("APPDATA", str(folder / "AppData"))
     monkeypatch.setenv("BEETSDIR", str(folder / "beets"))
+    monkeypatch.setenv("TEMPO_CORE_MODELS", str(folder / "models"))
     for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
     return folder

@@ -33,9 +33,9 @@ class Change:
 NOTHING = Change(0, np.zeros(1, np.float32), slice(0, 0))
 
 
-def draw(rng: np.random.Generator, n_mels: int) -> Change:
-    """Parameters of one augmentation."""
-    shift = int(rng.integers(-MARGIN, MARGIN + 1)) if rng.random() < 0.8 else 0
+def draw(rng: np.random.Generator, n_mels: int, stretched: int = MARGIN) -> Change:
+    """Parameters of one augmentation; `stretched` is the largest shift of the axis [bins]."""
+    shift = int(rng.integers(-stretched, stretched + 1)) if rng.random() < 0.8 else 0
     knots = rng.normal(0.0, 0.3, 5)  # a smooth random equaliser
     tone = np.interp(np.linspace(0, 4, n_mels), np.arange(5), knots).astype(np.float32)
     n_masked = int(rng.integers(1, n_mels // 4)) if rng.random() < 0.3 else 0

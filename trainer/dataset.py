@@ -199,17 +199,24 @@ def load_views(
     interrupted run goes on where it stopped. Where `build` made the cache smaller than the set, a
     recording has only some of its windows.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(front_end, windows, grid)
+    return [read_views(path) for path in cache_views(recordings, recipe, cache, jobs)]
+
+
+def cache_views(
+    recordings: Sequence[Recording], recipe: Recipe, cache: Path, jobs: int = 2, quiet: bool = False
+) -> list[Path]:
+    """The cache file of every recording, in order, see `load_views`."""
+    cache.mkdir(parents=True, exist_ok=True)
     known = read_keys(cache, recipe)
     tasks = (
         joblib.delayed(_cached)(r.path, recipe, cache, known.get(stamp(r.path))) for r in recordings
     )
     results = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    views = []
-    for path in tqdm(results, total=len(recordings), unit="file", desc="reading audio"):
-        views.append(read_views(path))
-    return views
+    hidden = True if quiet else None
+    return list(
+        tqdm(results, total=len(recordings), unit="file", desc="reading audio", disable=hidden)
+    )
 
 
 def _cached(path: Path, recipe: Recipe, cache: Path, key: str | None) -> Path:

@@ -86,24 +86,49 @@ class Sampler:
         """A batch of the network's two inputs, see `tempo.view`, and its targets."""
         maps, statistics, targets = [], [], []
         for i in rng.choice(len(self.weights), size=self.recipe.batch, p=self.weights):
-            views = self.views[i]
-            k = rng.integers(len(views.maps))
-            change = (
-                augment.draw(rng, views.maps.shape[2]) if self.recipe.augment else augment.NOTHING
+            stretched = MARGIN if self.recipe.augment else None
+            periodicity, sound, target = example(
+                self.recordings[i], self.views[i], self.grid, rng, stretched, open_labels
             )
-            maps.append(augment.apply_to_map(views.maps[k], change))
-            statistics.append(augment.apply_to_statistics(views.statistics[k], change))
-            stretch = change.stretch(self.grid.bins_per_octave)
-            readings = self.recordings[i].tempi
-            if not open_labels and readings[0][1] > 0.5:
-                readings = readings[:1]
-            tempi = [(bpm * stretch, weight) for bpm, weight in readings]
-            targets.append(self.task.encode(tempi, self.grid))
+            maps.append(periodicity)
+            statistics.append(sound)
+            targets.append(target)
         return (
             torch.from_numpy(np.stack(maps)),
             torch.from_numpy(np.stack(statistics)),
             torch.stack(targets),
         )
+
+
+def example(
+    recording: Recording,
+    views: Views,
+    grid: TempoGrid,
+    rng: np.random.Generator,
+    stretched: int | None,
+    open_labels: bool = True,
+) -> tuple[np.ndarray, np.ndarray, Tensor]:
+    """One window at random as the network's two inputs, and its target.
+
+    Parameters
+    ----------
+    stretched
+        By how much at most [bins], None for no augmentation at all.
+    """
+    k = rng.integers(len(views.maps))
+    change = augment.NOTHING
+    if stretched is not None:
+        change = augment.draw(rng, views.maps.shape[2], stretched)
+    factor = change.stretch(grid.bins_per_octave)
+    readings = recording.tempi
+    if not open_labels and readings[0][1] > 0.5:
+        readings = readings[:1]
+    tempi = [(bpm * factor, weight) for bpm, weight in readings]
+    return (
+        augment.apply_to_map(views.maps[k], change),
+        augment.apply_to_statistics(views.statistics[k], change),
+        TASKS["tempo"].encode(tempi, grid),
+    )
 
 
 N = TypeVar("N", bound=nn.Module)
@@ -299,7 +324,7 @@ def main(
     sampler = Sampler(trained_on, [views[i] for i in train], grid, recipe)
     seeds = range(seed, seed + model.n_members)
     network = Ensemble(
-        [fit_member(sampler, front_end, model, replace(recipe, seed=s), out) for s in seeds]
+        [fit_member(sampler, front_end, model, replace(recipe, seed=s), out) for s in seeds], grid
     ).eval()
     filterbank = dataset.filterbank(front_end)
     uncalibrated = Checkpoint(

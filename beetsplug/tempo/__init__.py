@@ -15,7 +15,7 @@ from beets.exceptions import UserError
 from beets.plugins import BeetsPlugin
 
 from .queries import AlbumPaceQuery, PaceQuery
-from .settings import DEFAULTS, TEMPLATE
+from .settings import DEFAULTS, METHODS, TEMPLATE
 from .stated import EstimatedPaces, StatedPaces
 
 if TYPE_CHECKING:
@@ -125,6 +125,35 @@ class TempoPlugin(BeetsPlugin):
         )
         labels.func = self.labels_command
 
+        train = ui.Subcommand("tempo-train", help="fit the model to how you count")
+        option = train.parser.add_option
+        option(
+            "-p", "--pretend", action="store_true", default=False,
+            help="show what would be trained on, do nothing",
+        )  # fmt: skip
+        option("-q", "--quiet", action="store_true", default=None, help="show only failures")
+        option("-t", "--threads", type="int", default=None, help="tracks to listen to at a time")
+        option(
+            "--method", choices=list(METHODS), default=None,
+            help="shift and adapt learn how you count, fit the whole network",
+        )  # fmt: skip
+        option(
+            "--from-scratch", action="store_true", default=False,
+            help="fit, but not from the shipped weights",
+        )  # fmt: skip
+        option("--epochs", type="int", metavar="N", help="of fit; of adapt, its steps")
+        option("--seed", type="int", default=0, help="of the split and of learning")
+        option("--devices", type="int", default=1, metavar="N", help="processes or GPUs for fit")
+        option("--accelerator", default="cpu", metavar="cpu|gpu|auto", help="for fit")
+        option("--out", metavar="FOLDER", help="where to put the model")
+        option("--no-install", action="store_true", default=False, help="do not use the model")
+        option(
+            "--install-anyway", action="store_true", default=False,
+            help="use the model, whatever comes out",
+        )  # fmt: skip
+        option("--guard", metavar="FOLDER", help="training set beside which nothing may get worse")
+        train.func = self.train_command
+
         evaluation = ui.Subcommand("tempo-eval", help="how good the analysis is on labelled tracks")
         option = evaluation.parser.add_option
         option("--report", metavar="FILE", help="write a report as HTML")
@@ -140,7 +169,7 @@ class TempoPlugin(BeetsPlugin):
         option("-q", "--quiet", action="store_true", default=None, help="show only failures")
         option("-t", "--threads", type="int", default=None, help="tracks to analyse at a time")
         evaluation.func = self.evaluation_command
-        return [tempo, labels, mix, evaluation]
+        return [tempo, labels, mix, train, evaluation]
 
     def command(self, lib: Library, opts: Values, args: list[str]) -> None:
         """`beet tempo [query]`."""
@@ -178,6 +207,24 @@ class TempoPlugin(BeetsPlugin):
 
         try:
             label_library(lib, args, settings, self._log)
+        except KeyboardInterrupt:
+            raise UserError("interrupted") from None
+
+    def train_command(self, lib: Library, opts: Values, args: list[str]) -> None:
+        """`beet tempo-train [query]`."""
+        settings = self.config.get(TEMPLATE)
+        for name, value in vars(opts).items():
+            if name in ("method", "guard") and value is not None:
+                settings.train[name] = value
+            elif value is not None:
+                settings[name] = value
+        for name in ("threads", "epochs", "devices"):
+            if getattr(opts, name) is not None and getattr(opts, name) < 1:
+                raise UserError(f"--{name} must be a whole number from 1")
+        from .training import train_library
+
+        try:
+            train_library(lib, args, settings, self._log)
         except KeyboardInterrupt:
             raise UserError("interrupted") from None
 

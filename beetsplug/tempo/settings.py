@@ -63,6 +63,17 @@ class Seconds(confuse.Number):
         return float(value)
 
 
+class Gigabytes(confuse.Number):
+    """A number above 0."""
+
+    def convert(self, value: Any, view: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+            self.fail("must be a number of gigabytes above 0", view)
+        return float(value)
+
+
+METHODS = ("auto", "shift", "adapt", "fit")  # as in trainer.learn, which loads too much
+
 DEFAULTS: dict[str, Any] = {
     "auto": True,
     "force": False,
@@ -83,6 +94,12 @@ DEFAULTS: dict[str, Any] = {
         "acousticbrainz": None,
         "getsongbpm_key": None,
         "urls": {},
+    },
+    "train": {
+        "folder": None,
+        "cache_size": None,
+        "method": "auto",
+        "guard": None,
     },
 }
 
@@ -106,5 +123,11 @@ TEMPLATE = {
         "acousticbrainz": confuse.Optional(confuse.Filename()),
         "getsongbpm_key": confuse.Optional(str),
         "urls": confuse.MappingValues(str),
+    },
+    "train": {
+        "folder": confuse.Optional(confuse.Filename()),
+        "cache_size": confuse.Optional(Gigabytes()),
+        "method": confuse.Choice(METHODS),
+        "guard": confuse.Optional(confuse.Filename()),
     },
 }

@@ -46,7 +46,7 @@ def test_the_options_are_those_of_the_commands(beet: Beet) -> None:
     described = set(re.findall(r"`(--[\w-]+)", GUIDE.replace(BUILDING, "")))
     offered = {
         option
-        for command in ("tempo", "tempo-labels", "tempo-mix", "tempo-eval")
+        for command in ("tempo", "tempo-labels", "tempo-mix", "tempo-eval", "tempo-train")
         for option in re.findall(r"(--[a-z][\w-]+)", beet(command, "--help").out)
     }
     context = click.Context(main)

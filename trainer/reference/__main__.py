@@ -62,7 +62,7 @@ def train_default(
         "data_digest": digest_of(recordings),
     }
     return checkpoint.save(
-        out, DEFAULT, Ensemble([network]), dataset.filterbank(front_end), configs, 1.0, card
+        out, DEFAULT, Ensemble([network], grid), dataset.filterbank(front_end), configs, 1.0, card
     )
 
 

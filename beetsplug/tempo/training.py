@@ -1,0 +1,132 @@
+"""What `beet tempo-train` does with the tracks that its query matches."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beets import ui
+from beets.exceptions import UserError
+
+from tempo_core.background import interruptible
+from tempo_core.errors import TempoError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beets.library import Library
+    from beets.logging import BeetsLogger
+
+ADVICE = "pip install 'beets-tempo[train]'"
+
+
+def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
+    """Collect labels, learn, compare, install, and say what happened.
+
+    Raises
+    ------
+    UserError
+        If there is nothing to learn from, a package is missing, a file could not be used or the run
+        was interrupted.
+    """
+    try:
+        from .collecting import labelled_tracks
+
+        if settings.pretend:
+            _show(labelled_tracks(lib, args, settings))
+            return
+        import trainer.learn  # noqa: F401  before anything is done
+    except ImportError as error:
+        raise UserError(f"tempo-train needs more packages ({error}): {ADVICE}") from error
+    except TempoError as error:
+        raise UserError(str(error)) from error
+    try:
+        with interruptible() as stop:
+            failed = _train(lib, args, settings, log, stop.is_set)
+    except TempoError as error:
+        raise UserError(str(error)) from error
+    if failed:
+        raise UserError(f"{failed} tracks could not be used")
+
+
+def _show(tracks: Any) -> None:
+    counts: Counter[str] = Counter()
+    for track in tracks:
+        counts[track.label_source] += 1
+        name = f"{track.artist} - {track.title}" if track.title else track.path.name
+        ui.print_(f"{name}: {track.bpm:g} BPM ({track.label_source})")
+    told = ", ".join(f"{source} {n}" for source, n in counts.most_common())
+    ui.print_(f"tempo-train: would learn from {counts.total()} labels{told and f': {told}'}")
+
+
+def training_folder(lib: Library, settings: Any) -> Path:
+    """Where the training set of a library is."""
+    if settings.train.folder:
+        return Path(settings.train.folder).expanduser()
+    return Path(os.fsdecode(lib.path)).parent / "tempo-training"
+
+
+def _train(
+    lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
+) -> int:
+    """All steps; returns how many tracks could not be used."""
+    from trainer.build import BuildOptions, build
+    from trainer.learn import LearnOptions, choose_method, learn
+
+    from .collecting import labelled_tracks
+
+    def path(value: Any) -> Path | None:
+        return Path(value).expanduser() if value else None
+
+    folder = training_folder(lib, settings)
+    options = LearnOptions(
+        method=settings.train.method,
+        from_scratch=settings.from_scratch,
+        epochs=settings.get("epochs"),
+        seed=settings.seed,
+        devices=settings.devices,
+        accelerator=settings.accelerator,
+        out=path(settings.get("out")),
+        install=not settings.no_install,
+        install_anyway=settings.install_anyway,
+        guard=path(settings.train.guard),
+        jobs=settings.threads,
+        quiet=settings.quiet,
+    )
+    size = settings.train.cache_size
+
+    def collect(views: bool) -> Any:
+        return build(
+            labelled_tracks(lib, args, settings),
+            folder,
+            BuildOptions(
+                seed=settings.seed,
+                jobs=settings.threads,
+                model="shipped",  # whichever is in use, nothing need be heard again
+                cache_size=None if size is None else round(size * 1e9),
+                views=views,
+                quiet=settings.quiet,
+            ),
+            stop,
+        )
+
+    built = collect(views=False)
+    n_labels = sum(track.split != "test" for track in built.kept)
+    if choose_method(n_labels, options) == "fit":
+        built = collect(views=True)  # what was heard is known by now
+    for track in built.failed:
+        log.error("{}: {} {}", track.path, track.reason, track.detail)
+    learned = learn(folder, options, stop)
+    for file, error in learned.failed:
+        log.error("{}: {}", file, error)
+    if not settings.quiet:
+        for line in (*built.summary(), *learned.summary()):
+            ui.print_(f"tempo-train: {line}")
+        if learned.installed:
+            ui.print_(
+                "tempo-train: `beet tempo -f tempo_source::^model:` analyses again what had its "
+                "tempo from a model"
+            )
+    return len(built.failed) + len(learned.failed)

@@ -1,0 +1,97 @@
+"""`beet tempo-train`: from a library to a model in use."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import trainer
+from tempo_core import installed
+
+from ..conftest import MakeAudio
+from .conftest import Beet
+
+TEMPI = (84, 92, 100, 108, 116, 124, 132, 140)
+
+
+@pytest.fixture
+def counted(beet: Beet, make_audio: MakeAudio) -> Beet:
+    """A library of eight songs of four artists, which somebody counts half as fast."""
+    for k, bpm in enumerate(TEMPI):
+        path = make_audio(
+            f"{k}.wav", bpm=bpm, style="rock", duration=13, sr=22050, seed=k,
+            title=f"Song {k}", artist=f"Singer {k % 4}",
+        )  # fmt: skip
+        beet.add(path, bpm=bpm // 2)
+    return beet
+
+
+def test_it_learns_compares_and_uses(counted: Beet) -> None:
+    run = counted("tempo-train")
+    assert run.code == 0, run.err
+    assert "tempo-train: kept 8:" in run.out
+    assert "learned (shift)" in run.out
+    assert "tempo-train: installed: it is better on your own tracks" in run.out
+    assert "`beet tempo -f tempo_source::^model:`" in run.out
+    path = installed.active()
+    assert path is not None
+    before = [item.bpm for item in counted.items()]
+    assert counted("tempo", "-f", "title:Song").code == 0
+    sources = {item.tempo_source for item in counted.items()}
+    assert sources == {f"model:{path.stem.rpartition('-')[0]}@{path.stem[-8:]}"}
+    assert len(before) == len(TEMPI)
+
+
+def test_pretend_says_what_it_would_learn_from(counted: Beet, home: Path) -> None:
+    run = counted("tempo-train", "-p", "title:Song")
+    assert run.code == 0
+    assert "Singer 0 - Song 0: 42 BPM (field)" in run.out
+    assert run.out.endswith("would learn from 8 labels: field 8\n")
+    assert installed.active() is None
+    assert not (home / "tempo-training").exists()
+
+
+def test_quiet_and_without_installing(counted: Beet, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run = counted("tempo-train", "-q", "--no-install", "--out", out)
+    assert (run.code, run.out) == (0, "")
+    assert len(list(out.iterdir())) == 1
+    assert installed.active() is None
+
+
+def test_nothing_to_learn_from(beet: Beet) -> None:
+    run = beet("tempo-train")
+    assert run.code == 1
+    assert len(run.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "train",
+    [{"method": "magic"}, {"cache_size": 0}, {"cache_size": "big"}, {"folder": 3}],
+)
+def test_bad_settings(beet: Beet, train: dict[str, object]) -> None:
+    beet.configure(tempo={"train": train})
+    run = beet("tempo-train")
+    assert run.code == 1
+    assert f"tempo.train.{next(iter(train))}" in run.err
+
+
+@pytest.mark.parametrize("option", ["--threads", "--epochs", "--devices"])
+def test_bad_numbers(beet: Beet, option: str) -> None:
+    run = beet("tempo-train", option, "0")
+    assert run.code == 1
+    assert f"{option} must be a whole number from 1" in run.err
+
+
+def test_a_missing_package_says_what_to_install(
+    counted: Beet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("trainer.learn", "trainer.finetune"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        monkeypatch.delattr(trainer, name.partition(".")[2], raising=False)
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    run = counted("tempo-train")
+    assert run.code == 1
+    assert "pip install 'beets-tempo[train]'" in run.err

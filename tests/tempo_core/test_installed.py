@@ -1,0 +1,154 @@
+"""Learned models: which is in use, going back, and every way in which that can be damaged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tempo_core import Estimator, checkpoint, installed
+from tempo_core.cli import main
+from tempo_core.errors import CheckpointError
+
+
+def models(*args: str) -> Result:
+    return CliRunner().invoke(main, ["models", *args])
+
+
+def another(folder: Path, task: str) -> Path:
+    """A model that is not the shipped one."""
+    model = checkpoint.load(checkpoint.resolve("shipped", task))
+    configs = {name: getattr(model, name) for name in ("front_end", "windows", "grid", "model")}
+    return checkpoint.save(
+        folder, task, model.network, model.filterbank, configs, 1.5, {"summary": "learned"}
+    )
+
+
+@pytest.fixture
+def learned(tmp_path: Path) -> Path:
+    return another(tmp_path, "tempo")
+
+
+def test_at_first_the_shipped_one_is_in_use() -> None:
+    assert installed.active() is None
+    assert installed.history() == []
+    assert checkpoint.resolve("default") == checkpoint.resolve("shipped")
+    with pytest.raises(CheckpointError, match="nothing to go back to"):
+        installed.rollback()
+
+
+def test_use_list_rollback_remove(learned: Path) -> None:
+    run = models("use", str(learned))
+    assert (run.exit_code, run.stdout) == (0, f"{learned.stem} is in use\n")
+    assert checkpoint.resolve("default") == installed.folder() / learned.name
+    assert Estimator().source.endswith(f"@{learned.stem[-8:]}")
+    assert checkpoint.resolve("shipped") != checkpoint.resolve("default")
+    lines = models().stdout.splitlines()
+    assert [line[0] for line in lines] == [" ", "*", "*"]
+    assert [line[2:7] for line in lines] == ["tempo", "tempo", "pace-"]
+    assert learned.stem in lines[1]
+    assert "learned" in lines[1]
+
+    refused = models("remove", learned.stem)
+    assert refused.exit_code == 1
+    assert "in use" in refused.stderr
+    assert models("rollback").stdout == "shipped is in use\n"
+    assert checkpoint.resolve("default") == checkpoint.resolve("shipped")
+    assert models("use", learned.stem).exit_code == 0
+    assert models("use", "shipped").exit_code == 0
+    assert installed.history() == [learned.name, "shipped"]
+    assert models("rollback").stdout == f"{learned.stem} is in use\n"
+    assert models("use", "shipped").exit_code == 0
+    assert models("remove", learned.stem).exit_code == 0
+    assert not (installed.folder() / learned.name).exists()
+    assert installed.history() == ["shipped"]
+    assert models("remove", checkpoint.resolve("shipped").stem).exit_code == 1
+
+
+def test_a_pace_model_is_another_choice(learned: Path, tmp_path: Path) -> None:
+    path = another(tmp_path, "pace")
+    assert models("use", str(learned)).exit_code == 0
+    assert models("use", str(path)).stdout == f"{path.stem} is in use\n"
+    assert checkpoint.resolve("default", "pace").name == path.name
+    assert checkpoint.resolve("default").name == learned.name
+    assert models("rollback", "--task", "pace").exit_code == 0
+    assert checkpoint.resolve("default", "pace") == checkpoint.resolve("shipped", "pace")
+    assert checkpoint.resolve("default").name == learned.name
+    assert models("use", path.stem).exit_code == 0
+    assert models("use", "shipped").exit_code == 0
+    for task in ("tempo", "pace"):
+        assert checkpoint.resolve("default", task) == checkpoint.resolve("shipped", task)
+    assert models("remove", path.stem).exit_code == 0
+
+
+def test_using_it_twice_is_using_it_once(learned: Path) -> None:
+    for _ in range(2):
+        installed.activate(installed.add(learned).name)
+    assert installed.history() == [learned.name]
+    assert sorted(p.name for p in installed.folder().iterdir()) == ["active.json", learned.name]
+
+
+def test_a_damaged_model_in_use_is_not_papered_over(learned: Path) -> None:
+    path = installed.add(learned)
+    installed.activate(path.name)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="does not match its name"):
+        Estimator()
+    run = models()
+    assert run.exit_code == 1
+    assert "unusable" in run.stderr
+    assert "tempo-core models use shipped" in run.stderr
+    assert models("use", learned.stem).exit_code == 1
+    assert models("use", "shipped").exit_code == 0
+    assert Estimator().source
+
+
+def test_a_model_that_is_gone(learned: Path) -> None:
+    path = installed.add(learned)
+    installed.activate(path.name)
+    path.unlink()
+    with pytest.raises(CheckpointError, match="is gone; `tempo-core models use shipped`"):
+        checkpoint.resolve("default")
+    assert models().exit_code == 1
+    assert models("rollback").exit_code == 0
+    assert checkpoint.resolve("default") == checkpoint.resolve("shipped")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"tempo": "x"}', '{"tempo": [1]}', '{"tempo": ["../x"]}']
+)
+def test_a_damaged_note_says_the_way_out(text: str, learned: Path) -> None:
+    installed.activate(installed.add(learned).name)
+    (installed.folder() / installed.ACTIVE).write_text(text)
+    with pytest.raises(CheckpointError, match="tempo-core models use shipped"):
+        checkpoint.resolve("default")
+    assert models("use", "shipped").exit_code == 0
+    assert checkpoint.resolve("default") == checkpoint.resolve("shipped")
+
+
+def test_tasks_do_not_disturb_each_other(learned: Path) -> None:
+    installed.activate(learned.name, "pace")
+    installed.activate(installed.add(learned).name)
+    installed.rollback()
+    note = json.loads((installed.folder() / installed.ACTIVE).read_text())
+    assert note == {"pace": [learned.name], "tempo": []}
+
+
+def test_without_the_variable_it_is_in_the_users_folder(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(installed.FOLDER)
+    folder = installed.folder()
+    assert home in folder.parents
+    assert folder.parts[-2:] == ("beets-tempo", "models")
+
+
+def test_a_folder_that_cannot_be_written(learned: Path, tmp_path: Path) -> None:
+    shutil.rmtree(installed.folder(), ignore_errors=True)
+    installed.folder().parent.mkdir(parents=True, exist_ok=True)
+    installed.folder().write_text("a file")
+    with pytest.raises(CheckpointError, match="cannot be"):
+        installed.activate(learned.name)

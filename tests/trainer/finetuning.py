@@ -1,0 +1,50 @@
+"""A small run of `trainer.finetune`, also as a process: `python -m tests.trainer.finetuning`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save_file
+
+from tempo_core import checkpoint
+from tempo_core.features import N_MAPS
+from tempo_core.model import Ensemble
+from trainer import guard as guards
+from trainer.adapt import adaptable
+from trainer.cache import Views, write_views
+from trainer.dataset import MARGIN, Recording
+from trainer.finetune import Corpus, Recipe, finetune
+
+RECIPE = Recipe(epochs=4, batch=4, passes=2, learning_rate=1e-3, patience=10)
+
+
+def corpus(folder: Path, n: int, split: str) -> Corpus:
+    """Recordings whose views are noise."""
+    recordings, paths = [], []
+    for i in range(n):
+        rng = np.random.default_rng([i, len(split)])
+        maps = rng.random((2, N_MAPS, 40, 180 + 2 * MARGIN)).astype(np.float16)
+        path = folder / f"{split}-{i}.safetensors"
+        write_views(Views(maps, rng.random((2, 160)).astype(np.float32), 1), path)
+        bpm = 70.0 + 10 * i
+        recordings.append(Recording(path, "collection", ((bpm, 1.0),), split, f"A{i}"))
+        paths.append(path)
+    return Corpus(recordings, paths)
+
+
+def run(folder: Path, recipe: Recipe = RECIPE, devices: int = 1) -> Ensemble:
+    """Train in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    base = adaptable(checkpoint.load(checkpoint.resolve("shipped")))
+    train, validation = corpus(folder, 6, "train"), corpus(folder, 2, "validation")
+    guard = guards.load(base).part(replay=True)
+    return finetune(
+        base, train, validation, guard, recipe, folder / "runs", devices=devices, quiet=True
+    )
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    save_file(run(target, devices=int(sys.argv[2])).state_dict(), target / "weights.safetensors")

@@ -1,0 +1,74 @@
+"""`tempo-core train`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option(
+    "--method", type=click.Choice(["auto", "shift", "adapt", "fit"]), default="auto",
+    show_default=True, help="shift and adapt learn how you count, fit the whole network; "
+    "auto goes by the number of labels.",
+)  # fmt: skip
+@click.option("--from-scratch", is_flag=True, help="Fit, but not from the shipped weights.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Of fit; of adapt, its steps.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--devices", type=click.IntRange(min=1), default=1, show_default=True,
+    help="Processes, or GPUs, for fit.",
+)  # fmt: skip
+@click.option(
+    "--accelerator", default="cpu", show_default=True, metavar="cpu|gpu|auto", help="For fit."
+)
+@click.option("--out", type=_PATH, help="Folder for the model instead of that of learned models.")
+@click.option("--no-install", is_flag=True, help="Do not use the model, whatever comes out.")
+@click.option("--install-anyway", is_flag=True, help="Use the model, whatever comes out.")
+@click.option(
+    "--guard", type=_PATH,
+    help="Training set of recordings beside which nothing may get worse either.",
+)  # fmt: skip
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
+    help="Threads.",
+)  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
+@click.argument("folder", type=_PATH)
+def train(
+    method: str, from_scratch: bool, epochs: int | None, seed: int, devices: int,
+    accelerator: str, out: Path | None, no_install: bool, install_anyway: bool,
+    guard: Path | None, jobs: int, quiet: bool, folder: Path,
+) -> None:  # fmt: skip
+    """Learn from the training set in FOLDER, which `tempo-core build` makes.
+
+    The new model is used from then on if it is better than the current one on tracks that it did
+    not learn from, and finds the rate of other music as well as before.
+    """
+    from tempo_core.background import interruptible
+    from tempo_core.errors import TempoError
+
+    from ..learn import LearnOptions, learn
+
+    options = LearnOptions(
+        method=method, from_scratch=from_scratch, epochs=epochs, seed=seed, devices=devices,
+        accelerator=accelerator, out=out, install=not no_install, install_anyway=install_anyway,
+        guard=guard, jobs=jobs, quiet=quiet,
+    )  # fmt: skip
+    try:
+        with interruptible() as stop:
+            learned = learn(folder, options, stop.is_set)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
+    for path, problem in learned.failed:
+        click.echo(f"{path}: {problem}", err=True)
+    if not quiet:
+        for line in learned.summary():
+            click.echo(line)
+    if learned.failed:
+        sys.exit(1)

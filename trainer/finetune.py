@@ -1,0 +1,369 @@
+"""Learning from thousands of labels: the whole network, with lightning.
+
+The batches of a run are a function of (seed, epoch, step), whoever draws them: a run that was
+killed goes on from its last epoch to the same result, and several processes share a batch instead
+of each drawing its own. Part of each batch is the guard set's, whose octave is left open, so that
+the rate of other music stays known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch import Trainer, callbacks, loggers
+from lightning.pytorch.strategies import DDPStrategy, Strategy
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from tempo_core.background import Stopped
+from tempo_core.checkpoint import Checkpoint
+from tempo_core.config import TempoGrid
+from tempo_core.model import Ensemble, build
+from tempo_core.tasks import TASKS, tempo
+
+from . import augment
+from .adapt import members
+from .cache import Views, read_views
+from .dataset import Recording
+from .fit import digest_of, example, full_windows
+from .guard import Guard
+from .plain_checkpoint import PlainCheckpointIO
+
+Batch = tuple[Tensor, Tensor, Tensor]
+OPEN = (1.0, 2.0, 0.5)  # readings of a replayed clip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about a run but the data."""
+
+    epochs: int = 12
+    learning_rate: float = 6e-4  # at its highest
+    batch: int = 48  # windows
+    replay: float = 0.25  # share of the batch that is the guard set's
+    passes: float = 4.0  # windows of each track in an epoch
+    most_steps: int = 200  # in an epoch
+    # A stretched track is counted as its tempo says, which a convention may contradict.
+    stretched: int = 2  # [bins]
+    weight_decay: float = 1e-2
+    patience: int = 4  # epochs without a better validation loss
+    from_scratch: bool = False
+    seed: int = 0
+
+
+def recipe_from_scratch(seed: int, epochs: int | None = None) -> Recipe:
+    """As for the shipped model: faster, longer, with much stretching."""
+    return Recipe(
+        epochs or 30, learning_rate=3e-3, stretched=augment.MARGIN, patience=8, seed=seed,
+        from_scratch=True,
+    )  # fmt: skip
+
+
+@dataclass
+class Corpus:
+    """Recordings and the files of their views, opened when they are first used.
+
+    Other processes get the names of the files, not what is in them.
+    """
+
+    recordings: Sequence[Recording]
+    paths: Sequence[Path]
+
+    def __post_init__(self) -> None:
+        self._opened: dict[int, Views] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"recordings": self.recordings, "paths": self.paths, "_opened": {}}
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def views(self, i: int) -> Views:
+        """Views of one recording."""
+        if i not in self._opened:
+            self._opened[i] = read_views(self.paths[i])
+        return self._opened[i]
+
+
+class Batches(Dataset[Batch]):
+    """Item k is step `k % steps` of epoch `k // steps`; of each batch the part of one process."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        guard: Guard | None,
+        grid: TempoGrid,
+        recipe: Recipe,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.corpus, self.guard, self.grid, self.recipe = corpus, guard, grid, recipe
+        self.rank, self.world = rank, world
+        n_own = recipe.batch if guard is None else round(recipe.batch * (1 - recipe.replay))
+        self.steps = min(recipe.most_steps, max(1, round(len(corpus) * recipe.passes / n_own)))
+        self.n_own = n_own
+
+    def __len__(self) -> int:
+        return self.steps * self.recipe.epochs
+
+    def __getitem__(self, k: int) -> Batch:
+        epoch, step = divmod(k, self.steps)
+        place = [self.recipe.seed, epoch, step]
+        chosen = np.random.default_rng(place).integers(2**62, size=self.recipe.batch)
+        maps: list[Tensor] = []
+        statistics: list[Tensor] = []
+        targets: list[Tensor] = []
+        for j in range(self.rank, self.recipe.batch, self.world):
+            rng = np.random.default_rng([*place, j])
+            draw = self.own if j < self.n_own else self.replayed
+            parts = draw(int(chosen[j]), rng)
+            for found, part in zip((maps, statistics, targets), parts, strict=True):
+                found.append(torch.as_tensor(part))
+        return torch.stack(maps), torch.stack(statistics), torch.stack(targets)
+
+    def own(self, drawn: int, rng: np.random.Generator) -> tuple[Any, Any, Tensor]:
+        i = drawn % len(self.corpus)
+        return example(
+            self.corpus.recordings[i], self.corpus.views(i), self.grid, rng, self.recipe.stretched
+        )
+
+    def replayed(self, drawn: int, rng: np.random.Generator) -> tuple[Any, Any, Tensor]:
+        assert self.guard is not None
+        i = drawn % len(self.guard)
+        readings = [(self.guard.bpm[i] * ratio, 1 / len(OPEN)) for ratio in OPEN]
+        change = augment.draw(rng, 2 * self.guard.maps.shape[2], 0)
+        maps = self.guard.maps[i].repeat_interleave(2, dim=1).numpy().copy()
+        maps[:, change.masked] = 0.0
+        return (
+            maps,
+            augment.apply_to_statistics(self.guard.statistics[i].numpy(), change),
+            tempo.encode(readings, self.grid),
+        )
+
+
+class _InOrder(Sampler[int]):
+    """The steps of the epoch that a run is in, also of the first one after it was killed."""
+
+    def __init__(self, steps: int, epoch: Callable[[], int]) -> None:
+        self.steps, self.epoch = steps, epoch
+
+    def __iter__(self) -> Iterator[int]:
+        for step in range(self.steps):
+            yield self.epoch() * self.steps + step
+
+    def __len__(self) -> int:
+        return self.steps
+
+
+class Held(Dataset[Batch]):
+    """Validation: the estimator's windows of each recording, six of them at most."""
+
+    def __init__(self, corpus: Corpus, grid: TempoGrid) -> None:
+        self.corpus, self.grid = corpus, grid
+
+    def __len__(self) -> int:
+        return len(self.corpus)
+
+    def __getitem__(self, i: int) -> Batch:
+        maps, statistics = full_windows(self.corpus.views(i))
+        rows = torch.linspace(0, len(maps) - 1, min(6, len(maps))).round().long()
+        target = tempo.encode(self.corpus.recordings[i].tempi, self.grid)
+        return maps[rows], statistics[rows], target.expand(len(rows), *target.shape)
+
+
+class Learning(lightning.LightningModule):
+    """The tempo network as lightning trains it; `tempo.loss` for each member by itself."""
+
+    def __init__(
+        self,
+        network: Ensemble,
+        train: Corpus,
+        validation: Corpus,
+        guard: Guard | None,
+        grid: TempoGrid,
+        recipe: Recipe,
+    ) -> None:
+        super().__init__()
+        self.network = network.requires_grad_(True)
+        self.grid, self.recipe = grid, recipe
+        self.corpora, self.guard = (train, validation), guard
+        self.register_buffer("unanswerable", ~tempo.answerable(grid), persistent=False)
+        self.loss = TASKS["tempo"].loss
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        batches = Batches(self.corpora[0], self.guard, self.grid, self.recipe, rank, world)
+        return DataLoader(
+            batches, batch_size=None, sampler=_InOrder(batches.steps, lambda: self.current_epoch)
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return DataLoader(Held(self.corpora[1], self.grid), batch_size=None)
+
+    def on_train_epoch_start(self) -> None:
+        if not self.recipe.from_scratch:
+            # What is normal was learned from more music than one person's.
+            for module in self.modules():
+                if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                    module.eval()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Dropout too is a function of the step, so nothing of it need be kept to go on.
+        place = f"{self.recipe.seed} {self.current_epoch} {batch_idx} {self.global_rank}"
+        torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "little"))
+
+    def training_step(self, batch: Batch, _number: int) -> Tensor:
+        maps, statistics, targets = batch
+        parts = []
+        for member in members(self.network):
+            rate, pooled = member.find_rate(maps)
+            logits = self.network.combine(rate, member.log_prior(pooled, statistics))
+            parts.append(self.loss(self.masked(logits), targets))
+        loss = torch.stack(parts).mean()
+        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(maps))
+        return loss
+
+    def validation_step(self, batch: Batch, _number: int) -> None:
+        maps, statistics, targets = batch
+        loss = self.loss(self.masked(self.network(maps, statistics)), targets)
+        self.log("validation_loss", loss, prog_bar=True, batch_size=1, sync_dist=True)
+
+    def masked(self, logits: Tensor) -> Tensor:
+        assert isinstance(self.unanswerable, Tensor)
+        return logits.masked_fill(self.unanswerable, -torch.inf)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.AdamW(
+            self.parameters(), self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
+        )
+        steps = Batches(self.corpora[0], self.guard, self.grid, self.recipe).steps
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.recipe.learning_rate, total_steps=steps * self.recipe.epochs
+        )
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+class _Told(callbacks.Callback):
+    """Says what an epoch brought where there is no progress bar, and stops when asked to."""
+
+    def __init__(self, stop: Callable[[], bool] | None, lines: bool) -> None:
+        self.stop, self.lines = stop, lines
+
+    def __getstate__(self) -> dict[str, Any]:  # other processes are stopped by the first
+        return {"stop": None, "lines": self.lines}
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        if self.stop is not None and self.stop():
+            raise Stopped("interrupted; run the same again to go on from the last epoch")
+
+    def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
+        if self.lines and trainer.is_global_zero:
+            metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
+            print(
+                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: loss "
+                f"{metrics['loss']:.3f}, validation {metrics['validation_loss']:.3f}",
+                file=sys.stderr,
+            )
+
+
+def finetune(
+    base: Checkpoint,
+    train: Corpus,
+    validation: Corpus,
+    guard: Guard | None,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    devices: int = 1,
+    accelerator: str = "cpu",
+    stop: Callable[[], bool] | None = None,
+    quiet: bool = False,
+) -> Ensemble:
+    """Train from the weights of `base`, or of its shape from scratch; the best epoch's network.
+
+    Parameters
+    ----------
+    folder
+        For checkpoints and logs (CSV, TensorBoard). A run with the same data and recipe that was
+        killed goes on from what it finds there.
+    devices
+        Processes on the CPU, or GPUs.
+
+    Raises
+    ------
+    Stopped
+        If `stop` said True.
+    CheckpointError
+        If a checkpoint cannot be written or read.
+    """
+    key = {
+        "recipe": asdict(recipe),
+        "base": base.source,
+        "data": [digest_of(train.recordings), digest_of(validation.recordings)],
+        "guard": None if guard is None else len(guard),
+    }
+    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:8]
+    run = folder / f"fit-{name}"
+    torch.manual_seed(recipe.seed)
+    network = build(base.front_end, base.grid, base.model)
+    if not recipe.from_scratch:
+        network.load_state_dict(base.network.state_dict())
+    learning = Learning(network, train, validation, guard, base.grid, recipe)
+    io = PlainCheckpointIO()
+    kept = callbacks.ModelCheckpoint(
+        run, "best", monitor="validation_loss", save_last=True, save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )  # fmt: skip
+    kept.FILE_EXTENSION = ".safetensors"
+    bar = not quiet and sys.stdout.isatty()
+    strategy: str | Strategy = "auto"
+    if devices > 1:
+        backend = "gloo" if accelerator == "cpu" else None
+        strategy = DDPStrategy(start_method="spawn", process_group_backend=backend)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # Advice about workers, intervals of logging and folders that are not empty.
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", module="torch.optim.lr_scheduler")
+        trainer = Trainer(
+            accelerator=accelerator,
+            devices=devices,
+            strategy=strategy,
+            max_epochs=recipe.epochs,
+            callbacks=[
+                kept,
+                callbacks.EarlyStopping("validation_loss", patience=recipe.patience),
+                _Told(stop, lines=not bar and not quiet),
+            ],
+            logger=[
+                loggers.CSVLogger(run, "csv"),
+                loggers.TensorBoardLogger(run, "tensorboard"),
+            ],
+            plugins=[io],
+            gradient_clip_val=1.0,
+            num_sanity_val_steps=0,
+            enable_progress_bar=bar,
+            enable_model_summary=False,
+            log_every_n_steps=10,
+            use_distributed_sampler=False,
+            deterministic=True,
+        )
+        last = run / "last.safetensors"
+        trainer.fit(learning, ckpt_path=last if last.exists() else None)
+    best = io.load_checkpoint(run / "best.safetensors")["state_dict"]
+    network = build(base.front_end, base.grid, base.model)
+    network.load_state_dict(
+        {k.removeprefix("network."): v for k, v in best.items() if k.startswith("network.")}
+    )
+    return network.eval().requires_grad_(False)

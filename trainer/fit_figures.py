@@ -1,0 +1,111 @@
+"""What `fit` learns from two thousand labels: `python -m trainer.fit_figures --help`.
+
+As `trainer.learning_curve`, but the whole network, from all recordings that may be trained on; a
+tenth of them, by artist, is for early stopping. A run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import torch
+from tqdm import tqdm
+
+from tempo_core import checkpoint, installed
+from tempo_core.checkpoint import Checkpoint
+from tempo_core.tasks import tempo
+
+from . import dataset, options
+from . import guard as guards
+from .adapt import adaptable
+from .cache import Recipe as CacheRecipe
+from .cache import read_views
+from .compare import guard_answers
+from .dataset import Recording, cache_views
+from .evaluate import acc2
+from .finetune import Corpus, Recipe, finetune
+from .fit import full_windows
+from .learn import folds_of
+from .learning_curve import CONVENTIONS, Convention, measure, measured_sets
+
+VALIDATION_FOLDS = 10
+
+
+def relabelled(recordings: list[Recording], convention: Convention) -> list[Recording]:
+    """Recordings with labels of another convention."""
+    return [dataclasses.replace(r, tempi=((convention(r), 1.0),)) for r in recordings]
+
+
+def answers(paths: list[Path], model: Checkpoint) -> list[float]:
+    """A model's tempo of recordings [BPM]; all windows alike, without refinement."""
+    found = []
+    with torch.inference_mode():
+        for path in tqdm(paths, unit="track", desc="measuring", disable=None):
+            logits = model.network(*full_windows(read_views(path)))
+            scores = tempo.pool(tempo.activate(logits, model.grid))
+            found.append(tempo.decode(scores, model.grid).bpm)
+    return found
+
+
+@click.command()
+@options.data
+@options.clips
+@click.option("--test-clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              required=True, help="Clips to measure on (split test).")  # fmt: skip
+@options.cache
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("--convention", "name", type=click.Choice(list(CONVENTIONS)), default="plain")
+@click.option("--epochs", default=Recipe.epochs, show_default=True)
+@click.option("--steps", default=Recipe.most_steps, show_default=True, help="In an epoch, at most.")
+@click.option("--jobs", default=1, show_default=True, help="Threads.")
+def main(
+    data: Path, clips: Path, test_clips: Path, cache: Path, out: Path, name: str, epochs: int,
+    steps: int, jobs: int,
+) -> None:  # fmt: skip
+    """Fit, measure and print figures as JSON."""
+    shipped = checkpoint.load(checkpoint.resolve(installed.SHIPPED))
+    base, guard, convention = adaptable(shipped), guards.load(shipped), CONVENTIONS[name]
+    recordings = [
+        *dataset.read_songs(data),
+        *dataset.read_rhythm(data),
+        *dataset.read_clips(clips),
+        *dataset.read_clips(test_clips),
+    ]
+    recipe = CacheRecipe(base.front_end, base.windows, base.grid)
+    path_of = dict(
+        zip([r.path for r in recordings], cache_views(recordings, recipe, cache, jobs), strict=True)
+    )
+    train = [r for r in recordings if r.split == "train"]
+    fold = folds_of([r.group for r in train], 0, VALIDATION_FOLDS)
+    parts = []
+    for held in (False, True):
+        some = [r for r, k in zip(train, fold, strict=True) if (k == 0) == held]
+        parts.append(Corpus(relabelled(some, convention), [path_of[r.path] for r in some]))
+    torch.set_num_threads(jobs)
+    network = finetune(
+        base, parts[0], parts[1], guard.part(replay=True),
+        Recipe(epochs=epochs, most_steps=steps), out,
+    )  # fmt: skip
+    fitted = dataclasses.replace(base, network=network)
+    rendered = {r.path for r in dataset.read_clips(clips)}
+    unseen = [r for r in recordings if r.split != "train" and r.path not in rendered]
+    rest = guard.part(replay=False)
+    paths = [r.path for r in unseen]
+    for model in (shipped, fitted):
+        bpm = answers([path_of[path] for path in paths], model)
+        found = dict(zip(paths, bpm, strict=True))
+        figures = {
+            part: asdict(measure(some, convention, [found[r.path] for r in some]))
+            for part, some in measured_sets(unseen, name).items()
+        }
+        rate = acc2(rest.bpm, guard_answers(rest, model))
+        label = "shipped" if model is shipped else "fitted"
+        click.echo(json.dumps({"model": label, "guard": rate, **figures}))
+
+
+if __name__ == "__main__":
+    main()
