@@ -30,7 +30,7 @@ from .pace_data import Case, load_tracks, manual_case
 MIN_TRACKS = 10  # fewer say nothing about anybody's habits
 N_FOLDS = 5  # of the cross validation
 STEPS, RATE = 300, 1e-3
-ANCHOR = 1.0  # weight of the squared distance from the weights before
+ANCHOR = 0.3  # weight of the squared distance from the weights before
 
 
 @dataclass(frozen=True)
@@ -142,20 +142,17 @@ def _folds(case: Case, model: Checkpoint) -> _Folds:
 
 
 def _fit(tracks: Sequence[_Folds], base: Checkpoint) -> PaceNet:
-    """The network with its last layers fitted; each class of candidates counts half."""
+    """The network with its last layers fitted to candidates as they come."""
     network = copy.deepcopy(base.network)
     assert isinstance(network, PaceNet)
     inputs = torch.cat([track.inputs for track in tracks])
     targets = torch.cat([track.targets[track.candidate] for track in tracks])
-    weights = torch.where(targets > 0.5, 0.5 / targets.mean(), 0.5 / (1 - targets).mean())
     judge = network.judge.requires_grad_(True)
     anchor = [p.detach().clone() for p in judge.parameters()]
     optimiser = torch.optim.Adam(judge.parameters(), RATE)
     for _ in range(STEPS):
         logits = judge(inputs).squeeze(1) / base.temperature
-        errors = torch.nn.functional.binary_cross_entropy_with_logits(
-            logits, targets, weights, reduction="mean"
-        )
+        errors = pace.loss(logits, targets)
         apart = sum(
             ((p - a).square().sum() for p, a in zip(judge.parameters(), anchor, strict=True)),
             start=torch.zeros(()),

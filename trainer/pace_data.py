@@ -26,7 +26,7 @@ from tempo_core import checkpoint
 from tempo_core.audio import check, read_excerpts
 from tempo_core.config import TempoGrid
 from tempo_core.errors import AudioError, ConfigError
-from tempo_core.estimate import analyse, excerpt_features, from_analysis, posterior
+from tempo_core.estimate import analyse, excerpt_features, from_analysis
 from tempo_core.paces import SAME, candidates, pulse_strength
 
 from .dataset import Recording, read_clips
@@ -50,12 +50,11 @@ OCTAVES = (
 class Track:
     """One track as the estimator has it when it judges paces.
 
-    `features` are (n_mels, n_frames) float16 mel magnitudes with mean 1; `posterior` and `strength`
-    (n_bins,) float32 as `paces.evidence` takes them; `bpm` is what the tempo model answers.
+    `features` are (n_mels, n_frames) float16 mel magnitudes with mean 1, `strength` is (n_bins,)
+    float32 as `pace.context` takes it, and `bpm` what the tempo model answers.
     """
 
     features: np.ndarray
-    posterior: np.ndarray
     strength: np.ndarray
     bpm: float
 
@@ -77,7 +76,6 @@ def track_of(path: Path, model: checkpoint.Checkpoint) -> Track:
     features = pieces[0][0].numpy()
     return Track(
         (features / max(1e-8, float(features.mean()))).clip(0, 6e4).astype(np.float16),
-        posterior(analysis).numpy(),
         pulse_strength(analysis.pulse).numpy(),
         bpm,
     )
@@ -103,7 +101,6 @@ def read_track(path: Path) -> Track:
     with safe_open(path, "numpy") as file:
         return Track(
             file.get_tensor("features"),
-            file.get_tensor("posterior"),
             file.get_tensor("strength"),
             float(file.metadata()["bpm"]),
         )
@@ -127,7 +124,6 @@ def _cached(path: Path, model_path: Path, cache: Path) -> Path:
         temporary = target.with_suffix(f".{os.getpid()}.part")
         arrays = {
             "features": track.features,
-            "posterior": track.posterior,
             "strength": track.strength,
         }
         save_file(arrays, temporary, {"bpm": repr(track.bpm)})

@@ -17,6 +17,7 @@ from tempo_core.paces import COMPATIBLE, FASTEST, SLOWEST, parse_paces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from beets.library import Item
 
@@ -93,7 +94,7 @@ def paces_of(item: Item) -> list[tuple[float, float]]:
     return [(tempo, probability) for tempo, probability in found if tempo > 0]
 
 
-def labelled(items: Iterable[Item]) -> list[tuple[bytes, tuple[float, ...]]]:
-    """(path, paces [BPM]) of the items with stated paces: what `trainer.fit_paces.adapt` takes."""
-    found = ((item.path, stated_paces(item)) for item in items)
+def labelled(items: Iterable[Item]) -> list[tuple[Path, tuple[float, ...]]]:
+    """(path, paces [BPM]) of the items with stated paces: what `trainer.adapt_paces` takes."""
+    found = ((item.filepath, stated_paces(item)) for item in items)
     return [(path, paces) for path, paces in found if paces is not None]

@@ -40,11 +40,11 @@ def n_beats(bpm: float, n_frames: int, fps: float, most: int) -> int:
     return next((n for n in (most, most // 2, most // 4) if n <= available), 0)
 
 
-def places(n: int, bpm: float, n_frames: int, fps: float) -> list[float]:
+def places(n: int, bpm: float, n_frames: int, fps: float, most: int = 2) -> list[float]:
     """Where folds of `n` beats begin in a window [frames]: in its middle, or in that of each half
-    if they fit there."""
+    if they fit there and `most` is 2."""
     length = n * 60 * fps / bpm
-    parts = 2 if 2 * length <= n_frames else 1
+    parts = min(most, 2 if 2 * length <= n_frames else 1)
     size = n_frames / parts
     return [k * size + (size - length) / 2 for k in range(parts)]
 
@@ -74,7 +74,7 @@ def view(
         for i, bpm in enumerate(tempi):
             n = n_beats(bpm, n_frames, fps, model.n_beats)
             if n:
-                starts = places(n, bpm, n_frames, fps)
+                starts = places(n, bpm, n_frames, fps, 2 if len(windows) == 1 else 1)
                 wanted.setdefault(n, []).extend((i, start) for start in starts)
         for n, folds in wanted.items():
             which, parts = groups.setdefault(n, ([], []))

@@ -78,7 +78,7 @@ def test_an_estimate_that_was_overwritten_is_a_statement(beet: Beet, library: Li
     assert beet("modify", "-y", "-W", "tempo_paces=128  64").code == 0
     item = beet.item()
     assert stated_paces(item) == (128.0, 64.0)
-    assert labelled([item]) == [(item.path, (128.0, 64.0))]
+    assert labelled([item]) == [(item.filepath, (128.0, 64.0))]
     # A later analysis writes its own there and keeps the statement.
     apply_estimate(item, ESTIMATE, SOURCE, force=True)
     assert item.tempo_paces == "128:0.97 64:0.71 256:0.08"

@@ -34,7 +34,7 @@ def track(bpm: float, seed: int = 0) -> Track:
         features[:, frame : frame + 4] += rng.random((40, 1))
     features /= features.mean()
     zeros = np.zeros(GRID.n_bins, np.float32)
-    return Track(features.astype(np.float16), zeros, zeros, bpm)
+    return Track(features.astype(np.float16), zeros, bpm)
 
 
 def cases(n: int) -> list[Case]:
