@@ -125,7 +125,7 @@ class TempoPlugin(BeetsPlugin):
         )
         labels.func = self.labels_command
 
-        train = ui.Subcommand("tempo-train", help="fit the model to how you count")
+        train = ui.Subcommand("tempo-train", help="fit the models to how you count")
         option = train.parser.add_option
         option(
             "-p", "--pretend", action="store_true", default=False,
@@ -133,6 +133,10 @@ class TempoPlugin(BeetsPlugin):
         )  # fmt: skip
         option("-q", "--quiet", action="store_true", default=None, help="show only failures")
         option("-t", "--threads", type="int", default=None, help="tracks to listen to at a time")
+        option(
+            "--task", choices=["tempo", "pace"], default="tempo",
+            help="what to learn: the tempo, or at which paces one can move",
+        )  # fmt: skip
         option(
             "--method", choices=list(METHODS), default=None,
             help="shift and adapt learn how you count, fit the whole network",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
 
 ADVICE = "pip install 'beets-tempo[train]'"
+AGAIN = "`beet tempo -f tempo_source::^model:` analyses again what had its tempo from a model"
 
 
 def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
@@ -34,6 +35,9 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
     try:
         from .collecting import labelled_tracks
 
+        if settings.pretend and settings.task == "pace":
+            _show_paces(lib, args)
+            return
         if settings.pretend:
             _show(labelled_tracks(lib, args, settings))
             return
@@ -44,7 +48,8 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         raise UserError(str(error)) from error
     try:
         with interruptible() as stop:
-            failed = _train(lib, args, settings, log, stop.is_set)
+            train = _train_paces if settings.task == "pace" else _train
+            failed = train(lib, args, settings, log, stop.is_set)
     except TempoError as error:
         raise UserError(str(error)) from error
     if failed:
@@ -59,6 +64,15 @@ def _show(tracks: Any) -> None:
         ui.print_(f"{name}: {track.bpm:g} BPM ({track.label_source})")
     told = ", ".join(f"{source} {n}" for source, n in counts.most_common())
     ui.print_(f"tempo-train: would learn from {counts.total()} labels{told and f': {told}'}")
+
+
+def _show_paces(lib: Library, args: list[str]) -> None:
+    from .stated import stated_paces
+
+    found = [(item, paces) for item in lib.items(args) if (paces := stated_paces(item))]
+    for item, paces in found:
+        ui.print_(f"{item.artist} - {item.title}: {' '.join(f'{bpm:g}' for bpm in paces)}")
+    ui.print_(f"tempo-train: would learn from the paces of {len(found)} tracks")
 
 
 def training_folder(lib: Library, settings: Any) -> Path:
@@ -77,9 +91,6 @@ def _train(
 
     from .collecting import labelled_tracks
 
-    def path(value: Any) -> Path | None:
-        return Path(value).expanduser() if value else None
-
     folder = training_folder(lib, settings)
     options = LearnOptions(
         method=settings.train.method,
@@ -88,10 +99,10 @@ def _train(
         seed=settings.seed,
         devices=settings.devices,
         accelerator=settings.accelerator,
-        out=path(settings.get("out")),
+        out=_path(settings.get("out")),
         install=not settings.no_install,
         install_anyway=settings.install_anyway,
-        guard=path(settings.train.guard),
+        guard=_path(settings.train.guard),
         jobs=settings.threads,
         quiet=settings.quiet,
     )
@@ -125,8 +136,47 @@ def _train(
         for line in (*built.summary(), *learned.summary()):
             ui.print_(f"tempo-train: {line}")
         if learned.installed:
-            ui.print_(
-                "tempo-train: `beet tempo -f tempo_source::^model:` analyses again what had its "
-                "tempo from a model"
-            )
+            ui.print_(f"tempo-train: {AGAIN}")
     return len(built.failed) + len(learned.failed)
+
+
+def _train_paces(
+    lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
+) -> int:
+    """Learn from stated paces; returns how many tracks could not be used."""
+    from tempo_core import checkpoint, installed
+    from trainer.adapt_paces import fit_paces
+
+    from .stated import labelled
+
+    adapted = fit_paces(
+        [(Path(os.fsdecode(path)), paces) for path, paces in labelled(lib.items(args))],
+        checkpoint.resolve("default", "pace"),
+        checkpoint.resolve("default"),
+        training_folder(lib, settings) / "paces",
+        _path(settings.get("out")) or installed.folder(),
+        settings.seed,
+    )
+    for file, reason in adapted.failed:
+        log.error("{}: {}", file, reason)
+    before, after = adapted.before, adapted.after
+    better = after.surprise < before.surprise and after.accuracy >= before.accuracy
+    use = settings.install_anyway or (better and not settings.no_install)
+    if use:
+        installed.activate(installed.add(adapted.path).name, "pace")
+    if not settings.quiet:
+        ui.print_(f"tempo-train: learned paces of {adapted.n_tracks} tracks: {adapted.path.stem}")
+        ui.print_(
+            f"tempo-train: candidates judged right, of tracks not learned from: "
+            f"{100 * before.accuracy:.1f} → {100 * after.accuracy:.1f} %, "
+            f"surprise {before.surprise:.3f} → {after.surprise:.3f}"
+        )
+        told = "it is better" if better else "it is no better"
+        ui.print_(f"tempo-train: {'installed' if use else 'not installed'}: {told} on your tracks")
+        if use:
+            ui.print_(f"tempo-train: {AGAIN}")
+    return len(adapted.failed)
+
+
+def _path(value: Any) -> Path | None:
+    return Path(value).expanduser() if value else None

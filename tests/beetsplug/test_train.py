@@ -10,6 +10,7 @@ import pytest
 import trainer
 from tempo_core import installed
 
+from ..audio import click_track, write_audio
 from ..conftest import MakeAudio
 from .conftest import Beet
 
@@ -59,6 +60,37 @@ def test_quiet_and_without_installing(counted: Beet, tmp_path: Path) -> None:
     assert (run.code, run.out) == (0, "")
     assert len(list(out.iterdir())) == 1
     assert installed.active() is None
+
+
+@pytest.fixture
+def moved(beet: Beet, tmp_path: Path) -> Beet:
+    """A library of clicks of somebody who moves at half of every tempo, and only so."""
+    for k in range(10):
+        bpm = 100.0 + 5 * k
+        path = write_audio(tmp_path / f"{k}.wav", click_track(bpm, 14, 11025), 11025)
+        beet.add(path, title=f"Clicks {k}", tempo_paces_manual=f"{bpm / 2:g}")
+    return beet
+
+
+def test_paces_that_were_stated_are_learned(moved: Beet) -> None:
+    run = moved("tempo-train", "--task", "pace", "-p", "title:Clicks")
+    assert run.out.splitlines()[0].endswith("Clicks 0: 50")
+    assert run.out.endswith("would learn from the paces of 10 tracks\n")
+    run = moved("tempo-train", "--task", "pace")
+    assert run.code == 0, run.err
+    assert "tempo-train: learned paces of 10 tracks: pace-" in run.out
+    assert "tempo-train: installed: it is better on your tracks" in run.out
+    path = installed.active("pace")
+    assert path is not None
+    assert path.stem in run.out
+    assert installed.active() is None
+
+
+def test_too_few_paces_to_learn_from(moved: Beet) -> None:
+    run = moved("tempo-train", "--task", "pace", "title:Clicks 1")
+    assert run.code == 1
+    assert "at least 10 are needed" in run.err
+    assert installed.active("pace") is None
 
 
 def test_nothing_to_learn_from(beet: Beet) -> None:
