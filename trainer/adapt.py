@@ -46,8 +46,8 @@ from tempo_core.tasks import tempo
 from tempo_core.windows import decode_spans
 
 from .dataset import Recording
-from .evaluate import LEVELS
 from .guard import Guard
+from .metrics import LEVELS
 
 T = TypeVar("T")
 FINER = 3  # so many knots for one of the shipped prior: a convention may have an edge

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -90,14 +89,3 @@ def open_model(model: str | os.PathLike[str], windows: int | str) -> TempoEstima
 def name_of(source: str) -> str:
     """A source as it stands in tables: `tempo-20261121@aa515590`."""
     return source.removeprefix("model:")
-
-
-def card_of(model: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a model file says about its training.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be used.
-    """
-    return dict(checkpoint.read(Path(checkpoint.resolve(model))).header.get("card", {}))

@@ -14,8 +14,8 @@ from tempo_core.errors import ConfigError
 from tempo_core.tasks import tempo
 
 from .dataset import Recording
-from .evaluate import acc1, acc2
 from .guard import Guard
+from .metrics import acc1, acc2
 
 SURE = 0.9  # probability of being better from which on a model is
 ALLOWED = 0.01  # loss of the guard set's rate that is still none

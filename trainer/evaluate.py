@@ -27,8 +27,6 @@ from tempo_core.estimate import Estimate, Estimator
 from .answers import TABLE, Answer, Labelled, read_answers, write_answers
 from .baselines import TempoEstimator, name_of
 from .files import write_text, write_tsv
-from .metrics import LEVELS as LEVELS
-from .metrics import TOLERANCE as TOLERANCE
 from .metrics import (
     Metrics,
     Part,
@@ -42,9 +40,6 @@ from .metrics import (
     within,
     within_levels,
 )
-from .metrics import acc1 as acc1
-from .metrics import acc2 as acc2
-from .metrics import expected_calibration_error as expected_calibration_error
 
 if TYPE_CHECKING:
     from .dataset import Recording

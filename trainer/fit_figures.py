@@ -26,11 +26,11 @@ from .cache import Recipe as CacheRecipe
 from .cache import read_views
 from .compare import guard_answers
 from .dataset import Recording, cache_views
-from .evaluate import acc2
 from .finetune import Corpus, Recipe, finetune
 from .fit import full_windows
 from .learn import folds_of
 from .learning_curve import CONVENTIONS, Convention, measure, measured_sets
+from .metrics import acc2
 
 VALIDATION_FOLDS = 10
 

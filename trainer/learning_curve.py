@@ -28,9 +28,9 @@ from . import guard as guards
 from .adapt import Frozen, Recipe, adapt, freeze, logits, shift
 from .compare import errors, guard_answers
 from .dataset import Recording
-from .evaluate import acc1, acc2
 from .fit import full_windows
 from .guard import Guard
+from .metrics import acc1, acc2
 
 SIZES = (25, 50, 100, 200, 400)
 SHIFT_BELOW = 50

@@ -29,8 +29,8 @@ from tempo_core.paces import COMPATIBLE, SAME
 from tempo_core.tasks import pace
 
 from .dataset import Recording, by_split, read_songs
-from .evaluate import expected_calibration_error
 from .fit_paces import heard, judged
+from .metrics import expected_calibration_error
 from .pace_data import Case, clip_cases, load_tracks, song_case
 from .pace_truth import compatibility
 from .score import Sources

@@ -86,7 +86,7 @@ def _evaluate(
     beside = Path(os.fsdecode(lib.path)).parent / FOLDER
     folder = Path(settings.out).expanduser() if settings.get("out") else beside
     evaluate.make_folder(folder)
-    known = learned_from(settings)
+    known = learned_from(lib, settings)
     tracks = labelled(found, known)
     notes = []
     n_learned = sum(track.set == LEARNED for track in tracks)
@@ -205,10 +205,8 @@ def _name(track: LabelledTrack) -> tuple[str, str] | None:
     return track.artist.casefold(), track.title.casefold()
 
 
-def learned_from(settings: Any) -> list[CollectedTrack]:
+def learned_from(lib: Library, settings: Any) -> list[CollectedTrack]:
     """The training set that the model in use has learned from, empty if it was not one of the user.
-
-    Its folder stands in the model's card, or else in the settings.
 
     Raises
     ------
@@ -216,13 +214,11 @@ def learned_from(settings: Any) -> list[CollectedTrack]:
         If the model cannot be used.
     """
     from tempo_core import checkpoint
-    from trainer.baselines import card_of
     from trainer.collection import TRACKS, read_collection
+
+    from .training import training_folder
 
     if checkpoint.resolve(settings.model).parent == checkpoint.SHIPPED:
         return []
-    configured = (settings.get("train") or {}).get("folder")
-    folder = card_of(settings.model).get("training_set") or configured
-    if not folder or not (Path(folder).expanduser() / TRACKS).is_file():
-        return []
-    return read_collection(Path(folder).expanduser())
+    folder = training_folder(lib, settings)
+    return read_collection(folder) if (folder / TRACKS).is_file() else []

@@ -26,7 +26,8 @@ _COMPARE = {">=": operator.ge, "<": operator.lt, "<=": operator.le}
 # that is no paces instead of an SQL error.
 _ARRAY = "'[' || replace(attribute.value, ' ', ',') || ']'"
 _STATES = (
-    f"instr(attribute.value, ':') = 0 AND CASE WHEN NOT json_valid({_ARRAY}) THEN 0 "
+    # JSON also has numbers such as 1e2, which nobody states paces in.
+    f"attribute.value NOT GLOB '*[^0-9. ]*' AND CASE WHEN NOT json_valid({_ARRAY}) THEN 0 "
     f"ELSE json_array_length({_ARRAY}) > 0 AND NOT EXISTS (SELECT 1 FROM json_each({_ARRAY}) "
     f"WHERE type NOT IN ('integer', 'real') OR value NOT BETWEEN {SLOWEST} AND {FASTEST}) END"
 )

@@ -7,7 +7,7 @@ import time
 import pytest
 from beets.dbcore.query import AndQuery, NotQuery, SubstringQuery
 from beets.library import Item, Library
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from beetsplug.tempo.queries import PaceQuery
@@ -146,6 +146,7 @@ bounds = st.one_of(st.none(), st.integers(0, 340), st.floats(0, 340).map(lambda 
     low=bounds,
     high=bounds,
 )
+@example(rows=[(0, None, "1e2")], low=None, high=None)  # a number of JSON's
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

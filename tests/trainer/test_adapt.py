@@ -19,9 +19,9 @@ from trainer import guard as guards
 from trainer.adapt import Frozen, Listened, Recipe, adaptable, freeze, shift
 from trainer.compare import guard_answers
 from trainer.dataset import Recording
-from trainer.evaluate import acc1, acc2
 from trainer.guard import Guard
 from trainer.learning_curve import in_range
+from trainer.metrics import acc1, acc2
 
 BASE = checkpoint.load(checkpoint.resolve("shipped"))
 GUARD = guards.load(BASE)

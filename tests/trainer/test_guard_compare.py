@@ -18,7 +18,7 @@ from trainer import compare
 from trainer import guard as guards
 from trainer.compare import Errors, Guarded, Pair, Verdict, paired
 from trainer.dataset import Recording
-from trainer.evaluate import acc2
+from trainer.metrics import acc2
 from trainer.styles import STYLES
 
 MODEL = checkpoint.load(checkpoint.resolve("shipped"))
