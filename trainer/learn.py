@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
 from tempo_core.errors import AudioError, ConfigError, StorageError
 from tempo_core.estimate import Estimate, score
 
-from . import compare, finetune
+from . import compare
 from . import guard as guards
 from .adapt import (
     Listened,
@@ -41,6 +42,9 @@ from .compare import Guarded, Verdict
 from .dataset import Recording, cache_views
 from .fit import calibrate, digest_of
 from .guard import Guard
+
+if TYPE_CHECKING:
+    from .finetune import Corpus
 
 METHODS = ("auto", "shift", "adapt", "fit")
 ADAPT_FROM, FIT_FROM = 50, 1000  # labels
@@ -298,6 +302,12 @@ class _Run:
         return self.finish(method, model, learned_from, held, verdict, failed)
 
     def fit(self, method: str) -> Learned:
+        try:
+            from . import finetune  # lightning takes seconds to load, which only this needs
+        except ImportError as error:
+            raise ConfigError(
+                f"fit needs more packages ({error}): pip install 'beets-tempo[train]'"
+            ) from error
         options, base = self.options, adaptable(self.base)
         by_split: dict[str, list[Recording]] = defaultdict(list)
         for track in self.tracks:
@@ -365,13 +375,15 @@ class _Run:
 
     def corpus(
         self, recordings: Sequence[Recording]
-    ) -> tuple[finetune.Corpus, list[tuple[Path, Exception]]]:
+    ) -> tuple[Corpus, list[tuple[Path, Exception]]]:
         """With cached views; without the recordings that cannot be read any more."""
+        from .finetune import Corpus
+
         recipe = CacheRecipe(self.base.front_end, WINDOWS, self.base.grid)
         folder, quiet = self.folder / CACHE, self.options.quiet
         try:
             paths = cache_views(recordings, recipe, folder, self.options.jobs, quiet)
-            return finetune.Corpus(recordings, paths), []
+            return Corpus(recordings, paths), []
         except (AudioError, OSError):
             pass  # one of them: find out which
         kept: list[Recording] = []
@@ -385,7 +397,7 @@ class _Run:
                 failed.append((recording.path, error))
             except FileNotFoundError:
                 failed.append((recording.path, AudioError("no such file")))
-        return finetune.Corpus(kept, paths), failed
+        return Corpus(kept, paths), failed
 
     def refuse_nothing(self, failed: list[tuple[Path, Exception]], n: int) -> None:
         if n == 0:

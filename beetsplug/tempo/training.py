@@ -41,15 +41,11 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         if settings.pretend:
             _show(labelled_tracks(lib, args, settings))
             return
-        import trainer.learn  # noqa: F401  before anything is done
-    except ImportError as error:
-        raise UserError(f"tempo-train needs more packages ({error}): {ADVICE}") from error
-    except TempoError as error:
-        raise UserError(str(error)) from error
-    try:
         with interruptible() as stop:
             train = _train_paces if settings.task == "pace" else _train
             failed = train(lib, args, settings, log, stop.is_set)
+    except ImportError as error:
+        raise UserError(f"tempo-train needs more packages ({error}): {ADVICE}") from error
     except TempoError as error:
         raise UserError(str(error)) from error
     if failed:
@@ -126,6 +122,8 @@ def _train(
     built = collect(views=False)
     n_labels = sum(track.split != "test" for track in built.kept)
     if choose_method(n_labels, options) == "fit":
+        import trainer.finetune  # noqa: F401  before hours of work
+
         built = collect(views=True)  # what was heard is known by now
     for track in built.failed:
         log.error("{}: {} {}", track.path, track.reason, track.detail)

@@ -170,7 +170,7 @@ N_PARAMETERS = 70_273
 def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_path: Path) -> None:
     def train(out: str) -> Path:
         args = ["--data", folder, "--clips", folder, "--cache", tmp_path / "cache", "--steps", 2,
-                "--out", tmp_path / out, "--jobs", 1, "--seed", 3]  # fmt: skip
+                "--out", tmp_path / out, "--jobs", 1, "--seed", 3, "--members", 1]  # fmt: skip
         result = CliRunner().invoke(fit.main, [str(a) for a in args])
         assert result.exit_code == 0, result.output
         (path,) = (tmp_path / out).glob("tempo-*.safetensors")
@@ -179,7 +179,7 @@ def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_pat
     path = train("a")
     assert train("b").name == path.name  # the same seed, the same weights
     members = list((tmp_path / "a").glob("member-*.safetensors"))
-    assert len(members) == Model().n_members
+    assert len(members) == 1
     changed = [m.stat().st_mtime_ns for m in members]
     assert train("a").name == path.name  # finished members are not trained again
     assert [m.stat().st_mtime_ns for m in members] == changed

@@ -71,6 +71,7 @@ def test_a_shift_is_learned_compared_and_used(folder: Path) -> None:
     assert card["figures"]["own"]["after"] > card["figures"]["own"]["before"]
 
 
+@pytest.mark.slow
 def test_adapt_and_what_is_not_installed_is_kept(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "models"
     run = train(folder, "--method", "adapt", "--epochs", 3, "--no-install", "--out", out)
@@ -112,6 +113,7 @@ def test_a_file_that_is_gone_is_named_and_the_rest_goes_on(
     assert "learned (shift) from 8 labels" in run.stdout
 
 
+@pytest.mark.slow
 def test_a_guard_of_ones_own(folder: Path, tracks: list[CollectedTrack], tmp_path: Path) -> None:
     guard = tmp_path / "mine"
     guard.mkdir()

@@ -86,6 +86,7 @@ except CheckpointError as error:
 
 
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="no limit to set")
+@pytest.mark.slow
 def test_no_room_leaves_the_previous_one(tmp_path: Path) -> None:
     path = tmp_path / "last.safetensors"
     IO.save_checkpoint({"n": 1}, path)
