@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -172,6 +173,24 @@ def test_a_missing_extra_is_named(
     assert result.exit_code == 1
     assert f"{name} needs more packages" in result.stderr
     assert "pip install 'beets-tempo[train]'" in result.stderr
+
+
+def test_a_missing_extra_of_building_and_training_is_named(tmp_path: Path) -> None:
+    code = """
+import sys
+sys.modules["librosa"] = None
+from tempo_core.cli import main
+main(sys.argv[1:])
+"""
+    for args in (["build", ".", "--out", "set"], ["train", "."]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *args],
+            capture_output=True, text=True, cwd=tmp_path, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert f"{args[0]} needs more packages" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "set").exists()
 
 
 def test_the_newest_log_is_found(tmp_path: Path) -> None:

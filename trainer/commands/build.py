@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from . import EXTRA
+
 _PATH = click.Path(path_type=Path)
 
 
@@ -58,9 +60,12 @@ def build(
     from tempo_core.labels.store import Store
     from tempo_core.labels.training import SOURCES
 
-    from ..build import BuildOptions
-    from ..build import build as build_set
-    from ..gathering import find_files, gather, read_labels
+    try:
+        from ..build import BuildOptions
+        from ..build import build as build_set
+        from ..gathering import find_files, gather, read_labels
+    except ImportError as error:
+        raise click.ClickException(f"build needs more packages ({error}): {EXTRA}") from error
 
     if not files and table is None:
         raise click.UsageError("give files or folders, or a table with --labels")

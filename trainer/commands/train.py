@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from . import EXTRA
+
 _PATH = click.Path(path_type=Path)
 
 
@@ -53,7 +55,10 @@ def train(
     from tempo_core.background import interruptible
     from tempo_core.errors import TempoError
 
-    from ..learn import LearnOptions, learn
+    try:
+        from ..learn import LearnOptions, learn
+    except ImportError as error:
+        raise click.ClickException(f"train needs more packages ({error}): {EXTRA}") from error
 
     options = LearnOptions(
         method=method, from_scratch=from_scratch, epochs=epochs, seed=seed, devices=devices,
