@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from beets.dbcore.query import NumericQuery
 
-from tempo_core.paces import COMPATIBLE, FASTEST, SLOWEST
-
-from .stated import FIELDS, paces_of
+from .stated import FIELDS, LIMITS, paces_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +27,7 @@ _STATES = (
     # JSON also has numbers such as 1e2, which nobody states paces in.
     f"attribute.value NOT GLOB '*[^0-9. ]*' AND CASE WHEN NOT json_valid({_ARRAY}) THEN 0 "
     f"ELSE json_array_length({_ARRAY}) > 0 AND NOT EXISTS (SELECT 1 FROM json_each({_ARRAY}) "
-    f"WHERE type NOT IN ('integer', 'real') OR value NOT BETWEEN {SLOWEST} AND {FASTEST}) END"
+    f"WHERE type NOT IN ('integer', 'real') OR value NOT BETWEEN {LIMITS[0]} AND {LIMITS[1]}) END"
 )
 # "128:0.97 64:0.71" read as {"128":0.97,"64":0.71}.
 _OBJECT = """'{"' || replace(replace(attribute.value, ':', '":'), ' ', ',"') || '}'"""
@@ -75,6 +73,8 @@ class PaceQuery(NumericQuery):
         return self.col_clause()
 
     def col_clause(self) -> tuple[str, Sequence[Any]]:
+        from tempo_core.paces import COMPATIBLE
+
         bounds = [bound for _, bound in self.limits]
 
         def within(value: str) -> str:

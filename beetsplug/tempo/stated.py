@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 from beets.dbcore import types
 from beets.exceptions import UserError
 
-from tempo_core.paces import COMPATIBLE, FASTEST, SLOWEST, parse_paces
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -22,17 +20,19 @@ if TYPE_CHECKING:
     from beets.library import Item
 
 FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first that states something counts
+# `paces.SLOWEST` and `FASTEST` [BPM]: this is loaded for every beets command, so not from there.
+LIMITS = (40.0, 320.0)
 _NUMBER = r"[1-9]\d{1,2}(\.\d+)?"  # also as JSON has them, see `queries.py`
-_FORM = re.compile(f"{_NUMBER}( {_NUMBER})*", re.ASCII)
+_FORM = f"{_NUMBER}( {_NUMBER})*"
 EXPECTED = "give tempi from 40 to 320 BPM with spaces between, such as '87 174'"
 
 
 def read(text: object) -> tuple[float, ...] | None:
     """The tempi [BPM] that a text states, in its order; None if it is of another form."""
-    if _FORM.fullmatch(str(text)) is None:
+    if re.fullmatch(_FORM, str(text), re.ASCII) is None:
         return None
     tempi = tuple(float(word) for word in str(text).split(" "))
-    return tempi if all(SLOWEST <= tempo <= FASTEST for tempo in tempi) else None
+    return tempi if all(LIMITS[0] <= tempo <= LIMITS[1] for tempo in tempi) else None
 
 
 class StatedPaces(types.String):
@@ -54,6 +54,8 @@ class EstimatedPaces(StatedPaces):
     """The same, or tempi with their probabilities as the plugin writes them."""
 
     def parse(self, string: str) -> str:
+        from tempo_core.paces import parse_paces
+
         try:
             parse_paces(string)
         except ValueError:
@@ -77,6 +79,8 @@ def paces_of(item: Item) -> list[tuple[float, float]]:
     Those that a person stated; else its `bpm` and the candidates that are at least as likely
     compatible as not; else, of a track that was never analysed, `bpm`, half and double of it.
     """
+    from tempo_core.paces import COMPATIBLE, parse_paces
+
     stated = stated_paces(item)
     if stated is not None:
         return [(tempo, 1.0) for tempo in stated]
