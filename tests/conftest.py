@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import shutil
 import signal
 import socket
@@ -12,9 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from mediafile import MediaFile
 
 from .audio import drum_pattern, write_audio, write_bad_files
+
+# Sums of floats depend on the number of threads, and the tests share the cores among themselves.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
 
 MakeAudio = Callable[..., Path]
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors.torch import save_file
 
 from tempo_core import checkpoint
@@ -36,6 +37,7 @@ def corpus(folder: Path, n: int, split: str) -> Corpus:
 
 def run(folder: Path, recipe: Recipe = RECIPE, devices: int = 1) -> Ensemble:
     """Train in `folder`."""
+    torch.set_num_threads(1)  # a sum of floats depends on it
     folder.mkdir(parents=True, exist_ok=True)
     base = adaptable(checkpoint.load(checkpoint.resolve("shipped")))
     train, validation = corpus(folder, 6, "train"), corpus(folder, 2, "validation")
