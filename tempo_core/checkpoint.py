@@ -25,6 +25,7 @@ from . import installed, pace_model
 from . import model as tempo_model
 from .config import FrontEnd, Model, PaceModel, TempoGrid, Windows
 from .errors import CheckpointError, ConfigError
+from .files import replace_file
 
 LAYOUT = 3  # raised whenever a reader of the previous layout would misread the file
 SEPARATE_OCTAVE = 3  # the layout that has this setting; before, it was off
@@ -114,12 +115,7 @@ def save(
     day = (date or datetime.date.today()).strftime("%Y%m%d")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{task}-{day}-{digest}{SUFFIX}"
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    replace_file(path, data)
     return path
 
 

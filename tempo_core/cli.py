@@ -173,7 +173,8 @@ main.add_command(label_commands.demo_site)
 main.add_command(label_commands.acousticbrainz_index)
 
 
-def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
+def window_count(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
+    """Callback of `--windows`: a whole number from 1, or `all`."""
     if value == "all":
         return value
     if not value.isdecimal() or int(value) < 1:
@@ -190,7 +191,7 @@ def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | st
     help="Files at a time.",
 )  # fmt: skip
 @click.option(
-    "--windows", callback=_windows, default="6", show_default=True, metavar="N|all",
+    "--windows", callback=window_count, default="6", show_default=True, metavar="N|all",
     help="Windows of 12 s to listen to at most, or the whole file.",
 )  # fmt: skip
 @click.option(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 from .errors import CheckpointError
+from .files import replace_file
 
 FOLDER = "TEMPO_CORE_MODELS"  # environment variable that names another folder
 ACTIVE = "active.json"
@@ -96,11 +96,7 @@ def add(path: Path) -> Path:
     if target.exists() and target.samefile(path):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".part")
-    shutil.copyfile(path, temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(target)
+    replace_file(target, path.read_bytes())
     return target
 
 
@@ -142,13 +138,8 @@ def _read() -> dict[str, list[str]]:
 
 def _write(known: dict[str, list[str]]) -> None:
     path = folder() / ACTIVE
-    temporary = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(known, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_file(path, json.dumps(known, indent=2).encode())
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be written ({error.strerror})") from error

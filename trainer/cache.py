@@ -25,6 +25,7 @@ from safetensors.numpy import save_file
 
 from tempo_core.config import FrontEnd, TempoGrid, Windows
 from tempo_core.errors import ConfigError, StorageError
+from tempo_core.files import replace_file
 
 LAYOUT = 2  # of the cached views; raise it when what `tempo.view` computes changes
 HEADER = 1024  # [bytes] what a file is larger than its arrays, at most
@@ -273,13 +274,7 @@ def read_keys(folder: Path, recipe: Recipe) -> dict[Stamp | None, str]:
 def write_keys(folder: Path, recipe: Recipe, keys: Mapping[Stamp, str]) -> None:
     """Note the keys of files, atomically."""
     rows = [[path.hex(), size, changed, key] for (path, size, changed), key in keys.items()]
-    target = _keys_file(folder, recipe)
-    temporary = target.with_suffix(f".{os.getpid()}.part")
-    with temporary.open("w", encoding="ascii") as file:
-        json.dump(rows, file, indent=0)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(target)
+    replace_file(_keys_file(folder, recipe), json.dumps(rows, indent=0).encode("ascii"))
 
 
 def _keys_file(folder: Path, recipe: Recipe) -> Path:

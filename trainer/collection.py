@@ -23,8 +23,10 @@ from typing import Any, TypeVar
 
 from tempo_core.config import Windows
 from tempo_core.errors import ConfigError
+from tempo_core.files import replace_file
 
 from .dataset import Recording
+from .files import tsv
 
 TRACKS, DROPPED = "tracks.tsv", "dropped.tsv"
 SPLITS = ("train", "validation", "test")
@@ -90,22 +92,7 @@ R = TypeVar("R", CollectedTrack, DroppedTrack)
 def write_table(path: Path, rows: Iterable[R], kind: type[R]) -> None:
     """Write a table of `kind` atomically."""
     names = [field.name for field in dataclasses.fields(kind)]
-    cells = [[str(getattr(row, name)) for name in names] for row in rows]
-    temporary = path.with_name(path.name + ".part")
-    # A carriage return in a file's name has to be quoted, which the standard library does not see.
-    odd = any("\r" in cell for row in cells for cell in row)
-    with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(
-            file,
-            delimiter="\t",
-            lineterminator="\n",
-            quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL,
-        )
-        writer.writerow(names)
-        writer.writerows(cells)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    replace_file(path, tsv(names, ([getattr(row, name) for name in names] for row in rows)))
 
 
 def read_table(path: Path, kind: type[R]) -> list[R]:

@@ -1,14 +1,14 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Results that are written all at once, or not at all with one clear message."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tempo_core.errors import StorageError
+from tempo_core.files import replace_file
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -19,13 +19,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     StorageError
         If it cannot be written; what was there is there still.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        replace_file(path, data)
     except OSError as error:
         raise StorageError(
             f"{path}: cannot be written ({error.strerror}); make room or give another place"
@@ -38,7 +33,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_tsv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a tab-separated table atomically; None is an empty cell."""
+    """The same with a table, see `tsv`."""
+    write_bytes(path, tsv(header, rows))
+
+
+def tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A tab-separated table with a header line; None is an empty cell."""
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     # A carriage return in a name has to be quoted, which the standard library does not see.
     odd = any("\r" in cell for row in cells for cell in row)
@@ -51,4 +51,4 @@ def write_tsv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     )
     writer.writerow(header)
     writer.writerows(cells)
-    write_text(path, text.getvalue())
+    return text.getvalue().encode("utf-8", "surrogateescape")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from tempo_core import checkpoint
 from tempo_core.checkpoint import Checkpoint, metadata
 from tempo_core.config import FrontEnd, TempoGrid, Windows
 from tempo_core.errors import CheckpointError
+from tempo_core.files import replace_file
 
 from . import dataset
 from .cache import LAYOUT
@@ -127,12 +127,7 @@ def save(guard: Guard, model: Checkpoint, folder: Path) -> Path:
     data = save_arrays(arrays, {"header": json.dumps(header)})
     path = folder / f"guard-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    replace_file(path, data)
     return path
 
 

@@ -28,6 +28,7 @@ from . import guard as guards
 from .adapt import Frozen, Recipe, adapt, freeze, logits, shift
 from .compare import errors, guard_answers
 from .dataset import Recording
+from .files import write_text
 from .fit import full_windows
 from .guard import Guard
 from .metrics import acc1, acc2
@@ -246,9 +247,11 @@ def plot(rows: dict[str, dict[int, list[float]]], guard: dict[str, dict[int, lis
         (left, rows, "Accuracy 1, recordings nobody learned from"),
         (right, guard, "Accuracy 2, guard set"),
     ):
-        for name, by_n in values.items():
+        for k, (name, by_n) in enumerate(values.items()):
             sizes = sorted(by_n)
-            x = [max(n, 12) for n in sizes]  # a logarithmic axis has no 0
+            # A logarithmic axis has no 0; side by side, equal curves can be told apart.
+            aside = 1.05 ** (k - 1)
+            x = [max(n, 12) * aside for n in sizes]
             mean = np.array([100 * np.mean(by_n[n]) for n in sizes])
             low = mean - np.array([100 * min(by_n[n]) for n in sizes])
             high = np.array([100 * max(by_n[n]) for n in sizes]) - mean
@@ -261,7 +264,7 @@ def plot(rows: dict[str, dict[int, list[float]]], guard: dict[str, dict[int, lis
         axes.set(xlabel="labels", ylabel="%", title=title)
         axes.grid(alpha=0.3)
     right.set_ylim(95, 100.2)
-    left.legend(loc="center right", fontsize="small")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
@@ -311,7 +314,7 @@ def main(
             path = _file(out, *key)
             if not path.exists():
                 figures = one_draw(*key, pool, unseen, base, guard)
-                path.write_text(json.dumps(figures))
+                write_text(path, json.dumps(figures))
                 click.echo(f"{key} {json.dumps(figures['all'])} guard {figures['guard']}", err=True)
     curves: dict[str, dict[int, list[float]]] = {}
     rate: dict[str, dict[int, list[float]]] = {}

@@ -27,6 +27,7 @@ from tempo_core.audio import check, read_excerpts
 from tempo_core.config import TempoGrid
 from tempo_core.errors import AudioError, ConfigError
 from tempo_core.estimate import analyse, excerpt_features, from_analysis
+from tempo_core.files import replace_file
 from tempo_core.paces import SAME, candidates, pulse_strength
 
 from .dataset import Recording, read_clips
@@ -174,9 +175,7 @@ def _score(folder: Path, row: dict[str, str], sources: Sources | None, cache: Pa
             f"{written} is missing; say with --midi and --samples what it was made of"
         )
     score = score_of_clip(row, sources)
-    temporary = kept.with_suffix(f".{os.getpid()}.part")
-    temporary.write_text(score.to_json())
-    temporary.replace(kept)
+    replace_file(kept, score.to_json().encode())
     return score
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from tempo_core.checkpoint import metadata
 from tempo_core.errors import CheckpointError
+from tempo_core.files import replace_file
 
 # Containers that JSON does not have, and places of tensors, are one-key objects of these names.
 TENSOR, TUPLE, PAIRS = "__tensor__", "__tuple__", "__pairs__"
@@ -85,16 +86,10 @@ class PlainCheckpointIO(CheckpointIO):
         text = json.dumps(pack(checkpoint, tensors))
         data = save(tensors, {"checkpoint": text})
         path = Path(path)
-        temporary = path.with_name(path.name + ".part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            replace_file(path, data)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise CheckpointError(
                 f"{path}: the training checkpoint cannot be written ({error.strerror}); make room "
                 "and run the same again, it goes on from the last one"

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tempo_core.errors import ConfigError
+from tempo_core.files import replace_file
 from tempo_core.labels.titles import artist_names, normalise, parse_title
 
 from .collection import SPLITS, CollectedTrack
@@ -200,11 +201,5 @@ def read_split(path: Path) -> dict[str, str]:
 
 def write_split(path: Path, known: Mapping[str, str]) -> None:
     """Write decisions atomically."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
-        print(*COLUMNS, sep="\t", file=file)
-        for member, split in sorted(known.items()):
-            print(split, member, sep="\t", file=file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    lines = ["\t".join(COLUMNS), *(f"{side}\t{member}" for member, side in sorted(known.items()))]
+    replace_file(path, ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))

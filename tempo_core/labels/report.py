@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import LabelError
+from ..files import replace_file
 from ..markup import Markup, page, table
 from .lookup import Labelled
 from .record import KeyVerdict, Record, Status, Verdict
@@ -60,12 +61,9 @@ def write_report(path: Path, lines: Sequence[Line], trainable: Collection[str] =
     LabelError
         If it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(render(lines, trainable), encoding="utf-8")
-        part.replace(path)
+        replace_file(path, render(lines, trainable).encode())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise LabelError(f"{path}: cannot be written ({error.strerror})") from error
 
 

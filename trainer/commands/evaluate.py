@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tempo_core.cli import window_count
 from tempo_core.errors import TempoError
 
 from . import EXTRA
@@ -25,14 +26,6 @@ NAMES = (
 )  # of trainer.baselines.BASELINES, which takes too long to import for --help
 
 
-def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
-    if value == "all":
-        return value
-    if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter("give a whole number from 1 on, or 'all'")
-    return int(value)
-
-
 @click.command()
 @click.argument("sources", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
@@ -43,7 +36,7 @@ def _windows(ctx: click.Context, param: click.Parameter, value: str) -> int | st
               help="Name or path of a model; several are compared with the first.")  # fmt: skip
 @click.option("--baseline", "baselines", multiple=True, type=click.Choice(NAMES),
               help="Another estimator to compare with.")  # fmt: skip
-@click.option("--windows", callback=_windows, default="6", show_default=True, metavar="N|all",
+@click.option("--windows", callback=window_count, default="6", show_default=True, metavar="N|all",
               help="As for `estimate`.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1,
               show_default="all cores", help="Tracks at a time.")  # fmt: skip
