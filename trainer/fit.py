@@ -55,10 +55,13 @@ class Recipe:
     # How often each source is drawn. The few popular songs with human labels count most: they carry
     # the octave convention; the synthesis teaches the rate.
     shares: tuple[tuple[str, float], ...] = (
-        ("songs", 0.25), ("rhythm", 0.2), ("consensus", 0.3), ("synthesis", 0.25),
+        ("songs", 0.25), ("rhythm", 0.15), ("consensus", 0.3), ("synthesis", 0.3),
     )  # fmt: skip
     average: float = 0.995  # decay of the moving average of the weights that is kept
     augment: bool = True
+    # [bins] The furthest a recording is stretched: half as far as the inputs allow, because how
+    # people count depends on the tempo itself, too.
+    stretched: int = MARGIN // 2
 
 
 class Sampler:
@@ -86,7 +89,7 @@ class Sampler:
         """A batch of the network's two inputs, see `tempo.view`, and its targets."""
         maps, statistics, targets = [], [], []
         for i in rng.choice(len(self.weights), size=self.recipe.batch, p=self.weights):
-            stretched = MARGIN if self.recipe.augment else None
+            stretched = self.recipe.stretched if self.recipe.augment else None
             periodicity, sound, target = example(
                 self.recordings[i], self.views[i], self.grid, rng, stretched, open_labels
             )
