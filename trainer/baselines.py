@@ -87,5 +87,5 @@ def open_model(model: str | os.PathLike[str], windows: int | str) -> TempoEstima
 
 
 def name_of(source: str) -> str:
-    """A source as it stands in tables: `tempo-20261121@aa515590`."""
+    """A source as it stands in tables: `tempo-20261121@78dc24a4`."""
     return source.removeprefix("model:")

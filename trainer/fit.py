@@ -55,7 +55,7 @@ class Recipe:
     # How often each source is drawn. The few popular songs with human labels count most: they carry
     # the octave convention; the synthesis teaches the rate.
     shares: tuple[tuple[str, float], ...] = (
-        ("songs", 0.25), ("rhythm", 0.15), ("consensus", 0.3), ("synthesis", 0.3),
+        ("songs", 0.25), ("rhythm", 0.2), ("consensus", 0.3), ("synthesis", 0.25),
     )  # fmt: skip
     average: float = 0.995  # decay of the moving average of the weights that is kept
     augment: bool = True
