@@ -19,6 +19,7 @@ from tempo_core.model import TempoNet
 from tempo_core.tasks import tempo
 from tests.audio import drum_pattern, write_audio
 from trainer import augment, fit
+from trainer.cache import Views
 from trainer.dataset import (
     MARGIN,
     Recording,
@@ -124,6 +125,21 @@ def test_training_sees_what_the_estimator_sees(folder: Path) -> None:
     expected = tempo.view(pieces, FRONT_END.fps, GRID)
     torch.testing.assert_close(maps, expected[0], atol=2e-3, rtol=0)  # half precision
     torch.testing.assert_close(statistics, expected[1])
+
+
+def test_no_example_is_stretched_further_than_the_recipe_says() -> None:
+    rng = np.random.default_rng(0)
+    views = Views(
+        rng.random((2, N_MAPS, 40, GRID.n_bins + 2 * MARGIN)).astype(np.float16),
+        rng.random((2, 160)).astype(np.float32), 2,
+    )  # fmt: skip
+    song = Recording(Path("a"), "songs", ((120.0, 1.0),), "train", "A")
+    for stretched in (0, 3, MARGIN):
+        recipe = fit.Recipe(batch=200, stretched=stretched)
+        targets = fit.Sampler([song], [views], GRID, recipe).draw(rng)[2]
+        centre = 36 * math.log2(120 / GRID.bpm_min)
+        moved = (targets[:, 0].argmax(dim=1) - centre).abs()
+        assert stretched - 1 < moved.max() <= stretched + 0.5
 
 
 def test_one_batch_can_be_learned() -> None:
