@@ -18,7 +18,7 @@ from trainer import compare
 from trainer import guard as guards
 from trainer.compare import Errors, Guarded, Pair, Verdict, paired
 from trainer.dataset import Recording
-from trainer.metrics import acc2
+from trainer.metrics import acc1, acc2
 from trainer.styles import STYLES
 
 MODEL = checkpoint.load(checkpoint.resolve("shipped"))
@@ -32,7 +32,10 @@ def test_the_set_in_the_package() -> None:
     replay, rest = guard.part(replay=True), guard.part(replay=False)
     assert (len(replay), len(rest)) == (68, 136)
     assert set(replay.styles) == set(rest.styles) == set(guard.styles)
-    assert acc2(guard.bpm, compare.guard_answers(guard, MODEL)) > 0.98
+    answers = compare.guard_answers(guard, MODEL)
+    assert acc2(guard.bpm, answers) > 0.98
+    # Means in place of the network's maxima give 0.85: less than this is not the trained network.
+    assert acc1(rest.bpm, compare.guard_answers(rest, MODEL)) > 0.88
 
 
 def test_written_and_read_it_is_the_same(tmp_path: Path) -> None:
