@@ -20,7 +20,7 @@ def test_the_old_one_or_the_new_one(tmp_path: Path) -> None:
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.mkdir()
-    with pytest.raises(OSError):
+    with pytest.raises(IsADirectoryError):
         replace_file(path, b"new")
     assert list(tmp_path.iterdir()) == [path]
     assert list(path.iterdir()) == []
