@@ -134,6 +134,21 @@ def example(
     )
 
 
+def descend(
+    loss: Tensor,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> float:
+    """One step down the clipped gradient of a batch's loss; returns the loss."""
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
+    schedule.step()
+    return float(loss.detach())
+
+
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -178,13 +193,8 @@ def _fit_phase(
         maps, statistics, targets = sampler.draw(rng, phase.open_labels)
         logits = network(maps, statistics).masked_fill(unanswerable, -torch.inf)
         loss = sampler.task.loss(logits, targets)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        losses.append(descend(loss, network, optimizer, schedule))
         average.update_parameters(network)
-        losses.append(float(loss.detach()))
         if step % 50 == 0 or step == phase.steps:
             row = {
                 "phase": number,

@@ -28,7 +28,7 @@ from tempo_core.tasks import tempo
 from tempo_core.windows import sliding_windows
 
 from . import augment, dataset, options
-from .fit import Recipe
+from .fit import Recipe, descend
 from .metrics import acc1, acc2
 
 N_CHANNELS = 48
@@ -171,12 +171,7 @@ def main(
             loss = loss + 2 * nn.functional.binary_cross_entropy_with_logits(
                 beat_logits[known], beat_targets[known]
             )
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
+        losses.append(descend(loss, network, optimizer, schedule))
         if step % 100 == 0:
             click.echo(f"step {step}/{steps}  loss {np.mean(losses[-100:]):.3f}", err=True)
     network.eval()

@@ -16,6 +16,7 @@ from tempo_core.config import FrontEnd, Windows
 
 from .. import augment
 from ..dataset import Recording
+from ..fit import descend
 from ..fusion import features_of
 from .estimator import answers, padded
 from .networks import Reference, fold, n_frames
@@ -118,12 +119,7 @@ def train(
     for _ in bar:
         features, bpm = source.draw(rng)
         loss = reference.loss(network(reference.view(features)), bpm)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
+        losses.append(descend(loss, network, optimizer, schedule))
         bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
     return network.eval()
 
