@@ -29,11 +29,16 @@ SILENCE = 1e-4  # peak amplitude (-80 dB full scale) below which audio counts as
 # Below this share of its peak (-50 dB) an excerpt holds silence, if that is at its ends.
 QUIET = 10 ** (-50 / 20)
 BLOCK = 0.05  # [s] in which loudness is looked at
+PAUSE = 1.0  # [s] a rest in the music is shorter; what is longer separates two runs
 # A decoder needs some packets before the wanted position until its output is right (the bit
 # reservoir of mp3, the overlap of transform codecs).
 PREROLL = 0.25  # [s]
 LOOKAHEAD = 0.05  # [s] decoded beyond the end, more than the resampler's filter is long
 BATCH = 0.4  # [s] of audio that is resampled in one go
+CANCELLED = 0.5  # share of a band's onsets that is left in the mean of two channels, at the least
+NOTICED = 0.1  # share of all onsets that a band has to have for that to matter
+
+Run = tuple[float, float]  # (begin, end) [s] of a stretch of a recording
 
 
 @dataclass(frozen=True)
@@ -127,14 +132,64 @@ class AudioFile:
 
     def read(self, sr: int, spans: Sequence[tuple[float, float]]) -> list[Excerpt]:
         """Excerpts at `spans`, see `read_excerpts`."""
-        excerpts = []
-        for start, duration in spans:
-            excerpt = self._read_span(sr, start, duration)
-            if excerpt.audio.size:
-                if not np.isfinite(excerpt.audio).all():
-                    raise AudioError("contains samples that are not finite numbers (NaN or Inf)")
-                excerpts.append(excerpt)
-        return excerpts
+        excerpts = (self._read_span(sr, start, duration) for start, duration in spans)
+        return [_finite(excerpt) for excerpt in excerpts if excerpt.audio.size]
+
+    def stream(self, sr: int, duration: float) -> Iterator[Excerpt]:
+        """All of the file in one pass, in excerpts of `duration` [s], the last one shorter.
+
+        They follow each other without a seam. Where the time stamps jump by more than `PAUSE` an
+        excerpt ends early.
+        """
+        resampler: _Resampler | None = None
+        size = round(duration * sr)
+        begin = end = 0.0  # [s] of what is in the resampler
+        for time, frame in self._frames_from(0.0):
+            if resampler is not None and abs(time - end) > PAUSE:
+                yield from _in_pieces(resampler.end(), begin, size, sr)
+                resampler = None
+            if resampler is None:
+                resampler, begin = _Resampler(sr), time
+                end = time
+            resampler.push(frame)
+            end += frame.samples / frame.sample_rate
+            while resampler.n_ready >= size:
+                yield _finite(Excerpt(resampler.take(size), begin))
+                begin += size / sr
+        if resampler is not None:
+            yield from _in_pieces(resampler.end(), begin, size, sr)
+
+    def goes_on(self, time: float) -> bool:
+        """Whether there is audio at `time` [s] or later."""
+        return next(self._frames_from(time), None) is not None
+
+    def packet_runs(self) -> list[Run]:
+        """Where there are packets of audio, in order; nothing is decoded.
+
+        Takes one pass over the file. Times that go backwards, as in joined files, are left out.
+        """
+        runs: list[Run] = []
+        for time, packet in self._packets_from(0.0):
+            length = float((packet.duration or 0) * (packet.time_base or 0))
+            _extend(runs, time, time + length)
+        return runs
+
+    def sounding_runs(self) -> list[Run]:
+        """Where something sounds, in order; all of the file is decoded, little is kept of it.
+
+        That is what rises above `SILENCE` and `QUIET` below the loudest. A constant offset is no
+        sound. Runs shorter than `MIN_DURATION` are left out.
+        """
+        levels = [
+            (time, time + frame.samples / frame.sample_rate, _swing(frame))
+            for time, frame in self._frames_from(0.0)
+        ]
+        loudest = max((level for _, _, level in levels), default=0.0)
+        runs: list[Run] = []
+        for begin, end, level in levels:
+            if level >= max(SILENCE, QUIET * loudest):
+                _extend(runs, begin, end)
+        return [(begin, end) for begin, end in runs if end - begin >= MIN_DURATION]
 
     def _read_span(self, sr: int, start: float, duration: float) -> Excerpt:
         # Resampling is a filter with a memory: a fresh one for each contiguous run of frames.
@@ -142,6 +197,8 @@ class AudioFile:
         begin = None  # [s] position of the first decoded sample that is kept
         n_seconds = 0.0  # decoded so far
         for time, frame in self._frames_from(max(0.0, start - PREROLL)):
+            if time >= start + duration + LOOKAHEAD:
+                break
             if begin is None:
                 begin = time
             resampler.push(frame)
@@ -152,32 +209,17 @@ class AudioFile:
             return Excerpt(np.zeros(0, np.float32), start)
         first = max(0, round((start - begin) * sr))
         last = round((start + duration - begin) * sr)
-        return Excerpt(np.ascontiguousarray(resampler.end()[first:last]), max(start, begin))
+        return Excerpt(mix(resampler.end()[:, first:last], sr), max(start, begin))
 
     def _frames_from(self, start: float) -> Iterator[tuple[float, av.AudioFrame]]:
         """Decoded frames with their time [s], beginning with the one that holds `start`."""
-        stream = self._stream
-        time_base = float(stream.time_base or 1 / 1e6)
-        origin = (stream.start_time or 0) * time_base
+        time_base, origin = self._clock
+        time = 0.0
+        n_bad = n_frames = 0
         try:
-            if start > 0 or self._started:
-                target = int((origin + start) / time_base)
+            for _, packet in self._packets_from(start):
                 try:
-                    self._container.seek(target, stream=stream, backward=True)
-                except av.error.FFmpegError:
-                    # Not every demuxer can seek (raw streams): decode up to the position instead.
-                    self._container.seek(0)
-            self._started = True
-            time = 0.0
-            n_bad = 0
-            packets = self._container.demux(stream)
-            n_frames = 0
-            while True:
-                try:
-                    packet = next(packets)
                     frames = packet.decode()
-                except StopIteration:
-                    break
                 except av.error.InvalidDataError:
                     # One damaged packet in a file that is otherwise fine is nothing to give up for.
                     n_bad += 1
@@ -195,11 +237,114 @@ class AudioFile:
         except (OSError, ValueError, av.error.FFmpegError) as error:
             raise AudioError(f"cannot be decoded ({_reason(error)})") from error
 
+    def _packets_from(self, start: float) -> Iterator[tuple[float, av.Packet]]:
+        """Packets of the stream with their time [s], from `start` or some way before it on.
+
+        The last one is empty: it makes a decoder give what it has held back.
+        """
+        time_base, origin = self._clock
+        time = 0.0
+        try:
+            if start > 0 or self._started:
+                target = int((origin + start) / time_base)
+                try:
+                    self._container.seek(target, stream=self._stream, backward=True)
+                except av.error.FFmpegError:
+                    # Not every demuxer can seek (raw streams): read up to the position instead.
+                    self._container.seek(0)
+            self._started = True
+            packets = self._container.demux(self._stream)
+            while True:
+                try:
+                    packet = next(packets)
+                except StopIteration:
+                    break
+                except av.error.InvalidDataError:
+                    continue
+                if packet.pts is not None:
+                    time = packet.pts * time_base - origin
+                yield time, packet
+                time += (packet.duration or 0) * time_base
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            raise AudioError(f"cannot be decoded ({_reason(error)})") from error
+
+    @property
+    def _clock(self) -> tuple[float, float]:
+        """Length of a tick of the time stamps, and the time stamp of the beginning, both [s]."""
+        time_base = float(self._stream.time_base or 1 / 1e6)
+        return time_base, (self._stream.start_time or 0) * time_base
+
     _started = False
 
 
+def _finite(excerpt: Excerpt) -> Excerpt:
+    if not np.isfinite(excerpt.audio).all():
+        raise AudioError("contains samples that are not finite numbers (NaN or Inf)")
+    return excerpt
+
+
+def _in_pieces(channels: np.ndarray, begin: float, size: int, sr: int) -> Iterator[Excerpt]:
+    """Excerpts of `size` samples, the last one shorter, of audio (n_channels, n_samples)."""
+    for first in range(0, channels.shape[1], size):
+        piece = mix(channels[:, first : first + size], sr)
+        yield _finite(Excerpt(piece, begin + first / sr))
+
+
+def _extend(runs: list[Run], begin: float, end: float) -> None:
+    """Add what lies from `begin` to `end` [s] to runs; a pause in between makes a new one."""
+    if not runs:
+        runs.append((begin, end))
+        return
+    first, last = runs[-1]
+    if begin - last > PAUSE:
+        runs.append((begin, end))
+    elif end > last:
+        runs[-1] = (first, end)
+
+
+def _swing(frame: av.AudioFrame) -> float:
+    """Half the distance from the lowest to the highest sample of any channel, 1 is full scale."""
+    samples = frame.to_ndarray()
+    if samples.shape[0] == 1:  # packed: the channels take turns
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    swing = float((samples.max(axis=1).astype(float) - samples.min(axis=1)).max()) / 2
+    kind = samples.dtype
+    return swing / 2.0 ** (8 * kind.itemsize - 1) if kind.kind in "iu" else swing
+
+
+def mix(channels: np.ndarray, sr: int) -> np.ndarray:
+    """Channels (1 or 2, n_samples) to mono (n_samples,): their mean, unless music is lost in it.
+
+    What stands in two channels in opposite phase cancels in the mean. Where that happens to the
+    onsets of some band, the channel with more onsets is taken instead.
+    """
+    if channels.shape[0] == 1:
+        return np.ascontiguousarray(channels[0])
+    mean = channels.mean(axis=0)
+    if np.array_equal(channels[0], mean):
+        return mean
+    onsets = np.stack([_band_onsets(signal, sr) for signal in (mean, *channels)])
+    separate = onsets[1:].mean(axis=0)
+    lost = (onsets[0] < CANCELLED * separate) & (separate > NOTICED * separate.sum())
+    if not lost.any():
+        return mean
+    return np.ascontiguousarray(channels[int(onsets[1:].sum(axis=1).argmax())])
+
+
+def _band_onsets(signal: np.ndarray, sr: int) -> np.ndarray:
+    """(n_bands,) how much of a signal (n_samples,) sets in, in octaves from 0 Hz to half of `sr`."""
+    size = max(2, round(0.1 * sr) // 2 * 2)
+    n_frames = signal.size // size
+    if n_frames < 2:
+        return np.zeros(1)
+    spectrum = np.abs(np.fft.rfft(signal[: n_frames * size].reshape(n_frames, size), axis=1))
+    edges = [0, *(2 ** np.arange(3, int(np.log2(size)))).tolist()]
+    bands = np.sqrt(np.add.reduceat(np.square(spectrum), edges, axis=1))
+    return np.maximum(0, np.diff(bands, axis=0)).sum(axis=0)
+
+
 class _Resampler:
-    """Frames that follow each other, of any format, to mono at one rate.
+    """Frames that follow each other, of any format, to one or two channels at one rate.
 
     They pass the filter `BATCH` at a time, because a call costs more than the work on one frame of
     most codecs. Where the format changes in the middle (joined files do that) a new filter starts.
@@ -207,11 +352,13 @@ class _Resampler:
 
     def __init__(self, sr: int):
         self._sr = sr
+        self._layout: str | None = None  # of what comes out: one channel, or two
         self._format: tuple[str, str, int] | None = None
         self._filter: av.AudioResampler | None = None
         self._waiting: list[np.ndarray] = []
         self._n_waiting = 0
-        self._chunks = [np.zeros(0, np.float32)]
+        self._chunks: list[np.ndarray] = []
+        self.n_ready = 0  # samples that can be taken
 
     def push(self, frame: av.AudioFrame) -> None:
         """Take a frame; resample if that makes a batch."""
@@ -219,7 +366,9 @@ class _Resampler:
         if form != self._format:
             self._drain()
             self._format = form
-            self._filter = av.AudioResampler(format="flt", layout="mono", rate=self._sr)
+            if self._layout is None:
+                self._layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
+            self._filter = av.AudioResampler(format="fltp", layout=self._layout, rate=self._sr)
         if (
             frame.layout.nb_channels > 2
         ):  # arrays of frames with many channels are not to be relied on
@@ -232,9 +381,18 @@ class _Resampler:
             self._join()
 
     def end(self) -> np.ndarray:
-        """(n_samples,) everything that was pushed."""
+        """(1 or 2, n_samples) everything that was pushed and not taken."""
         self._drain()
-        return np.concatenate(self._chunks)
+        if not self._chunks:
+            return np.zeros((1, 0), np.float32)
+        return np.concatenate(self._chunks, axis=1)
+
+    def take(self, n_samples: int) -> np.ndarray:
+        """(n_samples,) the first of what is ready, as mono."""
+        ready = np.concatenate(self._chunks, axis=1)
+        self._chunks = [ready[:, n_samples:]]
+        self.n_ready -= n_samples
+        return mix(ready[:, :n_samples], self._sr)
 
     def _join(self) -> None:
         if not self._waiting or self._format is None:
@@ -250,7 +408,9 @@ class _Resampler:
 
     def _filter_frame(self, frame: av.AudioFrame | None) -> None:
         if self._filter is not None:
-            self._chunks += [part.to_ndarray()[0] for part in self._filter.resample(frame)]
+            for part in self._filter.resample(frame):
+                self._chunks.append(part.to_ndarray())
+                self.n_ready += part.samples
 
     def _drain(self) -> None:
         self._join()
@@ -269,14 +429,23 @@ def sounding(excerpts: Sequence[Excerpt], sr: int) -> list[Excerpt]:
         n_blocks = excerpt.audio.size // size
         if n_blocks == 0:
             continue
-        peaks = np.abs(excerpt.audio[: n_blocks * size]).reshape(n_blocks, size).max(axis=1)
-        loud = np.flatnonzero(peaks >= max(SILENCE, QUIET * peaks.max()))
+        swings = block_swings(excerpt.audio, size)
+        loud = np.flatnonzero(swings >= max(SILENCE, QUIET * swings.max()))
         if loud.size == 0 or (loud[-1] + 1 - loud[0]) * size < MIN_DURATION * sr:
             continue
         first = int(loud[0]) * size
         last = (loud[-1] + 1) * size if loud[-1] + 1 < n_blocks else excerpt.audio.size
         found.append(Excerpt(excerpt.audio[first:last], excerpt.start + first / sr))
     return found
+
+
+def block_swings(audio: np.ndarray, size: int) -> np.ndarray:
+    """(n_blocks,) half the distance from lowest to highest sample of each block of `size` samples.
+
+    That is the peak amplitude without a constant offset.
+    """
+    blocks = audio[: audio.size // size * size].reshape(-1, size)
+    return np.asarray((blocks.max(axis=1) - blocks.min(axis=1)) / 2)
 
 
 def check(excerpts: Sequence[Excerpt], sr: int) -> None:
@@ -292,7 +461,7 @@ def check(excerpts: Sequence[Excerpt], sr: int) -> None:
         raise AudioError("no audio could be decoded")
     if duration < MIN_DURATION:
         raise AudioError(f"too short ({duration:.2f} s; at least {MIN_DURATION:g} s are needed)")
-    if max(float(np.abs(excerpt.audio).max()) for excerpt in excerpts) < SILENCE:
+    if max(float(np.ptp(excerpt.audio)) for excerpt in excerpts) / 2 < SILENCE:
         raise AudioError("silent (no sample above -80 dB)")
 
 

@@ -6,11 +6,12 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
 
-from . import checkpoint, loops, metre, refine, windows
+from . import checkpoint, listening, loops, metre, refine, windows
 from .audio import AudioFile, Excerpt, check, sounding
 from .checkpoint import Checkpoint
 from .config import TempoGrid
@@ -21,12 +22,13 @@ from .tasks import TASKS, pace, tempo
 
 # If the first windows of a track all name the tempo of their mean, further ones change nothing but
 # the time it takes.
-AGREED_MASS = 0.5
+AGREED_MASS = 0.9
 AGREED_WEIGHT = 1.5  # so much of the windows must have a clear pulse: one alone proves nothing
 STEADY = 0.005  # relative: windows of one tempo differ less, a quarter of a step of the grid
-DEFAULT_WINDOWS = 6
+DEFAULT_WINDOWS = 10
 # Windows in which candidate paces are looked at: more of them change little but the time.
 PACE_WINDOWS = 4
+KEPT_WINDOWS = 48  # windows of a track whose features are kept, spread over it
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,22 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Window:
+    """The features (n_mels, n_frames) of one window, and in 0..1 how clear a pulse it has."""
+
+    features: Tensor
+    weight: float
+
+
+@dataclass(frozen=True)
 class Heard:
     """The windows of one track before the network, and everything else that decoding needs.
 
     `periodicity` (n_windows, N_MAPS, n_mels, n_bins) and `statistics` (n_windows, 4 * n_mels) are
     the network's inputs, see `tempo.view`. `weights` (n_windows,) in 0..1 say how clear a pulse
     each window has, `pulse` (N_MAPS, n_bins) is the map averaged over bands and windows.
-    `envelopes` are the onset envelopes with their start times, `lines` their spectra, `features`
-    (n_mels, n_frames) those of each window.
+    `envelopes` are the onset envelopes with their start times, `lines` their spectra, `windows`
+    at most `KEPT_WINDOWS` of the windows.
     """
 
     periodicity: Tensor
@@ -63,7 +73,7 @@ class Heard:
     pulse: Tensor
     envelopes: tuple[refine.Envelope, ...]
     lines: tuple[refine.Lines, ...]
-    features: tuple[Tensor, ...] = ()
+    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ class Analysis:
     pulse: Tensor
     envelopes: tuple[refine.Envelope, ...]
     lines: tuple[refine.Lines, ...]
-    features: tuple[Tensor, ...] = ()
+    windows: tuple[Window, ...] = ()
 
 
 def hear(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Heard:
@@ -108,7 +118,9 @@ def hear(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Heard:
         (periodicity.mean(dim=2) * _share(weights)[:, None, None]).sum(dim=0),
         envelopes,
         tuple(piece for parts in lines for piece in parts),
-        tuple(window for batch in pieces for window in batch),
+        _thinned([
+            Window(*pair) for pair in zip(chain(*pieces), weights.tolist(), strict=True)
+        ]),
     )
 
 
@@ -117,7 +129,7 @@ def score(heard: Heard, model: Checkpoint) -> Analysis:
     logits = model.network(heard.periodicity, heard.statistics)
     scores = TASKS["tempo"].activate(logits, model.grid, model.temperature)
     return Analysis(
-        scores, heard.weights, heard.pulse, heard.envelopes, heard.lines, heard.features
+        scores, heard.weights, heard.pulse, heard.envelopes, heard.lines, heard.windows
     )
 
 
@@ -157,8 +169,14 @@ def merge(parts: Sequence[Analysis]) -> Analysis:
         (pulse * _share(weights)[:, None, None]).sum(dim=0),
         tuple(e for part in parts for e in part.envelopes),
         tuple(sorted((p for part in parts for p in part.lines), key=lambda p: p.centre)),
-        tuple(window for part in parts for window in part.features),
+        _thinned([window for part in parts for window in part.windows]),
     )
+
+
+def _thinned(windows: Sequence[Window]) -> tuple[Window, ...]:
+    """At most `KEPT_WINDOWS` of them, evenly spread."""
+    step = max(1.0, len(windows) / KEPT_WINDOWS)
+    return tuple(windows[int(k * step)] for k in range(min(KEPT_WINDOWS, len(windows))))
 
 
 def agreed(analysis: Analysis, model: Checkpoint) -> bool:
@@ -224,9 +242,8 @@ def judge(analysis: Analysis, bpm: float, grid: TempoGrid, model: Checkpoint) ->
 
 def _spread(analysis: Analysis) -> list[Tensor]:
     """At most `PACE_WINDOWS` windows, spread over the track; those with a clear pulse first."""
-    clear = analysis.weights >= 0.5 * analysis.weights.max()
-    windows = zip(analysis.features, clear.tolist(), strict=True)
-    chosen = [window for window, is_clear in windows if is_clear]
+    clearest = max(window.weight for window in analysis.windows)
+    chosen = [w.features for w in analysis.windows if w.weight >= 0.5 * clearest]
     step = max(1.0, len(chosen) / PACE_WINDOWS)
     return [chosen[int(k * step)] for k in range(min(PACE_WINDOWS, len(chosen)))]
 
@@ -386,26 +403,25 @@ class Estimator:
         AudioError
             If the file is missing, unreadable, silent or too short.
         """
-        model, bpm_range, pace_model = self._model, self._bpm_range, self._pace_model
+        model = self._model
+        sr = model.front_end.sr
         with AudioFile(path) as file, torch.inference_mode():
-            spans = windows.decode_spans(file.duration, model.windows, self._n_windows)
-            if spans is None:
-                whole = file.read_all(model.front_end.sr)
-                return from_excerpts(whole, model, bpm_range, pace_model)
-            excerpts: list[Excerpt] = []
             parts: list[Analysis] = []
-            for round_ in windows.coarse_first(len(spans)):
-                new = file.read(model.front_end.sr, [spans[k] for k in round_])
-                excerpts += new
-                music = sounding(new, model.front_end.sr)
-                if music:
-                    parts.append(analyse(excerpt_features(music, model), model))
-                    if agreed(merge(parts), model):
+            alone: Excerpt | None = None  # all there is, if that is little
+            for round_ in listening.rounds(file, sr, model.windows, self._n_windows):
+                if round_.is_first:
+                    parts = []
+                    alone = round_.excerpts[0] if len(round_.excerpts) == 1 else None
+                if round_.music:
+                    parts.append(analyse(excerpt_features(round_.music, model), model))
+                    if self._n_windows is not None and agreed(merge(parts), model):
                         break
-            check(excerpts, model.front_end.sr)
-            if not parts:  # next to nothing, but not silence
-                return from_excerpts(excerpts, model, bpm_range, pace_model)
-            return from_analysis(merge(parts), model, bpm_range, pace_model)
+            if alone is not None and alone.audio.size < model.windows.duration * sr:
+                return from_excerpts([alone], model, self._bpm_range, self._pace_model)
+            if not parts:  # nothing that sounds for long; say why, or make the best of it
+                beginning = file.read(sr, [(0.0, listening.WHOLE)])
+                return from_excerpts(beginning, model, self._bpm_range, self._pace_model)
+            return from_analysis(merge(parts), model, self._bpm_range, self._pace_model)
 
 
 def estimate_file(path: str | bytes | os.PathLike[str], **options: object) -> Estimate:

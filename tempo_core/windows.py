@@ -1,4 +1,4 @@
-"""How a track is cut up: where to decode it, and how its frames become model inputs."""
+"""How the frames of a track become model inputs."""
 
 from __future__ import annotations
 
@@ -9,46 +9,6 @@ import torch
 from torch import Tensor
 
 from .config import Windows
-
-# Intros and endings are where a track is least like itself.
-EDGE = 0.08  # of the duration, at both ends
-
-
-def decode_spans(
-    duration: float | None, windows: Windows, n_windows: int | None
-) -> list[tuple[float, float]] | None:
-    """Where to decode a track of `duration` [s]: `n_windows` (start, duration) spans [s].
-
-    They are spread evenly between the edges. None means that the whole file is to be read: because
-    all of it is wanted (`n_windows` None), because its length is unknown, or because the windows
-    would cover it anyway.
-    """
-    if n_windows is None or duration is None:
-        return None
-    length = windows.duration
-    if duration <= n_windows * length:
-        return None
-    first = EDGE * duration
-    last = max(first, (1 - EDGE) * duration - length)
-    if n_windows == 1:
-        return [((duration - length) / 2, length)]
-    step = (last - first) / (n_windows - 1)
-    return [(first + k * step, length) for k in range(n_windows)]
-
-
-def coarse_first(n: int) -> list[list[int]]:
-    """Indices 0..n-1 in rounds: two at a third and two thirds, then the others, two at a time.
-
-    After each round the estimator decides whether the next one is needed.
-    """
-    if n <= 2:
-        return [list(range(n))]
-    first = [(n - 1) // 3, n - 1 - (n - 1) // 3]
-    rest = [k for k in range(n) if k not in first]
-    # From both ends inwards, so that every round looks at the track as a whole.
-    pairs = [sorted({rest[i], rest[-1 - i]}) for i in range((len(rest) + 1) // 2)]
-    return [sorted(set(first)), *pairs]
-
 
 def window_starts(n_frames: int, length: int, hop: int) -> list[int]:
     """First frames of sliding windows; the last one ends at the last frame.
