@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import av
 import numpy as np
 
+from .background import check_wanted
 from .errors import AudioError
+from .opening import open_container, reason
 
 # libav prints its complaints about damaged files straight to stderr, and its log callback takes
 # the GIL from decoding threads. What is wrong with a file is said once, by our own AudioError.
@@ -86,23 +88,11 @@ class AudioFile:
     """
 
     def __init__(self, path: str | bytes | os.PathLike[str]):
-        name = os.fsdecode(path)
-        try:
-            size = Path(name).stat().st_size
-            if not Path(name).is_file():
-                raise AudioError("not a regular file; give the path of an audio file")
-            if size == 0:
-                raise AudioError("the file is empty (0 bytes)")
-            self._container = av.open(name, metadata_errors="ignore")
-        except AudioError:
-            raise
-        except FileNotFoundError as error:
-            raise AudioError("no such file") from error
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise AudioError(f"cannot be opened as audio ({_reason(error)})") from error
+        self._opened = ExitStack()
+        self._container = self._opened.enter_context(open_container(path))
         streams = self._container.streams.audio
         if not streams:
-            self._container.close()
+            self._opened.close()
             raise AudioError("there is no audio stream in this file")
         self._stream = streams[0]
         # One thread a file: the parallelism is over tracks.
@@ -112,7 +102,7 @@ class AudioFile:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._container.close()
+        self._opened.close()
 
     @property
     def duration(self) -> float | None:
@@ -226,6 +216,7 @@ class AudioFile:
                     if n_bad > 100 and n_frames == 0:
                         raise
                     continue
+                check_wanted()
                 for frame in frames:
                     n_frames += 1
                     if frame.pts is not None:
@@ -235,7 +226,7 @@ class AudioFile:
                         yield time, frame
                     time += length
         except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise AudioError(f"cannot be decoded ({_reason(error)})") from error
+            raise AudioError(f"cannot be decoded ({reason(error)})") from error
 
     def _packets_from(self, start: float) -> Iterator[tuple[float, av.Packet]]:
         """Packets of the stream with their time [s], from `start` or some way before it on.
@@ -463,8 +454,3 @@ def check(excerpts: Sequence[Excerpt], sr: int) -> None:
         raise AudioError(f"too short ({duration:.2f} s; at least {MIN_DURATION:g} s are needed)")
     if max(float(np.ptp(excerpt.audio)) for excerpt in excerpts) / 2 < SILENCE:
         raise AudioError("silent (no sample above -80 dB)")
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0]

@@ -22,6 +22,33 @@ class Stopped(TempoError):
     """The work was abandoned because it was to stop."""
 
 
+_task = threading.local()  # what the thread works on, see `working`
+
+
+@contextmanager
+def working(abandoned: Callable[[], bool]) -> Iterator[None]:
+    """Let what this thread does from here on end by itself, soon after `abandoned` says True."""
+    outer = getattr(_task, "abandoned", None)
+    _task.abandoned = abandoned
+    try:
+        yield
+    finally:
+        _task.abandoned = outer
+
+
+def check_wanted() -> None:
+    """Part of whatever takes long: end it if nobody waits for its result any more.
+
+    Raises
+    ------
+    Stopped
+        If so.
+    """
+    abandoned = getattr(_task, "abandoned", None)
+    if abandoned is not None and abandoned():
+        raise Stopped("nobody waits for this any more")
+
+
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
     """Turn the first Ctrl-C into an event, so that it never lands between two writes of one track.

@@ -1,0 +1,193 @@
+"""The only place that opens a media file: whatever lies there, it is data and nothing else.
+
+A name is never taken for an address, only a regular file is opened, and what the file says opens
+no other file and no connection. Nothing here waits for anybody, except for the disk.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import av
+import av.container
+
+from .background import check_wanted
+from .errors import AudioError
+
+# Containers of music and of films. Not among them: whatever names other files (playlists, concat,
+# HLS, DASH), pictures, subtitles, text, and what is no file at all.
+CONTAINERS = (
+    "3gp,aac,aax,ac3,ac4,adx,aea,aiff,amr,amrnb,amrwb,ape,asf,asf_o,ast,au,avi,"
+    "bonk,caf,dsf,dts,dtshd,dv,eac3,flac,flv,gsm,hca,iamf,iff,ircam,live_flv,loas,"
+    "matroska,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nsv,nut,ogg,oma,osq,"
+    "paf,qcp,qoa,rka,rm,shn,sox,spdif,tak,truehd,tta,voc,vqf,w64,wav,wavarc,webm,"
+    "wsd,wtv,wv,xwma"
+)
+# No protocol is allowed: the decoder gets bytes from us, and can open nothing by itself.
+OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
+ID3_HEADER = 10  # [bytes]
+
+
+def regular_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    """The absolute name of a file that can be opened without waiting for anybody.
+
+    Raises
+    ------
+    AudioError
+        If it is missing, empty, or no regular file (a folder, a pipe, a socket, a device).
+    """
+    name = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  Path.resolve would follow links
+    try:
+        _check(os.stat(name))  # noqa: PTH116  as bytes that are no text too
+    except (OSError, ValueError) as error:
+        raise _explain(error) from error
+    return name
+
+
+class RegularFile(io.FileIO):
+    """A regular file, open for reading, of which each read ends as soon as nobody wants it.
+
+    Raises
+    ------
+    AudioError
+        As `regular_file`, or if it cannot be opened.
+    """
+
+    def __init__(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]):
+        try:
+            super().__init__(os.fsdecode(path), "rb", opener=_open_regular)
+        except AudioError:
+            raise
+        except (OSError, ValueError) as error:
+            raise _explain(error) from error
+
+    def readinto(self, buffer: Any) -> int | None:
+        """See `io.RawIOBase`."""
+        check_wanted()
+        return super().readinto(buffer)
+
+    def read(self, size: int | None = -1) -> bytes | None:  # type: ignore[override]
+        """See `io.RawIOBase`."""
+        check_wanted()
+        return super().read(-1 if size is None else size)
+
+
+def _open_regular(name: str, flags: int) -> int:
+    # A pipe without a writer would block; and what was a file a moment ago may be one now.
+    descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    try:
+        _check(os.fstat(descriptor))
+    except AudioError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise AudioError("not a regular file; give the path of an audio file")
+    if found.st_size == 0:
+        raise AudioError("the file is empty (0 bytes)")
+
+
+def _explain(error: Exception) -> AudioError:
+    if isinstance(error, FileNotFoundError):
+        return AudioError("no such file")
+    if isinstance(error, OSError):
+        # A socket cannot even be opened.
+        return AudioError(f"cannot be opened ({error.strerror or type(error).__name__})")
+    return AudioError("no such file (no file can have this name)")
+
+
+class _Music(RegularFile):
+    """A file as a decoder sees it: without ID3 tags, which may inflate to gigabytes.
+
+    Those at the head are left out; the name of those further inside (as chunks of AIFF, WAV and
+    DSF have them) is blanked.
+    """
+
+    def __init__(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]):
+        super().__init__(path)
+        self._base = 0
+        while size := _tag_size(self._part(0, ID3_HEADER)):
+            self._base += size
+        super().seek(self._base)
+
+    def read(self, size: int | None = -1) -> bytes:
+        """See `io.RawIOBase`."""
+        check_wanted()
+        position = self.tell()
+        wanted = max(0, os.fstat(self.fileno()).st_size) if size is None or size < 0 else size
+        before = min(position, ID3_HEADER - 1)
+        part = self._part(position - before, before + wanted + ID3_HEADER - 1)
+        at = part.find(b"ID3")
+        while at >= 0:
+            if _tag_size(part[at : at + ID3_HEADER]):
+                part = part[:at] + b"\0\0\0" + part[at + 3 :]
+            at = part.find(b"ID3", at + 3)
+        part = part[before : before + wanted]
+        self.seek(position + len(part))
+        return part
+
+    def _part(self, position: int, size: int) -> bytes:
+        super().seek(self._base + position)
+        return io.FileIO.read(self, size) or b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """See `io.RawIOBase`."""
+        if whence == os.SEEK_SET:
+            offset += self._base
+        return super().seek(offset, whence) - self._base
+
+    def tell(self) -> int:
+        """See `io.RawIOBase`."""
+        return super().tell() - self._base
+
+
+def _tag_size(header: bytes) -> int:
+    """The length of the ID3v2 tag that begins with a header [bytes]; 0 if it is none."""
+    if len(header) < ID3_HEADER or header[:3] != b"ID3" or not 2 <= header[3] <= 4:
+        return 0
+    digits = header[6:10]
+    if header[4] == 0xFF or max(digits) >= 0x80:
+        return 0
+    size = ID3_HEADER
+    for place, digit in enumerate(reversed(digits)):
+        size += digit << (7 * place)
+    has_footer = header[3] == 4 and header[5] & 0x10
+    return size + (ID3_HEADER if has_footer else 0)
+
+
+@contextmanager
+def open_container(
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+) -> Iterator[av.container.InputContainer]:
+    """Open an audio or video file for decoding, for as long as the context lasts.
+
+    Raises
+    ------
+    AudioError
+        As `regular_file`, or if it is no such file.
+    """
+    with _Music(path) as file:
+        try:
+            container = av.open(file, "r", options=OPTIONS, metadata_errors="ignore")
+        except av.error.ArgumentError as error:  # of a format that is not allowed
+            raise AudioError(
+                "cannot be opened as audio (its content is of another kind)"
+            ) from error
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            raise AudioError(f"cannot be opened as audio ({reason(error)})") from error
+        with container:
+            yield container
+
+
+def reason(error: Exception) -> str:
+    """Why libav could not do something, in one line."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0]
