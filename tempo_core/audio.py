@@ -37,7 +37,9 @@ PAUSE = 1.0  # [s] a rest in the music is shorter; what is longer separates two 
 PREROLL = 0.25  # [s]
 LOOKAHEAD = 0.05  # [s] decoded beyond the end, more than the resampler's filter is long
 BATCH = 0.4  # [s] of audio that is resampled in one go
-CANCELLED = 0.5  # share of a band's onsets that is left in the mean of two channels, at the least
+MIXED = 8  # channels; of more nobody knows where they stand, and the first two are heard
+LOUDEST = 16.0  # peak amplitude that is believed; what is louder is scaled down
+CANCELLED = 0.3  # share of a band's onsets that is left in the mean of two channels, at the least
 NOTICED = 0.1  # share of all onsets that a band has to have for that to matter
 
 Run = tuple[float, float]  # (begin, end) [s] of a stretch of a recording
@@ -143,6 +145,9 @@ class AudioFile:
                 end = time
             resampler.push(frame)
             end += frame.samples / frame.sample_rate
+            if begin < 0 and resampler.n_ready >= -begin * sr:  # what an encoder put before it
+                resampler.take(round(-begin * sr))
+                begin = 0.0
             while resampler.n_ready >= size:
                 yield _finite(Excerpt(resampler.take(size), begin))
                 begin += size / sr
@@ -216,7 +221,6 @@ class AudioFile:
                     if n_bad > 100 and n_frames == 0:
                         raise
                     continue
-                check_wanted()
                 for frame in frames:
                     n_frames += 1
                     if frame.pts is not None:
@@ -252,12 +256,13 @@ class AudioFile:
                     break
                 except av.error.InvalidDataError:
                     continue
+                check_wanted()
                 if packet.pts is not None:
                     time = packet.pts * time_base - origin
                 yield time, packet
                 time += (packet.duration or 0) * time_base
         except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise AudioError(f"cannot be decoded ({_reason(error)})") from error
+            raise AudioError(f"cannot be decoded ({reason(error)})") from error
 
     @property
     def _clock(self) -> tuple[float, float]:
@@ -269,9 +274,11 @@ class AudioFile:
 
 
 def _finite(excerpt: Excerpt) -> Excerpt:
-    if not np.isfinite(excerpt.audio).all():
+    """The excerpt, at a level that can be reckoned with; only floats can be louder than 1."""
+    peak = float(np.abs(excerpt.audio).max(initial=0.0))
+    if not math.isfinite(peak):
         raise AudioError("contains samples that are not finite numbers (NaN or Inf)")
-    return excerpt
+    return Excerpt(excerpt.audio / peak, excerpt.start) if peak > LOUDEST else excerpt
 
 
 def _in_pieces(channels: np.ndarray, begin: float, size: int, sr: int) -> Iterator[Excerpt]:
@@ -323,7 +330,7 @@ def mix(channels: np.ndarray, sr: int) -> np.ndarray:
 
 
 def _band_onsets(signal: np.ndarray, sr: int) -> np.ndarray:
-    """(n_bands,) how much of a signal (n_samples,) sets in, in octaves from 0 Hz to half of `sr`."""
+    """(n_bands,) how much of a signal (n_samples,) sets in, by octaves."""
     size = max(2, round(0.1 * sr) // 2 * 2)
     n_frames = signal.size // size
     if n_frames < 2:
@@ -331,7 +338,8 @@ def _band_onsets(signal: np.ndarray, sr: int) -> np.ndarray:
     spectrum = np.abs(np.fft.rfft(signal[: n_frames * size].reshape(n_frames, size), axis=1))
     edges = [0, *(2 ** np.arange(3, int(np.log2(size)))).tolist()]
     bands = np.sqrt(np.add.reduceat(np.square(spectrum), edges, axis=1))
-    return np.maximum(0, np.diff(bands, axis=0)).sum(axis=0)
+    # Squares, so that a few loud onsets count, and not the flicker of noise.
+    return np.asarray(np.square(np.maximum(0, np.diff(bands, axis=0))).sum(axis=0) ** 0.5)
 
 
 class _Resampler:
@@ -354,19 +362,18 @@ class _Resampler:
     def push(self, frame: av.AudioFrame) -> None:
         """Take a frame; resample if that makes a batch."""
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        n_channels = frame.layout.nb_channels
         if form != self._format:
             self._drain()
             self._format = form
             if self._layout is None:
-                self._layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
+                self._layout = "mono" if n_channels == 1 else "stereo"
             self._filter = av.AudioResampler(format="fltp", layout=self._layout, rate=self._sr)
-        if (
-            frame.layout.nb_channels > 2
-        ):  # arrays of frames with many channels are not to be relied on
+        if 2 < n_channels <= MIXED:  # as an array such a frame is not to be relied on
             frame.pts = None  # let the resampler count samples; file timestamps may jitter
             self._filter_frame(frame)
             return
-        self._waiting.append(frame.to_ndarray())
+        self._waiting.append(frame.to_ndarray() if n_channels <= 2 else _front(frame))
         self._n_waiting += frame.samples
         if self._n_waiting >= BATCH * frame.sample_rate:
             self._join()
@@ -391,6 +398,7 @@ class _Resampler:
         name, layout, rate = self._format
         # Planar samples are (n_channels, n_samples), packed ones (1, n_samples * n_channels).
         joined = np.concatenate(self._waiting, axis=1)
+        layout = layout if layout in ("mono", "stereo") else "stereo"
         frame = av.AudioFrame.from_ndarray(joined, format=name, layout=layout)
         frame.sample_rate = rate
         self._filter_frame(frame)
@@ -398,14 +406,27 @@ class _Resampler:
         self._n_waiting = 0
 
     def _filter_frame(self, frame: av.AudioFrame | None) -> None:
-        if self._filter is not None:
-            for part in self._filter.resample(frame):
-                self._chunks.append(part.to_ndarray())
-                self.n_ready += part.samples
+        if self._filter is None:
+            return
+        try:
+            parts = self._filter.resample(frame)
+        except (ValueError, av.error.FFmpegError) as error:
+            raise AudioError(f"cannot be brought to {self._sr} Hz ({reason(error)})") from error
+        for part in parts:
+            self._chunks.append(part.to_ndarray())
+            self.n_ready += part.samples
 
     def _drain(self) -> None:
         self._join()
         self._filter_frame(None)
+
+
+def _front(frame: av.AudioFrame) -> np.ndarray:
+    """(1, 2 * n_samples): the first two channels of a frame whose channels take turns."""
+    if frame.format.is_planar:
+        raise AudioError(f"has {frame.layout.nb_channels} channels; at most {MIXED} can be mixed")
+    channels = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
+    return np.ascontiguousarray(channels[:, :2]).reshape(1, -1)
 
 
 def sounding(excerpts: Sequence[Excerpt], sr: int) -> list[Excerpt]:

@@ -118,9 +118,7 @@ def hear(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Heard:
         (periodicity.mean(dim=2) * _share(weights)[:, None, None]).sum(dim=0),
         envelopes,
         tuple(piece for parts in lines for piece in parts),
-        _thinned([
-            Window(*pair) for pair in zip(chain(*pieces), weights.tolist(), strict=True)
-        ]),
+        _thinned([Window(*pair) for pair in zip(chain(*pieces), weights.tolist(), strict=True)]),
     )
 
 
@@ -128,9 +126,7 @@ def score(heard: Heard, model: Checkpoint) -> Analysis:
     """Run the network over what was heard."""
     logits = model.network(heard.periodicity, heard.statistics)
     scores = TASKS["tempo"].activate(logits, model.grid, model.temperature)
-    return Analysis(
-        scores, heard.weights, heard.pulse, heard.envelopes, heard.lines, heard.windows
-    )
+    return Analysis(scores, heard.weights, heard.pulse, heard.envelopes, heard.lines, heard.windows)
 
 
 def analyse(features: Sequence[tuple[Tensor, float]], model: Checkpoint) -> Analysis:

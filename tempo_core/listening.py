@@ -70,6 +70,20 @@ def rounds(file: AudioFile, sr: int, windows: Windows, n_windows: int | None) ->
             return
 
 
+def music(file: AudioFile, sr: int, windows: Windows, n_windows: int) -> list[Excerpt]:
+    """What `rounds` gives a caller that never has enough, in the order of the track.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be decoded.
+    """
+    heard: list[Excerpt] = []
+    for round_ in rounds(file, sr, windows, n_windows):
+        heard = round_.music if round_.is_first else heard + round_.music
+    return sorted(heard, key=lambda excerpt: excerpt.start)
+
+
 def _timelines(file: AudioFile) -> Iterator[tuple[list[Run], bool]]:
     """What there is of a file, from what is cheap to know to what is sure; the last is sure."""
     stated = file.duration
@@ -105,7 +119,9 @@ def plan(runs: Sequence[Run], windows: Windows, n_windows: int) -> list[list[Spa
     places = spread(duration, length, n_windows * n_sections)
     spans = [_span(runs, place, length) for place in places]
     sections = [spans[k * n_windows : (k + 1) * n_windows] for k in range(n_sections)]
-    return [[section[k] for section in sections for k in which] for which in coarse_first(n_windows)]
+    return [
+        [section[k] for section in sections for k in which] for which in coarse_first(n_windows)
+    ]
 
 
 def spread(duration: float, length: float, n: int) -> list[float]:

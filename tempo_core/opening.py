@@ -31,6 +31,9 @@ CONTAINERS = (
 # No protocol is allowed: the decoder gets bytes from us, and can open nothing by itself.
 OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
 ID3_HEADER = 10  # [bytes]
+# [bytes] A longer tail of zeros is the part of a download that never came. Some decoders look for
+# the next piece of music in it and keep in memory what they have passed.
+ZEROS = 1 << 20
 
 
 def regular_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
@@ -108,7 +111,7 @@ class _Music(RegularFile):
     """A file as a decoder sees it: without ID3 tags, which may inflate to gigabytes.
 
     Those at the head are left out; the name of those further inside (as chunks of AIFF, WAV and
-    DSF have them) is blanked.
+    DSF have them) is blanked. A long tail of zeros is left out, too.
     """
 
     def __init__(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]):
@@ -116,13 +119,26 @@ class _Music(RegularFile):
         self._base = 0
         while size := _tag_size(self._part(0, ID3_HEADER)):
             self._base += size
+        self._end = self._end_of_data()
         super().seek(self._base)
+
+    def _end_of_data(self) -> int:
+        """The length of what is seen, without a tail of zeros [bytes]."""
+        end = max(0, os.fstat(self.fileno()).st_size - self._base)
+        while end > 0:
+            check_wanted()
+            begin = max(0, end - ZEROS)
+            if self._part(begin, end - begin).strip(b"\0"):
+                break
+            end = begin
+        return end
 
     def read(self, size: int | None = -1) -> bytes:
         """See `io.RawIOBase`."""
         check_wanted()
         position = self.tell()
-        wanted = max(0, os.fstat(self.fileno()).st_size) if size is None or size < 0 else size
+        left = max(0, self._end - position)
+        wanted = left if size is None or size < 0 else min(size, left)
         before = min(position, ID3_HEADER - 1)
         part = self._part(position - before, before + wanted + ID3_HEADER - 1)
         at = part.find(b"ID3")
@@ -140,6 +156,8 @@ class _Music(RegularFile):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """See `io.RawIOBase`."""
+        if whence == os.SEEK_END:
+            offset, whence = self._end + offset, os.SEEK_SET
         if whence == os.SEEK_SET:
             offset += self._base
         return super().seek(offset, whence) - self._base

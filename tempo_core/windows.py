@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .config import Windows
 
+
 def window_starts(n_frames: int, length: int, hop: int) -> list[int]:
     """First frames of sliding windows; the last one ends at the last frame.
 

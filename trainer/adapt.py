@@ -27,7 +27,8 @@ from typing import Protocol, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from tempo_core.audio import AudioFile, check, sounding
+from tempo_core import listening
+from tempo_core.audio import AudioFile, check
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import TempoGrid
 from tempo_core.estimate import (
@@ -43,7 +44,6 @@ from tempo_core.estimate import (
 from tempo_core.features import tempo_axis
 from tempo_core.model import Ensemble, TempoNet, build
 from tempo_core.tasks import tempo
-from tempo_core.windows import decode_spans
 
 from .dataset import Recording
 from .guard import Guard
@@ -133,10 +133,11 @@ def hear_file(path: Path, model: Checkpoint, n_windows: int = DEFAULT_WINDOWS) -
     """
     sr = model.front_end.sr
     with AudioFile(path) as file, torch.inference_mode():
-        spans = decode_spans(file.duration, model.windows, n_windows)
-        excerpts = file.read_all(sr) if spans is None else file.read(sr, spans)
-        check(excerpts, sr)
-        return hear(excerpt_features(sounding(excerpts, sr) or excerpts, model), model)
+        excerpts = listening.music(file, sr, model.windows, n_windows)
+        if not excerpts:
+            excerpts = file.read(sr, [(0.0, listening.WHOLE)])
+            check(excerpts, sr)
+        return hear(excerpt_features(excerpts, model), model)
 
 
 def estimate(heard: Heard, model: Checkpoint) -> Estimate:

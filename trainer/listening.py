@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from tempo_core import refine
+from tempo_core import listening, refine
 from tempo_core.audio import QUIET, SILENCE, AudioFile, Excerpt, sounding
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.errors import AudioError
@@ -23,7 +24,6 @@ from tempo_core.estimate import (
 )
 from tempo_core.features import mel_spectrogram
 from tempo_core.tasks import TASKS
-from tempo_core.windows import decode_spans
 
 from .fingerprint import Fingerprint, fingerprint
 
@@ -91,10 +91,10 @@ def listen(path: Path, model: Checkpoint, longest: float) -> Heard:
     if silent == 1.0 or duration < MUSIC:
         nothing = np.zeros(0, np.uint32)
         return Heard(audio.size, stated, silent, 0.0, 0.0, 1.0, 0.0, nothing)
-    spans = decode_spans(duration, model.windows, DEFAULT_WINDOWS)
+    spans = sorted(chain(*listening.plan([(0.0, duration)], model.windows, DEFAULT_WINDOWS)))
     parts = [
         Excerpt(audio[round(start * sr) : round((start + length) * sr)], start)
-        for start, length in spans or [(0.0, duration)]
+        for start, length in spans
     ]
     with torch.inference_mode():
         features = spectrogram(audio, model)

@@ -1,4 +1,4 @@
-"""Where a track is decoded, and how frames become windows."""
+"""How frames become windows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.features import compress, mel_spectrogram, onset_strength
 from tempo_core.windows import (
-    coarse_first,
-    decode_spans,
     fold_beats,
     group_by_length,
     sliding_windows,
@@ -38,29 +36,6 @@ def test_windows_lie_inside_and_reach_the_last_frame(n_frames: int, length: int,
     else:
         assert starts[-1] + length == n_frames
         assert all(b - a <= hop for a, b in itertools.pairwise(starts))
-
-
-@given(st.floats(1.0, 4000.0), st.integers(1, 12))
-def test_spans_lie_inside_the_track_and_do_not_overlap(duration: float, n: int) -> None:
-    spans = decode_spans(duration, WINDOWS, n)
-    if spans is None:
-        assert duration <= n * WINDOWS.duration
-        return
-    assert len(spans) == n
-    assert spans[0][0] >= 0
-    assert spans[-1][0] + spans[-1][1] <= duration + 1e-6
-
-
-def test_the_whole_file_where_all_is_wanted_or_the_length_is_unknown() -> None:
-    assert decode_spans(600.0, WINDOWS, None) is None
-    assert decode_spans(None, WINDOWS, 6) is None
-
-
-@pytest.mark.parametrize("n", range(1, 15))
-def test_rounds_cover_every_window_once(n: int) -> None:
-    rounds = coarse_first(n)
-    assert sorted(k for r in rounds for k in r) == list(range(n))
-    assert all(len(r) <= 2 for r in rounds)
 
 
 def test_a_short_track_is_one_short_window() -> None:
