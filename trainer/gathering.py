@@ -6,12 +6,12 @@ import csv
 import dataclasses
 import fnmatch
 import math
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tempo_core.errors import AudioError, ConfigError
+from tempo_core.files import audio_files
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, Track, parse_bpm
 from tempo_core.labels.store import Store
@@ -20,30 +20,6 @@ from tempo_core.labels.training import SOURCES, objection
 from .cleaning import merge
 from .collection import LabelledTrack, absolute
 
-EXTENSIONS = frozenset(
-    [
-        ".aac",
-        ".aif",
-        ".aiff",
-        ".alac",
-        ".ape",
-        ".flac",
-        ".m4a",
-        ".m4b",
-        ".mka",
-        ".mp2",
-        ".mp3",
-        ".mp4",
-        ".mpc",
-        ".oga",
-        ".ogg",
-        ".opus",
-        ".tta",
-        ".wav",
-        ".wma",
-        ".wv",
-    ]
-)
 # Names of columns as other tables have them.
 ALIASES = {"file": "path", "tempo": "bpm", "mb_trackid": "recording_id"}
 
@@ -62,14 +38,7 @@ def find_files(places: Iterable[Path], exclude: Sequence[str] = ()) -> list[Path
     exclude
         Patterns (`*/Audiobooks/*`, `*.wma`) of paths to leave out.
     """
-    found = []
-    for place in places:
-        if place.is_dir():
-            inside = (Path(root, name) for root, _, names in os.walk(place) for name in names)
-            found += sorted(path for path in inside if path.suffix.lower() in EXTENSIONS)
-        else:
-            found.append(place)
-    distinct = dict.fromkeys(absolute(path) for path in found)
+    distinct = dict.fromkeys(absolute(Path(name)) for name in audio_files(places))
     return [p for p in distinct if not any(fnmatch.fnmatch(str(p), e) for e in exclude)]
 
 
