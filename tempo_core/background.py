@@ -122,6 +122,8 @@ def parallel(
                     results.put((number, function(given)))
                 except Exception as error:
                     results.put((number, error))
+                except BaseException as error:  # such as SystemExit
+                    results.put((number, RuntimeError(repr(error))))
             if late.is_set():
                 return  # another thread has taken the place of this one
 
@@ -158,9 +160,17 @@ def parallel(
 
 
 def call(
-    function: Callable[[], R], stopped: Callable[[], bool], time_limit: float | None = None
+    function: Callable[[], R],
+    stopped: Callable[[], bool],
+    time_limit: float | None = None,
+    patience: float = 0.0,
 ) -> R:
     """Run a function in a thread of its own and return its result, or raise what it raised.
+
+    Parameters
+    ----------
+    patience
+        How long a function that asks `stopped` itself may take to end in its own way [s].
 
     Raises
     ------
@@ -169,7 +179,14 @@ def call(
     TimeLimitError
         If it took longer than `time_limit` [s].
     """
-    for _, result in parallel(lambda _: function(), [None], 1, stopped, time_limit):
+    since: list[float] = []
+
+    def impatient() -> bool:
+        if not since and stopped():
+            since.append(time.monotonic())
+        return bool(since) and time.monotonic() - since[0] >= patience
+
+    for _, result in parallel(lambda _: function(), [None], 1, impatient, time_limit):
         if isinstance(result, Exception):
             raise result
         return result

@@ -46,8 +46,11 @@ def shown(text: str | bytes | os.PathLike[str], encoding: str = "utf-8") -> str:
 
 
 def escaped(text: str, encoding: str = "utf-8") -> str:
-    r"""As `shown`, for a cell of a table: a backslash is doubled, so that `unescaped` undoes it."""
-    return shown(text.replace("\\", "\\\\"), encoding)
+    r"""As `shown`, for a cell of a table: a backslash is doubled, so that `unescaped` undoes it.
+
+    Where a backslash separates folders no name can hold what needs escaping, and it stays alone.
+    """
+    return shown(text if os.sep == "\\" else text.replace("\\", "\\\\"), encoding)
 
 
 def unescaped(text: str) -> str:
@@ -61,7 +64,7 @@ def unescaped(text: str) -> str:
             return os.fsdecode(bytes([int(byte, 16)]))
         return chr(int(codes[0] or codes[1], 16))
 
-    return _ESCAPE.sub(original, text)
+    return text if os.sep == "\\" else _ESCAPE.sub(original, text)
 
 
 def explain(error: BaseException) -> str:

@@ -85,9 +85,8 @@ def read_track(path: str | bytes | os.PathLike[str]) -> Track:
     except TempoError:
         raise
     except (mutagen.MutagenError, OSError) as error:
-        raise AudioError(
-            " ".join(f"its tags cannot be read ({str(error) or 'they are cut off'})".split())
-        ) from error
+        told = " ".join(str(error).split()) or "they are cut off"
+        raise AudioError(f"its tags cannot be read ({told})") from error
     except Exception as error:  # whatever the library did not expect of a file
         raise AudioError(f"its tags cannot be read ({explain(error)})") from error
     if file is None:
