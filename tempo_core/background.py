@@ -1,20 +1,30 @@
-"""Long work that Ctrl-C can end at any moment without tearing anything apart."""
+"""Long work that Ctrl-C can end at any moment without tearing anything apart.
+
+Nothing can end a thread from outside. So whoever waits stops waiting, what works asks now and then
+whether anybody still waits (`check_wanted`), and a thread that never asks, because a disk or a
+library keeps it, is left behind: the process then ends without it.
+"""
 
 from __future__ import annotations
 
+import atexit
+import os
 import queue
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from .errors import TempoError
+from .errors import TempoError, TimeLimitError
 
 T = TypeVar("T")
 R = TypeVar("R")
 PATIENCE = 0.5  # [s] that is waited for what is abandoned
+# [s] a track may take. A day of music, heard whole on a small computer, takes less.
+TIME_LIMIT = 300.0
 POLL = 0.1  # [s] how often a waiting thread looks whether it is to stop
 
 
@@ -73,8 +83,12 @@ def interruptible() -> Iterator[threading.Event]:
 
 
 def parallel(
-    function: Callable[[T], R], tasks: Iterable[T], threads: int, stopped: Callable[[], bool]
-) -> Iterator[tuple[T, R | Exception]]:
+    function: Callable[[T], R],
+    tasks: Iterable[T],
+    threads: int,
+    stopped: Callable[[], bool],
+    time_limit: float | None = None,
+) -> Generator[tuple[T, R | Exception], None, None]:
     """Apply a function to tasks in threads; yields each task with its result, as they get ready.
 
     Parameters
@@ -84,27 +98,42 @@ def parallel(
     tasks
         Consumed as needed, in the calling thread, so that neither tasks nor results pile up.
     threads
-        Number of tasks in work at a time.
+        Number of tasks in work at a time. With one, results come in the order of the tasks.
     stopped
         Asked ten times a second; once it says True, what is in work is abandoned.
+    time_limit
+        For each task [s]. One that takes longer is abandoned, its result is a `TimeLimitError`, and
+        another thread goes on with the rest.
     """
     # Daemon threads, not an executor: the interpreter waits for an executor's threads at exit, so
     # that Ctrl-C would last as long as the longest mix being decoded.
     todo: queue.SimpleQueue[tuple[int, T] | None] = queue.SimpleQueue()
     results: queue.SimpleQueue[tuple[int, R | Exception]] = queue.SimpleQueue()
     closing = threading.Event()
+    begun: dict[int, tuple[float, threading.Event]] = {}  # when, and whether it is too late
 
     def work() -> None:
         while (task := todo.get()) is not None and not closing.is_set():
             number, given = task
-            try:
-                results.put((number, function(given)))
-            except Exception as error:
-                results.put((number, error))
+            late = threading.Event()
+            begun[number] = time.monotonic(), late
+            with working(lambda: closing.is_set() or late.is_set()):  # noqa: B023
+                try:
+                    results.put((number, function(given)))
+                except Exception as error:
+                    results.put((number, error))
+                except BaseException as error:  # such as SystemExit
+                    results.put((number, RuntimeError(repr(error))))
+            if late.is_set():
+                return  # another thread has taken the place of this one
 
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
+    def overdue() -> list[int]:
+        if time_limit is None:
+            return []
+        now = time.monotonic()
+        return [number for number, (since, _) in list(begun.items()) if now - since > time_limit]
+
+    workers = [_start(work) for _ in range(threads)]
     remaining = enumerate(tasks)
     waiting: dict[int, T] = {}
     try:
@@ -114,19 +143,54 @@ def parallel(
                 todo.put(following)
             if not waiting:
                 return
-            try:
+            for number in overdue():
+                begun.pop(number)[1].set()
+                workers.append(_start(work))
+                yield waiting.pop(number), TimeLimitError(time_limit or 0)
+            with suppress(queue.Empty):
                 number, result = results.get(timeout=POLL)
-            except queue.Empty:
-                continue
-            yield waiting.pop(number), result
+                if number in waiting:  # else it comes too late
+                    begun.pop(number)
+                    yield waiting.pop(number), result
     finally:
         closing.set()
         for _ in workers:
             todo.put(None)
-        # A thread that ended cannot disturb the exit.
-        deadline = time.monotonic() + PATIENCE
-        for worker in workers:
-            worker.join(max(0, deadline - time.monotonic()))
+        _part_with(workers)
+
+
+def call(
+    function: Callable[[], R],
+    stopped: Callable[[], bool],
+    time_limit: float | None = None,
+    patience: float = 0.0,
+) -> R:
+    """Run a function in a thread of its own and return its result, or raise what it raised.
+
+    Parameters
+    ----------
+    patience
+        How long a function that asks `stopped` itself may take to end in its own way [s].
+
+    Raises
+    ------
+    Stopped
+        If `stopped` said so first.
+    TimeLimitError
+        If it took longer than `time_limit` [s].
+    """
+    since: list[float] = []
+
+    def impatient() -> bool:
+        if not since and stopped():
+            since.append(time.monotonic())
+        return bool(since) and time.monotonic() - since[0] >= patience
+
+    for _, result in parallel(lambda _: function(), [None], 1, impatient, time_limit):
+        if isinstance(result, Exception):
+            raise result
+        return result
+    raise Stopped("interrupted")
 
 
 class Background:
@@ -142,9 +206,8 @@ class Background:
         self._stopped = stopped
         self._tasks: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-        # A daemon, because the interpreter would wait at exit for whatever it is waiting for.
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._closing = threading.Event()
+        self._thread = _start(self._work)
 
     def call(self, function: Callable[[], T]) -> T:
         """Run a function there and return its result, or raise what it raised.
@@ -167,13 +230,58 @@ class Background:
             return result
 
     def close(self) -> None:
-        """Let the thread end after what it is doing; wait a second for that, not longer."""
+        """Let the thread end after what it is doing; wait a moment for that, not longer."""
+        self._closing.set()
         self._tasks.put(None)
-        self._thread.join(1)
+        _part_with([self._thread])
 
     def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            try:
-                self._results.put((task(), None))
-            except BaseException as error:
-                self._results.put((None, error))
+        with working(self._closing.is_set):
+            while (task := self._tasks.get()) is not None:
+                try:
+                    self._results.put((task(), None))
+                except BaseException as error:
+                    self._results.put((None, error))
+
+
+def _start(work: Callable[[], None]) -> threading.Thread:
+    # A daemon, because the interpreter would wait at exit for whatever it is waiting for.
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+_left: list[threading.Thread] = []  # what has not ended in time
+_status = 1
+
+
+def _part_with(threads: Iterable[threading.Thread]) -> None:
+    """Wait a moment for threads that have been told to end."""
+    deadline = time.monotonic() + PATIENCE
+    for thread in threads:
+        thread.join(max(0, deadline - time.monotonic()))
+    _left[:] = [thread for thread in {*_left, *threads} if thread.is_alive()]
+
+
+def leave_with(status: int) -> None:
+    """Say with which status the process is to end should a thread be stuck at its end.
+
+    Without this it is 1: what was left behind is a failure or was interrupted.
+    """
+    global _status
+    _status = status
+
+
+@atexit.register
+def _leave() -> None:
+    """End the process here if a thread is stuck.
+
+    It may be inside of a library that ends the process with SIGABRT when Python, shutting down,
+    stops the thread.
+    """
+    _part_with(list(_left))
+    if _left:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(_status)

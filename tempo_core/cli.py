@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
+import io
 import json
 import os
+import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from .errors import AudioError, CheckpointError, TempoError
+from .background import call, interruptible, parallel
+from .console import echo, encoding_of, escaped, explain, shown, time_limit_option
+from .errors import CheckpointError, TempoError
+from .files import audio_files
 from .labels import commands as label_commands
 
 if TYPE_CHECKING:
@@ -47,7 +53,7 @@ class TextWriter:
 
     def row(self, row: Row) -> None:
         if row.estimate is None:
-            click.echo(f"{row.path}: {row.error}", err=True)
+            echo(f"{row.path}: {row.error}", err=True)
             return
         from .paces import format_paces
 
@@ -55,14 +61,17 @@ class TextWriter:
         known = f"confidence {e.confidence:.2f}"
         if e.stability is not None:
             known += f", stability {e.stability:.2f}"
-        click.echo(f"{row.path}: {e.bpm:.2f} BPM ({known}) paces {format_paces(e.paces)}")
+        echo(f"{row.path}: {e.bpm:.2f} BPM ({known}) paces {format_paces(e.paces)}")
 
     def end(self) -> None:
         pass
 
 
 class TsvWriter:
-    """A header line, then one row a file; the numbers of a failed file are empty."""
+    """A header line, then one row a file; the numbers of a failed file are empty.
+
+    Cells of text are `escaped`.
+    """
 
     def __init__(self) -> None:
         self._writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
@@ -75,7 +84,11 @@ class TsvWriter:
             from .paces import format_paces
 
             paces = format_paces(row.estimate.paces)
-        cells = {**values, "paces": paces}
+        text = {
+            name: escaped(str(values[name] or ""), encoding_of(sys.stdout))
+            for name in ("path", "error")
+        }
+        cells = {**values, **text, "paces": paces}
         self._writer.writerow(["" if cells[c] is None else cells[c] for c in COLUMNS])
         sys.stdout.flush()
 
@@ -115,22 +128,64 @@ def record(row: Row) -> dict[str, object]:
     return values
 
 
-def estimate_files(estimator: Estimator, paths: list[str], jobs: int) -> Iterator[Row]:
-    """Estimate files in `jobs` threads; rows come in the order of the paths."""
-    import joblib
+def estimate_files(
+    estimator: Estimator,
+    paths: Iterable[str],
+    jobs: int,
+    stopped: Callable[[], bool] = lambda: False,
+    time_limit: float | None = None,
+) -> Iterator[Row]:
+    """Estimate files in `jobs` threads; rows come in the order of the paths.
 
-    def one(path: str) -> Row:
-        try:
-            return Row(path, estimator.estimate(path), None)
-        except AudioError as error:
-            return Row(path, None, str(error))
-
-    tasks = (joblib.delayed(one)(path) for path in paths)
-    yield from joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(tasks)
+    Whatever happens to a file, it has its row. If it was to stop, those are missing that were not
+    ready.
+    """
+    ready: dict[int, Row] = {}
+    n_rows = 0
+    tasks = enumerate(paths)
+    found = parallel(lambda task: estimator.estimate(task[1]), tasks, jobs, stopped, time_limit)
+    with closing(found):
+        for (number, path), result in found:
+            if isinstance(result, Exception):
+                ready[number] = Row(path, None, explain(result))
+            else:
+                ready[number] = Row(path, result, None)
+            while n_rows in ready:
+                yield ready.pop(n_rows)
+                n_rows += 1
+    for number in sorted(ready):
+        yield ready[number]
 
 
 class Commands(click.Group):
-    """The commands of this package, and those that installed packages offer beside them."""
+    """The commands of this package, and those that installed packages offer beside them.
+
+    Whatever ends one of them is a single line on stderr.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See `click.Group`."""
+        if sys.stdout is None:
+            raise click.ClickException("standard output is closed")
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # what is not escaped need not be printable
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except click.ClickException as error:
+            error.message = shown(error.message)  # type: ignore[misc]
+            raise
+        except sqlite3.Error as error:
+            raise click.ClickException(f"a database cannot be used ({explain(error)})") from error
+        except OSError as error:
+            if error.filename is None:
+                _give_up_stdout()
+            if error.errno == errno.EPIPE:
+                sys.exit(1)  # without a word, as others do whose reader has gone
+            name = "standard output" if error.filename is None else os.fsdecode(error.filename)
+            raise click.ClickException(shown(f"{name}: {error.strerror or error}")) from error
+        return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *entry_points(group=OFFERED).names})
@@ -145,6 +200,14 @@ class Commands(click.Group):
         except ImportError as error:
             return _unavailable(cmd_name, str(error))
         return command
+
+
+def _give_up_stdout() -> None:
+    """Let what could not be printed be lost, lest the interpreter tries again at its end."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _unavailable(name: str, reason: str) -> click.Command:
@@ -197,26 +260,41 @@ def window_count(ctx: click.Context, param: click.Parameter, value: str) -> int 
 @click.option(
     "--model", default="default", show_default=True, help="Name or path of a model, see `models`."
 )
+@time_limit_option
 @click.argument("files", nargs=-1, required=True, type=click.Path())
-def estimate(form: str, jobs: int, windows: int | str, model: str, files: tuple[str, ...]) -> None:
-    """Estimate the tempo of FILES.
+def estimate(
+    form: str, jobs: int, windows: int | str, model: str, time_limit: float, files: tuple[str, ...]
+) -> None:
+    """Estimate the tempo of FILES, and of the audio files in folders.
 
     A file that fails keeps its row, with the reason in `error`, and makes the exit status 1.
     """
-    from .estimate import Estimator
 
-    try:
-        estimator = Estimator(model=model, windows=windows)
-    except TempoError as error:
-        raise click.ClickException(str(error)) from error
-    writer: Writer = WRITERS[form]()
-    failed = 0
-    for row in estimate_files(estimator, list(files), jobs):
-        writer.row(row)
-        failed += row.error is not None
-    writer.end()
+    def load() -> Estimator:
+        from .estimate import Estimator
+
+        return Estimator(model=model, windows=windows)
+
+    with interruptible() as stop:
+        try:
+            estimator = call(load, stop.is_set)
+        except TempoError as error:
+            raise click.ClickException(str(error)) from error
+        # A folder without music is a row as well, which says so.
+        paths = [name for place in files for name in list(audio_files([place])) or [place]]
+        writer: Writer = WRITERS[form]()
+        n_rows = failed = 0
+        try:
+            for row in estimate_files(estimator, paths, jobs, stop.is_set, time_limit):
+                writer.row(row)
+                n_rows += 1
+                failed += row.error is not None
+        finally:
+            writer.end()
+    if stop.is_set():
+        raise click.ClickException(f"interrupted: {n_rows} of {len(paths)} files are estimated")
     if failed:
-        click.echo(f"{failed} of {len(files)} files failed", err=True)
+        click.echo(f"{failed} of {len(paths)} files failed", err=True)
         sys.exit(1)
 
 

@@ -12,6 +12,19 @@ class AudioError(TempoError):
     """A file that cannot be read as music: missing, empty, broken, silent or too short."""
 
 
+class TimeLimitError(AudioError):
+    """A file that was given up because reading it does not come to an end.
+
+    Parameters
+    ----------
+    seconds
+        How long was waited.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"given up after {seconds:g} s, the time limit for one file")
+
+
 class CheckpointError(TempoError):
     """A model file that is missing, damaged, altered or of an unknown layout."""
 

@@ -1,9 +1,45 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Finding music in folders, and writing files so that nobody ever sees half of one."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+EXTENSIONS = frozenset(
+    [
+        ".aac",
+        ".aif",
+        ".aiff",
+        ".alac",
+        ".ape",
+        ".flac",
+        ".m4a",
+        ".m4b",
+        ".mka",
+        ".mp2",
+        ".mp3",
+        ".mp4",
+        ".mpc",
+        ".oga",
+        ".ogg",
+        ".opus",
+        ".tta",
+        ".wav",
+        ".wma",
+        ".wv",
+    ]
+)
+
+
+def audio_files(places: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
+    """Files as they are given, and the audio files in folders at any depth, by name."""
+    for place in places:
+        if not Path(place).is_dir():
+            yield os.fspath(place)
+            continue
+        inside = (os.path.join(root, name) for root, _, names in os.walk(place) for name in names)  # noqa: PTH118
+        yield from sorted(name for name in inside if Path(name).suffix.lower() in EXTENSIONS)
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import av
 import av.container
@@ -30,6 +29,7 @@ CONTAINERS = (
 )
 # No protocol is allowed: the decoder gets bytes from us, and can open nothing by itself.
 OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
+LARGEST = 1 << 27  # [bytes] that are read in one piece: a tag with a hundred pictures
 ID3_HEADER = 10  # [bytes]
 # [bytes] A longer tail of zeros is the part of a download that never came. Some decoders look for
 # the next piece of music in it and keep in memory what they have passed.
@@ -69,15 +69,20 @@ class RegularFile(io.FileIO):
         except (OSError, ValueError) as error:
             raise _explain(error) from error
 
-    def readinto(self, buffer: Any) -> int | None:
-        """See `io.RawIOBase`."""
-        check_wanted()
-        return super().readinto(buffer)
+    def read(self, size: int | None = -1) -> bytes:
+        """See `io.RawIOBase`. What is claimed to be there costs no memory.
 
-    def read(self, size: int | None = -1) -> bytes | None:  # type: ignore[override]
-        """See `io.RawIOBase`."""
+        Raises
+        ------
+        AudioError
+            If it is more than `LARGEST` in one piece.
+        """
         check_wanted()
-        return super().read(-1 if size is None else size)
+        left = max(0, os.fstat(self.fileno()).st_size - io.FileIO.tell(self))
+        size = left if size is None or size < 0 else min(size, left)
+        if size > LARGEST:
+            raise AudioError(f"holds more than {LARGEST >> 20} MB in one piece that is no music")
+        return super().read(size) or b""
 
 
 def _open_regular(name: str, flags: int) -> int:
@@ -117,10 +122,12 @@ class _Music(RegularFile):
     def __init__(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]):
         super().__init__(path)
         self._base = 0
-        while size := _tag_size(self._part(0, ID3_HEADER)):
+        length = os.fstat(self.fileno()).st_size
+        # A tag that claims to be all of the file is none.
+        while 0 < (size := _tag_size(self._part(0, ID3_HEADER))) < length - self._base:
             self._base += size
         self._end = self._end_of_data()
-        super().seek(self._base)
+        self.seek(0)
 
     def _end_of_data(self) -> int:
         """The length of what is seen, without a tail of zeros [bytes]."""
@@ -135,10 +142,9 @@ class _Music(RegularFile):
 
     def read(self, size: int | None = -1) -> bytes:
         """See `io.RawIOBase`."""
-        check_wanted()
         position = self.tell()
         left = max(0, self._end - position)
-        wanted = left if size is None or size < 0 else min(size, left)
+        wanted = min(left, LARGEST if size is None or size < 0 else size)
         before = min(position, ID3_HEADER - 1)
         part = self._part(position - before, before + wanted + ID3_HEADER - 1)
         at = part.find(b"ID3")
@@ -152,7 +158,7 @@ class _Music(RegularFile):
 
     def _part(self, position: int, size: int) -> bytes:
         super().seek(self._base + position)
-        return io.FileIO.read(self, size) or b""
+        return super().read(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """See `io.RawIOBase`."""

@@ -406,6 +406,7 @@ def read_all(
     jobs: int,
     stop: Callable[[], bool],
     quiet: bool = False,
+    time_limit: float | None = None,
 ) -> tuple[list[T], list[tuple[Path, Exception]]]:
     """Listen to recordings in threads; what came of it, in order, and which files failed.
 
@@ -425,7 +426,8 @@ def read_all(
         desc="listening", total=len(recordings), unit="track", disable=True if quiet else None
     ) as bar:
         tasks = list(enumerate(recordings))
-        for (k, recording), result in parallel(lambda task: hear_one(task[1]), tasks, jobs, stop):
+        results = parallel(lambda task: hear_one(task[1]), tasks, jobs, stop, time_limit)
+        for (k, recording), result in results:
             bar.update()
             if isinstance(result, Exception):
                 failed.append((recording.path, result))

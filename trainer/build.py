@@ -18,10 +18,11 @@ import torch
 from tqdm import tqdm
 
 from tempo_core import checkpoint
-from tempo_core.background import Background, Stopped, parallel
+from tempo_core.background import TIME_LIMIT, Background, Stopped, parallel
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import Windows
-from tempo_core.errors import AudioError, ConfigError
+from tempo_core.console import explain
+from tempo_core.errors import ConfigError
 from tempo_core.features import N_MAPS
 from tempo_core.windows import window_spans
 
@@ -48,6 +49,7 @@ from .split import Ties, divide, read_split, write_split
 
 JOURNAL = "analysis.db"
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class BuildOptions:
 
     `cache_size` is the most that the network's inputs may take on disk [bytes], None for no limit.
     Without `views` they are left to be computed when they are needed. `model` judges the labels.
+    `time_limit` is what a track may take each time it is read [s].
     """
 
     seed: int = 0
@@ -65,6 +68,7 @@ class BuildOptions:
     cache_size: int | None = None
     views: bool = True
     quiet: bool = False
+    time_limit: float = TIME_LIMIT
 
 
 @dataclass(frozen=True)
@@ -228,8 +232,10 @@ class _Run:
         found: dict[Path, tuple[str, Heard] | DroppedTrack] = {}
 
         def todo() -> Iterator[tuple[LabelledTrack, Stamp]]:
-            for track in tracks:
-                stamp = cache.stamp(track.path)
+            for track, stamp in self.each(lambda track: cache.stamp(track.path), tracks, 1):
+                if isinstance(stamp, Exception):
+                    found[track.path] = _failure(track, stamp)
+                    continue
                 if stamp is None:
                     found[track.path] = drop(track, Reason.MISSING)
                     continue
@@ -243,15 +249,12 @@ class _Run:
 
         def work(task: tuple[LabelledTrack, Stamp]) -> tuple[str, str, Heard]:
             path = task[0].path
-            if not path.is_file():
-                raise AudioError("not a regular file; give the path of an audio file")
             digest = cache.hash_file(path)
             heard = listen(path, self.model, LONGEST)
             return digest.hexdigest(), self.recipe.key(digest), heard
 
         with self.progress("listening", len(tracks)) as bar:
-            pending = parallel(work, todo(), self.options.jobs, self.stop)
-            for (track, stamp), result in pending:
+            for (track, stamp), result in self.each(work, todo(), self.options.jobs):
                 bar.update(1 + len(found) - bar.n)
                 if isinstance(result, Exception):
                     found[track.path] = _failure(track, result)
@@ -312,7 +315,7 @@ class _Run:
         # The files that are there are looked at first, so that the bar shows what is left to do.
         missing = list(todo())
         with self.progress("computing the network's inputs", len(missing)) as bar:
-            for track, result in parallel(work, missing, self.options.jobs, self.stop):
+            for track, result in self.each(work, missing, self.options.jobs):
                 bar.update()
                 if isinstance(result, Exception):
                     lost.append(_failure(track, result))
@@ -331,6 +334,11 @@ class _Run:
     def progress(self, what: str, total: int | None) -> tqdm[None]:
         hidden = True if self.options.quiet else None  # None: unless stderr is a terminal
         return tqdm(desc=what, total=total, unit="track", disable=hidden, dynamic_ncols=True)
+
+    def each(
+        self, function: Callable[[T], R], tasks: Iterable[T], jobs: int
+    ) -> Iterator[tuple[T, R | Exception]]:
+        return parallel(function, tasks, jobs, self.stop, self.options.time_limit)
 
     def abandonable(self, function: Callable[[], T]) -> T:
         background = Background(self.stop)
@@ -390,14 +398,9 @@ def _failure(track: LabelledTrack, error: Exception) -> DroppedTrack:
     OSError
         If it is not the file's fault.
     """
-    if isinstance(error, FileNotFoundError) and error.filename == str(track.path):
-        return drop(track, Reason.MISSING)
     if isinstance(error, OSError):
-        if error.filename != str(track.path):
-            raise error
-        return drop(track, Reason.UNREADABLE, error.strerror or str(error))
-    told = str(error) if isinstance(error, AudioError) else f"{type(error).__name__}: {error}"
-    return drop(track, Reason.UNREADABLE, " ".join(told.split()))
+        raise error
+    return drop(track, Reason.UNREADABLE, explain(error))
 
 
 def _warnings(tracks: Sequence[CollectedTrack]) -> list[str]:

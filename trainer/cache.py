@@ -26,6 +26,7 @@ from safetensors.numpy import save_file
 from tempo_core.config import FrontEnd, TempoGrid, Windows
 from tempo_core.errors import ConfigError, StorageError
 from tempo_core.files import replace_file
+from tempo_core.opening import RegularFile
 
 LAYOUT = 2  # of the cached views; raise it when what `tempo.view` computes changes
 HEADER = 1024  # [bytes] what a file is larger than its arrays, at most
@@ -74,8 +75,14 @@ def _update(digest: Any, recipe: Recipe) -> Any:
 
 
 def hash_file(path: Path) -> Any:
-    """SHA-256 object that has seen all bytes of a file."""
-    with path.open("rb") as file:
+    """SHA-256 object that has seen all bytes of a file.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be opened, or is no regular file.
+    """
+    with RegularFile(path) as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):
             digest.update(block)

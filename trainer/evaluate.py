@@ -20,8 +20,9 @@ import click
 import joblib
 from tqdm import tqdm
 
-from tempo_core.background import parallel
-from tempo_core.errors import AudioError, ConfigError, StorageError, TempoError
+from tempo_core.background import TIME_LIMIT, parallel
+from tempo_core.console import explain
+from tempo_core.errors import AudioError, ConfigError, StorageError
 from tempo_core.estimate import Estimate, Estimator
 
 from .answers import TABLE, Answer, Labelled, read_answers, write_answers
@@ -139,12 +140,6 @@ def answer_of(track: Labelled, estimator: str, result: Estimate | Exception) -> 
     )
 
 
-def explain(error: Exception) -> str:
-    """What went wrong, in one line; the name of the error where nobody expected it."""
-    text = str(error) if isinstance(error, TempoError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
-
-
 def ask(
     estimator: TempoEstimator,
     settings: str,
@@ -152,6 +147,7 @@ def ask(
     log: AnswerLog,
     jobs: int,
     stopped: Callable[[], bool] = lambda: False,
+    time_limit: float = TIME_LIMIT,
 ) -> Iterator[Answer]:
     """Answers of one estimator, first those that the log knows; new ones go into it.
 
@@ -163,6 +159,8 @@ def ask(
         Threads.
     stopped
         Asked ten times a second; once it says True, what is in work is abandoned.
+    time_limit
+        For each track [s].
     """
     name, identity = name_of(estimator.source), f"{estimator.source} {settings}"
     unknown = []
@@ -172,7 +170,10 @@ def ask(
             unknown.append(track)
         else:
             yield answer
-    for track, result in parallel(lambda t: estimator.estimate(t.path), unknown, jobs, stopped):
+    estimates = parallel(
+        lambda track: estimator.estimate(track.path), unknown, jobs, stopped, time_limit
+    )
+    for track, result in estimates:
         answer = answer_of(track, name, result)
         if not answer.failure:  # another time it may work
             log.put(identity, answer)
@@ -187,6 +188,7 @@ def ask_all(
     jobs: int,
     done: Callable[[Answer], None],
     stopped: Callable[[], bool] = lambda: False,
+    time_limit: float = TIME_LIMIT,
 ) -> list[Answer]:
     """Answers of all estimators for all tracks, in their order; fewer if it was to stop.
 
@@ -204,7 +206,9 @@ def ask_all(
     with AnswerLog(folder / LOG) as log:
         for estimator in estimators:
             own = []
-            for answer in ask(estimator, f"windows={windows}", tracks, log, jobs, stopped):
+            for answer in ask(
+                estimator, f"windows={windows}", tracks, log, jobs, stopped, time_limit
+            ):
                 own.append(answer)
                 done(answer)
             answers += sorted(own, key=lambda answer: order[answer.path])

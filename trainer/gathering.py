@@ -6,12 +6,14 @@ import csv
 import dataclasses
 import fnmatch
 import math
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tempo_core.errors import AudioError, ConfigError
+from tempo_core.background import TIME_LIMIT, parallel
+from tempo_core.console import explain, unescaped
+from tempo_core.errors import ConfigError
+from tempo_core.files import audio_files
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, Track, parse_bpm
 from tempo_core.labels.store import Store
@@ -20,30 +22,6 @@ from tempo_core.labels.training import SOURCES, objection
 from .cleaning import merge
 from .collection import LabelledTrack, absolute
 
-EXTENSIONS = frozenset(
-    [
-        ".aac",
-        ".aif",
-        ".aiff",
-        ".alac",
-        ".ape",
-        ".flac",
-        ".m4a",
-        ".m4b",
-        ".mka",
-        ".mp2",
-        ".mp3",
-        ".mp4",
-        ".mpc",
-        ".oga",
-        ".ogg",
-        ".opus",
-        ".tta",
-        ".wav",
-        ".wma",
-        ".wv",
-    ]
-)
 # Names of columns as other tables have them.
 ALIASES = {"file": "path", "tempo": "bpm", "mb_trackid": "recording_id"}
 
@@ -62,14 +40,7 @@ def find_files(places: Iterable[Path], exclude: Sequence[str] = ()) -> list[Path
     exclude
         Patterns (`*/Audiobooks/*`, `*.wma`) of paths to leave out.
     """
-    found = []
-    for place in places:
-        if place.is_dir():
-            inside = (Path(root, name) for root, _, names in os.walk(place) for name in names)
-            found += sorted(path for path in inside if path.suffix.lower() in EXTENSIONS)
-        else:
-            found.append(place)
-    distinct = dict.fromkeys(absolute(path) for path in found)
+    distinct = dict.fromkeys(absolute(Path(name)) for name in audio_files(places))
     return [p for p in distinct if not any(fnmatch.fnmatch(str(p), e) for e in exclude)]
 
 
@@ -117,7 +88,7 @@ def _row(row: Mapping[str, str], table: Path) -> LabelledTrack:
     cell = {name: "" if value == "NA" else value for name, value in cell.items()}
     year = cell.get("year", "")[:4]
     return LabelledTrack(
-        path=absolute(table.parent / cell["path"]),
+        path=absolute(table.parent / _named(cell["path"], table)),
         bpm=_number(cell.get("bpm", "")),
         label_source=cell.get("label_source") or "table",
         artist=cell.get("artist", ""),
@@ -128,6 +99,12 @@ def _row(row: Mapping[str, str], table: Path) -> LabelledTrack:
         recording_id=cell.get("recording_id", ""),
         label_title=cell.get("title", ""),
     )
+
+
+def _named(cell: str, table: Path) -> str:
+    """The name of a file as a table has it, or as the tables of `tempo-core` write it."""
+    name = unescaped(cell)
+    return cell if name == cell or (table.parent / cell).exists() else name
 
 
 def _number(text: str) -> float:
@@ -146,6 +123,8 @@ def gather(
     store: Store | None,
     problems: list[tuple[Path, str]],
     sources: Sequence[str] = SOURCES,
+    stop: Callable[[], bool] = lambda: False,
+    time_limit: float = TIME_LIMIT,
 ) -> Iterator[LabelledTrack]:
     """Files with their labels: one track for each label, and one for a file without any.
 
@@ -158,15 +137,19 @@ def gather(
         Published labels; those of `sources` count that the audio agrees with.
     problems
         Files whose tags cannot be read are added, with the reason.
+    stop
+        Asked ten times a second; once it says True, no more come.
+    time_limit
+        For reading the tags of a file [s].
     """
-    for path in files:
+    for path, read in parallel(read_track, files, 1, stop, time_limit):
         row = table.get(path)
-        try:
-            track = read_track(path)
-        except AudioError as error:
+        if isinstance(read, Exception):
             if row is None:
-                problems.append((path, str(error)))
+                problems.append((path, explain(read)))
             track = Track("", (), path=str(path))
+        else:
+            track = read
         known = LabelledTrack(
             path=path,
             bpm=0.0,

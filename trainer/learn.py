@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from tempo_core import checkpoint, installed
-from tempo_core.background import Stopped
+from tempo_core.background import TIME_LIMIT, Stopped
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
 from tempo_core.errors import AudioError, ConfigError, StorageError
@@ -70,6 +70,7 @@ class LearnOptions:
     guard: Path | None = None
     jobs: int = os.cpu_count() or 1
     quiet: bool = False
+    time_limit: float = TIME_LIMIT
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,7 @@ class _Run:
         recordings = [t.recording() for t in self.tracks]
         heard, failed = read_all(
             recordings, lambda r: listen(r, self.base, other), options.jobs, self.stop,
-            options.quiet,
+            options.quiet, options.time_limit,
         )  # fmt: skip
         self.refuse_nothing(failed, len(heard))
         own = [t for t in heard if t.recording.split != "test"]
@@ -344,7 +345,9 @@ class _Run:
             old, new = estimate(before, self.current), estimate(heard, model)
             return recording, old.bpm, new.bpm
 
-        results, gone = read_all(by_split["test"], both, options.jobs, self.stop, options.quiet)
+        results, gone = read_all(
+            by_split["test"], both, options.jobs, self.stop, options.quiet, options.time_limit
+        )
         failed += gone
         self.refuse_nothing(failed, len(results))
         verdict = self.verdict(
@@ -443,7 +446,14 @@ class _Run:
                 estimate(hear_file(recording.path, model), model).bpm,
             )
 
-        results, gone = read_all(recordings, both, self.options.jobs, self.stop, self.options.quiet)
+        results, gone = read_all(
+            recordings,
+            both,
+            self.options.jobs,
+            self.stop,
+            self.options.quiet,
+            self.options.time_limit,
+        )
         failed += gone
         self.refuse_nothing(failed, len(results))
         return compare.compare_answers(

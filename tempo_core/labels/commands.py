@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import AudioError, TempoError
+from ..background import call, interruptible, parallel
+from ..console import echo, explain, time_limit_option
+from ..errors import TempoError
+from ..files import audio_files
 
 if TYPE_CHECKING:
+    from ..estimate import Estimator
     from .options import Options
     from .record import Track
 
@@ -71,6 +76,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--report", type=FILE, help="Write a report as HTML to this file.")
 @click.option("--estimate/--no-estimate", default=True, help="Check labels against the audio.")
 @click.option("--model", default="default", show_default=True, help="Model for that.")
+@time_limit_option
 @click.option("-f", "--force", is_flag=True, help="Ask again about what is known.")
 @click.option("-p", "--pretend", is_flag=True, help="Say what would be asked; ask nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
@@ -79,9 +85,9 @@ def labels(
     sources: tuple[str, ...], urls: dict[str, str], database: Path, interval: float,
     max_requests: int | None, contact: str, getsongbpm_key: str, acousticbrainz: Path | None,
     tsv: Path | None, export: Path | None, report: Path | None, estimate: bool, model: str,
-    force: bool, pretend: bool, quiet: bool, files: tuple[str, ...],
+    time_limit: float, force: bool, pretend: bool, quiet: bool, files: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Find published BPM and key for FILES, by their tags.
+    """Find published BPM and key for FILES, and the audio files in folders, by their tags.
 
     Every answer is kept; only what failed is asked again. The exit status is 1 if anything failed.
     """
@@ -91,90 +97,107 @@ def labels(
         sources, database, urls, interval, max_requests, contact, getsongbpm_key, acousticbrainz,
         tsv, force,
     )  # fmt: skip
+    output = _Output(export, report, quiet)
     try:
-        if pretend:
-            failed = _show_plan(options, files)
-        else:
-            failed = _label(options, files, model if estimate else None, export, report, quiet)
+        with interruptible() as stop:
+            reading = _Reading(files, model if estimate and not pretend else None, time_limit, stop)
+            failed = _show_plan(options, reading) if pretend else _label(options, reading, output)
+        if stop.is_set():
+            raise TempoError("interrupted; the next run continues from here")
     except TempoError as error:
         raise click.ClickException(str(error)) from error
     if failed:
         sys.exit(1)
 
 
-def _show_plan(options: Options, files: tuple[str, ...]) -> bool:
+@dataclass(frozen=True)
+class _Output:
+    export: Path | None
+    report: Path | None
+    quiet: bool
+
+
+class _Reading:
+    """Tracks from files, with the audio's tempo if there is a model; failures are printed."""
+
+    def __init__(
+        self, files: tuple[str, ...], model: str | None, time_limit: float, stop: Event
+    ) -> None:
+        self.stopped: Callable[[], bool] = stop.is_set
+        self.failed: list[str] = []
+        self._files = files
+        self._model = model
+        self._time_limit = time_limit
+
+    def __iter__(self) -> Iterator[Track]:
+        estimator = None if self._model is None else call(self._load, self.stopped)
+
+        def read(path: str) -> Track:
+            from .files import read_track
+
+            track = read_track(path)
+            if estimator is None:
+                return track
+            found = estimator.estimate(path)
+            return replace(track, estimate_bpm=found.bpm, estimate_key=found.key)
+
+        found = parallel(read, audio_files(self._files), 1, self.stopped, self._time_limit)
+        for path, track in found:
+            if isinstance(track, Exception):
+                self.failed.append(path)
+                echo(f"{path}: {explain(track)}", err=True)
+            else:
+                yield track
+
+    def _load(self) -> Estimator:
+        from ..estimate import Estimator
+
+        return Estimator(self._model or "default")
+
+
+def _show_plan(options: Options, reading: _Reading) -> bool:
     from .matching import queries
     from .options import open_plan
 
-    failed: list[str] = []
     with open_plan(options) as plan:
-        for track in _tracks(files, None, failed):
+        for track in reading:
             names = plan(track)
             what = f"would ask {', then '.join(names)} for {next(queries(track))!r}"
-            click.echo(f"{track.name}: {what if names else 'nothing to ask'}")
-    return bool(failed)
+            echo(f"{track.name}: {what if names else 'nothing to ask'}")
+    return bool(reading.failed)
 
 
-def _label(
-    options: Options, files: tuple[str, ...], model: str | None, export: Path | None,
-    report: Path | None, quiet: bool,
-) -> bool:  # fmt: skip
-    from ..background import interruptible
+def _label(options: Options, reading: _Reading, output: _Output) -> bool:
     from .options import attributions, open_run
     from .report import Line, write_report
     from .sources.tsv import write
     from .summary import Tally, describe
 
-    failed: list[str] = []
     tally = Tally()
     lines, rows = [], []
 
     def stopped_source(message: str) -> None:
-        failed.append(message)
-        click.echo(message, err=True)
+        reading.failed.append(message)
+        echo(message, err=True)
 
-    with interruptible() as stop, open_run(options, stopped_source) as run:
-        for labelled in run.label(_tracks(files, model, failed), stop.is_set):
+    with open_run(options, stopped_source) as run:
+        for labelled in run.label(reading, reading.stopped):
             tally.add(labelled)
             for record in labelled.failures:
-                click.echo(f"{record.path}: {record.source}: {record.message}", err=True)
-            if not quiet:
-                click.echo(describe(labelled))
+                echo(f"{record.path}: {record.source}: {record.message}", err=True)
+            if not output.quiet:
+                echo(describe(labelled))
             lines.append(Line.of(labelled))
             rows.append((labelled.track, labelled.chosen, bool(labelled.records)))
-        if report is not None:
-            write_report(report, lines)
-        if export is not None:
-            write(export, rows)
-        if not quiet:
-            click.echo(tally.summary(run))
+        if output.report is not None:
+            write_report(output.report, lines)
+        if output.export is not None:
+            write(output.export, rows)
+        if not output.quiet:
+            echo(tally.summary(run))
             for line in attributions(options.names):
-                click.echo(line)
-    if stop.is_set():
-        raise TempoError("interrupted; the next run continues from here")
-    return bool(tally.failed or failed)
-
-
-def _tracks(files: tuple[str, ...], model: str | None, failed: list[str]) -> Iterator[Track]:
-    """Tracks from files, with the audio's tempo if there is a model; failures are printed."""
-    from .files import read_track
-
-    estimator = None
-    if model is not None:
-        from ..estimate import Estimator
-
-        estimator = Estimator(model)
-    for path in files:
-        try:
-            track = read_track(path)
-            if estimator is not None:
-                found = estimator.estimate(path)
-                track = replace(track, estimate_bpm=found.bpm, estimate_key=found.key)
-        except AudioError as error:
-            failed.append(path)
-            click.echo(f"{path}: {error}", err=True)
-            continue
-        yield track
+                echo(line)
+    return bool(tally.failed or reading.failed)
 
 
 @click.command("demo-site")
@@ -222,4 +245,4 @@ def acousticbrainz_index(dumps: tuple[Path, ...], output: Path) -> None:
         n_recordings = build(list(dumps), output)
     except TempoError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{output}: {n_recordings} recordings")
+    echo(f"{output}: {n_recordings} recordings")

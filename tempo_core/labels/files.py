@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import zlib
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import mutagen
-from mutagen.id3 import ID3
+from mutagen.id3 import ID3, Frames, Frames_2_2
+from mutagen.id3._util import ID3JunkFrameError, unsynch
 from mutagen.mp4 import MP4Tags
 
-from ..errors import AudioError
+from ..console import explain
+from ..errors import AudioError, TempoError
+from ..opening import RegularFile
 from .record import Track
 
 # Where the formats keep things, by the class of their tags: ID3 frames, MP4 atoms, and names that
@@ -50,6 +57,18 @@ _NAMED = {
     "key": ("initialkey", "key", "wm/initialkey"),
 }
 LONGEST = 500  # [characters] what is longer is no name
+INFLATED = 1 << 16  # [bytes] what a compressed frame may become
+# Classes of mutagen, with their modules.
+_KINDS = (
+    ("MP3", "mp3"), ("TrueAudio", "trueaudio"), ("AIFF", "aiff"), ("WAVE", "wave"), ("DSF", "dsf"),
+    ("DSDIFF", "dsdiff"), ("ID3FileType", "id3"), ("FLAC", "flac"), ("OggFLAC", "oggflac"),
+    ("OggVorbis", "oggvorbis"), ("OggOpus", "oggopus"), ("OggSpeex", "oggspeex"),
+    ("OggTheora", "oggtheora"), ("MP4", "mp4"), ("ASF", "asf"), ("AAC", "aac"), ("AC3", "ac3"),
+    ("APEv2File", "apev2"), ("MonkeysAudio", "monkeysaudio"), ("Musepack", "musepack"),
+    ("OptimFROG", "optimfrog"), ("TAK", "tak"), ("WavPack", "wavpack"),
+)  # fmt: skip
+_WITH_ID3 = ("MP3", "TrueAudio", "AIFF", "WAVE", "DSF", "DSDIFF", "ID3FileType")
+_COMPRESSED = {3: 0x80, 4: 0x08}  # flag of an ID3 frame, by the version of the tag
 
 
 def read_track(path: str | bytes | os.PathLike[str]) -> Track:
@@ -60,11 +79,16 @@ def read_track(path: str | bytes | os.PathLike[str]) -> Track:
     AudioError
         If it cannot be read.
     """
-    name = os.fsdecode(path)
     try:
-        file = mutagen.File(name)
+        with RegularFile(path) as opened:
+            file = mutagen.File(opened, options=_kinds())
+    except TempoError:
+        raise
     except (mutagen.MutagenError, OSError) as error:
-        raise AudioError(" ".join(f"its tags cannot be read ({error})".split())) from error
+        told = " ".join(str(error).split()) or "they are cut off"
+        raise AudioError(f"its tags cannot be read ({told})") from error
+    except Exception as error:  # whatever the library did not expect of a file
+        raise AudioError(f"its tags cannot be read ({explain(error)})") from error
     if file is None:
         raise AudioError("is no audio file with tags")
     tags = _tags(file.tags)
@@ -76,10 +100,59 @@ def read_track(path: str | bytes | os.PathLike[str]) -> Track:
         duration=getattr(file.info, "length", None) or None,
         isrc=tags["isrc"] or None,
         recording_id=tags["recording_id"] or None,
-        path=name,
+        path=os.fsdecode(path),
         tag_bpm=tags["bpm"] or None,
         tag_key=tags["key"] or None,
     )
+
+
+@cache
+def _kinds() -> list[type]:
+    """The formats that have tags; of ID3 only those frames are read that are asked for."""
+    found = {name: getattr(import_module(f"mutagen.{module}"), name) for name, module in _KINDS}
+    return [
+        type(name, (_Sparing, kind), {}) if name in _WITH_ID3 else kind
+        for name, kind in found.items()
+    ]
+
+
+class _Sparing:
+    """A format with ID3 tags that does not read pictures and what else nobody asks for."""
+
+    def load(self, filething: Any, **options: Any) -> None:
+        super().load(filething, known_frames=_frames(), **options)  # type: ignore[misc]
+
+
+@cache
+def _frames() -> dict[str, type]:
+    wanted = {name.partition(":")[0] for names in _ID3.values() for name in names}
+    old = {name: kind for name, kind in Frames_2_2.items() if kind.__mro__[1].__name__ in wanted}
+    return {**old, **{name: type(name, (_Bounded, Frames[name]), {}) for name in wanted}}
+
+
+class _Bounded:
+    """A frame that does not inflate to more than a name can be: a bomb is no title."""
+
+    @classmethod
+    def _fromData(cls, header: Any, flags: int, data: bytes) -> Any:
+        if flags & _COMPRESSED.get(header.version[1], 0):
+            packed = data
+            with suppress(ValueError):
+                packed = unsynch.decode(data)
+            # The length is said before the content; whoever writes it may lie, or leave it out.
+            if any(_inflates(part) for part in (data[4:], data, packed[4:], packed)):
+                raise ID3JunkFrameError(f"inflates to more than {INFLATED} bytes")
+        return super()._fromData(header, flags, data)  # type: ignore[misc]
+
+
+def _inflates(packed: bytes) -> bool:
+    """Whether compressed data becomes more than `INFLATED`, found out without doing it."""
+    engine = zlib.decompressobj()
+    try:
+        engine.decompress(packed, INFLATED)
+    except zlib.error:
+        return False
+    return bool(engine.unconsumed_tail)
 
 
 def _tags(tags: Any) -> dict[str, str]:

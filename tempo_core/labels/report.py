@@ -62,7 +62,7 @@ def write_report(path: Path, lines: Sequence[Line], trainable: Collection[str] =
         If it cannot be written.
     """
     try:
-        replace_file(path, render(lines, trainable).encode())
+        replace_file(path, render(lines, trainable).encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise LabelError(f"{path}: cannot be written ({error.strerror})") from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -64,10 +65,19 @@ class Store:
         self._db.close()
 
     def current(self, track: str) -> dict[str, Record]:
-        """The newest record of each source for a track, by the source's name."""
-        rows = self._db.execute(
-            f"SELECT {', '.join(_FIELDS)} FROM labels WHERE track = ? ORDER BY id", (track,)
-        )
+        """The newest record of each source for a track, by the source's name.
+
+        Raises
+        ------
+        LabelError
+            If the file cannot be read.
+        """
+        try:
+            rows = self._db.execute(
+                f"SELECT {', '.join(_FIELDS)} FROM labels WHERE track = ? ORDER BY id", (track,)
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise LabelError(f"{self.path}: cannot be read ({error})") from error
         return {record.source: record for record in map(_record, rows)}
 
     def add(self, record: Record) -> None:
@@ -137,6 +147,10 @@ def _values(record: Record, names: Iterable[str]) -> list[Any]:
         value = getattr(record, name)
         if name in _ENUMS:
             value = value.value
+        elif name == "path":  # as beets keeps them: a name need not be text
+            value = os.fsencode(value)
+        elif isinstance(value, str):  # half a character cannot be kept
+            value = value.encode("utf-8", "replace").decode()
         elif name == "scores":
             value = json.dumps(dict(value), sort_keys=True)
         values.append(value)
@@ -147,5 +161,6 @@ def _record(row: tuple[Any, ...]) -> Record:
     values = dict(zip(_FIELDS, row, strict=True))
     for name, kind in _ENUMS.items():
         values[name] = kind(values[name])
+    values["path"] = os.fsdecode(values["path"])  # bytes; of earlier versions text
     values["scores"] = json.loads(values["scores"])
     return Record(**values)

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tempo_core.cli import FIELDS, main
+from tempo_core.console import unescaped
 
 MakeAudio = Callable[..., Path]
 
@@ -38,7 +39,7 @@ def test_tsv(files: list[Path]) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == "path\tbpm\tconfidence\tpaces\tkey\tkey_confidence\terror"
     rows = list(csv.DictReader(io.StringIO(result.stdout), delimiter="\t"))
-    assert [row["path"] for row in rows] == [str(path) for path in files]
+    assert [unescaped(row["path"]) for row in rows] == [str(path) for path in files]
     good, bad = [rows[0], rows[2]], [rows[1], rows[3]]
     for row, bpm in zip(good, (126, 118), strict=True):
         assert float(row["bpm"]) == pytest.approx(bpm, abs=0.1)

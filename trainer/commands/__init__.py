@@ -1,3 +1,45 @@
 """What the trainer adds to `tempo-core`, one module a command; each loads next to nothing."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from threading import Event
+from typing import Any, TypeVar
+
+import click
+
+from tempo_core.background import call
+
 EXTRA = "pip install 'beets-tempo[train]'"
+PATIENCE = 0.7  # [s] in which what is interrupted may end in its own way
+T = TypeVar("T")
+
+
+def load(name: str, stop: Event) -> Any:
+    """A module of the trainer; loading takes seconds, which Ctrl-C can cut short.
+
+    Raises
+    ------
+    Stopped
+        If it was to stop.
+    ClickException
+        If it needs a package that is not installed.
+    """
+    command = click.get_current_context().info_name
+
+    try:
+        return call(lambda: import_module(f"trainer.{name}"), stop.is_set)
+    except ImportError as error:
+        raise click.ClickException(f"{command} needs more packages ({error}): {EXTRA}") from error
+
+
+def work(function: Callable[[], T], stop: Event) -> T:
+    """Do what a command is there for, which Ctrl-C ends soon, whatever it is at.
+
+    Raises
+    ------
+    Stopped
+        If it was to stop.
+    """
+    return call(function, stop.is_set, patience=PATIENCE)

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from . import EXTRA
+from tempo_core.console import echo, time_limit_option
+
+from . import load, work
+
+if TYPE_CHECKING:
+    from ..build import Built
 
 _PATH = click.Path(path_type=Path)
 
@@ -39,12 +45,13 @@ _PATH = click.Path(path_type=Path)
 )  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the split.")
 @click.option("--model", default="default", show_default=True, help="Model that judges the labels.")
+@time_limit_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
 @click.argument("files", nargs=-1, type=_PATH)
 def build(
     out: Path, table: Path | None, database: Path | None, sources: tuple[str, ...],
     exclude: tuple[str, ...], cache_size: float | None, no_cache: bool, jobs: int, seed: int,
-    model: str, quiet: bool, files: tuple[Path, ...],
+    model: str, time_limit: float, quiet: bool, files: tuple[Path, ...],
 ) -> None:  # fmt: skip
     """Make a training set of FILES and folders, or of the files in a table.
 
@@ -60,49 +67,47 @@ def build(
     from tempo_core.labels.store import Store
     from tempo_core.labels.training import SOURCES
 
-    try:
-        from ..build import BuildOptions
-        from ..build import build as build_set
-        from ..gathering import find_files, gather, read_labels
-    except ImportError as error:
-        raise click.ClickException(f"build needs more packages ({error}): {EXTRA}") from error
-
     if not files and table is None:
         raise click.UsageError("give files or folders, or a table with --labels")
-    options = BuildOptions(
-        seed=seed, jobs=jobs, model=model, views=not no_cache, quiet=quiet,
-        cache_size=None if cache_size is None else round(cache_size * 1e9),
-    )  # fmt: skip
     problems: list[tuple[Path, str]] = []
     try:
         check_names(list(sources))
         if database is not None and not database.exists():
             raise ConfigError(f"no label store {database}; `tempo-core labels` makes one")
-        labels = {} if table is None else read_labels(table)
-        paths = find_files(files or labels, exclude)
-        store = nullcontext() if database is None else Store(database, read_only=True)
-        with interruptible() as stop, store as opened:
-            tracks = gather(paths, labels, opened, problems, sources or SOURCES)
-            built = build_set(tracks, out, options, stop.is_set)
+        with interruptible() as stop:
+            building = load("build", stop)
+            gathering = load("gathering", stop)
+            labels = {} if table is None else gathering.read_labels(table)
+            options = building.BuildOptions(
+                seed=seed, jobs=jobs, model=model, views=not no_cache, quiet=quiet,
+                cache_size=None if cache_size is None else round(cache_size * 1e9),
+                time_limit=time_limit,
+            )  # fmt: skip
+
+            def run() -> Built:
+                paths = gathering.find_files(files or labels, exclude)
+                store = nullcontext() if database is None else Store(database, read_only=True)
+                with store as opened:
+                    tracks = gathering.gather(
+                        paths, labels, opened, problems, sources or SOURCES, stop.is_set, time_limit
+                    )
+                    return cast("Built", building.build(tracks, out, options, stop.is_set))
+
+            built = work(run, stop)
     except TempoError as error:
         _report(problems)
         raise click.ClickException(str(error)) from error
     failed = {track.path for track in built.failed}
     _report([(p, told) for p, told in problems if p not in failed])
     for track in built.failed:
-        click.echo(f"{show(track.path)}: {track.reason} {track.detail}".rstrip(), err=True)
+        echo(f"{track.path}: {track.reason} {track.detail}".rstrip(), err=True)
     if not quiet:
         for line in built.summary():
-            click.echo(line)
+            echo(line)
     if problems or failed:
         sys.exit(1)
 
 
 def _report(problems: list[tuple[Path, str]]) -> None:
     for path, told in problems:
-        click.echo(f"{show(path)}: {told}", err=True)
-
-
-def show(path: Path) -> str:
-    """A path as one line of text, whatever it is made of."""
-    return " ".join(str(path).encode("utf-8", "replace").decode().split("\n"))
+        echo(f"{path}: {told}", err=True)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tempo_core.background import Stopped, interruptible
 from tempo_core.cli import window_count
+from tempo_core.console import echo, shown, time_limit_option
 from tempo_core.errors import TempoError
 
-from . import EXTRA
-from .build import show
+from . import EXTRA, load, work
 
 if TYPE_CHECKING:
     from ..answers import Answer, Labelled
@@ -40,6 +41,7 @@ NAMES = (
               help="As for `estimate`.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1,
               show_default="all cores", help="Tracks at a time.")  # fmt: skip
+@time_limit_option
 @click.option(
     "--dataset", metavar="NAME", help="A published data set, such as gtzan_genre; see the guide."
 )
@@ -57,9 +59,9 @@ NAMES = (
               help="Training log to draw; else one beside the first model or the set.")  # fmt: skip
 def evaluate(
     sources: tuple[Path, ...], out: Path, split: str | None, models: tuple[str, ...],
-    baselines: tuple[str, ...], windows: int | str, jobs: int, dataset: str | None,
-    data_home: Path | None, dataset_version: str, index: Path | None, download: bool,
-    log: Path | None,
+    baselines: tuple[str, ...], windows: int | str, jobs: int, time_limit: float,
+    dataset: str | None, data_home: Path | None, dataset_version: str, index: Path | None,
+    download: bool, log: Path | None,
 ) -> None:  # fmt: skip
     """Measure models on labelled tracks.
 
@@ -71,68 +73,78 @@ def evaluate(
         raise click.UsageError("nothing to measure: give a folder, a table or --dataset")
     if dataset is not None and data_home is None:
         raise click.UsageError("--dataset needs --data-home, the folder of the data set")
-    tracks: list[Labelled] = []
-    problems: list[str] = []
-    try:
-        from tqdm import tqdm
+    with interruptible() as stop:
+        # Loading them takes seconds, and other packages may be missing.
+        for name in ("evaluate", "published", "report", "sources", "baselines"):
+            load(name, stop)
 
-        from tempo_core.background import interruptible
+        from tqdm import tqdm
 
         from .. import evaluate as evaluation
         from .. import published, report
         from .. import sources as labelled
         from ..baselines import BASELINES, open_model
 
-        for source in sources:
-            found = labelled.read_source(source)
-            tracks += found[0]
-            problems += found[1]
-        if dataset is not None and data_home is not None:
-            found = published.read_dataset(dataset, data_home, dataset_version, index, download)
-            tracks += found[0]
-            problems += found[1]
-        for problem in problems:
-            click.echo(problem, err=True)
-        chosen, split = labelled.choose_split(labelled.unique(tracks), split)
-        evaluation.make_folder(out)
-        estimators = [
-            *(open_model(model, windows) for model in dict.fromkeys(models)),
-            *(BASELINES[name]() for name in dict.fromkeys(baselines)),
-        ]
-        history = _history(out, models[0], sources, log)
-        total = len(estimators) * len(chosen)
-        with interruptible() as stop, tqdm(total=total, unit="track") as bar:
+        def run() -> bool:
+            tracks: list[Labelled] = []
+            problems: list[str] = []
+            for source in sources:
+                found = labelled.read_source(source)
+                tracks += found[0]
+                problems += found[1]
+            if dataset is not None and data_home is not None:
+                found = published.read_dataset(dataset, data_home, dataset_version, index, download)
+                tracks += found[0]
+                problems += found[1]
+            for problem in problems:
+                echo(problem, err=True)
+            chosen, part = labelled.choose_split(labelled.unique(tracks), split)
+            evaluation.make_folder(out)
+            estimators = [
+                *(open_model(model, windows) for model in dict.fromkeys(models)),
+                *(BASELINES[name]() for name in dict.fromkeys(baselines)),
+            ]
+            history = _history(out, models[0], sources, log)
+            total = len(estimators) * len(chosen)
+            with tqdm(total=total, unit="track") as bar:
 
-            def done(answer: Answer) -> None:
-                bar.set_description(answer.estimator, refresh=False)
-                if answer.failure:
-                    bar.write(f"{show(answer.path)}: {answer.failure}", file=sys.stderr)
-                bar.update()
+                def done(answer: Answer) -> None:
+                    bar.set_description(answer.estimator, refresh=False)
+                    if answer.failure:
+                        bar.write(shown(f"{answer.path}: {answer.failure}"), file=sys.stderr)
+                    bar.update()
 
-            answers = evaluation.ask_all(estimators, windows, chosen, out, jobs, done, stop.is_set)
-        if stop.is_set():
-            raise click.ClickException(
-                f"interrupted: {len(answers)} of {total} estimates are there; "
-                "the same command goes on from here"
+                answers = evaluation.ask_all(
+                    estimators, windows, chosen, out, jobs, done, stop.is_set, time_limit
+                )
+            if stop.is_set():
+                raise Stopped(
+                    f"interrupted: {len(answers)} of {total} estimates are there; "
+                    "the same command goes on from here"
+                )
+            about = evaluation.About(
+                f"Tempo of {len(chosen)} tracks", part, str(windows), version("beets-tempo")
             )
-        about = evaluation.About(
-            f"Tempo of {len(chosen)} tracks", split, str(windows), version("beets-tempo")
-        )
-        figures = evaluation.save(out, about, answers)
-        path = report.write_report(out, about, answers, history)
-    except TempoError as error:
-        raise click.ClickException(str(error)) from error
-    except ImportError as error:
-        raise click.ClickException(f"evaluate needs more packages ({error}): {EXTRA}") from error
-    for line in evaluation.aligned(evaluation.table(figures)):
-        click.echo(line)
-    click.echo(f"split: {split}; report: {path}")
-    failed = sum(bool(answer.failure) for answer in answers)
+            figures = evaluation.save(out, about, answers)
+            path = report.write_report(out, about, answers, history)
+            for line in evaluation.aligned(evaluation.table(figures)):
+                echo(line)
+            echo(f"split: {part}; report: {path}")
+            failed = sum(bool(answer.failure) for answer in answers)
+            if failed:
+                echo(f"{failed} of {total} estimates failed and count as wrong", err=True)
+            if problems:
+                echo(f"{len(problems)} labels could not be used", err=True)
+            return bool(failed or problems)
+
+        try:
+            failed = work(run, stop)
+        except TempoError as error:
+            raise click.ClickException(str(error)) from error
+        except ImportError as error:
+            told = f"evaluate needs more packages ({error}): {EXTRA}"
+            raise click.ClickException(told) from error
     if failed:
-        click.echo(f"{failed} of {total} estimates failed and count as wrong", err=True)
-    if problems:
-        click.echo(f"{len(problems)} labels could not be used", err=True)
-    if failed or problems:
         sys.exit(1)
 
 

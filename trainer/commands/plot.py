@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tempo_core.console import echo
 from tempo_core.errors import TempoError
 
 from . import EXTRA
@@ -32,4 +33,4 @@ def plot(folder: Path, log: Path | None) -> None:
         raise click.ClickException(str(error)) from error
     except ImportError as error:
         raise click.ClickException(f"plot needs more packages ({error}): {EXTRA}") from error
-    click.echo(f"{path}")
+    echo(f"{path}")

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from . import EXTRA
+from tempo_core.console import echo, explain, time_limit_option
+
+from . import load, work
+
+if TYPE_CHECKING:
+    from ..learn import Learned
 
 _PATH = click.Path(path_type=Path)
 
@@ -40,12 +46,13 @@ _PATH = click.Path(path_type=Path)
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
     help="Threads.",
 )  # fmt: skip
+@time_limit_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
 @click.argument("folder", type=_PATH)
 def train(
     method: str, from_scratch: bool, epochs: int | None, seed: int, devices: int,
     accelerator: str, out: Path | None, no_install: bool, install_anyway: bool,
-    guard: Path | None, jobs: int, quiet: bool, folder: Path,
+    guard: Path | None, jobs: int, time_limit: float, quiet: bool, folder: Path,
 ) -> None:  # fmt: skip
     """Learn from the training set in FOLDER, which `tempo-core build` makes.
 
@@ -56,24 +63,21 @@ def train(
     from tempo_core.errors import TempoError
 
     try:
-        from ..learn import LearnOptions, learn
-    except ImportError as error:
-        raise click.ClickException(f"train needs more packages ({error}): {EXTRA}") from error
-
-    options = LearnOptions(
-        method=method, from_scratch=from_scratch, epochs=epochs, seed=seed, devices=devices,
-        accelerator=accelerator, out=out, install=not no_install, install_anyway=install_anyway,
-        guard=guard, jobs=jobs, quiet=quiet,
-    )  # fmt: skip
-    try:
         with interruptible() as stop:
-            learned = learn(folder, options, stop.is_set)
+            learning = load("learn", stop)
+            options = learning.LearnOptions(
+                method=method, from_scratch=from_scratch, epochs=epochs, seed=seed,
+                devices=devices, accelerator=accelerator, out=out, install=not no_install,
+                install_anyway=install_anyway, guard=guard, jobs=jobs, quiet=quiet,
+                time_limit=time_limit,
+            )  # fmt: skip
+            learned: Learned = work(lambda: learning.learn(folder, options, stop.is_set), stop)
     except TempoError as error:
         raise click.ClickException(str(error)) from error
     for path, problem in learned.failed:
-        click.echo(f"{path}: {problem}", err=True)
+        echo(f"{path}: {explain(problem)}", err=True)
     if not quiet:
         for line in learned.summary():
-            click.echo(line)
+            echo(line)
     if learned.failed:
         sys.exit(1)

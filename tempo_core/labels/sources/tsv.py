@@ -1,7 +1,7 @@
 """A table of labels, as the project that this one grew from kept it.
 
 Tab-separated with a header line: `title artist album genre path tempo key`. `NA` is "asked and not
-found", a tempo of 0 "not asked yet".
+found", a tempo of 0 "not asked yet". What is odd in a path is `escaped`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ...console import escaped, shown, unescaped
 from ...errors import ConfigError, LabelError
 from ...keys import PITCH_CLASSES, parse_key
 from ..record import Candidate, Record, Status, Track, parse_bpm
@@ -32,7 +33,7 @@ class Table:
         self._by_name: dict[tuple[str, str], list[Candidate]] = {}
         for candidate, file in read(path):
             if file:
-                self._by_path[file] = candidate
+                self._by_path[file] = self._by_path[unescaped(file)] = candidate
             name = (normalise(candidate.artists[0]), normalise(candidate.title))
             self._by_name.setdefault(name, []).append(candidate)
 
@@ -108,10 +109,9 @@ def write(path: Path, rows: Iterable[tuple[Track, Record | None, bool]]) -> int:
                 if record is not None and record.status is Status.FOUND and record.bpm:
                     tempo, key = f"{record.bpm:g}", _key(record.key)
                     n_labels += 1
-                cells = (track.title, track.artist, track.album, track.genre, track.path)
-                print(
-                    *(" ".join((c or NA).split()) for c in cells), tempo, key, sep="\t", file=file
-                )
+                cells = (track.title, track.artist, track.album, track.genre)
+                text = [shown(" ".join((c or NA).split())) for c in cells]
+                print(*text, escaped(track.path or NA), tempo, key, sep="\t", file=file)
         part.replace(path)
     except OSError as error:
         raise LabelError(f"{path}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,110 @@
+"""What people and other programs are told: text that a terminal cannot be commanded with.
+
+Names and tags come from strangers. Whatever is printed of them is a single line without control
+characters, in characters that the output has. In tables this can be undone, see `unescaped`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import unicodedata
+from typing import TextIO
+
+import click
+
+from .background import TIME_LIMIT
+from .errors import TempoError
+
+# Control characters, halves of characters (bytes of a name that are no text), ends of lines.
+_COMMANDS = frozenset(["Cc", "Cs", "Zl", "Zp"])
+_TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_ESCAPE = re.compile(r"\\(?:([\\tnr])|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+
+time_limit_option = click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=TIME_LIMIT,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up a file that takes longer.",
+)
+
+
+def shown(text: str | bytes | os.PathLike[str], encoding: str = "utf-8") -> str:
+    r"""A name, a tag or a message as one line for people.
+
+    What could command a terminal is written as in Python: `\n`, `\x1b`, `\u202e`. So are bytes of a
+    name that are no text (`\xff`), and what `encoding` does not have.
+    """
+    text = os.fsdecode(text)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if _is_plain(c, encoding) else _escape(c) for c in text)
+
+
+def escaped(text: str, encoding: str = "utf-8") -> str:
+    r"""As `shown`, for a cell of a table: a backslash is doubled, so that `unescaped` undoes it.
+
+    Where a backslash separates folders no name can hold what needs escaping, and it stays alone.
+    """
+    return shown(text if os.sep == "\\" else text.replace("\\", "\\\\"), encoding)
+
+
+def unescaped(text: str) -> str:
+    """The name that `escaped` was given."""
+
+    def original(match: re.Match[str]) -> str:
+        short, byte, *codes = match.groups()
+        if short:
+            return {"t": "\t", "n": "\n", "r": "\r"}.get(short, short)
+        if byte:
+            return os.fsdecode(bytes([int(byte, 16)]))
+        return chr(int(codes[0] or codes[1], 16))
+
+    return text if os.sep == "\\" else _ESCAPE.sub(original, text)
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong, in one line; the name of the error where nobody expected it."""
+    if isinstance(error, TempoError):
+        return shown(str(error))
+    told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return shown(" ".join(told.split()))
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Print a line for people."""
+    click.echo(shown(text, encoding_of(sys.stderr if err else sys.stdout)), err=err)
+
+
+def encoding_of(stream: TextIO | None) -> str:
+    """What a stream is written in."""
+    return getattr(stream, "encoding", None) or "utf-8"
+
+
+def _is_plain(character: str, encoding: str) -> bool:
+    if unicodedata.category(character) in _COMMANDS or character in _TURNING:
+        return False
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return (
+        f"\\x{code:02x}"
+        if code < 0x80
+        else f"\\u{code:04x}"
+        if code < 0x10000
+        else f"\\U{code:08x}"
+    )
