@@ -354,29 +354,26 @@ class _Resampler:
         self._layout: str | None = None  # of what comes out: one channel, or two
         self._format: tuple[str, str, int] | None = None
         self._filter: av.AudioResampler | None = None
-        self._waiting: list[np.ndarray] = []
-        self._n_waiting = 0
+        self._waiting = av.AudioFifo()
         self._chunks: list[np.ndarray] = []
         self.n_ready = 0  # samples that can be taken
 
     def push(self, frame: av.AudioFrame) -> None:
         """Take a frame; resample if that makes a batch."""
+        if frame.layout.nb_channels > MIXED:
+            frame = _front(frame)
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        n_channels = frame.layout.nb_channels
         if form != self._format:
             self._drain()
             self._format = form
             if self._layout is None:
-                self._layout = "mono" if n_channels == 1 else "stereo"
+                self._layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
             self._filter = av.AudioResampler(format="fltp", layout=self._layout, rate=self._sr)
-        if 2 < n_channels <= MIXED:  # as an array such a frame is not to be relied on
-            frame.pts = None  # let the resampler count samples; file timestamps may jitter
-            self._filter_frame(frame)
-            return
-        self._waiting.append(frame.to_ndarray() if n_channels <= 2 else _front(frame))
-        self._n_waiting += frame.samples
-        if self._n_waiting >= BATCH * frame.sample_rate:
-            self._join()
+            self._waiting = av.AudioFifo()
+        frame.pts = None  # samples are counted; the time stamps of files may jitter
+        self._waiting.write(frame)
+        if self._waiting.samples >= BATCH * frame.sample_rate:
+            self._filter_frame(self._waiting.read())
 
     def end(self) -> np.ndarray:
         """(1 or 2, n_samples) everything that was pushed and not taken."""
@@ -392,19 +389,6 @@ class _Resampler:
         self.n_ready -= n_samples
         return mix(ready[:, :n_samples], self._sr)
 
-    def _join(self) -> None:
-        if not self._waiting or self._format is None:
-            return
-        name, layout, rate = self._format
-        # Planar samples are (n_channels, n_samples), packed ones (1, n_samples * n_channels).
-        joined = np.concatenate(self._waiting, axis=1)
-        layout = layout if layout in ("mono", "stereo") else "stereo"
-        frame = av.AudioFrame.from_ndarray(joined, format=name, layout=layout)
-        frame.sample_rate = rate
-        self._filter_frame(frame)
-        self._waiting.clear()
-        self._n_waiting = 0
-
     def _filter_frame(self, frame: av.AudioFrame | None) -> None:
         if self._filter is None:
             return
@@ -417,16 +401,20 @@ class _Resampler:
             self.n_ready += part.samples
 
     def _drain(self) -> None:
-        self._join()
+        if self._waiting.samples:
+            self._filter_frame(self._waiting.read())
         self._filter_frame(None)
 
 
-def _front(frame: av.AudioFrame) -> np.ndarray:
-    """(1, 2 * n_samples): the first two channels of a frame whose channels take turns."""
+def _front(frame: av.AudioFrame) -> av.AudioFrame:
+    """The first two channels of a frame whose channels take turns."""
+    n_channels = frame.layout.nb_channels
     if frame.format.is_planar:
-        raise AudioError(f"has {frame.layout.nb_channels} channels; at most {MIXED} can be mixed")
-    channels = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
-    return np.ascontiguousarray(channels[:, :2]).reshape(1, -1)
+        raise AudioError(f"has {n_channels} channels; at most {MIXED} can be mixed")
+    pairs = np.ascontiguousarray(frame.to_ndarray().reshape(-1, n_channels)[:, :2])
+    front = av.AudioFrame.from_ndarray(pairs.reshape(1, -1), frame.format.name, "stereo")
+    front.sample_rate = frame.sample_rate
+    return front
 
 
 def sounding(excerpts: Sequence[Excerpt], sr: int) -> list[Excerpt]:

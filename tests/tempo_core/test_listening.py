@@ -42,14 +42,14 @@ def nothing(seconds: float) -> Audio:
 
 
 @given(st.floats(1.0, 9000.0), st.integers(1, 12))
-def test_spans_lie_inside_the_track_and_do_not_overlap(duration: float, n: int) -> None:
+def test_spans_lie_inside_the_track_in_different_places(duration: float, n: int) -> None:
     spans = sorted(chain(*plan([(0.0, duration)], WINDOWS, n)))
     assert spans[0][0] >= 0
     assert spans[-1][0] + spans[-1][1] <= duration + 1e-6
     if len(spans) == 1:
         return
     assert len(spans) == n * -(-duration // SECTION)
-    assert all(a[0] + a[1] <= b[0] + 1e-6 for a, b in pairwise(spans))
+    assert all(a[0] < b[0] for a, b in pairwise(spans))
 
 
 def test_a_short_track_is_listened_to_without_gaps() -> None:
