@@ -26,7 +26,7 @@ def main() -> None:
     parser = bench.arguments(__doc__)
     parser.add_argument("--tracks", type=int, default=24, help="(default: %(default)s)")
     parser.add_argument("--duration", type=float, default=180, help="[s] (default: %(default)s)")
-    parser.add_argument("--windows", default="6", help="as of tempo-core (default: %(default)s)")
+    parser.add_argument("--windows", default="10", help="as of tempo-core (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=3, help="(default: %(default)s)")
     options = parser.parse_args()
     files = bench.tracks(options.cache, options.tracks, options.duration)

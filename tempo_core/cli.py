@@ -254,7 +254,7 @@ def window_count(ctx: click.Context, param: click.Parameter, value: str) -> int 
     help="Files at a time.",
 )  # fmt: skip
 @click.option(
-    "--windows", callback=window_count, default="6", show_default=True, metavar="N|all",
+    "--windows", callback=window_count, default="10", show_default=True, metavar="N|all",
     help="Windows of 12 s to listen to at most, or the whole file.",
 )  # fmt: skip
 @click.option(

@@ -22,7 +22,7 @@ from .tasks import TASKS, pace, tempo
 
 # If the first windows of a track all name the tempo of their mean, further ones change nothing but
 # the time it takes.
-AGREED_MASS = 0.9
+AGREED_MASS = 0.8
 AGREED_WEIGHT = 1.5  # so much of the windows must have a clear pulse: one alone proves nothing
 STEADY = 0.005  # relative: windows of one tempo differ less, a quarter of a step of the grid
 DEFAULT_WINDOWS = 10
@@ -37,7 +37,8 @@ class Estimate:
 
     `bpm` has two decimals; `confidence` is calibrated, in 0..1; `paces` are the tempi one can move
     to, most probable first. `key` is None where it was not estimated. `stability` in 0..1 says how
-    steadily the track keeps `bpm` (see `refine.stability`); None where too little was listened to.
+    steadily the track keeps `bpm` (see `refine.stability`), and no more than was listened to (see
+    `refine.claimed`); None where that is too little.
     """
 
     bpm: float
@@ -404,12 +405,14 @@ class Estimator:
         with AudioFile(path) as file, torch.inference_mode():
             parts: list[Analysis] = []
             alone: Excerpt | None = None  # all there is, if that is little
+            heard, duration = 0.0, None  # [s]
             for round_ in listening.rounds(file, sr, model.windows, self._n_windows):
                 if round_.is_first:
-                    parts = []
+                    parts, heard, duration = [], 0.0, round_.duration
                     alone = round_.excerpts[0] if len(round_.excerpts) == 1 else None
                 if round_.music:
                     parts.append(analyse(excerpt_features(round_.music, model), model))
+                    heard += sum(excerpt.audio.size for excerpt in round_.music) / sr
                     if self._n_windows is not None and agreed(merge(parts), model):
                         break
             if alone is not None and alone.audio.size < model.windows.duration * sr:
@@ -417,7 +420,11 @@ class Estimator:
             if not parts:  # nothing that sounds for long; say why, or make the best of it
                 beginning = file.read(sr, [(0.0, listening.WHOLE)])
                 return from_excerpts(beginning, model, self._bpm_range, self._pace_model)
-            return from_analysis(merge(parts), model, self._bpm_range, self._pace_model)
+            estimate = from_analysis(merge(parts), model, self._bpm_range, self._pace_model)
+            if estimate.stability is None or duration is None:
+                return estimate
+            stability = refine.claimed(estimate.stability, heard, duration)
+            return dataclasses.replace(estimate, stability=round(stability, 4))
 
 
 def estimate_file(path: str | bytes | os.PathLike[str], **options: object) -> Estimate:

@@ -33,11 +33,13 @@ class Round:
 
     `excerpts` are as they were decoded, `music` is what sounds of them (see `audio.sounding`).
     `is_first`: what was heard before, if anything, was in the wrong places and does not count.
+    `duration` is that of all there is to listen to [s]; None where all of it is listened to.
     """
 
     excerpts: list[Excerpt]
     music: list[Excerpt]
     is_first: bool
+    duration: float | None = None
 
 
 def rounds(file: AudioFile, sr: int, windows: Windows, n_windows: int | None) -> Iterator[Round]:
@@ -65,7 +67,7 @@ def rounds(file: AudioFile, sr: int, windows: Windows, n_windows: int | None) ->
             music = [sounding(found, sr) for found in excerpts]
             if not is_sure and not all(map(partial(_is_there, sr), spans, music)):
                 break
-            yield Round(list(chain(*excerpts)), list(chain(*music)), k == 0)
+            yield Round(list(chain(*excerpts)), list(chain(*music)), k == 0, total(runs))
         else:
             return
 
@@ -111,7 +113,7 @@ def plan(runs: Sequence[Run], windows: Windows, n_windows: int) -> list[list[Spa
     n_windows
         Number of windows for every `SECTION`.
     """
-    duration = sum(end - begin for begin, end in runs)
+    duration = total(runs)
     length = windows.duration
     if duration <= max(length, min(WHOLE, n_windows * length)):
         return [[(begin, end - begin) for begin, end in runs]]
@@ -122,6 +124,11 @@ def plan(runs: Sequence[Run], windows: Windows, n_windows: int) -> list[list[Spa
     return [
         [section[k] for section in sections for k in which] for which in coarse_first(n_windows)
     ]
+
+
+def total(runs: Sequence[Run]) -> float:
+    """How long runs are together [s]."""
+    return sum(end - begin for begin, end in runs)
 
 
 def spread(duration: float, length: float, n: int) -> list[float]:

@@ -81,7 +81,7 @@ DEFAULTS: dict[str, Any] = {
     "write": None,
     "threads": os.cpu_count(),
     "model": "default",
-    "windows": 6,
+    "windows": 10,
     "range": None,
     "sources": ["tags"],
     "labels": {

@@ -119,8 +119,12 @@ def test_a_long_steady_track_is_within_0_05_bpm(
     path = make_audio(f"a.{suffix}", bpm=bpm, style=style, duration=100, sr=22050, channels=1)
     estimate = estimator.estimate(path)
     assert estimate.bpm == pytest.approx(bpm, abs=0.05)
+    # Two windows of it prove less than all of it.
+    whole = Estimator(windows="all").estimate(path)
     assert estimate.stability is not None
-    assert estimate.stability > 0.98
+    assert whole.stability is not None
+    assert 0.9 < estimate.stability < 0.97
+    assert whole.stability > 0.98
 
 
 @pytest.mark.parametrize("windows", [6, "all"])
@@ -256,7 +260,7 @@ def test_unclear_windows_make_it_listen_on(
 
     monkeypatch.setattr(AudioFile, "read", noted)
     rng = np.random.default_rng(1)
-    music = drum_pattern(123.4, 60, 11025, "rock", rng)
+    music = drum_pattern(123.4, 60, 11025, "house", rng)
 
     def n_heard(first: np.ndarray) -> int:
         heard.clear()
@@ -264,7 +268,7 @@ def test_unclear_windows_make_it_listen_on(
         estimator.estimate(path)
         return len(heard)
 
-    assert n_heard(drum_pattern(123.4, 60, 11025, "rock", rng)) == 2
+    assert n_heard(drum_pattern(123.4, 60, 11025, "house", rng)) == 2
     assert n_heard(speech(60, 11025, rng)) > 2
 
 

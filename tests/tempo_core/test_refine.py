@@ -156,3 +156,12 @@ class TestStability:
         value = stability(_lines(_cut(audio, 5, 30, 55, 80, 105)), 110.0)
         assert value is not None
         assert value < 0.6
+
+
+def test_no_more_is_claimed_of_a_track_than_was_heard() -> None:
+    claims = [refine.claimed(1.0, 12.0 * n, 240.0) for n in (1, 2, 5, 10, 20)]
+    assert claims == sorted(claims)
+    assert claims[1] < 0.97 < claims[2]
+    assert claims[-1] == 1.0
+    assert refine.claimed(0.8, 240.0, 240.0) == 0.8
+    assert refine.claimed(0.8, 300.0, 240.0) == 0.8

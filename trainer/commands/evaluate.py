@@ -37,7 +37,7 @@ NAMES = (
               help="Name or path of a model; several are compared with the first.")  # fmt: skip
 @click.option("--baseline", "baselines", multiple=True, type=click.Choice(NAMES),
               help="Another estimator to compare with.")  # fmt: skip
-@click.option("--windows", callback=window_count, default="6", show_default=True, metavar="N|all",
+@click.option("--windows", callback=window_count, default="10", show_default=True, metavar="N|all",
               help="As for `estimate`.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1,
               show_default="all cores", help="Tracks at a time.")  # fmt: skip

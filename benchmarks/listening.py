@@ -1,0 +1,159 @@
+"""What is lost by listening to parts of a track: against all of it, on whole recordings of one's own.
+
+For each recording the answers after every round of windows are compared with the answer to all of
+it, for several rules of when to stop. Nothing is known of the recordings but their sound: what
+this measures is what listening to more would change, not what is right.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import bench
+
+SUFFIXES = {".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wav"}
+SHORTEST = 90.0  # [s] of a recording that is taken
+RULES = ((0.5, 6), (0.6, 10), (0.7, 10), (0.8, 10), (0.9, 10), (1.1, 6), (1.1, 10))
+SAME = 0.04  # relative: one tempo
+SAID, TRUE = 0.97, 0.9  # who is said to be that stable should be that stable
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer after so many windows; `seconds` is the processor time up to here."""
+
+    n_windows: int
+    bpm: float
+    confidence: float
+    stability: float | None
+    agreed: bool  # but for the mass
+    seconds: float
+
+
+def ask(path: Path) -> tuple[list[Answer], Answer] | None:
+    """The answers after each round, and that to all of a recording; None if it is not music."""
+    import time
+
+    import torch
+
+    from tempo_core import AudioError, Estimator, estimate, listening, refine
+    from tempo_core.audio import AudioFile
+
+    torch.set_num_threads(1)
+    estimate.AGREED_MASS = 0.0  # the rules below decide
+    engine = Estimator()
+    model, sr = engine._model, engine._model.front_end.sr
+
+    def listen(n_windows: int | None) -> list[Answer]:
+        answers: list[Answer] = []
+        parts: list[estimate.Analysis] = []
+        n_heard = 0
+        heard = 0.0
+        begin = time.process_time()
+        with AudioFile(path) as file, torch.inference_mode():
+            for round_ in listening.rounds(file, sr, model.windows, n_windows):
+                if round_.is_first:
+                    parts, answers, n_heard, heard = [], [], 0, 0.0
+                if not round_.music:
+                    continue
+                n_heard += len(round_.music)
+                heard += sum(excerpt.audio.size for excerpt in round_.music) / sr
+                features = estimate.excerpt_features(round_.music, model)
+                parts.append(estimate.analyse(features, model))
+                if n_windows is None:
+                    continue
+                analysis = estimate.merge(parts)
+                found = estimate.from_analysis(analysis, model)
+                stability = found.stability
+                if stability is not None and round_.duration:
+                    stability = refine.claimed(stability, heard, round_.duration)
+                agreed = estimate.agreed(analysis, model)
+                answers.append(
+                    Answer(
+                        n_heard,
+                        found.bpm,
+                        found.confidence,
+                        stability,
+                        agreed,
+                        time.process_time() - begin,
+                    )  # fmt: skip
+                )
+            if n_windows is None and parts:
+                found = estimate.from_analysis(estimate.merge(parts), model)
+                seconds = time.process_time() - begin
+                answers.append(
+                    Answer(n_heard, found.bpm, found.confidence, found.stability, True, seconds)
+                )
+        return answers
+
+    try:
+        rounds, whole = listen(10), listen(None)
+    except AudioError:
+        return None
+    return (rounds, whole[0]) if rounds and whole else None
+
+
+def stop(rounds: Sequence[Answer], mass: float, n_windows: int) -> Answer:
+    """The answer by a rule: stop when all agree with that confidence, or after so many windows."""
+    for answer in rounds:
+        if answer.n_windows >= n_windows or (answer.agreed and answer.confidence >= mass):
+            return answer
+    return rounds[-1]
+
+
+def lines(found: Sequence[tuple[list[Answer], Answer]]) -> Iterable[str]:
+    """A row of Markdown a rule."""
+    yield "| stop at | windows at most | windows heard | processor time | same tempo as all of it |"
+    yield "|---:|---:|---:|---:|---:|"
+    for mass, n_windows in RULES:
+        answers = [(stop(rounds, mass, n_windows), whole) for rounds, whole in found]
+        n_same = sum(abs(a.bpm / whole.bpm - 1) <= SAME for a, whole in answers)
+        heard = sum(a.n_windows for a, _ in answers) / len(answers)
+        share = sum(a.seconds for a, _ in answers) / sum(whole.seconds for _, whole in answers)
+        yield (
+            f"| {mass if mass <= 1 else 'never'} | {n_windows} | {heard:.2f} | {100 * share:.0f} % "
+            f"| {100 * n_same / len(answers):.1f} % |"
+        )
+    said = [
+        (a, whole)
+        for a, whole in ((stop(rounds, 0.8, 10), whole) for rounds, whole in found)
+        if a.stability is not None and a.stability >= SAID and whole.stability is not None
+    ]
+    n_true = sum((whole.stability or 0) >= TRUE for _, whole in said)
+    yield ""
+    yield (
+        f"Said to be stable ({SAID} or more): {len(said)} of {len(found)}; of these {n_true} "
+        f"({100 * n_true / max(1, len(said)):.1f} %) are at {TRUE} or more when all is heard."
+    )
+
+
+def main() -> None:
+    parser = bench.arguments(__doc__)
+    parser.add_argument("folders", nargs="+", type=Path, help="of whole recordings")
+    parser.add_argument("--most", type=int, default=14, help="of one folder (default: %(default)s)")
+    options = parser.parse_args()
+    from tempo_core import AudioError
+    from tempo_core.audio import AudioFile
+
+    files = []
+    for folder in options.folders:
+        chosen = []
+        for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+            try:
+                with AudioFile(path) as file:
+                    if (file.duration or 0) >= SHORTEST:
+                        chosen.append(path)
+            except AudioError:
+                continue
+        files += chosen[:: max(1, -(-len(chosen) // options.most))]
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        found = [answers for answers in pool.map(ask, files, chunksize=4) if answers]
+    bench.report(f"Listening to parts of {len(found)} recordings", lines(found))
+
+
+if __name__ == "__main__":
+    main()
