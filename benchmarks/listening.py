@@ -1,4 +1,4 @@
-"""What is lost by listening to parts of a track: against all of it, on whole recordings of one's own.
+"""What listening to parts of a track loses against all of it, on whole recordings of one's own.
 
 For each recording the answers after every round of windows are compared with the answer to all of
 it, for several rules of when to stop. Nothing is known of the recordings but their sound: what
@@ -80,7 +80,7 @@ def ask(path: Path) -> tuple[list[Answer], Answer] | None:
                         stability,
                         agreed,
                         time.process_time() - begin,
-                    )  # fmt: skip
+                    )
                 )
             if n_windows is None and parts:
                 found = estimate.from_analysis(estimate.merge(parts), model)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import numpy as np
@@ -214,7 +215,7 @@ class AudioFile:
         try:
             for _, packet in self._packets_from(start):
                 try:
-                    frames = packet.decode()
+                    frames: list[Any] = packet.decode()
                 except av.error.InvalidDataError:
                     # One damaged packet in a file that is otherwise fine is nothing to give up for.
                     n_bad += 1
@@ -411,7 +412,7 @@ def _front(frame: av.AudioFrame) -> av.AudioFrame:
     n_channels = frame.layout.nb_channels
     if frame.format.is_planar:
         raise AudioError(f"has {n_channels} channels; at most {MIXED} can be mixed")
-    pairs = np.ascontiguousarray(frame.to_ndarray().reshape(-1, n_channels)[:, :2])
+    pairs: Any = np.ascontiguousarray(frame.to_ndarray().reshape(-1, n_channels)[:, :2])
     front = av.AudioFrame.from_ndarray(pairs.reshape(1, -1), frame.format.name, "stereo")
     front.sample_rate = frame.sample_rate
     return front

@@ -11,7 +11,7 @@ import torch
 from tempo_core.audio import Excerpt, read_excerpts
 from tempo_core.config import FrontEnd
 from tempo_core.features import mel_spectrogram
-from tempo_core.refine import Envelope, Lines, envelope, refine, spectra, stability
+from tempo_core.refine import Envelope, Lines, claimed, envelope, refine, spectra, stability
 from tests.audio import Audio, applause, drum_pattern, speech, write_audio
 from trainer.dataset import filterbank
 
@@ -159,9 +159,9 @@ class TestStability:
 
 
 def test_no_more_is_claimed_of_a_track_than_was_heard() -> None:
-    claims = [refine.claimed(1.0, 12.0 * n, 240.0) for n in (1, 2, 5, 10, 20)]
+    claims = [claimed(1.0, 12.0 * n, 240.0) for n in (1, 2, 5, 10, 20)]
     assert claims == sorted(claims)
     assert claims[1] < 0.97 < claims[2]
     assert claims[-1] == 1.0
-    assert refine.claimed(0.8, 240.0, 240.0) == 0.8
-    assert refine.claimed(0.8, 300.0, 240.0) == 0.8
+    assert claimed(0.8, 240.0, 240.0) == 0.8
+    assert claimed(0.8, 300.0, 240.0) == 0.8
