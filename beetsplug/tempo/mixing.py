@@ -75,10 +75,6 @@ def list_mix(
     UserError
         If not exactly one track matches, if it has no tempo, or if nothing mixes with it.
     """
-    if not 0 <= pitch < 100:
-        raise UserError("--pitch must be a percentage from 0 to 99")
-    if most < 1:
-        raise UserError("--max must be a whole number from 1")
     item = the_one(lib.items(args))
     if not tempo_of(item):
         raise UserError(f"{item} has no tempo; `beet tempo` finds it")
