@@ -70,7 +70,7 @@ def test_another_plugin_may_declare_the_same_field_in_the_same_way(beet: Beet) -
 
 
 @pytest.mark.parametrize("plugins", [["types", "tempo"], ["tempo", "types"]])
-@pytest.mark.parametrize("field", list(ITEM_TYPES))
+@pytest.mark.parametrize("field", ["tempo_bpm", "tempo_paces", "tempo_source"])
 @pytest.mark.parametrize("type_", ["int", "float", "bool", "date"])
 def test_a_type_that_the_user_gives_a_field_holds(
     field: str, type_: str, plugins: list[str], beet: Beet
@@ -85,7 +85,8 @@ def test_a_type_that_the_user_gives_a_field_holds(
         "there\n"
     )
     run = beet("tempo", "-p", "title:nothing")
-    fits = type_ == "float" and isinstance(ITEM_TYPES[field], types.Float)
+    # A date is a number to beets, shown in another way.
+    fits = type_ in ("float", "date") and isinstance(ITEM_TYPES[field], types.NullFloat)
     assert run.code == (0 if fits else 1)
     refused = f"error: {field} cannot hold what belongs there, for the plugin types gives it"
     assert (refused in run.err) is not fits
