@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -11,11 +13,11 @@ from beets.dbcore.query import OrQuery
 from beets.exceptions import UserError
 from beets.library import Item
 
-from tempo_core.keys import Key, harmony, parse_key
+from tempo_core.keys import harmony, parse_key
 
 from .moving import RELATIONS, show, simple_ratio, tempo_of
 from .queries import PaceQuery
-from .stated import FIELDS, known_paces, paces_of
+from .stated import paces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,30 +32,15 @@ OTHER_PACE_COST = 1.0  # the same for beats that only meet at half or double tim
 
 
 @dataclass(frozen=True)
-class Track:
-    """What mixing goes by: `tempo` as people count it and `paces` [BPM], `initial_key` as it is."""
-
-    id: int
-    tempo: float
-    paces: tuple[float, ...]
-    initial_key: str
-
-    @property
-    def key(self) -> Key | None:
-        """The key, None if nobody knows."""
-        return parse_key(self.initial_key)
-
-
-@dataclass(frozen=True)
 class Mix:
-    """How one track goes with another, `track`.
+    """How one track goes with another.
 
     `pitch` is the change of its speed in per cent that lets the beats meet, `relation` is `half
     time`, `double time`, … where it has to be counted so, and `harmony` how the keys stand to each
     other.
     """
 
-    track: Track
+    item: Item
     pitch: float
     relation: str
     harmony: str
@@ -75,46 +62,45 @@ def list_mix(
     UserError
         If not exactly one track matches, if it has no tempo, or if nothing mixes with it.
     """
-    item = the_one(lib.items(args))
-    if not tempo_of(item):
-        raise UserError(f"{item} has no tempo; `beet tempo` finds it")
-    paces = tuple(pace for pace, _ in paces_of(item))
-    track = Track(item.id or 0, tempo_of(item), paces, item.initial_key or "")
-    found = [mix for other in near(lib, track, pitch) if (mix := mix_of(track, other, pitch))]
+    track = the_one(lib.items(args))
+    if not tempo_of(track):
+        raise UserError(f"{track} has no tempo; `beet tempo` finds it")
+    found = [mix for item in near(lib, track, pitch) if (mix := mix_of(track, item, pitch))]
     if not found:
-        raise UserError(f"nothing within {pitch:g} % of the paces of {item}")
-    for mix in nsmallest(most, found, key=lambda mix: (mix.cost, mix.track.id)):
-        if other_item := lib.get_item(mix.track.id):
-            describe(mix, other_item, format_)
+        raise UserError(f"nothing within {pitch:g} % of the paces of {track}")
+    for mix in nsmallest(most, found, key=lambda mix: (mix.cost, mix.item.id)):
+        if item := lib.get_item(mix.item.id or 0):
+            describe(replace(mix, item=item), format_)
 
 
-def near(lib: Library, track: Track, pitch: float) -> Iterator[Track]:
-    """Tracks of which a pace may be within `pitch` per cent of one of the track's.
+def near(lib: Library, track: Item, pitch: float) -> Iterator[Item]:
+    """Items of which a pace may be within `pitch` per cent of one of the track's.
 
-    Read as plain rows: beets needs ten times as long for its items, and of thousands only a few are
-    shown.
+    They have the fields that mixing goes by and no others: to load whole items takes five times as
+    long, and of thousands few are shown.
     """
     share = pitch / 100
     # own/its - 1 is within the limit, `bpm` is rounded.
     where, values = OrQuery(
         [
             PaceQuery("pace", f"{pace / (1 + share) - 1:.2f}..{pace / (1 - share) + 1:.2f}")
-            for pace in track.paces
+            for pace, _ in paces_of(track)
         ]
     ).clause()
-    fields = ", ".join(
-        f"(SELECT value FROM item_attributes WHERE entity_id = items.id AND key = '{field}')"
-        for field in ("tempo_bpm", *FIELDS)
-    )
     with lib.transaction() as transaction:
         rows = transaction.query(
-            f"SELECT id, bpm, initial_key, {fields} FROM items WHERE {where}", values
+            f"SELECT id, path, bpm, initial_key FROM items WHERE {where}", values
         )
-    for id_, bpm, key, precise, manual, estimated in rows:
-        paces = tuple(pace for pace, _ in known_paces(float(bpm or 0), manual, estimated))
-        tempo = float(Item._type("tempo_bpm").from_sql(precise) or bpm or 0)
-        if tempo:
-            yield Track(id_, tempo, paces, key or "")
+        own = transaction.query(
+            "SELECT entity_id, key, value FROM item_attributes WHERE key GLOB 'tempo_*' "
+            "AND entity_id IN (SELECT value FROM json_each(?))",
+            (json.dumps([row["id"] for row in rows]),),
+        )
+    fields: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    for id_, field, value in own:
+        fields[id_][field] = value
+    for row in rows:
+        yield Item(lib, fixed_values=dict(row), flex_values=fields[row["id"]])
 
 
 def the_one(items: Sequence[Item]) -> Item:
@@ -134,7 +120,7 @@ def the_one(items: Sequence[Item]) -> Item:
     return items[0]
 
 
-def mix_of(track: Track, other: Track, most: float) -> Mix | None:
+def mix_of(track: Item, other: Item, most: float) -> Mix | None:
     """How `other` goes with `track`; None if by more than `most` per cent, or if it is the same.
 
     The beats meet where a pace of the one is a pace of the other, so that they may be counted alike
@@ -142,32 +128,33 @@ def mix_of(track: Track, other: Track, most: float) -> Mix | None:
     """
     if other.id == track.id:
         return None
-    tempo, its_tempo = track.tempo, other.tempo
-    own = {pace / tempo for pace in track.paces}
-    its = {pace / its_tempo for pace in other.paces}
+    tempo, its_tempo = tempo_of(track), tempo_of(other)
+    own = {pace / tempo for pace, _ in paces_of(track)}
+    its = {pace / its_tempo for pace, _ in paces_of(other)}
     # What the other's tempo is multiplied by to be counted as the track is.
     counted = {simple_ratio(theirs / ours) for ours in own for theirs in its}
     near = [(ratio, 100 * (tempo / (ratio * its_tempo) - 1)) for ratio in counted if ratio]
     near = [(ratio, speed) for ratio, speed in near if abs(speed) <= most]
     if not near:
         return None
-    keys = relation_of(track.key, other.key)
+    keys = keys_of(track, other)
     mixes = [Mix(other, speed, RELATIONS[ratio], keys) for ratio, speed in near]
     return min(mixes, key=lambda mix: mix.cost)
 
 
-def relation_of(key: Key | None, its: Key | None) -> str:
-    """How two keys stand to each other, a word of `HARMONY_COST`."""
+def keys_of(track: Item, other: Item) -> str:
+    """How the keys of two tracks stand to each other, a word of `HARMONY_COST`."""
+    key, its = parse_key(track.initial_key or ""), parse_key(other.initial_key or "")
     return "unknown" if key is None or its is None else harmony(key, its) or "clash"
 
 
-def describe(mix: Mix, item: Item, format_: str | None) -> None:
+def describe(mix: Mix, format_: str | None) -> None:
     """Print one line: BPM, change of speed, keys, relation, and the track."""
-    key = mix.track.key
+    key = parse_key(mix.item.initial_key or "")
     show(
-        item,
+        mix.item,
         format_,
-        mix_bpm=f"{mix.track.tempo:6.2f}",
+        mix_bpm=f"{tempo_of(mix.item):6.2f}",
         mix_pitch=f"{mix.pitch:+5.1f} %",
         mix_key=f"{key.camelot if key else '-':3} {mix.harmony}",
         mix_relation=mix.relation,

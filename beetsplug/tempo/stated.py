@@ -90,25 +90,19 @@ def paces_of(item: Item, least: float | None = None) -> list[tuple[float, float]
         Probability that a pace must have, 0 to 1; None is `paces.OFFERED`. Half and double of a
         track that was never analysed have just that, for they are guesses.
     """
-    manual, estimated = (item.get(field, with_album=False) for field in FIELDS)
-    return known_paces(float(item.get("bpm") or 0), manual, estimated, least)
-
-
-def known_paces(
-    bpm: float, manual: object, estimated: object, least: float | None = None
-) -> list[tuple[float, float]]:
-    """The same from the values of `bpm` and of `FIELDS`, None for one that is not set."""
     from tempo_core.paces import OFFERED
 
     least = OFFERED if least is None else least
-    stated = next((tempi for text in (manual, estimated) if (tempi := read(text))), None)
+    stated = stated_paces(item)
     if stated is not None:
         return [(tempo, 1.0) for tempo in stated]
+    bpm = float(item.get("bpm") or 0)
+    text = item.get("tempo_paces", with_album=False)
     found = [(bpm, 1.0)]
-    if estimated is None:
+    if text is None:
         found += [(bpm / 2, OFFERED), (bpm * 2, OFFERED)]
     else:
-        found += read_estimate(estimated) or ()
+        found += read_estimate(text) or ()
     return [known for known in found if known[0] > 0 and known[1] >= least]
 
 
