@@ -17,7 +17,7 @@ from tempo_core.labels.options import Options, attributions, open_plan, open_run
 from tempo_core.labels.record import Track, Verdict
 from tempo_core.labels.report import Line, write_report
 from tempo_core.labels.sources.tsv import write as write_table
-from tempo_core.labels.summary import Tally, describe
+from tempo_core.labels.summary import Tally, describe, is_silent
 from tempo_core.labels.training import objection
 from tempo_core.paces import parse_paces
 
@@ -183,7 +183,7 @@ def _show_plan(
                 query = next(queries(track))
                 progress.line(f"{track.name}: would ask {', then '.join(names)} for {query!r}")
             else:
-                progress.line(f"{track.name}: nothing to ask")
+                progress.unsaid(f"{track.name}: nothing to ask")
     if not settings.quiet:
         ui.print_(f"tempo-labels: would have: {n_open} of {len(ids)} tracks looked up")
 
@@ -216,6 +216,8 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
                 elif labelled.failures:
                     told = "; ".join(f"{r.source}: {r.message}" for r in labelled.failures)
                     progress.failure(item, told)
+                elif is_silent(labelled):
+                    progress.unsaid(describe(labelled))
                 else:
                     progress.line(describe(labelled))
                 if settings.report:

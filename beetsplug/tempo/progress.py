@@ -101,6 +101,13 @@ class Progress:
                     ui.print_(text)
         self.advance()
 
+    def unsaid(self, text: str) -> None:
+        """A track is finished of which there is nothing to say; `-v` says it all the same."""
+        if beets.config["verbose"].get(int) > 0:
+            self.line(text)
+        else:
+            self.advance()
+
     def failure(self, item: Item, error: Exception | str) -> None:
         """A track did not work out."""
         self.failed += 1
