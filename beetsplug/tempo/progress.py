@@ -69,7 +69,7 @@ class Progress:
         self._total = total
         self._pretend = pretend
         self._log = log
-        self._show_bar = not quiet and sys.stderr.isatty()
+        self._show_bar = not quiet and sys.stderr is not None and sys.stderr.isatty()
         wanted = pretend or beets.config["verbose"].get(int) > 0
         self._show_lines = not quiet and (wanted or not (self._show_bar and sys.stdout.isatty()))
         self._bar: Any = None

@@ -152,3 +152,13 @@ def test_a_full_disk_is_one_line_and_the_library_stays_sound(filled: Beet) -> No
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     run = start("tempo-labels", stdout=subprocess.PIPE)
     assert "63 tracks" in run.stdout
+
+
+def test_without_a_place_for_errors_it_works_all_the_same(filled: Beet) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "beets", "tempo-labels"],
+        stdout=subprocess.PIPE, text=True, cwd=ROOT, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, preexec_fn=lambda: os.close(2),
+    )  # fmt: skip
+    assert run.returncode == 0
+    assert "3 found" in run.stdout
