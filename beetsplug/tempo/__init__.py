@@ -20,7 +20,6 @@ from .settings import DEFAULTS, METHODS, load
 from .stated import EstimatedPaces, StatedPaces
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from optparse import Values
 
     from beets.importer import ImportSession, ImportTask
@@ -45,32 +44,31 @@ class Decimal2(types.NullFloat):
         return hash(self.digits)
 
 
-ITEM_TYPES: dict[str, types.Type] = {
-    "tempo_bpm": Decimal2(),
-    "tempo_confidence": Decimal2(),
-    "tempo_stability": Decimal2(),
-    "tempo_half": Decimal2(),
-    "tempo_double": Decimal2(),
-    "tempo_triple": Decimal2(),
-    "tempo_paces": EstimatedPaces(),
-    "tempo_paces_manual": StatedPaces(),
-    "tempo_source": types.STRING,
-    "tempo_label_bpm": Decimal2(),
-    "tempo_label_key": types.STRING,
-    "tempo_label_source": types.STRING,
-    "tempo_label_url": types.STRING,
-    "tempo_label_status": types.STRING,
-    "tempo_label_verdict": types.STRING,
-    "tempo_label_date": types.STRING,
-}
-
-
 class TempoPlugin(BeetsPlugin):
+    item_types: ClassVar[dict[str, types.Type]] = {
+        "tempo_bpm": Decimal2(),
+        "tempo_confidence": Decimal2(),
+        "tempo_stability": Decimal2(),
+        "tempo_half": Decimal2(),
+        "tempo_double": Decimal2(),
+        "tempo_triple": Decimal2(),
+        "tempo_paces": EstimatedPaces(),
+        "tempo_paces_manual": StatedPaces(),
+        "tempo_source": types.STRING,
+        "tempo_label_bpm": Decimal2(),
+        "tempo_label_key": types.STRING,
+        "tempo_label_source": types.STRING,
+        "tempo_label_url": types.STRING,
+        "tempo_label_status": types.STRING,
+        "tempo_label_verdict": types.STRING,
+        "tempo_label_date": types.STRING,
+    }
     item_queries: ClassVar = {"pace": PaceQuery}
     album_queries: ClassVar = {"pace": AlbumPaceQuery}
 
     def __init__(self) -> None:
         super().__init__()
+        self.foreign: dict[str, tuple[str, types.Type]] = {}  # fields whose type is another's
         self.config.add(DEFAULTS)
         self.config["labels"]["getsongbpm_key"].redact = True
         self.template_fields["camelot"] = camelot_of
@@ -79,20 +77,25 @@ class TempoPlugin(BeetsPlugin):
         self.register_listener("import_task_files", self.import_task_files)
         self.register_listener("pluginload", self.withdraw_fields)
 
-    @property
-    def item_types(self) -> dict[str, types.Type]:
-        """The types of the fields, without those that another plugin declares another way.
+    def withdraw_fields(self) -> None:
+        """Leave fields that other plugins declare as well to them.
 
         beets ends every command where two plugins disagree. The configuration of `types` is the
-        user's, so that one holds.
+        user's, so that what it says holds.
         """
-        others = others_types(self, ITEM_TYPES)
-        for field, (name, _) in others.items():
+        self.foreign = others_types(self)
+        for field, (name, _) in self.foreign.items():
             self._log.warning(
                 "{} has the type that the plugin {} gives it, not its own; leave it out there",
                 field, name,
             )  # fmt: skip
-        return {field: type_ for field, type_ in ITEM_TYPES.items() if field not in others}
+        own = {field: t for field, t in self.item_types.items() if field not in self.foreign}
+        self.item_types = own  # type: ignore[misc]  # of this object alone
+        for plugin in find_plugins():
+            shared = self.template_fields.keys() & plugin.template_fields.keys()
+            for field in shared if plugin is not self else ():
+                self._log.warning("${} is the plugin {}'s, not this one's", field, plugin.name)
+                del self.template_fields[field]
 
     def require_types(self) -> None:
         """See to it that the fields can hold what is going to be written.
@@ -102,20 +105,12 @@ class TempoPlugin(BeetsPlugin):
         UserError
             If another plugin made one of them a field of another kind.
         """
-        for field, (name, type_) in others_types(self, ITEM_TYPES).items():
-            if not issubclass(type_.model_type, ITEM_TYPES[field].model_type):
+        for field, (name, type_) in self.foreign.items():
+            if not issubclass(type_.model_type, TempoPlugin.item_types[field].model_type):
                 raise UserError(
                     f"{field} cannot hold what belongs there, for the plugin {name} gives it "
                     "another type; leave it out there"
                 )
-
-    def withdraw_fields(self) -> None:
-        """Leave the fields that are computed to another plugin that computes them too."""
-        for plugin in find_plugins():
-            shared = self.template_fields.keys() & plugin.template_fields.keys()
-            for field in shared if plugin is not self else ():
-                self._log.warning("${} is the plugin {}'s, not this one's", field, plugin.name)
-                del self.template_fields[field]
 
     def commands(self) -> list[ui.Subcommand]:
         tempo = _command(
@@ -349,16 +344,14 @@ class TempoPlugin(BeetsPlugin):
             self._import.write(task, settings)
 
 
-def others_types(
-    own: BeetsPlugin, fields: Mapping[str, types.Type]
-) -> dict[str, tuple[str, types.Type]]:
-    """Which of the fields another plugin declares otherwise: its name and its type."""
+def others_types(own: TempoPlugin) -> dict[str, tuple[str, types.Type]]:
+    """Which fields another plugin declares otherwise: the name of that plugin and its type."""
     return {
         field: (plugin.name, type_)
         for plugin in find_plugins()
         if plugin is not own
         for field, type_ in getattr(plugin, "item_types", {}).items()
-        if field in fields and type_ != fields[field]
+        if field in own.item_types and type_ != own.item_types[field]
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from beets.dbcore import types
 from beets.library import Item
 
-from beetsplug.tempo import ITEM_TYPES
+from beetsplug.tempo import TempoPlugin
 
 from .conftest import ROOT, Beet
 
@@ -86,7 +86,7 @@ def test_a_type_that_the_user_gives_a_field_holds(
     )
     run = beet("tempo", "-p", "title:nothing")
     # A date is a number to beets, shown in another way.
-    fits = type_ in ("float", "date") and isinstance(ITEM_TYPES[field], types.NullFloat)
+    fits = type_ in ("float", "date") and isinstance(TempoPlugin.item_types[field], types.NullFloat)
     assert run.code == (0 if fits else 1)
     refused = f"error: {field} cannot hold what belongs there, for the plugin types gives it"
     assert (refused in run.err) is not fits
