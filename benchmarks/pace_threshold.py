@@ -70,7 +70,8 @@ def main(data: Path) -> None:
         tracks, found = [], 0
         for estimate, others in heard:
             paces = [pace.bpm for pace in estimate.paces if pace.probability >= least]
-            tracks.append((estimate.bpm, paces))
+            own = [] if near(estimate.bpm, paces) else [estimate.bpm]  # `bpm` always counts
+            tracks.append((estimate.bpm, [*own, *paces]))
             found += sum(near(bpm, paces) for bpm in others)
         print(row(f"{least:g}", tracks, f"{found}"))
     with (data / "paces.tsv").open() as file:

@@ -101,6 +101,11 @@ class Progress:
                     ui.print_(text)
         self.advance()
 
+    @property
+    def shows_lines(self) -> bool:
+        """Whether there is a line for each track; a bar on a terminal stands for them."""
+        return self._show_lines
+
     def unsaid(self, text: str) -> None:
         """A track is finished of which there is nothing to say; `-v` says it all the same."""
         if beets.config["verbose"].get(int) > 0:

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -334,6 +335,28 @@ def test_tracks_that_say_nothing_are_counted_and_no_more(
     # What was looked for in vain is said: that is news.
     labelled.configure(tempo={"sources": ["tags", "musicstax"]})
     assert labelled("tempo-labels", "title:Missing").out.count("not found") == 2
+
+
+def test_a_terminal_says_how_to_find_what_disagrees(
+    labelled: Beet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from beets import ui
+
+    main = ui.main
+
+    def on_terminal(args: list[str]) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+        main(args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ui, "main", on_terminal)
+        lines = labelled("tempo-labels").out.splitlines()
+    assert lines[1:] == [
+        "tempo-labels: which they are: beet ls tempo_label_verdict:conflict, "
+        "beet ls tempo_label_verdict:octave"
+    ]
+    assert labelled("ls", "-f", "$title", "tempo_label_verdict:conflict").out == "Wrong\n"
 
 
 def test_albums_can_be_matched(labelled: Beet) -> None:
