@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import traceback
 from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, TypeVar
 
+from beets import ui
 from beets.exceptions import UserError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def guarded(
         try:
             command(plugin, lib, opts, args)
             if sys.stdout is not None:
-                sys.stdout.flush()
+                ui.print_(end="")  # whatever is not printed yet
         except KeyboardInterrupt:
             raise UserError("interrupted") from None
         except Exception as error:
@@ -48,18 +50,29 @@ def guarded(
 
 def reason(error: Exception) -> str | None:
     """Why a command cannot go on, in one line; None for what nobody foresaw."""
+    from beets.dbcore.db import DBAccessError
+
     from tempo_core.errors import TempoError
 
     if isinstance(error, TempoError):
         return str(error)
-    if isinstance(error, BrokenPipeError) and error.filename is None:
-        return f"standard output was closed; {KEPT}"
     if isinstance(error, OSError):
-        where = "standard output" if error.filename is None else os.fsdecode(error.filename)
-        return f"{where}: {error.strerror or error}; {KEPT}"
-    if isinstance(error, (sqlite3.OperationalError, sqlite3.DatabaseError)):
+        told = error.strerror or str(error)
+        if error.filename is not None:
+            told = f"{os.fsdecode(error.filename)}: {told}"
+        elif _is_of_stdout(error):
+            closed = isinstance(error, BrokenPipeError)
+            told = "standard output was closed" if closed else f"standard output: {told}"
+        return f"{told}; {KEPT}"
+    if isinstance(error, (sqlite3.Error, DBAccessError)):
         return f"the library cannot be used: {error}; {KEPT}"
     return None
+
+
+def _is_of_stdout(error: OSError) -> bool:
+    """Whether printing failed: an error of a stream does not say of which."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code is ui.print_.__code__
 
 
 def _abandon_stdout() -> None:

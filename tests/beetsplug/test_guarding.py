@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beets.dbcore.db import DBAccessError
 from beets.library import Item
 from mediafile import MediaFile
 
+from beetsplug.tempo.guarding import KEPT, reason
+
 from ..conftest import MakeAudio
 from .conftest import ROOT, Beet
-
-KEPT = "what was finished is kept, and the next run carries on"
 
 
 @pytest.fixture
@@ -130,6 +131,27 @@ def test_a_library_that_stays_locked_is_one_line(
     assert "database is locked" in run.err
     assert run.err.count("\n") == 1
     assert filled(*args).code == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(28, "No space left", "/a\udcff"), "/a\udcff: No space left"),
+        (OSError(28, "No space left", b"/a"), "/a: No space left"),
+        (BrokenPipeError(32, "Broken pipe"), "Broken pipe"),
+        (sqlite3.DatabaseError("malformed"), "the library cannot be used: malformed"),
+        (DBAccessError("read-only"), "the library cannot be used: read-only"),
+    ],
+)
+def test_what_went_wrong_is_not_blamed_on_the_output(error: Exception, told: str) -> None:
+    with pytest.raises(type(error)) as raised:
+        raise error
+    assert reason(raised.value) == f"{told}; {KEPT}"
+
+
+def test_a_mistake_in_the_program_is_not_hidden() -> None:
+    assert reason(ZeroDivisionError()) is None
 
 
 def limited(size: int) -> Callable[[], None]:
