@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .config import TempoGrid
-    from .estimate import Estimate
 
 # Metrical relatives of a tempo. The last two are heard in music that groups by three over four.
 RATIOS = (1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 3 / 4, 4 / 3)
 SLOWEST, FASTEST = 40.0, 320.0  # [BPM] outside nobody moves
 SAME = 0.04  # candidates closer than this are one
 MAX_BPM_ERROR = 0.02  # relative: a candidate further off is not meant as that tempo
-COMPATIBLE = 0.5  # probability from which on a pace is offered
+COMPATIBLE = 0.5  # probability from which on a pace is as likely one as not
+# Probability from which on a pace is offered. From one half on nearly every track has a half or a
+# double: 95 % of unseen recordings have a pace up to 90 BPM. From here on it is 77 %, and a person
+# found one in 79 % of songs; of 28 other paces that people name it costs one.
+OFFERED = 0.9
 MAX_PEAKS = 4  # of the tempogram, beside the relatives
 
 
@@ -72,15 +75,6 @@ def pulse_strength(pulse: Tensor) -> Tensor:
     """
     strength = (pulse[0].clamp_min(0) * pulse[1]).sqrt()
     return strength / strength.max().clamp_min(1e-9)
-
-
-def pace_at(estimate: Estimate, ratio: float) -> float | None:
-    """`ratio` times the estimate's tempo, two decimals, if that is a compatible pace, else None."""
-    tempo = estimate.bpm * ratio
-    for pace in estimate.paces:
-        if abs(pace.bpm / tempo - 1) <= SAME and pace.probability >= COMPATIBLE:
-            return round(tempo, 2)
-    return None
 
 
 def format_paces(paces: Sequence[Pace]) -> str:

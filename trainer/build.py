@@ -158,7 +158,7 @@ class _Run:
         sr, fps = self.model.front_end.sr, self.model.front_end.fps
         dropped: list[DroppedTrack] = []
         labelled = []
-        for track in _merge(self.gather(tracks)):
+        for track in merged(self.gather(tracks)):
             problem = cleaning.check_label(track)
             if problem is None:
                 labelled.append(track)
@@ -174,13 +174,13 @@ class _Run:
             id_, found = result
             problem = cleaning.check_audio(track, found, sr)
             if problem is None:
-                audible.append(_collected(track, id_, round(found.duration(sr), 2)))
+                audible.append(collected(track, id_, round(found.duration(sr), 2)))
                 heard.append(found)
             else:
                 dropped.append(problem)
 
         pairs = self.abandonable(lambda: list(cleaning.duplicates(audible, heard, fps)))
-        kept, copies = _without_copies(audible, pairs)
+        kept, copies = without_copies(audible, pairs)
         dropped += copies
         try:
             placed, decided = divide(
@@ -355,7 +355,7 @@ class _Run:
             raise Stopped("interrupted; what was computed is kept, and the next run goes on there")
 
 
-def _merge(tracks: Iterable[LabelledTrack]) -> list[LabelledTrack]:
+def merged(tracks: Iterable[LabelledTrack]) -> list[LabelledTrack]:
     """One track a path, with the best of its labels."""
     by_path: dict[Path, list[LabelledTrack]] = defaultdict(list)
     for track in tracks:
@@ -365,14 +365,16 @@ def _merge(tracks: Iterable[LabelledTrack]) -> list[LabelledTrack]:
     return sorted(merged, key=lambda track: os.fsencode(track.path))
 
 
-def _collected(track: LabelledTrack, id_: str, duration: float) -> CollectedTrack:
+def collected(track: LabelledTrack, id_: str, duration: float) -> CollectedTrack:
+    """The track with what its file says."""
     values = {f.name: getattr(track, f.name) for f in dataclasses.fields(LabelledTrack)}
     return CollectedTrack(**values, id=id_, duration=duration)
 
 
-def _without_copies(
+def without_copies(
     tracks: Sequence[CollectedTrack], pairs: Iterable[tuple[int, int]]
 ) -> tuple[list[CollectedTrack], list[DroppedTrack]]:
+    """Of the tracks that pairs of indices say are one recording the one to keep, and the others."""
     ties = Ties()
     for i, j in pairs:
         ties.tie((str(i), str(j)))

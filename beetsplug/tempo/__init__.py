@@ -1,6 +1,6 @@
 """beets plugin: `beet tempo`, `tempo-labels`, `tempo-eval`, `tempo-mix`, import, `pace:` queries.
 
-beets imports its plugins for every command, so this module and the two it imports load next to
+beets imports its plugins for every command, so this module and those it imports load next to
 nothing; what does the work is imported when there is work.
 """
 
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, ClassVar
 from beets import ui
 from beets.dbcore import types
 from beets.exceptions import UserError
-from beets.plugins import BeetsPlugin
+from beets.plugins import BeetsPlugin, find_plugins
 
+from .guarding import guarded
 from .queries import AlbumPaceQuery, PaceQuery
-from .settings import DEFAULTS, METHODS, TEMPLATE
+from .settings import DEFAULTS, METHODS, load
 from .stated import EstimatedPaces, StatedPaces
 
 if TYPE_CHECKING:
@@ -67,15 +68,57 @@ class TempoPlugin(BeetsPlugin):
 
     def __init__(self) -> None:
         super().__init__()
+        self.foreign: dict[str, tuple[str, types.Type]] = {}  # fields whose type is another's
         self.config.add(DEFAULTS)
         self.config["labels"]["getsongbpm_key"].redact = True
         self.template_fields["camelot"] = camelot_of
         self.register_listener("import_begin", self.import_begin)
         self.import_stages = [self.imported]
         self.register_listener("import_task_files", self.import_task_files)
+        self.register_listener("pluginload", self.withdraw_fields)
+
+    def withdraw_fields(self) -> None:
+        """Leave fields that other plugins declare as well to them.
+
+        beets ends every command where two plugins disagree. The configuration of `types` is the
+        user's, so that what it says holds.
+        """
+        self.foreign = others_types(self)
+        for field, (name, _) in self.foreign.items():
+            self._log.warning(
+                "{} has the type that the plugin {} gives it, not its own; leave it out there",
+                field, name,
+            )  # fmt: skip
+        own = {field: t for field, t in self.item_types.items() if field not in self.foreign}
+        self.item_types = own  # type: ignore[misc]  # of this object alone
+        for plugin in find_plugins():
+            shared = self.template_fields.keys() & plugin.template_fields.keys()
+            for field in shared if plugin is not self else ():
+                self._log.warning("${} is the plugin {}'s, not this one's", field, plugin.name)
+                del self.template_fields[field]
+
+    def require_types(self) -> None:
+        """See to it that the fields can hold what is going to be written.
+
+        Raises
+        ------
+        UserError
+            If another plugin made one of them a field of another kind.
+        """
+        for field, (name, type_) in self.foreign.items():
+            if not issubclass(type_.model_type, TempoPlugin.item_types[field].model_type):
+                raise UserError(
+                    f"{field} cannot hold what belongs there, for the plugin {name} gives it "
+                    "another type; leave it out there"
+                )
 
     def commands(self) -> list[ui.Subcommand]:
-        tempo = ui.Subcommand("tempo", help="estimate the tempo of tracks and write it to them")
+        tempo = _command(
+            "tempo",
+            "estimate the tempo of tracks and write it to them",
+            "Listens to the tracks that match and have no tempo yet, and fills in bpm, the "
+            "tempo_* fields and the files' tags. Without a query it does so for the whole library.",
+        )
         option = tempo.parser.add_option
         _add_common_options(
             tempo, force="analyse tracks that have a tempo already, and overwrite it"
@@ -89,7 +132,12 @@ class TempoPlugin(BeetsPlugin):
         option("--format", metavar="FORMAT", help="print the tracks of --cadence like this")
         tempo.func = self.command
 
-        mix = ui.Subcommand("tempo-mix", help="find what mixes with a track, by tempo and key")
+        mix = _command(
+            "tempo-mix",
+            "find what mixes with a track, by tempo and key",
+            "Lists what mixes with the one track that matches, the best first: by tempo, half and "
+            "double included, and by key. Only reads the library.",
+        )
         option = mix.parser.add_option
         option("--max", type="int", default=20, help="tracks to show [default: %default]")
         option(
@@ -102,7 +150,12 @@ class TempoPlugin(BeetsPlugin):
         mix.parser.add_format_option(target="item")
         mix.func = self.mix_command
 
-        labels = ui.Subcommand("tempo-labels", help="find published BPM and key of tracks")
+        labels = _command(
+            "tempo-labels",
+            "find published BPM and key of tracks",
+            "Looks for what others say about the tempo and the key of the tracks that match, "
+            "compares it with the audio and keeps it in the tempo_label_* fields.",
+        )
         option = labels.parser.add_option
         _add_common_options(labels, force="ask again about what is known")
         option(
@@ -125,7 +178,12 @@ class TempoPlugin(BeetsPlugin):
         )
         labels.func = self.labels_command
 
-        train = ui.Subcommand("tempo-train", help="fit the models to how you count")
+        train = _command(
+            "tempo-train",
+            "fit the models to how you count",
+            "Learns from the tracks that match and have a tempo that is not the analysis's own, "
+            "and uses the new model if it is better on tracks that it did not learn from.",
+        )
         option = train.parser.add_option
         option(
             "-p", "--pretend", action="store_true", default=False,
@@ -147,8 +205,11 @@ class TempoPlugin(BeetsPlugin):
         )  # fmt: skip
         option("--epochs", type="int", metavar="N", help="of fit; of adapt, its steps")
         option("--seed", type="int", default=0, help="of the split and of learning")
-        option("--devices", type="int", default=1, metavar="N", help="processes or GPUs for fit")
-        option("--accelerator", default="cpu", metavar="cpu|gpu|auto", help="for fit")
+        option("--devices", type="int", metavar="N", help="processes or GPUs for fit [default: 1]")
+        option(
+            "--accelerator", choices=["cpu", "gpu", "auto"], metavar="cpu|gpu|auto",
+            help="for fit [default: cpu]",
+        )  # fmt: skip
         option("--out", metavar="FOLDER", help="where to put the model")
         option("--no-install", action="store_true", default=False, help="do not use the model")
         option(
@@ -158,7 +219,12 @@ class TempoPlugin(BeetsPlugin):
         option("--guard", metavar="FOLDER", help="training set beside which nothing may get worse")
         train.func = self.train_command
 
-        evaluation = ui.Subcommand("tempo-eval", help="how good the analysis is on labelled tracks")
+        evaluation = _command(
+            "tempo-eval",
+            "how good the analysis is on labelled tracks",
+            "Compares the analysis with the tracks that match and have a tempo that is not its "
+            "own. Only reads the library.",
+        )
         option = evaluation.parser.add_option
         option("--report", metavar="FILE", help="write a report as HTML")
         option("--baseline", action="store_true", help="compare with librosa as well")
@@ -175,8 +241,13 @@ class TempoPlugin(BeetsPlugin):
         evaluation.func = self.evaluation_command
         return [tempo, labels, mix, train, evaluation]
 
+    @guarded
     def command(self, lib: Library, opts: Values, args: list[str]) -> None:
         """`beet tempo [query]`."""
+        from .options import check_tempo
+
+        settings = load(self.config)
+        check_tempo(opts)
         if opts.cadence is not None:
             from .moving import list_cadence
 
@@ -184,18 +255,18 @@ class TempoPlugin(BeetsPlugin):
             return
         from .command import analyse_library
 
-        settings = self.config.get(TEMPLATE)
+        self.require_types()
         settings.update({name: value for name, value in vars(opts).items() if value is not None})
-        if settings.threads < 1:
-            raise UserError("--threads must be a whole number from 1")
-        try:
-            analyse_library(lib, args, settings, self._log)
-        except KeyboardInterrupt:
-            raise UserError("interrupted") from None
+        analyse_library(lib, args, settings, self._log)
 
+    @guarded
     def labels_command(self, lib: Library, opts: Values, args: list[str]) -> None:
         """`beet tempo-labels [query]`."""
-        settings = self.config.get(TEMPLATE)
+        from .options import check_labels
+
+        settings = load(self.config)
+        check_labels(opts, settings.labels.apply)
+        self.require_types()
         chosen = vars(opts)
         # `force: yes` means tempi; to ask everybody again is never a habit.
         settings.update({name: value for name, value in chosen.items() if value is not None})
@@ -205,51 +276,49 @@ class TempoPlugin(BeetsPlugin):
         for name in ("apply", "max_requests"):
             if chosen[name] is not None:
                 settings.labels[name] = chosen[name]
-        if settings.labels.max_requests is not None and settings.labels.max_requests < 0:
-            raise UserError("--max-requests must be a whole number from 0")
         from .labelling import label_library
 
-        try:
-            label_library(lib, args, settings, self._log)
-        except KeyboardInterrupt:
-            raise UserError("interrupted") from None
+        label_library(lib, args, settings, self._log)
 
+    @guarded
     def train_command(self, lib: Library, opts: Values, args: list[str]) -> None:
         """`beet tempo-train [query]`."""
-        settings = self.config.get(TEMPLATE)
+        from .options import check_train
+
+        settings = load(self.config)
+        check_train(opts, settings.train.method)
+        settings.update(devices=1, accelerator="cpu")
         for name, value in vars(opts).items():
             if name in ("method", "guard") and value is not None:
                 settings.train[name] = value
             elif value is not None:
                 settings[name] = value
-        for name in ("threads", "epochs", "devices"):
-            if getattr(opts, name) is not None and getattr(opts, name) < 1:
-                raise UserError(f"--{name} must be a whole number from 1")
         from .training import train_library
 
-        try:
-            train_library(lib, args, settings, self._log)
-        except KeyboardInterrupt:
-            raise UserError("interrupted") from None
+        train_library(lib, args, settings, self._log)
 
+    @guarded
     def mix_command(self, lib: Library, opts: Values, args: list[str]) -> None:
         """`beet tempo-mix [query]`."""
+        from .options import check_mix
+
+        load(self.config)
+        check_mix(opts)
         from .mixing import list_mix
 
         list_mix(lib, args, pitch=opts.pitch, most=opts.max, format_=opts.format)
 
+    @guarded
     def evaluation_command(self, lib: Library, opts: Values, args: list[str]) -> None:
         """`beet tempo-eval [query]`."""
+        from .options import check_evaluation
+
+        check_evaluation(opts)
         from .evaluating import evaluate_library
 
-        settings = self.config.get(TEMPLATE)
+        settings = load(self.config)
         settings.update({name: value for name, value in vars(opts).items() if value is not None})
-        if settings.threads < 1:
-            raise UserError("--threads must be a whole number from 1")
-        try:
-            evaluate_library(lib, args, settings, self._log)
-        except KeyboardInterrupt:
-            raise UserError("interrupted") from None
+        evaluate_library(lib, args, settings, self._log)
 
     @cached_property
     def _import(self) -> ImportAnalysis:
@@ -259,19 +328,37 @@ class TempoPlugin(BeetsPlugin):
 
     def import_begin(self, session: ImportSession) -> None:
         """Refuse bad settings now: in the middle of an import there is no good way to."""
-        self.config.get(TEMPLATE)
+        if load(self.config).auto:
+            self.require_types()
 
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Analyse what is being imported, before its files are copied or moved."""
-        settings = self.config.get(TEMPLATE)
+        settings = load(self.config)
         if settings.auto:
             self._import.analyse(task, settings)
 
     def import_task_files(self, session: ImportSession, task: ImportTask) -> None:
         """Write what beets does not, now that the files are where they belong."""
-        settings = self.config.get(TEMPLATE)
+        settings = load(self.config)
         if settings.auto:
             self._import.write(task, settings)
+
+
+def others_types(own: TempoPlugin) -> dict[str, tuple[str, types.Type]]:
+    """Which fields another plugin declares otherwise: the name of that plugin and its type."""
+    return {
+        field: (plugin.name, type_)
+        for plugin in find_plugins()
+        if plugin is not own
+        for field, type_ in getattr(plugin, "item_types", {}).items()
+        if field in own.item_types and type_ != own.item_types[field]
+    }
+
+
+def _command(name: str, summary: str, about: str) -> ui.Subcommand:
+    """A command that takes a query; `about` stands in its own help, `summary` in that of beets."""
+    parser = ui.CommonOptionsParser(usage="%prog [options] [QUERY...]", description=about)
+    return ui.Subcommand(name, parser=parser, help=summary)
 
 
 def _add_common_options(command: ui.Subcommand, *, force: str) -> None:
@@ -286,12 +373,20 @@ def _add_common_options(command: ui.Subcommand, *, force: str) -> None:
         help="show what would be done, write nothing",
     )
     add("-q", "--quiet", action="store_true", default=None, help="show nothing but failures")
-    add("-w", "--write", action="store_true", default=None, help="write to the files' tags")
+    # Lists, so that both can be seen: see `options.py`.
+    add(
+        "-w",
+        "--write",
+        action="append_const",
+        const=True,
+        help="write to the files' tags",
+    )
     add(
         "-W",
         "--nowrite",
         dest="write",
-        action="store_false",
+        action="append_const",
+        const=False,
         help="change the library only, not the files' tags",
     )
     command.parser.add_album_option()

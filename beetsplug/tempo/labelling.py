@@ -15,9 +15,9 @@ from tempo_core.errors import TempoError
 from tempo_core.labels.matching import queries
 from tempo_core.labels.options import Options, attributions, open_plan, open_run
 from tempo_core.labels.record import Track, Verdict
-from tempo_core.labels.report import Line, write_report
+from tempo_core.labels.report import REVIEW, Line, write_report
 from tempo_core.labels.sources.tsv import write as write_table
-from tempo_core.labels.summary import Tally, describe
+from tempo_core.labels.summary import Tally, describe, is_silent
 from tempo_core.labels.training import objection
 from tempo_core.paces import parse_paces
 
@@ -183,7 +183,7 @@ def _show_plan(
                 query = next(queries(track))
                 progress.line(f"{track.name}: would ask {', then '.join(names)} for {query!r}")
             else:
-                progress.line(f"{track.name}: nothing to ask")
+                progress.unsaid(f"{track.name}: nothing to ask")
     if not settings.quiet:
         ui.print_(f"tempo-labels: would have: {n_open} of {len(ids)} tracks looked up")
 
@@ -216,6 +216,8 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
                 elif labelled.failures:
                     told = "; ".join(f"{r.source}: {r.message}" for r in labelled.failures)
                     progress.failure(item, told)
+                elif is_silent(labelled):
+                    progress.unsaid(describe(labelled))
                 else:
                     progress.line(describe(labelled))
                 if settings.report:
@@ -237,6 +239,10 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
         raise UserError(summary)
     if not settings.quiet:
         ui.print_(f"tempo-labels: {summary}")
+        review = [verdict for verdict in REVIEW if tally.verdicts[verdict]]
+        if review and not progress.shows_lines:
+            told = ", ".join(f"beet ls tempo_label_verdict:{verdict.value}" for verdict in review)
+            ui.print_(f"tempo-labels: which they are: {told}")
         for line in attributions(options.names):
             ui.print_(line)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from heapq import nsmallest
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from beets.dbcore.query import OrQuery
@@ -16,8 +20,11 @@ from .queries import PaceQuery
 from .stated import paces_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from beets.library import Library
 
+SHOWN = 10  # of several tracks that match where one is needed
 # What a relation of keys is worth, in per cent of speed: a clash is as bad as six of them, and a
 # key that nobody knows lies between.
 HARMONY_COST = {"same": 0.0, "neighbour": 0.5, "relative": 0.5, "unknown": 2.0, "clash": 6.0}
@@ -55,27 +62,48 @@ def list_mix(
     UserError
         If not exactly one track matches, if it has no tempo, or if nothing mixes with it.
     """
-    if not 0 <= pitch < 100:
-        raise UserError("--pitch must be a percentage from 0 to 99")
-    if most < 1:
-        raise UserError("--max must be a whole number from 1")
-    track = the_one(list(lib.items(args)))
+    track = the_one(lib.items(args))
     if not tempo_of(track):
         raise UserError(f"{track} has no tempo; `beet tempo` finds it")
-    # The database narrows it down: own/its - 1 is within the limit, `bpm` is rounded.
-    share = pitch / 100
-    near = [
-        PaceQuery("pace", f"{pace / (1 + share) - 1:.2f}..{pace / (1 - share) + 1:.2f}")
-        for pace, _ in paces_of(track)
-    ]
-    found = [mix for item in lib.items(OrQuery(near)) if (mix := mix_of(track, item, pitch))]
+    found = [mix for item in near(lib, track, pitch) if (mix := mix_of(track, item, pitch))]
     if not found:
         raise UserError(f"nothing within {pitch:g} % of the paces of {track}")
-    for mix in sorted(found, key=lambda mix: (mix.cost, mix.item.id))[:most]:
-        describe(mix, format_)
+    for mix in nsmallest(most, found, key=lambda mix: (mix.cost, mix.item.id)):
+        if item := lib.get_item(mix.item.id or 0):
+            describe(replace(mix, item=item), format_)
 
 
-def the_one(items: list[Item]) -> Item:
+def near(lib: Library, track: Item, pitch: float) -> Iterator[Item]:
+    """Items of which a pace may be within `pitch` per cent of one of the track's.
+
+    They have the fields that mixing goes by and no others: to load whole items takes five times as
+    long, and of thousands few are shown.
+    """
+    share = pitch / 100
+    # own/its - 1 is within the limit, `bpm` is rounded.
+    where, values = OrQuery(
+        [
+            PaceQuery("pace", f"{pace / (1 + share) - 1:.2f}..{pace / (1 - share) + 1:.2f}")
+            for pace, _ in paces_of(track)
+        ]
+    ).clause()
+    with lib.transaction() as transaction:
+        rows = transaction.query(
+            f"SELECT id, path, bpm, initial_key FROM items WHERE {where}", values
+        )
+        own = transaction.query(
+            "SELECT entity_id, key, value FROM item_attributes WHERE key GLOB 'tempo_*' "
+            "AND entity_id IN (SELECT value FROM json_each(?))",
+            (json.dumps([row["id"] for row in rows]),),
+        )
+    fields: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    for id_, field, value in own:
+        fields[id_][field] = value
+    for row in rows:
+        yield Item(lib, fixed_values=dict(row), flex_values=fields[row["id"]])
+
+
+def the_one(items: Sequence[Item]) -> Item:
     """The only item.
 
     Raises
@@ -86,8 +114,8 @@ def the_one(items: list[Item]) -> Item:
     if not items:
         raise UserError("no track matches; give a query that matches one")
     if len(items) > 1:
-        names = "".join(f"\n  {item}" for item in items[:10])
-        more = "\n  …" if len(items) > 10 else ""
+        names = "".join(f"\n  {item}" for item in islice(items, SHOWN))
+        more = "\n  …" if len(items) > SHOWN else ""
         raise UserError(f"{len(items)} tracks match, give one of them:{names}{more}")
     return items[0]
 

@@ -52,7 +52,7 @@ def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | Non
     query, _ = parse_query_parts(args, Item)
     found = []
     for item in lib.items(AndQuery([query, wanted])):
-        fitting = [known for known in paces_of(item) if wanted.contains(known[0])]
+        fitting = wanted.within(paces_of(item, wanted.least))
         found.append((precisely(item, max(fitting, key=lambda known: known[1])[0]), item))
     if not found:
         raise UserError(f"nothing to move to at {cadence}; `beet tempo` analyses what is missing")

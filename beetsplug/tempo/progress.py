@@ -69,7 +69,7 @@ class Progress:
         self._total = total
         self._pretend = pretend
         self._log = log
-        self._show_bar = not quiet and sys.stderr.isatty()
+        self._show_bar = not quiet and sys.stderr is not None and sys.stderr.isatty()
         wanted = pretend or beets.config["verbose"].get(int) > 0
         self._show_lines = not quiet and (wanted or not (self._show_bar and sys.stdout.isatty()))
         self._bar: Any = None
@@ -100,6 +100,18 @@ class Progress:
                 with self._bar.external_write_mode(file=sys.stdout):
                     ui.print_(text)
         self.advance()
+
+    @property
+    def shows_lines(self) -> bool:
+        """Whether there is a line for each track; a bar on a terminal stands for them."""
+        return self._show_lines
+
+    def unsaid(self, text: str) -> None:
+        """A track is finished of which there is nothing to say; `-v` says it all the same."""
+        if beets.config["verbose"].get(int) > 0:
+            self.line(text)
+        else:
+            self.advance()
 
     def failure(self, item: Item, error: Exception | str) -> None:
         """A track did not work out."""

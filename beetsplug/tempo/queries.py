@@ -1,20 +1,23 @@
 """The `pace:` query: everything one can move to at a given rate, answered by the database.
 
+beets puts the condition into two statements, for the tracks and for their flexible attributes.
+
 A flexible attribute is normally matched in Python, object by object, which takes seconds on a large
 library. Here the candidates in `tempo_paces` are unpacked by SQLite itself.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING, Any
 
-from beets.dbcore.query import NumericQuery
+from beets.dbcore.query import InvalidQueryArgumentValueError, NumericQuery
 
 from .stated import FIELDS, LIMITS, paces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from beets.library import Album, Item
 
@@ -29,11 +32,15 @@ _STATES = (
     f"ELSE json_array_length({_ARRAY}) > 0 AND NOT EXISTS (SELECT 1 FROM json_each({_ARRAY}) "
     f"WHERE type NOT IN ('integer', 'real') OR value NOT BETWEEN {LIMITS[0]} AND {LIMITS[1]}) END"
 )
-# "128:0.97 64:0.71" read as {"128":0.97,"64":0.71}.
+# "128:0.97 64:0.71" (`stated.read_estimate`) read as {"128":0.97,"64":0.71}.
 _OBJECT = """'{"' || replace(replace(attribute.value, ':', '":'), ' ', ',"') || '}'"""
+_ESTIMATED = (
+    "attribute.value GLOB '*:*' AND attribute.value NOT GLOB '*[^0-9.: ]*' "
+    f"AND json_valid({_OBJECT})"
+)
 _ROWS = (
-    f", json_each(CASE WHEN instr(attribute.value, ':') > 0 AND json_valid({_OBJECT}) "
-    f"THEN {_OBJECT} WHEN {_STATES} THEN {_ARRAY} ELSE '[]' END) AS pace"
+    f", json_each(CASE WHEN {_ESTIMATED} THEN {_OBJECT} WHEN {_STATES} THEN {_ARRAY} "
+    "ELSE '[]' END) AS pace"
 )
 # Of such a row: an array has its tempi as values, an object as keys of their probabilities.
 _TEMPO = "CASE typeof(pace.key) WHEN 'integer' THEN pace.value ELSE CAST(pace.key AS REAL) END"
@@ -47,18 +54,40 @@ def _ids(field: str, rows: str = "", where: str = "1") -> str:
     )
 
 
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise InvalidQueryArgumentValueError(text, "a probability from 0 to 1")
+    return value
+
+
 class PaceQuery(NumericQuery):
-    """`pace:170`, `pace:170..180`, `pace:..90`: items that can be moved to at these tempi.
+    """`pace:170`, `pace:170..180`, `pace:..90@0.5`: items that can be moved to at these tempi.
 
     An item whose paces a person stated matches with those only (see `stated.py`). Any other matches
-    with its `bpm`, or with a candidate in `tempo_paces` that is at least as likely compatible as
-    not. An item that was never analysed matches with its `bpm`, half and double of it. A whole
-    number means what it does for `bpm`, the values that round to it: 169.98 is within `170..180`. A
-    number with a decimal point is taken exactly.
+    with its `bpm`, or with a candidate in `tempo_paces` that is probable enough: as probable as the
+    number behind the `@` says, or `paces.OFFERED`. An item that was never analysed matches with its
+    `bpm`, and with half and double of it unless more than that is asked for. A whole number means
+    what it does for `bpm`, the values that round to it: 169.98 is within `170..180`. A number with
+    a decimal point is taken exactly.
+
+    Raises
+    ------
+    InvalidQueryArgumentValueError
+        If the pattern is of another form, or a number is none of a tempo or probability.
     """
 
     def __init__(self, field_name: str, pattern: str, fast: bool = True) -> None:
-        super().__init__(field_name, pattern, fast)
+        tempi, asks, probability = pattern.partition("@")
+        super().__init__(field_name, tempi, fast)
+        self.pattern = pattern
+        for tempo in (self.point, self.rangemin, self.rangemax):
+            if tempo is not None and not math.isfinite(tempo):
+                raise InvalidQueryArgumentValueError(tempi, "a tempo or a range of tempi")
+        self._least = _probability(probability) if asks else None
         low, high = self.rangemin, self.rangemax
         if self.point is not None:
             low = high = self.point
@@ -73,21 +102,22 @@ class PaceQuery(NumericQuery):
         return self.col_clause()
 
     def col_clause(self) -> tuple[str, Sequence[Any]]:
-        from tempo_core.paces import COMPATIBLE
+        from tempo_core.paces import OFFERED
 
+        least = self.least
         bounds = [bound for _, bound in self.limits]
 
         def within(value: str) -> str:
             return " AND ".join([f"{value} > 0", *(f"{value} {sign} ?" for sign, _ in self.limits)])
 
         bpm = "ifnull(items.bpm, 0)"
-        likely = f"pace.value >= {COMPATIBLE} AND {within(_TEMPO)}"
+        likely = f"pace.value >= {least} AND {within(_TEMPO)}"
         manual, estimated = FIELDS
         changed = _ids(estimated, where=f"attribute.entity_id = items.id AND {_STATES}")
         found = (
             f"({within(bpm)} AND NOT EXISTS ({changed})) "
             f"OR items.id IN ({_ids(estimated, _ROWS, likely)}) "
-            f"OR (({within(f'{bpm} * 0.5')} OR {within(f'{bpm} * 2')})"
+            f"OR ({least} <= {OFFERED} AND ({within(f'{bpm} * 0.5')} OR {within(f'{bpm} * 2')})"
             f" AND items.id NOT IN ({_ids(estimated)}))"
         )
         clause = (
@@ -99,12 +129,23 @@ class PaceQuery(NumericQuery):
     def match(self, obj: Any) -> bool:
         return self._match_item(obj)
 
-    def contains(self, tempo: float) -> bool:
-        """Whether a tempo [BPM] is in the range."""
-        return all(_COMPARE[sign](tempo, bound) for sign, bound in self.limits)
+    @property
+    def least(self) -> float:
+        """Probability that a pace must have to count, 0 to 1."""
+        from tempo_core.paces import OFFERED
+
+        return OFFERED if self._least is None else self._least
+
+    def within(self, paces: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+        """Those (tempo [BPM], probability) whose tempo is in the range."""
+        return [
+            pace
+            for pace in paces
+            if all(_COMPARE[sign](pace[0], bound) for sign, bound in self.limits)
+        ]
 
     def _match_item(self, item: Item) -> bool:
-        return any(self.contains(tempo) for tempo, _ in paces_of(item))
+        return bool(self.within(paces_of(item, self.least)))
 
 
 class AlbumPaceQuery(PaceQuery):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import confuse
@@ -34,7 +36,7 @@ class TempoRange(confuse.Template):
 
     def convert(self, value: Any, view: Any) -> tuple[float, float]:
         match value:
-            case [int() | float() as low, int() | float() as high] if 0 < low < high:
+            case [low, high] if _is_number(low) and _is_number(high) and 0 < low < high:
                 return (low, high)
         self.fail("must be two tempi, the lower first, such as [78, 155]", view)
 
@@ -58,7 +60,7 @@ class Seconds(confuse.Number):
     """A number from 0."""
 
     def convert(self, value: Any, view: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        if not _is_number(value) or value < 0:
             self.fail("must be a number of seconds from 0", view)
         return float(value)
 
@@ -67,9 +69,23 @@ class Gigabytes(confuse.Number):
     """A number above 0."""
 
     def convert(self, value: Any, view: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        if not _is_number(value) or value <= 0:
             self.fail("must be a number of gigabytes above 0", view)
         return float(value)
+
+
+class Addresses(confuse.MappingValues[str]):
+    """Addresses of label sources, each one that exists."""
+
+    def value(self, view: Any, template: Any = None) -> dict[str, str]:
+        values = super().value(view, template)
+        SourceNames().convert(list(values), view)
+        return values
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number that one can reckon with; YAML has `.inf`, `.nan` and `yes` too."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 METHODS = ("auto", "shift", "adapt", "fit")  # as in trainer.learn, which loads too much
@@ -79,7 +95,7 @@ DEFAULTS: dict[str, Any] = {
     "force": False,
     "quiet": False,
     "write": None,
-    "threads": os.cpu_count(),
+    "threads": os.cpu_count() or 1,
     "model": "default",
     "windows": 10,
     "range": None,
@@ -122,7 +138,7 @@ TEMPLATE = {
         "trainable": SourceNames(),
         "acousticbrainz": confuse.Optional(confuse.Filename()),
         "getsongbpm_key": confuse.Optional(str),
-        "urls": confuse.MappingValues(str),
+        "urls": Addresses(str),
     },
     "train": {
         "folder": confuse.Optional(confuse.Filename()),
@@ -131,3 +147,30 @@ TEMPLATE = {
         "guard": confuse.Optional(confuse.Filename()),
     },
 }
+
+
+def load(view: Any) -> Any:
+    """The settings in a section of the configuration, each of them as it must be.
+
+    Raises
+    ------
+    confuse.ConfigError
+        If a value makes no sense, or there is a setting of another name.
+    """
+    _refuse_unknown(view, TEMPLATE)
+    return view.get(TEMPLATE)
+
+
+def _refuse_unknown(view: Any, template: Mapping[str, Any]) -> None:
+    sections = [section for section, _source in view.resolve()]
+    if not all(isinstance(section, Mapping) for section in sections):
+        raise confuse.ConfigTypeError(f"{view.name} must have settings in it, or be left out")
+    for key in (key for section in sections for key in section):
+        if key not in template:
+            from difflib import get_close_matches
+
+            near = get_close_matches(str(key), template, 1)
+            told = f"did you mean {near[0]}?" if near else f"known are {', '.join(template)}"
+            raise confuse.ConfigValueError(f"{view.name}.{key}: unknown setting; {told}")
+        if isinstance(template[key], Mapping):
+            _refuse_unknown(view[key], template[key])

@@ -24,6 +24,8 @@ FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first that states somethin
 LIMITS = (40.0, 320.0)
 _NUMBER = r"[1-9]\d{1,2}(\.\d+)?"  # also as JSON has them, see `queries.py`
 _FORM = f"{_NUMBER}( {_NUMBER})*"
+_PACE = r"\d{1,3}(\.\d+)?:[01](\.\d+)?"
+_ESTIMATE = f"{_PACE}( {_PACE})*"
 EXPECTED = "give tempi from 40 to 320 BPM with spaces between, such as '87 174'"
 
 
@@ -33,6 +35,14 @@ def read(text: object) -> tuple[float, ...] | None:
         return None
     tempi = tuple(float(word) for word in str(text).split(" "))
     return tempi if all(LIMITS[0] <= tempo <= LIMITS[1] for tempo in tempi) else None
+
+
+def read_estimate(text: object) -> list[tuple[float, float]] | None:
+    """The (tempo [BPM], probability) that a text says as the plugin does, None if it does not."""
+    if re.fullmatch(_ESTIMATE, str(text), re.ASCII) is None:
+        return None
+    words = (word.partition(":") for word in str(text).split(" "))
+    return [(float(tempo), float(probability)) for tempo, _, probability in words]
 
 
 class StatedPaces(types.String):
@@ -54,13 +64,8 @@ class EstimatedPaces(StatedPaces):
     """The same, or tempi with their probabilities as the plugin writes them."""
 
     def parse(self, string: str) -> str:
-        from tempo_core.paces import parse_paces
-
-        try:
-            parse_paces(string)
-        except ValueError:
-            return super().parse(string)
-        return " ".join(string.split())
+        text = " ".join(string.split())
+        return super().parse(string) if read_estimate(text) is None else text
 
 
 def stated_paces(item: Item) -> tuple[float, ...] | None:
@@ -73,14 +78,21 @@ def stated_paces(item: Item) -> tuple[float, ...] | None:
     return None
 
 
-def paces_of(item: Item) -> list[tuple[float, float]]:
-    """(tempo [BPM], probability) at which one can move to a track, the most probable first.
+def paces_of(item: Item, least: float | None = None) -> list[tuple[float, float]]:
+    """(tempo [BPM], probability) at which one can move to a track.
 
-    Those that a person stated; else its `bpm` and the candidates that are at least as likely
-    compatible as not; else, of a track that was never analysed, `bpm`, half and double of it.
+    Those that a person stated; else its `bpm` and the candidates that are probable enough, the most
+    probable first; else, of a track that was never analysed, `bpm`, half and double of it.
+
+    Parameters
+    ----------
+    least
+        Probability that a pace must have, 0 to 1; None is `paces.OFFERED`. Half and double of a
+        track that was never analysed have just that, for they are guesses.
     """
-    from tempo_core.paces import COMPATIBLE, parse_paces
+    from tempo_core.paces import OFFERED
 
+    least = OFFERED if least is None else least
     stated = stated_paces(item)
     if stated is not None:
         return [(tempo, 1.0) for tempo in stated]
@@ -88,14 +100,10 @@ def paces_of(item: Item) -> list[tuple[float, float]]:
     text = item.get("tempo_paces", with_album=False)
     found = [(bpm, 1.0)]
     if text is None:
-        found += [(bpm / 2, COMPATIBLE), (bpm * 2, COMPATIBLE)]
+        found += [(bpm / 2, OFFERED), (bpm * 2, OFFERED)]
     else:
-        try:
-            estimated = parse_paces(text)
-        except ValueError:
-            estimated = ()
-        found += [(p.bpm, p.probability) for p in estimated if p.probability >= COMPATIBLE]
-    return [(tempo, probability) for tempo, probability in found if tempo > 0]
+        found += read_estimate(text) or ()
+    return [known for known in found if known[0] > 0 and known[1] >= least]
 
 
 def labelled(items: Iterable[Item]) -> list[tuple[Path, tuple[float, ...]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +32,11 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         was interrupted.
     """
     try:
-        from .collecting import labelled_tracks
-
         if settings.pretend and settings.task == "pace":
             _show_paces(lib, args)
             return
         if settings.pretend:
-            _show(labelled_tracks(lib, args, settings))
+            _show(lib, args, settings)
             return
         with interruptible() as stop:
             train = _train_paces if settings.task == "pace" else _train
@@ -52,14 +49,22 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         raise UserError(f"{failed} tracks could not be used")
 
 
-def _show(tracks: Any) -> None:
-    counts: Counter[str] = Counter()
+def _show(lib: Library, args: list[str], settings: Any) -> None:
+    """Each track with a label and what would become of it, as far as is known without listening."""
+    from trainer.planning import plan
+
+    from .collecting import labelled_tracks
+
+    tracks = list(labelled_tracks(lib, args, settings))
+    planned = plan(tracks, training_folder(lib, settings), settings.seed)
+    left_out = {track.path: track.reason for track in planned.dropped}
     for track in tracks:
-        counts[track.label_source] += 1
         name = f"{track.artist} - {track.title}" if track.title else track.path.name
-        ui.print_(f"{name}: {track.bpm:g} BPM ({track.label_source})")
-    told = ", ".join(f"{source} {n}" for source, n in counts.most_common())
-    ui.print_(f"tempo-train: would learn from {counts.total()} labels{told and f': {told}'}")
+        reason = left_out.get(track.path)
+        told = f"; left out: {reason}" if reason else ""
+        ui.print_(f"{name}: {track.bpm:g} BPM ({track.label_source}){told}")
+    for line in planned.summary():
+        ui.print_(f"tempo-train: {line}")
 
 
 def _show_paces(lib: Library, args: list[str]) -> None:

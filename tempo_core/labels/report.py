@@ -6,7 +6,6 @@ and whatever a site said is text.
 
 from __future__ import annotations
 
-import html
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from ..errors import LabelError
 from ..files import replace_file
-from ..markup import Markup, page, table
+from ..markup import Markup, escape, page, table
 from .lookup import Labelled
 from .record import KeyVerdict, Record, Status, Verdict
 from .sources import ABOUT
@@ -75,7 +74,8 @@ def render(lines: Sequence[Line], trainable: Collection[str] = SOURCES) -> str:
         (line for line in lines if line.chosen is not None and line.chosen.verdict in REVIEW),
         key=lambda line: REVIEW.index(line.chosen.verdict) if line.chosen else 0,
     )
-    unsettled = [line for line in lines if line.status not in (Status.FOUND, None)]
+    nothing = [line for line in lines if line.status is Status.SKIPPED]
+    unsettled = [line for line in lines if line.status not in (Status.FOUND, Status.SKIPPED, None)]
     used = {record.source for line in lines for record in line.records}
     reasons = Counter(objection(line.chosen, trainable) for line in lines)
     parts = [
@@ -87,7 +87,7 @@ def render(lines: Sequence[Line], trainable: Collection[str] = SOURCES) -> str:
         "<h2>Keys to review</h2>",
         _keys([line for line in lines if line.chosen]),
         "<h2>Without a label</h2>",
-        _unsettled(unsettled),
+        _unsettled(unsettled, len(nothing)),
         "<h2>What may be trained on</h2>",
         _training(reasons),
         "<h2>Sources</h2>",
@@ -127,7 +127,7 @@ def plot(records: Iterable[Record]) -> str:
         if record.bpm and record.estimate_bpm and record.verdict in LOOKS:
             counts[record.verdict] += 1
             colour, shape, _ = LOOKS[record.verdict]
-            told = html.escape(
+            told = escape(
                 f"{record.artist} - {record.title}: published {record.bpm:g}, "
                 f"estimated {record.estimate_bpm:g}"
             )
@@ -206,6 +206,7 @@ def _review(lines: Sequence[Line]) -> str:
                 _link(record),
                 f"{record.match_artist} - {record.match_title}",
                 others,
+                line.path,
             )
         )
     note = (
@@ -213,13 +214,15 @@ def _review(lines: Sequence[Line]) -> str:
         "matter of how one counts; another tempo altogether usually is another recording.</p>"
     )
     return note + table(
-        ("verdict", "track", "published", "audio", "source", "as", "others say"), rows, (2, 3)
+        ("verdict", "track", "published", "audio", "source", "as", "others say", "file"),
+        rows,
+        (2, 3),
     )
 
 
 def _keys(lines: Sequence[Line]) -> str:
     wrong = [
-        line.chosen
+        (line.chosen, line.path)
         for line in lines
         if line.chosen and line.chosen.key_verdict not in (KeyVerdict.SAME, KeyVerdict.NO_ESTIMATE)
     ]
@@ -232,24 +235,33 @@ def _keys(lines: Sequence[Line]) -> str:
             record.raw_key or "",
             record.estimate_key or "",
             _link(record),
+            path,
         )
-        for record in wrong
+        for record, path in wrong
     ]
-    return table(("verdict", "track", "published", "audio", "source"), rows)
+    return table(("verdict", "track", "published", "audio", "source", "file"), rows)
 
 
-def _unsettled(lines: Sequence[Line]) -> str:
+def _unsettled(lines: Sequence[Line], n_nothing: int) -> str:
+    """The tracks that were looked for, and how many there was nothing to look for by."""
+    note = (
+        f'<p class="note">{n_nothing} more say nothing that a source could be asked by, not even '
+        "a BPM in their tags.</p>"
+        if n_nothing
+        else ""
+    )
     if not lines:
-        return "<p>None.</p>"
+        return note or "<p>None.</p>"
     rows = [
         (
             line.status.value.replace("_", " ") if line.status else "",
             line.name,
             "; ".join(f"{record.source}: {record.message}" for record in line.records),
+            line.path,
         )
         for line in lines
     ]
-    return table(("status", "track", "why"), rows)
+    return note + table(("status", "track", "why", "file"), rows)
 
 
 def _training(reasons: Counter[str]) -> str:
@@ -271,13 +283,13 @@ def _sources(names: Collection[str]) -> str:
                 if name == "getsongbpm"
                 else ""
             )
-            rows.append((name, Markup(link or html.escape(about.title)), about.licence))
+            rows.append((name, Markup(link or escape(about.title)), about.licence))
     return table(("source", "", "licence of the values"), rows)
 
 
 def _link(record: Record) -> Markup:
     """The source as a link to its page, if it has one that is safe to follow."""
-    name = html.escape(record.source)
+    name = escape(record.source)
     if not record.url.startswith(("http://", "https://")):
         return Markup(name)
-    return Markup(f'<a href="{html.escape(record.url)}" rel="noreferrer nofollow">{name}</a>')
+    return Markup(f'<a href="{escape(record.url)}" rel="noreferrer nofollow">{name}</a>')

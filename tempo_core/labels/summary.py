@@ -16,6 +16,14 @@ _SAYS = {
 }
 
 
+def is_silent(labelled: Labelled) -> bool:
+    """Whether there is nothing to say of a track: no source has anything to go by, not even a tag.
+
+    In most collections that is most of it.
+    """
+    return labelled.status in (None, Status.SKIPPED) and not labelled.left
+
+
 def describe(labelled: Labelled) -> str:
     """A track and what became of it."""
     name, chosen = labelled.track.name, labelled.chosen
@@ -35,6 +43,7 @@ class Tally:
     def __init__(self) -> None:
         self.statuses: Counter[Status | None] = Counter()
         self.verdicts: Counter[Verdict] = Counter()
+        self.lacking: Counter[str] = Counter()  # what skipped tracks lack
         self.known = 0  # nothing had to be asked
         self.left = 0  # something could not be asked
         self.failed = 0
@@ -42,9 +51,11 @@ class Tally:
     def add(self, labelled: Labelled) -> None:
         """Count one more track."""
         self.statuses[labelled.status] += 1
+        if labelled.status is Status.SKIPPED:
+            self.lacking.update({record.message for record in labelled.records})
         if labelled.chosen is not None:
             self.verdicts[labelled.chosen.verdict] += 1
-        self.known += not labelled.asked and not labelled.left
+        self.known += not (labelled.asked or labelled.left or is_silent(labelled))
         self.left += bool(labelled.left)
         self.failed += bool(labelled.failures)
 
@@ -58,8 +69,11 @@ class Tally:
         parts += [
             f"{self.statuses[status]} {status.value.replace('_', ' ')}"
             for status in Status
-            if status is not Status.FOUND and self.statuses[status]
+            if status not in (Status.FOUND, Status.SKIPPED) and self.statuses[status]
         ]
+        if self.statuses[Status.SKIPPED]:
+            told = ", ".join(message for message, _ in self.lacking.most_common(2))
+            parts.append(f"{self.statuses[Status.SKIPPED]} skipped ({told})")
         tail = [_count(run.n_requests, "request"), f"{self.known} known before"]
         if self.left:
             why = "the requests are spent" if run.spent else "see above"

@@ -28,7 +28,7 @@ SOURCE = "model:default@0123abcd"
 HOUSE = Estimate(
     bpm=127.98,
     confidence=0.93,
-    paces=(Pace(128.0, 0.97), Pace(64.0, 0.71), Pace(256.0, 0.08)),
+    paces=(Pace(128.0, 0.97), Pace(64.0, 0.91), Pace(256.0, 0.08)),
     stability=0.99,
 )
 
@@ -59,7 +59,7 @@ def test_an_untagged_track_gets_every_field() -> None:
     assert item.tempo_half == pytest.approx(63.99)
     assert "tempo_double" not in item  # unlikely, so it is not there at all
     assert "tempo_triple" not in item
-    assert item.tempo_paces == "128:0.97 64:0.71 256:0.08"
+    assert item.tempo_paces == "128:0.97 64:0.91 256:0.08"
     assert item.tempo_source == SOURCE
     assert is_done(item)
     assert is_ours(item)
@@ -90,8 +90,8 @@ def test_a_pace_that_is_no_simple_multiple_counts_as_it_is() -> None:
 
 def test_fields_and_query_agree_at_the_border() -> None:
     item = Item()
-    apply_estimate(item, Estimate(100.0, 0.9, (Pace(50.0, 0.4951), Pace(200.0, 0.4949))), SOURCE)
-    assert item.tempo_paces == "50:0.50 200:0.49"
+    apply_estimate(item, Estimate(100.0, 0.9, (Pace(50.0, 0.8951), Pace(200.0, 0.8949))), SOURCE)
+    assert item.tempo_paces == "50:0.90 200:0.89"
     assert (item.get("tempo_half"), item.get("tempo_double")) == (50.0, None)
     assert PaceQuery("pace", "50").match(item)
     assert not PaceQuery("pace", "200").match(item)

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -309,6 +310,53 @@ def test_a_report_and_a_table(labelled: Beet, tmp_path: Path) -> None:
     labelled.configure(tempo={"sources": ["tags"]})
     run = labelled("tempo-labels", "--import", table, "title:Right")
     assert "126 BPM, Am (tsv), the audio agrees" in run.out
+
+
+def test_tracks_that_say_nothing_are_counted_and_no_more(
+    labelled: Beet, make_audio: MakeAudio, tmp_path: Path
+) -> None:
+    for number in range(3):
+        path = make_audio(f"more/{number}.mp3", duration=1, title=f"Untagged {number}", artist="X")
+        labelled.add(path)
+    labelled.configure(tempo={"sources": ["tags"]})
+    assert labelled("tempo-labels", "-p", "artist:X").out.splitlines() == [
+        "tempo-labels: would have: 0 of 3 tracks looked up"
+    ]
+    report = tmp_path / "report.html"
+    run = labelled("tempo-labels", "--report", report, "artist:X")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.splitlines() == [
+        "tempo-labels: 3 tracks: 0 found, 3 skipped (lacks a BPM in its tags); 0 requests, "
+        "0 known before"
+    ]
+    assert "3 more say nothing" in report.read_text()
+    lines = labelled("-v", "tempo-labels", "artist:X").out.splitlines()
+    assert lines[0] == "X - Untagged 0: skipped (tags: lacks a BPM in its tags)"
+    # What was looked for in vain is said: that is news.
+    labelled.configure(tempo={"sources": ["tags", "musicstax"]})
+    assert labelled("tempo-labels", "title:Missing").out.count("not found") == 2
+
+
+def test_a_terminal_says_how_to_find_what_disagrees(
+    labelled: Beet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from beets import ui
+
+    main = ui.main
+
+    def on_terminal(args: list[str]) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+        main(args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ui, "main", on_terminal)
+        lines = labelled("tempo-labels").out.splitlines()
+    assert lines[1:] == [
+        "tempo-labels: which they are: beet ls tempo_label_verdict:conflict, "
+        "beet ls tempo_label_verdict:octave"
+    ]
+    assert labelled("ls", "-f", "$title", "tempo_label_verdict:conflict").out == "Wrong\n"
 
 
 def test_albums_can_be_matched(labelled: Beet) -> None:

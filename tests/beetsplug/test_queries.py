@@ -58,12 +58,20 @@ def titles(library: Library, query: str) -> str:
         ("^pace:170..180", "missing unlikely"),
         ("bpm:1.. ^pace:170", "half_unknown unlikely"),
         ("pace:180..170", ""),
+        ("pace:170..180@0.4", "double exact half_unknown unlikely"),
+        ("pace:170..180@0.97", "exact half_unknown"),
+        ("pace:170@1", "exact"),
+        ("pace:..70@0.5", "double"),
+        ("pace:86@0.9", "half_unknown"),
+        ("pace:86@0.91", ""),
+        ("^pace:170..180@0.97", "double missing unlikely"),
+        ("pace:@0.97", "double exact half_unknown unlikely"),
     ],
 )
 def test_pace_finds(query: str, expected: str, library: Library) -> None:
     add(library, "exact", 170, "169.98:0.97 85:0.31")
-    add(library, "double", 85, "85:0.98 170:0.71 56.7:0.5")
-    add(library, "unlikely", 120, "120:0.97 172:0.49")
+    add(library, "double", 85, "85:0.98 170:0.91 56.7:0.9")
+    add(library, "unlikely", 120, "120:0.97 172:0.89")
     add(library, "half_unknown", 172)  # never analysed: half and double are good guesses
     add(library, "missing")
     assert titles(library, query) == expected
@@ -79,11 +87,19 @@ def test_whole_numbers_mean_what_rounds_to_them(library: Library) -> None:
     assert titles(library, "pace:170.0..180.0") == ""
 
 
+UNREADABLE = (
+    "", "fast", "128 x", "128:", ":0.9", "128:0.9;64:0.8", "128:x", "'", '"', "128:true",
+    '128:"a"', "128:nan", "1.28e2:0.9", "128:0.9:1", "128:[1]", "128:-1", "128:00.9",
+)  # fmt: skip
+
+
 def test_unreadable_paces_are_no_candidates(library: Library) -> None:
-    for text in ("", "fast", "128 x", "128:", ":0.9", "128:0.9;64:0.8", "128:x", "'", '"'):
-        add(library, f"<{text}>", 100, text)
-    assert titles(library, "pace:128") == ""
-    assert len(library.items("pace:100")) == 9
+    for number, text in enumerate(UNREADABLE):
+        add(library, str(number), 100, text)
+    query = PaceQuery("pace", "128@0")
+    assert not [UNREADABLE[int(item.title)] for item in library.items() if query.match(item)]
+    assert titles(library, "pace:128@0") == ""
+    assert len(library.items("pace:100")) == len(UNREADABLE)
     assert len(library.items("pace:50")) == 0
 
 
@@ -97,7 +113,13 @@ def test_the_albums_paces_are_not_its_tracks(library: Library) -> None:
     assert titles(library, "pace:170") == ""
 
 
-@pytest.mark.parametrize("pattern", ["abc", "170..x", "1..2..3"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "abc", "170..x", "1..2..3", "nan", "inf", "..inf",
+        "170@", "170@x", "170@1.1", "170@-0.1", "170@nan", "1@0.5@0.6",
+    ],
+)  # fmt: skip
 def test_nonsense_is_a_one_line_error(pattern: str, beet: Beet) -> None:
     run = beet("ls", f"pace:{pattern}")
     assert run.code == 1
@@ -128,7 +150,9 @@ def test_sorting_works_beside_it(library: Library) -> None:
 
 
 tempi = st.one_of(st.integers(20, 330), st.floats(20, 330).map(lambda x: round(x, 1)))
-candidates = st.lists(st.tuples(tempi, st.sampled_from([0.0, 0.49, 0.5, 0.51, 1.0])), max_size=5)
+candidates = st.lists(
+    st.tuples(tempi, st.sampled_from([0.0, 0.5, 0.89, 0.9, 0.91, 1.0])), max_size=5
+)
 # What a person states, and what looks nearly like it.
 stated = st.lists(
     st.integers(35, 330).map(str) | st.sampled_from(["87.5", "x", "null", '"', "087", "1e2"]),
@@ -145,8 +169,9 @@ bounds = st.one_of(st.none(), st.integers(0, 340), st.floats(0, 340).map(lambda 
     ),
     low=bounds,
     high=bounds,
+    least=st.sampled_from(["", "@0", "@0.5", "@0.9", "@0.91", "@1"]),
 )
-@example(rows=[(0, None, "1e2")], low=None, high=None)  # a number of JSON's
+@example(rows=[(0, None, "1e2")], low=None, high=None, least="")  # a number of JSON's
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -155,6 +180,7 @@ def test_sql_and_python_agree(
     rows: list[tuple[int, list[tuple[float, float]] | str | None, str | None]],
     low: float | None,
     high: float | None,
+    least: str,
 ) -> None:
     with library.transaction() as tx:
         tx.mutate("DELETE FROM items")
@@ -164,7 +190,7 @@ def test_sql_and_python_agree(
                 paces = " ".join(f"{p:g}:{q:.2f}" for p, q in paces)
             more = {} if manual is None else {"tempo_paces_manual": manual}
             add(library, str(number), bpm, paces, **more)
-    pattern = f"{'' if low is None else low}..{'' if high is None else high}"
+    pattern = f"{'' if low is None else low}..{'' if high is None else high}{least}"
     fast = PaceQuery("pace", pattern)
     slow = AndQuery([fast, NotQuery(SubstringQuery("mood", "x", fast=False))])
     assert slow.clause()[0] is None
@@ -185,7 +211,7 @@ def test_a_large_library_is_searched_at_the_speed_of_a_column(library: Library) 
         )
         tx.mutate(
             "INSERT INTO item_attributes (entity_id, key, value) SELECT id, 'tempo_paces', "
-            "bpm || ':0.97 ' || bpm / 2.0 || ':0.71 ' || bpm * 2 || ':0.20 ' || bpm * 3 || ':0.04 '"
+            "bpm || ':0.97 ' || bpm / 2.0 || ':0.91 ' || bpm * 2 || ':0.20 ' || bpm * 3 || ':0.04 '"
             "|| bpm * 1.5 || ':0.03 ' || bpm * 0.66 || ':0.02 ' || bpm * 0.33 || ':0.01' FROM items"
         )
 

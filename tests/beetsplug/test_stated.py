@@ -13,7 +13,7 @@ from tempo_core import Estimate, Pace, paces
 from .conftest import Beet
 
 SOURCE = "model:tempo-20260101@00000000"
-ESTIMATE = Estimate(127.98, 0.93, (Pace(128.0, 0.97), Pace(64.0, 0.71), Pace(256.0, 0.08)))
+ESTIMATE = Estimate(127.98, 0.93, (Pace(128.0, 0.97), Pace(64.0, 0.91), Pace(256.0, 0.08)))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_limits_are_those_of_paces() -> None:
 
 
 def test_a_statement_wins_over_the_estimate(beet: Beet, library: Library) -> None:
-    item = add(library, "a", tempo_paces="128:0.97 64:0.71")
+    item = add(library, "a", tempo_paces="128:0.97 64:0.91")
     assert beet("ls", "pace:64").out
     run = beet("modify", "-y", "-W", "title:a", "tempo_paces_manual=128, 256.0")
     assert (run.code, run.err) == (0, "")
@@ -60,7 +60,7 @@ def test_a_statement_wins_over_the_estimate(beet: Beet, library: Library) -> Non
     beet("modify", "-y", "-W", "tempo_paces_manual!")
     assert stated_paces(beet.item()) is None
     assert beet("ls", "pace:128").out
-    assert paces_of(item) == [(128.0, 1.0), (128.0, 0.97), (64.0, 0.71)]
+    assert paces_of(item) == [(128.0, 1.0), (128.0, 0.97), (64.0, 0.91)]
 
 
 @pytest.mark.parametrize("field", ["tempo_paces_manual", "tempo_paces"])
@@ -77,7 +77,7 @@ def test_nonsense_is_refused(beet: Beet, library: Library, field: str, text: str
 
 
 def test_an_estimate_that_was_overwritten_is_a_statement(beet: Beet, library: Library) -> None:
-    add(library, "a", tempo_paces="128:0.97 64:0.71", tempo_bpm=127.98, tempo_source=SOURCE)
+    add(library, "a", tempo_paces="128:0.97 64:0.91", tempo_bpm=127.98, tempo_source=SOURCE)
     assert stated_paces(beet.item()) is None
     assert beet("modify", "-y", "-W", "tempo_paces=128  64").code == 0
     item = beet.item()
@@ -85,14 +85,14 @@ def test_an_estimate_that_was_overwritten_is_a_statement(beet: Beet, library: Li
     assert labelled([item]) == [(item.filepath, (128.0, 64.0))]
     # A later analysis writes its own there and keeps the statement.
     apply_estimate(item, ESTIMATE, SOURCE, force=True)
-    assert item.tempo_paces == "128:0.97 64:0.71 256:0.08"
+    assert item.tempo_paces == "128:0.97 64:0.91 256:0.08"
     assert item.tempo_paces_manual == "128 64"
     assert stated_paces(item) == (128.0, 64.0)
 
 
 def test_half_and_double_follow_a_statement(beet: Beet, library: Library) -> None:
     add(
-        library, "a", tempo_paces="128:0.97 64:0.71", tempo_bpm=127.98, tempo_source=SOURCE,
+        library, "a", tempo_paces="128:0.97 64:0.91", tempo_bpm=127.98, tempo_source=SOURCE,
         tempo_half=63.99,
     )  # fmt: skip
     beet("modify", "-y", "-W", "tempo_paces_manual=128 256")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -49,9 +50,50 @@ def test_pretend_says_what_it_would_learn_from(counted: Beet, home: Path) -> Non
     run = counted("tempo-train", "-p", "title:Song")
     assert run.code == 0
     assert "Singer 0 - Song 0: 42 BPM (field)" in run.out
-    assert run.out.endswith("would learn from 8 labels: field 8\n")
+    *_, unheard, judged, learned = run.out.splitlines()
+    assert unheard.startswith("tempo-train: 8 were not listened to yet; that decides which of them")
+    assert judged == "tempo-train: would judge the result by 2 others"
+    assert learned == "tempo-train: would learn from up to 6 labels: field 6"
     assert installed.active() is None
     assert not (home / "tempo-training").exists()
+
+
+def test_the_plan_is_what_happens(counted: Beet, make_audio: MakeAudio) -> None:
+    """What is left out is said before, as far as it is known, and all of it the next time."""
+    short = make_audio("short.wav", duration=3, sr=22050, title="Short", artist="Brief")
+    gone = short.with_name("gone.wav")
+    gone.write_bytes(short.read_bytes())
+    counted.add(short, bpm=100)
+    counted.add(gone, bpm=100, title="Gone")
+    gone.unlink()
+    library = counted.library
+    for item, path in zip(library.items("title:'Song 0'"), ["copy.wav"], strict=True):
+        copy = item.filepath.with_name(path)
+        copy.write_bytes(item.filepath.read_bytes())
+        for one, name in ((item.filepath, item.title), (copy, "Copy")):
+            counted.add(one, bpm=42, mb_trackid="one", title=name, artist="Singer 0")
+        item.remove()
+    plan = counted("tempo-train", "-p").out
+    assert "Gone: 100 BPM (field); left out: missing file" in plan
+    assert "Short: 100 BPM (field)\n" in plan
+    assert "tempo-train: would leave out 2: " in plan
+    assert "missing file 1" in plan
+    assert "duplicate 1" in plan
+    run = counted("tempo-train", "--no-install")
+    assert "tempo-train: kept 8:" in run.out
+    (said,) = re.findall(r"learned \(shift\) from (\d+) labels", run.out)
+    plan = counted("tempo-train", "-p").out
+    assert "Short: 100 BPM (field); left out: too short" in plan
+    assert "were not listened to" not in plan
+    assert plan.endswith(f"would learn from {said} labels: field {said}\n")
+
+
+def test_a_plan_that_leads_nowhere_says_so(counted: Beet) -> None:
+    plan = counted("tempo-train", "-p", "artist:Singer 0").out
+    assert "tempo-train: would learn from nothing: 2 tracks by one artist" in plan
+    assert counted("tempo-train", "artist:Singer 0").code == 1
+    plan = counted("tempo-train", "-p", "title:nowhere").out
+    assert plan == "tempo-train: would learn from nothing: no label is left\n"
 
 
 @pytest.mark.slow

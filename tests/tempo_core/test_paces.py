@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_core.config import TempoGrid
-from tempo_core.estimate import Estimate
 from tempo_core.paces import (
     FASTEST,
     RATIOS,
@@ -19,7 +18,6 @@ from tempo_core.paces import (
     Pace,
     candidates,
     format_paces,
-    pace_at,
     parse_paces,
     pulse_strength,
 )
@@ -71,10 +69,3 @@ def test_written_and_read() -> None:
     assert parse_paces("") == ()
     with pytest.raises(ValueError, match="could not convert"):
         parse_paces("128=0.97")
-
-
-def test_pace_at_gives_compatible_paces_only() -> None:
-    estimate = Estimate(127.98, 0.9, (Pace(128.0, 0.97), Pace(64.0, 0.71), Pace(256.0, 0.08)))
-    assert pace_at(estimate, 0.5) == 63.99
-    assert pace_at(estimate, 2.0) is None
-    assert pace_at(estimate, 3.0) is None

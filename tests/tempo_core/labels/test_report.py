@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -84,6 +85,47 @@ def test_a_hostile_page_stays_text() -> None:
     assert not [link for link in page.select("a") if "javascript" in str(link["href"])]
     assert EVIL in page.get_text()
     assert not [tag for tag in page.find_all(True) if any(a.startswith("on") for a in tag.attrs)]
+
+
+ODD = "\x00a\x1b[31m\x7f\x9b\udcff\ud800\uffff\u202eb\r"
+
+
+def test_whatever_names_are_made_of_it_is_html(tmp_path: Path) -> None:
+    odd = line(ODD, 64, 128, Verdict.CONFLICT, raw_key=ODD, key_verdict=KeyVerdict.OTHER)
+    odd = dataclasses.replace(odd, path=f"/{ODD}.mp3")
+    lost = Line(ODD, f"/{ODD}/2.mp3", Status.NOT_FOUND, None, odd.records)
+    write_report(tmp_path / "report.html", [odd, lost])
+    text = (tmp_path / "report.html").read_bytes().decode()
+    assert not re.search(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e]", text
+    )
+    shown = "\\x00a\\x1b[31m\\x7f\\x9b\\xff\\ud800\\uffff\\u202eb\\x0d"
+    told = BeautifulSoup(text, "html.parser").get_text("\n")
+    assert f"/{shown}.mp3" in told
+    assert f"/{shown}/2.mp3" in told
+
+
+def test_each_table_of_tracks_has_their_files() -> None:
+    page = BeautifulSoup(render(LINES), "html.parser")
+    for heading, file in (
+        ("To review", "/Wrong.mp3"),
+        ("Keys to review", "/Half.mp3"),
+        ("Without a label", "/m.mp3"),
+    ):
+        title = page.find("h2", string=heading)
+        assert title is not None
+        table = title.find_next("table")
+        assert table is not None
+        assert [cell.get_text() for cell in table.select("th")][-1] == "file"
+        assert file in [row.select("td")[-1].get_text() for row in table.select("tbody tr")]
+
+
+def test_tracks_without_anything_to_go_by_are_a_number() -> None:
+    record = Record("id", "tags", Status.SKIPPED, "lacks a BPM in its tags", "A", "B", "2026", 1)
+    silent = [Line(f"A - {n}", f"/{n}.mp3", Status.SKIPPED, None, (record,)) for n in range(300)]
+    text = render([*LINES, *silent])
+    assert "300 more say nothing that a source could be asked by" in text
+    assert "/299.mp3" not in text
 
 
 def test_it_loads_nothing() -> None:

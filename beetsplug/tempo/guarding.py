@@ -1,0 +1,88 @@
+"""What ends a command ends it in one line; what it finished before that is kept."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import traceback
+from contextlib import suppress
+from functools import wraps
+from typing import TYPE_CHECKING, TypeVar
+
+from beets import ui
+from beets.exceptions import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from optparse import Values
+
+    from beets.library import Library
+
+Plugin = TypeVar("Plugin")
+KEPT = "what was finished is kept, and the next run carries on"
+
+
+def guarded(
+    command: Callable[[Plugin, Library, Values, list[str]], None],
+) -> Callable[[Plugin, Library, Values, list[str]], None]:
+    """A command that turns what ends it into beets' `UserError`: one line, exit status 1."""
+
+    @wraps(command)
+    def run(plugin: Plugin, lib: Library, opts: Values, args: list[str]) -> None:
+        if sys.stdout is None and not getattr(opts, "quiet", None):
+            raise UserError("standard output is closed; -q or >/dev/null does without it")
+        try:
+            command(plugin, lib, opts, args)
+            if sys.stdout is not None:
+                ui.print_(end="")  # whatever is not printed yet
+        except KeyboardInterrupt:
+            raise UserError("interrupted") from None
+        except Exception as error:
+            message = reason(error)
+            if message is None:
+                raise
+            _abandon_stdout()
+            raise UserError(message) from error
+
+    return run
+
+
+def reason(error: Exception) -> str | None:
+    """Why a command cannot go on, in one line; None for what nobody foresaw."""
+    from beets.dbcore.db import DBAccessError
+
+    from tempo_core.errors import TempoError
+
+    if isinstance(error, TempoError):
+        return str(error)
+    if isinstance(error, OSError):
+        told = error.strerror or str(error)
+        if error.filename is not None:
+            told = f"{os.fsdecode(error.filename)}: {told}"
+        elif _is_of_stdout(error):
+            closed = isinstance(error, BrokenPipeError)
+            told = "standard output was closed" if closed else f"standard output: {told}"
+        return f"{told}; {KEPT}"
+    if isinstance(error, (sqlite3.Error, DBAccessError)):
+        return f"the library cannot be used: {error}; {KEPT}"
+    return None
+
+
+def _is_of_stdout(error: OSError) -> bool:
+    """Whether printing failed: an error of a stream does not say of which."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code is ui.print_.__code__
+
+
+def _abandon_stdout() -> None:
+    """Where nothing more can be printed, see to it that Python does not try at its end either."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
