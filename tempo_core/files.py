@@ -1,8 +1,9 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Writing files so that nobody ever sees half of one, or what is not for everybody."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -24,3 +25,17 @@ def replace_file(path: Path, data: bytes) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+def keep_private(path: Path) -> None:
+    """Let only its owner read a database and what SQLite keeps beside it; an empty one is made.
+
+    Raises
+    ------
+    OSError
+        If there is no such file and none can be made.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    for ending in ("", "-wal", "-shm", "-journal"):
+        with suppress(OSError):  # not ours, or not there
+            path.with_name(path.name + ending).chmod(0o600)
