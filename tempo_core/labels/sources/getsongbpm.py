@@ -19,7 +19,7 @@ class GetSongBpm(ByName):
     """See `Source`."""
 
     name = "getsongbpm"
-    parser_version = 1
+    parser_version = 2
 
     def __init__(self, session: PoliteSession, base_url: str, api_key: str) -> None:
         if not api_key:

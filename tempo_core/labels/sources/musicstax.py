@@ -27,7 +27,7 @@ class MusicStax(ByName):
     """See `Source`."""
 
     name = "musicstax"
-    parser_version = 1
+    parser_version = 2
 
     def search(self, track: Track) -> Iterator[list[Candidate]]:
         for query in queries(track):

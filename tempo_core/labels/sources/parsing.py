@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
+from bs4.builder import ParserRejectedMarkup
 
 from ..http import SourceError
 from ..record import Status, printable
@@ -18,6 +20,9 @@ _CLOCK = re.compile(r"^(?:(\d{1,2}):)?(\d{1,3}):(\d{2})$")
 def tree(html: str) -> BeautifulSoup:
     """Parse HTML, however broken.
 
+    By lxml, for the time it takes grows as the page does: the standard library's parser and
+    html5lib look to the end of the page for the end of each comment, each tag, each attribute.
+
     Raises
     ------
     SourceError
@@ -26,8 +31,10 @@ def tree(html: str) -> BeautifulSoup:
     if html.count("<") > MAX_TAGS:
         raise SourceError(Status.PARSE_ERROR, f"sends a page of more than {MAX_TAGS} elements")
     try:
-        return BeautifulSoup(html, "html.parser")
-    except (RecursionError, AssertionError, ValueError) as error:
+        with warnings.catch_warnings():  # what a page looks like is nobody's business
+            warnings.simplefilter("ignore", UserWarning)
+            return BeautifulSoup(html, "lxml")
+    except (RecursionError, AssertionError, ValueError, ParserRejectedMarkup) as error:
         raise SourceError(Status.PARSE_ERROR, "sends a page that cannot be read") from error
 
 

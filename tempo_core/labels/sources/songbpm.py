@@ -20,7 +20,7 @@ class SongBpm(ByName):
     """See `Source`."""
 
     name = "songbpm"
-    parser_version = 1
+    parser_version = 2
 
     def search(self, track: Track) -> Iterator[list[Candidate]]:
         # The form is only accepted as the site's own.
