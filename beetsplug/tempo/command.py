@@ -18,6 +18,7 @@ from .analysing import (
     load_estimator,
     set_pace_fields,
 )
+from .file_keys import remember_key
 from .progress import AnalysisProgress
 from .stated import stated_paces
 from .writing import try_write
@@ -42,7 +43,8 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
     if not settings.pretend:
         # What a person stated about paces since the analysis holds without a new one.
         for item in items:
-            if stated_paces(item) is not None and is_done(item) and set_pace_fields(item):
+            stated = stated_paces(item) is not None and is_done(item) and set_pace_fields(item)
+            if remember_key(item) or stated:
                 item.store()
     # From here on only their ids, because a hundred thousand items are a lot of memory.
     ids: list[Any] = [item.id for item in items if settings.force or not is_done(item)]
@@ -77,6 +79,7 @@ def _analyse(lib: Library, ids: list[int], settings: Any, progress: AnalysisProg
             verdict = apply_estimate(item, result, estimator.source, force=settings.force)
             problem = try_write(item) if write and verdict is Verdict.SET else None
             if not settings.pretend:
+                remember_key(item)  # again: the file is another one since it was written
                 item.store()
             if problem:
                 progress.failure(item, problem)

@@ -58,6 +58,7 @@ class Side:
     album: str
     duration: float | None
     isrc: str | None
+    file_duration: float | None = None
 
     @cached_property
     def parsed(self) -> Title:
@@ -131,12 +132,23 @@ class Pair:
         ]
         return max((_same_name(a, b) for a, b in pairs), default=0.0)
 
+    @cached_property
+    def durations(self) -> tuple[float, float] | None:
+        """Ours and theirs [s], None if one of them is unknown.
+
+        Of two of ours the nearest: one of them is wrong then, and that is no reason to refuse the
+        right page.
+        """
+        ours = [d for d in (self.ours.duration, self.ours.file_duration) if d]
+        theirs = self.theirs.duration
+        if not ours or not theirs:
+            return None
+        return min(ours, key=lambda duration: abs(theirs - duration)), theirs
+
     @property
     def duration_difference(self) -> float | None:
         """Theirs minus ours [s], None if one of them is unknown."""
-        if not self.ours.duration or not self.theirs.duration:
-            return None
-        return self.theirs.duration - self.ours.duration
+        return None if self.durations is None else self.durations[1] - self.durations[0]
 
 
 @dataclass(frozen=True)
@@ -184,10 +196,11 @@ def artist_gate(pair: Pair) -> tuple[Outcome, str]:
 
 def duration_gate(pair: Pair) -> tuple[Outcome, str]:
     """The last witness where an unmarked copy is another version or runs at another speed."""
-    difference = pair.duration_difference
-    if difference is None or not pair.ours.duration:
+    if pair.durations is None:
         return _PASS
-    seconds, share = abs(difference), abs(difference) / pair.ours.duration
+    ours, theirs = pair.durations
+    difference = theirs - ours
+    seconds, share = abs(difference), abs(difference) / ours
     if seconds > OTHER_SECONDS or (share > OTHER_SHARE and seconds > 1.5):
         return Outcome.REJECTED, f"duration ({difference:+.0f} s)"
     if share <= SAME_SHARE or seconds <= SAME_SECONDS:
@@ -201,7 +214,14 @@ GATES: tuple[Gate, ...] = (version_gate, numeral_gate, artist_gate, duration_gat
 def judge(track: Track, candidate: Candidate, gates: Sequence[Gate] = GATES) -> Match:
     """Decide whether a candidate is the track; without a gate, what it prevents goes through."""
     pair = Pair(
-        Side(track.title, track.artists, track.album, track.duration, track.isrc),
+        Side(
+            track.title,
+            track.artists,
+            track.album,
+            track.duration,
+            track.isrc,
+            track.file_duration,
+        ),
         Side(
             candidate.title,
             candidate.artists,

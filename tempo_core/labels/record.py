@@ -73,8 +73,10 @@ class Track:
     """A recording to find a label for: what its tags and its audio say.
 
     `artists` are names of the artist, the tagged one first, then others of the same artist (sort
-    name, credited name). `duration` is in seconds, `estimate_bpm` what the audio says, None where
-    it was not analysed. `tag_bpm` and `tag_key` are what somebody wrote into the tags, verbatim.
+    name, credited name). `duration` is in seconds, `file_duration` that of
+    the file where `duration` is what somebody noted of it. `estimate_bpm` is what the audio says,
+    None where it was not analysed. `tag_bpm` and `tag_key` are what somebody wrote into the tags,
+    verbatim.
     """
 
     title: str
@@ -90,6 +92,7 @@ class Track:
     tag_key: str | None = None
     estimate_bpm: float | None = None
     estimate_key: str | None = None
+    file_duration: float | None = None
 
     @property
     def artist(self) -> str:
