@@ -27,15 +27,20 @@ def replace_file(path: Path, data: bytes) -> None:
         raise
 
 
-def keep_private(path: Path) -> None:
-    """Let only its owner read a database and what SQLite keeps beside it; an empty one is made.
+def create_private(path: Path) -> None:
+    """Make an empty file that only its owner can read, where there is none yet.
 
     Raises
     ------
     OSError
-        If there is no such file and none can be made.
+        If it cannot be made.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def keep_private(path: Path) -> None:
+    """Let only its owner read a database, and what SQLite keeps beside it."""
     for ending in ("", "-wal", "-shm", "-journal"):
         with suppress(OSError):  # not ours, or not there
             path.with_name(path.name + ending).chmod(0o600)

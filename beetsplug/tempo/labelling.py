@@ -86,6 +86,7 @@ def make_options(lib: Library, settings: Any) -> Options:
         acousticbrainz=path(labels.acousticbrainz),
         tsv=path(settings.get("import_")),
         force=settings.force,
+        proxy=labels.proxy or "",
     )
 
 

@@ -93,6 +93,7 @@ DEFAULTS: dict[str, Any] = {
         "trainable": ["tags", "acousticbrainz"],
         "acousticbrainz": None,
         "getsongbpm_key": None,
+        "proxy": None,
         "urls": {},
     },
     "train": {
@@ -122,6 +123,7 @@ TEMPLATE = {
         "trainable": SourceNames(),
         "acousticbrainz": confuse.Optional(confuse.Filename()),
         "getsongbpm_key": confuse.Optional(str),
+        "proxy": confuse.Optional(str),
         "urls": confuse.MappingValues(str),
     },
     "train": {

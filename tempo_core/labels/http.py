@@ -40,7 +40,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..errors import ConfigError, LabelError
-from ..files import keep_private
+from ..files import create_private, keep_private
 from .record import Status, printable
 
 PRODUCT = "beets-tempo"  # also the name that robots.txt is asked about
@@ -256,7 +256,7 @@ class PoliteSession:
         if origin not in self._hosts:
             raise SourceError(
                 Status.PARSE_ERROR,
-                f"leads to {origin or _shown(url)!r}, no configured address; not followed",
+                f"leads to {origin or without_secrets(url)!r}, no configured address; not followed",
             )
         if origin in self._stopped:
             raise self._stopped[origin]
@@ -546,9 +546,12 @@ def _open_cache(path: Path) -> SQLiteCache:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        keep_private(path)
+        create_private(path)
         with closing(sqlite3.connect(path, timeout=10)) as db:
-            db.execute("PRAGMA quick_check(1)")
+            (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if sound != "ok":
+                raise sqlite3.DatabaseError(printable(sound, 80))
+            keep_private(path)
             if db.execute("PRAGMA user_version").fetchone()[0] < CACHE_LAYOUT:
                 _forget_secrets(db)
         # JSON, because the default would unpickle what is in the file.
@@ -613,7 +616,7 @@ def _host(url: str) -> str:
     return urlsplit(url).netloc
 
 
-def _shown(url: str) -> str:
+def without_secrets(url: str) -> str:
     """An address for a message: without what may be secret in it, and not too long."""
     head, at, tail = url.partition("?")[0].rpartition("@")
     scheme = head.partition("//")[0] + "//" if at and "//" in head else ""
