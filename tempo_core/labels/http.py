@@ -313,9 +313,9 @@ class PoliteSession:
             except requests.exceptions.ChunkedEncodingError:
                 problem = "broke off in the middle of an answer"
             except requests.exceptions.RequestException as error:
-                raise _unreadable(url, error) from error
+                raise _unreadable(url, type(error).__name__) from error
             except (ValueError, urllib3.exceptions.HTTPError) as error:  # from below requests
-                raise _unreadable(url, error) from error
+                raise _unreadable(url, type(error).__name__) from error
             else:
                 status = response.status_code
                 if _is_challenge(response):
@@ -494,9 +494,7 @@ def _decompressed(body: bytes, response: requests.Response, url: str) -> bytes:
     if not body or encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise SourceError(
-            Status.PARSE_ERROR, f"{_host(url)} sends what cannot be read (another compression)"
-        )
+        raise _unreadable(url, "another compression")
     try:
         for bits in (47, -15):  # with a head of zlib or gzip; bare, as some understand `deflate`
             unpacker = zlib.decompressobj(bits)
@@ -507,7 +505,7 @@ def _decompressed(body: bytes, response: requests.Response, url: str) -> bytes:
                 if bits < 0 or encoding != "deflate":
                     raise
     except zlib.error as error:
-        raise _unreadable(url, error) from error
+        raise _unreadable(url, "broken compression") from error
     if len(unpacked) > MAX_BYTES:
         raise _too_long(url)
     if not unpacker.eof:
@@ -674,9 +672,8 @@ def _plain_rules(robots: str) -> str:
     return "\n".join(lines)
 
 
-def _unreadable(url: str, error: Exception) -> SourceError:
-    message = f"{_host(url)} sends what cannot be read ({type(error).__name__})"
-    return SourceError(Status.PARSE_ERROR, message)
+def _unreadable(url: str, what: str) -> SourceError:
+    return SourceError(Status.PARSE_ERROR, f"{_host(url)} sends what cannot be read ({what})")
 
 
 def _too_long(url: str) -> SourceError:
