@@ -13,7 +13,8 @@ from bs4.builder import ParserRejectedMarkup
 from ..http import SourceError
 from ..record import Status, printable
 
-MAX_TAGS = 20_000  # of a page; real ones have some thousands, and time grows faster than they do
+MAX_TAGS = 20_000  # of a page; real ones have some thousands
+MAX_DEPTH = 200  # of elements inside one another; in real pages there are some dozens
 _CLOCK = re.compile(r"^(?:(\d{1,2}):)?(\d{1,3}):(\d{2})$")
 
 
@@ -33,9 +34,27 @@ def tree(html: str) -> BeautifulSoup:
     try:
         with warnings.catch_warnings():  # what a page looks like is nobody's business
             warnings.simplefilter("ignore", UserWarning)
-            return BeautifulSoup(html, "lxml")
+            page = BeautifulSoup(html, "lxml")
     except (RecursionError, AssertionError, ValueError, ParserRejectedMarkup) as error:
         raise SourceError(Status.PARSE_ERROR, "sends a page that cannot be read") from error
+    depths = {id(page): 0}
+    for tag in page.find_all(True):  # parents come first
+        depths[id(tag)] = depths[id(tag.parent)] + 1
+        if depths[id(tag)] > MAX_DEPTH:
+            raise SourceError(Status.PARSE_ERROR, f"nests elements more than {MAX_DEPTH} deep")
+    return page
+
+
+def outermost(page: Tag, selector: str, limit: int) -> list[Tag]:
+    """The first elements of a kind, without those inside of another: who searches each of these
+    would search the innermost over and over."""
+    found: list[Tag] = []
+    inside: set[int] = set()
+    for tag in page.select(selector, limit=limit):
+        if not any(id(parent) in inside for parent in tag.parents):
+            found.append(tag)
+        inside.add(id(tag))
+    return found
 
 
 def text_of(tag: Tag | None) -> str:

@@ -305,6 +305,10 @@ def markup(other: str = "http://elsewhere.invalid") -> dict[str, str]:
         "facts without values": "<i class='song-fact-container-title'></i>" * (N // 2),
         "cards": FORM + CARD * 1_500,
         "cards in cards": FORM + '<div class="search-song-details">' * (N - 10),
+        "cards in cards with much": FORM
+        + '<div class="search-song-details">' * 20
+        + "<p>" * 18_000,
+        "other cards in cards": FORM + '<div class="bg-card"><p>a<p>b' * 20 + "<i>" * 17_000,
         "ampersands": "&" * 1_900_000,
         "bad references": "&#x" * 600_000,
         "a long reference": "&#" + "9" * 1_800_000 + ";",

@@ -13,7 +13,7 @@ import pytest
 
 from tempo_core.labels.record import Status
 
-from .hostile import ROBOTS, HostileSite, answers, json_answers
+from .hostile import ROBOTS, HostileSite, answer, answers, json_answers, markup
 from .hostile_client import SECONDS
 
 ROOT = Path(__file__).parents[3]
@@ -55,13 +55,21 @@ def test_no_answer_does_any_harm() -> None:
     with HostileSite({}) as other, HostileSite({}) as site:
         site.answers.update(answers(site.url, other.url))
         names = list(site.answers)
-        told = ask(site, "pages", names)
+        told = ask(site, "searches", names)
         check(site, told)
         assert [result["name"] for result in told] == names
         assert len(names) >= 200
         assert other.requests == []
         statuses = {result["status"] for result in told}
     assert {"parse_error", "retryable", "blocked", "not_found"} <= statuses
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["tracks", "cards"])
+def test_no_page_does_any_harm_whoever_reads_it(kind: str) -> None:
+    pages = {name: answer(page) for name, page in markup().items()}
+    with HostileSite(pages) as site:
+        check(site, ask(site, kind, list(pages)))
 
 
 @pytest.mark.slow
