@@ -18,7 +18,7 @@ from .analysing import (
     load_estimator,
     set_pace_fields,
 )
-from .file_keys import remember_key
+from .file_keys import is_key_known, remember_key
 from .progress import AnalysisProgress
 from .stated import stated_paces
 from .writing import try_write
@@ -43,11 +43,11 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
     if not settings.pretend:
         # What a person stated about paces since the analysis holds without a new one.
         for item in items:
-            stated = stated_paces(item) is not None and is_done(item) and set_pace_fields(item)
-            if remember_key(item) or stated:
+            if stated_paces(item) is not None and is_done(item) and set_pace_fields(item):
                 item.store()
     # From here on only their ids, because a hundred thousand items are a lot of memory.
     ids: list[Any] = [item.id for item in items if settings.force or not is_done(item)]
+    unread: list[Any] = [item.id for item in items if is_done(item) and not is_key_known(item)]
     progress = AnalysisProgress(
         len(ids),
         len(items) - len(ids),
@@ -58,6 +58,10 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
     del items
     if ids:
         _analyse(lib, ids, settings, progress)
+    if not settings.pretend:
+        for id_ in unread:
+            if (known := lib.get_item(id_)) and remember_key(known):
+                known.store()
     if progress.failed:
         raise UserError(progress.summary())
     if not settings.quiet:

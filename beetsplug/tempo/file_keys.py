@@ -27,16 +27,21 @@ SEEN = "tempo_file_key_seen"  # for which `initial_key` and time of the file tha
 
 def key_of(item: Item) -> Key | None:
     """The key of a track; its file is read only if that is not known. Changes nothing."""
-    seen = _seen(item)
-    if seen is not None and item.get(SEEN, with_album=False) == seen:
+    if is_key_known(item):
         return parse_key(item.get(FIELD, "", with_album=False))
     return parse_key(key_text(item, _read(item)) or "")
+
+
+def is_key_known(item: Item) -> bool:
+    """Whether neither the file nor `initial_key` have changed since the key was read."""
+    seen = _seen(item)
+    return seen is not None and item.get(SEEN, with_album=False) == seen
 
 
 def remember_key(item: Item) -> bool:
     """Keep the key of a track in its fields; whether they changed. Does not store the item."""
     seen = _seen(item)
-    if seen is None or item.get(SEEN, with_album=False) == seen:
+    if seen is None or is_key_known(item):
         return False
     key = key_of(item)
     if key is not None:
