@@ -14,6 +14,7 @@ from ..http import SourceError
 from ..record import Status, printable
 
 MAX_TAGS = 20_000  # of a page; real ones have some thousands
+MAX_OBJECTS = 100  # of an array: results of a search, or artists of a song
 MAX_DEPTH = 200  # of elements inside one another; in real pages there are some dozens
 _CLOCK = re.compile(r"^(?:(\d{1,2}):)?(\d{1,3}):(\d{2})$")
 
@@ -82,8 +83,9 @@ def mapping(value: Any) -> dict[str, Any]:
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects in a JSON array, none if it is something else."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    """The first objects in a JSON array, none if it is something else."""
+    values = value[:MAX_OBJECTS] if isinstance(value, list) else []
+    return [item for item in values if isinstance(item, dict)]
 
 
 def string(value: Any) -> str:

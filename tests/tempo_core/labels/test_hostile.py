@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tempo_core.labels.demo_site import DemoSite, Entry
 from tempo_core.labels.record import Status
+from tempo_core.labels.store import Store
 
 from .hostile import ROBOTS, HostileSite, answer, answers, json_answers, markup
 from .hostile_client import SECONDS
@@ -84,3 +90,55 @@ def test_no_robots_txt_does_any_harm(name: str) -> None:
     with HostileSite({}, robots=ROBOTS[name]) as site:
         site.answers["a" * 200] = b""
         check(site, ask(site, "robots", ["a" * 200]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_a_run_that_is_killed_leaves_a_whole_store(seed: int, tmp_path: Path) -> None:
+    """At any moment: while it starts, asks, stores, or writes the cache."""
+    songs = [Entry(f"Song {i}", "The Lintels", 90 + i) for i in range(60)]
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from tempo_core.labels.options import Options, open_run\n"
+        "from tempo_core.labels.record import Track\n"
+        "options = Options(('musicstax', 'songbpm'), Path(sys.argv[1]),"
+        " {'musicstax': sys.argv[2] + '/musicstax', 'songbpm': sys.argv[2] + '/songbpm'}, 0.0)\n"
+        "tracks = [Track(f'Song {i}', ('The Lintels',), duration=200.0) for i in range(60)]\n"
+        "with open_run(options) as run:\n"
+        "    print('ready', flush=True)\n"
+        "    n = sum(labelled.chosen is not None for labelled in run.label(tracks))\n"
+        "print(n, run.n_requests)\n"
+    )
+    database, moments = tmp_path / "labels.db", random.Random(seed)
+    before = 0
+    with DemoSite(songs) as site:
+        command = [sys.executable, "-c", code, str(database), site.url]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        for _ in range(8):
+            process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            if moments.random() < 0.8:
+                process.stdout.readline()
+            time.sleep(moments.uniform(0, 0.6))
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            for path in (database, tmp_path / "labels-pages.db"):
+                if path.exists() and path.stat().st_size:
+                    with closing(sqlite3.connect(path)) as db:
+                        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+                    assert path.stat().st_mode & 0o077 == 0
+            with Store(database, read_only=True) as store:
+                records = list(store)
+            assert len(records) >= before
+            assert all(r.bpm and 90 <= r.bpm < 150 for r in records if r.status is Status.FOUND)
+            before = len(records)
+        n_hits = len(site.hits)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+        n_found, n_requests = map(int, done.stdout.split()[1:])
+        assert n_found == 60
+        assert len(site.hits) - n_hits == n_requests
+    with Store(database, read_only=True) as store:
+        latest = {(r.track, r.source): r for r in store}
+    assert len(latest) == 120
+    assert before > 0
