@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from urllib.parse import unquote
 
 Pieces = Callable[[], Iterator[bytes]]
@@ -104,6 +105,11 @@ def answer(
     if not any(name in line for line in headers for name in ("Content-Length", "Transfer-Enc")):
         lines.append(f"Content-Length: {len(data)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + data
+
+
+def _late(page: str) -> Pieces:
+    """The answer with a page, made when it is asked for."""
+    return lambda: iter([answer(page, "text/html; charset=utf-8")])
 
 
 def drip(begin: bytes, piece: bytes, pause: float = 0.05) -> Pieces:
@@ -199,6 +205,7 @@ def _heads() -> dict[str, Answer]:
     return heads
 
 
+@cache
 def _compressed() -> dict[str, Answer]:
     zeros = b"0" * 60_000_000
     deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -274,6 +281,7 @@ def _redirects(own: str, other: str) -> dict[str, Answer]:
     return answers
 
 
+@cache
 def markup(other: str = "http://elsewhere.invalid") -> dict[str, str]:
     """Pages that parsers choke on, and pages that lie."""
     pages = {
@@ -338,7 +346,7 @@ def markup(other: str = "http://elsewhere.invalid") -> dict[str, str]:
 
 def answers(own: str, other: str) -> dict[str, Answer]:
     """All of a site at `own`, with `other` as the place where it wants to send us."""
-    pages = {name: answer(page, "text/html; charset=utf-8") for name, page in markup(other).items()}
+    pages = {name: _late(page) for name, page in markup(other).items()}
     return {
         **_statuses(), **_heads(), **_compressed(), **_slow(), **_redirects(own, other), **pages,
     }  # fmt: skip
