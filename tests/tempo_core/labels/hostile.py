@@ -281,7 +281,6 @@ def _redirects(own: str, other: str) -> dict[str, Answer]:
     return answers
 
 
-@cache
 def markup(other: str = "http://elsewhere.invalid") -> dict[str, str]:
     """Pages that parsers choke on, and pages that lie."""
     pages = {

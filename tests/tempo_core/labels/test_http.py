@@ -605,9 +605,14 @@ def test_an_address_in_a_message_has_no_secrets(url: str, shown: str) -> None:
 
 
 @pytest.fixture
-def hostile(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostileSite]:
+def hostile(hostile_site: HostileSite, monkeypatch: pytest.MonkeyPatch) -> HostileSite:
     monkeypatch.setattr(http, "TIMEOUT", (0.4, 0.4))
     monkeypatch.setattr(http, "MAX_SECONDS", 0.5)
+    return hostile_site
+
+
+@pytest.fixture(scope="module")
+def hostile_site() -> Iterator[HostileSite]:
     with HostileSite({}) as other, HostileSite({}) as site:
         site.answers.update(answers(site.url, other.url))
         yield site
