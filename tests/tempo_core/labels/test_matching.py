@@ -132,7 +132,7 @@ TABLE = [
     yes("Gruppa Krovi", "Kino", "Группа крови (Remastered)", "Кино"),
     yes("Звезда по имени Солнце", "Виктор Цой", "Zvezda po imeni Solntse", "Viktor Tsoi"),
     yes("Песня 2 (Song 2)", "Кино", "Song 2", "Kino"),
-    yes("Ελλάδα", "Βασίλης", "Ellada", "Vasilis"),
+    yes("Ελλάδα", "Βασίλης", "Ellada", "Βασίλης"),
     yes("Dynamite (Instrumental)", "BTS", "Dynamite (Inst.)"),
     yes("紅蓮華 (TV Size)", "LiSA", "紅蓮華"),
     # The same other version, written differently.
