@@ -34,8 +34,11 @@ def key_of(item: Item) -> Key | None:
 
 def is_key_known(item: Item) -> bool:
     """Whether neither the file nor `initial_key` have changed since the key was read."""
+    known = str(item.get(SEEN, "", with_album=False))
     seen = _seen(item)
-    return seen is not None and item.get(SEEN, with_album=False) == seen
+    if seen is None:  # the file is out of reach, not another one
+        return known.rpartition(" ")[0] == (item.initial_key or "-")
+    return known == seen
 
 
 def remember_key(item: Item) -> bool:
