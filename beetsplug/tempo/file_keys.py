@@ -103,7 +103,8 @@ def _read(item: Item) -> str | None:
 def _seen(item: Item) -> str | None:
     """What a key that was read depends on; None if there is no file to read."""
     try:
-        changed = Path(syspath(item.path)).stat().st_mtime_ns
+        status = Path(syspath(item.path)).stat()
     except (OSError, ValueError):
         return None
-    return f"{item.initial_key or '-'} {changed}"
+    # Some programs set the time back after they have written tags, but not that of the inode.
+    return f"{item.initial_key or '-'} {status.st_mtime_ns}.{status.st_ctime_ns}"
