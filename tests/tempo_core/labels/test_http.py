@@ -32,7 +32,7 @@ from tempo_core.labels.http import (
 from tempo_core.labels.record import Status
 
 from .conftest import MakeSession
-from .hostile import ROBOTS, HostileSite, answer, answers
+from .hostile import ROBOTS, HostileSite, answer, answers, drip
 
 
 def search(site: DemoSite, word: str = "mezzanine") -> str:
@@ -691,3 +691,29 @@ def test_a_robots_txt_takes_no_time(name: str, make_session: MakeSession) -> Non
         with suppress(SourceError):
             make_session(site.url).get(f"{site.url}/{'a' * 300}")
         assert time.monotonic() - begin < 4
+
+
+def test_a_handshake_that_never_ends_is_cut(
+    make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "MAX_SECONDS", 0.6)
+    record = drip(b"\x16\x03\x03\x40\x00\x02", b"\x00")  # the beginning of 16 kB of greetings
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                for piece in record():
+                    connection.sendall(piece)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    begin = time.monotonic()
+    with pytest.raises(SourceError, match="in time") as error:
+        make_session(url, robots=False).get(f"{url}/x")
+    assert error.value.status is Status.RETRYABLE
+    assert time.monotonic() - begin < 3
+    listener.close()
+    thread.join(5)
