@@ -35,7 +35,7 @@ def tree(html: str) -> BeautifulSoup:
     try:
         with warnings.catch_warnings():  # what a page looks like is nobody's business
             warnings.simplefilter("ignore", UserWarning)
-            page = BeautifulSoup(html, "lxml")
+            page = BeautifulSoup(html.replace("\0", ""), "lxml")
     except (RecursionError, AssertionError, ValueError, ParserRejectedMarkup) as error:
         raise SourceError(Status.PARSE_ERROR, "sends a page that cannot be read") from error
     depths = {id(page): 0}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -76,13 +77,17 @@ class HostileSite:
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
             connection.settimeout(10)
-            head = b""
-            while b"\r\n\r\n" not in head:
+            received = b""
+            missing = 1
+            while missing > 0:  # what was not read is a broken connection for who sent it
                 piece = connection.recv(65536)
                 if not piece:
                     return
-                head += piece
-            request = head.decode("latin-1")
+                received += piece
+                head, end, form = received.partition(b"\r\n\r\n")
+                length = re.search(rb"(?i)content-length: (\d+)", head)
+                missing = (int(length[1]) if length else 0) - len(form) if end else 1
+            request = head.decode("latin-1") + "\r\n"
             self.requests.append(request)
             path = request.split(" ")[1]
             name = unquote(path.strip("/").partition("/")[0].partition("?")[0])

@@ -27,7 +27,7 @@ STATUSES = {status.value for status in Status}
 # A page that is read twice (search and track) or whose site redirects there and back takes the time
 # of two pages; the rest is what parsing takes on a busy machine.
 LONGEST = 2 * SECONDS + 4.0
-MEMORY = 250  # [MB] more than the process takes to do anything at all
+MEMORY = 200  # [MB] more than the process takes to do anything at all
 
 
 def ask(site: HostileSite, kind: str, names: list[str]) -> list[dict[str, Any]]:
