@@ -15,16 +15,13 @@ _ACCIDENTAL = {"": 0, "#": 1, "b": -1}
 _MAJOR = {"", "M", "ma", "maj", "major", "dur"}
 _MINOR = {"-", "m", "mi", "min", "minor", "moll", "mol"}
 _GERMAN_MODES = {"dur", "moll", "mol"}
+_MODE = r"(?:[\s:_-]*([A-Z]+)\.?|\s*(-)|)$"
 _NAME = re.compile(
-    r"^([A-G])(?:([#b])|[\s-]*(sharp|flat))?(?:\s*/\s*([A-G])([#b]?))?"
-    r"(?:[\s:_-]*([A-Z]+)\.?|\s*(-)|)$",
-    re.IGNORECASE,
+    rf"^([A-G])(?:([#b])|[\s-]*(sharp|flat))?(?:\s*/\s*([A-G])([#b]?))?{_MODE}", re.IGNORECASE
 )
 _WORDS = {"sharp": "#", "flat": "b"}
 # `As` and `Es`, but `Des` and `Ges`; `B` is the note below `H`.
-_GERMAN = re.compile(
-    r"^(?:([ae])(s)|([ac-h])(is)|([bcdfgh])(es)|([a-h])())[\s:_-]*([A-Z]*)\.?$", re.IGNORECASE
-)
+_GERMAN = re.compile(rf"^(?:([ae])(s)|([ac-h])(is)|([bcdfgh])(es)|([a-h])()){_MODE}", re.IGNORECASE)
 _GERMAN_SIGN = {"": 0, "is": 1, "es": -1, "s": -1}
 _WHEEL = re.compile(r"^(0?[1-9]|1[0-2])\s*([ABabDdMm])$")
 # Between two values, and between two notations of one value or what else programs put beside it.
@@ -128,8 +125,8 @@ def _parse_german(text: str) -> Key | None:
     name = _GERMAN.match(text)
     if name is None:
         return None
-    *groups, mode = name.groups(default="")
-    letter, sign = "".join(groups[::2]), "".join(groups[1::2])
+    *groups, mode, minus = name.groups(default="")
+    letter, sign, mode = "".join(groups[::2]), "".join(groups[1::2]), mode or minus
     minor = _is_minor(mode)
     german = bool(sign) or letter in "hH" or mode.lower() in _GERMAN_MODES
     if minor is None or not german:
