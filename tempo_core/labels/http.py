@@ -314,6 +314,9 @@ class PoliteSession:
                 problem = "broke off in the middle of an answer"
             except requests.exceptions.RequestException as error:
                 raise _unreadable(url, type(error).__name__) from error
+            except sqlite3.Error as error:  # a full disk is no fault of the page
+                message = f"the cache of pages cannot be used ({error})"
+                raise SourceError(Status.RETRYABLE, message) from error
             except (ValueError, urllib3.exceptions.HTTPError) as error:  # from below requests
                 raise _unreadable(url, type(error).__name__) from error
             else:

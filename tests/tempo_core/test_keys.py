@@ -150,7 +150,8 @@ def test_harmony_is_the_neighbourhood_of_the_wheel(
         ("H", "B"), ("h", "Bm"), ("Hm", "Bm"), ("H minor", "Bm"), ("B-Dur", "A#"),
         ("b-Moll", "A#m"),
         ("B moll", "A#m"), ("Fis", "F#"), ("fis", "F#m"), ("Es", "D#"), ("as", "G#m"), ("His", "C"),
-        ("Bes", "A#"), ("Cis major", "C#"), ("H-", "Bm"), ("Fis-", "F#m"), ("AsM", "G#"), ("F#-Moll", "F#m"), ("Bb-Dur", "A#"),
+        ("Bes", "A#"), ("Cis major", "C#"), ("F#-Moll", "F#m"), ("Bb-Dur", "A#"),
+        ("H-", "Bm"), ("Fis-", "F#m"), ("AsM", "G#"),
         # Otherwise it is not, and a small letter says nothing.
         ("B", "B"), ("b", "B"), ("Bm", "Bm"), ("B minor", "Bm"), ("Bb", "A#"), ("fm", "Fm"),
     ],

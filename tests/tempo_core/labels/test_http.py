@@ -601,6 +601,25 @@ def test_an_address_in_a_message_has_no_secrets(url: str, shown: str) -> None:
     assert without_secrets(url) == shown
 
 
+@pytest.mark.parametrize("broken", ["garbage", "another table"])
+def test_a_cache_that_breaks_costs_no_answer_for_ever(
+    broken: str, site: DemoSite, make_session: MakeSession, tmp_path: Path
+) -> None:
+    session = make_session()
+    session.get(search(site, "a"))
+    with closing(sqlite3.connect(tmp_path / "pages.db")) as db:
+        if broken == "garbage":
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            db.execute("ALTER TABLE responses RENAME TO others")
+    if broken == "garbage":
+        content = (tmp_path / "pages.db").read_bytes()
+        (tmp_path / "pages.db").write_bytes(b"x" * len(content))
+    with pytest.raises(SourceError, match="cache of pages cannot be used") as error:
+        session.get(search(site, "b"))
+    assert error.value.status is Status.RETRYABLE
+
+
 # What a site can send; `test_hostile.py` has it all.
 
 
