@@ -103,7 +103,10 @@ _LIVE_ALBUM = re.compile(
     r"|\blive (album|ep|recordings?|sessions?|tracks|tapes|bootlegs?|concerts?|tour|on tour)\b"
     r"|\bin concert\b|\bon stage\b|\b(bbc|peel|radio) sessions?\b|\bconcert (at|in)\b|\bkaraoke\b"
 )
-_UNBRACKETED = re.compile(r"\s(remix|karaoke|instrumental|nightcore|acapella|sped up|slowed)$")
+_UNBRACKETED = re.compile(
+    r"\s(remix|karaoke|instrumental|nightcore|acapella"
+    r"|(?:(?:super|ultra|extra|hyper) )?(?:sped up|slowed))$"
+)
 
 _SAME_WORD = {"pt": "part", "pts": "parts", "vol": "volume", "n": "and", "nr": "number"}
 _COUNTED = frozenset("part parts volume number chapter act book movement side episode".split())

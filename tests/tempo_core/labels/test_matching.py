@@ -154,6 +154,7 @@ TABLE = [
     yes("Violet", "Hole", "Violet", ours={"album": "Live Through This"}),
     yes("Mine", "Taylor Swift", "Mine", ours={"album": "Long Live"}),
     yes("Runaway (Super Slowed)", "AURORA", "Runaway - Super Slowed + Reverb"),
+    yes("Runaway Super Slowed", "AURORA", "Runaway (Super Slowed)"),
     yes("Runaway (Slowed + Reverb)", "AURORA", "Runaway - Slowed"),
     yes("Still Dre (Instrumental)", "Dr. Dre", "Still Dre - Instrumental"),
     # Another version.
@@ -196,6 +197,7 @@ TABLE = [
     no(V, "Runaway", "AURORA", "Runaway (8D Audio)"),
     no(V, "Runaway (Slowed)", "AURORA", "Runaway (Super Slowed)"),
     no(V, "Runaway (Super Slowed)", "AURORA", "Runaway (Ultra Slowed)"),
+    no(V, "Runaway Slowed", "AURORA", "Runaway Super Slowed"),
     no(V, "Runaway (Sped Up)", "AURORA", "Runaway (Sped Up 1.25x)"),
     no(V, "Runaway (Ultra Slowed + Reverb)", "AURORA", "Runaway (Slowed + Reverb)"),
     no(V, "One More Time", "Daft Punk", "One More Time", ours={"album": "Alive 2007"}),
