@@ -1,9 +1,10 @@
-"""Finding music in folders, and writing files so that nobody ever sees half of one."""
+"""Finding music in folders; writing files so that nobody ever sees half of one, or what is private."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 EXTENSIONS = frozenset(
@@ -60,3 +61,22 @@ def replace_file(path: Path, data: bytes) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+def create_private(path: Path) -> None:
+    """Make an empty file that only its owner can read, where there is none yet.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def keep_private(path: Path) -> None:
+    """Let only its owner read a database, and what SQLite keeps beside it."""
+    for ending in ("", "-wal", "-shm", "-journal"):
+        with suppress(OSError):  # not ours, or not there
+            path.with_name(path.name + ending).chmod(0o600)

@@ -12,13 +12,28 @@ from dataclasses import dataclass
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ACCIDENTAL = {"": 0, "#": 1, "b": -1}
-_MAJOR = {"", "M", "maj", "major", "dur"}
-_MINOR = {"m", "min", "minor", "moll"}
+_MAJOR = {"", "M", "ma", "maj", "major", "dur"}
+_MINOR = {"-", "m", "mi", "min", "minor", "moll", "mol"}
+_GERMAN_MODES = {"dur", "moll", "mol"}
+_MODE = r"(?:[\s:_-]*([A-Z]+)\.?|\s*(-)|)$"
 _NAME = re.compile(
-    r"^([A-G])(?:([#b])|[\s-]*(sharp|flat))?(?:/([A-G])([#b]?))?[\s:_-]*([A-Z]*)$", re.IGNORECASE
+    rf"^([A-G])(?:([#b])|[\s-]*(sharp|flat))?(?:\s*/\s*([A-G])([#b]?))?{_MODE}", re.IGNORECASE
 )
 _WORDS = {"sharp": "#", "flat": "b"}
+# `As` and `Es`, but `Des` and `Ges`; `B` is the note below `H`.
+_GERMAN = re.compile(rf"^(?:([ae])(s)|([ac-h])(is)|([bcdfgh])(es)|([a-h])()){_MODE}", re.IGNORECASE)
+_GERMAN_SIGN = {"": 0, "is": 1, "es": -1, "s": -1}
 _WHEEL = re.compile(r"^(0?[1-9]|1[0-2])\s*([ABabDdMm])$")
+# Between two values, and between two notations of one value or what else programs put beside it.
+_VALUES = re.compile(r"[;,|\0\n]")
+_NOTATIONS = re.compile(
+    r"[()\[\]{}/=]|\s-\s|(?<=[A-Za-z])-(?=\d)|(?<=\d)-(?=\w)|\s(?=\d)|(?<=\d[A-Za-z])\s"
+)
+_BESIDE = re.compile(r"^(?:energy|\d{1,3}(?:\.\d+)?(?:\s*bpm)?)$", re.IGNORECASE)
+_SIGNS = str.maketrans(
+    {"♯": "#", "♭": "b", "♮": "", **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")}
+)
+LONGEST = 100  # [characters] what is longer is no key
 
 
 @dataclass(frozen=True)
@@ -50,13 +65,39 @@ class Key:
 def parse_key(text: str) -> Key | None:
     """Read a key in any common notation; None for what is not a key.
 
-    Understood are names (`F#m`, `Gb minor`, `c♯ Min`, `B♭`, `A:min`, `F sharp minor`; a bare letter
-    is major), both names at once (`G#/Ab Minor`, refused where they differ), Camelot (`8A`, `12B`)
-    and Open Key (`1m`, `7d`). The case of a lone `M`/`m` decides the mode, and the first letter is
-    always the pitch: `b minor` is B minor.
+    Understood are names (`F#m`, `Gb minor`, `c♯ Min`, `B♭`, `A:min`, `A-`, `F sharp minor`; a bare
+    letter is major), both names at once (`G#/Ab Minor`), German names (`Es-Dur`, `fis-Moll`, `H`;
+    `fis` alone is minor and `Fis` major), Camelot (`8A`, `12B`) and Open Key (`1m`, `7d`). The case
+    of a lone `M`/`m` decides the mode, and the first letter is always the pitch: `b minor` is B
+    minor. `B` is the German one, B flat, only where `Dur` or `Moll` says that it is German.
+
+    Several notations of one key may stand together (`Am (8A)`), with numbers beside them
+    (`8A - 7`, a key and an energy); where they differ it is None. Of several values (`Am; C`) the
+    first that is a key counts.
     """
-    text = unicodedata.normalize("NFKC", text).replace("♯", "#").replace("♭", "b").replace("♮", "")
-    text = text.strip()
+    if len(text) > LONGEST:
+        return None
+    text = unicodedata.normalize("NFKC", text).translate(_SIGNS)
+    for value in _VALUES.split(text):
+        key = _parse_value(" ".join(value.split()))
+        if key is not None:
+            return key
+    return None
+
+
+def _parse_value(text: str) -> Key | None:
+    """Read one value, in one notation or in several that agree."""
+    key = _parse_notation(text)
+    if key is not None:
+        return key
+    if text != text.strip("/"):
+        return None
+    parts = [part.strip() for part in _NOTATIONS.split(text)]
+    keys = {_parse_notation(part) for part in parts if part and not _BESIDE.match(part)}
+    return keys.pop() if len(keys) == 1 else None
+
+
+def _parse_notation(text: str) -> Key | None:
     wheel = _WHEEL.match(text)
     if wheel:
         number, letter = int(wheel[1]), wheel[2].upper()
@@ -64,18 +105,43 @@ def parse_key(text: str) -> Key | None:
         fifths = number - 1 if letter in "DM" else number - 8
         major = 7 * fifths % 12  # seven semitones are a fifth, and 7 is its own inverse modulo 12
         return Key((major - 3) % 12 if minor else major, minor)
+    return _parse_german(text) or _parse_name(text)
+
+
+def _parse_name(text: str) -> Key | None:
     name = _NAME.match(text)
     if name is None:
         return None
-    letter, sign, word, other, other_sign, mode = name.groups(default="")
+    letter, sign, word, other, other_sign, mode, minus = name.groups(default="")
     pitch_class = _pitch_class(letter, sign or _WORDS.get(word.lower(), ""))
     if other and _pitch_class(other, other_sign) != pitch_class:
         return None
-    if mode not in ("M", "m"):
-        mode = mode.lower()
-    if mode not in _MAJOR | _MINOR:
+    minor = _is_minor(mode or minus)
+    return None if minor is None else Key(pitch_class, minor)
+
+
+def _parse_german(text: str) -> Key | None:
+    """Read a key whose notation is German beyond doubt: `H`, `Fis`, `Dur` or `Moll`."""
+    name = _GERMAN.match(text)
+    if name is None:
         return None
-    return Key(pitch_class, mode in _MINOR)
+    *groups, mode, minus = name.groups(default="")
+    letter, sign, mode = "".join(groups[::2]), "".join(groups[1::2]), mode or minus
+    minor = _is_minor(mode)
+    german = bool(sign) or letter in "hH" or mode.lower() in _GERMAN_MODES
+    if minor is None or not german:
+        return None
+    natural = {**_NATURAL, "H": 11}[letter.upper()]
+    if not sign and letter in "bB":
+        natural = 10  # `Bes`, the same in Dutch, has its sign
+    # Without a word for the mode small letters are minor.
+    return Key((natural + _GERMAN_SIGN[sign.lower()]) % 12, minor if mode else letter.islower())
+
+
+def _is_minor(mode: str) -> bool | None:
+    """Whether a word or sign means minor; None if it is no mode. The case of a lone M decides."""
+    mode = mode if mode == "M" else mode.lower()
+    return True if mode in _MINOR else False if mode in _MAJOR else None
 
 
 def harmony(key: Key, other: Key) -> str | None:
@@ -103,3 +169,9 @@ def camelot(text: str) -> str | None:
     """The Camelot code of a key in any notation, `F#m` → `11A`; None for what is not a key."""
     key = parse_key(text)
     return None if key is None else key.camelot
+
+
+def open_key(text: str) -> str | None:
+    """The Open Key code of a key in any notation, `F#m` → `4m`; None for what is not a key."""
+    key = parse_key(text)
+    return None if key is None else key.open_key

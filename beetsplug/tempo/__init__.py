@@ -55,6 +55,8 @@ class TempoPlugin(BeetsPlugin):
         "tempo_paces": EstimatedPaces(),
         "tempo_paces_manual": StatedPaces(),
         "tempo_source": types.STRING,
+        "tempo_file_key": types.STRING,
+        "tempo_file_key_seen": types.STRING,
         "tempo_label_bpm": Decimal2(),
         "tempo_label_key": types.STRING,
         "tempo_label_source": types.STRING,
@@ -70,8 +72,10 @@ class TempoPlugin(BeetsPlugin):
         super().__init__()
         self.foreign: dict[str, tuple[str, types.Type]] = {}  # fields whose type is another's
         self.config.add(DEFAULTS)
-        self.config["labels"]["getsongbpm_key"].redact = True
+        for secret in ("getsongbpm_key", "proxy"):
+            self.config["labels"][secret].redact = True
         self.template_fields["camelot"] = camelot_of
+        self.template_fields["openkey"] = open_key_of
         self.register_listener("import_begin", self.import_begin)
         self.import_stages = [self.imported]
         self.register_listener("import_task_files", self.import_task_files)
@@ -394,6 +398,15 @@ def _add_common_options(command: ui.Subcommand, *, force: str) -> None:
 
 def camelot_of(item: Item) -> str:
     """The `$camelot` field."""
-    from tempo_core.keys import camelot
+    from .file_keys import key_of
 
-    return camelot(item.initial_key or "") or ""
+    key = key_of(item)
+    return "" if key is None else key.camelot
+
+
+def open_key_of(item: Item) -> str:
+    """The `$openkey` field."""
+    from .file_keys import key_of
+
+    key = key_of(item)
+    return "" if key is None else key.open_key

@@ -18,6 +18,7 @@ from .analysing import (
     load_estimator,
     set_pace_fields,
 )
+from .file_keys import is_key_known, remember_key
 from .progress import AnalysisProgress
 from .stated import stated_paces
 from .writing import try_write
@@ -46,6 +47,7 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
                 item.store()
     # From here on only their ids, because a hundred thousand items are a lot of memory.
     ids: list[Any] = [item.id for item in items if settings.force or not is_done(item)]
+    unread: list[Any] = [item.id for item in items if is_done(item) and not is_key_known(item)]
     progress = AnalysisProgress(
         len(ids),
         len(items) - len(ids),
@@ -56,6 +58,10 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
     del items
     if ids:
         _analyse(lib, ids, settings, progress)
+    if not settings.pretend:
+        for id_ in unread:
+            if (known := lib.get_item(id_)) and remember_key(known):
+                known.store()
     if progress.failed:
         raise UserError(progress.summary())
     if not settings.quiet:
@@ -77,6 +83,7 @@ def _analyse(lib: Library, ids: list[int], settings: Any, progress: AnalysisProg
             verdict = apply_estimate(item, result, estimator.source, force=settings.force)
             problem = try_write(item) if write and verdict is Verdict.SET else None
             if not settings.pretend:
+                remember_key(item)  # again: the file is another one since it was written
                 item.store()
             if problem:
                 progress.failure(item, problem)

@@ -9,6 +9,7 @@ from beets import ui
 from beets.importer import Action
 
 from .analysing import apply_estimate, estimate_all, is_done, is_ours, load_estimator
+from .file_keys import correct_key, remember_key
 from .progress import describe, explain, show
 from .writing import try_write
 
@@ -30,6 +31,9 @@ class ImportAnalysis:
     def analyse(self, task: ImportTask, settings: Any) -> None:
         """Analyse and store the tracks of a task that need it; whatever goes wrong is a warning."""
         try:
+            for item in task.imported_items():
+                if correct_key(item):
+                    item.store()
             self._analyse(task, settings)
         except Exception as error:
             # An exception in a stage would abort the import and leave it half done.
@@ -55,8 +59,13 @@ class ImportAnalysis:
 
     def write(self, task: ImportTask, settings: Any) -> None:
         """Write the tempo to files that were imported as they are: beets writes all others."""
-        if task.choice_flag is not Action.ASIS:
-            return
+        if task.choice_flag is Action.ASIS:
+            self._write_tempo(task, settings)
+        for item in task.imported_items():
+            if remember_key(item):
+                item.store()
+
+    def _write_tempo(self, task: ImportTask, settings: Any) -> None:
         write = ui.should_write() and settings.write is not False
         for item in task.imported_items():
             if not is_ours(item):

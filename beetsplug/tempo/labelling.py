@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from tempo_core.labels.training import objection
 from tempo_core.paces import parse_paces
 
 from .analysing import is_from_label, is_ours, round_half_up
+from .file_keys import key_text, remember_key
 from .progress import Progress
 from .writing import try_write
 
@@ -84,12 +86,14 @@ def make_options(lib: Library, settings: Any) -> Options:
         acousticbrainz=path(labels.acousticbrainz),
         tsv=path(settings.get("import_")),
         force=settings.force,
+        proxy=labels.proxy or "",
     )
 
 
 def track_of(item: Item) -> Track:
     """What there is to know about an item; reads the tags of its file, not its audio."""
-    tag_bpm, tag_key = _tags(item)
+    file = _file(item)
+    tag_bpm, tag_key = _tags(item, file)
     names = (item.artist, *item.get("artists", ()), item.artist_credit, item.artist_sort)
     return Track(
         title=item.title,
@@ -97,6 +101,7 @@ def track_of(item: Item) -> Track:
         album=item.album,
         genre=str(item.get("genre") or "; ".join(item.get("genres") or ())),
         duration=item.length or None,
+        file_duration=file.duration if file else None,
         isrc=item.isrc or None,
         recording_id=item.mb_trackid or None,
         spotify_id=item.get("spotify_track_id", with_album=False) or None,
@@ -252,6 +257,7 @@ def _keep(item: Item, labelled: Labelled, apply: bool, write: bool) -> Exception
     set_fields(item, labelled)
     changed = apply_label(item, labelled.chosen) if apply else []
     problem = try_write(item, changed) if changed and write else None
+    remember_key(item)
     item.store()
     return problem
 
@@ -260,23 +266,34 @@ def _items(lib: Library, ids: list[int]) -> Iterator[Item]:
     return (item for id_ in ids if (item := lib.get_item(id_)))
 
 
-def _tags(item: Item) -> tuple[str | None, str | None]:
+def _file(item: Item) -> Track | None:
+    """What the file of an item says; None if it cannot be read."""
+    from tempo_core.labels.files import read_track
+
+    with suppress(TempoError):
+        return read_track(item.path)
+    return None
+
+
+def _tags(item: Item, file: Track | None) -> tuple[str | None, str | None]:
     """BPM and key as somebody wrote them, verbatim; None for what this plugin wrote itself.
 
     beets cuts fractions off a BPM and misreads long names of keys when it reads a file, so the
     file is asked, as long as it says what the library says.
     """
-    bpm = str(item.bpm) if item.bpm and not (is_ours(item) or is_from_label(item)) else None
-    key = item.initial_key or None
-    with suppress(TempoError):
-        from tempo_core.labels.files import read_track
-
-        file = read_track(item.path)
-        with suppress(ValueError, TypeError):
-            if bpm and file.tag_bpm and int(float(file.tag_bpm)) == item.bpm:
-                bpm = file.tag_bpm
-        key = file.tag_key or key
+    in_library = str(item.bpm) if item.bpm else None
+    in_file = file.tag_bpm if file else None
+    bpm = in_file if in_file and _as_beets_reads(in_file) == item.bpm else in_library
+    if is_ours(item) or is_from_label(item):
+        bpm = None
+    key = key_text(item, file.tag_key if file else None)
     elsewhere = item.get("tempo_label_source", with_album=False) not in (None, "tags")
     if elsewhere and item.initial_key == item.get("tempo_label_key", with_album=False):
         key = None  # it was applied
     return bpm, key
+
+
+def _as_beets_reads(bpm: str) -> int:
+    """The whole number that a BPM begins with, 0 if it does not begin with one."""
+    digits = re.match(r"[+-]?[0-9]+", bpm)
+    return int(digits[0]) if digits else 0

@@ -13,8 +13,9 @@ from beets.dbcore.query import OrQuery
 from beets.exceptions import UserError
 from beets.library import Item
 
-from tempo_core.keys import harmony, parse_key
+from tempo_core.keys import harmony
 
+from .file_keys import known_key
 from .moving import RELATIONS, show, simple_ratio, tempo_of
 from .queries import PaceQuery
 from .stated import paces_of
@@ -55,7 +56,9 @@ class Mix:
 def list_mix(
     lib: Library, args: list[str], *, pitch: float, most: int, format_: str | None
 ) -> None:
-    """Print what mixes with the track that matches, the best first; the library is only read.
+    """Print what mixes with the track that matches, the best first.
+
+    Of the library nothing changes but the keys that are known from the files.
 
     Raises
     ------
@@ -144,13 +147,13 @@ def mix_of(track: Item, other: Item, most: float) -> Mix | None:
 
 def keys_of(track: Item, other: Item) -> str:
     """How the keys of two tracks stand to each other, a word of `HARMONY_COST`."""
-    key, its = parse_key(track.initial_key or ""), parse_key(other.initial_key or "")
+    key, its = known_key(track), known_key(other)
     return "unknown" if key is None or its is None else harmony(key, its) or "clash"
 
 
 def describe(mix: Mix, format_: str | None) -> None:
     """Print one line: BPM, change of speed, keys, relation, and the track."""
-    key = parse_key(mix.item.initial_key or "")
+    key = known_key(mix.item)
     show(
         mix.item,
         format_,

@@ -109,6 +109,7 @@ DEFAULTS: dict[str, Any] = {
         "trainable": ["tags", "acousticbrainz"],
         "acousticbrainz": None,
         "getsongbpm_key": None,
+        "proxy": None,
         "urls": {},
     },
     "train": {
@@ -138,6 +139,7 @@ TEMPLATE = {
         "trainable": SourceNames(),
         "acousticbrainz": confuse.Optional(confuse.Filename()),
         "getsongbpm_key": confuse.Optional(str),
+        "proxy": confuse.Optional(str),
         "urls": Addresses(str),
     },
     "train": {

@@ -70,6 +70,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--max-requests", type=click.IntRange(min=0), help="Send no more requests than this.")
 @click.option("--contact", default="", help="Whom a site may turn to; part of the User-Agent.")
 @click.option("--getsongbpm-key", default="", envvar="GETSONGBPM_KEY", help="Key of GetSongBPM.")
+@click.option("--proxy", default="", help="Address of a proxy for all requests.")
 @click.option("--acousticbrainz", type=FILE, help="File made by `acousticbrainz-index`.")
 @click.option("--import", "tsv", type=FILE, help="Take labels from this table first.")
 @click.option("--export", type=FILE, help="Write the labels to this table.")
@@ -83,9 +84,10 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 def labels(
     sources: tuple[str, ...], urls: dict[str, str], database: Path, interval: float,
-    max_requests: int | None, contact: str, getsongbpm_key: str, acousticbrainz: Path | None,
-    tsv: Path | None, export: Path | None, report: Path | None, estimate: bool, model: str,
-    time_limit: float, force: bool, pretend: bool, quiet: bool, files: tuple[str, ...],
+    max_requests: int | None, contact: str, getsongbpm_key: str, proxy: str,
+    acousticbrainz: Path | None, tsv: Path | None, export: Path | None, report: Path | None,
+    estimate: bool, model: str, time_limit: float, force: bool, pretend: bool, quiet: bool,
+    files: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Find published BPM and key for FILES, and the audio files in folders, by their tags.
 
@@ -95,7 +97,7 @@ def labels(
 
     options = Options(
         sources, database, urls, interval, max_requests, contact, getsongbpm_key, acousticbrainz,
-        tsv, force,
+        tsv, force, proxy,
     )  # fmt: skip
     output = _Output(export, report, quiet)
     try:

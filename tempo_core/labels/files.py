@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -16,8 +17,9 @@ from mutagen.mp4 import MP4Tags
 
 from ..console import explain
 from ..errors import AudioError, TempoError
+from ..keys import parse_key
 from ..opening import RegularFile
-from .record import Track
+from .record import Track, read_tempi
 
 # Where the formats keep things, by the class of their tags: ID3 frames, MP4 atoms, and names that
 # Vorbis comments, APE and ASF share. Several names for one field: the first that is there counts.
@@ -56,6 +58,8 @@ _NAMED = {
     "bpm": ("bpm", "tempo", "wm/beatsperminute"),
     "key": ("initialkey", "key", "wm/initialkey"),
 }
+_READ: dict[str, Callable[[str], Any]] = {"bpm": read_tempi, "key": parse_key}
+MOST = 10  # values of a tag
 LONGEST = 500  # [characters] what is longer is no name
 INFLATED = 1 << 16  # [bytes] what a compressed frame may become
 # Classes of mutagen, with their modules.
@@ -159,14 +163,27 @@ def _tags(tags: Any) -> dict[str, str]:
     names = _ID3 if isinstance(tags, ID3) else _MP4 if isinstance(tags, MP4Tags) else _NAMED
     known = {} if tags is None else {str(key).lower(): value for key, value in tags.items()}
     return {
-        field: next((text for key in keys if (text := _text(known.get(key.lower())))), "")
+        field: _value(field, [known.get(key.lower()) for key in keys])
         for field, keys in names.items()
     }
 
 
-def _text(value: Any) -> str:
-    """The first value of a tag as text, however its format wraps it."""
+def _value(field: str, tags: list[Any]) -> str:
+    """The text of the first tag that says something, for a BPM or a key of the first that says one:
+    `BPM=0` may stand before the tempo."""
+    says = _READ.get(field)
+    texts = [text for tag in tags if (text := _text(tag, MOST if says else 1))]
+    return next((text for text in texts if says and says(text)), texts[0] if texts else "")
+
+
+def _text(value: Any, most: int) -> str:
+    """The first values of a tag as text, however its format wraps them: `a`, or `a; b`."""
     value = getattr(value, "text", getattr(value, "data", value))
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return "; ".join(text for one in values[:most] if (text := _plain(one)))[:LONGEST]
+
+
+def _plain(value: Any) -> str:
     while isinstance(value, (list, tuple)):
         value = value[0] if value else ""
     if isinstance(value, bytes):

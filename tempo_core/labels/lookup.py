@@ -17,7 +17,7 @@ from ..keys import parse_key
 from .crosscheck import check_key, check_tempo, same_tempo
 from .http import BudgetSpent, Closed, PoliteSession, SourceError
 from .matching import GATES, Gate, Match, Outcome, judge
-from .record import Candidate, Record, Status, Track, Verdict, parse_bpm
+from .record import Candidate, Record, Status, Track, Verdict, parse_bpm, read_tempi
 from .sources import ABOUT, Source
 from .store import Store
 
@@ -68,7 +68,7 @@ def look_up(track: Track, source: Source, gates: Sequence[Gate] = GATES) -> Reco
     """
     record = _empty(track, source, Status.NOT_FOUND, "")
     try:
-        return _decide(record, *_candidates(track, source, gates))
+        return _decide(track, record, *_candidates(track, source, gates))
     except SourceError as error:
         if error.final:
             raise
@@ -109,7 +109,13 @@ def _candidates(
             if match.outcome is Outcome.REJECTED:
                 reasons[match.reason] += 1
             elif parse_bpm(candidate.raw_bpm) is None:
-                reasons["no tempo there"] += 1
+                tempi = read_tempi(candidate.raw_bpm)
+                if tempi:
+                    told = " or ".join(f"{tempo:g}" for tempo in tempi)
+                    match = Match(Outcome.DOUBTFUL, f"tempo ({told})", match.scores)
+                    hopeful.append((candidate, match))
+                else:
+                    reasons["no tempo there"] += 1
             else:
                 hopeful.append((candidate, match))
         if hopeful:
@@ -128,7 +134,7 @@ def _rank(pair: Judged) -> tuple[int, bool, float, float]:
     )
 
 
-def _decide(record: Record, hopeful: list[Judged], reasons: Counter[str]) -> Record:
+def _decide(track: Track, record: Record, hopeful: list[Judged], reasons: Counter[str]) -> Record:
     """Turn what a source offers into a label, if it is one."""
     accepted = sorted((p for p in hopeful if p[1].outcome is Outcome.ACCEPTED), key=_rank)
     if not accepted and hopeful:
@@ -141,16 +147,14 @@ def _decide(record: Record, hopeful: list[Judged], reasons: Counter[str]) -> Rec
         message = f"none of {n_seen} is this recording: {told}" if n_seen else "nothing found"
         return dataclasses.replace(record, message=message)
     confirmed = [pair for pair in accepted if "isrc" in pair[1].scores] or accepted
-    tempi = [parse_bpm(candidate.raw_bpm) or 0.0 for candidate, _ in confirmed]
+    tempi = [parse_bpm(c.raw_bpm, track.estimate_bpm) or 0.0 for c, _ in confirmed]
     if not all(same_tempo(tempo, tempi[0]) for tempo in tempi):
         told = " or ".join(f"{tempo:g}" for tempo in dict.fromkeys(tempi))
         return _with(record, *confirmed[0], Status.AMBIGUOUS, f"equally good candidates: {told}")
     candidate, match = confirmed[0]
     record = _with(record, candidate, match, Status.FOUND, "")
     key = parse_key(candidate.raw_key or "")
-    return dataclasses.replace(
-        record, bpm=parse_bpm(candidate.raw_bpm), key=None if key is None else str(key)
-    )
+    return dataclasses.replace(record, bpm=tempi[0], key=None if key is None else str(key))
 
 
 def _with(

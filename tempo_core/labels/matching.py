@@ -12,18 +12,24 @@ import enum
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 from rapidfuzz import fuzz
 
 from .record import Candidate, Track
 from .titles import (
+    SPEEDS,
+    Name,
     Title,
     Version,
     album_versions,
     artist_names,
     artist_versions,
+    bilingual,
+    is_foreign,
     main_artist,
     parse_title,
+    romanise,
 )
 
 LIKE = 90.0  # [0..100] likeness from which two names are one with a slip of the pen
@@ -52,6 +58,7 @@ class Side:
     album: str
     duration: float | None
     isrc: str | None
+    file_duration: float | None = None
 
     @cached_property
     def parsed(self) -> Title:
@@ -71,8 +78,19 @@ class Side:
 
     @cached_property
     def names(self) -> frozenset[str]:
+        """Names of the artists, both of those with two."""
+        return artist_names(name for text in self._credits for name in (text, *bilingual(text)))
+
+    @cached_property
+    def romanised(self) -> frozenset[str]:
+        """Names of the artists that are in another script, in Latin letters."""
+        names = (name for text in self._credits for name in (text, *bilingual(text)))
+        return artist_names(romanise(name) for name in names if is_foreign(name))
+
+    @property
+    def _credits(self) -> list[str]:
         names = (*self.artists[:MOST_ARTISTS], *self.parsed.guests)
-        return artist_names(" ".join(name.split())[:LONGEST] for name in names)
+        return [" ".join(name.split())[:LONGEST] for name in names]
 
 
 @dataclass(frozen=True)
@@ -89,25 +107,48 @@ class Pair:
         return bool(ours) and ours == theirs
 
     @cached_property
+    def spellings(self) -> list[tuple[Name, Name]]:
+        """Names of the two songs that can be compared: what was romanised is no evidence against
+        what was romanised, for it has lost what tells two names apart."""
+        ours, theirs = self.ours.parsed.names, self.theirs.parsed.names
+        return [(a, b) for a in ours for b in theirs if not (a.romanised and b.romanised)]
+
+    @cached_property
+    def same_numerals(self) -> list[tuple[Name, Name]]:
+        return [(a, b) for a, b in self.spellings if a.numerals == b.numerals]
+
+    @cached_property
     def title_score(self) -> float:
-        ours, theirs = self.ours.parsed.core, self.theirs.parsed.core
-        if ours.replace(" ", "") == theirs.replace(" ", ""):
-            return 100.0
-        if min(len(ours), len(theirs)) <= SHORT:
-            return min(fuzz.ratio(ours, theirs), LIKE - 1)
-        return fuzz.ratio(ours, theirs)
+        pairs = self.same_numerals or self.spellings
+        return max((_same_title(a.words, b.words) for a, b in pairs), default=0.0)
 
     @cached_property
     def artist_score(self) -> float:
-        scores = (_same_name(a, b) for a in self.ours.names for b in self.theirs.names)
-        return max(scores, default=0.0)
+        ours, theirs = self.ours, self.theirs
+        pairs = [
+            *product(ours.names, theirs.names),
+            *product(ours.romanised, theirs.names),
+            *product(ours.names, theirs.romanised),
+        ]
+        return max((_same_name(a, b) for a, b in pairs), default=0.0)
+
+    @cached_property
+    def durations(self) -> tuple[float, float] | None:
+        """Ours and theirs [s], None if one of them is unknown.
+
+        Of two of ours the nearest: one of them is wrong then, and that is no reason to refuse the
+        right page.
+        """
+        ours = [d for d in (self.ours.duration, self.ours.file_duration) if d]
+        theirs = self.theirs.duration
+        if not ours or not theirs:
+            return None
+        return min(ours, key=lambda duration: abs(theirs - duration)), theirs
 
     @property
     def duration_difference(self) -> float | None:
         """Theirs minus ours [s], None if one of them is unknown."""
-        if not self.ours.duration or not self.theirs.duration:
-            return None
-        return self.theirs.duration - self.ours.duration
+        return None if self.durations is None else self.durations[1] - self.durations[0]
 
 
 @dataclass(frozen=True)
@@ -132,6 +173,8 @@ def version_gate(pair: Pair) -> tuple[Outcome, str]:
         a, b = ours[kind], theirs[kind]
         # A concert that only one side names may be the same; a remixer has to be named by both.
         compatible = a == b or bool(a & b) or (kind == "live" and not (a and b))
+        if kind in SPEEDS:  # `Super Slowed` is slower than `Slowed`
+            compatible = a == b
         if kind == "remix" and compatible and a != b:
             compatible = fuzz.ratio(*(" ".join(sorted(words)) for words in (a, b))) >= LIKE
         if not compatible:
@@ -141,10 +184,7 @@ def version_gate(pair: Pair) -> tuple[Outcome, str]:
 
 def numeral_gate(pair: Pair) -> tuple[Outcome, str]:
     """Part 1 is not part 2, though the titles are alike to 95 of 100."""
-    ours, theirs = pair.ours.parsed.numerals, pair.theirs.parsed.numerals
-    if ours != theirs:
-        return Outcome.REJECTED, "numerals"
-    return _PASS
+    return _PASS if pair.same_numerals else (Outcome.REJECTED, "numerals")
 
 
 def artist_gate(pair: Pair) -> tuple[Outcome, str]:
@@ -156,10 +196,11 @@ def artist_gate(pair: Pair) -> tuple[Outcome, str]:
 
 def duration_gate(pair: Pair) -> tuple[Outcome, str]:
     """The last witness where an unmarked copy is another version or runs at another speed."""
-    difference = pair.duration_difference
-    if difference is None or not pair.ours.duration:
+    if pair.durations is None:
         return _PASS
-    seconds, share = abs(difference), abs(difference) / pair.ours.duration
+    ours, theirs = pair.durations
+    difference = theirs - ours
+    seconds, share = abs(difference), abs(difference) / ours
     if seconds > OTHER_SECONDS or (share > OTHER_SHARE and seconds > 1.5):
         return Outcome.REJECTED, f"duration ({difference:+.0f} s)"
     if share <= SAME_SHARE or seconds <= SAME_SECONDS:
@@ -173,7 +214,14 @@ GATES: tuple[Gate, ...] = (version_gate, numeral_gate, artist_gate, duration_gat
 def judge(track: Track, candidate: Candidate, gates: Sequence[Gate] = GATES) -> Match:
     """Decide whether a candidate is the track; without a gate, what it prevents goes through."""
     pair = Pair(
-        Side(track.title, track.artists, track.album, track.duration, track.isrc),
+        Side(
+            track.title,
+            track.artists,
+            track.album,
+            track.duration,
+            track.isrc,
+            track.file_duration,
+        ),
         Side(
             candidate.title,
             candidate.artists,
@@ -187,6 +235,8 @@ def judge(track: Track, candidate: Candidate, gates: Sequence[Gate] = GATES) -> 
         scores["duration"] = round(pair.duration_difference, 1)
     if pair.same_isrc:
         scores["isrc"] = 100.0
+    if candidate.certain:
+        return Match(Outcome.ACCEPTED, "", scores)
     outcome, reasons = Outcome.ACCEPTED, []
     for gate in gates:
         found, reason = gate(pair)
@@ -206,9 +256,13 @@ def queries(track: Track) -> Iterator[str]:
     yield full
     title = parse_title(track.title)
     remixer = " ".join(_words(title.versions))
-    short = f"{main_artist(track.artist)} {title.core} {remixer}".strip()
-    if short.casefold() != full.casefold():
-        yield short
+    asked = {full.casefold()}
+    sides = [name.words for name in title.names[1:] if not name.romanised]
+    for words in (title.core, *sides):
+        short = f"{main_artist(track.artist)} {words} {remixer}".strip()
+        if short.casefold() not in asked:
+            asked.add(short.casefold())
+            yield short
 
 
 def _words(versions: Sequence[Version]) -> Iterator[str]:
@@ -216,6 +270,14 @@ def _words(versions: Sequence[Version]) -> Iterator[str]:
         yield from sorted(version.words)
         if version.kind not in ("rerecorded", "take"):
             yield version.kind
+
+
+def _same_title(a: str, b: str) -> float:
+    """Likeness of two titles [0..100]; short ones are the same or not."""
+    if a.replace(" ", "") == b.replace(" ", ""):
+        return 100.0
+    likeness = fuzz.ratio(a, b)
+    return min(likeness, LIKE - 1) if min(len(a), len(b)) <= SHORT else likeness
 
 
 def _same_name(a: str, b: str) -> float:

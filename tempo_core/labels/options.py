@@ -21,6 +21,7 @@ class Options:
     `sources` in the order in which they are asked; `urls` other addresses for them. `database`
     keeps the labels, a file beside it the pages they come from. `interval` is the time between two
     requests to one host [s], `max_requests` the most requests of the run, None for no limit.
+    `proxy` is the address of a proxy for all requests, empty for none.
     """
 
     sources: tuple[str, ...]
@@ -29,10 +30,11 @@ class Options:
     interval: float = 2.0
     max_requests: int | None = None
     contact: str = ""
-    getsongbpm_key: str = ""
+    getsongbpm_key: str = field(default="", repr=False)
     acousticbrainz: Path | None = None
     tsv: Path | None = None
     force: bool = False
+    proxy: str = field(default="", repr=False)  # there may be a password in it
 
     @property
     def pages(self) -> Path:
@@ -72,6 +74,7 @@ def open_run(
         contact=options.contact,
         max_requests=options.max_requests,
         refresh=options.force,
+        proxy=options.proxy,
     )
     with session, Store(options.database) as store:
         sources = make_sources(names, options.settings, session)

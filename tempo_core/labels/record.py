@@ -5,11 +5,22 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_NUMBER = re.compile(r"^(\d{1,4}(?:[.,]\d+)?)\s*(?:bpm)?$", re.IGNORECASE)
+_NUMBER = r"[0-9]{1,4}(?:[.,][0-9]+)?"
+# What people and programs write around a tempo, and between two of them.
+_AROUND = re.compile(r"\bb\.?p\.?m\b\.?|(?<=[0-9])bpm\b|\b(?:ca|circa|approx|about)\b\.?|[~≈♩=:?]")
+_BETWEEN = r"\s*(?:[/;|&()-]|\.\.|,(?=\s)|\bto\b|\s)\s*"
+_NUMBERS = re.compile(rf"{_NUMBER}(?:{_BETWEEN}{_NUMBER})*\s*\)?")
+_RANGE = re.compile(rf"({_NUMBER})\s*(?:-|\.\.|\bto\b)\s*({_NUMBER})")
+_COUNTED = (1 / 4, 1 / 3, 1 / 2, 1.0, 2.0, 3.0, 4.0)  # ways to count one tempo
+NEAR = 0.04  # relative; two numbers within it are one tempo
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
+LONGEST = 100  # [characters] what is longer is no tempo
 SLOWEST, FASTEST = 20.0, 400.0  # [BPM] what a published number may be to count as a tempo
 
 
@@ -62,8 +73,10 @@ class Track:
     """A recording to find a label for: what its tags and its audio say.
 
     `artists` are names of the artist, the tagged one first, then others of the same artist (sort
-    name, credited name). `duration` is in seconds, `estimate_bpm` what the audio says, None where
-    it was not analysed. `tag_bpm` and `tag_key` are what somebody wrote into the tags, verbatim.
+    name, credited name). `duration` is in seconds, `file_duration` that of
+    the file where `duration` is what somebody noted of it. `estimate_bpm` is what the audio says,
+    None where it was not analysed. `tag_bpm` and `tag_key` are what somebody wrote into the tags,
+    verbatim.
     """
 
     title: str
@@ -79,6 +92,7 @@ class Track:
     tag_key: str | None = None
     estimate_bpm: float | None = None
     estimate_key: str | None = None
+    file_duration: float | None = None
 
     @property
     def artist(self) -> str:
@@ -106,7 +120,8 @@ class Candidate:
     """A recording as a source describes it, with its values where those are known already.
 
     `raw_bpm` and `raw_key` are verbatim. `complete` says that the source has no more to tell, so
-    that its own page need not be asked for.
+    that its own page need not be asked for, and `certain` that there is no question which recording
+    it is about: a file's own tags, or an id of the recording.
     """
 
     source_id: str
@@ -119,6 +134,7 @@ class Candidate:
     raw_bpm: str | None = None
     raw_key: str | None = None
     complete: bool = False
+    certain: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,13 +171,57 @@ class Record:
     key_verdict: KeyVerdict = KeyVerdict.NO_ESTIMATE
 
 
-def parse_bpm(text: str | None) -> float | None:
-    """Read a published tempo, `128`, `127,98`, `128 BPM`; None for what is not one, 0 included."""
-    number = _NUMBER.match(text.strip()) if text else None
-    if number is None:
+def read_tempi(text: str | None) -> tuple[float, ...]:
+    """Read what somebody wrote for a tempo [BPM], in all its readings, each once.
+
+    Understood are `128`, `127,98`, `~128 BPM`, a range (`124.0-126.0`, its middle if it is narrow),
+    and several numbers (`124/62`, `0; 124`). What is no tempo, 0 included, is left out. None at all
+    if there is anything else in the text, a doubt for example (`120 or 60`).
+    """
+    if not text or len(text) > LONGEST:
+        return ()
+    plain = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES)
+    plain = " ".join(_AROUND.sub(" ", plain).split())
+    if not _NUMBERS.fullmatch(plain):
+        return ()
+    ends = _RANGE.fullmatch(plain)
+    found = [(bpm, number) for number in re.findall(_NUMBER, plain) if (bpm := _tempo(number))]
+    if ends and len(found) == 2 and _near(found[0][0], found[1][0]):
+        return (round((found[0][0] + found[1][0]) / 2, 4),)
+    # Of two ways to write one tempo the one with more digits is meant, whichever comes first.
+    readings: list[tuple[float, str]] = []
+    for bpm, number in found:
+        same = next((i for i, (other, _) in enumerate(readings) if _near(bpm, other)), None)
+        if same is None:
+            readings.append((bpm, number))
+        elif len(number) > len(readings[same][1]):
+            readings[same] = (bpm, number)
+    return tuple(bpm for bpm, _ in readings)
+
+
+def parse_bpm(text: str | None, estimate: float | None = None) -> float | None:
+    """The tempo that a text means [BPM]; None if it means none or several that exclude each other.
+
+    Several that count one tempo differently (`124/62`) are all meant: it is the one nearest to
+    `estimate` [BPM], the audio's, or without that the first.
+    """
+    tempi = read_tempi(text)
+    if not tempi or not all(
+        any(_near(tempo, tempi[0] * ratio) for ratio in _COUNTED) for tempo in tempi
+    ):
         return None
-    bpm = float(number[1].replace(",", "."))
+    if not estimate:
+        return tempi[0]
+    return min(tempi, key=lambda tempo: abs(math.log(tempo / estimate)))
+
+
+def _tempo(number: str) -> float | None:
+    bpm = float(number.replace(",", "."))
     return bpm if SLOWEST <= bpm <= FASTEST else None
+
+
+def _near(a: float, b: float) -> bool:
+    return abs(math.log(a / b)) <= math.log1p(NEAR)
 
 
 def printable(text: str, longest: int = 500) -> str:

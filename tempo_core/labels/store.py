@@ -17,6 +17,7 @@ from types import UnionType
 from typing import Any, get_type_hints
 
 from ..errors import LabelError
+from ..files import create_private, keep_private
 from .record import KeyVerdict, Record, Status, Verdict
 
 LAYOUT = 1  # raised whenever a reader of the previous layout would misread the file
@@ -45,13 +46,18 @@ class Store:
         self.path = path
         try:
             if read_only:
-                uri = f"{path.absolute().as_uri()}?mode=ro" if path.exists() else ":memory:"
+                # An empty one is what a run leaves that was killed as it began.
+                exists = path.exists() and path.stat().st_size > 0
+                uri = f"{path.absolute().as_uri()}?mode=ro" if exists else ":memory:"
                 self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                create_private(path)
+                exists = False
                 self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
-            self._prepare(read_only and path.exists())
+            self._prepare(exists)
             if not read_only:
+                keep_private(path)
                 # Each row is whole or absent after a crash, without waiting for the disk each time.
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = NORMAL")

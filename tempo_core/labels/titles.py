@@ -1,7 +1,8 @@
 """Titles and artist names taken apart: what a song is called, and which version of it this is.
 
 `Rude (Zedd Remix) [feat. MAGIC!] - 2014 Remaster` is the song `rude` in the version `remix zedd`;
-a remaster is the same recording, and the guest is one more artist.
+a remaster is the same recording, and the guest is one more artist. `봄날 (Spring Day)` is one song
+under two names, each of which is enough, and `Kino` is `Кино` in other letters.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+
+from unidecode import unidecode
 
 _LETTERS = str.maketrans(
     {
@@ -18,6 +22,8 @@ _LETTERS = str.maketrans(
     }
 )  # fmt: skip
 _BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]")
+# Between two names of one song; the first stands where a bracket was.
+_BETWEEN_NAMES = re.compile(r"\x1f|\s*[/|]\s*|\s+[-–—]\s+")
 _DASH = re.compile(r"\s+[-–—]\s+")
 _GUESTS = re.compile(r"(?:^|\s)(?:feat(?:uring|\.)?|ft\.?)\s+(.+)$", re.IGNORECASE)
 _WITH = re.compile(r"^(?:with|w/)\s+(.+)$", re.IGNORECASE)
@@ -29,7 +35,7 @@ _BETWEEN_ARTISTS = re.compile(
 _NEUTRAL = frozenset(
     "album anniversary audio bonus clean deluxe digital edit edition explicit extended full hd hq"
     " inch length lp lyric lyrics main mono music official original radio release single"
-    " soundtrack standard stereo the track uncensored uncut version video".split()
+    " size soundtrack standard stereo the track tv uncensored uncut version video".split()
 )
 _REMASTER = re.compile(r"\bre ?master(ed|ing)?\b|\bsoundtrack\b|^from\b|\bbonus track\b")
 # Words that name a mix, and those before them that do not make it another one.
@@ -55,7 +61,7 @@ _KINDS = (
         r"|\bunplugged\b|\bin concert\b|\bsessions?$|\b(bbc|peel) session",
     ),
     ("acoustic", r"\bacoustic\b|\bunplugged\b|\bstripped\b"),
-    ("instrumental", r"\binstrumental\b"),
+    ("instrumental", r"\binst(rumental)?\b"),
     ("acapella", r"\ba ?cap?pella\b"),
     ("demo", r"^demo\b|\bdemo$|\bdemo version\b|\brough mix\b"),
     ("reprise", r"\breprise\b"),
@@ -68,15 +74,39 @@ _KINDS = (
     ("rerecorded", r"\bre ?record(ed|ing)\b|\b[a-z]+s version$"),
     ("arranged", r"\bpiano\b|\borchestra(l)?\b|\bsymphonic\b|\blullaby\b|\b8 bit\b|\blo ?fi\b"),
 )
+# The same said in other scripts, wherever it stands in the words as they are written.
+_FOREIGN_KINDS = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE))
+    for kind, pattern in (
+        ("live", r"ライ[ブヴ]|라이브|现场|現場|концерт|живьём|живьем"),
+        ("remix", r"リミックス|리믹스|ремикс|混音"),
+        ("acoustic", r"アコースティック|어쿠스틱|акустик|акустичес|不插电"),
+        ("instrumental", r"インスト|인스트|инструментал|伴奏"),
+        ("karaoke", r"カラオケ|노래방|караоке|минусовка"),
+    )
+)
+# How much faster or slower: another degree is another tempo, and a bare word is one, too.
+_DEGREE = re.compile(r"^(super|ultra|extra|hyper|mega|very|slightly|little|more|\d+x?|x\d+)$")
+SPEEDS = ("sped", "slowed")
 _KIND_PATTERNS = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
 # What may be left over of a live version without naming the concert.
 _PLACELESS = frozenset(
-    "live version at in from on the a session sessions recording recorded acoustic unplugged"
+    "alive live version at in from on the a session sessions recording recorded acoustic unplugged"
     " concert of and remastered remaster".split()
 )
 # Only these kinds, said of an album, hold for each track on it.
 _ALBUM_KINDS = ("live", "karaoke", "sped", "slowed", "mixed", "acoustic", "instrumental")
-_UNBRACKETED = re.compile(r"\s(remix|karaoke|instrumental|nightcore|acapella|sped up|slowed)$")
+# What says of an album that it was played before people: a word for it, or a year after `live` or
+# `alive`. `Alive`, `Live Through This` and `Long Live` are names of albums like any other.
+_LIVE_ALBUM = re.compile(
+    r"^live$|\blive (at|in|from)\b|\ba?live (19|20)?\d\d\b|\b(19|20)\d\d live\b|\bunplugged\b"
+    r"|\blive (album|ep|recordings?|sessions?|tracks|tapes|bootlegs?|concerts?|tour|on tour)\b"
+    r"|\bin concert\b|\bon stage\b|\b(bbc|peel|radio) sessions?\b|\bconcert (at|in)\b|\bkaraoke\b"
+)
+_UNBRACKETED = re.compile(
+    r"\s(remix|karaoke|instrumental|nightcore|acapella"
+    r"|(?:(?:super|ultra|extra|hyper) )?(?:sped up|slowed))$"
+)
 
 _SAME_WORD = {"pt": "part", "pts": "parts", "vol": "volume", "n": "and", "nr": "number"}
 _COUNTED = frozenset("part parts volume number chapter act book movement side episode".split())
@@ -96,13 +126,33 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Name:
+    """One way to write what a song is called, normalised, and the numbers in it.
+
+    `romanised` says that it was made here from another script.
+    """
+
+    words: str
+    romanised: bool = False
+
+    @cached_property
+    def numerals(self) -> tuple[int, ...]:
+        words = self.words.split()
+        return tuple(int(word) for word in words if word.isdecimal() and len(word) < 9)
+
+
+@dataclass(frozen=True)
 class Title:
-    """`core` is the normalised song title without editions, versions and guests."""
+    """`core` is the normalised song title without editions, versions and guests.
+
+    `names` are all ways to write it: `core`, each side of a bilingual title, and what is in another
+    script in Latin letters.
+    """
 
     core: str
     versions: tuple[Version, ...] = ()
-    numerals: tuple[int, ...] = ()
     guests: tuple[str, ...] = ()
+    names: tuple[Name, ...] = ()
 
 
 def normalise(text: str) -> str:
@@ -151,11 +201,11 @@ def parse_title(text: str) -> Title:
         if bracket is None:
             break
         inside = bracket[1]
-        # Round signs instead of brackets, so that what belongs to the title is not found again.
-        kept = "" if consume(inside) else f" {inside} "
-        rest = rest[: bracket.start()] + " " + kept.strip() + " " + rest[bracket.end() :]
+        # A sign instead of brackets, so that what belongs to the title is not found again.
+        kept = "" if consume(inside) else f"\x1f{inside.strip()}\x1f"
+        rest = rest[: bracket.start()] + " " + kept + " " + rest[bracket.end() :]
     first, *segments = _DASH.split(rest.strip())
-    first = " ".join([first, *(segment for segment in segments if not consume(segment))])
+    first = "\x1f".join([first, *(segment for segment in segments if not consume(segment))])
     guest = _GUESTS.search(first)
     if guest and guest.start() > 0:
         guests.append(guest[1])
@@ -166,8 +216,17 @@ def parse_title(text: str) -> Title:
         versions.extend(classify(bare[1]) or ())
         words = words[: bare.start()]
     words = _count(words)
-    numerals = tuple(int(word) for word in words.split() if word.isdecimal() and len(word) < 9)
-    return Title(words, tuple(dict.fromkeys(versions)), numerals, tuple(guests))
+    names = [Name(words)]
+    for side in bilingual(first):
+        names.append(Name(_count(normalise(side))))
+    for foreign in filter(is_foreign, (first, *bilingual(first))):
+        names.append(Name(_count(normalise(romanise(foreign))), romanised=True))
+    return Title(
+        words,
+        tuple(dict.fromkeys(versions)),
+        tuple(guests),
+        tuple(dict.fromkeys(name for name in names if name.words)),
+    )
 
 
 def classify(segment: str) -> list[Version] | None:
@@ -178,11 +237,15 @@ def classify(segment: str) -> list[Version] | None:
     words = normalise(segment)
     if not words:
         return []
-    versions = []
+    versions = [Version(kind) for kind, pattern in _FOREIGN_KINDS if pattern.search(segment)]
     for kind, pattern in _KIND_PATTERNS:
         if pattern.search(words):
-            place = frozenset(words.split()) - _PLACELESS if kind == "live" else frozenset()
-            versions.append(Version(kind, frozenset(w for w in place if len(w) > 1)))
+            said: frozenset[str] = frozenset()
+            if kind == "live":
+                said = frozenset(w for w in words.split() if len(w) > 1) - _PLACELESS
+            elif kind in SPEEDS:
+                said = frozenset(w for w in words.split() if _DEGREE.match(w))
+            versions.append(Version(kind, said))
     if versions:
         return versions
     if _REMASTER.search(words):
@@ -196,11 +259,14 @@ def classify(segment: str) -> list[Version] | None:
 
 
 def album_versions(album: str) -> tuple[Version, ...]:
-    """Versions that an album's title says of all its tracks: `Live at Leeds`, `MTV Unplugged`."""
+    """Versions that an album's title says of all its tracks: `Live at Leeds`, `Alive 2007`."""
     found = [*parse_title(album).versions]
     words = normalise(album)
-    if re.search(r"^live (at|in|from)\b|\blive (at|in|from)\b|\bunplugged\b|\bkaraoke\b", words):
-        found += classify(album) or []
+    if _LIVE_ALBUM.search(words):
+        said = classify(album) or []
+        if not said:  # `Alive 2007`, which of a single track would be its name
+            said = [Version("live", frozenset(words.split()) - _PLACELESS)]
+        found += said
     return tuple(dict.fromkeys(Version(v.kind, v.words) for v in found if v.kind in _ALBUM_KINDS))
 
 
@@ -218,6 +284,27 @@ def artist_names(names: Iterable[str]) -> frozenset[str]:
             if plain and plain not in _GENERIC:
                 found.add(plain)
     return frozenset(found)
+
+
+def bilingual(text: str) -> tuple[str, ...]:
+    """The sides of a text that names one thing in two scripts, one of them Latin; none if it does
+    not: `봄날 (Spring Day)`, `Кино / Kino`."""
+    parts = [part.strip() for part in _BETWEEN_NAMES.split(_BRACKETS.sub("\x1f\\1\x1f", text))]
+    parts = [part for part in parts if any(c.isalpha() for c in part)]
+    foreign = [part for part in parts if is_foreign(part)]
+    latin = [part for part in parts if not is_foreign(part)]
+    return (" ".join(latin), " ".join(foreign)) if latin and foreign else ()
+
+
+def is_foreign(text: str) -> bool:
+    """Whether there are letters of another script than the Latin one."""
+    return any(c.isalpha() and "LATIN" not in unicodedata.name(c, "LATIN") for c in text)
+
+
+def romanise(text: str) -> str:
+    """A text in Latin letters: right for alphabets, syllables and kana, and for kanji it is not
+    what a Japanese reads, so that it fits nothing."""
+    return unidecode(unicodedata.normalize("NFKC", text))
 
 
 def main_artist(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import signal
 import sqlite3
@@ -22,6 +23,7 @@ from tempo_core.labels.demo_site import DemoSite, Entry
 from tempo_core.labels.store import Store
 
 from ..conftest import MakeAudio
+from ..tempo_core.labels.hostile import HostileSite, answer
 from .conftest import Beet
 
 SONGS = {"Right": 126.0, "Half": 98.0, "Wrong": 110.0, "Missing": 120.0}
@@ -415,8 +417,53 @@ def test_a_store_that_cannot_be_used_is_one_error(beet: Beet, tmp_path: Path) ->
 
 
 def test_the_key_is_not_shown(beet: Beet) -> None:
-    beet.configure(tempo={"labels": {"getsongbpm_key": "secret"}})
+    proxy = "http://me:secret@proxy.example.org:3128"
+    beet.configure(tempo={"labels": {"getsongbpm_key": "secret", "proxy": proxy}})
     assert "secret" not in beet("config").out
+
+
+def test_a_site_that_gives_the_key_back_makes_nobody_keep_it(
+    labelled: Beet, tmp_path: Path
+) -> None:
+    """In no file, no field, no message; and nobody else gets it."""
+    key = "hunter2-key"
+    songs = [
+        {
+            "id": key, "title": title, "uri": f"https://getsongbpm.com/?api_key={key}",
+            "tempo": "126", "artist": {"name": "Singer"}, "album": {"title": key},
+        }
+        for title in ("Right", key)
+    ]  # fmt: skip
+    found = answer(json.dumps({"search": songs}), "application/json")
+    refused = answer(json.dumps({"error": key}), "application/json", status="401 X")
+    report, table = tmp_path / "report.html", tmp_path / "table.tsv"
+    for content in (found, refused):
+        with HostileSite({"echo": content}) as echo:
+            labels = {"urls": {"getsongbpm": f"{echo.url}/echo"}, "getsongbpm_key": f" {key}\n"}
+            labelled.configure(tempo={"sources": ["getsongbpm"], "labels": labels})
+            run = labelled("-vv", "tempo-labels", "-f", "--report", report, "--export", table)
+            assert f"X-API-KEY: {key}\r\n" in echo.requests[0]
+        assert key not in run.out + run.err
+    assert labelled.item("title:Right").tempo_label_status == "blocked"
+    files = [path for path in labelled.database.parent.rglob("*") if path.is_file()]
+    files = [path for path in files if path.suffix != ".yaml"]
+    assert {path.name for path in files} >= {"labels.db", "labels-pages.db", "library.db"}
+    for path in (*files, report, table):
+        assert key.encode() not in path.read_bytes(), path
+
+
+def test_no_key_is_one_message_without_it(labelled: Beet) -> None:
+    labels = {"getsongbpm_key": "hunter2\u00fc", "urls": {}}
+    labelled.configure(tempo={"sources": ["getsongbpm"], "labels": labels})
+    run = labelled("tempo-labels")
+    assert (run.code, run.err.count("\n")) == (1, 1)
+    assert "getsongbpm_key is no key" in run.err
+    labels = {"urls": {"deezer": "http://me:hunter2@127.0.0.1/"}}
+    labelled.configure(tempo={"sources": ["deezer"], "labels": labels})
+    run = labelled("tempo-labels")
+    assert (run.code, run.err.count("\n")) == (1, 1)
+    assert "without a user and password" in run.err
+    assert "hunter2" not in run.out + run.err
 
 
 # Ctrl-C and kill -9.

@@ -8,11 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tempo_core.keys import Key, camelot, from_numbers, harmony, parse_key
+from tempo_core.keys import Key, camelot, from_numbers, harmony, open_key, parse_key
 
 ALL_KEYS = [Key(pitch, minor) for pitch in range(12) for minor in (False, True)]
 SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
+GERMAN = ("C", "Des", "D", "Es", "E", "F", "Ges", "G", "As", "A", "B", "H")
+GERMAN_SHARPS = ("C", "Cis", "D", "Dis", "E", "F", "Fis", "G", "Gis", "A", "Ais", "H")
+
+
+def _german(key: Key) -> str:
+    return GERMAN[key.pitch_class].lower() if key.minor else GERMAN[key.pitch_class]
 
 
 def _pair(key: Key) -> str:
@@ -44,6 +50,18 @@ NOTATIONS: dict[str, Callable[[Key], str]] = {
     "words": lambda k: f"{_word(k)} {'minor' if k.minor else 'major'}",
     "one letter": lambda k: f"{SHARPS[k.pitch_class]} {'m' if k.minor else 'M'}",
     "colon": lambda k: f"{SHARPS[k.pitch_class]}:{'min' if k.minor else 'maj'}",
+    "minus": lambda k: SHARPS[k.pitch_class] + "-" * k.minor,
+    "capital M": lambda k: FLATS[k.pitch_class] + ("m" if k.minor else "M"),
+    "glued": lambda k: f"{FLATS[k.pitch_class]}{'MIN' if k.minor else 'Maj'}",
+    "german": lambda k: f"{GERMAN[k.pitch_class]}-{'Moll' if k.minor else 'Dur'}",
+    "german lower case": lambda k: _german(k) + (" moll" if k.minor else " dur"),
+    "german sharps": lambda k: f"{GERMAN_SHARPS[k.pitch_class]}{'moll' if k.minor else 'dur'}",
+    "mixed in key": lambda k: f"{k.camelot} - 7",
+    "name and camelot": lambda k: f"{FLATS[k.pitch_class]}{'m' * k.minor} ({k.camelot})",
+    "camelot and name": lambda k: f"{k.camelot}/{SHARPS[k.pitch_class]}{'m' * k.minor}",
+    "name and open key": lambda k: f"{SHARPS[k.pitch_class]}{'m' * k.minor} \u2013 {k.open_key}",
+    "no key first": lambda k: f"o; {k}",
+    "several": lambda k: f"{k}; {Key((k.pitch_class + 1) % 12, k.minor)}",
 }  # fmt: skip
 
 
@@ -99,7 +117,7 @@ def test_camelot(text: str, code: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "-", "N/A", "H", "13A", "0B", "o", "C# foo", "8", "##", "0", "-1", "—", "?", "C#/Eb",
+        "", "-", "N/A", "13A", "0B", "o", "C# foo", "8", "##", "0", "-1", "—", "?", "C#/Eb",
         "C#/D Minor", "/", "A/", "unknown", "Key", "None",
     ],
 )  # fmt: skip
@@ -123,3 +141,42 @@ def test_harmony_is_the_neighbourhood_of_the_wheel(
     assert one is not None
     assert two is not None
     assert harmony(one, two) == harmony(two, one) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        # An H, a name that only German has, or Dur and Moll: then B is B flat.
+        ("H", "B"), ("h", "Bm"), ("Hm", "Bm"), ("H minor", "Bm"), ("B-Dur", "A#"),
+        ("b-Moll", "A#m"),
+        ("B moll", "A#m"), ("Fis", "F#"), ("fis", "F#m"), ("Es", "D#"), ("as", "G#m"), ("His", "C"),
+        ("Bes", "A#"), ("Cis major", "C#"), ("F#-Moll", "F#m"), ("Bb-Dur", "A#"),
+        ("H-", "Bm"), ("Fis-", "F#m"), ("AsM", "G#"),
+        # Otherwise it is not, and a small letter says nothing.
+        ("B", "B"), ("b", "B"), ("Bm", "Bm"), ("B minor", "Bm"), ("Bb", "A#"), ("fm", "Fm"),
+    ],
+)  # fmt: skip
+def test_german_or_not_is_decided_by_the_notation(text: str, key: str) -> None:
+    assert str(parse_key(text)) == key
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("A-", "Am"), ("A \u2212", "Am"), ("Bb-", "A#m"), ("A-m", "Am"), ("A min.", "Am"),
+        ("8A-7", "Am"), ("7 - 8A", "Am"), ("8A - Energy 7", "Am"), ("10A \u2013 5", "Bm"),
+        ("8A - 128.5", "Am"), ("Am 8A", "Am"), ("A- (8A)", "Am"), ("8A=Am", "Am"),
+        ("-, Am", "Am"), ("o; Em; C", "Em"), ("Am\0C", "Am"), ("G# / Ab minor", "G#m"),
+        ("Am (9A)", None), ("8A/8B", None), ("Am - some words", None), ("7 - 7", None),
+        ("A" * 5000, None), ("(" * 5000, None), ("8A - " * 5000, None),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_a_key(text: str, key: str | None) -> None:
+    found = parse_key(text)
+    assert (None if found is None else str(found)) == key
+
+
+def test_open_key() -> None:
+    assert [open_key(text) for text in ("Am", "F#m", "8B", "Es-Dur", "?")] == [
+        "1m", "4m", "1d", "10d", None,
+    ]  # fmt: skip

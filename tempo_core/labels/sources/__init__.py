@@ -7,7 +7,7 @@ of a candidate. Parsing is pure: functions from text to candidates, testable wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -102,7 +102,7 @@ class Settings:
     """What sources need beside a session: addresses, a key, files. See `make_sources`."""
 
     urls: Mapping[str, str]
-    getsongbpm_key: str = ""
+    getsongbpm_key: str = field(default="", repr=False)
     acousticbrainz: Path | None = None
     tsv: Path | None = None
 
@@ -132,7 +132,7 @@ def manners(names: list[str], settings: Settings, interval: float) -> dict[str, 
     ConfigError
         If an address is none.
     """
-    from ..http import Manners, origin_of
+    from ..http import Manners, origin_of, without_secrets
 
     hosts: dict[str, Manners] = {}
     for name in names:
@@ -142,7 +142,8 @@ def manners(names: list[str], settings: Settings, interval: float) -> dict[str, 
         origin = origin_of(url)
         if not origin:
             raise ConfigError(
-                f"the address of {name} is {url!r}; give one with http:// or https://"
+                f"the address of {name} is {without_secrets(url)!r}; give one with http:// or "
+                "https://, without a user and password"
             )
         robots = ABOUT[name].robots or (origin in hosts and hosts[origin].robots)
         hosts[origin] = Manners(interval, robots)

@@ -83,6 +83,7 @@ class AcousticBrainz:
                 raw_bpm=f"{bpm:.2f}",
                 raw_key=key,
                 complete=True,
+                certain=True,
             )
             for bpm in ([median] if agreed else sorted(set(tempi)))
         ]

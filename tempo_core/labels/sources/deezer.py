@@ -24,7 +24,7 @@ class Deezer(ByName):
     """See `Source`."""
 
     name = "deezer"
-    parser_version = 1
+    parser_version = 2
 
     def search(self, track: Track) -> Iterator[list[Candidate]]:
         if track.isrc and track.isrc.isalnum():

@@ -19,7 +19,7 @@ class GetSongBpm(ByName):
     """See `Source`."""
 
     name = "getsongbpm"
-    parser_version = 1
+    parser_version = 2
 
     def __init__(self, session: PoliteSession, base_url: str, api_key: str) -> None:
         if not api_key:
@@ -27,6 +27,9 @@ class GetSongBpm(ByName):
                 "getsongbpm needs a key: get one at https://getsongbpm.com/api, which asks for a"
                 " link back to the site, and set getsongbpm_key"
             )
+        api_key = api_key.strip()
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise ConfigError("getsongbpm_key is no key: it has signs in it that no key has")
         super().__init__(session, base_url)
         # Not in the address: keys in addresses end up in logs and caches.
         self._headers = {"X-API-KEY": api_key}

@@ -17,7 +17,7 @@ from ..http import SourceError
 from ..matching import queries
 from ..record import Candidate, Status, Track
 from .by_name import ByName
-from .parsing import seconds, text_of, tree
+from .parsing import outermost, seconds, text_of, tree
 
 _TRACK = re.compile(r"/track/[^/?#]*/([0-9A-Za-z]{4,40})/?$")
 MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
@@ -27,7 +27,7 @@ class MusicStax(ByName):
     """See `Source`."""
 
     name = "musicstax"
-    parser_version = 1
+    parser_version = 2
 
     def search(self, track: Track) -> Iterator[list[Candidate]]:
         for query in queries(track):
@@ -48,7 +48,7 @@ def parse_search(html: str, base_url: str) -> list[Candidate]:
     """
     page = tree(html)
     candidates = []
-    for card in page.select(".search-song-details", limit=MAX_CARDS):
+    for card in outermost(page, ".search-song-details", MAX_CARDS):
         # The link is inside of the card, or beside it in the same row.
         link = _track_link(card) or (_track_link(card.parent) if card.parent else None)
         title = text_of(card.select_one(".song-title"))

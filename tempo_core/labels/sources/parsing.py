@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
+from bs4.builder import ParserRejectedMarkup
 
 from ..http import SourceError
 from ..record import Status, printable
 
-MAX_TAGS = 20_000  # of a page; real ones have some thousands, and time grows faster than they do
+MAX_TAGS = 20_000  # of a page; real ones have some thousands
+MAX_OBJECTS = 100  # of an array: results of a search, or artists of a song
+MAX_DEPTH = 200  # of elements inside one another; in real pages there are some dozens
 _CLOCK = re.compile(r"^(?:(\d{1,2}):)?(\d{1,3}):(\d{2})$")
 
 
 def tree(html: str) -> BeautifulSoup:
     """Parse HTML, however broken.
+
+    By lxml, for the time it takes grows as the page does: the standard library's parser and
+    html5lib look to the end of the page for the end of each comment, each tag, each attribute.
 
     Raises
     ------
@@ -26,9 +33,29 @@ def tree(html: str) -> BeautifulSoup:
     if html.count("<") > MAX_TAGS:
         raise SourceError(Status.PARSE_ERROR, f"sends a page of more than {MAX_TAGS} elements")
     try:
-        return BeautifulSoup(html, "html.parser")
-    except (RecursionError, AssertionError, ValueError) as error:
+        with warnings.catch_warnings():  # what a page looks like is nobody's business
+            warnings.simplefilter("ignore", UserWarning)
+            page = BeautifulSoup(html.replace("\0", ""), "lxml")
+    except (RecursionError, AssertionError, ValueError, ParserRejectedMarkup) as error:
         raise SourceError(Status.PARSE_ERROR, "sends a page that cannot be read") from error
+    depths = {id(page): 0}
+    for tag in page.find_all(True):  # parents come first
+        depths[id(tag)] = depths[id(tag.parent)] + 1
+        if depths[id(tag)] > MAX_DEPTH:
+            raise SourceError(Status.PARSE_ERROR, f"nests elements more than {MAX_DEPTH} deep")
+    return page
+
+
+def outermost(page: Tag, selector: str, limit: int) -> list[Tag]:
+    """The first elements of a kind, without those inside of another: who searches each of these
+    would search the innermost over and over."""
+    found: list[Tag] = []
+    inside: set[int] = set()
+    for tag in page.select(selector, limit=limit):
+        if not any(id(parent) in inside for parent in tag.parents):
+            found.append(tag)
+        inside.add(id(tag))
+    return found
 
 
 def text_of(tag: Tag | None) -> str:
@@ -56,8 +83,9 @@ def mapping(value: Any) -> dict[str, Any]:
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects in a JSON array, none if it is something else."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    """The first objects in a JSON array, none if it is something else."""
+    values = value[:MAX_OBJECTS] if isinstance(value, list) else []
+    return [item for item in values if isinstance(item, dict)]
 
 
 def string(value: Any) -> str:

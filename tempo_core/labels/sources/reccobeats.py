@@ -21,7 +21,7 @@ class ReccoBeats:
     """See `Source`."""
 
     name = "reccobeats"
-    parser_version = 1
+    parser_version = 2
 
     def __init__(self, session: PoliteSession, base_url: str) -> None:
         self._session = session

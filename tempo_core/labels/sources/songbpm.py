@@ -11,7 +11,7 @@ from ..http import SourceError, origin_of
 from ..matching import queries
 from ..record import Candidate, Status, Track
 from .by_name import ByName
-from .parsing import seconds, text_of, tree
+from .parsing import outermost, seconds, text_of, tree
 
 MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
 
@@ -20,7 +20,7 @@ class SongBpm(ByName):
     """See `Source`."""
 
     name = "songbpm"
-    parser_version = 1
+    parser_version = 2
 
     def search(self, track: Track) -> Iterator[list[Candidate]]:
         # The form is only accepted as the site's own.
@@ -45,7 +45,7 @@ def parse_results(html: str, base_url: str) -> list[Candidate]:
     """
     page = tree(html)
     candidates = []
-    for card in page.select(".bg-card", limit=MAX_CARDS):
+    for card in outermost(page, ".bg-card", MAX_CARDS):
         names = card.select("p", limit=2)
         facts = _facts(card)
         if len(names) < 2 or "bpm" not in facts:

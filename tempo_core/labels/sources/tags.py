@@ -33,6 +33,7 @@ class Tags:
                 raw_bpm=track.tag_bpm,
                 raw_key=track.tag_key,
                 complete=True,
+                certain=True,
             )
         ]
 

@@ -9,13 +9,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from tempo_core.errors import ConfigError
+from tempo_core.errors import ConfigError, LabelError
 from tempo_core.labels import http
 from tempo_core.labels.demo_site import CATALOGUE, DemoSite, Entry
 from tempo_core.labels.http import (
@@ -26,10 +27,12 @@ from tempo_core.labels.http import (
     SourceError,
     origin_of,
     user_agent,
+    without_secrets,
 )
 from tempo_core.labels.record import Status
 
 from .conftest import MakeSession
+from .hostile import ROBOTS, HostileSite, answer, answers, drip
 
 
 def search(site: DemoSite, word: str = "mezzanine") -> str:
@@ -454,3 +457,282 @@ def test_a_compressed_answer(
     with pytest.raises(SourceError, match=r"more than 2000 kB|cannot be read") as error:
         make_session().get(search(site))
     assert error.value.status is Status.PARSE_ERROR
+
+
+# What nobody is to know.
+
+
+@pytest.mark.parametrize("name", [".netrc", "_netrc", "elsewhere"])
+def test_what_is_in_netrc_stays_there(
+    name: str,
+    site: DemoSite,
+    make_session: MakeSession,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (home / name).write_text("default login somebody password hunter2\n")
+    (home / name).chmod(0o600)
+    if name == "elsewhere":
+        monkeypatch.setenv("NETRC", str(home / name))
+    make_session().get(search(site))
+    make_session().post(
+        f"{site.url}/songbpm/searches", {"query": "x"}, headers={"Origin": site.url}
+    )
+    assert len(site.hits) == 4
+    assert not any("Authorization" in hit.headers for hit in site.hits)
+
+
+def test_the_environment_has_no_say(
+    site: DemoSite, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HostileSite({}) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        make_session().get(search(site))
+        assert proxy.requests == []
+    assert len(site.hits) == 2
+
+
+def test_a_proxy_is_a_setting(make_session: MakeSession) -> None:
+    with HostileSite({}, robots=answer(b"", "text/plain")) as proxy:
+        proxy.answers["http:"] = answer("<p>by the proxy</p>")
+        address = proxy.url.replace("//", "//somebody:hunter2@")
+        session = make_session("http://site.invalid", proxy=address, robots=False)
+        session._intervals["http://site.invalid"] = 0.0
+        assert session.get("http://site.invalid/x").text == "<p>by the proxy</p>"
+        assert proxy.requests[0].startswith("GET http://site.invalid/x HTTP/1.1")
+        assert "Proxy-Authorization: Basic" in proxy.requests[0]
+
+
+@pytest.mark.parametrize("proxy", ["proxy:3128", "http://", "http://u:hunter2@[", "socks9://x:1"])
+def test_a_proxy_that_is_none_is_refused_and_not_shown(
+    proxy: str, make_session: MakeSession
+) -> None:
+    with pytest.raises(ConfigError, match="proxy is no address") as error:
+        make_session(proxy=proxy)
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_key_goes_to_no_other_site(site: DemoSite, make_session: MakeSession) -> None:
+    """Not even to one that may be asked."""
+    with HostileSite({}) as first:
+        second = f"{site.url}/musicstax/search?q=a"
+        first.answers["away"] = answer("", "text/html", f"Location: {second}", status="302 X")
+        first.answers["here"] = answer("", "text/html", "Location: /page", status="302 X")
+        first.answers["page"] = answer("<p>page</p>")
+        session = make_session(first.url, robots=False)
+        headers = {"X-API-KEY": "hunter2-key", "Authorization": "Bearer hunter2-key"}
+        for name in ("away", "here"):
+            session.get(f"{first.url}/{name}", headers=headers)
+        assert [("hunter2" in request) for request in first.requests] == [True, True, True]
+    assert len(site.hits) == 1
+    assert not {"X-API-KEY", "Authorization"} & set(site.hits[0].headers)
+
+
+def test_no_key_is_kept(site: DemoSite, make_session: MakeSession, tmp_path: Path) -> None:
+    key = "hunter2 key/+"
+    page = f"<p>your key is {key}, or {quote(key, safe='')}</p>"
+    with HostileSite({"x": answer(page)}) as echo:
+        session = make_session(echo.url, robots=False)
+        for _ in range(2):
+            page = session.get(f"{echo.url}/x", headers={"X-API-KEY": key}).text
+            assert page == "<p>your key is [key], or [key]</p>"
+        assert len(echo.requests) == 1
+        echo.answers["y"] = answer("x", "text/html", f"X-Echo: {key}")
+        echo.answers["z"] = answer("", "", f"Location: /{quote(key, safe='')}", status="302 X")
+        for name in "yz":
+            with pytest.raises(SourceError, match="repeats the key") as error:
+                session.get(f"{echo.url}/{name}", headers={"X-API-KEY": key})
+            assert "hunter2" not in str(error.value)
+    files = list(tmp_path.glob("pages.db*"))
+    assert files
+    assert not [file for file in files if b"hunter2" in file.read_bytes()]
+
+
+def test_a_key_in_an_address_is_not_kept(
+    site: DemoSite, make_session: MakeSession, tmp_path: Path
+) -> None:
+    make_session().get(f"{search(site)}&api_key=hunter2")
+    assert not [file for file in tmp_path.glob("pages.db*") if b"hunter2" in file.read_bytes()]
+
+
+def test_keys_that_were_kept_once_are_forgotten(
+    site: DemoSite, make_session: MakeSession, tmp_path: Path
+) -> None:
+    """In a cache of an earlier version, readable for everybody."""
+    make_session().get(search(site))
+    path, kept = tmp_path / "pages.db", '{"request": {"headers": {"X-API-KEY": "hunter2"}}}'
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 0")
+        db.execute("INSERT INTO responses (key, value) VALUES ('k', ?)", (kept,))
+        db.commit()
+    path.chmod(0o644)
+    n_hits = len(site.hits)
+    make_session().get(search(site))
+    assert len(site.hits) == n_hits  # the others are good as they are
+    for file in tmp_path.glob("pages.db*"):
+        assert b"hunter2" not in file.read_bytes()
+        assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [b"text" * 500, b"SQLite format 3\0" + b"x" * 5000])
+def test_a_cache_that_is_none_is_one_message_and_stays(
+    content: bytes, make_session: MakeSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.db"
+    path.write_bytes(content)
+    path.chmod(0o644)
+    with pytest.raises(LabelError, match=r"other\.db: is not a usable cache") as error:
+        make_session(cache=path)
+    assert "\n" not in str(error.value)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (content, 0o644)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://user:hunter2@h/p?key=hunter2", "http://h/p"), ("ftp://u:hunter2@h", "ftp://h"),
+        ("//u:hunter2@h/x", "//h/x"), ("hunter2@h", "h"), ("http://h/?a=hunter2@x", "http://h/"),
+    ],
+)  # fmt: skip
+def test_an_address_in_a_message_has_no_secrets(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown
+
+
+@pytest.mark.parametrize("broken", ["garbage", "another table"])
+def test_a_cache_that_breaks_costs_no_answer_for_ever(
+    broken: str, site: DemoSite, make_session: MakeSession, tmp_path: Path
+) -> None:
+    session = make_session()
+    session.get(search(site, "a"))
+    with closing(sqlite3.connect(tmp_path / "pages.db")) as db:
+        if broken == "garbage":
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            db.execute("ALTER TABLE responses RENAME TO others")
+    if broken == "garbage":
+        content = (tmp_path / "pages.db").read_bytes()
+        (tmp_path / "pages.db").write_bytes(b"x" * len(content))
+    with pytest.raises(SourceError, match="cache of pages cannot be used") as error:
+        session.get(search(site, "b"))
+    assert error.value.status is Status.RETRYABLE
+
+
+# What a site can send; `test_hostile.py` has it all.
+
+
+@pytest.fixture
+def hostile(hostile_site: HostileSite, monkeypatch: pytest.MonkeyPatch) -> HostileSite:
+    monkeypatch.setattr(http, "TIMEOUT", (0.4, 0.4))
+    monkeypatch.setattr(http, "MAX_SECONDS", 0.5)
+    return hostile_site
+
+
+@pytest.fixture(scope="module")
+def hostile_site() -> Iterator[HostileSite]:
+    with HostileSite({}) as other, HostileSite({}) as site:
+        site.answers.update(answers(site.url, other.url))
+        yield site
+        assert other.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "message"),
+    [
+        ("drips its head", Status.RETRYABLE, "in time"),
+        ("drips headers", Status.RETRYABLE, "in time"),
+        ("drips its body", Status.RETRYABLE, "in time"),
+        ("drips without a length", Status.RETRYABLE, "in time"),
+        ("says continue for ever", Status.RETRYABLE, "in time"),
+        ("redirects slowly", Status.RETRYABLE, "in time"),
+        ("is busy slowly", Status.RETRYABLE, "in time"),
+        ("line garbage", Status.RETRYABLE, "cannot be reached"),
+        ("to 9 'http:||['", Status.PARSE_ERROR, "no address"),
+        ("to bytes", Status.NOT_FOUND, "no such page"),
+        ("to 16 'file:|||etc|passwd'", Status.PARSE_ERROR, "not followed"),
+        ("ping", Status.PARSE_ERROR, "in a circle"),
+        ("status 302 to nowhere", Status.PARSE_ERROR, "answers 302"),
+        ("two lengths", Status.PARSE_ERROR, "cannot be read"),
+        ("chunks: garbage", Status.RETRYABLE, "broke off"),
+        ("zstd: bomb", Status.PARSE_ERROR, "cannot be read"),
+        ("deflate: bare bomb", Status.PARSE_ERROR, "more than 2000 kB"),
+        ("retry-after 6 'Wed, 21 O'", Status.RETRYABLE, "answers 503"),
+        ("retry-after 2 '999999999'", Status.RETRYABLE, "asks to wait"),
+    ],
+)
+def test_a_hostile_answer_is_a_status(
+    name: str, status: Status, message: str, hostile: HostileSite, make_session: MakeSession
+) -> None:
+    session = make_session(hostile.url, robots=False)
+    begin = time.monotonic()
+    with pytest.raises(SourceError, match=message) as error:
+        session.get(f"{hostile.url}/{quote(name)}")
+    assert error.value.status is status
+    assert time.monotonic() - begin < 3
+
+
+@pytest.mark.parametrize("charset", ["zlib", "idna", "punycode", "undefined", "a\0b"])
+def test_a_charset_that_is_none_is_utf_8(
+    charset: str, hostile: HostileSite, make_session: MakeSession
+) -> None:
+    page = make_session(hostile.url, robots=False).get(
+        f"{hostile.url}/charset%20{quote(repr(charset))}"
+    )
+    assert '<h1 class="song-title">Song</h1>' in page.text
+
+
+def test_a_charset_that_is_one_counts(make_session: MakeSession) -> None:
+    for charset in ("koi8-r", "shift_jis", "iso-8859-5", "utf-16", "windows-1251", "euc-kr"):
+        text = "<p>봄날</p>" if charset == "euc-kr" else "<p>Кино</p>"
+        page = answer(text.encode(charset), f'text/html; charset="{charset}"')
+        with HostileSite({"x": page}) as site:
+            assert make_session(site.url, robots=False).get(f"{site.url}/x").text == text
+
+
+def test_waits_add_up(make_session: MakeSession) -> None:
+    """A site that asks for a little patience again and again."""
+    with HostileSite({"x": answer("", "", "Retry-After: 1", status="503 X")}) as site:
+        session = make_session(site.url, robots=False, max_wait=1.5)
+        with pytest.raises(SourceError, match="asks to wait 1 s") as error:
+            session.get(f"{site.url}/x")
+        assert (error.value.status, error.value.final) == (Status.RETRYABLE, True)
+        assert len(site.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["stars", "many stars", "many rules", "no delay at all", "too long"]
+)
+def test_a_robots_txt_takes_no_time(name: str, make_session: MakeSession) -> None:
+    with HostileSite({"a" * 300: answer("x")}, robots=ROBOTS[name]) as site:
+        begin = time.monotonic()
+        with suppress(SourceError):
+            make_session(site.url).get(f"{site.url}/{'a' * 300}")
+        assert time.monotonic() - begin < 4
+
+
+def test_a_handshake_that_never_ends_is_cut(
+    make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "MAX_SECONDS", 0.6)
+    record = drip(b"\x16\x03\x03\x40\x00\x02", b"\x00")  # the beginning of 16 kB of greetings
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                for piece in record():
+                    connection.sendall(piece)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    begin = time.monotonic()
+    with pytest.raises(SourceError, match="in time") as error:
+        make_session(url, robots=False).get(f"{url}/x")
+    assert error.value.status is Status.RETRYABLE
+    assert time.monotonic() - begin < 3
+    listener.close()
+    thread.join(5)

@@ -13,6 +13,7 @@ import mutagen
 import pytest
 import zstandard
 from mediafile import MediaFile
+from mutagen.id3 import TBPM, TKEY
 
 from tempo_core.errors import AudioError, LabelError
 from tempo_core.labels.files import read_track
@@ -67,6 +68,61 @@ def test_a_precise_tag_counts_more_than_a_whole_number(make_audio: MakeAudio) ->
     file["----:com.apple.iTunes:BPM"] = b"127.98"
     file.save()
     assert read_track(path).tag_bpm == "127.98"
+
+
+@pytest.mark.parametrize(
+    ("tags", "bpm", "key"),
+    [
+        ({"bpm": ["0", "128"]}, 128, None),
+        ({"bpm": ["0"], "tempo": ["128"]}, 128, None),
+        ({"bpm": ["124/62"]}, 124, None),
+        ({"bpm": ["~124,5 BPM"]}, 124.5, None),
+        ({"bpm": ["128"], "initialkey": ["o", "Es-Dur"]}, 128, "D#"),
+        ({"bpm": ["128"], "initialkey": ["-"], "key": ["fis-Moll"]}, 128, "F#m"),
+        ({"bpm": ["128"], "initialkey": ["8A - 7"]}, 128, "Am"),
+    ],
+)
+def test_a_later_value_counts_where_the_first_is_none(
+    tags: dict[str, list[str]], bpm: float, key: str | None, make_audio: MakeAudio
+) -> None:
+    path = make_audio("a.flac", duration=4, title="Song")
+    file = mutagen.File(path)
+    file.update(tags)
+    file.save()
+    record = look_up(read_track(path), Tags())
+    assert (record.status, record.bpm, record.key) == (Status.FOUND, bpm, key)
+
+
+def test_several_values_of_an_id3_frame(make_audio: MakeAudio) -> None:
+    path = make_audio("a.mp3", duration=4, title="Song")
+    file = mutagen.File(path)
+    file.tags.add(TBPM(encoding=3, text=["0", "127.98"]))
+    file.tags.add(TKEY(encoding=3, text=["o", "Gb minor"]))
+    file.save()
+    record = look_up(read_track(path), Tags())
+    assert (record.bpm, record.key) == (127.98, "F#m")
+    assert (record.raw_bpm, record.raw_key) == ("0; 127.98", "o; Gb minor")
+
+
+def test_a_files_own_tag_needs_no_artist(make_audio: MakeAudio) -> None:
+    """There is no question which recording it is about; nor with an id of the recording."""
+    for tags in ({}, {"title": "Song"}, {"title": "Song", "artist": "Various Artists"}):
+        path = make_audio("a.flac", duration=4, **tags)
+        file = mutagen.File(path)
+        file["bpm"] = "128"
+        file.save()
+        record = look_up(read_track(path), Tags())
+        assert (record.status, record.bpm) == (Status.FOUND, 128)
+
+
+def test_tempi_that_exclude_each_other_are_for_a_person(make_audio: MakeAudio) -> None:
+    path = make_audio("a.flac", duration=4, title="Song")
+    file = mutagen.File(path)
+    file["bpm"] = "90-140"
+    file.save()
+    record = look_up(read_track(path), Tags())
+    assert (record.status, record.bpm, record.raw_bpm) == (Status.AMBIGUOUS, None, "90-140")
+    assert record.message == "perhaps, but for the tempo (90 or 140)"
 
 
 def test_a_file_without_tags(make_audio: MakeAudio, bad_files: dict[str, Path]) -> None:
@@ -200,6 +256,13 @@ def test_the_dump_is_indexed_and_looked_up(form: str, tmp_path: Path) -> None:
     for bad in (None, "", "x", "' OR 1"):
         assert source.missing(Track("Song", ("Singer",), recording_id=bad))
     assert sorted(path.name for path in target.parent.iterdir()) == ["acousticbrainz.db"]
+
+
+def test_an_id_needs_no_artist(tmp_path: Path) -> None:
+    target = tmp_path / "acousticbrainz.db"
+    acousticbrainz.build(pack(tmp_path, "csv"), target)
+    source = acousticbrainz.AcousticBrainz(target)
+    assert look_up(Track("Song", (), recording_id=MBID), source).bpm == 127.9
 
 
 def test_a_dump_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:

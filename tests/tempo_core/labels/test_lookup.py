@@ -449,3 +449,39 @@ def test_gates_can_be_left_out_to_see_what_they_are_good_for(
 def test_the_demo_site_has_what_it_says() -> None:
     assert len(decoys(CATALOGUE[0])) == 5
     assert len({entry.id for entry in decoys(CATALOGUE[0])} | {CATALOGUE[0].id}) == 6
+
+
+def test_a_store_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "labels.db"
+    mask = os.umask(0o000)
+    try:
+        with Store(path):
+            assert path.stat().st_mode & 0o777 == 0o600
+        path.chmod(0o644)  # as an earlier version made it
+        with Store(path) as store:
+            store.add(record("tags", 120))
+            files = list(tmp_path.iterdir())
+            assert len(files) == 3
+            assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    finally:
+        os.umask(mask)
+
+
+def test_what_is_no_store_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "song.mp3"
+    path.write_bytes(b"music" * 500)
+    path.chmod(0o644)
+    with pytest.raises(LabelError, match="not a usable label store"):
+        Store(path)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"music" * 500, 0o644)
+
+
+def test_an_empty_store_is_an_empty_one(tmp_path: Path) -> None:
+    """What a run leaves that was killed as it began."""
+    path = tmp_path / "labels.db"
+    path.touch()
+    with Store(path, read_only=True) as store:
+        assert len(store.current("x")) == 0
+    with Store(path) as store:
+        store.add(record("tags", 120))
+        assert len(store) == 1

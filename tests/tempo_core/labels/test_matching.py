@@ -120,6 +120,21 @@ TABLE = [
     yes("Sandstorm", "Darude", "Sandstorm", **lasts(226, 228.9)),
     yes("Echoes", "Pink Floyd", "Echoes", **lasts(1412, 1408)),
     yes("Sandstorm", "Darude", "Sandstorm", **lasts(45, 46.4)),
+    # One song under two names, or in other letters.
+    yes("봄날 (Spring Day)", "BTS", "Spring Day"),
+    yes("봄날 (Spring Day)", "BTS", "봄날"),
+    yes("봄날", "방탄소년단 (BTS)", "Spring Day (봄날)", "BTS"),
+    yes("봄날", "방탄소년단", "Bom Nal", "방탄소년단"),
+    yes("夜に駆ける (Into The Night)", "YOASOBI", "夜に駆ける"),
+    yes("Racing into the Night / 夜に駆ける", "YOASOBI", "夜に駆ける - Racing into the Night"),
+    yes("さくら", "ケツメイシ", "Sakura", "Ketsumeishi"),
+    yes("Группа крови", "Кино", "Gruppa krovi", "Kino"),
+    yes("Gruppa Krovi", "Kino", "Группа крови (Remastered)", "Кино"),
+    yes("Звезда по имени Солнце", "Виктор Цой", "Zvezda po imeni Solntse", "Viktor Tsoi"),
+    yes("Песня 2 (Song 2)", "Кино", "Song 2", "Kino"),
+    yes("Ελλάδα", "Βασίλης", "Ellada", "Βασίλης"),
+    yes("Dynamite (Instrumental)", "BTS", "Dynamite (Inst.)"),
+    yes("紅蓮華 (TV Size)", "LiSA", "紅蓮華"),
     # The same other version, written differently.
     yes("Rude (Zedd Remix)", "MAGIC!", "Rude - Zedd Remix"),
     yes("Rude [Zedd Remix]", "MAGIC!", "Rude (Zedd Extended Remix)"),
@@ -133,6 +148,14 @@ TABLE = [
     yes("Love Story (Taylor's Version)", "Taylor Swift", "Love Story (Taylor’s Version)"),
     yes("Bohemian Rhapsody (Karaoke Version)", "Karaoke Kings", "Bohemian Rhapsody - Karaoke", "Karaoke Kings"),
     yes("Runaway (Sped Up)", "AURORA", "Runaway - Sped Up Version"),
+    yes("One More Time", "Daft Punk", "One More Time (Live)", ours={"album": "Alive 2007"}),
+    yes("One More Time", "Daft Punk", "One More Time", ours={"album": "Alive 2007"}, theirs={"album": "Alive 2007 (Deluxe)"}),
+    yes("Alive", "Pearl Jam", "Alive", ours={"album": "Alive"}, theirs={"album": "Ten"}),
+    yes("Violet", "Hole", "Violet", ours={"album": "Live Through This"}),
+    yes("Mine", "Taylor Swift", "Mine", ours={"album": "Long Live"}),
+    yes("Runaway (Super Slowed)", "AURORA", "Runaway - Super Slowed + Reverb"),
+    yes("Runaway Super Slowed", "AURORA", "Runaway (Super Slowed)"),
+    yes("Runaway (Slowed + Reverb)", "AURORA", "Runaway - Slowed"),
     yes("Still Dre (Instrumental)", "Dr. Dre", "Still Dre - Instrumental"),
     # Another version.
     no(V, "Rude", "MAGIC!", "Rude (Zedd Remix)"),
@@ -172,6 +195,21 @@ TABLE = [
     no(V, "Runaway", "AURORA", "Runaway (Slowed + Reverb)"),
     no(V, "Runaway (Sped Up)", "AURORA", "Runaway (Slowed)"),
     no(V, "Runaway", "AURORA", "Runaway (8D Audio)"),
+    no(V, "Runaway (Slowed)", "AURORA", "Runaway (Super Slowed)"),
+    no(V, "Runaway (Super Slowed)", "AURORA", "Runaway (Ultra Slowed)"),
+    no(V, "Runaway Slowed", "AURORA", "Runaway Super Slowed"),
+    no(V, "Runaway (Sped Up)", "AURORA", "Runaway (Sped Up 1.25x)"),
+    no(V, "Runaway (Ultra Slowed + Reverb)", "AURORA", "Runaway (Slowed + Reverb)"),
+    no(V, "One More Time", "Daft Punk", "One More Time", ours={"album": "Alive 2007"}),
+    no(V, "One More Time", "Daft Punk", "One More Time", theirs={"album": "Alive 2007"}),
+    no(V, "Da Funk", "Daft Punk", "Da Funk", ours={"album": "Alive 2007"}, theirs={"album": "Alive 1997"}),
+    no(V, "Creep", "Radiohead", "Creep", theirs={"album": "Live 1994"}),
+    no(V, "Creep", "Radiohead", "Creep", ours={"album": "Radiohead in Concert"}),
+    no(V, "봄날", "BTS", "봄날 (라이브)"),
+    no(V, "Dynamite", "BTS", "Dynamite (리믹스)"),
+    no(V, "Кукушка", "Кино", "Кукушка (акустика)"),
+    no(V, "群青", "YOASOBI", "群青 (ライブ)"),
+    no(V, "群青", "YOASOBI", "群青 (カラオケ)"),
     no(V, "Lone Digger", "Caravan Palace", "Lone Digger (Mixed)"),
     no(V, "Around the World", "Daft Punk", "Around the World (Mashup)"),
     no(V, "Sgt. Pepper's Lonely Hearts Club Band", "The Beatles", "Sgt. Pepper's Lonely Hearts Club Band (Reprise)"),
@@ -194,6 +232,7 @@ TABLE = [
     no(N, "Symphony No. 5: I. Allegro con brio", "Wiener Philharmoniker", "Symphony No. 5: IV. Allegro con brio"),
     no(N, "Symphony No. 40 in G Minor", "Wiener Philharmoniker", "Symphony No. 41 in G Minor"),
     no(N, "Untitled Unmastered 02 Session One", "Kendrick Lamar", "Untitled Unmastered 05 Session One"),
+    no(N, "Песня о любви 2 (A Song About Love 2)", "Кино", "A Song About Love 3", "Kino"),
     # Another artist.
     no(A, "Hello", "Adele", "Hello", "Lionel Richie"),
     no(A, "Hurt", "Johnny Cash", "Hurt", "Nine Inch Nails"),
@@ -205,6 +244,8 @@ TABLE = [
     no(A, "Alive", "Pearl Jam", "Alive", "Sia"),
     no(A, "One", "U2", "One", "Metallica"),
     no(A, "残響", "横山克", "残響", "Masaru Yokoyama"),
+    no(A, "Группа крови", "Кино", "Gruppa krovi", "Alisa"),
+    no(A, "봄날 (Spring Day)", "BTS", "Spring Day", "Somebody"),
     no(A, "Without Me", "Eminem", "Without Me", "Halsey"),
     # Another length: an unmarked other version, or another speed.
     no(D, "Sandstorm", "Darude", "Sandstorm", **lasts(226, 444)),
@@ -226,6 +267,11 @@ TABLE = [
     no("", "Live and Let Die", "Paul McCartney", "Let Die"),
     no("", "Praise the Lord (Da Shine)", "A$AP Rocky", "Forever"),
     no("", "夜に駆ける", "YOASOBI", "群青"),
+    no("", "봄날 (Spring Day)", "BTS", "Spring"),
+    no("", "Love 사랑", "IU", "Love"),
+    no("", "Love (Spring Day)", "BTS", "Spring Day"),
+    no("", "东京", "X", "東經"),
+    no("", "Кино", "Кино", "Kion", "Kino"),
     no("", "Satisfaction", "Benny Benassi", "(I Can't Get No) Satisfaction"),
 ]  # fmt: skip
 
@@ -307,3 +353,21 @@ def test_a_hostile_title_takes_no_time(text: str) -> None:
 )  # fmt: skip
 def test_queries_go_from_all_that_is_known_to_what_matters(track: Track, asked: list[str]) -> None:
     assert list(queries(track)) == asked
+
+
+@pytest.mark.parametrize(("noted", "of_the_file"), [(20.0, 226.0), (226.0, 20.0), (None, 226.0)])
+def test_a_wrong_length_refuses_no_page(noted: float | None, of_the_file: float) -> None:
+    """Of two durations one is wrong; a page that fits neither is of another recording."""
+    track = Track("Sandstorm", ("Darude",), duration=noted, file_duration=of_the_file)
+    right, other = (
+        Candidate("1", "", "Sandstorm", ("Darude",), duration=seconds) for seconds in (225.0, 444.0)
+    )
+    assert judge(track, right).outcome is YES
+    assert judge(track, other).outcome is NO
+
+
+def test_either_name_is_asked_for() -> None:
+    track = Track("봄날 (Spring Day)", ("BTS",))
+    assert list(queries(track)) == [
+        "BTS 봄날 (Spring Day)", "BTS 봄날 spring day", "BTS spring day", "BTS 봄날",
+    ]  # fmt: skip

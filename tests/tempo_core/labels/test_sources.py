@@ -17,7 +17,7 @@ from tempo_core.errors import ConfigError
 from tempo_core.labels.demo_site import API_KEY, CATALOGUE, TROUBLES, DemoSite, Entry
 from tempo_core.labels.http import SourceError
 from tempo_core.labels.lookup import look_up
-from tempo_core.labels.record import Candidate, Status, parse_bpm
+from tempo_core.labels.record import Candidate, Status, parse_bpm, read_tempi
 from tempo_core.labels.sources import (
     ABOUT,
     Settings,
@@ -251,6 +251,35 @@ def test_reccobeats_joins_by_id_and_not_by_position() -> None:
 )  # fmt: skip
 def test_published_tempi(text: str | None, bpm: float | None) -> None:
     assert parse_bpm(text) == bpm
+
+
+@pytest.mark.parametrize(
+    ("text", "tempi"),
+    [
+        ("~124", [124]), ("ca. 124 bpm", [124]), ("BPM: 124,5", [124.5]), ("124bpm", [124]),
+        ("086.01", [86.01]), ("124.0-126.0", [125]), ("124\u2013126", [125]), ("124 to 126", [125]),
+        ("124..126", [125]), ("124/62", [124, 62]), ("62 / 124 BPM", [62, 124]),
+        ("124; 62", [124, 62]), ("124 (62)", [124, 62]), ("87-174", [87, 174]), ("0; 128", [128]),
+        ("0/128", [128]), ("127; 127.98", [127.98]), ("127.98; 128", [127.98]),
+        ("124, 126", [124]), ("90-140", [90, 140]), ("0; 0", []), ("124.5.3", []), ("128 (8A)", []),
+        ("1-" * 40, []), ("9" * 5000, []), ("128 " * 5000, []),
+    ],
+)  # fmt: skip
+def test_a_tempo_can_have_several_readings(text: str, tempi: list[float]) -> None:
+    assert list(read_tempi(text)) == tempi
+
+
+@pytest.mark.parametrize(
+    ("text", "estimate", "bpm"),
+    [
+        ("124/62", None, 124), ("124/62", 61.0, 62), ("124/62", 250.0, 124), ("62; 124", 123, 124),
+        ("90-140", None, None), ("90-140", 140.0, None), ("124/62/100", 124, None),
+    ],
+)  # fmt: skip
+def test_readings_that_count_one_tempo_differently_are_all_meant(
+    text: str, estimate: float | None, bpm: float | None
+) -> None:
+    assert parse_bpm(text, estimate) == bpm
 
 
 Ask = Callable[..., Any]

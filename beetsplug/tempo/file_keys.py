@@ -1,0 +1,110 @@
+"""The key of a track as its file says it: read once, and kept as long as nothing changes.
+
+beets reads "F# minor" as F minor, "C# major" as C and "CM" as C minor, and that is what stands in
+`initial_key` then. So the file is asked what it says, unless the library says something else than
+beets reads there: then somebody put it there, and it counts.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from beets.dbcore import types
+from beets.dbcore.db import DBAccessError
+from beets.util import syspath
+
+from tempo_core.keys import Key, parse_key
+
+if TYPE_CHECKING:
+    from beets.library import Item
+
+FIELD = "tempo_file_key"
+SEEN = "tempo_file_key_seen"  # for which `initial_key` and time of the file that holds
+
+
+def key_of(item: Item) -> Key | None:
+    """The key of a track; its file is read only if that is not known. Changes nothing."""
+    if is_key_known(item):
+        return parse_key(item.get(FIELD, "", with_album=False))
+    return parse_key(key_text(item, _read(item)) or "")
+
+
+def is_key_known(item: Item) -> bool:
+    """Whether neither the file nor `initial_key` have changed since the key was read."""
+    known = str(item.get(SEEN, "", with_album=False))
+    seen = _seen(item)
+    if seen is None:  # the file is out of reach, not another one
+        return known.rpartition(" ")[0] == (item.initial_key or "-")
+    return known == seen
+
+
+def remember_key(item: Item) -> bool:
+    """Keep the key of a track in its fields; whether they changed. Does not store the item."""
+    seen = _seen(item)
+    if seen is None or is_key_known(item):
+        return False
+    key = key_of(item)
+    if key is not None:
+        item[FIELD] = str(key)
+    elif item.get(FIELD, with_album=False) is not None:
+        del item[FIELD]
+    item[SEEN] = seen
+    return True
+
+
+def known_key(item: Item) -> Key | None:
+    """The key of a track, kept from now on where the library can be written."""
+    if remember_key(item):
+        with suppress(sqlite3.OperationalError, DBAccessError):
+            item.store()
+    return key_of(item)
+
+
+def correct_key(item: Item) -> bool:
+    """Put right an `initial_key` that beets has just misread, before it is written to the file;
+    whether it was wrong. Does not store the item."""
+    if not item.initial_key:
+        return False
+    key = parse_key(key_text(item, _read(item)) or "")
+    if key is None or parse_key(item.initial_key) == key:
+        return False
+    mtime = item.mtime  # the file has not changed, see apply_estimate
+    item.initial_key = str(key)
+    item.mtime = mtime
+    return True
+
+
+def key_text(item: Item, in_file: str | None) -> str | None:
+    """What counts of the texts for a key that the library and the file have, verbatim."""
+    in_library = item.initial_key or None
+    if not in_file or (in_library and parse_key(in_file) is None):
+        return in_library
+    if in_library is None or parse_key(in_library) is None:
+        return in_file
+    first, _, _ = in_file.partition("; ")  # beets reads no further
+    misread = types.MusicalKey().normalize(first) or ""
+    return in_file if misread.split() == in_library.split() else in_library
+
+
+def _read(item: Item) -> str | None:
+    """The key in the file, verbatim; None if there is none or the file cannot be read."""
+    from tempo_core.errors import TempoError
+    from tempo_core.labels.files import read_track
+
+    try:
+        return read_track(item.path).tag_key
+    except TempoError:
+        return None
+
+
+def _seen(item: Item) -> str | None:
+    """What a key that was read depends on; None if there is no file to read."""
+    try:
+        status = Path(syspath(item.path)).stat()
+    except (OSError, ValueError):
+        return None
+    # Some programs set the time back after they have written tags, but not that of the inode.
+    return f"{item.initial_key or '-'} {status.st_mtime_ns}.{status.st_ctime_ns}"
