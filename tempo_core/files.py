@@ -1,4 +1,4 @@
-"""Finding music in folders; writing files so that nobody ever sees half of one, or what is private."""
+"""Finding music in folders; writing files in one step, and files that are private."""
 
 from __future__ import annotations
 
