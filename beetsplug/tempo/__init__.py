@@ -14,6 +14,8 @@ from beets.dbcore import types
 from beets.exceptions import UserError
 from beets.plugins import BeetsPlugin
 
+from .marking import FIELD as MARKER
+from .marking import OptionalText, media_field
 from .queries import AlbumPaceQuery, PaceQuery
 from .settings import DEFAULTS, METHODS, TEMPLATE
 from .stated import EstimatedPaces, StatedPaces
@@ -54,6 +56,11 @@ class TempoPlugin(BeetsPlugin):
         "tempo_paces": EstimatedPaces(),
         "tempo_paces_manual": StatedPaces(),
         "tempo_source": types.STRING,
+        "tempo_verdict": types.STRING,
+        MARKER: OptionalText(),
+        "tempo_pending": types.STRING,
+        "tempo_failure": types.STRING,
+        "tempo_failed_file": types.STRING,
         "tempo_label_bpm": Decimal2(),
         "tempo_label_key": types.STRING,
         "tempo_label_source": types.STRING,
@@ -69,6 +76,8 @@ class TempoPlugin(BeetsPlugin):
         super().__init__()
         self.config.add(DEFAULTS)
         self.config["labels"]["getsongbpm_key"].redact = True
+        if (field := media_field()) is not None:
+            self.add_media_field(MARKER, field)
         self.template_fields["camelot"] = camelot_of
         self.register_listener("import_begin", self.import_begin)
         self.import_stages = [self.imported]
@@ -81,6 +90,7 @@ class TempoPlugin(BeetsPlugin):
             tempo, force="analyse tracks that have a tempo already, and overwrite it"
         )
         option("-t", "--threads", type="int", default=None, help="tracks to analyse at a time")
+        option("--retry", action="store_true", help="try again what failed before")
         option(
             "--cadence",
             metavar="A..B",

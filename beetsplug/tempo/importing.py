@@ -5,18 +5,41 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Literal
 
+import beets
 from beets import ui
 from beets.importer import Action
 
-from .analysing import apply_estimate, estimate_all, is_done, is_ours, load_estimator
+from .analysing import (
+    Verdict,
+    apply_estimate,
+    estimate_all,
+    is_done,
+    is_ours,
+    load_estimator,
+    own,
+    set_or_clear,
+)
+from .keeping import (
+    FAILURE,
+    ORIGINAL,
+    PENDING,
+    TEMPO,
+    announce,
+    forget_failure,
+    keep,
+    note_failure,
+    pending,
+    renew_failure,
+    store,
+)
 from .progress import describe, explain, show
-from .writing import try_write
 
 if TYPE_CHECKING:
     from beets.importer import ImportTask
+    from beets.library import Item
     from beets.logging import BeetsLogger
 
-    from tempo_core import Estimator
+    from tempo_core import Estimate, Estimator
 
 
 class ImportAnalysis:
@@ -44,31 +67,72 @@ class ImportAnalysis:
             self.estimator = load_estimator(settings)
         estimator = self.estimator
         for item, result in estimate_all(estimator.estimate, items, settings.threads, _aborted):
-            if isinstance(result, Exception):
-                self._log.warning("{}: {}", show(item.path), explain(result))
-                continue
-            verdict = apply_estimate(item, result, estimator.source, force=settings.force)
-            # The importer reads the item from the database again after this stage. The file waits
-            # until write(): in copy mode it is still the original.
-            item.store()
-            self._log.info("{}", describe(item, result, verdict))
+            try:
+                self._keep(item, result, estimator.source, settings)
+            except Exception as error:
+                self._log.warning("{}: {}", show(item.path), explain(error))
+
+    def _keep(self, item: Item, result: Estimate | Exception, source: str, settings: Any) -> None:
+        if isinstance(result, Exception):
+            note_failure(item, result)
+            store(item, _aborted)
+            raise result
+        forget_failure(item)
+        verdict = apply_estimate(
+            item, result, source, force=settings.force, min_confidence=settings.min_confidence
+        )
+        if verdict is Verdict.SET and _writes(settings):
+            # The file waits until write(): in copy mode it is still the original. An import that
+            # is killed until then is made good by the next `beet tempo`.
+            announce(item, TEMPO, *([ORIGINAL] if _leaves_originals() else []))
+        # The importer reads the item from the database again after this stage.
+        store(item, _aborted)
+        self._log.info("{}", describe(item, result, verdict))
 
     def write(self, task: ImportTask, settings: Any) -> None:
-        """Write the tempo to files that were imported as they are: beets writes all others."""
-        if task.choice_flag is not Action.ASIS:
-            return
-        write = ui.should_write() and settings.write is not False
+        """Write the tempo to files that were imported as they are: beets writes all others.
+
+        Whatever goes wrong with a track is a warning, and its value is in the library.
+        """
         for item in task.imported_items():
-            if not is_ours(item):
-                continue
-            problem = try_write(item) if write else None
-            if problem:
-                self._log.warning("{}: {}", show(item.path), problem)
-            if problem or not write:
-                # The copy is newer than what beets remembers, and `beet update` would take the
-                # missing tempo from it.
-                item.mtime = item.current_mtime()
-            item.store()
+            try:
+                self._write(item, task.choice_flag is Action.ASIS, _writes(settings))
+            except Exception as error:
+                self._log.warning("{}: {}", show(item.path), explain(error))
+
+    def _write(self, item: Item, as_is: bool, write: bool) -> None:
+        if own(item, FAILURE):
+            renew_failure(item)  # the copy of the same audio
+            store(item, _aborted)
+            return
+        if not (pending(item) or (as_is and is_ours(item))):
+            return
+        problem = None
+        if not as_is:
+            set_or_clear(item, PENDING, None)  # beets has written it
+        elif write:
+            # The file is the library's own from here on, and no original.
+            set_or_clear(item, PENDING, None)
+            problem = keep(item, TEMPO, write, _aborted)
+        if as_is and (problem or not write):
+            # The copy is newer than what beets remembers, and `beet update` would take the
+            # missing tempo from it.
+            item.mtime = item.current_mtime()
+        store(item, _aborted)
+        if problem:
+            raise problem
+
+
+def _writes(settings: Any) -> bool:
+    return ui.should_write() and settings.write is not False
+
+
+def _leaves_originals() -> bool:
+    """Whether the import copies or links, so that what it finds is not its own."""
+    chosen = beets.config["import"]
+    if chosen["move"].get():
+        return False
+    return any(chosen[name].get() for name in ("copy", "link", "hardlink", "reflink"))
 
 
 def _aborted() -> bool:

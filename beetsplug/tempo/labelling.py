@@ -21,9 +21,12 @@ from tempo_core.labels.summary import Tally, describe
 from tempo_core.labels.training import objection
 from tempo_core.paces import parse_paces
 
-from .analysing import is_from_label, is_ours, round_half_up
+from .analysing import Verdict as Analysed
+from .analysing import bpm_of, is_from_label, is_ours, own, set_or_clear, set_tempo
+from .choosing import Selection, items_of, settle
+from .command import library_errors
+from .keeping import TEMPO, keep
 from .progress import Progress
-from .writing import try_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,12 +52,11 @@ def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         If a setting makes no sense, a file cannot be used, a track failed or the run was
         interrupted.
     """
-    if settings.get("album"):
-        items = [item for album in lib.albums(args) for item in album.items()]
-    else:
-        items = list(lib.items(args))
-    ids: list[Any] = [item.id for item in items]
-    del items
+    album = bool(settings.get("album"))
+    with library_errors("nothing was looked up"):
+        if not settings.pretend:
+            settle(lib)
+        ids = Selection(lib, args, album=album, pretend=settings.pretend).ids()
     try:
         options = make_options(lib, settings)
         if settings.pretend:
@@ -110,11 +112,13 @@ def track_of(item: Item) -> Track:
 def estimate_of(item: Item) -> float | None:
     """The tempo that the audio alone speaks for, None if it was not analysed.
 
-    `tempo_bpm` is that only while `bpm` is the analysis's own: where somebody's tempo was kept, it
-    is the pace that fits theirs. The most probable pace does not know about tags.
+    `tempo_bpm` is not that where somebody's tempo was kept and agrees: it is the pace that fits
+    theirs then. The most probable pace does not know about tags.
     """
-    tempo: float | None = item.get("tempo_bpm", with_album=False)
-    if tempo and str(item.get("tempo_source", with_album=False)).startswith("model:"):
+    tempo: float | None = own(item, "tempo_bpm")
+    audio = (Analysed.SET.word, Analysed.CONFLICT.word, Analysed.UNSURE.word)
+    by_model = str(own(item, "tempo_source")).startswith("model:")
+    if tempo and (own(item, "tempo_verdict") in audio or by_model):
         return tempo
     with suppress(ValueError):
         paces = parse_paces(item.get("tempo_paces", "", with_album=False))
@@ -156,16 +160,17 @@ def apply_label(item: Item, label: Record | None) -> list[str]:
     """
     if label is None or label.verdict not in (Verdict.AGREE, Verdict.NO_ESTIMATE):
         return []
-    changed = []
-    mtime = item.mtime  # the file has not changed, see apply_estimate
-    if not item.bpm and label.bpm:
-        item.bpm = round_half_up(label.bpm)
-        item.tempo_source = f"label:{label.source}"
-        changed.append("bpm")
+    changed: list[str] = []
+    if not bpm_of(item) and label.bpm:
+        set_tempo(item, label.bpm, f"label:{label.source}")
+        agrees = label.verdict is Verdict.AGREE
+        set_or_clear(item, "tempo_verdict", Analysed.KEPT.word if agrees else None)
+        changed += TEMPO
     if not item.initial_key and label.key:
+        mtime = item.mtime  # the file has not changed, see set_tempo
         item.initial_key = label.key
+        item.mtime = mtime
         changed.append("initial_key")
-    item.mtime = mtime
     return changed
 
 
@@ -175,7 +180,7 @@ def _show_plan(
     n_open = 0
     progress = Progress(len(ids), quiet=settings.quiet, pretend=True, log=log)
     with open_plan(options) as plan, progress:
-        for item in _items(lib, ids):
+        for item in items_of(lib, ids):
             track = track_of(item)
             names = plan(track)
             n_open += bool(names)
@@ -202,7 +207,7 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
         items: list[Item] = []  # what is in work; the run takes one track at a time
 
         def tracks() -> Iterator[Track]:
-            for item in _items(lib, ids):
+            for item in items_of(lib, ids):
                 items.append(item)
                 yield track_of(item)
 
@@ -245,13 +250,7 @@ def _keep(item: Item, labelled: Labelled, apply: bool, write: bool) -> Exception
     """Store what was found, and put it into the file if it was applied; what went wrong there."""
     set_fields(item, labelled)
     changed = apply_label(item, labelled.chosen) if apply else []
-    problem = try_write(item, changed) if changed and write else None
-    item.store()
-    return problem
-
-
-def _items(lib: Library, ids: list[int]) -> Iterator[Item]:
-    return (item for id_ in ids if (item := lib.get_item(id_)))
+    return keep(item, changed, write)
 
 
 def _tags(item: Item) -> tuple[str | None, str | None]:
@@ -260,14 +259,15 @@ def _tags(item: Item) -> tuple[str | None, str | None]:
     beets cuts fractions off a BPM and misreads long names of keys when it reads a file, so the
     file is asked, as long as it says what the library says.
     """
-    bpm = str(item.bpm) if item.bpm and not (is_ours(item) or is_from_label(item)) else None
+    known = bpm_of(item)
+    bpm = str(known) if known and not (is_ours(item) or is_from_label(item)) else None
     key = item.initial_key or None
     with suppress(TempoError):
         from tempo_core.labels.files import read_track
 
         file = read_track(item.path)
         with suppress(ValueError, TypeError):
-            if bpm and file.tag_bpm and int(float(file.tag_bpm)) == item.bpm:
+            if bpm and file.tag_bpm and int(float(file.tag_bpm)) == known:
                 bpm = file.tag_bpm
         key = file.tag_key or key
     elsewhere = item.get("tempo_label_source", with_album=False) not in (None, "tags")

@@ -10,7 +10,8 @@ from mutagen.id3 import ID3
 from mutagen.mp4 import MP4Tags
 
 from ..errors import AudioError
-from .record import Track
+from ..tempi import MARKER_TAG, parse_marker
+from .record import Track, parse_bpm
 
 # Where the formats keep things, by the class of their tags: ID3 frames, MP4 atoms, and names that
 # Vorbis comments, APE and ASF share. Several names for one field: the first that is there counts.
@@ -25,6 +26,7 @@ _ID3 = {
     "recording_id": ("UFID:http://musicbrainz.org",),
     "bpm": ("TBPM",),
     "key": ("TKEY",),
+    "marker": (f"TXXX:{MARKER_TAG}",),
 }
 _MP4 = {
     "title": ("\xa9nam",),
@@ -37,6 +39,7 @@ _MP4 = {
     # `tmpo` holds whole numbers only; who writes both means the precise one.
     "bpm": (f"{_ITUNES}BPM", "tmpo"),
     "key": (f"{_ITUNES}initialkey", f"{_ITUNES}KEY"),
+    "marker": (f"{_ITUNES}{MARKER_TAG}",),
 }
 _NAMED = {
     "title": ("title",),
@@ -48,12 +51,15 @@ _NAMED = {
     "recording_id": ("musicbrainz_trackid", "musicbrainz/track id"),
     "bpm": ("bpm", "tempo", "wm/beatsperminute"),
     "key": ("initialkey", "key", "wm/initialkey"),
+    "marker": (MARKER_TAG,),
 }
 LONGEST = 500  # [characters] what is longer is no name
 
 
 def read_track(path: str | bytes | os.PathLike[str]) -> Track:
     """Read the tags and the duration of a file.
+
+    A tempo that this program wrote there itself is left out: nobody said it.
 
     Raises
     ------
@@ -68,6 +74,8 @@ def read_track(path: str | bytes | os.PathLike[str]) -> Track:
     if file is None:
         raise AudioError("is no audio file with tags")
     tags = _tags(file.tags)
+    marker = parse_marker(tags["marker"])
+    own = marker is not None and marker.is_of(parse_bpm(tags["bpm"]))
     return Track(
         title=tags["title"],
         artists=tuple(dict.fromkeys(a for a in (tags["artist"], tags["artist_sort"]) if a)),
@@ -77,7 +85,7 @@ def read_track(path: str | bytes | os.PathLike[str]) -> Track:
         isrc=tags["isrc"] or None,
         recording_id=tags["recording_id"] or None,
         path=name,
-        tag_bpm=tags["bpm"] or None,
+        tag_bpm=None if own else tags["bpm"] or None,
         tag_key=tags["key"] or None,
     )
 

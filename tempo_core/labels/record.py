@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..tempi import is_tempo
+
 _NUMBER = re.compile(r"^(\d{1,4}(?:[.,]\d+)?)\s*(?:bpm)?$", re.IGNORECASE)
-SLOWEST, FASTEST = 20.0, 400.0  # [BPM] what a published number may be to count as a tempo
 
 
 class Status(enum.Enum):
@@ -161,7 +162,7 @@ def parse_bpm(text: str | None) -> float | None:
     if number is None:
         return None
     bpm = float(number[1].replace(",", "."))
-    return bpm if SLOWEST <= bpm <= FASTEST else None
+    return bpm if is_tempo(bpm) else None
 
 
 def printable(text: str, longest: int = 500) -> str:
