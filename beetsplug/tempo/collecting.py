@@ -16,6 +16,7 @@ from trainer.collection import LabelledTrack
 from trainer.gathering import published
 
 from .analysing import MANUAL, bpm_of, origin, own
+from .choosing import Selection, items_of
 from .labelling import make_options, track_of
 
 if TYPE_CHECKING:
@@ -39,19 +40,15 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
     LabelError
         If the label store cannot be used.
     """
-    items = list(lib.items(query))
-    ids: list[Any] = [item.id for item in items]
-    del items
+    # What somebody changed since the last `beet tempo` counts already; nothing is written here.
+    ids = Selection(lib, query, pretend=True).ids()
     database = make_options(lib, settings).database
     with ExitStack() as stack:
         store = None
         if database.exists():
             opened = stack.enter_context(Store(database, read_only=True))
             store = opened if len(opened) else None
-        for id_ in ids:
-            item = lib.get_item(id_)
-            if item is None:
-                continue
+        for item in items_of(lib, ids):
             labels = list(item_labels(item))
             if store is not None:
                 track = track_of(item)
