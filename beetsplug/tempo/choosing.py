@@ -61,7 +61,8 @@ DONE = (
     f"AND ({HAS_BPM} OR {_UNSURE})"
 )
 TO_ANALYSE = f"NOT ifnull({DONE}, 0)"
-TO_FINISH = f"{_value(PENDING)} IS NOT NULL AND {DONE}"
+# What has no tempo any more needs an analysis, and is written after that.
+TO_FINISH = f"{_value(PENDING)} IS NOT NULL AND ({HAS_BPM} OR {_value(PENDING)} LIKE '%key%')"
 FAILED = f"{_value(FAILURE)} IS NOT NULL"
 # Where a person may have said something about paces.
 STATED = f"({_value(FIELDS[0])} IS NOT NULL OR {_value(FIELDS[1])} NOT LIKE '%:%') AND {DONE}"

@@ -408,3 +408,58 @@ def test_a_run_that_is_ended_goes_on_next_time(
     assert n_before >= n_known
     assert len(site.hits) - n_hits <= 4 * (len(SONGS) - n_known)
     assert fields(labelled, "Wrong")["verdict"] == "conflict"
+
+
+RAISER = """
+from beets.plugins import BeetsPlugin
+
+class Raiser(BeetsPlugin):
+    def __init__(self):
+        super().__init__()
+        self.register_listener("write", self.fail)
+
+    def fail(self, item, path, **kwargs):
+        if item.title == "Right":
+            raise RuntimeError("no")
+"""
+
+
+def test_a_plugin_that_raises_costs_one_track(labelled: Beet, tmp_path: Path) -> None:
+    for item in labelled.items("title::Right|Missing"):
+        item.bpm = 0
+        item.tempo_bpm, item.tempo_source = 0, ""
+        item.tempo_paces = ""
+        item.store()
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "raiser.py").write_text(RAISER)
+    labelled.configure(plugins=["tempo", "raiser"], pluginpath=[str(folder)])
+    run = labelled("tempo-labels", "--apply")
+    assert run.code == 1
+    failed, summary = run.err.splitlines()
+    assert failed.endswith("Right.flac: RuntimeError: no")
+    assert summary.startswith("error: 4 tracks: 3 found")
+    item = labelled.item("title:Right")
+    assert (item.bpm, item.tempo_source) == (126, "label:musicstax")
+    assert item.tempo_marker == "126.00 label:musicstax"
+    assert item.tempo_pending == "bpm initial_key tempo_marker"
+    labelled.configure(plugins=["tempo"])
+    assert labelled("tempo-labels", "--apply", "title:Right").code == 0
+    item, media = labelled.item("title:Right"), MediaFile(item.filepath)
+    assert "tempo_pending" not in item
+    assert (media.bpm, media.initial_key, media.tempo_marker) == (126, "Am", item.tempo_marker)
+    assert labelled("update", "title:Right").out == ""
+
+
+def test_beet_tempo_finishes_what_labels_began(labelled: Beet) -> None:
+    """Killed after the row was stored; the track has no analysis and is not asked for one."""
+    item = labelled.item("title:Right")
+    item.update({"bpm": 64, "initial_key": "Am", "tempo_marker": "64.10 label:deezer"})
+    item.tempo_label_bpm, item.tempo_source = 64.1, "label:deezer"
+    item.tempo_pending = "bpm initial_key tempo_marker"
+    item.mtime = item.current_mtime()
+    item.store()
+    assert "1 interrupted before and finished now" in labelled("tempo", "title:Right").out
+    media = MediaFile(item.filepath)
+    assert (media.bpm, media.initial_key, media.tempo_marker) == (64, "Am", "64.10 label:deezer")
+    assert labelled("update").out == ""
