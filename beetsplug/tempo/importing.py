@@ -101,7 +101,7 @@ class ImportAnalysis:
                 self._log.warning("{}: {}", show(item.path), explain(error))
 
     def _write(self, item: Item, as_is: bool, write: bool) -> None:
-        if own(item, FAILURE):
+        if own(item, FAILURE) and not pending(item):
             renew_failure(item)  # the copy of the same audio
             store(item, _aborted)
             return

@@ -12,6 +12,8 @@ import errno
 import os
 import sqlite3
 import time
+from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeVar
 
 from beets.util import syspath
@@ -167,14 +169,17 @@ def passes(error: BaseException) -> bool:
     """Whether a failure may be over next time although the file is the same."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError) or getattr(cause, "errno", None) in PASSING:
+        if (
+            isinstance(cause, (MemoryError, ImportError))
+            or getattr(cause, "errno", None) in PASSING
+        ):
             return True
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return False
 
 
 def note_failure(item: Item, error: Exception) -> None:
-    """Remember why a track failed, as long as its file stays as it is; does not store it."""
+    """Remember why a track failed, as long as its file and the plugin stay; does not store it."""
     stamp = _stamp(item)
     if stamp is None or passes(error):
         forget_failure(item)
@@ -201,9 +206,15 @@ def fails_again(item: Item) -> bool:
 
 
 def _stamp(item: Item) -> str | None:
-    """Size, time of change of content and of anything; None where there is no file."""
+    """Size and times of a file, and who failed at it; None where there is no file."""
     try:
         status = os.stat(syspath(item.path))  # noqa: PTH116
     except OSError:
         return None
-    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {_version()}"
+
+
+@cache
+def _version() -> str:
+    """A later version of this package may be able to do more."""
+    return version("beets-tempo")

@@ -142,10 +142,10 @@ class AnalysisProgress(Progress):
         self.line(describe(item, estimate, verdict), notable=verdict is Verdict.CONFLICT)
 
     def finished(self, item: Item) -> None:
-        """The tags that an interrupted run left to be written are in the file."""
+        """What an interrupted run left to be written is in the file."""
         self._finished += 1
         name = f"{item.artist} - {item.title}" if item.title else item.filepath.name
-        self.line(f"{name}: tags written that an interrupted run had left")
+        self.line(f"{name}: tags left by an interrupted run")
 
     def summary(self) -> str:
         """All of it in one line."""

@@ -248,7 +248,7 @@ def test_what_was_to_be_written_is_written_without_an_analysis(
     assert beet.item().tempo_pending == "bpm tempo_marker"
     run = beet("tempo", *args)
     assert run.out.splitlines() == [
-        "B - A: tags written that an interrupted run had left",
+        "B - A: tags left by an interrupted run",
         "tempo: 0 tracks analysed: 0 set, 0 kept, 0 failed; 1 had a tempo already, "
         "1 interrupted before and finished now",
     ]

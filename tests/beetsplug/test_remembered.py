@@ -11,6 +11,7 @@ import pytest
 from beets.library import Item
 from mediafile import MediaFile
 
+from beetsplug.tempo import keeping
 from beetsplug.tempo.analysing import Verdict, apply_estimate, is_done, is_ours, origin
 from beetsplug.tempo.keeping import passes
 from tempo_core import AudioError, Estimate, Pace
@@ -68,6 +69,15 @@ def test_a_track_that_failed_is_tried_again_when_its_file_changes(
     assert beet("tempo").code == 0
 
 
+def test_another_version_tries_again(
+    beet: Beet, silent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert beet("tempo").code == 1
+    monkeypatch.setattr(keeping, "_version", lambda: "99")
+    assert beet("tempo").code == 1
+    assert beet("tempo").code == 0
+
+
 def test_a_file_that_is_missing_may_come_back(beet: Beet, bad_files: dict[str, Path]) -> None:
     add(beet, bad_files["missing"])
     for _ in range(2):
@@ -94,6 +104,7 @@ def raised(error: Exception, cause: Exception | None) -> Exception:
         (OSError(errno.EMFILE, "Too many open files"), None, True),
         (OSError(errno.ESTALE, "Stale file handle"), None, True),
         (MemoryError(), None, True),
+        (ImportError("half an installation"), None, True),
         (ZeroDivisionError("a bug"), None, False),
     ],
 )
