@@ -19,6 +19,7 @@ from tempo_core.tempi import FASTEST, SLOWEST
 from .analysing import (
     MANUAL,
     TAG,
+    TOLERANCE,
     Verdict,
     bpm_of,
     origin,
@@ -26,7 +27,7 @@ from .analysing import (
     precise_pace,
     set_pace_fields,
 )
-from .keeping import FAILURE, PENDING, patiently, store
+from .keeping import FAILURE, PENDING, atomically, patiently, store
 from .marking import FIELD as MARKER
 from .stated import FIELDS
 
@@ -79,6 +80,16 @@ UNSETTLED = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
     f"WHERE source.key = 'tempo_source' AND source.value NOT IN ('', '{MANUAL}') AND {_DOUBTFUL}"
 )
+# What was analysed before there were verdicts. `tempo_bpm` is close to somebody's tempo where the
+# analysis agreed with it.
+_WITHOUT_VERDICT = f"items WHERE {HAS_BPM} AND {DONE} AND {_value('tempo_verdict')} IS NULL"
+_GIVE_VERDICT = (
+    "INSERT INTO item_attributes (entity_id, key, value) SELECT items.id, 'tempo_verdict', CASE "
+    f"WHEN {_value('tempo_source')} LIKE 'model:%' THEN '{Verdict.SET.word}' "
+    f"WHEN abs({_value('tempo_bpm')} - items.bpm) <= {TOLERANCE} * items.bpm "
+    f"THEN '{Verdict.KEPT.word}' ELSE '{Verdict.CONFLICT.word}' END "
+    f"FROM {_WITHOUT_VERDICT}"
+)
 
 
 def settle(lib: Library) -> None:
@@ -90,6 +101,8 @@ def settle(lib: Library) -> None:
     for item in items_of(lib, _ask(lib, UNSETTLED)):
         if settled(item):
             store(item)
+    if _ask(lib, f"SELECT 1 FROM {_WITHOUT_VERDICT} LIMIT 1"):
+        atomically(lib, lambda: lib._connection().execute(_GIVE_VERDICT))
 
 
 def settled(item: Item) -> bool:

@@ -15,7 +15,7 @@ from trainer.cleaning import merge
 from trainer.collection import LabelledTrack
 from trainer.gathering import published
 
-from .analysing import MANUAL, bpm_of, origin, own
+from .analysing import MANUAL, bpm_of, is_from_label, is_ours, origin, own
 from .choosing import Selection, items_of
 from .labelling import make_options, track_of
 
@@ -52,7 +52,13 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
             labels = list(item_labels(item))
             if store is not None:
                 track = track_of(item)
-                records = store.current(track.id).values()
+                # The plugin's own tempo may have been taken for somebody's once.
+                own_tag = is_ours(item) or is_from_label(item)
+                records = [
+                    record
+                    for record in store.current(track.id).values()
+                    if not (own_tag and record.source == "tags")
+                ]
                 labels += published(records, settings.labels.trainable)
             if labels:
                 yield merge([_labelled(item, *label) for label in labels])

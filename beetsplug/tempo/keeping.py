@@ -14,7 +14,7 @@ import sqlite3
 import time
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from beets.util import syspath
 
@@ -130,21 +130,38 @@ def store(item: Item, stopped: Callable[[], bool] = lambda: False) -> None:
 
     def attempt() -> None:
         item._dirty = set(dirty)
-        with item.db.transaction():
-            connection = item.db._connection()
+        item.store()
+
+    try:
+        atomically(item.db, attempt, stopped)
+    except BaseException:
+        item._dirty = dirty
+        raise
+
+
+def atomically(
+    lib: Any, change: Callable[[], Any], stopped: Callable[[], bool] = lambda: False
+) -> None:
+    """Change the library, all of it or nothing, and wait for it while it is locked.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it did not work.
+    """
+
+    def attempt() -> None:
+        with lib.transaction():
+            connection = lib._connection()
             try:
-                item.store()
+                change()
                 # beets would do it, and not release its own lock where this fails.
                 connection.commit()
             except BaseException:
                 connection.rollback()  # beets would commit half of it
                 raise
 
-    try:
-        patiently(attempt, stopped)
-    except BaseException:
-        item._dirty = dirty
-        raise
+    patiently(attempt, stopped)
 
 
 def patiently(action: Callable[[], T], stopped: Callable[[], bool] = lambda: False) -> T:

@@ -133,6 +133,28 @@ def test_what_is_no_tempo(bpm: float | None) -> None:
     assert not is_tempo(bpm)
 
 
+def test_verdicts_of_what_was_analysed_before_there_were_any(beet: Beet) -> None:
+    expected = [
+        ({**ANALYSED, "tempo_source": MODEL}, "set"),
+        ({**ANALYSED, "tempo_source": "tag"}, "kept"),
+        ({**ANALYSED, "tempo_source": "tag", "bpm": 125}, "kept"),
+        ({**ANALYSED, "tempo_source": "tag", "bpm": 100}, "conflict"),
+        ({**ANALYSED, "tempo_source": "manual", "bpm": 100}, "conflict"),
+        ({**ANALYSED, "tempo_source": MODEL, "bpm": 64}, "kept"),
+        ({**ANALYSED, "tempo_source": MODEL, "bpm": 0}, None),
+        ({"bpm": 100, "tempo_source": "manual"}, None),
+        ({**SET, "tempo_verdict": "unsure", "bpm": 0}, "unsure"),
+        (ANALYSED, None),
+    ]
+    library = beet.library
+    for number, (fields, _) in enumerate(expected):
+        library.add(Item(path=b"/%d.mp3" % number, **fields))
+    for _ in range(2):
+        choosing.settle(library)
+        verdicts = [item.get("tempo_verdict") for item in library.items("id+")]
+        assert verdicts == [verdict for _, verdict in expected]
+
+
 # What stands in files.
 
 
