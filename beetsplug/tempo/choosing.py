@@ -222,6 +222,16 @@ def _matching(lib: Library, model: type[Any], query: Any, pretend: bool = False)
     return found
 
 
+def each_item(lib: Library, ids: Iterable[int]) -> Iterator[Item]:
+    """Tracks by their ids, those that still exist, each as it is when its turn comes."""
+    return (item for id_ in ids if (item := patiently(partial(lib.get_item, id_))))
+
+
+def as_it_is(lib: Library, item: Item) -> Item | None:
+    """The track with what anybody stored since it was read, None if it was removed."""
+    return next(each_item(lib, [item.id]), None) if item.id else None
+
+
 def items_of(lib: Library, ids: Iterable[int]) -> Iterator[Item]:
     """Tracks by their ids, those that still exist, in that order; few in memory at a time."""
     return _load(lib, Item, ids)

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from beets import ui
@@ -16,7 +15,17 @@ from tempo_core.background import interruptible
 from tempo_core.errors import TempoError
 
 from .analysing import Verdict, apply_estimate, estimate_all, load_estimator, set_pace_fields
-from .choosing import FAILED, STATED, TO_ANALYSE, TO_FINISH, Selection, items_of, settle
+from .choosing import (
+    FAILED,
+    STATED,
+    TO_ANALYSE,
+    TO_FINISH,
+    Selection,
+    as_it_is,
+    each_item,
+    items_of,
+    settle,
+)
 from .keeping import (
     TEMPO,
     fails_again,
@@ -24,7 +33,6 @@ from .keeping import (
     forget_failure,
     keep,
     note_failure,
-    patiently,
     store,
 )
 from .progress import AnalysisProgress
@@ -130,7 +138,7 @@ def _finish(
     stopped: Callable[[], bool],
 ) -> None:
     """Write what a run that was interrupted left to be written."""
-    for item in items_of(lib, ids):
+    for item in each_item(lib, ids):
         if stopped():
             return
         problem = None if settings.pretend else finish(item, stopped)
@@ -149,8 +157,13 @@ def _analyse(
     stopped: Callable[[], bool],
 ) -> None:
     write = ui.should_write(settings.write)
-    items = (item for id_ in ids if (item := patiently(partial(lib.get_item, id_))))
-    for item, result in estimate_all(estimator.estimate, items, settings.threads, stopped):
+    items = each_item(lib, ids)
+    for heard, result in estimate_all(estimator.estimate, items, settings.threads, stopped):
+        # Whoever changed or removed it while it was listened to is right.
+        item = as_it_is(lib, heard)
+        if item is None:
+            progress.advance()
+            continue
         if isinstance(result, Exception):
             note_failure(item, result)
             if not settings.pretend:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import beets
 from beets import ui
 from beets.importer import Action
+from beets.util import syspath
+from mediafile import MediaFile, UnreadableFileError
+
+from tempo_core.tempi import parse_marker
 
 from .analysing import (
     Verdict,
@@ -32,6 +37,7 @@ from .keeping import (
     renew_failure,
     store,
 )
+from .marking import FIELD as MARKER
 from .progress import describe, explain, show
 
 if TYPE_CHECKING:
@@ -59,6 +65,8 @@ class ImportAnalysis:
             self._log.warning("analysis skipped: {}", explain(error))
 
     def _analyse(self, task: ImportTask, settings: Any) -> None:
+        for item in task.imported_items():
+            _reread_marker(item)
         items = [item for item in task.imported_items() if settings.force or not is_done(item)]
         if not items or self.estimator is False:
             return
@@ -121,6 +129,22 @@ class ImportAnalysis:
         store(item, _aborted)
         if problem:
             raise problem
+
+
+def _reread_marker(item: Item) -> None:
+    """Take the marker from the file where it is that of another tempo.
+
+    An import of a track that the library has already takes `bpm` from the file and flexible fields
+    from the library, so that they may not belong together.
+    """
+    marker = parse_marker(own(item, MARKER))
+    if marker is None or marker.is_of(item.bpm):
+        return
+    mtime = item.mtime
+    with suppress(UnreadableFileError):
+        item[MARKER] = getattr(MediaFile(syspath(item.path)), MARKER)
+    item.mtime = mtime
+    store(item, _aborted)
 
 
 def _writes(settings: Any) -> bool:

@@ -23,7 +23,7 @@ from tempo_core.paces import parse_paces
 
 from .analysing import Verdict as Analysed
 from .analysing import bpm_of, is_from_label, is_ours, own, set_or_clear, set_tempo
-from .choosing import Selection, items_of, settle
+from .choosing import Selection, as_it_is, each_item, settle
 from .command import library_errors
 from .keeping import TEMPO, keep
 from .progress import Progress
@@ -180,7 +180,7 @@ def _show_plan(
     n_open = 0
     progress = Progress(len(ids), quiet=settings.quiet, pretend=True, log=log)
     with open_plan(options) as plan, progress:
-        for item in items_of(lib, ids):
+        for item in each_item(lib, ids):
             track = track_of(item)
             names = plan(track)
             n_open += bool(names)
@@ -207,7 +207,7 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
         items: list[Item] = []  # what is in work; the run takes one track at a time
 
         def tracks() -> Iterator[Track]:
-            for item in items_of(lib, ids):
+            for item in each_item(lib, ids):
                 items.append(item)
                 yield track_of(item)
 
@@ -215,6 +215,8 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
             for labelled in run.label(tracks(), stop.is_set):
                 tally.add(labelled)
                 item = items.pop()
+                # Whoever changed it while it was asked about is right.
+                item = as_it_is(lib, item) or item
                 problem = _keep(item, labelled, settings.labels.apply, write)
                 if problem:
                     progress.failure(item, problem)

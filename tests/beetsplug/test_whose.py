@@ -12,6 +12,7 @@ from beets.library import Item
 from mediafile import MediaFile
 
 import beetsplug.tempo.choosing as choosing
+import tempo_core
 from beetsplug.tempo.analysing import UNKNOWN_MODEL, is_done, origin
 from beetsplug.tempo.choosing import settled
 from tempo_core.labels.files import read_track
@@ -255,6 +256,23 @@ def test_a_correction_of_our_own_in_another_library(beet: Beet, ours: list[Path]
     assert "would learn from 1 labels" in beet("tempo-train", "-p").out
 
 
+@pytest.mark.parametrize(("marker", "whose"), [("62.99 model:other@1", "model:"), (None, "manual")])
+def test_importing_again_what_another_library_wrote_to(
+    marker: str | None, whose: str, beet: Beet, make_audio: MakeAudio
+) -> None:
+    """beets takes `bpm` from the file and keeps the marker that the library has."""
+    path = make_audio("new/a.mp3", duration=8, bpm=126, title="A", artist="B", albumartist="B")
+    beet("import", "-A", path.parent)
+    path = beet.item().filepath
+    media = MediaFile(path)
+    media.update({"bpm": 63, "tempo_marker": marker})
+    media.save()
+    beet("import", "-A", beet.music)
+    item = beet.item()
+    assert (item.bpm, item.tempo_marker) == (63, marker)
+    assert origin(item).startswith(whose)
+
+
 # What is changed outside of the plugin.
 
 
@@ -360,3 +378,30 @@ def test_an_impossible_tempo_is_a_missing_one(
     assert kept == []
     assert "1 set" in beet("tempo").out
     assert beet.item().bpm == MediaFile(path).bpm == expected
+
+
+@pytest.mark.parametrize("change", ["tempo", "removed"])
+def test_what_is_changed_during_an_analysis(
+    change: str, beet: Beet, make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run takes hours, and people go on using their library."""
+    path = make_audio("a.flac", duration=8, bpm=126, title="A", artist="B", albumartist="B")
+    beet.add(path)
+    estimate = tempo_core.Estimator.estimate
+    library = beet.library
+
+    def meanwhile(self: Any, path: Any) -> Any:
+        item = library.items().get()
+        assert item is not None
+        if change == "tempo":
+            item.bpm = 63
+            item.store()
+        else:
+            item.remove()
+        return estimate(self, path)
+
+    monkeypatch.setattr(tempo_core.Estimator, "estimate", meanwhile)
+    assert beet("tempo", "-t", "1").code == 0
+    assert [(item.bpm, item.tempo_verdict) for item in beet.items()] == (
+        [(63, "kept")] if change == "tempo" else []
+    )
