@@ -419,8 +419,9 @@ def test_what_another_plugin_does_to_a_file_is_a_warning(
     """It raises when the tag is written, or takes the file away before."""
     folder = tmp_path / "plugins"
     folder.mkdir()
-    (folder / "raiser.py").write_text(RAISER.format(event=event))
-    beet.configure(plugins=["raiser", "tempo"], pluginpath=[str(folder)])
+    name = f"raising_{event}_on_import"  # Python loads a module of one name once
+    (folder / f"{name}.py").write_text(RAISER.format(event=event))
+    beet.configure(plugins=[name, "tempo"], pluginpath=[str(folder)])
     run = beet("import", "-A", *flags, album)
     assert run.code == 0
     assert "Traceback" not in run.err

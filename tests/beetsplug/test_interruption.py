@@ -420,8 +420,9 @@ def raiser(request: pytest.FixtureRequest, beet: Beet, tmp_path: Path) -> None:
     """A plugin that raises when a file is written."""
     folder = tmp_path / "plugins"
     folder.mkdir()
-    (folder / "raiser.py").write_text(RAISER.format(event=request.param))
-    beet.configure(plugins=["tempo", "raiser"], pluginpath=[str(folder)])
+    name = f"raising_{request.param}"  # Python loads a module of one name once
+    (folder / f"{name}.py").write_text(RAISER.format(event=request.param))
+    beet.configure(plugins=["tempo", name], pluginpath=[str(folder)])
 
 
 @pytest.mark.parametrize("raiser", ["write", "after_write"], indirect=True)

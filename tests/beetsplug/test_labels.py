@@ -211,7 +211,8 @@ def test_tags_are_labels_unless_the_plugin_wrote_them(labelled: Beet) -> None:
     file = mutagen.File(item.filepath)
     file["bpm"], file["initialkey"] = "49.2", "8A"
     file.save()
-    item.update({"bpm": 49, "tempo_bpm": 49.01, "tempo_source": "tag"})
+    kept = {"bpm": 49, "tempo_bpm": 49.01, "tempo_source": "tag", "tempo_verdict": "kept"}
+    item.update(kept)
     item.store()
     for _ in range(2):
         labelled("tempo-labels")
@@ -432,8 +433,8 @@ def test_a_plugin_that_raises_costs_one_track(labelled: Beet, tmp_path: Path) ->
         item.store()
     folder = tmp_path / "plugins"
     folder.mkdir()
-    (folder / "raiser.py").write_text(RAISER)
-    labelled.configure(plugins=["tempo", "raiser"], pluginpath=[str(folder)])
+    (folder / "raising_for_right.py").write_text(RAISER)
+    labelled.configure(plugins=["tempo", "raising_for_right"], pluginpath=[str(folder)])
     run = labelled("tempo-labels", "--apply")
     assert run.code == 1
     failed, summary = run.err.splitlines()
