@@ -15,6 +15,7 @@ import beetsplug.tempo.choosing as choosing
 import tempo_core
 from beetsplug.tempo.analysing import UNKNOWN_MODEL, is_done, origin
 from beetsplug.tempo.choosing import settled
+from beetsplug.tempo.moving import tempo_of
 from tempo_core.labels.files import read_track
 from tempo_core.tempi import MARKER_TAG, Marker, is_tempo, parse_marker
 from trainer.gathering import gather
@@ -405,3 +406,21 @@ def test_what_is_changed_during_an_analysis(
     assert [(item.bpm, item.tempo_verdict) for item in beet.items()] == (
         [(63, "kept")] if change == "tempo" else []
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "tempo"),
+    [
+        ({"bpm": 128, "tempo_bpm": 127.98}, 127.98),
+        ({"bpm": 64, "tempo_bpm": 63.99}, 63.99),
+        ({"bpm": 100, "tempo_bpm": 127.98}, 100),  # in conflict
+        ({"bpm": 63, "tempo_bpm": 127.98}, 63),  # corrected since
+        ({"bpm": 100}, 100),
+        ({"bpm": 0, "tempo_bpm": 127.98}, 127.98),
+        ({"bpm": -90}, 0),
+        ({"bpm": 12398}, 0),
+        ({"bpm": 12398, "tempo_bpm": 127.98}, 127.98),
+    ],
+)
+def test_the_tempo_to_mix_by(fields: dict[str, Any], tempo: float) -> None:
+    assert tempo_of(Item(**fields)) == tempo
