@@ -62,7 +62,8 @@ def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         if settings.pretend:
             _show_plan(lib, ids, options, settings, log)
         else:
-            _label(lib, ids, options, settings, log)
+            with library_errors("what was found is in the label store"):
+                _label(lib, ids, options, settings, log)
     except TempoError as error:
         raise UserError(str(error)) from error
 

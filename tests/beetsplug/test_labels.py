@@ -16,6 +16,7 @@ import pytest
 from beets.library import Item
 from mediafile import MediaFile
 
+from beetsplug.tempo import keeping, labelling
 from beetsplug.tempo.labelling import estimate_of
 from tempo_core.labels.demo_site import DemoSite, Entry
 from tempo_core.labels.store import Store
@@ -464,3 +465,29 @@ def test_beet_tempo_finishes_what_labels_began(labelled: Beet) -> None:
     media = MediaFile(item.filepath)
     assert (media.bpm, media.initial_key, media.tempo_marker) == (64, "Am", "64.10 label:deezer")
     assert labelled("update").out == ""
+
+
+def test_a_library_that_is_locked_ends_the_run_in_one_line(
+    labelled: Beet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "PATIENCE", 0.2)
+    labelled.configure(timeout=0.2)
+    holder = sqlite3.connect(labelled.database)
+    keep = labelling.keep
+
+    def locked(*args: Any) -> Any:
+        holder.execute("BEGIN IMMEDIATE")
+        return keep(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(labelling, "keep", locked)
+        run = labelled("tempo-labels")
+    holder.rollback()
+    holder.close()
+    assert run.code == 1
+    assert run.err == (
+        "error: the library cannot be used (database is locked): what was found is in the label "
+        "store; the next run continues from here\n"
+    )
+    assert labelled("tempo-labels").code == 0
+    assert fields(labelled, "Right")["verdict"] == "agree"
