@@ -193,10 +193,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         songs = make_songs(Path(folder))
         home = Path(folder) / "home"
-        expected = {}
+        expected, took = {}, {}
         for imported in (False, True):
             prepare(home, songs, imported=imported)
+            begin = time.monotonic()
             run(["import", "-A", f"{home}/new"] if imported else ["tempo", "-f"], home)
+            took[imported] = time.monotonic() - begin
             run(["tempo"], home)
             expected[imported] = outcome(home)
             if len(expected[imported]) != SONGS + 1:
@@ -213,7 +215,7 @@ def main() -> None:
             command = ["import", "-A", f"{home}/new"] if imported else ["tempo", "-f"]
             process = start(command, home, step=step, number=number, after=after)
             if not step:
-                time.sleep(rng.uniform(0.5, 4))
+                time.sleep(rng.uniform(0.5, 1) * took[imported])
                 process.kill()
             process.communicate()
             killed = process.returncode == -signal.SIGKILL
