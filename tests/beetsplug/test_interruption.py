@@ -66,6 +66,7 @@ def check_sound(beet: Beet, paths: list[Path]) -> int:
             assert media.bpm == item.bpm or media.bpm is media.tempo_marker is None
         else:
             assert "tempo_source" not in item
+            assert media.bpm is None  # no file says what the library does not know
     return sum(1 for item in items if item.bpm)
 
 
