@@ -174,7 +174,10 @@ def gather(
             bpm = parse_bpm(track.tag_bpm)
             found.append((_number(track.tag_bpm) if bpm is None else bpm, "tag", ""))
         if store is not None:
-            found += published(store.current(track.id).values(), sources)
+            # A tag that is there no more, or was found to be this program's own, is no label.
+            known_tag = track.tag_bpm is not None
+            records = store.current(track.id).values()
+            found += published([r for r in records if known_tag or r.source != "tags"], sources)
         for bpm, source, title in found or [(0.0, "", "")]:
             yield dataclasses.replace(known, bpm=bpm, label_source=source, label_title=title)
 

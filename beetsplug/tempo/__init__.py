@@ -15,6 +15,8 @@ from beets.exceptions import UserError
 from beets.plugins import BeetsPlugin, find_plugins
 
 from .guarding import guarded
+from .marking import FIELD as MARKER
+from .marking import OptionalText, media_field
 from .queries import AlbumPaceQuery, PaceQuery
 from .settings import DEFAULTS, METHODS, load
 from .stated import EstimatedPaces, StatedPaces
@@ -57,6 +59,11 @@ class TempoPlugin(BeetsPlugin):
         "tempo_source": types.STRING,
         "tempo_file_key": types.STRING,
         "tempo_file_key_seen": types.STRING,
+        "tempo_verdict": types.STRING,
+        MARKER: OptionalText(),
+        "tempo_pending": types.STRING,
+        "tempo_failure": types.STRING,
+        "tempo_failed_file": types.STRING,
         "tempo_label_bpm": Decimal2(),
         "tempo_label_key": types.STRING,
         "tempo_label_source": types.STRING,
@@ -74,6 +81,8 @@ class TempoPlugin(BeetsPlugin):
         self.config.add(DEFAULTS)
         for secret in ("getsongbpm_key", "proxy"):
             self.config["labels"][secret].redact = True
+        if (field := media_field()) is not None:
+            self.add_media_field(MARKER, field)
         self.template_fields["camelot"] = camelot_of
         self.template_fields["openkey"] = open_key_of
         self.register_listener("import_begin", self.import_begin)
@@ -128,6 +137,7 @@ class TempoPlugin(BeetsPlugin):
             tempo, force="analyse tracks that have a tempo already, and overwrite it"
         )
         option("-t", "--threads", type="int", default=None, help="tracks to analyse at a time")
+        option("--retry", action="store_true", help="try again what failed before")
         option(
             "--cadence",
             metavar="A..B",

@@ -3,146 +3,223 @@
 from __future__ import annotations
 
 import enum
-import math
 from typing import TYPE_CHECKING, Any
 
 import tempo_core
 from tempo_core.background import parallel
-from tempo_core.paces import COMPATIBLE, RATIOS, SAME, format_paces
+from tempo_core.paces import COMPATIBLE, RATIOS, SAME, format_paces, parse_paces
+from tempo_core.tempi import Marker, is_tempo, parse_marker, round_half_up
 
+from .marking import FIELD as MARKER
 from .stated import paces_of, stated_paces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from beets.library import Item
 
     from tempo_core import Estimate, Estimator
+    from tempo_core.paces import Pace
 
 # A tag within 4 % of a pace is that pace, said with less precision or at another octave: the
 # tolerance of "Accuracy 1" in tempo evaluation (Gouyon et al. 2006, doi:10.1109/TSA.2005.858509).
 TOLERANCE = 0.04
 # Somebody's BPM at one of these ratios counts the same pulse in another way.
 SIMPLE = (1 / 3, 1 / 2, 2 / 3, 3 / 2, 2.0, 3.0)
+# Of `tempo_source`: a person's word, and a value that was there before.
+MANUAL, TAG = "manual", "tag"
+UNKNOWN_MODEL = "model:unknown"  # whose name was removed
 PACE_FIELDS = {"tempo_half": 0.5, "tempo_double": 2, "tempo_triple": 3}
 
 
 class Verdict(enum.Enum):
-    """What an analysis meant for an item."""
+    """What an analysis meant for an item; the lower-case name is `tempo_verdict`."""
 
     SET = "the tempo is the analysis's"
     KEPT = "somebody's tempo was kept; the analysis agrees with it"
     CONFLICT = "somebody's tempo was kept; the analysis disagrees with it"
+    UNSURE = "the analysis is less sure than was asked for, and has left the tempo alone"
+
+    @property
+    def word(self) -> str:
+        """As it stands in `tempo_verdict`."""
+        return self.name.lower()
 
 
-def round_half_up(tempo: float) -> int:
-    """The whole number for the `bpm` field: 127.5 is 128 and 128.5 is 129.
+def bpm_of(item: Item) -> int:
+    """The item's `bpm`, 0 where there is none: a number that can be no tempo is none."""
+    return int(item.bpm) if is_tempo(item.bpm) else 0
 
-    beets' own conversion rounds halves to even, mediafile's cuts them off.
+
+def origin(item: Item) -> str:
+    """Who said the item's `bpm`, as in `tempo_source`; empty where there is none.
+
+    `tempo_source` is believed only as far as the rest bears it out, because other programs and
+    people change `bpm` or remove the record without knowing of each other:
+
+    - A `bpm` that is the marker beside it, rounded, was written together with it.
+    - One that is said to be a model's or a label's and is not their value was changed by somebody
+      since: `manual`.
+    - One that an analysis set and nobody changed stays the analysis's if the record of the source
+      was removed or changed. Only the word `manual` makes it a person's, who stands by it.
     """
-    return math.floor(tempo + 0.5)
+    bpm = bpm_of(item)
+    source = str(own(item, "tempo_source") or "")
+    if not bpm or source == MANUAL:
+        return source if bpm else ""
+    marker = parse_marker(own(item, MARKER))
+    if marker is not None and marker.is_of(bpm):
+        return marker.source
+    verdict = own(item, "tempo_verdict")
+    estimated = _rounds_to(own(item, "tempo_bpm"), bpm) and verdict in (None, Verdict.SET.word)
+    if source.startswith("label:"):
+        return source if _rounds_to(own(item, "tempo_label_bpm"), bpm) else MANUAL
+    if source.startswith("model:"):
+        return source if estimated else MANUAL
+    if estimated and (verdict or (not source and _is_headline(item))):
+        return UNKNOWN_MODEL
+    return source or TAG
+
+
+def _rounds_to(tempo: Any, bpm: int) -> bool:
+    return is_tempo(tempo) and round_half_up(tempo) == bpm
+
+
+def _is_headline(item: Item) -> bool:
+    """Whether `tempo_bpm` is what the audio alone spoke for, and not adjusted to somebody's."""
+    try:
+        paces = parse_paces(own(item, "tempo_paces") or "")
+    except ValueError:
+        return False
+    return bool(paces) and abs(paces[0].bpm - own(item, "tempo_bpm")) <= 0.1
 
 
 def is_done(item: Item) -> bool:
-    """Whether an item carries both a tempo and the record of where it is from.
+    """Whether an item carries a tempo and the record of where it is from, or why it has none.
 
     The record alone does not count: importing a track again keeps flexible fields and loses `bpm`.
     """
-    return bool(item.bpm and _own(item, "tempo_bpm") and _own(item, "tempo_source"))
+    recorded = own(item, "tempo_bpm") and own(item, "tempo_source")
+    unsure = own(item, "tempo_verdict") == Verdict.UNSURE.word
+    return bool(recorded and (bpm_of(item) or unsure))
 
 
 def is_ours(item: Item) -> bool:
     """Whether the item's `bpm` was put there by an analysis, not by a person or another program."""
-    return (
-        is_done(item)
-        and _own(item, "tempo_source").startswith("model:")
-        and item.bpm == round_half_up(_own(item, "tempo_bpm"))
-    )
+    return origin(item).startswith("model:")
 
 
 def is_from_label(item: Item) -> bool:
     """Whether the item's `bpm` is a published label that was applied."""
-    label = _own(item, "tempo_label_bpm")
-    source = _own(item, "tempo_source") or ""
-    return bool(source.startswith("label:") and label and item.bpm == round_half_up(label))
+    return origin(item).startswith("label:")
 
 
-def _own(item: Item, field: str) -> Any:
+def own(item: Item, field: str) -> Any:
     """A flexible field of the item itself: without this, the album's would shine through."""
     return item.get(field, with_album=False)
 
 
-def _set_or_clear(item: Item, field: str, value: float | None) -> None:
+def set_or_clear(item: Item, field: str, value: Any) -> None:
     """Set a flexible field, or take it away where there is nothing to say."""
     if value is not None:
         item[field] = value
-    elif _own(item, field) is not None:
+    elif field in item.keys(with_album=False):
         del item[field]
 
 
-def apply_estimate(item: Item, estimate: Estimate, source: str, *, force: bool = False) -> Verdict:
+def set_tempo(item: Item, tempo: float, source: str) -> None:
+    """Put a tempo of the plugin's own into `bpm`, with the marker that says so.
+
+    Setting them resets the time of the last look at the file, and `beet update` would then take
+    the old values from there. The file has not changed, so that time still holds.
+    """
+    mtime = item.mtime
+    item.bpm = round_half_up(tempo)
+    item[MARKER] = str(Marker(tempo, source))
+    item.tempo_source = source
+    item.mtime = mtime
+
+
+def apply_estimate(
+    item: Item,
+    estimate: Estimate,
+    source: str,
+    *,
+    force: bool = False,
+    min_confidence: float = 0.0,
+) -> Verdict:
     """Set the fields that follow from an estimate; neither stores the item nor writes its tags.
 
     Parameters
     ----------
     item
-        Changed in place. A `bpm` other than 0 stays, unless `force`.
+        Changed in place. A `bpm` that somebody else set stays, unless `force`.
     estimate
         What the engine found.
     source
         Who found it, `model:<name>@<hash>`.
     force
         Overwrite `bpm` whoever set it.
+    min_confidence
+        An estimate less sure than this (0..1) leaves `bpm` alone, also with `force`.
     """
-    tempo, verdict = estimate.bpm, Verdict.SET
-    if item.bpm and not force:
-        # Of `bpm`, whatever the analysis says.
-        known = _own(item, "tempo_source") or ""
-        source = known if known == "manual" or is_from_label(item) else "tag"
-        agreed = agreeing_tempo(item.bpm, estimate)
-        if agreed is None:
-            verdict = Verdict.CONFLICT
-        else:
+    said, sure = origin(item), estimate.confidence >= min_confidence
+    tempo = estimate.bpm
+    if said and not said.startswith("model:") and not force:
+        agreed = agreeing_tempo(bpm_of(item), estimate)
+        if agreed is not None:
             tempo, verdict = agreed, Verdict.KEPT
+        else:
+            verdict = Verdict.CONFLICT if sure else Verdict.UNSURE
+        item.tempo_source = said
+    elif not sure:
+        verdict = Verdict.UNSURE
+        if said.startswith("model:"):
+            # Its record is about to go.
+            earlier = parse_marker(own(item, MARKER))
+            set_tempo(item, earlier.bpm if earlier else own(item, "tempo_bpm"), said)
+        item.tempo_source = said or source
     else:
-        # Setting `bpm` resets the time of the last look at the file, and `beet update` would then
-        # take the old value from there. The file has not changed, so that time still holds.
-        mtime = item.mtime
-        item.bpm = round_half_up(tempo)
-        item.mtime = mtime
+        verdict = Verdict.SET
+        set_tempo(item, tempo, source)
     item.tempo_bpm = tempo
     item.tempo_confidence = estimate.confidence
-    _set_or_clear(item, "tempo_stability", estimate.stability)
+    item.tempo_verdict = verdict.word
+    set_or_clear(item, "tempo_stability", estimate.stability)
     stated = stated_paces(item)
     if stated is not None:
         # What somebody wrote over the estimate would be lost otherwise.
         item.tempo_paces_manual = " ".join(f"{pace:g}" for pace in stated)
     item.tempo_paces = format_paces(estimate.paces)
-    item.tempo_source = source
     set_pace_fields(item)
     return verdict
 
 
 def set_pace_fields(item: Item) -> bool:
     """Set half, double and triple pace from what is known of an item; whether that changed any."""
-    before = [_own(item, field) for field in PACE_FIELDS]
-    tempo = _own(item, "tempo_bpm") or item.bpm
+    before = [own(item, field) for field in PACE_FIELDS]
+    tempo = own(item, "tempo_bpm") or bpm_of(item)
     # From the text, so that a probability that is rounded there decides the same here.
     paces = [pace for pace, _ in paces_of(item)]
     for field, ratio in PACE_FIELDS.items():
         fits = any(abs(pace / (tempo * ratio) - 1) <= SAME for pace in paces) if tempo else False
-        _set_or_clear(item, field, round(tempo * ratio, 2) if fits else None)
-    return before != [_own(item, field) for field in PACE_FIELDS]
+        set_or_clear(item, field, round(tempo * ratio, 2) if fits else None)
+    return before != [own(item, field) for field in PACE_FIELDS]
 
 
 def agreeing_tempo(bpm: float, estimate: Estimate) -> float | None:
     """The precise tempo behind somebody's BPM, None if it fits no pace of the estimate."""
-    simple = [estimate.bpm * ratio for ratio in SIMPLE]
+    return precise_pace(bpm, estimate.bpm, estimate.paces)
+
+
+def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float | None:
+    """The same of an estimate that is known by its tempo [BPM] and its paces only."""
+    simple = [estimated * ratio for ratio in SIMPLE]
     tempi = [
-        estimate.bpm,
+        estimated,
         *(
             pace.bpm
-            for pace in estimate.paces
+            for pace in paces
             if pace.probability >= COMPATIBLE
             or any(abs(pace.bpm / tempo - 1) <= SAME for tempo in simple)
         ),
@@ -151,7 +228,7 @@ def agreeing_tempo(bpm: float, estimate: Estimate) -> float | None:
     if abs(nearest - bpm) > TOLERANCE * bpm:
         return None
     # Paces are rounded to 0.1; a simple multiple of the headline is as precise as that is.
-    precise = min((estimate.bpm * ratio for ratio in RATIOS), key=lambda t: abs(t - nearest))
+    precise = min((estimated * ratio for ratio in RATIOS), key=lambda t: abs(t - nearest))
     return round(precise if abs(precise - nearest) < 0.01 * nearest else nearest, 2)
 
 

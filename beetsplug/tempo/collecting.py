@@ -9,11 +9,14 @@ from tempo_core.errors import TempoError
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import parse_bpm
 from tempo_core.labels.store import Store
+from tempo_core.paces import RATIOS
+from tempo_core.tempi import round_half_up
 from trainer.cleaning import merge
 from trainer.collection import LabelledTrack
 from trainer.gathering import published
 
-from .analysing import is_from_label, is_ours, round_half_up
+from .analysing import MANUAL, bpm_of, is_from_label, is_ours, origin, own
+from .choosing import Selection, items_of
 from .labelling import make_options, track_of
 
 if TYPE_CHECKING:
@@ -37,23 +40,25 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
     LabelError
         If the label store cannot be used.
     """
-    items = list(lib.items(query))
-    ids: list[Any] = [item.id for item in items]
-    del items
+    # What somebody changed since the last `beet tempo` counts already; nothing is written here.
+    ids = Selection(lib, query, pretend=True).ids()
     database = make_options(lib, settings).database
     with ExitStack() as stack:
         store = None
         if database.exists():
             opened = stack.enter_context(Store(database, read_only=True))
             store = opened if len(opened) else None
-        for id_ in ids:
-            item = lib.get_item(id_)
-            if item is None:
-                continue
+        for item in items_of(lib, ids):
             labels = list(item_labels(item))
             if store is not None:
                 track = track_of(item)
-                records = store.current(track.id).values()
+                # The plugin's own tempo may have been taken for somebody's once.
+                own_tag = is_ours(item) or is_from_label(item)
+                records = [
+                    record
+                    for record in store.current(track.id).values()
+                    if not (own_tag and record.source == "tags")
+                ]
                 labels += published(records, settings.labels.trainable)
             if labels:
                 yield merge([_labelled(item, *label) for label in labels])
@@ -61,20 +66,20 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
 
 def item_labels(item: Item) -> Iterator[tuple[float, str, str]]:
     """(BPM, source, "") of what the item and its file say, without the plugin's own estimates."""
-    if not item.bpm or is_ours(item) or is_from_label(item):
+    source, bpm = origin(item), bpm_of(item)
+    if not bpm or source.startswith(("model:", "label:")):
         return  # a published label counts by what the store knows of it
-    source = item.get("tempo_source", default="", with_album=False)
-    # Somebody changed what stood there after an analysis or a label.
-    corrected = source.startswith(("model:", "label:"))
-    who = "manual" if source == "manual" or corrected else "field"
+    who = MANUAL if source == MANUAL else "field"
     tag = _tag(item)
-    if tag is not None and item.bpm in (int(tag), round_half_up(tag)):
+    if tag is not None and bpm in (int(tag), round_half_up(tag)):
         # The same, more precisely: beets cuts fractions off.
         yield tag, "tag" if who == "field" else who, ""
         return
-    yield float(item.bpm), who, ""
-    estimate = item.get("tempo_bpm", default=None, with_album=False)
-    written = corrected and estimate and tag and round_half_up(tag) == round_half_up(estimate)
+    yield float(bpm), who, ""
+    # The tag may hold what the analysis said before somebody corrected it.
+    estimate = own(item, "tempo_bpm")
+    said = [round_half_up(estimate * ratio) for ratio in RATIOS] if estimate else []
+    written = who == MANUAL and tag in said
     if tag is not None and not written:
         yield tag, "tag", ""
 

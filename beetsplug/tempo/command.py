@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from beets import ui
@@ -10,22 +14,52 @@ from beets.exceptions import UserError
 from tempo_core.background import interruptible
 from tempo_core.errors import TempoError
 
-from .analysing import (
-    Verdict,
-    apply_estimate,
-    estimate_all,
-    is_done,
-    load_estimator,
-    set_pace_fields,
+from .analysing import Verdict, apply_estimate, estimate_all, load_estimator, set_pace_fields
+from .choosing import (
+    FAILED,
+    STATED,
+    TO_ANALYSE,
+    TO_FINISH,
+    UNREAD,
+    Selection,
+    as_it_is,
+    each_item,
+    items_of,
+    settle,
 )
-from .file_keys import is_key_known, remember_key
+from .file_keys import remember_key
+from .keeping import (
+    TEMPO,
+    fails_again,
+    finish,
+    forget_failure,
+    keep,
+    note_failure,
+    store,
+)
 from .progress import AnalysisProgress
 from .stated import stated_paces
-from .writing import try_write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beets.library import Library
     from beets.logging import BeetsLogger
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done, as ids of tracks, and how many there is nothing to do for.
+
+    `skipped` tracks failed before and are unchanged. Of `unread` tracks nothing is missing but the
+    key that their file says.
+    """
+
+    analyse: list[int]
+    finish: list[int]
+    done: int
+    skipped: int
+    unread: list[int] = field(default_factory=list)
 
 
 def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
@@ -34,60 +68,159 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
     Raises
     ------
     UserError
-        If there is no model, a track failed or the run was interrupted.
+        If there is no model, a track failed, the library cannot be written or the run was
+        interrupted.
     """
-    if settings.get("album"):
-        items = [item for album in lib.albums(args) for item in album.items()]
-    else:
-        items = list(lib.items(args))
-    if not settings.pretend:
-        # What a person stated about paces since the analysis holds without a new one.
-        for item in items:
-            if stated_paces(item) is not None and is_done(item) and set_pace_fields(item):
-                item.store()
-    # From here on only their ids, because a hundred thousand items are a lot of memory.
-    ids: list[Any] = [item.id for item in items if settings.force or not is_done(item)]
-    unread: list[Any] = [item.id for item in items if is_done(item) and not is_key_known(item)]
+    with library_errors("nothing was analysed"):
+        if not settings.pretend:
+            settle(lib)
+        work = choose(lib, args, settings)
     progress = AnalysisProgress(
-        len(ids),
-        len(items) - len(ids),
+        len(work.analyse) + len(work.finish),
+        work.done,
+        work.skipped,
         quiet=settings.quiet,
         pretend=settings.pretend,
         log=log,
     )
-    del items
-    if ids:
-        _analyse(lib, ids, settings, progress)
-    if not settings.pretend:
-        for id_ in unread:
-            if (known := lib.get_item(id_)) and remember_key(known):
-                known.store()
+    with library_errors(progress.summary):
+        if work.analyse or work.finish:
+            _work(lib, work, settings, progress)
+        _read_keys(lib, work.unread)
     if progress.failed:
         raise UserError(progress.summary())
     if not settings.quiet:
         ui.print_(f"tempo: {progress.summary()}")
 
 
-def _analyse(lib: Library, ids: list[int], settings: Any, progress: AnalysisProgress) -> None:
-    try:
-        estimator = load_estimator(settings)
-    except (TempoError, ImportError) as error:
-        raise UserError(str(error)) from error
-    write = ui.should_write(settings.write) and not settings.pretend
-    items = (item for id_ in ids if (item := lib.get_item(id_)))
+def choose(lib: Library, args: list[str], settings: Any) -> Work:
+    """What there is to do for the tracks that match."""
+    album = bool(settings.get("album"))
+    selection = Selection(lib, args, album=album, pretend=settings.pretend)
+    if not settings.pretend:
+        # What a person stated about paces since the analysis holds without a new one.
+        for item in items_of(lib, selection.ids(STATED)):
+            if stated_paces(item) is not None and set_pace_fields(item):
+                store(item)
+    if settings.force:
+        return Work(selection.ids(), [], 0, 0)
+    analyse, total = selection.ids(TO_ANALYSE), selection.count()
+    write = ui.should_write(settings.write)
+    to_finish = selection.ids(TO_FINISH) if write else []
+    done = total - len(analyse)
+    unread = [] if settings.pretend else selection.ids(UNREAD)
+    if settings.get("retry"):
+        return Work(analyse, to_finish, done, 0, unread)
+    hopeless = {item.id for item in items_of(lib, selection.ids(FAILED)) if fails_again(item)}
+    again = [id_ for id_ in analyse if id_ not in hopeless]
+    return Work(
+        again,
+        [id_ for id_ in to_finish if id_ not in hopeless],
+        done,
+        len(hopeless.intersection(analyse)) + len(hopeless.intersection(to_finish)),
+        unread,
+    )
+
+
+def _work(lib: Library, work: Work, settings: Any, progress: AnalysisProgress) -> None:
+    estimator = None
+    if work.analyse:
+        try:
+            estimator = load_estimator(settings)
+        except (TempoError, ImportError) as error:
+            raise UserError(str(error)) from error
     with interruptible() as stop, progress:
-        for item, result in estimate_all(estimator.estimate, items, settings.threads, stop.is_set):
-            if isinstance(result, Exception):
-                progress.failure(item, result)
-                continue
-            verdict = apply_estimate(item, result, estimator.source, force=settings.force)
-            problem = try_write(item) if write and verdict is Verdict.SET else None
-            if not settings.pretend:
-                remember_key(item)  # again: the file is another one since it was written
-                item.store()
-            if problem:
-                progress.failure(item, problem)
-            else:
-                progress.result(item, result, verdict)
+        _finish(lib, work.finish, settings, progress, stop.is_set)
+        if estimator is not None:
+            _analyse(lib, work.analyse, estimator, settings, progress, stop.is_set)
     if stop.is_set():
         raise UserError(f"interrupted: {progress.summary()}; the next run continues from here")
+
+
+def _finish(
+    lib: Library,
+    ids: list[int],
+    settings: Any,
+    progress: AnalysisProgress,
+    stopped: Callable[[], bool],
+) -> None:
+    """Write what a run that was interrupted left to be written."""
+    for item in each_item(lib, ids):
+        if stopped():
+            return
+        problem = None if settings.pretend else finish(item, stopped)
+        if problem:
+            progress.failure(item, problem)
+        else:
+            progress.finished(item)
+
+
+def _analyse(
+    lib: Library,
+    ids: list[int],
+    estimator: Any,
+    settings: Any,
+    progress: AnalysisProgress,
+    stopped: Callable[[], bool],
+) -> None:
+    write = ui.should_write(settings.write)
+    items = each_item(lib, ids)
+    for heard, result in estimate_all(estimator.estimate, items, settings.threads, stopped):
+        # Whoever changed or removed it while it was listened to is right.
+        item = as_it_is(lib, heard)
+        if item is None:
+            progress.advance()
+            continue
+        if isinstance(result, Exception):
+            note_failure(item, result)
+            if not settings.pretend:
+                store(item, stopped)
+            progress.failure(item, result)
+            continue
+        forget_failure(item)
+        verdict = apply_estimate(
+            item,
+            result,
+            estimator.source,
+            force=settings.force,
+            min_confidence=settings.min_confidence,
+        )
+        problem = None
+        if not settings.pretend:
+            problem = keep(item, TEMPO if verdict is Verdict.SET else (), write, stopped)
+            if remember_key(item):  # of the file as it is now
+                store(item, stopped)
+        if problem:
+            progress.failure(item, problem)
+        else:
+            progress.result(item, result, verdict)
+
+
+def _read_keys(lib: Library, ids: list[int]) -> None:
+    """Note the key that files say, where that is not known."""
+    for item in items_of(lib, ids):
+        if remember_key(item):
+            store(item)
+
+
+@contextmanager
+def library_errors(so_far: str | Callable[[], str]) -> Iterator[None]:
+    """Turn what the database raises into one line that ends the run.
+
+    Parameters
+    ----------
+    so_far
+        What was done until then.
+
+    Raises
+    ------
+    UserError
+        If the library cannot be read or written, also after waiting.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        told = so_far if isinstance(so_far, str) else so_far()
+        raise UserError(
+            f"the library cannot be used ({error}): {told}; the next run continues from here"
+        ) from error

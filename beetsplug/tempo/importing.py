@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
+import beets
 from beets import ui
 from beets.importer import Action
+from beets.util import syspath
+from mediafile import MediaFile, UnreadableFileError
 
-from .analysing import apply_estimate, estimate_all, is_done, is_ours, load_estimator
+from tempo_core.tempi import parse_marker
+
+from .analysing import (
+    Verdict,
+    apply_estimate,
+    estimate_all,
+    is_done,
+    is_ours,
+    load_estimator,
+    own,
+    set_or_clear,
+)
 from .file_keys import correct_key, remember_key
+from .keeping import (
+    FAILURE,
+    ORIGINAL,
+    PENDING,
+    TEMPO,
+    announce,
+    forget_failure,
+    keep,
+    note_failure,
+    pending,
+    renew_failure,
+    store,
+)
+from .marking import FIELD as MARKER
 from .progress import describe, explain, show
-from .writing import try_write
 
 if TYPE_CHECKING:
     from beets.importer import ImportTask
+    from beets.library import Item
     from beets.logging import BeetsLogger
 
-    from tempo_core import Estimator
+    from tempo_core import Estimate, Estimator
 
 
 class ImportAnalysis:
@@ -33,13 +62,15 @@ class ImportAnalysis:
         try:
             for item in task.imported_items():
                 if correct_key(item):
-                    item.store()
+                    store(item, _aborted)
             self._analyse(task, settings)
         except Exception as error:
             # An exception in a stage would abort the import and leave it half done.
             self._log.warning("analysis skipped: {}", explain(error))
 
     def _analyse(self, task: ImportTask, settings: Any) -> None:
+        for item in task.imported_items():
+            _reread_marker(item)
         items = [item for item in task.imported_items() if settings.force or not is_done(item)]
         if not items or self.estimator is False:
             return
@@ -48,36 +79,90 @@ class ImportAnalysis:
             self.estimator = load_estimator(settings)
         estimator = self.estimator
         for item, result in estimate_all(estimator.estimate, items, settings.threads, _aborted):
-            if isinstance(result, Exception):
-                self._log.warning("{}: {}", show(item.path), explain(result))
-                continue
-            verdict = apply_estimate(item, result, estimator.source, force=settings.force)
-            # The importer reads the item from the database again after this stage. The file waits
-            # until write(): in copy mode it is still the original.
-            item.store()
-            self._log.info("{}", describe(item, result, verdict))
+            try:
+                self._keep(item, result, estimator.source, settings)
+            except Exception as error:
+                self._log.warning("{}: {}", show(item.path), explain(error))
+
+    def _keep(self, item: Item, result: Estimate | Exception, source: str, settings: Any) -> None:
+        if isinstance(result, Exception):
+            note_failure(item, result)
+            store(item, _aborted)
+            raise result
+        forget_failure(item)
+        verdict = apply_estimate(
+            item, result, source, force=settings.force, min_confidence=settings.min_confidence
+        )
+        if verdict is Verdict.SET and _writes(settings):
+            # The file waits until write(): in copy mode it is still the original. An import that
+            # is killed until then is made good by the next `beet tempo`.
+            announce(item, TEMPO, *([ORIGINAL] if _leaves_originals() else []))
+        # The importer reads the item from the database again after this stage.
+        store(item, _aborted)
+        self._log.info("{}", describe(item, result, verdict))
 
     def write(self, task: ImportTask, settings: Any) -> None:
-        """Write the tempo to files that were imported as they are: beets writes all others."""
-        if task.choice_flag is Action.ASIS:
-            self._write_tempo(task, settings)
-        for item in task.imported_items():
-            if remember_key(item):
-                item.store()
+        """Write the tempo to files that were imported as they are: beets writes all others.
 
-    def _write_tempo(self, task: ImportTask, settings: Any) -> None:
-        write = ui.should_write() and settings.write is not False
+        Whatever goes wrong with a track is a warning, and its value is in the library.
+        """
         for item in task.imported_items():
-            if not is_ours(item):
-                continue
-            problem = try_write(item) if write else None
-            if problem:
-                self._log.warning("{}: {}", show(item.path), problem)
-            if problem or not write:
-                # The copy is newer than what beets remembers, and `beet update` would take the
-                # missing tempo from it.
-                item.mtime = item.current_mtime()
-            item.store()
+            try:
+                self._write(item, task.choice_flag is Action.ASIS, _writes(settings))
+                if remember_key(item):
+                    store(item, _aborted)
+            except Exception as error:
+                self._log.warning("{}: {}", show(item.path), explain(error))
+
+    def _write(self, item: Item, as_is: bool, write: bool) -> None:
+        if own(item, FAILURE) and not pending(item):
+            renew_failure(item)  # the copy of the same audio
+            store(item, _aborted)
+            return
+        if not (pending(item) or (as_is and is_ours(item))):
+            return
+        problem = None
+        if not as_is:
+            set_or_clear(item, PENDING, None)  # beets has written it
+        elif write:
+            # The file is the library's own from here on, and no original.
+            set_or_clear(item, PENDING, None)
+            problem = keep(item, TEMPO, write, _aborted)
+        if as_is and (problem or not write):
+            # The copy is newer than what beets remembers, and `beet update` would take the
+            # missing tempo from it.
+            item.mtime = item.current_mtime()
+        store(item, _aborted)
+        if problem:
+            raise problem
+
+
+def _reread_marker(item: Item) -> None:
+    """Take the marker from the file where it is that of another tempo.
+
+    An import of a track that the library has already takes `bpm` from the file and flexible fields
+    from the library, so that they may not belong together.
+    """
+    marker = parse_marker(own(item, MARKER))
+    if marker is None or marker.is_of(item.bpm):
+        return
+    mtime = item.mtime
+    with suppress(UnreadableFileError):
+        item[MARKER] = getattr(MediaFile(syspath(item.path)), MARKER)
+    item.mtime = mtime
+    store(item, _aborted)
+
+
+def _writes(settings: Any) -> bool:
+    return ui.should_write() and settings.write is not False
+
+
+def _leaves_originals() -> bool:
+    """Whether the import copies or links, so that what it finds is not its own."""
+    chosen = beets.config["import"]
+    if chosen["move"].get():
+        return False
+    return any(chosen[name].get() for name in ("copy", "link", "hardlink", "reflink"))
 
 
 def _aborted() -> bool:

@@ -22,10 +22,13 @@ from tempo_core.labels.summary import Tally, describe, is_silent
 from tempo_core.labels.training import objection
 from tempo_core.paces import parse_paces
 
-from .analysing import is_from_label, is_ours, round_half_up
+from .analysing import Verdict as Analysed
+from .analysing import bpm_of, is_from_label, is_ours, own, set_or_clear, set_tempo
+from .choosing import Selection, as_it_is, each_item, settle
+from .command import library_errors
 from .file_keys import key_text, remember_key
+from .keeping import TEMPO, keep, store
 from .progress import Progress
-from .writing import try_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,18 +54,18 @@ def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         If a setting makes no sense, a file cannot be used, a track failed or the run was
         interrupted.
     """
-    if settings.get("album"):
-        items = [item for album in lib.albums(args) for item in album.items()]
-    else:
-        items = list(lib.items(args))
-    ids: list[Any] = [item.id for item in items]
-    del items
+    album = bool(settings.get("album"))
+    with library_errors("nothing was looked up"):
+        if not settings.pretend:
+            settle(lib)
+        ids = Selection(lib, args, album=album, pretend=settings.pretend).ids()
     try:
         options = make_options(lib, settings)
         if settings.pretend:
             _show_plan(lib, ids, options, settings, log)
         else:
-            _label(lib, ids, options, settings, log)
+            with library_errors("what was found is in the label store"):
+                _label(lib, ids, options, settings, log)
     except TempoError as error:
         raise UserError(str(error)) from error
 
@@ -115,11 +118,13 @@ def track_of(item: Item) -> Track:
 def estimate_of(item: Item) -> float | None:
     """The tempo that the audio alone speaks for, None if it was not analysed.
 
-    `tempo_bpm` is that only while `bpm` is the analysis's own: where somebody's tempo was kept, it
-    is the pace that fits theirs. The most probable pace does not know about tags.
+    `tempo_bpm` is not that where somebody's tempo was kept and agrees: it is the pace that fits
+    theirs then. The most probable pace does not know about tags.
     """
-    tempo: float | None = item.get("tempo_bpm", with_album=False)
-    if tempo and str(item.get("tempo_source", with_album=False)).startswith("model:"):
+    tempo: float | None = own(item, "tempo_bpm")
+    audio = (Analysed.SET.word, Analysed.CONFLICT.word, Analysed.UNSURE.word)
+    by_model = str(own(item, "tempo_source")).startswith("model:")
+    if tempo and (own(item, "tempo_verdict") in audio or by_model):
         return tempo
     with suppress(ValueError):
         paces = parse_paces(item.get("tempo_paces", "", with_album=False))
@@ -161,16 +166,17 @@ def apply_label(item: Item, label: Record | None) -> list[str]:
     """
     if label is None or label.verdict not in (Verdict.AGREE, Verdict.NO_ESTIMATE):
         return []
-    changed = []
-    mtime = item.mtime  # the file has not changed, see apply_estimate
-    if not item.bpm and label.bpm:
-        item.bpm = round_half_up(label.bpm)
-        item.tempo_source = f"label:{label.source}"
-        changed.append("bpm")
+    changed: list[str] = []
+    if not bpm_of(item) and label.bpm:
+        set_tempo(item, label.bpm, f"label:{label.source}")
+        agrees = label.verdict is Verdict.AGREE
+        set_or_clear(item, "tempo_verdict", Analysed.KEPT.word if agrees else None)
+        changed += TEMPO
     if not item.initial_key and label.key:
+        mtime = item.mtime  # the file has not changed, see set_tempo
         item.initial_key = label.key
+        item.mtime = mtime
         changed.append("initial_key")
-    item.mtime = mtime
     return changed
 
 
@@ -180,7 +186,7 @@ def _show_plan(
     n_open = 0
     progress = Progress(len(ids), quiet=settings.quiet, pretend=True, log=log)
     with open_plan(options) as plan, progress:
-        for item in _items(lib, ids):
+        for item in each_item(lib, ids):
             track = track_of(item)
             names = plan(track)
             n_open += bool(names)
@@ -207,7 +213,7 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
         items: list[Item] = []  # what is in work; the run takes one track at a time
 
         def tracks() -> Iterator[Track]:
-            for item in _items(lib, ids):
+            for item in each_item(lib, ids):
                 items.append(item)
                 yield track_of(item)
 
@@ -215,6 +221,8 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
             for labelled in run.label(tracks(), stop.is_set):
                 tally.add(labelled)
                 item = items.pop()
+                # Whoever changed it while it was asked about is right.
+                item = as_it_is(lib, item) or item
                 problem = _keep(item, labelled, settings.labels.apply, write)
                 if problem:
                     progress.failure(item, problem)
@@ -256,14 +264,10 @@ def _keep(item: Item, labelled: Labelled, apply: bool, write: bool) -> Exception
     """Store what was found, and put it into the file if it was applied; what went wrong there."""
     set_fields(item, labelled)
     changed = apply_label(item, labelled.chosen) if apply else []
-    problem = try_write(item, changed) if changed and write else None
-    remember_key(item)
-    item.store()
+    problem = keep(item, changed, write)
+    if remember_key(item):
+        store(item)
     return problem
-
-
-def _items(lib: Library, ids: list[int]) -> Iterator[Item]:
-    return (item for id_ in ids if (item := lib.get_item(id_)))
 
 
 def _file(item: Item) -> Track | None:
@@ -281,9 +285,10 @@ def _tags(item: Item, file: Track | None) -> tuple[str | None, str | None]:
     beets cuts fractions off a BPM and misreads long names of keys when it reads a file, so the
     file is asked, as long as it says what the library says.
     """
-    in_library = str(item.bpm) if item.bpm else None
+    known = bpm_of(item)
+    in_library = str(known) if known else None
     in_file = file.tag_bpm if file else None
-    bpm = in_file if in_file and _as_beets_reads(in_file) == item.bpm else in_library
+    bpm = in_file if in_file and _as_beets_reads(in_file) == known else in_library
     if is_ours(item) or is_from_label(item):
         bpm = None
     key = key_text(item, file.tag_key if file else None)

@@ -129,9 +129,9 @@ def mix_of(track: Item, other: Item, most: float) -> Mix | None:
     The beats meet where a pace of the one is a pace of the other, so that they may be counted alike
     or one at half or double time of the other.
     """
-    if other.id == track.id:
-        return None
     tempo, its_tempo = tempo_of(track), tempo_of(other)
+    if other.id == track.id or not its_tempo:
+        return None
     own = {pace / tempo for pace, _ in paces_of(track)}
     its = {pace / its_tempo for pace, _ in paces_of(other)}
     # What the other's tempo is multiplied by to be counted as the track is.

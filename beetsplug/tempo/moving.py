@@ -11,6 +11,7 @@ from beets.library import Item, parse_query_parts
 
 from tempo_core.paces import SAME
 
+from .analysing import TOLERANCE, bpm_of, own
 from .queries import PaceQuery
 from .stated import paces_of
 
@@ -61,8 +62,14 @@ def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | Non
 
 
 def tempo_of(item: Item) -> float:
-    """The tempo people count [BPM], as precisely as it is known; 0 if it is not."""
-    return float(item.get("tempo_bpm", with_album=False) or item.bpm or 0)
+    """The tempo people count [BPM], as precisely as it is known; 0 if it is not.
+
+    `tempo_bpm` is that, except where it is the analysis's and somebody's `bpm` contradicts it.
+    """
+    bpm, precise = bpm_of(item), float(own(item, "tempo_bpm") or 0)
+    if bpm and abs(precise - bpm) > TOLERANCE * bpm:
+        return float(bpm)
+    return precise
 
 
 def precisely(item: Item, pace: float) -> float:

@@ -31,6 +31,8 @@ def describe(item: Item, estimate: Estimate, verdict: Verdict) -> str:
         return f"{name}: kept {item.bpm} BPM, analysed as {found}"
     if verdict is Verdict.CONFLICT:
         return f"{name}: kept {item.bpm} BPM, in conflict with {found}"
+    if verdict is Verdict.UNSURE:
+        return f"{name}: unsure, bpm left at {item.bpm}: {found}"
     return f"{name}: {found}"
 
 
@@ -91,9 +93,9 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
-    def line(self, text: str) -> None:
-        """A track is finished."""
-        if self._show_lines:
+    def line(self, text: str, *, notable: bool = False) -> None:
+        """A track is finished; a notable one is named even where there is a bar."""
+        if self._show_lines or (notable and self._show_bar):
             if self._bar is None:
                 ui.print_(text)
             else:
@@ -128,27 +130,62 @@ class Progress:
 
 
 class AnalysisProgress(Progress):
-    """The progress of an analysis; `done` tracks need none."""
+    """The progress of an analysis; `done` tracks need none, `skipped` ones failed before."""
 
     def __init__(
-        self, total: int, done: int, *, quiet: bool, pretend: bool, log: BeetsLogger
+        self,
+        total: int,
+        done: int,
+        skipped: int = 0,
+        *,
+        quiet: bool,
+        pretend: bool,
+        log: BeetsLogger,
     ) -> None:
         super().__init__(total, quiet=quiet, pretend=pretend, log=log)
         self.counts: Counter[Verdict] = Counter()
         self._done = done
+        self._skipped = skipped
+        self._finished = 0
 
     def result(self, item: Item, estimate: Estimate, verdict: Verdict) -> None:
         """A track is finished."""
         self.counts[verdict] += 1
-        self.line(describe(item, estimate, verdict))
+        self.line(describe(item, estimate, verdict), notable=verdict is Verdict.CONFLICT)
+
+    def finished(self, item: Item) -> None:
+        """What an interrupted run left to be written is in the file."""
+        self._finished += 1
+        name = f"{item.artist} - {item.title}" if item.title else item.filepath.name
+        self.line(f"{name}: tags left by an interrupted run")
 
     def summary(self) -> str:
         """All of it in one line."""
         n_analysed = self.counts.total() + self.failed
         parts = [f"{self.counts[Verdict.SET]} set", f"{self.counts[Verdict.KEPT]} kept"]
         if self.counts[Verdict.CONFLICT]:
-            parts.append(f"{self.counts[Verdict.CONFLICT]} kept in conflict with the analysis")
+            parts.append(
+                f"{self.counts[Verdict.CONFLICT]} kept in conflict with the analysis "
+                f"({_listed('tempo_verdict:conflict')})"
+            )
+        if self.counts[Verdict.UNSURE]:
+            parts.append(
+                f"{self.counts[Verdict.UNSURE]} left alone as unsure "
+                f"({_listed('tempo_verdict:unsure')})"
+            )
         parts.append(f"{self.failed} failed")
         prefix = "would have: " if self._pretend else ""
         tracks = "1 track" if n_analysed == 1 else f"{n_analysed} tracks"
-        return f"{prefix}{tracks} analysed: {', '.join(parts)}; {self._done} had a tempo already"
+        rest = [f"{self._done} had a tempo already"]
+        if self._finished:
+            rest.append(f"{self._finished} interrupted before and finished now")
+        if self._skipped:
+            rest.append(
+                f"{self._skipped} skipped that failed before and are unchanged "
+                f"({_listed('tempo_failure::.')}, --retry tries again)"
+            )
+        return f"{prefix}{tracks} analysed: {', '.join(parts)}; {', '.join(rest)}"
+
+
+def _listed(query: str) -> str:
+    return f"beet ls {query}"

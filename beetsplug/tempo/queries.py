@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from beets.dbcore.query import InvalidQueryArgumentValueError, NumericQuery
 
+from tempo_core.tempi import FASTEST, SLOWEST
+
 from .stated import FIELDS, LIMITS, paces_of
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ class PaceQuery(NumericQuery):
         def within(value: str) -> str:
             return " AND ".join([f"{value} > 0", *(f"{value} {sign} ?" for sign, _ in self.limits)])
 
-        bpm = "ifnull(items.bpm, 0)"
+        bpm = f"CASE WHEN items.bpm BETWEEN {SLOWEST} AND {FASTEST} THEN items.bpm ELSE 0 END"
         likely = f"pace.value >= {least} AND {within(_TEMPO)}"
         manual, estimated = FIELDS
         changed = _ids(estimated, where=f"attribute.entity_id = items.id AND {_STATES}")

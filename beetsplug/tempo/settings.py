@@ -65,6 +65,16 @@ class Seconds(confuse.Number):
         return float(value)
 
 
+class Share(confuse.Number):
+    """A number from 0 to 1."""
+
+    def convert(self, value: Any, view: Any) -> float:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not 0 <= value <= 1:
+            self.fail("must be a number from 0 to 1", view)
+        return float(value)
+
+
 class Gigabytes(confuse.Number):
     """A number above 0."""
 
@@ -99,6 +109,7 @@ DEFAULTS: dict[str, Any] = {
     "model": "default",
     "windows": 10,
     "range": None,
+    "min_confidence": 0.0,
     "sources": ["tags"],
     "labels": {
         "database": None,
@@ -129,6 +140,7 @@ TEMPLATE = {
     "model": str,
     "windows": WindowCount(),
     "range": confuse.Optional(TempoRange()),
+    "min_confidence": Share(),
     "sources": SourceNames(),
     "labels": {
         "database": confuse.Optional(confuse.Filename()),

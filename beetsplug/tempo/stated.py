@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from beets.dbcore import types
 from beets.exceptions import UserError
 
+from tempo_core.tempi import is_tempo
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -96,7 +98,7 @@ def paces_of(item: Item, least: float | None = None) -> list[tuple[float, float]
     stated = stated_paces(item)
     if stated is not None:
         return [(tempo, 1.0) for tempo in stated]
-    bpm = float(item.get("bpm") or 0)
+    bpm = float(item.bpm) if is_tempo(item.bpm) else 0.0
     text = item.get("tempo_paces", with_album=False)
     found = [(bpm, 1.0)]
     if text is None:

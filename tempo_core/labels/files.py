@@ -19,7 +19,8 @@ from ..console import explain
 from ..errors import AudioError, TempoError
 from ..keys import parse_key
 from ..opening import RegularFile
-from .record import Track, read_tempi
+from ..tempi import MARKER_TAG, parse_marker
+from .record import Track, parse_bpm, read_tempi
 
 # Where the formats keep things, by the class of their tags: ID3 frames, MP4 atoms, and names that
 # Vorbis comments, APE and ASF share. Several names for one field: the first that is there counts.
@@ -34,6 +35,7 @@ _ID3 = {
     "recording_id": ("UFID:http://musicbrainz.org",),
     "bpm": ("TBPM",),
     "key": ("TKEY",),
+    "marker": (f"TXXX:{MARKER_TAG}",),
 }
 _MP4 = {
     "title": ("\xa9nam",),
@@ -46,6 +48,7 @@ _MP4 = {
     # `tmpo` holds whole numbers only; who writes both means the precise one.
     "bpm": (f"{_ITUNES}BPM", "tmpo"),
     "key": (f"{_ITUNES}initialkey", f"{_ITUNES}KEY"),
+    "marker": (f"{_ITUNES}{MARKER_TAG}",),
 }
 _NAMED = {
     "title": ("title",),
@@ -57,6 +60,7 @@ _NAMED = {
     "recording_id": ("musicbrainz_trackid", "musicbrainz/track id"),
     "bpm": ("bpm", "tempo", "wm/beatsperminute"),
     "key": ("initialkey", "key", "wm/initialkey"),
+    "marker": (MARKER_TAG,),
 }
 _READ: dict[str, Callable[[str], Any]] = {"bpm": read_tempi, "key": parse_key}
 MOST = 10  # values of a tag
@@ -78,6 +82,8 @@ _COMPRESSED = {3: 0x80, 4: 0x08}  # flag of an ID3 frame, by the version of the 
 def read_track(path: str | bytes | os.PathLike[str]) -> Track:
     """Read the tags and the duration of a file.
 
+    A tempo that this program wrote there itself is left out: nobody said it.
+
     Raises
     ------
     AudioError
@@ -96,6 +102,8 @@ def read_track(path: str | bytes | os.PathLike[str]) -> Track:
     if file is None:
         raise AudioError("is no audio file with tags")
     tags = _tags(file.tags)
+    marker = parse_marker(tags["marker"])
+    own = marker is not None and marker.is_of(parse_bpm(tags["bpm"]))
     return Track(
         title=tags["title"],
         artists=tuple(dict.fromkeys(a for a in (tags["artist"], tags["artist_sort"]) if a)),
@@ -105,7 +113,7 @@ def read_track(path: str | bytes | os.PathLike[str]) -> Track:
         isrc=tags["isrc"] or None,
         recording_id=tags["recording_id"] or None,
         path=os.fsdecode(path),
-        tag_bpm=tags["bpm"] or None,
+        tag_bpm=None if own else tags["bpm"] or None,
         tag_key=tags["key"] or None,
     )
 

@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..tempi import is_tempo
+
 _NUMBER = r"[0-9]{1,4}(?:[.,][0-9]+)?"
 # What people and programs write around a tempo, and between two of them.
 _AROUND = re.compile(r"\bb\.?p\.?m\b\.?|(?<=[0-9])bpm\b|\b(?:ca|circa|approx|about)\b\.?|[~≈♩=:?]")
@@ -21,7 +23,6 @@ _COUNTED = (1 / 4, 1 / 3, 1 / 2, 1.0, 2.0, 3.0, 4.0)  # ways to count one tempo
 NEAR = 0.04  # relative; two numbers within it are one tempo
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
 LONGEST = 100  # [characters] what is longer is no tempo
-SLOWEST, FASTEST = 20.0, 400.0  # [BPM] what a published number may be to count as a tempo
 
 
 class Status(enum.Enum):
@@ -217,7 +218,7 @@ def parse_bpm(text: str | None, estimate: float | None = None) -> float | None:
 
 def _tempo(number: str) -> float | None:
     bpm = float(number.replace(",", "."))
-    return bpm if SLOWEST <= bpm <= FASTEST else None
+    return bpm if is_tempo(bpm) else None
 
 
 def _near(a: float, b: float) -> bool:

@@ -46,7 +46,8 @@ def test_each_bad_file_is_one_line(
     for item in beet.items("^title:good"):
         assert item.bpm == 0
         assert "tempo_source" not in item
-    assert beet("tempo").err.splitlines()[-1].startswith(f"error: {n} tracks analysed: 0 set")
+    again = beet("tempo", "--retry")
+    assert again.err.splitlines()[-1].startswith(f"error: {n} tracks analysed: 0 set")
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,17 @@ from typing import Any
 
 import mutagen
 import pytest
+from mediafile import MediaFile
 
 from beetsplug.tempo.collecting import labelled_tracks
 from beetsplug.tempo.labelling import track_of
 from beetsplug.tempo.settings import TEMPLATE
+from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, Status, Verdict
 from tempo_core.labels.store import Store
 from trainer.build import BuildOptions, build
 from trainer.collection import LabelledTrack
+from trainer.gathering import gather
 
 from ..conftest import MakeAudio
 from .conftest import Beet
@@ -105,6 +108,29 @@ def test_published_labels(
         )  # fmt: skip
     found = [(t.bpm, t.label_source, t.label_title) for t in collect()]
     assert found == ([(97.3, f"label:{source}", "T (there)")] if usable else [])
+
+
+@pytest.mark.parametrize("fields", [ESTIMATED, {"tempo_marker": "97.02 model:x@01234567"}])
+def test_our_own_tempo_is_no_published_tag(
+    fields: dict[str, Any], beet: Beet, collect: Collect, make_audio: MakeAudio, tmp_path: Path
+) -> None:
+    """An earlier version took it for somebody's, and kept it as a label that the audio confirms."""
+    beet.load()
+    path = make_audio("a.mp3", duration=2, title="T", artist="A", bpm=97)
+    media = MediaFile(path)
+    media.bpm, media.tempo_marker = 97, "97.02 model:x@01234567"
+    media.save()
+    beet.add(path, **{"bpm": 97, **fields})
+    database = beet.database.parent / "labels.db"
+    with Store(database) as store:
+        for track in (track_of(beet.item()), read_track(path)):
+            store.add(
+                Record(track.id, "tags", Status.FOUND, "", "A", "T", "2024-01-01T00:00:00+00:00", 1,
+                       bpm=97.0, verdict=Verdict.AGREE, match_title="T")
+            )  # fmt: skip
+    assert collect() == []
+    with Store(database, read_only=True) as store:
+        assert [track.bpm for track in gather([path], {}, store, [])] == [0.0]
 
 
 def test_what_else_is_known(beet: Beet, collect: Collect, make_audio: MakeAudio) -> None:

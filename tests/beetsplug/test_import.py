@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +23,7 @@ import tempo_core
 from tempo_core import Estimate
 
 from ..conftest import MakeAudio
-from .conftest import Beet, BpmOf
+from .conftest import ROOT, Beet, BpmOf
 from .test_command import state
 
 Tempi = dict[str, int]
@@ -106,12 +109,14 @@ def test_as_is(flags: list[str], threaded: bool, beet: Beet, album: Path, tempi:
 
 def test_as_is_touches_no_other_tag(beet: Beet, album: Path) -> None:
     """Someone who imports "as is" wants the tags as they are (beets #6627)."""
+    beet.load()  # so that the marker is a tag that is known
     before = {path.name: MediaFile(path).as_dict() for path in album.iterdir()}
     beet("import", "-AC", album)
     for path in album.iterdir():
         after = MediaFile(path).as_dict()
-        assert after.pop("bpm")
-        before[path.name].pop("bpm")
+        for name in ("bpm", "tempo_marker"):
+            assert after.pop(name)
+            assert before[path.name].pop(name) is None
         assert after == before[path.name]
 
 
@@ -385,3 +390,114 @@ def test_an_aborted_import_does_not_wait(beet: Beet, album: Path) -> None:
     stage.join()
     assert time.monotonic() - begin < 2
     assert len(analysed) < 5
+
+
+RAISER = """
+import os
+from beets.plugins import BeetsPlugin
+
+class Raiser(BeetsPlugin):
+    def __init__(self):
+        super().__init__()
+        self.register_listener({event!r}, self.fail)
+
+    def fail(self, item=None, task=None, **kwargs):
+        if task is not None:
+            for item in task.imported_items():
+                if item.title == "A":
+                    os.unlink(item.path)
+        elif item.title == "A":
+            raise RuntimeError("no")
+"""
+
+
+@pytest.mark.parametrize("event", ["write", "after_write", "import_task_files"])
+@pytest.mark.parametrize("flags", [[], ["-W"], ["-s"], ["-m"]])
+def test_what_another_plugin_does_to_a_file_is_a_warning(
+    event: str, flags: list[str], beet: Beet, album: Path, tempi: Tempi, tmp_path: Path
+) -> None:
+    """It raises when the tag is written, or takes the file away before."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    name = f"raising_{event}_on_import"  # Python loads a module of one name once
+    (folder / f"{name}.py").write_text(RAISER.format(event=event))
+    beet.configure(plugins=[name, "tempo"], pluginpath=[str(folder)])
+    run = beet("import", "-A", *flags, album)
+    assert run.code == 0
+    assert "Traceback" not in run.err
+    reasons = [line for line in run.err.splitlines() if line.startswith("tempo: ")]
+    expected = event == "import_task_files" or "-W" not in flags
+    assert len(reasons) == expected
+    check_library(beet, tempi)
+    for item in beet.items():
+        assert item.filepath.is_relative_to(beet.music)
+    assert MediaFile(beet.item("title:C").filepath).bpm == (None if "-W" in flags else tempi["C"])
+
+
+@pytest.mark.usefixtures("match")
+@pytest.mark.parametrize("flags", ["-A", "-aq"])
+@pytest.mark.parametrize("where", ["analysed", "copied"])
+def test_a_killed_import_is_made_good(
+    where: str, flags: str, beet: Beet, album: Path, tempi: Tempi
+) -> None:
+    originals = state(album)
+    point = {
+        "analysed": "importing.ImportAnalysis, 'analyse', True",
+        "copied": "importing.ImportAnalysis, 'write', False",
+    }[where]
+    code = f"""
+import os, signal, beets.ui
+from beetsplug.tempo import importing
+owner, name, after = {point}
+function = getattr(owner, name)
+def fatal(*args):
+    if after:
+        function(*args)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(owner, name, fatal)
+beets.ui.main(["import", {flags!r}, {str(album)!r}])
+"""
+    if flags == "-aq":
+        code = code.replace("-aq", "-A")  # the source online is known to this process only
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert state(album) == originals
+    for item in beet.items():
+        assert item.tempo_pending == "original bpm tempo_marker"
+    assert beet("tempo").code == 0
+    check_library(beet, tempi)
+    assert state(album) == originals
+    copied = where == "copied"
+    assert file_tempi(beet) == (tempi if copied else dict.fromkeys(TITLES))
+    assert all("tempo_pending" not in item for item in beet.items())
+    assert beet("update").out == ""
+    # And the import itself can be repeated.
+    beet("remove", "-f")
+    assert beet("import", flags, album).code == 0
+    check_library(beet, tempi)
+    assert file_tempi(beet) == tempi
+
+
+@pytest.mark.usefixtures("match")
+def test_nothing_is_left_to_be_written_after_an_import(beet: Beet, album: Path) -> None:
+    for flags in ("-A", "-aq"):
+        beet("import", flags, album)
+        assert len(beet.items()) == 2
+        for item in beet.items():
+            assert "tempo_pending" not in item
+            assert MediaFile(item.filepath).tempo_marker == item.tempo_marker
+        beet("remove", "-fd")
+
+
+def test_a_track_that_failed_on_import_is_remembered(
+    beet: Beet, album: Path, bad_files: dict[str, Path]
+) -> None:
+    bad_files["silent"].rename(album / "s.flac")
+    beet("import", "-A", album)
+    item = beet.item("tempo_failure::silent")
+    assert item.bpm == 0
+    run = beet("tempo")
+    assert run.code == 0
+    assert "1 skipped that failed before and are unchanged" in run.out

@@ -10,12 +10,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from beets.library import Item
 from mediafile import MediaFile
 
+import tempo_core
+from beetsplug.tempo import keeping
+
 from ..conftest import MakeAudio
-from .conftest import ROOT, Beet
+from .conftest import ROOT, Beet, BpmOf
+
+MODEL = "model:x@01234567"
 
 
 @pytest.fixture
@@ -54,9 +61,12 @@ def check_sound(beet: Beet, paths: list[Path]) -> int:
         if item.bpm:  # all of a track's fields, or none
             assert item.tempo_bpm
             assert item.tempo_source
-            assert media.bpm == item.bpm
+            # What the file does not say yet, the next run knows that it should.
+            assert media.bpm == item.bpm or item.tempo_pending == "bpm tempo_marker"
+            assert media.bpm == item.bpm or media.bpm is media.tempo_marker is None
         else:
             assert "tempo_source" not in item
+            assert media.bpm is None  # no file says what the library does not know
     return sum(1 for item in items if item.bpm)
 
 
@@ -66,6 +76,11 @@ def check_continues(beet: Beet, paths: list[Path], n_done: int) -> None:
     todo = len(paths) - n_done
     assert run.out.splitlines()[-1].startswith(f"tempo: {todo} track")
     assert f"; {n_done} had a tempo already" in run.out
+    assert all("tempo_pending" not in item for item in beet.items())
+    for item in beet.items():
+        media = MediaFile(item.filepath)
+        assert (media.bpm, media.tempo_marker) == (item.bpm, item.tempo_marker)
+        assert item.tempo_source.startswith("model:")
     assert check_sound(beet, paths) == len(paths)
     assert sorted(paths[0].parent.iterdir()) == sorted(paths)
     assert beet("update").out == ""
@@ -106,7 +121,7 @@ def test_kill_9_leaves_a_sound_library(beet: Beet, collection: list[Path]) -> No
 
 FATAL = """
 import os, signal, sys
-import beets.ui, mediafile, pathlib, shutil, beets.dbcore.db
+import beets.ui, mediafile, pathlib, shutil, beets.dbcore.db, beetsplug.tempo.keeping
 import tempo_core
 
 class Engine:
@@ -144,10 +159,15 @@ beets.ui.main(["tempo", "-t", "1"])
         ("pathlib.Path", "replace", False),
         ("pathlib.Path", "replace", True),
         ("beets.dbcore.db.Transaction", "mutate", True),
+        ("beetsplug.tempo.keeping", "store", False),
+        ("beetsplug.tempo.keeping", "store", True),
+        ("beetsplug.tempo.keeping", "write_tags", False),
+        ("beetsplug.tempo.keeping", "write_tags", True),
     ],
 )
+@pytest.mark.parametrize("meanwhile", ["", "update"])
 def test_kill_9_at_the_worst_moments(
-    where: str, name: str, after: bool, beet: Beet, collection: list[Path]
+    where: str, name: str, after: bool, meanwhile: str, beet: Beet, collection: list[Path]
 ) -> None:
     code = FATAL.format(where=where, name=name, after=after)
     done = subprocess.run(
@@ -155,14 +175,15 @@ def test_kill_9_at_the_worst_moments(
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     n_done = check_sound(beet, collection)
+    if meanwhile:
+        assert beet(meanwhile).out == ""
+        assert check_sound(beet, collection) == n_done
     check_continues(beet, collection, n_done)
 
 
 def test_ctrl_c_while_the_engine_loads(
     beet: Beet, collection: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tempo_core
-
     def interrupt(**_settings: object) -> None:
         raise KeyboardInterrupt
 
@@ -195,3 +216,229 @@ def test_ctrl_c_never_lands_between_the_writes_of_a_track(
     assert run.err.startswith("error: interrupted: 1 track analysed")
     assert check_sound(beet, collection) == 1
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def left_pending(beet: Beet, path: Path, **fields: Any) -> None:
+    """As a run leaves it that was killed after it had stored the row and before it wrote."""
+    beet.add(path, bpm=126, tempo_bpm=126.01, tempo_source=MODEL, tempo_verdict="set",
+             tempo_marker=f"126.01 {MODEL}", tempo_paces="126:0.90",
+             **{"tempo_pending": "bpm tempo_marker", **fields})  # fmt: skip
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Analysing anything would be an error."""
+
+    def fail(**_settings: object) -> None:
+        raise AssertionError("nothing needs an analysis")
+
+    monkeypatch.setattr(tempo_core, "Estimator", fail, raising=False)
+
+
+@pytest.mark.usefixtures("no_engine")
+@pytest.mark.parametrize("args", [[], ["title:A"], ["tempo_source::^model:"]])
+def test_what_was_to_be_written_is_written_without_an_analysis(
+    args: list[str], beet: Beet, make_audio: MakeAudio
+) -> None:
+    path = make_audio("a.mp3", duration=2, title="A", artist="B", albumartist="B")
+    left_pending(beet, path)
+    content = path.read_bytes()
+    for idle in (["tempo", "-W"], ["tempo", "-p"], ["update"], ["tempo", "title:C"]):
+        assert beet(*idle).code == 0
+    assert path.read_bytes() == content
+    assert beet.item().tempo_pending == "bpm tempo_marker"
+    run = beet("tempo", *args)
+    assert run.out.splitlines() == [
+        "B - A: tags left by an interrupted run",
+        "tempo: 0 tracks analysed: 0 set, 0 kept, 0 failed; 1 had a tempo already, "
+        "1 interrupted before and finished now",
+    ]
+    assert MediaFile(path).bpm == 126
+    assert "tempo_pending" not in beet.item()
+    assert beet("update").out == ""
+    assert "finished now" not in beet("tempo").out
+
+
+def test_what_somebody_set_meanwhile_is_not_written_over(beet: Beet, make_audio: MakeAudio) -> None:
+    path = make_audio("a.mp3", duration=8, bpm=126, title="A", artist="B", albumartist="B")
+    left_pending(beet, path)
+    media = MediaFile(path)
+    media.bpm = 111
+    media.save()
+    os.utime(path, (2e9, 2e9))
+    beet("update")
+    assert beet.item().bpm == 111
+    assert beet("tempo").code == 0
+    item = beet.item()
+    assert (item.bpm, MediaFile(path).bpm, item.tempo_source) == (111, 111, "manual")
+    assert "tempo_pending" not in item
+
+
+def test_a_file_that_lost_its_tempo_meanwhile_gets_it_again(
+    beet: Beet, make_audio: MakeAudio, bpm_of: BpmOf
+) -> None:
+    """`beet update` takes the missing tempo from a file that changed before it was written to."""
+    path = make_audio("a.mp3", duration=8, bpm=126, title="A", artist="B", albumartist="B")
+    bpm = bpm_of(path)
+    left_pending(beet, path)
+    os.utime(path, (2e9, 2e9))
+    beet("update")
+    assert beet.item().bpm == 0
+    assert beet("tempo").code == 0
+    item = beet.item()
+    assert (item.bpm, MediaFile(path).bpm, item.tempo_source[:6]) == (bpm, bpm, "model:")
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_an_original_is_not_written_to(beet: Beet, make_audio: MakeAudio) -> None:
+    """An import that copies was killed before it had copied."""
+    path = make_audio("a.mp3", duration=2, title="A")
+    left_pending(beet, path, tempo_pending="original bpm tempo_marker")
+    content = path.read_bytes()
+    assert beet("tempo").code == 0
+    assert path.read_bytes() == content
+    assert "tempo_pending" not in beet.item()
+
+
+HOLD = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("BEGIN {kind}")
+print("locked", flush=True)
+time.sleep({seconds})
+connection.rollback()
+"""
+
+
+@pytest.mark.parametrize("kind", ["IMMEDIATE", "EXCLUSIVE"])
+@pytest.mark.parametrize(("seconds", "patience", "works"), [(3, 10, True), (60, 0.5, False)])
+def test_a_library_that_another_process_has_locked(
+    kind: str, seconds: float, patience: float, works: bool, beet: Beet, collection: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """With a time-out of beets of one second; waited for is longer than that."""
+    beet.configure(timeout=1.0)
+    monkeypatch.setattr(keeping, "PATIENCE", patience)
+    finish = keeping.finish
+    holders: list[subprocess.Popen[str]] = []
+
+    def locked(item: Item, *args: Any) -> Any:
+        if len(holders) == 0:
+            code = HOLD.format(kind=kind, seconds=seconds)
+            holder = subprocess.Popen(
+                [sys.executable, "-c", code, beet.database], stdout=subprocess.PIPE, text=True
+            )
+            holders.append(holder)
+            assert holder.stdout
+            holder.stdout.readline()
+        return finish(item, *args)
+
+    monkeypatch.setattr(keeping, "finish", locked)
+    run = beet("tempo", "-t", "1")
+    if works:
+        assert (run.code, run.err) == (0, "")
+    else:
+        holders[0].kill()
+        assert run.code == 1
+        assert run.err.splitlines() == [
+            "error: the library cannot be used (database is locked): 0 tracks analysed: 0 set, "
+            "0 kept, 0 failed; 0 had a tempo already; the next run continues from here"
+        ]
+    holders[0].communicate()
+    n_done = check_sound(beet, collection)
+    assert n_done == (10 if works else 1)
+    check_continues(beet, collection, n_done)
+
+
+def test_a_full_disk(beet: Beet, collection: list[Path]) -> None:
+    """No file may grow beyond a size between those of the songs."""
+    sizes = sorted(path.stat().st_size for path in collection)
+    limit = (sizes[0] + sizes[-1]) // 2
+    big = [path for path in collection if path.stat().st_size > limit]
+    code = (
+        "import resource, beets.ui; from beetsplug.tempo import keeping; "
+        "write = keeping.write_tags\n"
+        "def limited(*args):\n"
+        f"    resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, -1))\n"
+        "    try: return write(*args)\n"
+        "    finally: resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))\n"
+        "keeping.write_tags = limited; beets.ui.main(['tempo'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("cannot write the tag: File too large") == len(big) == 5
+    assert "5 set, 0 kept, 5 failed" in done.stderr
+    assert check_sound(beet, collection) == len(collection)
+    assert beet("update").out == ""
+    check_continues(beet, collection, len(collection))
+
+
+@pytest.mark.parametrize("pages", [0, 3, 8, 14])
+def test_a_disk_that_is_full_for_the_library(
+    pages: int, beet: Beet, collection: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails in the middle of storing a track, sooner or later; no half of it may stay."""
+    with sqlite3.connect(beet.database) as connection:
+        connection.execute("VACUUM")
+        (size,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.close()
+    attempt = keeping.store
+
+    def limited(item: Item, *args: Any) -> None:
+        item.db._connection().execute(f"PRAGMA max_page_count = {size + pages}")
+        item["filling"] = "x" * 20_000
+        attempt(item, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keeping, "store", limited)
+        run = beet("tempo", "-t", "1")
+    assert run.code == 1
+    (line,) = run.err.splitlines()
+    assert line.startswith("error: the library cannot be used (database or disk is full): ")
+    n_done = check_sound(beet, collection)
+    assert n_done < len(collection)
+    check_continues(beet, collection, n_done)
+
+
+RAISER = """
+from beets.plugins import BeetsPlugin
+
+class Raiser(BeetsPlugin):
+    def __init__(self):
+        super().__init__()
+        self.register_listener({event!r}, self.fail)
+
+    def fail(self, item, path, **kwargs):
+        if item.title in ("T1", "A"):
+            raise RuntimeError("no")
+"""
+
+
+@pytest.fixture
+def raiser(request: pytest.FixtureRequest, beet: Beet, tmp_path: Path) -> None:
+    """A plugin that raises when a file is written."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    name = f"raising_{request.param}"  # Python loads a module of one name once
+    (folder / f"{name}.py").write_text(RAISER.format(event=request.param))
+    beet.configure(plugins=["tempo", name], pluginpath=[str(folder)])
+
+
+@pytest.mark.parametrize("raiser", ["write", "after_write"], indirect=True)
+@pytest.mark.usefixtures("raiser")
+def test_a_plugin_that_raises_costs_one_track(beet: Beet, collection: list[Path]) -> None:
+    run = beet("tempo")
+    assert run.code == 1
+    assert run.err.splitlines() == [
+        f"tempo: {collection[1]}: RuntimeError: no",
+        "error: 10 tracks analysed: 9 set, 0 kept, 1 failed; 0 had a tempo already",
+    ]
+    assert all(item.bpm and item.tempo_source for item in beet.items())
+    again = beet("tempo")
+    assert again.code == 0
+    assert "10 had a tempo already, 1 skipped that failed before" in again.out
+    beet.configure(plugins=["tempo"])
+    assert "1 interrupted before and finished now" in beet("tempo", "--retry").out
+    check_continues(beet, collection, 10)

@@ -18,6 +18,7 @@ import pytest
 from beets.library import Item
 from mediafile import MediaFile
 
+from beetsplug.tempo import keeping, labelling
 from beetsplug.tempo.labelling import estimate_of
 from tempo_core.labels.demo_site import DemoSite, Entry
 from tempo_core.labels.store import Store
@@ -126,7 +127,7 @@ def test_a_second_run_asks_nothing(labelled: Beet, site: DemoSite) -> None:
     assert len(site.hits) == n_hits
     assert "0 requests, 4 known before" in run.out
     item = labelled.item("title:Right")
-    item.tempo_bpm = 63.01
+    item.bpm, item.tempo_bpm = 63, 63.01
     item.store()
     labelled("tempo-labels", "title:Right")
     assert fields(labelled, "Right")["verdict"] == "octave"
@@ -214,7 +215,8 @@ def test_tags_are_labels_unless_the_plugin_wrote_them(labelled: Beet) -> None:
     file = mutagen.File(item.filepath)
     file["bpm"], file["initialkey"] = "49.2", "8A"
     file.save()
-    item.update({"bpm": 49, "tempo_bpm": 49.01, "tempo_source": "tag"})
+    kept = {"bpm": 49, "tempo_bpm": 49.01, "tempo_source": "tag", "tempo_verdict": "kept"}
+    item.update(kept)
     item.store()
     for _ in range(2):
         labelled("tempo-labels")
@@ -503,3 +505,84 @@ def test_a_run_that_is_ended_goes_on_next_time(
     assert n_before >= n_known
     assert len(site.hits) - n_hits <= 4 * (len(SONGS) - n_known)
     assert fields(labelled, "Wrong")["verdict"] == "conflict"
+
+
+RAISER = """
+from beets.plugins import BeetsPlugin
+
+class Raiser(BeetsPlugin):
+    def __init__(self):
+        super().__init__()
+        self.register_listener("write", self.fail)
+
+    def fail(self, item, path, **kwargs):
+        if item.title == "Right":
+            raise RuntimeError("no")
+"""
+
+
+def test_a_plugin_that_raises_costs_one_track(labelled: Beet, tmp_path: Path) -> None:
+    for item in labelled.items("title::Right|Missing"):
+        item.bpm = 0
+        item.tempo_bpm, item.tempo_source = 0, ""
+        item.tempo_paces = ""
+        item.store()
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "raising_for_right.py").write_text(RAISER)
+    labelled.configure(plugins=["tempo", "raising_for_right"], pluginpath=[str(folder)])
+    run = labelled("tempo-labels", "--apply")
+    assert run.code == 1
+    failed, summary = run.err.splitlines()
+    assert failed.endswith("Right.flac: RuntimeError: no")
+    assert summary.startswith("error: 4 tracks: 3 found")
+    item = labelled.item("title:Right")
+    assert (item.bpm, item.tempo_source) == (126, "label:musicstax")
+    assert item.tempo_marker == "126.00 label:musicstax"
+    assert item.tempo_pending == "bpm initial_key tempo_marker"
+    labelled.configure(plugins=["tempo"])
+    assert labelled("tempo-labels", "--apply", "title:Right").code == 0
+    item, media = labelled.item("title:Right"), MediaFile(item.filepath)
+    assert "tempo_pending" not in item
+    assert (media.bpm, media.initial_key, media.tempo_marker) == (126, "Am", item.tempo_marker)
+    assert labelled("update", "title:Right").out == ""
+
+
+def test_beet_tempo_finishes_what_labels_began(labelled: Beet) -> None:
+    """Killed after the row was stored; the track has no analysis and is not asked for one."""
+    item = labelled.item("title:Right")
+    item.update({"bpm": 64, "initial_key": "Am", "tempo_marker": "64.10 label:deezer"})
+    item.tempo_label_bpm, item.tempo_source = 64.1, "label:deezer"
+    item.tempo_pending = "bpm initial_key tempo_marker"
+    item.mtime = item.current_mtime()
+    item.store()
+    assert "1 interrupted before and finished now" in labelled("tempo", "title:Right").out
+    media = MediaFile(item.filepath)
+    assert (media.bpm, media.initial_key, media.tempo_marker) == (64, "Am", "64.10 label:deezer")
+    assert labelled("update").out == ""
+
+
+def test_a_library_that_is_locked_ends_the_run_in_one_line(
+    labelled: Beet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "PATIENCE", 0.2)
+    labelled.configure(timeout=0.2)
+    holder = sqlite3.connect(labelled.database)
+    keep = labelling.keep
+
+    def locked(*args: Any) -> Any:
+        holder.execute("BEGIN IMMEDIATE")
+        return keep(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(labelling, "keep", locked)
+        run = labelled("tempo-labels")
+    holder.rollback()
+    holder.close()
+    assert run.code == 1
+    assert run.err == (
+        "error: the library cannot be used (database is locked): what was found is in the label "
+        "store; the next run continues from here\n"
+    )
+    assert labelled("tempo-labels").code == 0
+    assert fields(labelled, "Right")["verdict"] == "agree"

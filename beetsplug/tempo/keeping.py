@@ -1,0 +1,237 @@
+"""Keeping what was found, in the library and then in the file, through any interruption.
+
+The library learns first what a tag is going to say, and that it is going to be written
+(`tempo_pending`). Were it the other way round, a run that is killed in between would leave a tag
+that looks like somebody else's. What stands in `tempo_pending` the next run writes, without
+analysing anything again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import time
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from beets.util import syspath
+
+from .analysing import origin, own, set_or_clear
+from .marking import FIELD as MARKER
+from .progress import explain
+from .writing import try_write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from beets.library import Item
+
+T = TypeVar("T")
+
+PENDING = "tempo_pending"
+FAILURE, FAILED_FILE = "tempo_failure", "tempo_failed_file"
+# Said beside the names in `tempo_pending`: the file is somebody's original until an import has
+# copied it, and originals are not written to.
+ORIGINAL = "original"
+TEMPO = ("bpm", MARKER)
+WRITABLE = (*TEMPO, "initial_key")
+PATIENCE = 30.0  # [s] with a library that another process has locked, beside beets' own
+PAUSE = 0.1  # [s]
+# Of these errors the file is not the reason: the disk may be full, or gone for a while.
+PASSING = frozenset(
+    [
+        errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EFBIG, errno.EINTR, errno.EIO, errno.EMFILE,
+        errno.ENFILE, errno.ENOENT, errno.ENOMEM, errno.ENOSPC, errno.ENXIO, errno.ESTALE,
+        errno.ETIMEDOUT,
+    ]
+)  # fmt: skip
+
+
+def keep(
+    item: Item, names: Iterable[str], write: bool, stopped: Callable[[], bool] = lambda: False
+) -> Exception | None:
+    """Store an item and write fields to its file; what went wrong with the file is returned.
+
+    Raises
+    ------
+    sqlite3.Error
+        If the library cannot be written. Then the file is as it was, or has its tags and the
+        library knows that they were to be written.
+    """
+    if write:
+        announce(item, names)
+    store(item, stopped)
+    return finish(item, stopped) if write and own(item, PENDING) else None
+
+
+def announce(item: Item, names: Iterable[str], *words: str) -> None:
+    """Note that fields are to be written to the file; does not store the item."""
+    names = set(names) | set(pending(item))
+    if names:
+        item[PENDING] = " ".join([*words, *sorted(names)])
+
+
+def pending(item: Item) -> list[str]:
+    """The fields that are still to be written to the item's file."""
+    words = str(own(item, PENDING) or "").split()
+    return [name for name in WRITABLE if name in words]
+
+
+def finish(item: Item, stopped: Callable[[], bool] = lambda: False) -> Exception | None:
+    """Write what is pending and store that this is done; what went wrong is returned.
+
+    Raises
+    ------
+    sqlite3.Error
+        If the library cannot be written.
+    """
+    names = pending(item)
+    if not origin(item).startswith(("model:", "label:")):
+        # Somebody set another tempo since, and has written it, or not, as they like.
+        names = [name for name in names if name not in TEMPO]
+    if own(item, MARKER) is None:  # a tempo from before there were markers
+        names = [name for name in names if name != MARKER]
+    if ORIGINAL in str(own(item, PENDING)).split() and not _in_library(item):
+        names = []
+    problem = write_tags(item, names) if names else None
+    if problem is None:
+        set_or_clear(item, PENDING, None)
+        forget_failure(item)
+    elif not passes(problem):
+        note_failure(item, problem)
+    store(item, stopped)
+    return problem
+
+
+def _in_library(item: Item) -> bool:
+    folder = os.path.join(item.db.directory, b"")  # noqa: PTH118  paths are bytes in beets
+    return bool(item.path.startswith(folder))
+
+
+def write_tags(item: Item, names: Iterable[str]) -> Exception | None:
+    """Write fields to the file; whatever goes wrong, in another plugin too, is the result."""
+    try:
+        return try_write(item, tuple(names))
+    except Exception as error:
+        return error
+
+
+def store(item: Item, stopped: Callable[[], bool] = lambda: False) -> None:
+    """Store an item, all of it or nothing, and wait for a library that is locked.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it did not work; the item can be stored again.
+    """
+    dirty = set(item._dirty)
+
+    def attempt() -> None:
+        item._dirty = set(dirty)
+        item.store()
+
+    try:
+        atomically(item.db, attempt, stopped)
+    except BaseException:
+        item._dirty = dirty
+        raise
+
+
+def atomically(
+    lib: Any, change: Callable[[], Any], stopped: Callable[[], bool] = lambda: False
+) -> None:
+    """Change the library, all of it or nothing, and wait for it while it is locked.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it did not work.
+    """
+
+    def attempt() -> None:
+        with lib.transaction():
+            connection = lib._connection()
+            try:
+                change()
+                # beets would do it, and not release its own lock where this fails.
+                connection.commit()
+            except BaseException:
+                connection.rollback()  # beets would commit half of it
+                raise
+
+    patiently(attempt, stopped)
+
+
+def patiently(action: Callable[[], T], stopped: Callable[[], bool] = lambda: False) -> T:
+    """Do something with the library, again and again for half a minute while it is locked.
+
+    Raises
+    ------
+    sqlite3.Error
+        What the last attempt raised.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline or stopped():
+                raise
+            time.sleep(PAUSE)
+
+
+def passes(error: BaseException) -> bool:
+    """Whether a failure may be over next time although the file is the same."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if (
+            isinstance(cause, (MemoryError, ImportError))
+            or getattr(cause, "errno", None) in PASSING
+        ):
+            return True
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return False
+
+
+def note_failure(item: Item, error: Exception) -> None:
+    """Remember why a track failed, as long as its file and the plugin stay; does not store it."""
+    stamp = _stamp(item)
+    if stamp is None or passes(error):
+        forget_failure(item)
+        return
+    item[FAILURE] = explain(error).encode("utf-8", "replace").decode()
+    item[FAILED_FILE] = stamp
+
+
+def renew_failure(item: Item) -> None:
+    """The file is another one now, a copy say, of which the same is true; does not store it."""
+    set_or_clear(item, FAILED_FILE, _stamp(item))
+
+
+def forget_failure(item: Item) -> None:
+    """The track is in order, or may be next time."""
+    set_or_clear(item, FAILURE, None)
+    set_or_clear(item, FAILED_FILE, None)
+
+
+def fails_again(item: Item) -> bool:
+    """Whether a track failed before and its file has not changed since."""
+    stamp = own(item, FAILED_FILE)
+    return bool(stamp) and stamp == _stamp(item)
+
+
+def _stamp(item: Item) -> str | None:
+    """Size and times of a file, and who failed at it; None where there is no file."""
+    try:
+        status = os.stat(syspath(item.path))  # noqa: PTH116
+    except OSError:
+        return None
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {_version()}"
+
+
+@cache
+def _version() -> str:
+    """A later version of this package may be able to do more."""
+    return version("beets-tempo")
