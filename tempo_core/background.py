@@ -67,7 +67,8 @@ def interruptible() -> Iterator[threading.Event]:
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield event  # signals are the main thread's business
+        # Signals are the main thread's business; what it was told holds for its threads.
+        yield _events[-1] if _events else event
         return
 
     def interrupt(_number: int, _frame: Any) -> None:
@@ -76,10 +77,20 @@ def interruptible() -> Iterator[threading.Event]:
         event.set()
 
     previous = signal.signal(signal.SIGINT, interrupt)
+    _events.append(event)
     try:
         yield event
     finally:
+        _events.remove(event)
         signal.signal(signal.SIGINT, previous)
+
+
+_events: list[threading.Event] = []
+
+
+def interrupted() -> bool:
+    """Whether Ctrl-C was pressed in what is `interruptible` just now."""
+    return any(event.is_set() for event in _events)
 
 
 def parallel(
@@ -122,6 +133,8 @@ def parallel(
                     results.put((number, function(given)))
                 except Exception as error:
                     results.put((number, error))
+                except KeyboardInterrupt:
+                    results.put((number, Stopped("interrupted")))
                 except BaseException as error:  # such as SystemExit
                     results.put((number, RuntimeError(repr(error))))
             if late.is_set():

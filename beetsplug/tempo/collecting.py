@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
+from tempo_core.background import TIME_LIMIT, call, interrupted
 from tempo_core.errors import TempoError
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import parse_bpm
@@ -50,16 +51,16 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
             item = lib.get_item(id_)
             if item is None:
                 continue
-            labels = list(item_labels(item))
+            labels = list(item_labels(item, settings.time_limit))
             if store is not None:
-                track = track_of(item)
+                track = track_of(item, settings.time_limit)
                 records = store.current(track.id).values()
                 labels += published(records, settings.labels.trainable)
             if labels:
                 yield merge([_labelled(item, *label) for label in labels])
 
 
-def item_labels(item: Item) -> Iterator[tuple[float, str, str]]:
+def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[float, str, str]]:
     """(BPM, source, "") of what the item and its file say, without the plugin's own estimates."""
     if not item.bpm or is_ours(item) or is_from_label(item):
         return  # a published label counts by what the store knows of it
@@ -67,7 +68,7 @@ def item_labels(item: Item) -> Iterator[tuple[float, str, str]]:
     # Somebody changed what stood there after an analysis or a label.
     corrected = source.startswith(("model:", "label:"))
     who = "manual" if source == "manual" or corrected else "field"
-    tag = _tag(item)
+    tag = _tag(item, time_limit)
     if tag is not None and item.bpm in (int(tag), round_half_up(tag)):
         # The same, more precisely: beets cuts fractions off.
         yield tag, "tag" if who == "field" else who, ""
@@ -79,10 +80,11 @@ def item_labels(item: Item) -> Iterator[tuple[float, str, str]]:
         yield tag, "tag", ""
 
 
-def _tag(item: Item) -> float | None:
+def _tag(item: Item, time_limit: float) -> float | None:
     track: Track | None = None
     with suppress(TempoError):
-        track = read_track(item.path)
+        path = item.path
+        track = call(lambda: read_track(path), interrupted, time_limit)
     return None if track is None else parse_bpm(track.tag_bpm)
 
 

@@ -63,14 +63,16 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
 
 
 def _analyse(lib: Library, ids: list[int], settings: Any, progress: AnalysisProgress) -> None:
-    try:
-        estimator = load_estimator(settings)
-    except (TempoError, ImportError) as error:
-        raise UserError(str(error)) from error
     write = ui.should_write(settings.write) and not settings.pretend
     items = (item for id_ in ids if (item := lib.get_item(id_)))
     with interruptible() as stop, progress:
-        for item, result in estimate_all(estimator.estimate, items, settings.threads, stop.is_set):
+        try:
+            estimator = load_estimator(settings, stop.is_set)
+        except (TempoError, ImportError) as error:
+            raise UserError(str(error)) from error
+        for item, result in estimate_all(
+            estimator.estimate, items, settings.threads, stop.is_set, settings.time_limit
+        ):
             if isinstance(result, Exception):
                 progress.failure(item, result)
                 continue

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from beets import ui
 from beets.importer import Action
 
+from tempo_core.background import leave_with
+
 from .analysing import apply_estimate, estimate_all, is_done, is_ours, load_estimator
 from .progress import describe, explain, show
 from .writing import try_write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beets.importer import ImportTask
     from beets.logging import BeetsLogger
 
@@ -41,9 +45,12 @@ class ImportAnalysis:
             return
         if self.estimator is None:
             self.estimator = False  # so that there is one warning, not one for each album
-            self.estimator = load_estimator(settings)
+            self.estimator = load_estimator(settings, _aborted())
         estimator = self.estimator
-        for item, result in estimate_all(estimator.estimate, items, settings.threads, _aborted):
+        results = estimate_all(
+            estimator.estimate, items, settings.threads, _aborted(), settings.time_limit
+        )
+        for item, result in results:
             if isinstance(result, Exception):
                 self._log.warning("{}: {}", show(item.path), explain(result))
                 continue
@@ -71,6 +78,8 @@ class ImportAnalysis:
             item.store()
 
 
-def _aborted() -> bool:
-    """Whether the import was told to stop; beets tells its threads by a flag."""
-    return getattr(threading.current_thread(), "abort_flag", False)
+def _aborted() -> Callable[[], bool]:
+    """What says whether the import was told to stop; beets tells its threads by a flag."""
+    leave_with(0)  # as beets does; a track that hangs is only a warning here
+    thread = threading.current_thread()
+    return lambda: getattr(thread, "abort_flag", False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from beets import ui
 from beets.exceptions import UserError
 
-from tempo_core.background import interruptible
+from tempo_core.background import TIME_LIMIT, call, interrupted, interruptible
 from tempo_core.errors import TempoError
 from tempo_core.labels.matching import queries
 from tempo_core.labels.options import Options, attributions, open_plan, open_run
@@ -87,9 +87,9 @@ def make_options(lib: Library, settings: Any) -> Options:
     )
 
 
-def track_of(item: Item) -> Track:
+def track_of(item: Item, time_limit: float = TIME_LIMIT) -> Track:
     """What there is to know about an item; reads the tags of its file, not its audio."""
-    tag_bpm, tag_key = _tags(item)
+    tag_bpm, tag_key = _tags(item, time_limit)
     names = (item.artist, *item.get("artists", ()), item.artist_credit, item.artist_sort)
     return Track(
         title=item.title,
@@ -100,7 +100,7 @@ def track_of(item: Item) -> Track:
         isrc=item.isrc or None,
         recording_id=item.mb_trackid or None,
         spotify_id=item.get("spotify_track_id", with_album=False) or None,
-        path=str(item.filepath),
+        path=os.fsdecode(item.path),
         tag_bpm=tag_bpm,
         tag_key=tag_key,
         estimate_bpm=estimate_of(item),
@@ -174,9 +174,11 @@ def _show_plan(
 ) -> None:
     n_open = 0
     progress = Progress(len(ids), quiet=settings.quiet, pretend=True, log=log)
-    with open_plan(options) as plan, progress:
+    with interruptible() as stop, open_plan(options) as plan, progress:
         for item in _items(lib, ids):
-            track = track_of(item)
+            if stop.is_set():
+                raise UserError("interrupted")
+            track = track_of(item, settings.time_limit)
             names = plan(track)
             n_open += bool(names)
             if names:
@@ -204,7 +206,7 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
         def tracks() -> Iterator[Track]:
             for item in _items(lib, ids):
                 items.append(item)
-                yield track_of(item)
+                yield track_of(item, settings.time_limit)
 
         with progress:
             for labelled in run.label(tracks(), stop.is_set):
@@ -254,7 +256,7 @@ def _items(lib: Library, ids: list[int]) -> Iterator[Item]:
     return (item for id_ in ids if (item := lib.get_item(id_)))
 
 
-def _tags(item: Item) -> tuple[str | None, str | None]:
+def _tags(item: Item, time_limit: float) -> tuple[str | None, str | None]:
     """BPM and key as somebody wrote them, verbatim; None for what this plugin wrote itself.
 
     beets cuts fractions off a BPM and misreads long names of keys when it reads a file, so the
@@ -265,7 +267,8 @@ def _tags(item: Item) -> tuple[str | None, str | None]:
     with suppress(TempoError):
         from tempo_core.labels.files import read_track
 
-        file = read_track(item.path)
+        path = item.path
+        file = call(lambda: read_track(path), interrupted, time_limit)
         with suppress(ValueError, TypeError):
             if bpm and file.tag_bpm and int(float(file.tag_bpm)) == item.bpm:
                 bpm = file.tag_bpm

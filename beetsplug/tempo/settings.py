@@ -63,6 +63,15 @@ class Seconds(confuse.Number):
         return float(value)
 
 
+class TimeLimit(confuse.Number):
+    """A number above 0."""
+
+    def convert(self, value: Any, view: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+            self.fail("must be a number of seconds above 0", view)
+        return float(value)
+
+
 class Gigabytes(confuse.Number):
     """A number above 0."""
 
@@ -83,6 +92,7 @@ DEFAULTS: dict[str, Any] = {
     "model": "default",
     "windows": 6,
     "range": None,
+    "time_limit": 300,
     "sources": ["tags"],
     "labels": {
         "database": None,
@@ -112,6 +122,7 @@ TEMPLATE = {
     "model": str,
     "windows": WindowCount(),
     "range": confuse.Optional(TempoRange()),
+    "time_limit": TimeLimit(),
     "sources": SourceNames(),
     "labels": {
         "database": confuse.Optional(confuse.Filename()),

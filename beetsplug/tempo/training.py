@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 from beets import ui
 from beets.exceptions import UserError
 
-from tempo_core.background import interruptible
+from tempo_core.background import call, interruptible
+from tempo_core.console import shown
 from tempo_core.errors import TempoError
+
+from .progress import explain, print_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
 
 ADVICE = "pip install 'beets-tempo[train]'"
+PATIENCE = 0.7  # [s] in which what is interrupted may end in its own way
 AGAIN = "`beet tempo -f tempo_source::^model:` analyses again what had its tempo from a model"
 
 
@@ -33,17 +37,12 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         was interrupted.
     """
     try:
-        from .collecting import labelled_tracks
-
-        if settings.pretend and settings.task == "pace":
-            _show_paces(lib, args)
-            return
-        if settings.pretend:
-            _show(labelled_tracks(lib, args, settings))
-            return
         with interruptible() as stop:
-            train = _train_paces if settings.task == "pace" else _train
-            failed = train(lib, args, settings, log, stop.is_set)
+            failed = call(
+                lambda: _train_library(lib, args, settings, log, stop.is_set),
+                stop.is_set,
+                patience=PATIENCE,
+            )
     except ImportError as error:
         raise UserError(f"tempo-train needs more packages ({error}): {ADVICE}") from error
     except TempoError as error:
@@ -52,12 +51,27 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         raise UserError(f"{failed} tracks could not be used")
 
 
+def _train_library(
+    lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
+) -> int:
+    from .collecting import labelled_tracks
+
+    if settings.pretend:
+        if settings.task == "pace":
+            _show_paces(lib, args)
+        else:
+            _show(labelled_tracks(lib, args, settings))
+        return 0
+    train = _train_paces if settings.task == "pace" else _train
+    return train(lib, args, settings, log, stop)
+
+
 def _show(tracks: Any) -> None:
     counts: Counter[str] = Counter()
     for track in tracks:
         counts[track.label_source] += 1
         name = f"{track.artist} - {track.title}" if track.title else track.path.name
-        ui.print_(f"{name}: {track.bpm:g} BPM ({track.label_source})")
+        print_line(f"{name}: {track.bpm:g} BPM ({track.label_source})")
     told = ", ".join(f"{source} {n}" for source, n in counts.most_common())
     ui.print_(f"tempo-train: would learn from {counts.total()} labels{told and f': {told}'}")
 
@@ -67,7 +81,7 @@ def _show_paces(lib: Library, args: list[str]) -> None:
 
     found = [(item, paces) for item in lib.items(args) if (paces := stated_paces(item))]
     for item, paces in found:
-        ui.print_(f"{item.artist} - {item.title}: {' '.join(f'{bpm:g}' for bpm in paces)}")
+        print_line(f"{item.artist} - {item.title}: {' '.join(f'{bpm:g}' for bpm in paces)}")
     ui.print_(f"tempo-train: would learn from the paces of {len(found)} tracks")
 
 
@@ -101,6 +115,7 @@ def _train(
         guard=_path(settings.train.guard),
         jobs=settings.threads,
         quiet=settings.quiet,
+        time_limit=settings.time_limit,
     )
     size = settings.train.cache_size
 
@@ -115,6 +130,7 @@ def _train(
                 cache_size=None if size is None else round(size * 1e9),
                 views=views,
                 quiet=settings.quiet,
+                time_limit=settings.time_limit,
             ),
             stop,
         )
@@ -126,10 +142,10 @@ def _train(
 
         built = collect(views=True)  # what was heard is known by now
     for track in built.failed:
-        log.error("{}: {} {}", track.path, track.reason, track.detail)
+        log.error("{}", shown(f"{track.path}: {track.reason} {track.detail}"))
     learned = learn(folder, options, stop)
     for file, error in learned.failed:
-        log.error("{}: {}", file, error)
+        log.error("{}: {}", shown(file), explain(error))
     if not settings.quiet:
         for line in (*built.summary(), *learned.summary()):
             ui.print_(f"tempo-train: {line}")
@@ -156,7 +172,7 @@ def _train_paces(
         settings.seed,
     )
     for file, reason in adapted.failed:
-        log.error("{}: {}", file, reason)
+        log.error("{}", shown(f"{file}: {reason}"))
     before, after = adapted.before, adapted.after
     better = after.surprise < before.surprise and after.accuracy >= before.accuracy
     use = settings.install_anyway or (better and not settings.no_install)
