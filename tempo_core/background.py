@@ -22,7 +22,7 @@ from .errors import TempoError, TimeLimitError
 
 T = TypeVar("T")
 R = TypeVar("R")
-PATIENCE = 0.5  # [s] that is waited for what is abandoned
+PATIENCE = 0.3  # [s] that is waited for what is abandoned
 # [s] a track may take. A day of music, heard whole on a small computer, takes less.
 TIME_LIMIT = 300.0
 POLL = 0.1  # [s] how often a waiting thread looks whether it is to stop
@@ -72,8 +72,10 @@ def interruptible() -> Iterator[threading.Event]:
         return
 
     def interrupt(_number: int, _frame: Any) -> None:
+        global _in_haste
         if event.is_set():
             raise KeyboardInterrupt
+        _in_haste = True
         event.set()
 
     previous = signal.signal(signal.SIGINT, interrupt)
@@ -266,6 +268,7 @@ def _start(work: Callable[[], None]) -> threading.Thread:
 
 _left: list[threading.Thread] = []  # what has not ended in time
 _status = 1
+_in_haste = False  # since Ctrl-C was pressed
 
 
 def _part_with(threads: Iterable[threading.Thread]) -> None:
@@ -277,9 +280,9 @@ def _part_with(threads: Iterable[threading.Thread]) -> None:
 
 
 def leave_with(status: int) -> None:
-    """Say with which status the process is to end should a thread be stuck at its end.
+    """Say with which status the process is to end after Ctrl-C, or should a thread be stuck then.
 
-    Without this it is 1: what was left behind is a failure or was interrupted.
+    Without this it is 1: something was interrupted, or failed.
     """
     global _status
     _status = status
@@ -287,13 +290,16 @@ def leave_with(status: int) -> None:
 
 @atexit.register
 def _leave() -> None:
-    """End the process here if a thread is stuck.
+    """End the process here if a thread is stuck, or if somebody waits for the end.
 
-    It may be inside of a library that ends the process with SIGABRT when Python, shutting down,
-    stops the thread.
+    The thread may be inside of a library that ends the process with SIGABRT when Python, shutting
+    down, stops it; and taking down what torch has put up takes a second. From here on Ctrl-C can
+    only spoil the exit status.
     """
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     _part_with(list(_left))
-    if _left:
+    if _left or _in_haste:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()

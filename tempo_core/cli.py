@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from .background import call, interruptible, parallel
+from .background import call, interruptible, leave_with, parallel
 from .console import echo, encoding_of, escaped, explain, shown, time_limit_option
 from .errors import CheckpointError, TempoError
 from .files import audio_files
@@ -162,6 +162,14 @@ class Commands(click.Group):
 
     Whatever ends one of them is a single line on stderr.
     """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """See `click.Group`."""
+        try:
+            return super().main(*args, **kwargs)
+        except SystemExit as leaving:
+            leave_with(leaving.code if isinstance(leaving.code, int) else 0)
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """See `click.Group`."""

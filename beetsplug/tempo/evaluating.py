@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trainer.collection import CollectedTrack, LabelledTrack
     from trainer.evaluate import Figures
 
-PATIENCE = 0.7  # [s] in which what is interrupted may end in its own way
+PATIENCE = 0.6  # [s] in which what is interrupted may end in its own way
 FOLDER = "tempo-eval"  # beside the library
 SHOWN = 10  # disagreements on the terminal; all are in a table
 HELD_OUT, LEARNED = "held out", "learned from"

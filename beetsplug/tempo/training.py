@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
 
 ADVICE = "pip install 'beets-tempo[train]'"
-PATIENCE = 0.7  # [s] in which what is interrupted may end in its own way
+PATIENCE = 0.6  # [s] in which what is interrupted may end in its own way
 AGAIN = "`beet tempo -f tempo_source::^model:` analyses again what had its tempo from a model"
 
 
