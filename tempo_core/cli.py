@@ -130,22 +130,27 @@ def record(row: Row) -> dict[str, object]:
 
 def estimate_files(
     estimator: Estimator,
-    paths: Iterable[str],
+    files: Iterable[tuple[str, Exception | None]],
     jobs: int,
     stopped: Callable[[], bool] = lambda: False,
     time_limit: float | None = None,
 ) -> Iterator[Row]:
-    """Estimate files in `jobs` threads; rows come in the order of the paths.
+    """Estimate `audio_files` in `jobs` threads; rows come in the order of the files.
 
     Whatever happens to a file, it has its row. If it was to stop, those are missing that were not
     ready.
     """
     ready: dict[int, Row] = {}
     n_rows = 0
-    tasks = enumerate(paths)
-    found = parallel(lambda task: estimator.estimate(task[1]), tasks, jobs, stopped, time_limit)
-    with closing(found):
-        for (number, path), result in found:
+
+    def one(task: tuple[int, tuple[str, Exception | None]]) -> Estimate:
+        path, problem = task[1]
+        if problem is not None:
+            raise problem
+        return estimator.estimate(path)
+
+    with closing(parallel(one, enumerate(files), jobs, stopped, time_limit)) as results:
+        for (number, (path, _)), result in results:
             if isinstance(result, Exception):
                 ready[number] = Row(path, None, explain(result))
             else:
@@ -269,7 +274,7 @@ def window_count(ctx: click.Context, param: click.Parameter, value: str) -> int 
     "--model", default="default", show_default=True, help="Name or path of a model, see `models`."
 )
 @time_limit_option
-@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.argument("files", nargs=-1, required=True)  # click.Path would look at them here
 def estimate(
     form: str, jobs: int, windows: int | str, model: str, time_limit: float, files: tuple[str, ...]
 ) -> None:
@@ -288,21 +293,20 @@ def estimate(
             estimator = call(load, stop.is_set)
         except TempoError as error:
             raise click.ClickException(str(error)) from error
-        # A folder without music is a row as well, which says so.
-        paths = [name for place in files for name in list(audio_files([place])) or [place]]
+        found = list(audio_files(files, stop.is_set, time_limit))
         writer: Writer = WRITERS[form]()
         n_rows = failed = 0
         try:
-            for row in estimate_files(estimator, paths, jobs, stop.is_set, time_limit):
+            for row in estimate_files(estimator, found, jobs, stop.is_set, time_limit):
                 writer.row(row)
                 n_rows += 1
                 failed += row.error is not None
         finally:
             writer.end()
     if stop.is_set():
-        raise click.ClickException(f"interrupted: {n_rows} of {len(paths)} files are estimated")
+        raise click.ClickException(f"interrupted: {n_rows} of {len(found)} files are estimated")
     if failed:
-        click.echo(f"{failed} of {len(paths)} files failed", err=True)
+        click.echo(f"{failed} of {len(found)} files failed", err=True)
         sys.exit(1)
 
 

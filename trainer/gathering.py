@@ -32,7 +32,12 @@ class Verbatim(csv.excel):
     quoting = csv.QUOTE_NONE
 
 
-def find_files(places: Iterable[Path], exclude: Sequence[str] = ()) -> list[Path]:
+def find_files(
+    places: Iterable[Path],
+    exclude: Sequence[str] = (),
+    stop: Callable[[], bool] = lambda: False,
+    time_limit: float | None = None,
+) -> list[Path]:
     """Files, and the audio files in folders at any depth, by name.
 
     Parameters
@@ -40,7 +45,9 @@ def find_files(places: Iterable[Path], exclude: Sequence[str] = ()) -> list[Path
     exclude
         Patterns (`*/Audiobooks/*`, `*.wma`) of paths to leave out.
     """
-    distinct = dict.fromkeys(absolute(Path(name)) for name in audio_files(places))
+    distinct = dict.fromkeys(
+        absolute(Path(name)) for name, _ in audio_files(places, stop, time_limit)
+    )
     return [p for p in distinct if not any(fnmatch.fnmatch(str(p), e) for e in exclude)]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from beets import ui
 from beets.importer import Action
 
-from tempo_core.background import leave_with
+from tempo_core.background import Stopped, leave_with
 
 from .analysing import apply_estimate, estimate_all, is_done, is_ours, load_estimator
 from .progress import describe, explain, show
@@ -35,6 +35,8 @@ class ImportAnalysis:
         """Analyse and store the tracks of a task that need it; whatever goes wrong is a warning."""
         try:
             self._analyse(task, settings)
+        except Stopped:  # the import itself
+            return
         except Exception as error:
             # An exception in a stage would abort the import and leave it half done.
             self._log.warning("analysis skipped: {}", explain(error))
