@@ -6,6 +6,7 @@ no other file and no connection. Nothing here waits for anybody, except for the 
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -29,6 +30,7 @@ CONTAINERS = (
 )
 # No protocol is allowed: the decoder gets bytes from us, and can open nothing by itself.
 OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
+NOT_REGULAR = "not a regular file; give the path of an audio file"
 LARGEST = 1 << 27  # [bytes] that are read in one piece: a tag with a hundred pictures
 ID3_HEADER = 10  # [bytes]
 
@@ -95,7 +97,7 @@ def _open_regular(name: str, flags: int) -> int:
 
 def _check(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise AudioError("not a regular file; give the path of an audio file")
+        raise AudioError(NOT_REGULAR)
     if found.st_size == 0:
         raise AudioError("the file is empty (0 bytes)")
 
@@ -104,7 +106,8 @@ def _explain(error: Exception) -> AudioError:
     if isinstance(error, FileNotFoundError):
         return AudioError("no such file")
     if isinstance(error, OSError):
-        # A socket cannot even be opened.
+        if error.errno == errno.ENXIO:  # a socket, or a device that is none
+            return AudioError(NOT_REGULAR)
         return AudioError(f"cannot be opened ({error.strerror or type(error).__name__})")
     return AudioError("no such file (no file can have this name)")
 
