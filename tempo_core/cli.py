@@ -324,7 +324,7 @@ def models(ctx: click.Context) -> None:
         try:
             used.append(checkpoint.resolve("default", task))
         except TempoError as error:
-            click.echo(f"  {error}", err=True)
+            echo(f"  {error}", err=True)
             failed = True
     folders = (checkpoint.SHIPPED, installed.folder())
     found = [checkpoint.available(place, task) for task in checkpoint.NETWORKS for place in folders]
@@ -332,12 +332,12 @@ def models(ctx: click.Context) -> None:
         try:
             model = checkpoint.load(path)
         except TempoError as error:
-            click.echo(f"  {path.stem}  unusable: {error}", err=True)
+            echo(f"  {path.stem}  unusable: {error}", err=True)
             failed = True
             continue
         size = path.stat().st_size / 1e3
         mark = "*" if path in used else " "
-        click.echo(f"{mark} {path.stem}  {size:.0f} kB  {model.card.get('summary', '')}")
+        echo(f"{mark} {path.stem}  {size:.0f} kB  {model.card.get('summary', '')}")
     if any(not checkpoint.available(task=task) for task in checkpoint.NETWORKS):
         raise click.ClickException("no usable model is installed; install beets-tempo again")
     if failed:
@@ -357,7 +357,7 @@ def use_model(name: str) -> None:
         if name == installed.SHIPPED:
             for task in checkpoint.NETWORKS:
                 installed.activate(installed.SHIPPED, task)
-                click.echo(f"{checkpoint.resolve(installed.SHIPPED, task).stem} is in use")
+                echo(f"{checkpoint.resolve(installed.SHIPPED, task).stem} is in use")
             return
         path = _find_model(name)
         task = checkpoint.load(path).task
@@ -367,7 +367,7 @@ def use_model(name: str) -> None:
             installed.activate(installed.add(path).name, task)
     except (TempoError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{path.stem} is in use")
+    echo(f"{path.stem} is in use")
 
 
 @models.command()
@@ -380,7 +380,7 @@ def rollback(task: str) -> None:
         name = installed.rollback(task)
     except TempoError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{name.removesuffix('.safetensors')} is in use")
+    echo(f"{name.removesuffix('.safetensors')} is in use")
 
 
 @models.command("remove")
@@ -394,7 +394,7 @@ def remove_model(name: str) -> None:
         installed.remove(path)
     except (TempoError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{path.stem} is deleted")
+    echo(f"{path.stem} is deleted")
 
 
 def _find_model(name: str) -> Path:

@@ -123,10 +123,14 @@ class _Music(RegularFile):
         super().__init__(path)
         self._base = 0
         length = os.fstat(self.fileno()).st_size
-        # A tag that claims to be all of the file is none.
-        while 0 < (size := _tag_size(self._part(0, ID3_HEADER))) < length - self._base:
-            self._base += size
-        self.seek(0)
+        try:
+            # A tag that claims to be all of the file is none.
+            while 0 < (size := _tag_size(self._part(0, ID3_HEADER))) < length - self._base:
+                self._base += size
+            self.seek(0)
+        except BaseException:
+            self.close()
+            raise
 
     def read(self, size: int | None = -1) -> bytes:
         """See `io.RawIOBase`."""

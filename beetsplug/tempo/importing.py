@@ -72,7 +72,7 @@ class ImportAnalysis:
                 continue
             problem = try_write(item) if write else None
             if problem:
-                self._log.warning("{}: {}", show(item.path), problem)
+                self._log.warning("{}: {}", show(item.path), explain(problem))
             if problem or not write:
                 # The copy is newer than what beets remembers, and `beet update` would take the
                 # missing tempo from it.

@@ -11,6 +11,7 @@ from beets import ui
 from beets.exceptions import UserError
 
 from tempo_core.background import TIME_LIMIT, call, interrupted, interruptible
+from tempo_core.console import shown
 from tempo_core.errors import TempoError
 from tempo_core.labels.matching import queries
 from tempo_core.labels.options import Options, attributions, open_plan, open_run
@@ -198,7 +199,7 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
 
     def stopped_source(message: str) -> None:
         stopped_sources.append(message)
-        log.error("{}", message)
+        log.error("{}", shown(message))
 
     with interruptible() as stop, open_run(options, stopped_source) as run:
         items: list[Item] = []  # what is in work; the run takes one track at a time

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def describe(item: Item, estimate: Estimate, verdict: Verdict) -> str:
     """One line: the track and what became of its tempo."""
-    name = f"{item.artist} - {item.title}" if item.title else item.filepath.name
+    name = shown(f"{item.artist} - {item.title}" if item.title else item.filepath.name)
     found = f"{estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f})"
     if verdict is Verdict.KEPT:
         return f"{name}: kept {item.bpm} BPM, analysed as {found}"

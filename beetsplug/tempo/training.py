@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beets import ui
 from beets.exceptions import UserError
 
 from tempo_core.background import call, interruptible
@@ -73,7 +72,7 @@ def _show(tracks: Any) -> None:
         name = f"{track.artist} - {track.title}" if track.title else track.path.name
         print_line(f"{name}: {track.bpm:g} BPM ({track.label_source})")
     told = ", ".join(f"{source} {n}" for source, n in counts.most_common())
-    ui.print_(f"tempo-train: would learn from {counts.total()} labels{told and f': {told}'}")
+    print_line(f"tempo-train: would learn from {counts.total()} labels{told and f': {told}'}")
 
 
 def _show_paces(lib: Library, args: list[str]) -> None:
@@ -82,7 +81,7 @@ def _show_paces(lib: Library, args: list[str]) -> None:
     found = [(item, paces) for item in lib.items(args) if (paces := stated_paces(item))]
     for item, paces in found:
         print_line(f"{item.artist} - {item.title}: {' '.join(f'{bpm:g}' for bpm in paces)}")
-    ui.print_(f"tempo-train: would learn from the paces of {len(found)} tracks")
+    print_line(f"tempo-train: would learn from the paces of {len(found)} tracks")
 
 
 def training_folder(lib: Library, settings: Any) -> Path:
@@ -148,9 +147,9 @@ def _train(
         log.error("{}: {}", shown(file), explain(error))
     if not settings.quiet:
         for line in (*built.summary(), *learned.summary()):
-            ui.print_(f"tempo-train: {line}")
+            print_line(f"tempo-train: {line}")
         if learned.installed:
-            ui.print_(f"tempo-train: {AGAIN}")
+            print_line(f"tempo-train: {AGAIN}")
     return len(built.failed) + len(learned.failed)
 
 
@@ -179,16 +178,16 @@ def _train_paces(
     if use:
         installed.activate(installed.add(adapted.path).name, "pace")
     if not settings.quiet:
-        ui.print_(f"tempo-train: learned paces of {adapted.n_tracks} tracks: {adapted.path.stem}")
-        ui.print_(
+        print_line(f"tempo-train: learned paces of {adapted.n_tracks} tracks: {adapted.path.stem}")
+        print_line(
             f"tempo-train: candidates judged right, of tracks not learned from: "
             f"{100 * before.accuracy:.1f} → {100 * after.accuracy:.1f} %, "
             f"surprise {before.surprise:.3f} → {after.surprise:.3f}"
         )
         told = "it is better" if better else "it is no better"
-        ui.print_(f"tempo-train: {'installed' if use else 'not installed'}: {told} on your tracks")
+        print_line(f"tempo-train: {'installed' if use else 'not installed'}: {told} on your tracks")
         if use:
-            ui.print_(f"tempo-train: {AGAIN}")
+            print_line(f"tempo-train: {AGAIN}")
     return len(adapted.failed)
 
 
