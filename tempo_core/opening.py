@@ -32,6 +32,7 @@ CONTAINERS = (
 OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
 NOT_REGULAR = "not a regular file; give the path of an audio file"
 LARGEST = 1 << 27  # [bytes] that are read in one piece: a tag with a hundred pictures
+BARREN = 1 << 25  # [bytes] without a packet; those of films lie between packets of sound, too
 ID3_HEADER = 10  # [bytes]
 
 
@@ -112,16 +113,18 @@ def _explain(error: Exception) -> AudioError:
     return AudioError("no such file (no file can have this name)")
 
 
-class _Music(RegularFile):
+class Music(RegularFile):
     """A file as a decoder sees it: without ID3 tags, which may inflate to gigabytes.
 
     Those at the head are left out; the name of those further inside (as chunks of AIFF, WAV and
-    DSF have them) is blanked.
+    DSF have them) is blanked. It ends where the decoder has found nothing in `BARREN` bytes: it
+    would keep them all in memory, several times.
     """
 
     def __init__(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]):
         super().__init__(path)
         self._base = 0
+        self._n_barren = 0  # [bytes] since a packet came or the decoder went elsewhere
         length = os.fstat(self.fileno()).st_size
         try:
             # A tag that claims to be all of the file is none.
@@ -143,9 +146,14 @@ class _Music(RegularFile):
             if _tag_size(part[at : at + ID3_HEADER]):
                 part = part[:at] + b"\0\0\0" + part[at + 3 :]
             at = part.find(b"ID3", at + 3)
-        part = part[before : before + wanted]
-        self.seek(position + len(part))
+        part = part[before : before + wanted] if self._n_barren < BARREN else b""
+        self._n_barren += len(part)
+        super().seek(self._base + position + len(part))
         return part
+
+    def packet_came(self) -> None:
+        """Note that the decoder has found something."""
+        self._n_barren = 0
 
     def _part(self, position: int, size: int) -> bytes:
         super().seek(self._base + position)
@@ -153,6 +161,7 @@ class _Music(RegularFile):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """See `io.RawIOBase`."""
+        self._n_barren = 0  # it looks elsewhere
         if whence == os.SEEK_SET:
             offset += self._base
         return super().seek(offset, whence) - self._base
@@ -177,27 +186,22 @@ def _tag_size(header: bytes) -> int:
 
 
 @contextmanager
-def open_container(
-    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
-) -> Iterator[av.container.InputContainer]:
-    """Open an audio or video file for decoding, for as long as the context lasts.
+def open_container(file: Music) -> Iterator[av.container.InputContainer]:
+    """What a decoder finds in a file, for as long as the context lasts.
 
     Raises
     ------
     AudioError
-        As `regular_file`, or if it is no such file.
+        If it is no audio or video file.
     """
-    with _Music(path) as file:
-        try:
-            container = av.open(file, "r", options=OPTIONS, metadata_errors="ignore")
-        except av.error.ArgumentError as error:  # of a format that is not allowed
-            raise AudioError(
-                "cannot be opened as audio (its content is of another kind)"
-            ) from error
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise AudioError(f"cannot be opened as audio ({reason(error)})") from error
-        with container:
-            yield container
+    try:
+        container = av.open(file, "r", options=OPTIONS, metadata_errors="ignore")
+    except av.error.ArgumentError as error:  # of a format that is not allowed
+        raise AudioError("cannot be opened as audio (its content is of another kind)") from error
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        raise AudioError(f"cannot be opened as audio ({reason(error)})") from error
+    with container:
+        yield container
 
 
 def reason(error: Exception) -> str:

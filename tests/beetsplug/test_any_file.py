@@ -6,15 +6,15 @@ import os
 import shutil
 import signal
 import socket
-import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from beets.library import Item
 
 from tempo_core.errors import TimeLimitError
-from tempo_core.opening import NOT_REGULAR, RegularFile
+from tempo_core.opening import NOT_REGULAR
 
 from ..conftest import MakeAudio
 from .conftest import Beet
@@ -78,22 +78,13 @@ def test_names_of_any_bytes_are_labelled_again_and_again(library: Beet, tmp_path
 
 
 def test_a_file_that_hangs_is_one_line_and_the_run_goes_on(
-    beet: Beet, make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
+    beet: Beet, make_audio: MakeAudio, hang: Callable[[Path], None]
 ) -> None:
     slow, good = make_audio("slow.mp3", duration=8), make_audio("good.mp3", duration=8, bpm=126)
-    answer = threading.Event()
-    read = RegularFile.read
-
-    def hang(file: RegularFile, size: int | None = -1) -> bytes:
-        if file.name == str(slow):
-            answer.wait(60)
-        return read(file, size)
-
     beet.add(slow, good)
     beet.configure(tempo={"threads": 1, "time_limit": 6})
-    monkeypatch.setattr(RegularFile, "read", hang)
+    hang(slow)
     run = beet("tempo")
-    answer.set()
     assert run.code == 1
     assert run.err.splitlines()[0] == f"tempo: {slow}: {TimeLimitError(6)}"
     assert [bool(item.bpm) for item in beet.items()] == [False, True]

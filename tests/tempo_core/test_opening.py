@@ -19,7 +19,7 @@ import pytest
 from tempo_core.audio import AudioFile, read_excerpts
 from tempo_core.errors import AudioError
 from tempo_core.labels.files import read_track
-from tempo_core.opening import NOT_REGULAR, RegularFile, open_container, regular_file
+from tempo_core.opening import NOT_REGULAR, Music, RegularFile, open_container, regular_file
 
 from ..conftest import MakeAudio
 
@@ -188,7 +188,7 @@ def test_every_format_is_read(suffix: str, make_audio: MakeAudio) -> None:
     path = make_audio(f"a.{'flac' if suffix == 'mka' else suffix}", duration=3)
     if suffix == "mka":
         path = _remuxed(path)
-    with open_container(path) as container:
+    with Music(path) as file, open_container(file) as container:
         assert container.streams.audio
     (excerpt,) = read_excerpts(path, 8000, [(0.5, 1.0)])
     assert excerpt.audio.size == 8000
@@ -305,7 +305,7 @@ def test_what_looks_like_a_tag_in_the_music_changes_nothing_else(
     for at in places:
         data[at : at + len(tag)] = tag
     path.write_bytes(data)
-    with open_container(path) as container:
+    with Music(path) as file, open_container(file) as container:
         heard = b"".join(bytes(packet) for packet in container.demux(audio=0))
     sound = bytes(data[data.index(b"data") + 8 :])
     assert len(heard) == len(sound)
@@ -321,3 +321,31 @@ def test_descriptors_are_given_back(make_audio: MakeAudio, bad_files: dict[str, 
         with pytest.raises(AudioError):
             AudioFile(bad_files["text"])
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+@pytest.mark.parametrize("suffix", ["flac", "mp3", "ogg"])
+def test_nothing_after_the_music_costs_neither_memory_nor_time(
+    suffix: str, make_audio: MakeAudio, tmp_path: Path
+) -> None:
+    """A terabyte of zeros, in which a demuxer looks for the next frame and keeps it all."""
+    path = make_audio(f"a.{suffix}", duration=8)
+    os.truncate(path, 1 << 40)
+    run = subprocess.run(
+        [sys.executable, "-c", TAIL, str(path)], capture_output=True, text=True, timeout=60
+    )
+    n_samples, again, growth = map(int, run.stdout.split())
+    assert n_samples == pytest.approx(8 * 8000, abs=800)
+    assert again == 8000  # what comes before is read as if nothing had been
+    assert growth < 250_000  # [kB]
+
+
+TAIL = """
+import resource, sys
+from tempo_core.audio import AudioFile
+with AudioFile(sys.argv[1]) as file:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (whole,) = file.read(8000, [(0.0, 60.0)])
+    (part,) = file.read(8000, [(2.0, 1.0)])
+    growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    print(whole.audio.size, part.audio.size, growth)
+"""

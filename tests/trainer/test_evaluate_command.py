@@ -120,14 +120,15 @@ def test_the_log_of_the_training_is_drawn(folder: Path, tmp_path: Path) -> None:
     assert "<h2>Training</h2>" in (out / "report.html").read_text()
 
 
-def test_files_that_are_none_and_names_of_any_bytes(tmp_path: Path, make_audio: MakeAudio) -> None:
+def test_files_that_are_none_and_names_of_any_bytes(
+    tmp_path: Path, make_audio: MakeAudio, hang: Callable[[Path], None]
+) -> None:
     """The table that `estimate` prints is one that can be measured."""
     song = make(make_audio, "a.wav", 126).rename(tmp_path / os.fsdecode(b"\xff \x1b[2J\t\n.wav"))
     os.mkfifo(tmp_path / "pipe.wav")
-    endless = make(make_audio, "endless.flac", 126)
-    with endless.open("rb+") as file:
-        file.truncate(1 << 40)
-    paths = [song, tmp_path / "pipe.wav", endless]
+    slow = make(make_audio, "slow.flac", 126)
+    hang(slow)
+    paths = [song, tmp_path / "pipe.wav", slow]
     estimated = CliRunner().invoke(
         main, ["estimate", "--format", "tsv", "--time-limit", "5", *map(str, paths)]
     )
@@ -141,7 +142,7 @@ def test_files_that_are_none_and_names_of_any_bytes(tmp_path: Path, make_audio: 
     assert result.exit_code == 1
     assert "\x1b" not in result.output
     assert f"{paths[1]}: {NOT_REGULAR}" in result.stderr
-    assert f"{endless}: given up after 5 s" in result.stderr
+    assert f"{slow}: given up after 5 s" in result.stderr
     assert "2 of 3 estimates failed and count as wrong" in result.stderr
     answers = {answer.path: answer for answer in read_answers(tmp_path / "out" / "tracks.tsv")}
     assert answers[song].estimate == pytest.approx(126, abs=0.1)

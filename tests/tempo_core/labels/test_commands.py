@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from tempo_core.cli import main
 from tempo_core.console import escaped
 from tempo_core.labels.demo_site import DemoSite, Entry
 from tempo_core.labels.store import Store
-from tempo_core.opening import NOT_REGULAR, RegularFile
+from tempo_core.opening import NOT_REGULAR
 from trainer.gathering import read_labels as read_labels_table
 
 MakeAudio = Callable[..., Path]
@@ -253,23 +252,13 @@ def test_what_is_no_file_is_one_line_at_once(make_audio: MakeAudio, tmp_path: Pa
 
 
 def test_tags_that_take_for_ever_are_one_line(
-    make_audio: MakeAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_audio: MakeAudio, tmp_path: Path, hang: Callable[[Path], None]
 ) -> None:
-    """As on a disk that does not answer."""
     slow, path = make_audio("slow.mp3", duration=3), make_audio("a.mp3", duration=3, title="T")
-    answer = threading.Event()
-    read = RegularFile.read
-
-    def hang(file: RegularFile, size: int | None = -1) -> bytes:
-        if file.name == str(slow):
-            answer.wait(60)
-        return read(file, size)
-
-    monkeypatch.setattr(RegularFile, "read", hang)
+    hang(slow)
     run = _labels(
         "--database", tmp_path / "l.db", "--no-estimate", "--time-limit", 0.5, slow, path, slow
     )
-    answer.set()
     told = f"{slow}: given up after 0.5 s, the time limit for one file"
     assert run.stderr.splitlines() == [told, told]
     assert run.stdout.splitlines()[-1].startswith("1 track: ")
