@@ -281,9 +281,9 @@ def told(name: str, ended: Ended, cases: list[Case]) -> set[str]:
     if name == "estimate json":
         return {row["path"] for row in json.loads(ended.out)}
     if name == "build":
-        rows = [*read_table(folder / "set" / TRACKS, CollectedTrack),
-                *read_table(folder / "set" / DROPPED, DroppedTrack)]  # fmt: skip
-        return {row.path.name for row in rows}
+        kept = read_table(folder / "set" / TRACKS, CollectedTrack)
+        dropped = read_table(folder / "set" / DROPPED, DroppedTrack)
+        return {track.path.name for track in kept} | {track.path.name for track in dropped}
     if name == "evaluate":
         return {answer.path.name for answer in read_answers(folder / "evaluation" / "tracks.tsv")}
     text = (ended.out + ended.err).decode()
