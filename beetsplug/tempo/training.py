@@ -169,6 +169,7 @@ def _train_paces(
         training_folder(lib, settings) / "paces",
         _path(settings.get("out")) or installed.folder(),
         settings.seed,
+        settings.time_limit,
     )
     for file, reason in adapted.failed:
         log.error("{}", shown(f"{file}: {reason}"))
