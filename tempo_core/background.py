@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import TempoError, TimeLimitError
@@ -25,6 +26,9 @@ R = TypeVar("R")
 PATIENCE = 0.3  # [s] that is waited for what is abandoned
 # [s] a track may take. A day of music, heard whole on a small computer, takes less.
 TIME_LIMIT = 300.0
+# Processes that are commands of ours, as `sys.argv` names them.
+PROGRAMS = ("tempo-core", "beet", "-c")
+MODULES = (("tempo_core", "cli.py"), ("beets", "__main__.py"))
 POLL = 0.1  # [s] how often a waiting thread looks whether it is to stop
 
 
@@ -290,12 +294,15 @@ def leave_with(status: int) -> None:
 
 @atexit.register
 def _leave() -> None:
-    """End the process here if a thread is stuck, or if somebody waits for the end.
+    """End a command here if a thread is stuck, or if somebody waits for the end.
 
     The thread may be inside of a library that ends the process with SIGABRT when Python, shutting
     down, stops it; and taking down what torch has put up takes a second. From here on Ctrl-C can
     only spoil the exit status.
     """
+    program = Path(sys.argv[0])
+    if program.stem not in PROGRAMS and program.parts[-2:] not in MODULES:
+        return  # how another program ends is its own business
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     _part_with(list(_left))
