@@ -18,7 +18,7 @@ import numpy as np
 
 from .background import check_wanted
 from .errors import AudioError
-from .opening import open_container, reason
+from .opening import Music, open_container, reason
 
 # libav prints its complaints about damaged files straight to stderr, and its log callback takes
 # the GIL from decoding threads. What is wrong with a file is said once, by our own AudioError.
@@ -92,7 +92,10 @@ class AudioFile:
 
     def __init__(self, path: str | bytes | os.PathLike[str]):
         self._opened = ExitStack()
-        self._container = self._opened.enter_context(open_container(path))
+        with self._opened:
+            self._file = self._opened.enter_context(Music(path))
+            self._container = self._opened.enter_context(open_container(self._file))
+            self._opened = self._opened.pop_all()
         streams = self._container.streams.audio
         if not streams:
             self._opened.close()
@@ -258,6 +261,7 @@ class AudioFile:
                 except av.error.InvalidDataError:
                     continue
                 check_wanted()
+                self._file.packet_came()
                 if packet.pts is not None:
                     time = packet.pts * time_base - origin
                 yield time, packet

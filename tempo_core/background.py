@@ -16,15 +16,19 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import TempoError, TimeLimitError
 
 T = TypeVar("T")
 R = TypeVar("R")
-PATIENCE = 0.5  # [s] that is waited for what is abandoned
+PATIENCE = 0.3  # [s] that is waited for what is abandoned
 # [s] a track may take. A day of music, heard whole on a small computer, takes less.
 TIME_LIMIT = 300.0
+# Processes that are commands of ours, as `sys.argv` names them.
+PROGRAMS = ("tempo-core", "beet", "-c")
+MODULES = (("tempo_core", "cli.py"), ("beets", "__main__.py"))
 POLL = 0.1  # [s] how often a waiting thread looks whether it is to stop
 
 
@@ -67,19 +71,32 @@ def interruptible() -> Iterator[threading.Event]:
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield event  # signals are the main thread's business
+        # Signals are the main thread's business; what it was told holds for its threads.
+        yield _events[-1] if _events else event
         return
 
     def interrupt(_number: int, _frame: Any) -> None:
+        global _in_haste
         if event.is_set():
             raise KeyboardInterrupt
+        _in_haste = True
         event.set()
 
     previous = signal.signal(signal.SIGINT, interrupt)
+    _events.append(event)
     try:
         yield event
     finally:
+        _events.remove(event)
         signal.signal(signal.SIGINT, previous)
+
+
+_events: list[threading.Event] = []
+
+
+def interrupted() -> bool:
+    """Whether Ctrl-C was pressed in what is `interruptible` just now."""
+    return any(event.is_set() for event in _events)
 
 
 def parallel(
@@ -122,6 +139,8 @@ def parallel(
                     results.put((number, function(given)))
                 except Exception as error:
                     results.put((number, error))
+                except KeyboardInterrupt:
+                    results.put((number, Stopped("interrupted")))
                 except BaseException as error:  # such as SystemExit
                     results.put((number, RuntimeError(repr(error))))
             if late.is_set():
@@ -253,6 +272,7 @@ def _start(work: Callable[[], None]) -> threading.Thread:
 
 _left: list[threading.Thread] = []  # what has not ended in time
 _status = 1
+_in_haste = False  # since Ctrl-C was pressed
 
 
 def _part_with(threads: Iterable[threading.Thread]) -> None:
@@ -264,9 +284,9 @@ def _part_with(threads: Iterable[threading.Thread]) -> None:
 
 
 def leave_with(status: int) -> None:
-    """Say with which status the process is to end should a thread be stuck at its end.
+    """Say with which status the process is to end after Ctrl-C, or should a thread be stuck then.
 
-    Without this it is 1: what was left behind is a failure or was interrupted.
+    Without this it is 1: something was interrupted, or failed.
     """
     global _status
     _status = status
@@ -274,13 +294,19 @@ def leave_with(status: int) -> None:
 
 @atexit.register
 def _leave() -> None:
-    """End the process here if a thread is stuck.
+    """End a command here if a thread is stuck, or if somebody waits for the end.
 
-    It may be inside of a library that ends the process with SIGABRT when Python, shutting down,
-    stops the thread.
+    The thread may be inside of a library that ends the process with SIGABRT when Python, shutting
+    down, stops it; and taking down what torch has put up takes a second. From here on Ctrl-C can
+    only spoil the exit status.
     """
+    program = Path(sys.argv[0])
+    if program.stem not in PROGRAMS and program.parts[-2:] not in MODULES:
+        return  # how another program ends is its own business
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     _part_with(list(_left))
-    if _left:
+    if _left or _in_haste:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()

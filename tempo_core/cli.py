@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from .background import call, interruptible, parallel
+from .background import call, interruptible, leave_with, parallel
 from .console import echo, encoding_of, escaped, explain, shown, time_limit_option
 from .errors import CheckpointError, TempoError
 from .files import audio_files
@@ -130,22 +130,27 @@ def record(row: Row) -> dict[str, object]:
 
 def estimate_files(
     estimator: Estimator,
-    paths: Iterable[str],
+    files: Iterable[tuple[str, Exception | None]],
     jobs: int,
     stopped: Callable[[], bool] = lambda: False,
     time_limit: float | None = None,
 ) -> Iterator[Row]:
-    """Estimate files in `jobs` threads; rows come in the order of the paths.
+    """Estimate `audio_files` in `jobs` threads; rows come in the order of the files.
 
     Whatever happens to a file, it has its row. If it was to stop, those are missing that were not
     ready.
     """
     ready: dict[int, Row] = {}
     n_rows = 0
-    tasks = enumerate(paths)
-    found = parallel(lambda task: estimator.estimate(task[1]), tasks, jobs, stopped, time_limit)
-    with closing(found):
-        for (number, path), result in found:
+
+    def one(task: tuple[int, tuple[str, Exception | None]]) -> Estimate:
+        path, problem = task[1]
+        if problem is not None:
+            raise problem
+        return estimator.estimate(path)
+
+    with closing(parallel(one, enumerate(files), jobs, stopped, time_limit)) as results:
+        for (number, (path, _)), result in results:
             if isinstance(result, Exception):
                 ready[number] = Row(path, None, explain(result))
             else:
@@ -162,6 +167,14 @@ class Commands(click.Group):
 
     Whatever ends one of them is a single line on stderr.
     """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """See `click.Group`."""
+        try:
+            return super().main(*args, **kwargs)
+        except SystemExit as leaving:
+            leave_with(leaving.code if isinstance(leaving.code, int) else 0)
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """See `click.Group`."""
@@ -261,7 +274,7 @@ def window_count(ctx: click.Context, param: click.Parameter, value: str) -> int 
     "--model", default="default", show_default=True, help="Name or path of a model, see `models`."
 )
 @time_limit_option
-@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.argument("files", nargs=-1, required=True)  # click.Path would look at them here
 def estimate(
     form: str, jobs: int, windows: int | str, model: str, time_limit: float, files: tuple[str, ...]
 ) -> None:
@@ -280,21 +293,20 @@ def estimate(
             estimator = call(load, stop.is_set)
         except TempoError as error:
             raise click.ClickException(str(error)) from error
-        # A folder without music is a row as well, which says so.
-        paths = [name for place in files for name in list(audio_files([place])) or [place]]
+        found = list(audio_files(files, stop.is_set, time_limit))
         writer: Writer = WRITERS[form]()
         n_rows = failed = 0
         try:
-            for row in estimate_files(estimator, paths, jobs, stop.is_set, time_limit):
+            for row in estimate_files(estimator, found, jobs, stop.is_set, time_limit):
                 writer.row(row)
                 n_rows += 1
                 failed += row.error is not None
         finally:
             writer.end()
     if stop.is_set():
-        raise click.ClickException(f"interrupted: {n_rows} of {len(paths)} files are estimated")
+        raise click.ClickException(f"interrupted: {n_rows} of {len(found)} files are estimated")
     if failed:
-        click.echo(f"{failed} of {len(paths)} files failed", err=True)
+        click.echo(f"{failed} of {len(found)} files failed", err=True)
         sys.exit(1)
 
 
@@ -312,7 +324,7 @@ def models(ctx: click.Context) -> None:
         try:
             used.append(checkpoint.resolve("default", task))
         except TempoError as error:
-            click.echo(f"  {error}", err=True)
+            echo(f"  {error}", err=True)
             failed = True
     folders = (checkpoint.SHIPPED, installed.folder())
     found = [checkpoint.available(place, task) for task in checkpoint.NETWORKS for place in folders]
@@ -320,12 +332,12 @@ def models(ctx: click.Context) -> None:
         try:
             model = checkpoint.load(path)
         except TempoError as error:
-            click.echo(f"  {path.stem}  unusable: {error}", err=True)
+            echo(f"  {path.stem}  unusable: {error}", err=True)
             failed = True
             continue
         size = path.stat().st_size / 1e3
         mark = "*" if path in used else " "
-        click.echo(f"{mark} {path.stem}  {size:.0f} kB  {model.card.get('summary', '')}")
+        echo(f"{mark} {path.stem}  {size:.0f} kB  {model.card.get('summary', '')}")
     if any(not checkpoint.available(task=task) for task in checkpoint.NETWORKS):
         raise click.ClickException("no usable model is installed; install beets-tempo again")
     if failed:
@@ -345,7 +357,7 @@ def use_model(name: str) -> None:
         if name == installed.SHIPPED:
             for task in checkpoint.NETWORKS:
                 installed.activate(installed.SHIPPED, task)
-                click.echo(f"{checkpoint.resolve(installed.SHIPPED, task).stem} is in use")
+                echo(f"{checkpoint.resolve(installed.SHIPPED, task).stem} is in use")
             return
         path = _find_model(name)
         task = checkpoint.load(path).task
@@ -355,7 +367,7 @@ def use_model(name: str) -> None:
             installed.activate(installed.add(path).name, task)
     except (TempoError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{path.stem} is in use")
+    echo(f"{path.stem} is in use")
 
 
 @models.command()
@@ -368,7 +380,7 @@ def rollback(task: str) -> None:
         name = installed.rollback(task)
     except TempoError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{name.removesuffix('.safetensors')} is in use")
+    echo(f"{name.removesuffix('.safetensors')} is in use")
 
 
 @models.command("remove")
@@ -382,7 +394,7 @@ def remove_model(name: str) -> None:
         installed.remove(path)
     except (TempoError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{path.stem} is deleted")
+    echo(f"{path.stem} is deleted")
 
 
 def _find_model(name: str) -> Path:

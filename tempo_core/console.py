@@ -45,6 +45,14 @@ def shown(text: str | bytes | os.PathLike[str], encoding: str = "utf-8") -> str:
     return "".join(c if _is_plain(c, encoding) else _escape(c) for c in text)
 
 
+def printable(text: str, encoding: str = "utf-8") -> str:
+    """As `shown`, for text that may have several lines and columns."""
+    return "".join(
+        part if part in ("\n", "\t") else shown(part, encoding)
+        for part in re.split(r"([\n\t])", text)
+    )
+
+
 def escaped(text: str, encoding: str = "utf-8") -> str:
     r"""As `shown`, for a cell of a table: a backslash is doubled, so that `unescaped` undoes it.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from .background import parallel
 
 EXTENSIONS = frozenset(
     [
@@ -33,14 +35,29 @@ EXTENSIONS = frozenset(
 )
 
 
-def audio_files(places: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Files as they are given, and the audio files in folders at any depth, by name."""
-    for place in places:
-        if not Path(place).is_dir():
-            yield os.fspath(place)
-            continue
-        inside = (os.path.join(root, name) for root, _, names in os.walk(place) for name in names)  # noqa: PTH118
-        yield from sorted(name for name in inside if Path(name).suffix.lower() in EXTENSIONS)
+def audio_files(
+    places: Iterable[str | os.PathLike[str]],
+    stopped: Callable[[], bool] = lambda: False,
+    time_limit: float | None = None,
+) -> Iterator[tuple[str, Exception | None]]:
+    """Files as they are given, and the audio files in folders at any depth, by name.
+
+    A folder without music is there itself. A place that cannot be looked at within `time_limit` [s]
+    has the reason beside it. If it was to stop, some are missing.
+    """
+    names = (os.fspath(place) for place in places)
+    for place, found in parallel(_inside, names, 1, stopped, time_limit):
+        if isinstance(found, Exception):
+            yield place, found
+        else:
+            yield from ((name, None) for name in found)
+
+
+def _inside(place: str) -> list[str]:
+    if not Path(place).is_dir():
+        return [place]
+    names = (os.path.join(root, name) for root, _, names in os.walk(place) for name in names)  # noqa: PTH118
+    return sorted(name for name in names if Path(name).suffix.lower() in EXTENSIONS) or [place]
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -6,6 +6,7 @@ no other file and no connection. Nothing here waits for anybody, except for the 
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -29,11 +30,13 @@ CONTAINERS = (
 )
 # No protocol is allowed: the decoder gets bytes from us, and can open nothing by itself.
 OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
+NOT_REGULAR = "not a regular file; give the path of an audio file"
 LARGEST = 1 << 27  # [bytes] that are read in one piece: a tag with a hundred pictures
+BARREN = 1 << 25  # [bytes] without a packet; those of films lie between packets of sound, too
 ID3_HEADER = 10  # [bytes]
 # [bytes] A longer tail of zeros is the part of a download that never came. Some decoders look for
 # the next piece of music in it and keep in memory what they have passed.
-ZEROS = 1 << 20
+ZEROS, TAIL = 1 << 20, 1 << 30
 
 
 def regular_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
@@ -98,7 +101,7 @@ def _open_regular(name: str, flags: int) -> int:
 
 def _check(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise AudioError("not a regular file; give the path of an audio file")
+        raise AudioError(NOT_REGULAR)
     if found.st_size == 0:
         raise AudioError("the file is empty (0 bytes)")
 
@@ -107,32 +110,39 @@ def _explain(error: Exception) -> AudioError:
     if isinstance(error, FileNotFoundError):
         return AudioError("no such file")
     if isinstance(error, OSError):
-        # A socket cannot even be opened.
+        if error.errno == errno.ENXIO:  # a socket, or a device that is none
+            return AudioError(NOT_REGULAR)
         return AudioError(f"cannot be opened ({error.strerror or type(error).__name__})")
     return AudioError("no such file (no file can have this name)")
 
 
-class _Music(RegularFile):
+class Music(RegularFile):
     """A file as a decoder sees it: without ID3 tags, which may inflate to gigabytes.
 
     Those at the head are left out; the name of those further inside (as chunks of AIFF, WAV and
-    DSF have them) is blanked. A long tail of zeros is left out, too.
+    DSF have them) is blanked. A long tail of zeros is left out, too. It ends where the decoder has
+    found nothing in `BARREN` bytes: it would keep them all in memory, several times.
     """
 
     def __init__(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]):
         super().__init__(path)
         self._base = 0
+        self._n_barren = 0  # [bytes] since a packet came or the decoder went elsewhere
         length = os.fstat(self.fileno()).st_size
-        # A tag that claims to be all of the file is none.
-        while 0 < (size := _tag_size(self._part(0, ID3_HEADER))) < length - self._base:
-            self._base += size
-        self._end = self._end_of_data()
-        self.seek(0)
+        try:
+            # A tag that claims to be all of the file is none.
+            while 0 < (size := _tag_size(self._part(0, ID3_HEADER))) < length - self._base:
+                self._base += size
+            self._end = self._end_of_data()
+            self.seek(0)
+        except BaseException:
+            self.close()
+            raise
 
     def _end_of_data(self) -> int:
-        """The length of what is seen, without a tail of zeros [bytes]."""
-        end = max(0, os.fstat(self.fileno()).st_size - self._base)
-        while end > 0:
+        """The length of what is seen, without a tail of zeros of up to `TAIL` [bytes]."""
+        length = end = max(0, os.fstat(self.fileno()).st_size - self._base)
+        while end > max(0, length - TAIL):
             check_wanted()
             begin = max(0, end - ZEROS)
             if self._part(begin, end - begin).strip(b"\0"):
@@ -152,9 +162,14 @@ class _Music(RegularFile):
             if _tag_size(part[at : at + ID3_HEADER]):
                 part = part[:at] + b"\0\0\0" + part[at + 3 :]
             at = part.find(b"ID3", at + 3)
-        part = part[before : before + wanted]
-        self.seek(position + len(part))
+        part = part[before : before + wanted] if self._n_barren < BARREN else b""
+        self._n_barren += len(part)
+        super().seek(self._base + position + len(part))
         return part
+
+    def packet_came(self) -> None:
+        """Note that the decoder has found something."""
+        self._n_barren = 0
 
     def _part(self, position: int, size: int) -> bytes:
         super().seek(self._base + position)
@@ -162,6 +177,7 @@ class _Music(RegularFile):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """See `io.RawIOBase`."""
+        self._n_barren = 0  # it looks elsewhere
         if whence == os.SEEK_END:
             offset, whence = self._end + offset, os.SEEK_SET
         if whence == os.SEEK_SET:
@@ -188,27 +204,22 @@ def _tag_size(header: bytes) -> int:
 
 
 @contextmanager
-def open_container(
-    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
-) -> Iterator[av.container.InputContainer]:
-    """Open an audio or video file for decoding, for as long as the context lasts.
+def open_container(file: Music) -> Iterator[av.container.InputContainer]:
+    """What a decoder finds in a file, for as long as the context lasts.
 
     Raises
     ------
     AudioError
-        As `regular_file`, or if it is no such file.
+        If it is no audio or video file.
     """
-    with _Music(path) as file:
-        try:
-            container = av.open(file, "r", options=OPTIONS, metadata_errors="ignore")
-        except av.error.ArgumentError as error:  # of a format that is not allowed
-            raise AudioError(
-                "cannot be opened as audio (its content is of another kind)"
-            ) from error
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise AudioError(f"cannot be opened as audio ({reason(error)})") from error
-        with container:
-            yield container
+    try:
+        container = av.open(file, "r", options=OPTIONS, metadata_errors="ignore")
+    except av.error.ArgumentError as error:  # of a format that is not allowed
+        raise AudioError("cannot be opened as audio (its content is of another kind)") from error
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        raise AudioError(f"cannot be opened as audio ({reason(error)})") from error
+    with container:
+        yield container
 
 
 def reason(error: Exception) -> str:

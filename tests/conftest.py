@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 import torch
 from mediafile import MediaFile
+
+from tempo_core.opening import RegularFile
 
 from .audio import drum_pattern, write_audio, write_bad_files
 
@@ -160,3 +163,20 @@ def make_audio(tmp_path: Path, _rendered: Callable[..., Path]) -> MakeAudio:
 def bad_files(tmp_path: Path) -> dict[str, Path]:
     """Paths that are not music, by kind (see `write_bad_files`)."""
     return write_bad_files(tmp_path / "bad")
+
+
+@pytest.fixture
+def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """Lets a file hang, as on a disk that does not answer, until the test ends."""
+    answer = threading.Event()
+    hanging: set[str] = set()
+    read = RegularFile.read
+
+    def slow(file: RegularFile, size: int | None = -1) -> bytes:
+        if str(file.name) in hanging:
+            answer.wait(60)
+        return read(file, size)
+
+    monkeypatch.setattr(RegularFile, "read", slow)
+    yield lambda path: hanging.add(str(path))
+    answer.set()

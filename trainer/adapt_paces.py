@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tempo_core import checkpoint
+from tempo_core.background import TIME_LIMIT, call, interrupted
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.errors import AudioError, LabelError
 from tempo_core.pace_model import PaceNet
@@ -71,6 +73,7 @@ def fit_paces(
     cache: Path,
     out: Path,
     seed: int = 0,
+    time_limit: float = TIME_LIMIT,
 ) -> Adapted:
     """Fit a pace model to tracks of which somebody stated the paces.
 
@@ -84,9 +87,13 @@ def fit_paces(
         Folder for the features of the tracks; a run that was interrupted goes on from there.
     out
         Folder for the new model.
+    time_limit
+        For each track [s].
 
     Raises
     ------
+    Stopped
+        If Ctrl-C was pressed.
     LabelError
         If fewer than `MIN_TRACKS` tracks can be used.
     CheckpointError
@@ -98,7 +105,11 @@ def fit_paces(
     failed: list[tuple[Path, str]] = []
     for path, paces in labelled:
         try:
-            (track,) = load_tracks([path], tempo_model, cache, progress=False)
+            (track,) = call(
+                partial(load_tracks, [path], tempo_model, cache, progress=False),
+                interrupted,
+                time_limit,
+            )
         except (AudioError, OSError) as error:
             failed.append((path, str(error)))
             continue

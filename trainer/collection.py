@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tempo_core.config import Windows
+from tempo_core.console import unescaped
 from tempo_core.errors import ConfigError
 from tempo_core.files import replace_file
 
@@ -84,6 +85,16 @@ class DroppedTrack:
 def absolute(path: Path) -> Path:
     """A path from the root, without following links: these are what their owner calls a file."""
     return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def file_in_table(cell: str, table: Path) -> Path:
+    """The file that a table names, as it is or as the tables of `tempo-core` write names.
+
+    A relative path is one beside the table.
+    """
+    name = unescaped(cell)
+    given = name != cell and (table.parent / cell).exists()
+    return absolute(table.parent / (cell if given else name))
 
 
 R = TypeVar("R", CollectedTrack, DroppedTrack)

@@ -164,12 +164,14 @@ def ask(
     """
     name, identity = name_of(estimator.source), f"{estimator.source} {settings}"
     unknown = []
-    for track in tracks:
-        answer = log.get(identity, track)
-        if answer is None:
+    noted = parallel(lambda track: log.get(identity, track), tracks, 1, stopped, time_limit)
+    for track, known in noted:
+        if isinstance(known, Exception):
+            yield answer_of(track, name, known)
+        elif known is None:
             unknown.append(track)
         else:
-            yield answer
+            yield known
     estimates = parallel(
         lambda track: estimator.estimate(track.path), unknown, jobs, stopped, time_limit
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tempo_core.background import TIME_LIMIT, parallel
-from tempo_core.console import explain, unescaped
+from tempo_core.console import explain
 from tempo_core.errors import ConfigError
 from tempo_core.files import audio_files
 from tempo_core.labels.files import read_track
@@ -20,7 +20,7 @@ from tempo_core.labels.store import Store
 from tempo_core.labels.training import SOURCES, objection
 
 from .cleaning import merge
-from .collection import LabelledTrack, absolute
+from .collection import LabelledTrack, absolute, file_in_table
 
 # Names of columns as other tables have them.
 ALIASES = {"file": "path", "tempo": "bpm", "mb_trackid": "recording_id"}
@@ -32,7 +32,12 @@ class Verbatim(csv.excel):
     quoting = csv.QUOTE_NONE
 
 
-def find_files(places: Iterable[Path], exclude: Sequence[str] = ()) -> list[Path]:
+def find_files(
+    places: Iterable[Path],
+    exclude: Sequence[str] = (),
+    stop: Callable[[], bool] = lambda: False,
+    time_limit: float | None = None,
+) -> list[Path]:
     """Files, and the audio files in folders at any depth, by name.
 
     Parameters
@@ -40,7 +45,9 @@ def find_files(places: Iterable[Path], exclude: Sequence[str] = ()) -> list[Path
     exclude
         Patterns (`*/Audiobooks/*`, `*.wma`) of paths to leave out.
     """
-    distinct = dict.fromkeys(absolute(Path(name)) for name in audio_files(places))
+    distinct = dict.fromkeys(
+        absolute(Path(name)) for name, _ in audio_files(places, stop, time_limit)
+    )
     return [p for p in distinct if not any(fnmatch.fnmatch(str(p), e) for e in exclude)]
 
 
@@ -88,7 +95,7 @@ def _row(row: Mapping[str, str], table: Path) -> LabelledTrack:
     cell = {name: "" if value == "NA" else value for name, value in cell.items()}
     year = cell.get("year", "")[:4]
     return LabelledTrack(
-        path=absolute(table.parent / _named(cell["path"], table)),
+        path=file_in_table(cell["path"], table),
         bpm=_number(cell.get("bpm", "")),
         label_source=cell.get("label_source") or "table",
         artist=cell.get("artist", ""),
@@ -99,12 +106,6 @@ def _row(row: Mapping[str, str], table: Path) -> LabelledTrack:
         recording_id=cell.get("recording_id", ""),
         label_title=cell.get("title", ""),
     )
-
-
-def _named(cell: str, table: Path) -> str:
-    """The name of a file as a table has it, or as the tables of `tempo-core` write it."""
-    name = unescaped(cell)
-    return cell if name == cell or (table.parent / cell).exists() else name
 
 
 def _number(text: str) -> float:

@@ -7,7 +7,6 @@ out is kept in a cache; folding at a candidate tempo is cheap and happens while 
 from __future__ import annotations
 
 import csv
-import hashlib
 import math
 import os
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from tempo_core.estimate import analyse, excerpt_features, from_analysis
 from tempo_core.files import replace_file
 from tempo_core.paces import SAME, candidates, pulse_strength
 
+from .cache import hash_file
 from .dataset import Recording, read_clips
 from .pace_truth import Score, compatibility, score_of
 from .score import Sources
@@ -112,7 +112,7 @@ _loaded: dict[Path, checkpoint.Checkpoint] = {}  # of this process
 
 def _cached(path: Path, model_path: Path, cache: Path) -> Path:
     torch.set_num_threads(1)
-    key = hashlib.sha256(path.read_bytes())
+    key = hash_file(path)
     key.update(f"layout {LAYOUT} {model_path.name}".encode())
     target = cache / f"{key.hexdigest()[:32]}.safetensors"
     if not target.exists():

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempo_core.errors import ConfigError
 
 from .answers import Labelled, read_rows, tempi, tempo
-from .collection import TRACKS, CollectedTrack, absolute, read_collection
+from .collection import TRACKS, CollectedTrack, file_in_table, read_collection
 from .dataset import Recording, read_clips, read_rhythm, read_songs
 
 HELD_OUT = ("test", "validation")  # splits, the better one first
@@ -94,7 +94,7 @@ def read_table(path: Path) -> tuple[list[Labelled], list[str]]:
             if not row["path"]:
                 raise ValueError("no path")
             track = Labelled(
-                path=absolute(path.parent / row["path"]),
+                path=file_in_table(row["path"], path),
                 bpm=tempo(row["bpm"]),
                 set=row.get("set") or path.stem,
                 split=row.get("split", ""),

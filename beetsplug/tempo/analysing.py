@@ -6,7 +6,7 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 import tempo_core
-from tempo_core.background import parallel
+from tempo_core.background import TIME_LIMIT, call, parallel
 from tempo_core.paces import COMPATIBLE, RATIOS, SAME, format_paces, parse_paces
 from tempo_core.tempi import Marker, is_tempo, parse_marker, round_half_up
 
@@ -232,16 +232,21 @@ def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float |
     return round(precise if abs(precise - nearest) < 0.01 * nearest else nearest, 2)
 
 
-def load_estimator(settings: Any) -> Estimator:
-    """The engine as configured; takes about two seconds.
+def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:
+    """The engine as configured; takes some seconds, if it is not to stop before.
 
     Raises
     ------
+    Stopped
+        If it was.
     CheckpointError, ConfigError
         See `tempo_core.Estimator`.
     """
-    return tempo_core.Estimator(
-        model=settings.model, windows=settings.windows, bpm_range=settings.range
+    return call(
+        lambda: tempo_core.Estimator(
+            model=settings.model, windows=settings.windows, bpm_range=settings.range
+        ),
+        stopped,
     )
 
 
@@ -250,6 +255,7 @@ def estimate_all(
     items: Iterable[Item],
     threads: int,
     stopped: Callable[[], bool],
+    time_limit: float = TIME_LIMIT,
 ) -> Iterator[tuple[Item, Estimate | Exception]]:
     """Analyse items in parallel and yield each with its result, in the order they get ready.
 
@@ -263,9 +269,12 @@ def estimate_all(
         Number of tracks analysed at a time.
     stopped
         Asked ten times a second; once it says True, running analyses are abandoned.
+    time_limit
+        For each track [s].
     """
     # beets stores paths relative to the library, and only the calling thread knows which library:
     # the workers get the absolute path.
     tasks = ((item, item.path) for item in items)
-    for (item, _), result in parallel(lambda task: estimate(task[1]), tasks, threads, stopped):
+    found = parallel(lambda task: estimate(task[1]), tasks, threads, stopped, time_limit)
+    for (item, _), result in found:
         yield item, result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
+from tempo_core.background import TIME_LIMIT, call, interrupted
 from tempo_core.errors import TempoError
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import parse_bpm
@@ -49,9 +50,9 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
             opened = stack.enter_context(Store(database, read_only=True))
             store = opened if len(opened) else None
         for item in items_of(lib, ids):
-            labels = list(item_labels(item))
+            labels = list(item_labels(item, settings.time_limit))
             if store is not None:
-                track = track_of(item)
+                track = track_of(item, settings.time_limit)
                 # The plugin's own tempo may have been taken for somebody's once.
                 own_tag = is_ours(item) or is_from_label(item)
                 records = [
@@ -64,13 +65,13 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
                 yield merge([_labelled(item, *label) for label in labels])
 
 
-def item_labels(item: Item) -> Iterator[tuple[float, str, str]]:
+def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[float, str, str]]:
     """(BPM, source, "") of what the item and its file say, without the plugin's own estimates."""
     source, bpm = origin(item), bpm_of(item)
     if not bpm or source.startswith(("model:", "label:")):
         return  # a published label counts by what the store knows of it
     who = MANUAL if source == MANUAL else "field"
-    tag = _tag(item)
+    tag = _tag(item, time_limit)
     if tag is not None and bpm in (int(tag), round_half_up(tag)):
         # The same, more precisely: beets cuts fractions off.
         yield tag, "tag" if who == "field" else who, ""
@@ -84,10 +85,11 @@ def item_labels(item: Item) -> Iterator[tuple[float, str, str]]:
         yield tag, "tag", ""
 
 
-def _tag(item: Item) -> float | None:
+def _tag(item: Item, time_limit: float) -> float | None:
     track: Track | None = None
     with suppress(TempoError):
-        track = read_track(item.path)
+        path = item.path
+        track = call(lambda: read_track(path), interrupted, time_limit)
     return None if track is None else parse_bpm(track.tag_bpm)
 
 

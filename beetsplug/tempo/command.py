@@ -123,15 +123,13 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
 
 
 def _work(lib: Library, work: Work, settings: Any, progress: AnalysisProgress) -> None:
-    estimator = None
-    if work.analyse:
-        try:
-            estimator = load_estimator(settings)
-        except (TempoError, ImportError) as error:
-            raise UserError(str(error)) from error
     with interruptible() as stop, progress:
         _finish(lib, work.finish, settings, progress, stop.is_set)
-        if estimator is not None:
+        if work.analyse:
+            try:
+                estimator = load_estimator(settings, stop.is_set)
+            except (TempoError, ImportError) as error:
+                raise UserError(str(error)) from error
             _analyse(lib, work.analyse, estimator, settings, progress, stop.is_set)
     if stop.is_set():
         raise UserError(f"interrupted: {progress.summary()}; the next run continues from here")
@@ -165,7 +163,10 @@ def _analyse(
 ) -> None:
     write = ui.should_write(settings.write)
     items = each_item(lib, ids)
-    for heard, result in estimate_all(estimator.estimate, items, settings.threads, stopped):
+    results = estimate_all(
+        estimator.estimate, items, settings.threads, stopped, settings.time_limit
+    )
+    for heard, result in results:
         # Whoever changed or removed it while it was listened to is right.
         item = as_it_is(lib, heard)
         if item is None:

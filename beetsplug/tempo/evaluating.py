@@ -8,13 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beets import ui
 from beets.exceptions import UserError
 
-from tempo_core.background import interruptible
+from tempo_core.background import call, interruptible
 from tempo_core.errors import TempoError
 
-from .progress import Progress, show
+from .progress import Progress, print_line, show, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from trainer.collection import CollectedTrack, LabelledTrack
     from trainer.evaluate import Figures
 
+PATIENCE = 0.6  # [s] in which what is interrupted may end in its own way
 FOLDER = "tempo-eval"  # beside the library
 SHOWN = 10  # disagreements on the terminal; all are in a table
 HELD_OUT, LEARNED = "held out", "learned from"
@@ -40,7 +40,7 @@ class EvaluationProgress(Progress):
         name = answer.name or answer.path.name
         if answer.estimate is None:
             self.failed += 1
-            self._log.error("{}: {}", show(os.fsencode(answer.path)), answer.failure)
+            self._log.error("{}: {}", show(os.fsencode(answer.path)), shown(answer.failure))
             self.advance()
         else:
             self.line(f"{name}: label {answer.bpm:g}, {answer.estimator} {answer.estimate:g}")
@@ -55,6 +55,18 @@ def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLog
         If there are no labels, packages are missing, a track failed or the run was interrupted.
     """
     try:
+        with interruptible() as stop:
+            call(
+                lambda: _evaluate_library(lib, args, settings, log),
+                stop.is_set,
+                patience=PATIENCE,
+            )
+    except TempoError as error:
+        raise UserError(str(error)) from error
+
+
+def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
+    try:
         from trainer import report as _report  # noqa: F401
 
         from .collecting import labelled_tracks
@@ -62,16 +74,13 @@ def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLog
         raise UserError(
             f"tempo-eval needs more packages ({error}): pip install 'beets-tempo[train]'"
         ) from error
-    try:
-        found = list(labelled_tracks(lib, args, settings))
-        if not found:
-            raise UserError(
-                "no track that matches has a label to compare with: a bpm that somebody gave, or a "
-                "published one (beet tempo-labels); what the analysis itself wrote is none"
-            )
-        _evaluate(lib, found, settings, log)
-    except TempoError as error:
-        raise UserError(str(error)) from error
+    found = list(labelled_tracks(lib, args, settings))
+    if not found:
+        raise UserError(
+            "no track that matches has a label to compare with: a bpm that somebody gave, or a "
+            "published one (beet tempo-labels); what the analysis itself wrote is none"
+        )
+    _evaluate(lib, found, settings, log)
 
 
 def _evaluate(
@@ -104,7 +113,7 @@ def _evaluate(
     with interruptible() as stop, progress:
         answers = evaluate.ask_all(
             estimators, settings.windows, tracks, folder, settings.threads, progress.answer,
-            stop.is_set,
+            stop.is_set, settings.time_limit,
         )  # fmt: skip
     if stop.is_set():
         raise UserError(
@@ -123,7 +132,7 @@ def _evaluate(
     if not settings.quiet:
         own = evaluate.by_estimator(answers)[answers[0].estimator]
         for line in (*summary(figures), *notes, *disagreements(own, folder / evaluate.WORST)):
-            ui.print_(f"tempo-eval: {line}" if not line.startswith(" ") else line)
+            print_line(f"tempo-eval: {line}" if not line.startswith(" ") else line)
     if progress.failed:
         raise UserError(f"{progress.failed} of {total} estimates failed and count as wrong")
 

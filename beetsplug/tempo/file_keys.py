@@ -91,11 +91,13 @@ def key_text(item: Item, in_file: str | None) -> str | None:
 
 def _read(item: Item) -> str | None:
     """The key in the file, verbatim; None if there is none or the file cannot be read."""
+    from tempo_core.background import call, interrupted
     from tempo_core.errors import TempoError
     from tempo_core.labels.files import read_track
 
+    path = item.path
     try:
-        return read_track(item.path).tag_key
+        return call(lambda: read_track(path), interrupted).tag_key
     except TempoError:
         return None
 

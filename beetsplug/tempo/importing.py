@@ -12,6 +12,7 @@ from beets.importer import Action
 from beets.util import syspath
 from mediafile import MediaFile, UnreadableFileError
 
+from tempo_core.background import Stopped, leave_with
 from tempo_core.tempi import parse_marker
 
 from .analysing import (
@@ -42,6 +43,8 @@ from .marking import FIELD as MARKER
 from .progress import describe, explain, show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beets.importer import ImportTask
     from beets.library import Item
     from beets.logging import BeetsLogger
@@ -62,8 +65,10 @@ class ImportAnalysis:
         try:
             for item in task.imported_items():
                 if correct_key(item):
-                    store(item, _aborted)
+                    store(item, _aborted())
             self._analyse(task, settings)
+        except Stopped:  # the import itself
+            return
         except Exception as error:
             # An exception in a stage would abort the import and leave it half done.
             self._log.warning("analysis skipped: {}", explain(error))
@@ -76,9 +81,12 @@ class ImportAnalysis:
             return
         if self.estimator is None:
             self.estimator = False  # so that there is one warning, not one for each album
-            self.estimator = load_estimator(settings)
+            self.estimator = load_estimator(settings, _aborted())
         estimator = self.estimator
-        for item, result in estimate_all(estimator.estimate, items, settings.threads, _aborted):
+        results = estimate_all(
+            estimator.estimate, items, settings.threads, _aborted(), settings.time_limit
+        )
+        for item, result in results:
             try:
                 self._keep(item, result, estimator.source, settings)
             except Exception as error:
@@ -87,7 +95,7 @@ class ImportAnalysis:
     def _keep(self, item: Item, result: Estimate | Exception, source: str, settings: Any) -> None:
         if isinstance(result, Exception):
             note_failure(item, result)
-            store(item, _aborted)
+            store(item, _aborted())
             raise result
         forget_failure(item)
         verdict = apply_estimate(
@@ -98,7 +106,7 @@ class ImportAnalysis:
             # is killed until then is made good by the next `beet tempo`.
             announce(item, TEMPO, *([ORIGINAL] if _leaves_originals() else []))
         # The importer reads the item from the database again after this stage.
-        store(item, _aborted)
+        store(item, _aborted())
         self._log.info("{}", describe(item, result, verdict))
 
     def write(self, task: ImportTask, settings: Any) -> None:
@@ -110,14 +118,14 @@ class ImportAnalysis:
             try:
                 self._write(item, task.choice_flag is Action.ASIS, _writes(settings))
                 if remember_key(item):
-                    store(item, _aborted)
+                    store(item, _aborted())
             except Exception as error:
                 self._log.warning("{}: {}", show(item.path), explain(error))
 
     def _write(self, item: Item, as_is: bool, write: bool) -> None:
         if own(item, FAILURE) and not pending(item):
             renew_failure(item)  # the copy of the same audio
-            store(item, _aborted)
+            store(item, _aborted())
             return
         if not (pending(item) or (as_is and is_ours(item))):
             return
@@ -127,12 +135,12 @@ class ImportAnalysis:
         elif write:
             # The file is the library's own from here on, and no original.
             set_or_clear(item, PENDING, None)
-            problem = keep(item, TEMPO, write, _aborted)
+            problem = keep(item, TEMPO, write, _aborted())
         if as_is and (problem or not write):
             # The copy is newer than what beets remembers, and `beet update` would take the
             # missing tempo from it.
             item.mtime = item.current_mtime()
-        store(item, _aborted)
+        store(item, _aborted())
         if problem:
             raise problem
 
@@ -150,7 +158,7 @@ def _reread_marker(item: Item) -> None:
     with suppress(UnreadableFileError):
         item[MARKER] = getattr(MediaFile(syspath(item.path)), MARKER)
     item.mtime = mtime
-    store(item, _aborted)
+    store(item, _aborted())
 
 
 def _writes(settings: Any) -> bool:
@@ -165,6 +173,8 @@ def _leaves_originals() -> bool:
     return any(chosen[name].get() for name in ("copy", "link", "hardlink", "reflink"))
 
 
-def _aborted() -> bool:
-    """Whether the import was told to stop; beets tells its threads by a flag."""
-    return getattr(threading.current_thread(), "abort_flag", False)
+def _aborted() -> Callable[[], bool]:
+    """What says whether the import was told to stop; beets tells its threads by a flag."""
+    leave_with(0)  # as beets does; a track that hangs is only a warning here
+    thread = threading.current_thread()
+    return lambda: getattr(thread, "abort_flag", False)

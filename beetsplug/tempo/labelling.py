@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from beets import ui
 from beets.exceptions import UserError
 
-from tempo_core.background import interruptible
+from tempo_core.background import TIME_LIMIT, call, interrupted, interruptible
+from tempo_core.console import shown
 from tempo_core.errors import TempoError
 from tempo_core.labels.matching import queries
 from tempo_core.labels.options import Options, attributions, open_plan, open_run
@@ -93,9 +94,9 @@ def make_options(lib: Library, settings: Any) -> Options:
     )
 
 
-def track_of(item: Item) -> Track:
+def track_of(item: Item, time_limit: float = TIME_LIMIT) -> Track:
     """What there is to know about an item; reads the tags of its file, not its audio."""
-    file = _file(item)
+    file = _file(item, time_limit)
     tag_bpm, tag_key = _tags(item, file)
     names = (item.artist, *item.get("artists", ()), item.artist_credit, item.artist_sort)
     return Track(
@@ -108,7 +109,7 @@ def track_of(item: Item) -> Track:
         isrc=item.isrc or None,
         recording_id=item.mb_trackid or None,
         spotify_id=item.get("spotify_track_id", with_album=False) or None,
-        path=str(item.filepath),
+        path=os.fsdecode(item.path),
         tag_bpm=tag_bpm,
         tag_key=tag_key,
         estimate_bpm=estimate_of(item),
@@ -185,9 +186,11 @@ def _show_plan(
 ) -> None:
     n_open = 0
     progress = Progress(len(ids), quiet=settings.quiet, pretend=True, log=log)
-    with open_plan(options) as plan, progress:
+    with interruptible() as stop, open_plan(options) as plan, progress:
         for item in each_item(lib, ids):
-            track = track_of(item)
+            if stop.is_set():
+                raise UserError("interrupted")
+            track = track_of(item, settings.time_limit)
             names = plan(track)
             n_open += bool(names)
             if names:
@@ -207,7 +210,7 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
 
     def stopped_source(message: str) -> None:
         stopped_sources.append(message)
-        log.error("{}", message)
+        log.error("{}", shown(message))
 
     with interruptible() as stop, open_run(options, stopped_source) as run:
         items: list[Item] = []  # what is in work; the run takes one track at a time
@@ -215,7 +218,7 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
         def tracks() -> Iterator[Track]:
             for item in each_item(lib, ids):
                 items.append(item)
-                yield track_of(item)
+                yield track_of(item, settings.time_limit)
 
         with progress:
             for labelled in run.label(tracks(), stop.is_set):
@@ -270,12 +273,13 @@ def _keep(item: Item, labelled: Labelled, apply: bool, write: bool) -> Exception
     return problem
 
 
-def _file(item: Item) -> Track | None:
+def _file(item: Item, time_limit: float) -> Track | None:
     """What the file of an item says; None if it cannot be read."""
     from tempo_core.labels.files import read_track
 
+    path = item.path
     with suppress(TempoError):
-        return read_track(item.path)
+        return call(lambda: read_track(path), interrupted, time_limit)
     return None
 
 

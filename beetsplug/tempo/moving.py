@@ -9,6 +9,7 @@ from beets.dbcore.query import AndQuery, InvalidQueryArgumentValueError
 from beets.exceptions import UserError
 from beets.library import Item, parse_query_parts
 
+from tempo_core.console import printable
 from tempo_core.paces import SAME
 
 from .analysing import TOLERANCE, bpm_of, own
@@ -84,8 +85,8 @@ def show(item: Item, format_: str | None, **columns: str) -> None:
     """Print a track as beets does, behind columns that are fields of their own in `format_`."""
     if format_ is None:
         cells = "  ".join(column for column in columns.values() if column)
-        ui.print_(f"{cells}  {format(item)}")
+        ui.print_(f"{cells}  {printable(format(item))}")
         return
     for name, column in columns.items():
         item[name] = column
-    ui.print_(format(item, format_))
+    ui.print_(printable(format(item, format_)))

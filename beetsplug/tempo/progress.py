@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import beets
 from beets import ui
+from beets.exceptions import UserError
 
-from tempo_core.errors import TempoError
+from tempo_core import console
+from tempo_core.console import shown
 
 from .analysing import Verdict
 from .writing import TagError
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 def describe(item: Item, estimate: Estimate, verdict: Verdict) -> str:
     """One line: the track and what became of its tempo."""
-    name = f"{item.artist} - {item.title}" if item.title else item.filepath.name
+    name = shown(f"{item.artist} - {item.title}" if item.title else item.filepath.name)
     found = f"{estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f})"
     if verdict is Verdict.KEPT:
         return f"{name}: kept {item.bpm} BPM, analysed as {found}"
@@ -38,14 +40,29 @@ def describe(item: Item, estimate: Estimate, verdict: Verdict) -> str:
 
 def show(path: bytes) -> str:
     """A path as one line of text, whatever it is made of."""
-    return " ".join(path.decode("utf-8", "replace").splitlines())
+    return shown(path)
 
 
 def explain(error: Exception) -> str:
     """What went wrong, in one line; the name of the error where nobody expected it."""
-    if isinstance(error, (TempoError, TagError)):
-        return str(error)
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return shown(str(error)) if isinstance(error, TagError) else console.explain(error)
+
+
+def print_line(text: str) -> None:
+    """Print a line that no terminal can be commanded with.
+
+    Raises
+    ------
+    UserError
+        If it cannot be printed; a reader that has gone is for beets to see.
+    """
+    try:
+        ui.print_(shown(text))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"standard output: {error.strerror}") from error
 
 
 class Progress:
@@ -94,13 +111,19 @@ class Progress:
         self._cleanup.close()
 
     def line(self, text: str, *, notable: bool = False) -> None:
-        """A track is finished; a notable one is named even where there is a bar."""
+        """A track is finished; a notable one is named even where there is a bar.
+
+        Raises
+        ------
+        UserError
+            If nothing can be printed any more.
+        """
         if self._show_lines or (notable and self._show_bar):
             if self._bar is None:
-                ui.print_(text)
+                print_line(text)
             else:
                 with self._bar.external_write_mode(file=sys.stdout):
-                    ui.print_(text)
+                    print_line(text)
         self.advance()
 
     @property
@@ -118,7 +141,7 @@ class Progress:
     def failure(self, item: Item, error: Exception | str) -> None:
         """A track did not work out."""
         self.failed += 1
-        told = error if isinstance(error, str) else explain(error)
+        told = shown(error) if isinstance(error, str) else explain(error)
         self._log.error("{}: {}", show(item.path), told)
         self.advance()
 

@@ -69,9 +69,17 @@ class Share(confuse.Number):
     """A number from 0 to 1."""
 
     def convert(self, value: Any, view: Any) -> float:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not 0 <= value <= 1:
+        if not _is_number(value) or not 0 <= value <= 1:
             self.fail("must be a number from 0 to 1", view)
+        return float(value)
+
+
+class TimeLimit(confuse.Number):
+    """A number above 0."""
+
+    def convert(self, value: Any, view: Any) -> float:
+        if not _is_number(value) or value <= 0:
+            self.fail("must be a number of seconds above 0", view)
         return float(value)
 
 
@@ -110,6 +118,7 @@ DEFAULTS: dict[str, Any] = {
     "windows": 10,
     "range": None,
     "min_confidence": 0.0,
+    "time_limit": 300,
     "sources": ["tags"],
     "labels": {
         "database": None,
@@ -141,6 +150,7 @@ TEMPLATE = {
     "windows": WindowCount(),
     "range": confuse.Optional(TempoRange()),
     "min_confidence": Share(),
+    "time_limit": TimeLimit(),
     "sources": SourceNames(),
     "labels": {
         "database": confuse.Optional(confuse.Filename()),

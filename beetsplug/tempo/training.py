@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beets import ui
 from beets.exceptions import UserError
 
-from tempo_core.background import interruptible
+from tempo_core.background import call, interruptible
+from tempo_core.console import shown
 from tempo_core.errors import TempoError
+
+from .progress import explain, print_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
 
 ADVICE = "pip install 'beets-tempo[train]'"
+PATIENCE = 0.6  # [s] in which what is interrupted may end in its own way
 AGAIN = "`beet tempo -f tempo_source::^model:` analyses again what had its tempo from a model"
 
 
@@ -32,21 +35,31 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         was interrupted.
     """
     try:
-        if settings.pretend and settings.task == "pace":
-            _show_paces(lib, args)
-            return
-        if settings.pretend:
-            _show(lib, args, settings)
-            return
         with interruptible() as stop:
-            train = _train_paces if settings.task == "pace" else _train
-            failed = train(lib, args, settings, log, stop.is_set)
+            failed = call(
+                lambda: _train_library(lib, args, settings, log, stop.is_set),
+                stop.is_set,
+                patience=PATIENCE,
+            )
     except ImportError as error:
         raise UserError(f"tempo-train needs more packages ({error}): {ADVICE}") from error
     except TempoError as error:
         raise UserError(str(error)) from error
     if failed:
         raise UserError(f"{failed} tracks could not be used")
+
+
+def _train_library(
+    lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
+) -> int:
+    if settings.pretend:
+        if settings.task == "pace":
+            _show_paces(lib, args)
+        else:
+            _show(lib, args, settings)
+        return 0
+    train = _train_paces if settings.task == "pace" else _train
+    return train(lib, args, settings, log, stop)
 
 
 def _show(lib: Library, args: list[str], settings: Any) -> None:
@@ -62,9 +75,9 @@ def _show(lib: Library, args: list[str], settings: Any) -> None:
         name = f"{track.artist} - {track.title}" if track.title else track.path.name
         reason = left_out.get(track.path)
         told = f"; left out: {reason}" if reason else ""
-        ui.print_(f"{name}: {track.bpm:g} BPM ({track.label_source}){told}")
+        print_line(f"{name}: {track.bpm:g} BPM ({track.label_source}){told}")
     for line in planned.summary():
-        ui.print_(f"tempo-train: {line}")
+        print_line(f"tempo-train: {line}")
 
 
 def _show_paces(lib: Library, args: list[str]) -> None:
@@ -72,8 +85,8 @@ def _show_paces(lib: Library, args: list[str]) -> None:
 
     found = [(item, paces) for item in lib.items(args) if (paces := stated_paces(item))]
     for item, paces in found:
-        ui.print_(f"{item.artist} - {item.title}: {' '.join(f'{bpm:g}' for bpm in paces)}")
-    ui.print_(f"tempo-train: would learn from the paces of {len(found)} tracks")
+        print_line(f"{item.artist} - {item.title}: {' '.join(f'{bpm:g}' for bpm in paces)}")
+    print_line(f"tempo-train: would learn from the paces of {len(found)} tracks")
 
 
 def training_folder(lib: Library, settings: Any) -> Path:
@@ -106,6 +119,7 @@ def _train(
         guard=_path(settings.train.guard),
         jobs=settings.threads,
         quiet=settings.quiet,
+        time_limit=settings.time_limit,
     )
     size = settings.train.cache_size
 
@@ -120,6 +134,7 @@ def _train(
                 cache_size=None if size is None else round(size * 1e9),
                 views=views,
                 quiet=settings.quiet,
+                time_limit=settings.time_limit,
             ),
             stop,
         )
@@ -131,15 +146,15 @@ def _train(
 
         built = collect(views=True)  # what was heard is known by now
     for track in built.failed:
-        log.error("{}: {} {}", track.path, track.reason, track.detail)
+        log.error("{}", shown(f"{track.path}: {track.reason} {track.detail}"))
     learned = learn(folder, options, stop)
     for file, error in learned.failed:
-        log.error("{}: {}", file, error)
+        log.error("{}: {}", shown(file), explain(error))
     if not settings.quiet:
         for line in (*built.summary(), *learned.summary()):
-            ui.print_(f"tempo-train: {line}")
+            print_line(f"tempo-train: {line}")
         if learned.installed:
-            ui.print_(f"tempo-train: {AGAIN}")
+            print_line(f"tempo-train: {AGAIN}")
     return len(built.failed) + len(learned.failed)
 
 
@@ -159,25 +174,26 @@ def _train_paces(
         training_folder(lib, settings) / "paces",
         _path(settings.get("out")) or installed.folder(),
         settings.seed,
+        settings.time_limit,
     )
     for file, reason in adapted.failed:
-        log.error("{}: {}", file, reason)
+        log.error("{}", shown(f"{file}: {reason}"))
     before, after = adapted.before, adapted.after
     better = after.surprise < before.surprise and after.accuracy >= before.accuracy
     use = settings.install_anyway or (better and not settings.no_install)
     if use:
         installed.activate(installed.add(adapted.path).name, "pace")
     if not settings.quiet:
-        ui.print_(f"tempo-train: learned paces of {adapted.n_tracks} tracks: {adapted.path.stem}")
-        ui.print_(
+        print_line(f"tempo-train: learned paces of {adapted.n_tracks} tracks: {adapted.path.stem}")
+        print_line(
             f"tempo-train: candidates judged right, of tracks not learned from: "
             f"{100 * before.accuracy:.1f} → {100 * after.accuracy:.1f} %, "
             f"surprise {before.surprise:.3f} → {after.surprise:.3f}"
         )
         told = "it is better" if better else "it is no better"
-        ui.print_(f"tempo-train: {'installed' if use else 'not installed'}: {told} on your tracks")
+        print_line(f"tempo-train: {'installed' if use else 'not installed'}: {told} on your tracks")
         if use:
-            ui.print_(f"tempo-train: {AGAIN}")
+            print_line(f"tempo-train: {AGAIN}")
     return len(adapted.failed)
 
 

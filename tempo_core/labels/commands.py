@@ -81,7 +81,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("-f", "--force", is_flag=True, help="Ask again about what is known.")
 @click.option("-p", "--pretend", is_flag=True, help="Say what would be asked; ask nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
-@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.argument("files", nargs=-1, required=True)  # click.Path would look at them here
 def labels(
     sources: tuple[str, ...], urls: dict[str, str], database: Path, interval: float,
     max_requests: int | None, contact: str, getsongbpm_key: str, proxy: str,
@@ -134,17 +134,20 @@ class _Reading:
     def __iter__(self) -> Iterator[Track]:
         estimator = None if self._model is None else call(self._load, self.stopped)
 
-        def read(path: str) -> Track:
+        def read(file: tuple[str, Exception | None]) -> Track:
             from .files import read_track
 
+            path, problem = file
+            if problem is not None:
+                raise problem
             track = read_track(path)
             if estimator is None:
                 return track
             found = estimator.estimate(path)
             return replace(track, estimate_bpm=found.bpm, estimate_key=found.key)
 
-        found = parallel(read, audio_files(self._files), 1, self.stopped, self._time_limit)
-        for path, track in found:
+        files = audio_files(self._files, self.stopped, self._time_limit)
+        for (path, _), track in parallel(read, files, 1, self.stopped, self._time_limit):
             if isinstance(track, Exception):
                 self.failed.append(path)
                 echo(f"{path}: {explain(track)}", err=True)

@@ -5,18 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
+import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner, Result
 
 from tempo_core.cli import FIELDS, main
 from tempo_core.console import unescaped
 
 MakeAudio = Callable[..., Path]
+LATE = 4.0  # [s] two on a machine that has nothing else to do
 
 
 def _run(*args: object) -> Result:
@@ -141,3 +148,183 @@ def test_the_installed_command_runs(make_audio: MakeAudio) -> None:
     )  # fmt: skip
     assert run.stderr == ""
     assert json.loads(run.stdout)[0]["bpm"] == pytest.approx(126, abs=0.1)
+
+
+@pytest.fixture
+def odd_names(make_audio: MakeAudio, tmp_path: Path) -> Path:
+    """A folder of songs whose names would take a table or a terminal apart."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    song = make_audio("song.mp3", bpm=126).read_bytes()
+    for name in ODD_NAMES:
+        (folder / os.fsdecode(name)).write_bytes(song)
+    return folder
+
+
+ODD_NAMES = (
+    b"not utf-8 \xff\xfe.mp3", b"return\rname.mp3", b"tab\tname.mp3", b"line\nname.mp3",
+    b"esc\x1b]0;x\x07.mp3", b'quote"name.mp3', b"back\\slash.mp3", b"back\\tslash.mp3",
+    "Señor 愛.mp3".encode(),
+)  # fmt: skip
+
+
+def _start(*args: object, **options: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tempo_core.cli", *map(str, args)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0}
+    return subprocess.Popen(command, **{**streams, **options})  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_table_is_a_table_whatever_the_names_are(odd_names: Path, encoding: str) -> None:
+    env = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
+    out, err = _start("estimate", "--format", "tsv", odd_names, env=env).communicate()
+    assert err == b""
+    lines = out.decode(encoding).removesuffix("\n").split("\n")
+    assert len(lines) == 1 + len(ODD_NAMES)
+    assert all(line.count("\t") == 6 for line in lines)
+    assert not any(ord(c) < 32 for line in lines for c in line.replace("\t", ""))
+    rows = list(csv.DictReader(io.StringIO(out.decode(encoding)), delimiter="\t"))
+    found = {os.path.basename(os.fsencode(unescaped(row["path"]))) for row in rows}  # noqa: PTH119
+    assert found == set(ODD_NAMES)
+    assert all(float(row["bpm"]) == pytest.approx(126, abs=0.1) for row in rows)
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_odd_names_in_the_other_forms(odd_names: Path, form: str) -> None:
+    env = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "LC_ALL": "C"}
+    out, err = _start("estimate", "--format", form, odd_names, env=env).communicate()
+    assert err == b""
+    if form == "json":
+        names = {os.path.basename(os.fsencode(row["path"])) for row in json.loads(out)}  # noqa: PTH119
+        assert names == set(ODD_NAMES)
+    else:
+        assert len(out.splitlines()) == len(ODD_NAMES)
+        assert not any(byte < 32 for line in out.split(b"\n") for byte in line)
+
+
+def test_a_folder_is_searched_as_build_does(make_audio: MakeAudio, tmp_path: Path) -> None:
+    inside = tmp_path / "music" / "a"
+    inside.mkdir(parents=True)
+    for name in ("b.mp3", "a/c.MP3"):
+        (tmp_path / "music" / name).write_bytes(make_audio("x.mp3").read_bytes())
+    (inside / "cover.jpg").write_bytes(b"x")
+    (tmp_path / "nothing").mkdir()
+    result = _run("estimate", "--format", "json", tmp_path / "music", tmp_path / "nothing")
+    rows = json.loads(result.stdout)
+    assert [row["path"] for row in rows] == [
+        str(tmp_path / "music/a/c.MP3"), str(tmp_path / "music/b.mp3"), str(tmp_path / "nothing")
+    ]  # fmt: skip
+    assert [bool(row["error"]) for row in rows] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RecursionError("deep"), KeyError("x"), OSError(5, "I/O")]
+)
+def test_whatever_happens_to_a_file_is_its_row(
+    error: Exception, make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tempo_core.estimate import Estimate, Estimator
+
+    estimate = Estimator.estimate
+
+    def faulty(self: Estimator, path: str) -> Estimate:
+        if "bad" in path:
+            raise error
+        return estimate(self, path)
+
+    monkeypatch.setattr(Estimator, "estimate", faulty)
+    paths = [make_audio("a.mp3"), make_audio("bad.mp3"), make_audio("c.mp3")]
+    result = _run("estimate", "--format", "json", *paths)
+    assert result.exit_code == 1
+    rows = json.loads(result.stdout)
+    assert [row["bpm"] is None for row in rows] == [False, True, False]
+    assert rows[1]["error"].startswith(type(error).__name__)
+
+
+def test_files_that_ended_the_run_before(make_audio: MakeAudio, tmp_path: Path) -> None:
+    """33 channels, samples of 1e18, a rate of 2^31 - 1, two rates in one file."""
+    song = make_audio("good.wav", duration=8, bpm=126)
+    audio, sr = soundfile.read(song, dtype="float32", always_2d=True)
+    mono = audio[:, 0]
+    data = np.repeat((mono[:, None] * 32767).astype("<i2"), 33, 1).tobytes()
+    head = struct.pack("<IHHIIHH", 16, 1, 33, sr, sr * 66, 66, 16)
+    (tmp_path / "channels.wav").write_bytes(
+        b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + head
+        + b"data" + struct.pack("<I", len(data)) + data
+    )  # fmt: skip
+    soundfile.write(tmp_path / "loud.wav", mono * np.float32(1e18), sr, subtype="FLOAT")
+    rated = bytearray(song.read_bytes())
+    at = rated.index(b"fmt ") + 12
+    rated[at : at + 4] = struct.pack("<I", 2**31 - 1)
+    (tmp_path / "rate.wav").write_bytes(rated)
+    chained = tmp_path / "chained.ogg"
+    low = make_audio("low.ogg", duration=8, sr=22050)
+    chained.write_bytes(
+        make_audio("high.ogg", duration=8, sr=44100).read_bytes() + low.read_bytes()
+    )
+    odd = [tmp_path / name for name in ("channels.wav", "loud.wav", "rate.wav", "chained.ogg")]
+    result = _run("estimate", "--format", "json", *odd, song)
+    rows = json.loads(result.stdout)
+    assert [row["path"] for row in rows] == [str(path) for path in (*odd, song)]
+    assert all((row["bpm"] is None) == bool(row["error"]) for row in rows)
+    assert rows[-1]["bpm"] == pytest.approx(126, abs=0.1)
+
+
+def test_a_file_that_hangs_is_one_row(make_audio: MakeAudio, hang: Callable[[Path], None]) -> None:
+    slow, song = make_audio("slow.flac"), make_audio("a.flac", bpm=126)
+    hang(slow)
+    result = _run("estimate", "--format", "json", "--time-limit", 4, "--jobs", 1, slow, song, slow)
+    first, second, third = json.loads(result.stdout)
+    assert first["error"] == third["error"] == "given up after 4 s, the time limit for one file"
+    assert second["bpm"] == pytest.approx(126, abs=0.1)
+    assert result.stderr == "2 of 3 files failed\n"
+    assert result.exit_code == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("form", ["text", "tsv", "json"])
+def test_output_that_cannot_be_written(form: str, make_audio: MakeAudio) -> None:
+    with Path("/dev/full").open("wb") as full:
+        run = _start("estimate", "--format", form, make_audio("a.mp3"), stdout=full)
+        _, err = run.communicate()
+    assert err == b"Error: standard output: No space left on device\n"
+    assert run.returncode == 1
+
+
+def test_a_reader_that_goes(make_audio: MakeAudio) -> None:
+    path = make_audio("a.mp3")
+    run = _start("estimate", "--format", "tsv", "--jobs", 1, *[path] * 4)
+    assert run.stdout
+    assert run.stderr
+    run.stdout.readline()
+    run.stdout.close()
+    assert run.stderr.read() == b""
+    run.stderr.close()
+    assert run.wait() == 1
+
+
+def test_a_closed_output(make_audio: MakeAudio) -> None:
+    command = f"exec {sys.executable} -m tempo_core.cli estimate {make_audio('a.mp3')} >&-"
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (1, "Error: standard output is closed\n")
+
+
+@pytest.mark.parametrize("delay", [1.0, 2.5, None])
+def test_ctrl_c_ends_soon_and_leaves_whole_json(delay: float | None, make_audio: MakeAudio) -> None:
+    paths = [make_audio("a.flac", duration=40)] * 40
+    run = _start("estimate", "--format", "json", "--windows", "all", "--jobs", 2, *paths)
+    assert run.stdout
+    first = b""
+    if delay is None:
+        first = run.stdout.readline()  # when something is ready
+    else:
+        time.sleep(delay)
+    begin = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+    assert time.monotonic() - begin < LATE
+    assert run.returncode == 1
+    assert err.count(b"\n") == 1
+    assert err.startswith(b"Error: interrupted")
+    if first + out:
+        assert len(json.loads(first + out)) < len(paths)

@@ -17,6 +17,7 @@ import soundfile
 from click.testing import CliRunner, Result
 
 from tempo_core.cli import main
+from tempo_core.opening import NOT_REGULAR
 from trainer.answers import read_answers
 from trainer.baselines import BASELINES, Librosa
 from trainer.collection import TRACKS, CollectedTrack, write_table
@@ -117,6 +118,39 @@ def test_the_log_of_the_training_is_drawn(folder: Path, tmp_path: Path) -> None:
     run(folder, "--out", out, "--split", "train", "--log", log)
     assert (out / "plots" / "training.png").exists()
     assert "<h2>Training</h2>" in (out / "report.html").read_text()
+
+
+def test_files_that_are_none_and_names_of_any_bytes(
+    tmp_path: Path, make_audio: MakeAudio, hang: Callable[[Path], None]
+) -> None:
+    """The table that `estimate` prints is one that can be measured."""
+    song = make(make_audio, "a.wav", 126).rename(tmp_path / os.fsdecode(b"\xff \x1b[2J\t\n.wav"))
+    os.mkfifo(tmp_path / "pipe.wav")
+    slow = make(make_audio, "slow.flac", 126)
+    hang(slow)
+    paths = [song, tmp_path / "pipe.wav", slow]
+    estimated = CliRunner().invoke(
+        main, ["estimate", "--format", "tsv", "--time-limit", "5", *map(str, paths)]
+    )
+    lines = estimated.stdout.splitlines()
+    assert len(lines) == 4
+    table = tmp_path / "t.tsv"
+    table.write_text("\n".join([lines[0], *(_labelled(line) for line in lines[1:])]) + "\n")
+    begin = time.monotonic()
+    result = run(table, "--out", tmp_path / "out", "--time-limit", 5, "--windows", "all")
+    assert time.monotonic() - begin < 30
+    assert result.exit_code == 1
+    assert "\x1b" not in result.output
+    assert f"{paths[1]}: {NOT_REGULAR}" in result.stderr
+    assert f"{slow}: given up after 5 s" in result.stderr
+    assert "2 of 3 estimates failed and count as wrong" in result.stderr
+    answers = {answer.path: answer for answer in read_answers(tmp_path / "out" / "tracks.tsv")}
+    assert answers[song].estimate == pytest.approx(126, abs=0.1)
+
+
+def _labelled(line: str) -> str:
+    path, _, *rest = line.split("\t")
+    return "\t".join([path, "126", *rest])
 
 
 @pytest.mark.parametrize("beats", [False, pytest.param(True, marks=pytest.mark.slow)])

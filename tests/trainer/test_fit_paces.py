@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,9 +157,12 @@ def test_statements_change_the_model(
     model, tempo = checkpoint.resolve("default", "pace"), checkpoint.resolve("default")
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"")
-    found = fit_paces([*labelled, (broken, (80.0,))], model, tempo, tmp_path / "c", tmp_path / "o")
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    songs = [*labelled, (broken, (80.0,)), (pipe, (80.0,))]
+    found = fit_paces(songs, model, tempo, tmp_path / "c", tmp_path / "o")
     assert found.n_tracks == MIN_TRACKS
-    assert [path for path, _ in found.failed] == [broken]
+    assert [path for path, _ in found.failed] == [broken, pipe]
     assert "empty" in found.failed[0][1]
     assert found.after.surprise < found.before.surprise
     assert found.after.accuracy > found.before.accuracy

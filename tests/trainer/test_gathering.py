@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tempo_core.errors import ConfigError
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, Status, Verdict
 from tempo_core.labels.store import Store
+from tempo_core.opening import NOT_REGULAR
 from trainer.cleaning import Reason, check_label
 from trainer.collection import DROPPED, DroppedTrack, LabelledTrack, read_collection, read_table
 from trainer.gathering import find_files, gather, read_labels
@@ -171,6 +173,31 @@ def test_the_command(music: Path, songs: list[LabelledTrack], tmp_path: Path) ->
     assert "dropped 1: no label 1" in done.stdout
     (lost,) = read_table(tmp_path / "set" / DROPPED, DroppedTrack)
     assert str(lost.path) == missing
+
+
+def test_what_is_no_file_does_not_hold_the_command_up(
+    music: Path, make_audio: MakeAudio, tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    os.mkfifo(odd / "pipe.mp3")
+    (odd / "zero.mp3").symlink_to("/dev/zero")
+    os.mkfifo(odd / "labelled.mp3")
+    endless = make_audio("endless.flac", duration=3)
+    with endless.open("rb+") as file:
+        file.truncate(1 << 40)
+    with music.open("a") as labels:
+        labels.write(f"odd/labelled.mp3\t120\tX\n{endless}\t120\tY\n")
+    begin = time.monotonic()
+    done = run("--out", tmp_path / "set", "--labels", music, "--no-cache", "--time-limit", 8)
+    assert time.monotonic() - begin < 40
+    assert done.exit_code == 1
+    assert f"{odd / 'labelled.mp3'}: unreadable {NOT_REGULAR}" in done.stderr
+    assert f"{endless}: unreadable given up after 8 s" in done.stderr
+    assert "kept 6: " in done.stdout
+    done = run("--out", tmp_path / "set", "--labels", music, "--no-cache", odd)
+    assert "no track is left" in done.stderr
+    assert done.stderr.count(NOT_REGULAR) == 2  # of the third the table knows a label
 
 
 def test_the_command_in_trouble(music: Path, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
-from tempo_core.background import call
+from tempo_core.background import Stopped, call
 
 EXTRA = "pip install 'beets-tempo[train]'"
-PATIENCE = 0.7  # [s] in which what is interrupted may end in its own way
+PATIENCE = 0.6  # [s] in which what is interrupted may end in its own way
 T = TypeVar("T")
 
 
@@ -21,15 +21,14 @@ def load(name: str, stop: Event) -> Any:
 
     Raises
     ------
-    Stopped
-        If it was to stop.
     ClickException
-        If it needs a package that is not installed.
+        If it was to stop, or needs a package that is not installed.
     """
     command = click.get_current_context().info_name
-
     try:
         return call(lambda: import_module(f"trainer.{name}"), stop.is_set)
+    except Stopped as error:
+        raise click.ClickException(str(error)) from error
     except ImportError as error:
         raise click.ClickException(f"{command} needs more packages ({error}): {EXTRA}") from error
 

@@ -47,11 +47,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--model", default="default", show_default=True, help="Model that judges the labels.")
 @time_limit_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
-@click.argument("files", nargs=-1, type=_PATH)
+@click.argument("files", nargs=-1)  # _PATH would look at them here
 def build(
     out: Path, table: Path | None, database: Path | None, sources: tuple[str, ...],
     exclude: tuple[str, ...], cache_size: float | None, no_cache: bool, jobs: int, seed: int,
-    model: str, time_limit: float, quiet: bool, files: tuple[Path, ...],
+    model: str, time_limit: float, quiet: bool, files: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Make a training set of FILES and folders, or of the files in a table.
 
@@ -85,7 +85,9 @@ def build(
             )  # fmt: skip
 
             def run() -> Built:
-                paths = gathering.find_files(files or labels, exclude)
+                paths = gathering.find_files(
+                    map(Path, files) if files else labels, exclude, stop.is_set, time_limit
+                )
                 store = nullcontext() if database is None else Store(database, read_only=True)
                 with store as opened:
                     tracks = gathering.gather(

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,7 +18,11 @@ import requests
 from click.testing import CliRunner, Result
 
 from tempo_core.cli import main
+from tempo_core.console import escaped
 from tempo_core.labels.demo_site import DemoSite, Entry
+from tempo_core.labels.store import Store
+from tempo_core.opening import NOT_REGULAR
+from trainer.gathering import read_labels as read_labels_table
 
 MakeAudio = Callable[..., Path]
 ROOT = Path(__file__).parents[3]
@@ -167,3 +172,104 @@ def test_a_catalogue_that_is_none(tmp_path: Path, site: DemoSite) -> None:
     run = CliRunner().invoke(main, ["demo-site", "--port", site.url.rpartition(":")[2]])
     assert run.exit_code == 1
     assert "cannot be used" in run.stderr
+
+
+def _labels(*args: object) -> Result:
+    return CliRunner().invoke(main, ["labels", *map(str, args)])
+
+
+def test_names_of_any_bytes(make_audio: MakeAudio, tmp_path: Path) -> None:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    names = [b"\xff\xfe.mp3", b"tab\tline\n.mp3", b"esc\x1b[2J.mp3"]
+    rows = ["title\tartist\talbum\tgenre\tpath\ttempo\tkey"]
+    for number, name in enumerate(names):
+        song = make_audio("a.mp3", duration=8, bpm=126, title=f"T{number}", artist="A")
+        song.rename(folder / os.fsdecode(name))
+        rows.append(f"T{number}\tA\tNA\tNA\t{escaped(str(folder / os.fsdecode(name)))}\t126\tNA")
+    table = tmp_path / "tempi.tsv"
+    table.write_text("\n".join(rows) + "\n")
+    export, report, database = tmp_path / "x.tsv", tmp_path / "r.html", tmp_path / "l.db"
+    for _ in range(2):  # the second run finds what the first has kept
+        run = _labels(
+            "--database",
+            database,
+            "--import",
+            table,
+            "--export",
+            export,
+            "--report",
+            report,
+            folder,
+        )
+        assert run.exit_code == 0, run.output
+        assert "\x1b" not in run.output
+        assert run.stdout.count(": 126 BPM (tsv)") == 3
+    lines = export.read_text().splitlines()
+    assert len(lines) == 1 + len(names)
+    assert {line.count("\t") for line in lines} == {6}
+    found = {os.fsencode(path.name) for path in read_labels_table(export)}
+    assert found == set(names)
+    with Store(database, read_only=True) as store:
+        assert {os.fsencode(Path(record.path).name) for record in store} == set(names)
+    assert report.read_text()
+
+
+def test_a_store_of_an_earlier_version_is_read(make_audio: MakeAudio, tmp_path: Path) -> None:
+    path = make_audio("a.mp3", duration=8, bpm=126, title="T", artist="A")
+    database = tmp_path / "l.db"
+    assert _labels("--database", database, "--no-estimate", path).exit_code == 0
+    table = tmp_path / "t.tsv"
+    table.write_text(
+        f"title\tartist\talbum\tgenre\tpath\ttempo\tkey\nT\tA\tNA\tNA\t{path}\t126\tNA\n"
+    )
+    assert _labels("--database", database, "--import", table, path).exit_code == 0
+    connection = sqlite3.connect(database)
+    with connection:
+        assert connection.execute("SELECT typeof(path) FROM labels").fetchone() == ("blob",)
+        connection.execute("UPDATE labels SET path = CAST(path AS TEXT)")
+        assert connection.execute("SELECT typeof(path) FROM labels").fetchone() == ("text",)
+    connection.close()
+    with Store(database) as store:
+        assert [record.path for record in store] == [str(path)]
+    assert (
+        "126 BPM (tsv)"
+        in _labels("--database", database, "--source", "tsv", "--import", table, path).stdout
+    )
+
+
+def test_what_is_no_file_is_one_line_at_once(make_audio: MakeAudio, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp3")
+    (tmp_path / "zero.mp3").symlink_to("/dev/zero")
+    path = make_audio("a.mp3", duration=8, bpm=126, title="T", artist="A")
+    begin = time.monotonic()
+    odd = [tmp_path / "pipe.mp3", tmp_path / "zero.mp3"]
+    run = _labels("--database", tmp_path / "l.db", "--no-estimate", *odd, path)
+    assert time.monotonic() - begin < 10
+    assert run.exit_code == 1
+    assert run.stderr.splitlines() == [f"{name}: {NOT_REGULAR}" for name in odd]
+    assert run.stdout.startswith("A - T: ")
+
+
+def test_tags_that_take_for_ever_are_one_line(
+    make_audio: MakeAudio, tmp_path: Path, hang: Callable[[Path], None]
+) -> None:
+    slow, path = make_audio("slow.mp3", duration=3), make_audio("a.mp3", duration=3, title="T")
+    hang(slow)
+    run = _labels(
+        "--database", tmp_path / "l.db", "--no-estimate", "--time-limit", 0.5, slow, path, slow
+    )
+    told = f"{slow}: given up after 0.5 s, the time limit for one file"
+    assert run.stderr.splitlines() == [told, told]
+    assert run.stdout.splitlines()[-1].startswith("1 track: ")
+    assert run.exit_code == 1
+
+
+def test_a_store_that_is_none_is_one_line(make_audio: MakeAudio, tmp_path: Path) -> None:
+    path = make_audio("a.mp3", duration=3, title="T")
+    database = tmp_path / "l.db"
+    database.write_bytes(b"no database" * 100)
+    run = _labels("--database", database, "--no-estimate", path)
+    assert run.exit_code == 1
+    assert run.stderr.startswith(f"Error: {database}: is not a usable label store")
+    assert run.stderr.count("\n") == 1

@@ -1,0 +1,153 @@
+"""Work in threads: nobody waits longer than wanted, and what nobody waits for ends by itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tempo_core.background import Stopped, call, check_wanted, interruptible, parallel
+from tempo_core.errors import AudioError, TimeLimitError
+from trainer.cache import hash_file
+
+
+def never() -> bool:
+    return False
+
+
+def test_a_task_that_hangs_is_given_up_and_the_rest_goes_on() -> None:
+    hang = threading.Event()
+
+    def work(task: int) -> int:
+        if task in (1, 4):
+            hang.wait(30)
+        return 2 * task
+
+    begin = time.monotonic()
+    found = dict(parallel(work, range(8), 1, never, 0.3))
+    assert time.monotonic() - begin < 5
+    hang.set()
+    late = [found.pop(task) for task in (1, 4)]
+    assert all(isinstance(error, TimeLimitError) for error in late)
+    assert [str(error) for error in late] == [
+        "given up after 0.3 s, the time limit for one file"
+    ] * 2
+    assert found == {task: 2 * task for task in (0, 2, 3, 5, 6, 7)}
+
+
+def test_one_thread_keeps_the_order() -> None:
+    assert [task for task, _ in parallel(lambda x: x, range(50), 1, never)] == list(range(50))
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RecursionError("x"), ValueError("x"), SystemExit(2)]
+)
+def test_whatever_a_task_raises_is_its_result(error: BaseException) -> None:
+    def work(task: int) -> int:
+        if task == 1:
+            raise error
+        return task
+
+    found = dict(parallel(work, range(4), 2, never))
+    assert isinstance(found.pop(1), Exception)
+    assert found == {0: 0, 2: 2, 3: 3}
+
+
+def test_what_is_abandoned_ends_by_itself() -> None:
+    ended = threading.Event()
+
+    def work(_task: int) -> None:
+        try:
+            while True:
+                check_wanted()
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    ((_, result),) = parallel(work, [0], 1, never, 0.2)
+    assert isinstance(result, TimeLimitError)
+    assert ended.wait(2)
+
+
+def test_reading_that_never_ends_is_stopped(tmp_path: Path) -> None:
+    """A terabyte, of which every piece is looked at."""
+    path = tmp_path / "a.flac"
+    path.touch()
+    os.truncate(path, 1 << 40)
+    n_threads = threading.active_count()
+    begin = time.monotonic()
+    with pytest.raises(TimeLimitError):
+        call(lambda: hash_file(path), never, 1.0)
+    assert time.monotonic() - begin < 4
+    deadline = time.monotonic() + 3
+    while threading.active_count() > n_threads and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert threading.active_count() == n_threads
+
+
+def test_the_result_or_the_error_of_a_call() -> None:
+    assert call(lambda: 7, never) == 7
+    with pytest.raises(AudioError, match="no"):
+        call(lambda: (_ for _ in ()).throw(AudioError("no")), never)
+
+
+def test_a_call_that_may_end_in_its_own_way_does() -> None:
+    stop = threading.Event()
+
+    def work() -> None:
+        stop.set()
+        time.sleep(0.3)
+        raise Stopped("half of it is done")
+
+    with pytest.raises(Stopped, match="half"):
+        call(work, stop.is_set, patience=5)
+    stop.clear()
+    with pytest.raises(Stopped, match="interrupted"):
+        call(work, stop.is_set)
+
+
+def test_threads_are_told_what_the_main_thread_was() -> None:
+    with interruptible() as stop:
+
+        def inside() -> bool:
+            with interruptible() as known:
+                return known is stop
+
+        assert call(inside, never)
+
+
+STUCK = """
+import sys, threading, time
+from tempo_core.background import call, leave_with
+from tempo_core.errors import TimeLimitError
+import torch
+
+def work():
+    while True:  # inside of a library that does not know that the end has come
+        torch.randn(900, 900) @ torch.randn(900, 900)
+
+try:
+    call(work, lambda: False, 0.5)
+except TimeLimitError as error:
+    print(error)
+if len(sys.argv) > 1:
+    leave_with(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("status", [None, 0, 3])
+def test_a_stuck_thread_does_not_spoil_the_end(status: int | None) -> None:
+    given = [] if status is None else [str(status)]
+    begin = time.monotonic()
+    run = subprocess.run(
+        [sys.executable, "-c", STUCK, *given], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == (1 if status is None else status)
+    assert run.stdout == "given up after 0.5 s, the time limit for one file\n"
+    assert run.stderr == ""
+    assert time.monotonic() - begin < 30
