@@ -75,6 +75,9 @@ def change(media: MediaFile, fields: Mapping[str, Any]) -> Change | None:
     keys = {key for key in old_tags | new_tags if old_tags.get(key) != new_tags.get(key)}
     if not keys or old_fields == expected:
         return None
+    if getattr(media.mgfile.tags, "version", None) == (1, 1):
+        # There will be an ID3v2 tag, and where there is one, many programs read no ID3v1 tag.
+        keys = set(new_tags)
     return Change(media.type, frozenset(keys), known, expected, media.mgfile.tags)
 
 
@@ -130,14 +133,9 @@ def splices(file: BinaryIO, wanted: Change) -> list[Splice] | None:
 
 def _id3_splices(file: BinaryIO, wanted: Change) -> list[Splice]:
     place = places.find(file, wanted.kind)
-    tag, tags = place.tag, wanted.tags
-    if tag is None:
-        # All there is, because where there is this tag, many programs look into no ID3v1 tag.
-        old = wanted.kind == "mp3" and beets.config["id3v23"].get(bool)
-        tag = raw_id3.Tag(3 if old else 4)
-        new = _raw_frames(tags.values(), tag.version)
-    else:
-        new = _raw_frames((tags[key] for key in wanted.keys if key in tags), tag.version)
+    old = wanted.kind == "mp3" and beets.config["id3v23"].get(bool)
+    tag = place.tag or raw_id3.Tag(3 if old else 4)
+    new = _raw_frames((wanted.tags[k] for k in wanted.keys if k in wanted.tags), tag.version)
     dropped = [frame for frame in tag.frames if _id3_keys(frame, tag) & wanted.keys]
     return place.put(tag.replaced(dropped, new).to_bytes())
 

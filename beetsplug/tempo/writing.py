@@ -60,7 +60,7 @@ def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
         AudioError,
         LayoutError,
     ) as error:
-        raise TagError(f"cannot write the tag: {_reason(error)}") from error
+        raise TagError(f"cannot write the tag: {_reason(error, item.path)}") from error
     item.mtime = item.current_mtime()
     plugins.send("after_write", item=item, path=item.path)
 
@@ -147,14 +147,18 @@ def _prove(path: Path, copy: Path, wanted: Change) -> None:
         raise LayoutError("the audio in this file would not stay as it is")
 
 
-def _reason(error: BaseException) -> str:
-    """What went wrong, without the path and the names of the libraries it went through."""
+def _reason(error: BaseException, path: bytes) -> str:
+    """What went wrong, in one line, without the path and the libraries it went through."""
     cause: BaseException | None = error
     while cause:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
-    return str(getattr(error, "message", None) or getattr(error, "reason", None) or error)
+    text = str(getattr(error, "message", None) or getattr(error, "reason", None) or error)
+    name = os.fspath(Path(syspath(path)).resolve())
+    for known in (repr(name), name):
+        text = text.replace(f"{known}: ", "").replace(known, "the file")
+    return " ".join(text.split()) or "the file is damaged"
 
 
 def _copy_attributes(source: Path, target: Path) -> None:

@@ -143,7 +143,7 @@ def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> 
     kept = [entry for entry in comment.entries if name_of(entry) not in dropped]
     place = len(kept) if place is None else place
     entries = (*kept[:place], *new, *kept[place:])
-    data = Comment(comment.vendor or b"beets-tempo", entries).to_bytes()
+    data = Comment(comment.vendor, entries).to_bytes()
     old = next((block for block in found if block.kind == COMMENT), None)
     if old is None:
         # Behind the first block, which has to stay the first.
