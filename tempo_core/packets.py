@@ -7,7 +7,7 @@ same bytes and the same time, nothing was lost, whatever moved inside the file.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,25 @@ import av
 
 from .errors import AudioError
 from .opening import open_container
+from .tagging.splices import Splice
 
-SEEKS = (0.25, 0.5, 0.75)  # of the length: a player that jumps there must land where it did
+HEAD = 32  # packets compared at the beginning
+TAIL = 2.0  # [s] compared at the end
 
 
-def same_packets(one: Path, other: Path) -> bool:
+def same_packets(one: Path, other: Path, changes: Sequence[Splice] | None = None) -> bool:
     """Whether two files hold the same streams of the same packets, attached pictures included.
 
     Parameters
     ----------
     one, other
         Media files.
+    changes
+        If given, the files are known to be the same bytes but for these stretches of the first, and
+        nowhere in them is it written down at which byte of the file a packet is. If no packet lies
+        in what changed, all are there, and it is enough to see that they are found: the first ones,
+        and the last where something changed behind them. That is a small part of the work of
+        reading them all.
 
     Raises
     ------
@@ -37,52 +45,75 @@ def same_packets(one: Path, other: Path) -> bool:
             raise AudioError("there is no audio stream in this file")
         try:
             with open_container(other) as second:
-                if not _same_streams(first, second):
-                    return False
+                return _set_up(first) == _set_up(second) and _same(first, second, changes)
         except AudioError:
             return False
-    return _landings(one) == _landings(other)
 
 
-def _same_streams(first: Any, second: Any) -> bool:
-    if [_set_up(stream) for stream in first.streams] != [_set_up(s) for s in second.streams]:
+def _same(first: Any, second: Any, changes: Sequence[Splice] | None) -> bool:
+    left, right = _packets(first), _packets(second)
+    heads = list(itertools.islice(left, HEAD))
+    if [_content(p) for p in heads] != [_content(p) for p in itertools.islice(right, HEAD)]:
         return False
-    pairs = itertools.zip_longest(_packets(first), _packets(second))
-    return all(left == right for left, right in pairs)
+    if changes is not None and heads:
+        start = _position(heads[0])
+        if start >= 0 and not any(change.start <= start < change.stop for change in changes):
+            if all(change.start <= start for change in changes):
+                return True
+            tails = _tail(first)
+            if tails:
+                return tails == _tail(second)
+            left, right = _again(first), _again(second)
+    return all(_content(a) == _content(b) for a, b in itertools.zip_longest(left, right))
 
 
-def _set_up(stream: Any) -> tuple[Any, ...]:
-    """What a decoder is told before the first packet."""
-    context = stream.codec_context
-    return (
-        stream.type,
-        stream.time_base,
-        stream.start_time,
-        context and (context.name, context.extradata, getattr(context, "sample_rate", None)),
-        context and str(getattr(context, "layout", "")),
-    )
+def _set_up(container: Any) -> list[tuple[Any, ...]]:
+    """What a decoder is told before the first packet, for each stream."""
+    streams = []
+    for stream in container.streams:
+        context = stream.codec_context
+        codec = context and (context.name, context.extradata, getattr(context, "sample_rate", None))
+        layout = context and str(getattr(context, "layout", ""))
+        streams.append((stream.type, stream.time_base, stream.start_time, codec, layout))
+    return streams
 
 
-def _packets(container: Any) -> Iterator[tuple[Any, ...]]:
-    """Stream, times and bytes of each packet; an error is the last of them."""
+def _packets(container: Any) -> Iterator[Any]:
+    """All packets; an error, of which the type counts, is the last."""
     try:
         for packet in container.demux():
             if packet.size:  # the last ones are empty
-                yield packet.stream_index, packet.pts, packet.dts, packet.duration, bytes(packet)
+                yield packet
     except (OSError, ValueError, av.error.FFmpegError) as error:
-        yield -1, type(error), None, None, b""
+        yield type(error)
 
 
-def _landings(path: Path) -> list[Any]:
-    """The packets that follow jumps into a file, which go by tables of positions in it."""
-    found: list[Any] = []
-    with open_container(path) as container:
-        stream = container.streams.audio[0]
-        start, length = stream.start_time or 0, stream.duration
-        for share in SEEKS if length and length > 0 else ():
-            try:
-                container.seek(start + int(share * length), stream=stream)
-                found.append(next(_packets(container), None))
-            except (OSError, ValueError, av.error.FFmpegError) as error:
-                found.append(type(error))
-    return found
+def _again(container: Any) -> Iterator[Any]:
+    """All packets from the beginning on."""
+    container.seek(0)
+    yield from _packets(container)
+
+
+def _content(packet: Any) -> Any:
+    """Stream, times and bytes of a packet."""
+    if not isinstance(packet, av.Packet):
+        return packet
+    return packet.stream_index, packet.pts, packet.dts, packet.duration, bytes(packet)
+
+
+def _position(packet: Any) -> int:
+    """Where a packet begins in the file [bytes], -1 if that cannot be told."""
+    return -1 if not isinstance(packet, av.Packet) or packet.pos is None else int(packet.pos)
+
+
+def _tail(container: Any) -> list[Any] | None:
+    """The last packets; None if there is no way to jump there."""
+    stream = container.streams.audio[0]
+    if not stream.duration or stream.duration < 0 or not stream.time_base:
+        return None
+    before_end = stream.duration - int(TAIL / stream.time_base)
+    try:
+        container.seek((stream.start_time or 0) + max(0, before_end), stream=stream)
+    except (OSError, ValueError, av.error.FFmpegError):
+        return None
+    return [_content(packet) for packet in _packets(container)]

@@ -22,9 +22,15 @@ from mediafile import MediaFile, UnreadableFileError
 
 from tempo_core.errors import AudioError, LayoutError
 from tempo_core.packets import same_packets
-from tempo_core.tagging.splices import write_spliced
+from tempo_core.tagging.splices import (
+    Splice,
+    intact_from,
+    same_outside,
+    size_of,
+    write_spliced,
+)
 
-from .editing import change, others, read_fields, splices
+from .editing import MP4_TYPES, change, others, read_fields, splices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +123,7 @@ def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
                 edited = MediaFile(copy)
                 edited.update(wanted.fields)
                 edited.save()
-            _prove(path, copy, wanted)
+            _prove(path, copy, wanted, edits)
             os.fsync(target.fileno())
             if not os.path.samestat(os.fstat(target.fileno()), copy.stat()):
                 raise FileExistsError("another process is writing to it")
@@ -127,7 +133,7 @@ def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
             raise
 
 
-def _prove(path: Path, copy: Path, wanted: Change) -> None:
+def _prove(path: Path, copy: Path, wanted: Change, edits: Sequence[Splice] | None) -> None:
     """Refuse a copy that is not the file with other values of the wanted tags and nothing else.
 
     Raises
@@ -143,7 +149,15 @@ def _prove(path: Path, copy: Path, wanted: Change) -> None:
     with path.open("rb") as source, copy.open("rb") as target:
         if others(source, MediaFile(path), wanted) != others(target, edited, wanted):
             raise LayoutError("other tags would not stay as they are")
-    if not same_packets(path, copy):
+        if edits is None:
+            edits = [Splice(0, intact_from(source, target), b"")]
+        elif not same_outside(source, target, edits):
+            raise LayoutError("another process is writing to it")
+        # Only MP4 files say where in the file something is.
+        moved = wanted.kind in MP4_TYPES and size_of(source) != size_of(target)
+    if wanted.kind == "mp3":
+        edits = ()  # readers cut the tag off, and count from behind it
+    if not same_packets(path, copy, None if moved else edits):
         raise LayoutError("the audio in this file would not stay as it is")
 
 

@@ -60,3 +60,47 @@ def only_zeros(file: BinaryIO, start: int) -> bool:
         if block.strip(b"\0"):
             return False
     return True
+
+
+def same_outside(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) -> bool:
+    """Whether one file is another with these splices, byte for byte outside of them."""
+    shift = sum(len(splice.data) - (splice.stop - splice.start) for splice in splices)
+    if size_of(target) != size_of(source) + shift:
+        return False
+    source.seek(0)
+    target.seek(0)
+    for splice in splices:
+        if not _same(source, target, splice.start - source.tell()):
+            return False
+        source.seek(splice.stop)
+        target.seek(len(splice.data), os.SEEK_CUR)
+    return _same(source, target, size_of(source) - source.tell())
+
+
+def _same(source: BinaryIO, target: BinaryIO, n_bytes: int) -> bool:
+    while n_bytes > 0:
+        block = source.read(min(BLOCK, n_bytes))
+        if not block or block != target.read(len(block)):
+            return False
+        n_bytes -= len(block)
+    return True
+
+
+def intact_from(source: BinaryIO, target: BinaryIO) -> int:
+    """From where on a file is, to its end, the same bytes as the end of another, by blocks."""
+    position, other = size_of(source), size_of(target)
+    while (n_bytes := min(BLOCK, position, other)) > 0:
+        block = read_at(source, position - n_bytes, n_bytes)
+        other_block = read_at(target, other - n_bytes, n_bytes)
+        if block != other_block:
+            # The longest common end: halve what is left of the question.
+            same, different = 0, n_bytes
+            while different - same > 1:
+                middle = (same + different) // 2
+                if block[-middle:] == other_block[-middle:]:
+                    same = middle
+                else:
+                    different = middle
+            return position - same
+        position, other = position - n_bytes, other - n_bytes
+    return position
