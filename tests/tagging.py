@@ -54,7 +54,11 @@ def shown(path: Path) -> dict[str, str]:
                 found |= {f"{stream.index} {k}": v for k, v in stream.metadata.items()}
     except (OSError, ValueError, av.error.FFmpegError):
         return {}
-    return {key: value for key, value in found.items() if key.lower().removeprefix("0 ") not in TEMPO_KEYS}
+    return {
+        key: value
+        for key, value in found.items()
+        if key.lower().removeprefix("0 ") not in TEMPO_KEYS
+    }
 
 
 def bare(tag: bytes, tempi: tuple[bytes, ...]) -> bytes:

@@ -17,12 +17,12 @@ from typing import Any, BinaryIO
 import beets
 import mutagen
 from mediafile import MediaFile
-from mutagen import asf, id3, ogg
+from mutagen import apev2, asf, flac, id3, ogg
 
 from tempo_core.errors import LayoutError
 from tempo_core.tagging import ape, mp4, places, vorbis
 from tempo_core.tagging import id3 as raw_id3
-from tempo_core.tagging.splices import Splice
+from tempo_core.tagging.splices import Splice, read_at
 
 ID3_TYPES = ("mp3", "wav", "aiff", "dsf")
 MP4_TYPES = ("aac", "alac")
@@ -98,9 +98,9 @@ def _values(file: Any) -> dict[str, str]:
         for key, value in tags:
             found[fold(key)] = f"{found.get(fold(key), '')}{value!r}\n"
     else:
-        fold = str.lower if isinstance(tags, mutagen.apev2.APEv2) else str
+        fold = str.lower if isinstance(tags, apev2.APEv2) else str
         found = {fold(key): repr(value) for key, value in tags.items()}
-    if isinstance(file, mutagen.flac.FLAC):
+    if isinstance(file, flac.FLAC):
         found[PICTURES] = repr([picture.write() for picture in file.pictures])
     return found
 
@@ -215,6 +215,11 @@ def _entries(file: BinaryIO, media: MediaFile, kind: str) -> Entries:
     named = [(frozenset((vorbis.name_of(entry),)), entry) for entry in comment.entries]
     # What follows the entries is filled up with zeros.
     return [*named, (frozenset(), comment.vendor), (frozenset(), comment.rest.rstrip(b"\0"))]
+
+
+def asf_header_size(file: BinaryIO) -> int:
+    """Length of what comes before the packets in an ASF file [bytes]."""
+    return int.from_bytes(read_at(file, 16, 8), "little")
 
 
 def _comment(file: BinaryIO, kind: str) -> vorbis.Comment:

@@ -30,7 +30,7 @@ from tempo_core.tagging.splices import (
     write_spliced,
 )
 
-from .editing import MP4_TYPES, change, others, read_fields, splices
+from .editing import MP4_TYPES, asf_header_size, change, others, read_fields, splices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,7 +150,10 @@ def _prove(path: Path, copy: Path, wanted: Change, edits: Sequence[Splice] | Non
         if others(source, MediaFile(path), wanted) != others(target, edited, wanted):
             raise LayoutError("other tags would not stay as they are")
         if edits is None:
-            edits = [Splice(0, intact_from(source, target), b"")]
+            rest = intact_from(source, target)
+            if wanted.kind == "asf" and rest > asf_header_size(source):
+                raise LayoutError("something behind its tags would not stay as it is")
+            edits = [Splice(0, rest, b"")]
         elif not same_outside(source, target, edits):
             raise LayoutError("another process is writing to it")
         # Only MP4 files say where in the file something is.
