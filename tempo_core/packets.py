@@ -60,9 +60,10 @@ def _same(first: Any, second: Any, changes: Sequence[Splice] | None) -> bool:
         if start >= 0 and not any(change.start <= start < change.stop for change in changes):
             if all(change.start <= start for change in changes):
                 return True
-            tails = _tail(first)
-            if tails:
-                return tails == _tail(second)
+            target = _before_end(first)
+            tail = None if target is None else _from(first, target)
+            if target is not None and tail:
+                return tail == _from(second, target)
             left, right = _again(first), _again(second)
     return all(_content(a) == _content(b) for a, b in itertools.zip_longest(left, right))
 
@@ -106,14 +107,19 @@ def _position(packet: Any) -> int:
     return -1 if not isinstance(packet, av.Packet) or packet.pos is None else int(packet.pos)
 
 
-def _tail(container: Any) -> list[Any] | None:
-    """The last packets; None if there is no way to jump there."""
+def _before_end(container: Any) -> int | None:
+    """`TAIL` before the stated end of the first audio stream, in its unit; None if none is."""
     stream = container.streams.audio[0]
     if not stream.duration or stream.duration < 0 or not stream.time_base:
         return None
-    before_end = stream.duration - int(TAIL / stream.time_base)
+    length = max(0, stream.duration - int(TAIL / stream.time_base))
+    return int((stream.start_time or 0) + length)
+
+
+def _from(container: Any, target: int) -> list[Any] | None:
+    """All packets from a time on; None if there is no way to jump there."""
     try:
-        container.seek((stream.start_time or 0) + max(0, before_end), stream=stream)
+        container.seek(target, stream=container.streams.audio[0])
     except (OSError, ValueError, av.error.FFmpegError):
         return None
     return [_content(packet) for packet in _packets(container)]

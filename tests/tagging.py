@@ -110,9 +110,9 @@ def examine(case: Case, folder: Path) -> Result:
         if {k: v for k, v in shown(path).items() if k in tags} != tags:
             problems.append(f"other tags are shown differently: {tags} {shown(path)}")
         if case.tag:
-            start = state[1].index(b"ID3" + case.tag[3:4])
-            new, old = state[1][start:], case.tag
-            if bare(new, (b"\0%d\0" % bpm,)) != bare(old, (b"\x0063.5",)):
+            start = state[1].find(b"ID3" + case.tag[3:4])
+            new, old = state[1][max(0, start) :], case.tag
+            if start < 0 or bare(new, (b"\0%d\0" % bpm,)) != bare(old, (b"\x0063.5",)):
                 problems.append("other frames are not the same bytes")
             if new.count(frame(old[3], b"TBP" if old[3] == 2 else b"TBPM", b"\0%d\0" % bpm)) != 1:
                 problems.append("the tempo is not there once")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import beets
@@ -79,6 +80,24 @@ def change(media: MediaFile, fields: Mapping[str, Any]) -> Change | None:
         # There will be an ID3v2 tag, and where there is one, many programs read no ID3v1 tag.
         keys = set(new_tags)
     return Change(media.type, frozenset(keys), known, expected, media.mgfile.tags)
+
+
+def check_readable(path: Path) -> None:
+    """Refuse a file whose tag would fill the memory when mutagen reads it.
+
+    Raises
+    ------
+    LayoutError
+        If there is such a tag.
+    """
+    with path.open("rb") as file:
+        kind = places.kind_of(file)
+        try:
+            tag = places.find(file, kind).tag if kind else None
+        except LayoutError:
+            return  # which matters only if something is to be written
+    if tag and raw_id3.inflates(tag):
+        raise LayoutError("its ID3 tag inflates beyond measure")
 
 
 def read_fields(media: MediaFile, names: Iterable[str]) -> dict[str, Any]:

@@ -30,7 +30,15 @@ from tempo_core.tagging.splices import (
     write_spliced,
 )
 
-from .editing import MP4_TYPES, asf_header_size, change, others, read_fields, splices
+from .editing import (
+    MP4_TYPES,
+    asf_header_size,
+    change,
+    check_readable,
+    others,
+    read_fields,
+    splices,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,6 +111,7 @@ def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "not a regular file")
+    check_readable(path)
     media = MediaFile(path)
     wanted = change(media, tags)
     if wanted is None:

@@ -15,7 +15,9 @@ References: https://id3.org/id3v2-00, https://id3.org/id3v2.3.0, https://id3.org
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntFlag
 
@@ -23,6 +25,7 @@ from ..errors import LayoutError
 
 HEADER = 10  # [bytes] of the header of a tag, and of a frame from version 2.3 on
 ROOM = 1024  # [bytes] to spare in a tag that has to grow, so that it need not at the next write
+MAX_INFLATED = 1 << 24  # [bytes] of a compressed frame
 MAX_SIZE = (1 << 28) - 1  # the largest synchsafe number of four bytes
 
 # Old iTunes put the three-letter names of 2.2 into tags of 2.3, filled up with a zero or a space.
@@ -136,6 +139,21 @@ class Tag:
         body = self.extended + b"".join(frame.raw for frame in self.frames) + bytes(self.padding)
         footer = b"3DI" + head if self.flags & Flags.FOOTER else b""
         return b"ID3" + head + body + footer
+
+
+def inflates(tag: Tag) -> bool:
+    """Whether a compressed frame becomes larger than `MAX_INFLATED`: a trap for who reads it."""
+    for frame in tag.frames:
+        if not frame.packed:
+            continue
+        for body in (frame.raw[HEADER:], resynchronise(frame.raw[HEADER:])):
+            # A few bytes may come first: a length, a group.
+            for start in range(8):
+                with suppress(zlib.error):
+                    unpacked = zlib.decompressobj().decompress(body[start:], MAX_INFLATED + 1)
+                    if len(unpacked) > MAX_INFLATED:
+                        return True
+    return False
 
 
 def stated_size(header: bytes) -> int | None:

@@ -41,6 +41,15 @@ def find(file: BinaryIO, kind: str) -> Place:
     return _in_chunk(file, "<" if kind == "wav" else ">")
 
 
+def kind_of(file: BinaryIO) -> str | None:
+    """Which of the kinds that `find` knows an open file begins like."""
+    head = read_at(file, 0, 12)
+    if head[:3] == b"ID3":
+        return "mp3"
+    forms = {b"RIFF": "wav", b"FORM": "aiff", b"DSD ": "dsf"}
+    return forms.get(head[:4])
+
+
 def _tag_at(file: BinaryIO, start: int, limit: int) -> id3.Tag | None:
     """The tag that begins at a position and may use `limit` bytes; None if there is none."""
     header = read_at(file, start, min(id3.HEADER, limit))
