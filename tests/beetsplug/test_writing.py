@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import beets
 import mutagen
+import numpy as np
 import pytest
 from beets.library import Item
 from beets.util import syspath
@@ -416,3 +418,41 @@ def test_zero_has_its_way(make_audio: MakeAudio, beet: Beet) -> None:
     write_fields(Item(path=os.fsencode(path), bpm=128))
     media = MediaFile(path)
     assert (media.bpm, media.title, media.comments) == (128, "a", None)
+
+
+WRITING = """
+import sys
+from pathlib import Path
+from beetsplug.tempo.writing import update_tags
+
+print("ready", flush=True)
+bpm = 60
+while True:
+    for path in map(Path, sys.argv[1:]):
+        update_tags(path, {"bpm": bpm})
+    bpm = 60 + (bpm - 59) % 200
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment(make_audio: MakeAudio, rng: np.random.Generator) -> None:
+    """Each file is the old one or the new one, whenever the process ends."""
+    paths = [make_audio(f"a.{suffix}", duration=2, title="T") for suffix in FORMATS]
+    sounds = [heard(path) for path in paths]
+    for _ in range(50):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITING, *paths], stdout=subprocess.PIPE, cwd=ROOT
+        )
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(rng.uniform(0, 0.5))
+        process.kill()
+        process.communicate()
+        for path, sound in zip(paths, sounds, strict=True):
+            assert heard(path) == sound
+            media = MediaFile(path)
+            assert media.title == "T"
+            assert media.bpm is None or 60 <= media.bpm < 260
+    for path in paths:
+        update_tags(path, {"bpm": 300})
+    assert names(paths[0].parent) == sorted(path.name for path in paths)
