@@ -55,8 +55,8 @@ def _same(first: Any, second: Any, changes: Sequence[Splice] | None) -> bool:
     heads = list(itertools.islice(left, HEAD))
     if [_content(p) for p in heads] != [_content(p) for p in itertools.islice(right, HEAD)]:
         return False
-    if changes is not None and heads:
-        start = _position(heads[0])
+    if changes is not None:
+        start = next((_position(p) for p in heads if _is_audio(p)), -1)
         if start >= 0 and not any(change.start <= start < change.stop for change in changes):
             if all(change.start <= start for change in changes):
                 return True
@@ -102,9 +102,13 @@ def _content(packet: Any) -> Any:
     return packet.stream_index, packet.pts, packet.dts, packet.duration, bytes(packet)
 
 
+def _is_audio(packet: Any) -> bool:
+    return isinstance(packet, av.Packet) and packet.stream.type == "audio"
+
+
 def _position(packet: Any) -> int:
     """Where a packet begins in the file [bytes], -1 if that cannot be told."""
-    return -1 if not isinstance(packet, av.Packet) or packet.pos is None else int(packet.pos)
+    return -1 if packet.pos is None else int(packet.pos)
 
 
 def _before_end(container: Any) -> int | None:

@@ -30,7 +30,7 @@ MP4_TYPES = ("aac", "alac")
 APE_TYPES = ("ape", "wv", "mpc")
 NAMES_OF_22 = {cls.__bases__[0].__name__: name for name, cls in id3.Frames_2_2.items()}
 
-Entries = list[tuple[frozenset[str], bytes]]
+Entries = list[tuple[frozenset[str], Any]]
 
 
 @dataclass(frozen=True)
@@ -108,19 +108,27 @@ def read_fields(media: MediaFile, names: Iterable[str]) -> dict[str, Any]:
     return read
 
 
-def _values(file: Any) -> dict[str, str]:
-    """All tags of a file as text that differs if they do, by the names that its format has."""
+def _values(file: Any) -> dict[str, Any]:
+    """All tags of a file, by the names that its format has, as values that stay as they are.
+
+    mediafile changes some of them in place, but never what may be large.
+    """
     tags = file.tags
     if isinstance(tags, list):  # Vorbis and ASF: pairs
         fold = str if isinstance(file, asf.ASF) else str.lower
-        found: dict[str, str] = {}
+        found: dict[str, Any] = {}
         for key, value in tags:
-            found[fold(key)] = f"{found.get(fold(key), '')}{value!r}\n"
+            found.setdefault(fold(key), []).append(value)
+    elif isinstance(tags, id3.ID3Tags):
+        found = {
+            key: {k: list(v) if isinstance(v, list) else v for k, v in vars(frame).items()}
+            for key, frame in tags.items()
+        }
     else:
         fold = str.lower if isinstance(tags, apev2.APEv2) else str
-        found = {fold(key): repr(value) for key, value in tags.items()}
+        found = {fold(k): list(v) if isinstance(v, list) else v for k, v in tags.items()}
     if isinstance(file, flac.FLAC):
-        found[PICTURES] = repr([picture.write() for picture in file.pictures])
+        found[PICTURES] = list(file.pictures)
     return found
 
 
@@ -223,13 +231,8 @@ def _entries(file: BinaryIO, media: MediaFile, kind: str) -> Entries:
     if kind in APE_TYPES:
         return [(frozenset((item.key,)), item.raw) for item in ape.read(file).items]
     if kind == "asf":
-        return [
-            (
-                frozenset((key,)),
-                repr((key, type(value), value.value, value.language, value.stream)).encode(),
-            )
-            for key, value in sorted(media.mgfile.tags, key=lambda pair: pair[0])
-        ]
+        pairs = sorted(media.mgfile.tags, key=lambda pair: pair[0])
+        return [(frozenset((k,)), (type(v), v.value, v.language, v.stream)) for k, v in pairs]
     comment = _comment(file, kind)
     named = [(frozenset((vorbis.name_of(entry),)), entry) for entry in comment.entries]
     # What follows the entries is filled up with zeros.
