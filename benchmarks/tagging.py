@@ -1,8 +1,10 @@
 """What writing a tag does to files of every container, and what it costs.
 
 The matrix is that of the tests (`tests/containers.py`): a tag is written, the same again, and
-another; what the file holds is then compared by other means than those of the writer. The cost is
-the time of a write against that of letting mutagen save a copy, and against an analysis.
+another; what the file holds is then compared by other means than those of the writer. With
+--mutations, so many copies of these files, in each of which a few bytes are overwritten, cut out or
+put in at random, are treated in the same way. The cost is the time of a write against that of
+letting mutagen save a copy, and against an analysis.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from mediafile import MediaFile
 from beetsplug.tempo.writing import update_tags
 from tempo_core import Estimator
 from tests.audio import FORMATS, drum_pattern, write_audio
-from tests.containers import cases
+from tests.containers import Case, cases
 from tests.tagging import examine
 
 DURATION = 240  # [s] of the tracks whose cost is measured
@@ -55,6 +57,57 @@ def matrix() -> None:
     for message, name in messages.items():
         print(f"| {message} | {name} |")
     print(*(f"- did not hold: {line}" for line in failed), sep="\n")
+
+
+def mutated(data: bytes, rng: np.random.Generator) -> bytes:
+    """A file with some damage, most of it near its ends, where structure is."""
+    damaged = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4, 8))):
+        size = len(damaged)
+        near_start, near_end = (
+            rng.integers(min(size, 600)),
+            size - 1 - rng.integers(min(size, 1500)),
+        )
+        at = int(rng.choice((near_start, near_end, rng.integers(size)), p=(0.6, 0.25, 0.15)))
+        n_bytes = int(rng.choice((1, 2, 4, 10, 100)))
+        kind = rng.choice(("byte", "number", "cut", "gap", "end"), p=(0.5, 0.1, 0.15, 0.15, 0.1))
+        if kind == "byte":
+            damaged[at] = int(rng.choice((0, 1, 0x7F, 0x80, 0xFF, int(rng.integers(256)))))
+        elif kind == "number":
+            damaged[at : at + 4] = bytes((int(rng.choice((0, 0x7F, 0xFF))),)) * 4
+        elif kind == "cut":
+            del damaged[at : at + n_bytes]
+        elif kind == "gap":
+            damaged[at:at] = bytes(n_bytes)
+        else:
+            del damaged[size - int(rng.integers(1, min(size, 5000))) :]
+        if len(damaged) < 100:
+            break
+    return bytes(damaged)
+
+
+def mutations(n_files: int, seed: int) -> None:
+    """Print how many damaged files were written, refused, and not as they have to be."""
+    rng = np.random.default_rng(seed)
+    files = []
+    for case in cases():
+        with tempfile.TemporaryDirectory() as name:
+            data = case.write(Path(name)).read_bytes()
+        if len(data) < 1 << 20:
+            files.append((case.name, data))
+    counts: Counter[str] = Counter()
+    failed = []
+    for _ in range(n_files):
+        name, data = files[rng.integers(len(files))]
+        damaged = mutated(data, rng)
+        with tempfile.TemporaryDirectory() as folder:
+            case = Case(name, lambda path, content=damaged: path.write_bytes(content))  # type: ignore[misc]
+            result = examine(case, Path(folder))
+        counts["refused" if result.message else "written"] += 1
+        if result.problems:
+            failed.append(f"{name}: {result.problems}")
+    print(f"\n{n_files} damaged files, seed {seed}: {dict(counts)}, did not hold: {len(failed)}")
+    print(*(f"- {line}" for line in failed), sep="\n")
 
 
 def cpu(work: Callable[[int], object]) -> float:
@@ -101,9 +154,14 @@ def cost() -> None:
 
 
 def main() -> None:
-    bench.arguments(__doc__).parse_args()
+    parser = bench.arguments(__doc__)
+    parser.add_argument("--mutations", type=int, default=0, metavar="N")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
     logging.disable(logging.CRITICAL)
     matrix()
+    if args.mutations:
+        mutations(args.mutations, args.seed)
     cost()
     print(f"\n{bench.machine()}")
 

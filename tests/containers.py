@@ -36,7 +36,7 @@ class Case:
     """`make` writes the file; `tag` is its ID3v2 tag where that is checked byte by byte."""
 
     name: str
-    make: Callable[[Path], None]
+    make: Callable[[Path], object]
     written: bool = True
     tag: bytes | None = None
 

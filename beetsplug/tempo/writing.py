@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from beets import plugins
 from beets.library import FileOperationError
 from beets.util import syspath
-from mediafile import MediaFile, UnreadableFileError
+from mediafile import FileTypeError, MediaFile, UnreadableFileError
 
 from tempo_core.errors import AudioError, LayoutError
 from tempo_core.packets import same_packets
@@ -183,8 +183,11 @@ def _reason(error: BaseException, path: bytes) -> str:
     text = str(getattr(error, "message", None) or getattr(error, "reason", None) or error)
     name = os.fspath(Path(syspath(path)).resolve())
     for known in (repr(name), name):
-        text = text.replace(f"{known}: ", "").replace(known, "the file")
-    return " ".join(text.split()) or "the file is damaged"
+        text = text.replace(f"{known}: ", "").replace(f"{known} ", "").replace(known, "")
+    text = " ".join(text.split()).strip('"')
+    if isinstance(error, UnreadableFileError) and not isinstance(error, FileTypeError):
+        return f"it cannot be read ({text})" if text else "it cannot be read"
+    return text
 
 
 def _copy_attributes(source: Path, target: Path) -> None:
