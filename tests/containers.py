@@ -340,6 +340,12 @@ def mp3_cases() -> Iterator[Case]:
         save(lambda: head + tag(4, frame(4, b"TBPM", b"\x0099")) + base("mp3")),
     )
     yield Case("mp3 gap before audio", save(lambda: head + bytes(300) + base("mp3")), tag=head)
+    yield Case(
+        "mp3 tag at its end",
+        save(lambda: head + base("mp3") + tag(4, frames(4), 0x10)),
+        tag=head,
+    )
+    yield Case("mp3 APEv2 before audio", save(lambda: APE + base("mp3")))
     yield Case("mp3 cut", save(lambda: head + base("mp3")[:-777]), tag=head)
     yield Case("mp3 in RIFF", save(lambda: form(LAYER3 + chunk(b"data", base("mp3")))))
     yield Case("mp3 inflating tag", save(lambda: inflating() + base("mp3")), written=False)
@@ -398,6 +404,11 @@ def riff_cases() -> Iterator[Case]:
     yield Case(
         "wav empty tag chunk", save(lambda: form(FMT + chunk(b"data", pcm()) + chunk(b"id3 ", b"")))
     )
+    yield Case(
+        "wav tag and more in its chunk",
+        save(lambda: form(FMT + chunk(b"data", pcm()) + chunk(b"id3 ", t + b"more"))),
+        tag=t,
+    )
     yield Case("wav zero tail", save(lambda: base("wav") + bytes(100_000)))
     yield Case("wav float", _subtype("FLOAT"))
     yield Case("wav layer 3", save(lambda: form(LAYER3 + chunk(b"data", base("mp3")))))
@@ -416,6 +427,7 @@ def riff_cases() -> Iterator[Case]:
     yield Case("wav RF64", encoded("wav", "pcm_s16le", {"rf64": "always"}), written=False)
     yield Case("w64", save(lambda: base("w64")), written=False)
     yield Case("aiff", save(lambda: base("aiff")))
+    yield Case("aiff tag before audio", save(_aiff_tag_first), tag=tag(3, frames(3)))
     yield Case("aiff cut", save(lambda: base("aiff")[:-5001]), written=False)
     yield Case("aiff too small", save(lambda: _aiff_sized(0.5)), written=False)
     yield Case("aiff too large", save(lambda: _aiff_sized(5)), written=False)
@@ -434,6 +446,13 @@ def _subtype(subtype: str) -> Callable[[Path], None]:
         write_audio(path, _music(3), SR, subtype=subtype)
 
     return make
+
+
+def _aiff_tag_first() -> bytes:
+    plain = base("aiff")
+    at = plain.index(b"SSND")
+    content = chunk(b"ID3 ", tag(3, frames(3)), ">")
+    return form(plain[12:at] + content + plain[at:], b"AIFF", ">")
 
 
 def _aiff_sized(factor: float) -> bytes:
@@ -553,6 +572,8 @@ def mp4_cases() -> Iterator[Case]:
         "m4a two tempi",
         save(lambda: with_items(base("m4a"), item(b"tmpo", b"\0\x3f", 21) * 2 + ITEMS)),
     )
+    yield Case("m4a wide positions", save(lambda: wide_positions_first(base("m4a"))))
+    yield Case("m4a room behind header", encoded("ipod", "aac", {"moov_size": "20000"}))
     yield Case("m4a large media", save(lambda: large_media(base("m4a"))))
     yield Case("m4a zero tail", save(lambda: base("m4a") + bytes(5000)))
     yield Case(
@@ -566,6 +587,34 @@ def mp4_cases() -> Iterator[Case]:
         save(lambda: with_items(base("m4a"), ITEMS + b"\0\0\1\0oops")),
         written=False,
     )
+
+
+def _rebuilt(box: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """An atom with every table in it changed."""
+    name = box[4:8]
+    if name in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        return atom(name, b"".join(_rebuilt(inner, change) for inner in atoms(box[8:])))
+    return change(box)
+
+
+def wide_positions_first(data: bytes) -> bytes:
+    """An MP4 file with its header first and 64-bit positions of the media."""
+    boxes = {box[4:8]: box for box in atoms(data)}
+
+    def moved(shift: int) -> Callable[[bytes], bytes]:
+        def change(box: bytes) -> bytes:
+            if box[4:8] != b"stco":
+                return box
+            offsets = struct.unpack(f">{(len(box) - 16) // 4}I", box[16:])
+            return atom(
+                b"co64", box[8:16] + b"".join(struct.pack(">Q", o + shift) for o in offsets)
+            )
+
+        return change
+
+    size = len(_rebuilt(boxes[b"moov"], moved(0)))
+    moov = _rebuilt(boxes[b"moov"], moved(size))
+    return boxes[b"ftyp"] + moov + boxes[b"free"] + boxes[b"mdat"]
 
 
 def _flac(
