@@ -327,6 +327,9 @@ def mp3_cases() -> Iterator[Case]:
     head = tag(3, frames(3))
     yield Case("mp3", save(lambda: base("mp3")))
     yield Case("mp3 ID3v1 only", save(lambda: base("mp3") + V1))
+    yield Case(
+        "mp3 ID3v1 and an empty tag", save(lambda: tag(3, b"", padding=50) + base("mp3") + V1)
+    )
     yield Case("mp3 ID3v1", save(lambda: head + base("mp3") + V1), tag=head)
     yield Case("mp3 APEv2", save(lambda: head + base("mp3") + APE), tag=head)
     yield Case("mp3 APEv2 and ID3v1", save(lambda: head + base("mp3") + APE + V1), tag=head)
@@ -699,15 +702,15 @@ def flac_cases() -> Iterator[Case]:
     )
 
 
-def _ogg_comment(path: Path, *entries: bytes) -> None:
-    """With a comment that mutagen could not write."""
-    path.write_bytes(base("ogg"))
+def _with_comment(data: bytes, packet: bytes, path: Path) -> None:
+    """An Ogg file with another comment packet."""
+    path.write_bytes(data)
     with path.open("rb+") as file:
         pages = [ogg.OggPage(file), ogg.OggPage(file)]
-        while not pages[-1].complete or len(pages[-1].packets) < 2:
+        while not pages[-1].complete and len(pages[-1].packets) < 2:
             pages.append(ogg.OggPage(file))
         packets = ogg.OggPage.to_packets(pages[1:], strict=False)
-        packets[0] = b"\x03vorbis" + comment(*entries) + b"\1"
+        packets[0] = packet
         ogg.OggPage.replace(file, pages[1:], ogg.OggPage.from_packets(packets, pages[1].sequence))
 
 
@@ -728,14 +731,15 @@ def ogg_cases() -> Iterator[Case]:
     yield Case("opus multiplexed", encoded("ogg", "libopus", copies=2))
     yield Case("ogg zero tail", save(lambda: base("ogg") + bytes(5000)))
     yield Case("ogg cut", save(lambda: base("ogg")[:-5000]))
-    yield Case(
-        "ogg not UTF-8", lambda path: _ogg_comment(path, b"A=\xff\xfe", b"C=d"), written=False
-    )
-    yield Case(
-        "ogg entry without a name",
-        lambda path: _ogg_comment(path, b"no name", b"C=d"),
-        written=False,
-    )
+    for name, entries in (
+        ("not UTF-8", (b"A=\xff\xfe", b"C=d")),
+        ("entry without a name", (b"no name", b"C=d", b"=e")),
+        ("other tempo", (b"A=b", b"bpm=99", b"Bpm=98", b"C=d")),
+    ):
+        packet = b"\x03vorbis" + comment(*entries) + b"\1"
+        yield Case(f"ogg {name}", partial(_with_comment, base("ogg"), packet))
+    packet = b"OpusTags" + comment(b"A=\xff", b"B=c") + b"\1kept\0\0"
+    yield Case("opus data behind its comment", partial(_with_comment, base("opus"), packet))
     yield Case("opus", save(lambda: base("opus")))
     yield Case("opus chained", save(lambda: base("opus") + base("opus", 2)))
 

@@ -3,7 +3,7 @@
 mediafile knows which tag a field is in each format, and mutagen how a value is written there; but
 when mutagen saves a file it writes *all* tags anew, in its own words: it drops frames that it does
 not know, merges, converts and sorts. So these two say what changes, and `tempo_core.tagging` puts
-it into the file. Where there is nothing of that kind (Ogg, ASF) mutagen saves, and what it did to
+it into the file. Only where there is nothing of that kind (ASF) mutagen saves, and what it did to
 the other tags is compared.
 """
 
@@ -18,10 +18,10 @@ from typing import Any, BinaryIO
 import beets
 import mutagen
 from mediafile import MediaFile
-from mutagen import apev2, asf, flac, id3, ogg
+from mutagen import apev2, asf, flac, id3
 
 from tempo_core.errors import LayoutError
-from tempo_core.tagging import ape, mp4, places, vorbis
+from tempo_core.tagging import ape, mp4, ogg, places, vorbis
 from tempo_core.tagging import id3 as raw_id3
 from tempo_core.tagging.splices import Splice, read_at
 
@@ -76,10 +76,17 @@ def change(media: MediaFile, fields: Mapping[str, Any]) -> Change | None:
     keys = {key for key in old_tags | new_tags if old_tags.get(key) != new_tags.get(key)}
     if not keys or old_fields == expected:
         return None
-    if getattr(media.mgfile.tags, "version", None) == (1, 1):
-        # There will be an ID3v2 tag, and where there is one, many programs read no ID3v1 tag.
+    if media.type == "mp3" and not _has_frames(Path(media.path)):
+        # There will be an ID3v2 tag with something in it, and beside such a one many programs read
+        # no ID3v1 tag: what that says is repeated.
         keys = set(new_tags)
     return Change(media.type, frozenset(keys), known, expected, media.mgfile.tags)
+
+
+def _has_frames(path: Path) -> bool:
+    with path.open("rb") as file:
+        tag = places.find(file, "mp3").tag
+    return bool(tag and tag.frames)
 
 
 def check_readable(path: Path) -> None:
@@ -136,7 +143,7 @@ PICTURES = "=pictures"  # no name of an entry can be this
 
 
 def splices(file: BinaryIO, wanted: Change) -> list[Splice] | None:
-    """What has to be replaced in an open file; None if only mutagen can do it.
+    """What has to be replaced in an open file; None if it takes more than that (`rewrite`).
 
     Raises
     ------
@@ -149,13 +156,27 @@ def splices(file: BinaryIO, wanted: Change) -> list[Splice] | None:
         items = [_mp4_item(key, wanted.tags[key]) for key in wanted.keys if key in wanted.tags]
         return mp4.replaced(file, mp4.read(file), wanted.keys, items)
     if wanted.kind == "flac" and PICTURES not in wanted.keys:
-        entries = [f"{k}={v}".encode() for k, v in wanted.tags or () if k.lower() in wanted.keys]
-        return vorbis.replaced(file, wanted.keys, entries)
+        return vorbis.replaced(file, wanted.keys, _vorbis_entries(wanted))
     if wanted.kind in APE_TYPES:
         new = {k: v for k, v in wanted.tags.items() if k.lower() in wanted.keys}
         values = [ape.item(key, value._write(), value.kind) for key, value in new.items()]
         return ape.replaced(ape.read(file), wanted.keys, values)
     return None
+
+
+def rewrite(path: Path, wanted: Change) -> None:
+    """Make a change in a file that `splices` has no answer for."""
+    if wanted.kind in ogg.MARKS:
+        with path.open("rb+") as file:
+            ogg.replace(file, wanted.kind, wanted.keys, _vorbis_entries(wanted))
+        return
+    media = MediaFile(path)
+    media.update(wanted.fields)
+    media.save()
+
+
+def _vorbis_entries(wanted: Change) -> list[bytes]:
+    return [f"{k}={v}".encode() for k, v in wanted.tags or () if k.lower() in wanted.keys]
 
 
 def _id3_splices(file: BinaryIO, wanted: Change) -> list[Splice]:
@@ -233,33 +254,14 @@ def _entries(file: BinaryIO, media: MediaFile, kind: str) -> Entries:
     if kind == "asf":
         pairs = sorted(media.mgfile.tags, key=lambda pair: pair[0])
         return [(frozenset((k,)), (type(v), v.value, v.language, v.stream)) for k, v in pairs]
-    comment = _comment(file, kind)
+    if kind == "flac":
+        comment = vorbis.read_comment(file, vorbis.blocks(file))
+    else:
+        comment = ogg.read_comment(file, kind)
     named = [(frozenset((vorbis.name_of(entry),)), entry) for entry in comment.entries]
-    # What follows the entries is filled up with zeros.
-    return [*named, (frozenset(), comment.vendor), (frozenset(), comment.rest.rstrip(b"\0"))]
+    return [*named, (frozenset(), comment.vendor), (frozenset(), comment.rest)]
 
 
 def asf_header_size(file: BinaryIO) -> int:
     """Length of what comes before the packets in an ASF file [bytes]."""
     return int.from_bytes(read_at(file, 16, 8), "little")
-
-
-def _comment(file: BinaryIO, kind: str) -> vorbis.Comment:
-    if kind == "flac":
-        return vorbis.read_comment(file, vorbis.blocks(file))
-    mark = {"ogg": b"\x03vorbis", "opus": b"OpusTags"}[kind]
-    return vorbis.parse(_ogg_packet(file, mark)[len(mark) :])
-
-
-def _ogg_packet(file: BinaryIO, mark: bytes) -> bytes:
-    """The first packet of an Ogg file that begins with some bytes."""
-    file.seek(0)
-    page = ogg.OggPage(file)
-    while not page.packets or not page.packets[0].startswith(mark):
-        page = ogg.OggPage(file)
-    pages = [page]
-    while not (pages[-1].complete or len(pages[-1].packets) > 1):
-        page = ogg.OggPage(file)
-        if page.serial == pages[0].serial:
-            pages.append(page)
-    return bytes(ogg.OggPage.to_packets(pages)[0])

@@ -37,6 +37,7 @@ from .editing import (
     check_readable,
     others,
     read_fields,
+    rewrite,
     splices,
 )
 
@@ -129,9 +130,7 @@ def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
             write_spliced(source, target, edits or [])
             target.flush()
             if edits is None:
-                edited = MediaFile(copy)
-                edited.update(wanted.fields)
-                edited.save()
+                rewrite(copy, wanted)
             _prove(path, copy, wanted, edits)
             os.fsync(target.fileno())
             if not os.path.samestat(os.fstat(target.fileno()), copy.stat()):

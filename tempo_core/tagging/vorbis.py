@@ -26,6 +26,13 @@ class Comment:
     entries: tuple[bytes, ...]
     rest: bytes = b""
 
+    def replaced(self, dropped: Collection[str], new: Sequence[bytes]) -> Comment:
+        """The comment with entries of some names replaced by others, in the place of the first."""
+        place = next((n for n, e in enumerate(self.entries) if name_of(e) in dropped), None)
+        kept = [entry for entry in self.entries if name_of(entry) not in dropped]
+        place = len(kept) if place is None else place
+        return Comment(self.vendor, (*kept[:place], *new, *kept[place:]), self.rest)
+
     def to_bytes(self) -> bytes:
         """As it stands in a file."""
         fields = [self.vendor, *self.entries]
@@ -138,12 +145,7 @@ def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> 
         If its metadata does not add up, or would become too large.
     """
     found = blocks(file)
-    comment = read_comment(file, found)
-    place = next((n for n, e in enumerate(comment.entries) if name_of(e) in dropped), None)
-    kept = [entry for entry in comment.entries if name_of(entry) not in dropped]
-    place = len(kept) if place is None else place
-    entries = (*kept[:place], *new, *kept[place:])
-    data = Comment(comment.vendor, entries).to_bytes()
+    data = read_comment(file, found).replaced(dropped, new).to_bytes()
     old = next((block for block in found if block.kind == COMMENT), None)
     if old is None:
         # Behind the first block, which has to stay the first.
