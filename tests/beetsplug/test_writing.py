@@ -356,7 +356,15 @@ def marker() -> Iterator[str]:
     delattr(MediaFile, name)
 
 
-@pytest.mark.parametrize("case", [c for c in cases() if c.written], ids=lambda case: case.name)
+# Tags in wav, aiff and dsf are those in mp3; what is around them does not matter here.
+TAGGABLE = [
+    case
+    for case in cases()
+    if case.written and (" " not in case.name or not case.name.startswith(("wav", "aiff", "dsf")))
+]
+
+
+@pytest.mark.parametrize("case", TAGGABLE, ids=lambda case: case.name)
 def test_a_text_field_of_a_plugin(case: Case, marker: str, tmp_path: Path) -> None:
     path = case.write(tmp_path)
     text = "model:x@1 127.98" if len(case.name) % 2 else "Ünï \u4e2d"
