@@ -784,9 +784,21 @@ def _wma(path: Path) -> None:
     file.save()
 
 
+def _wma_with_object(counted: int = 30) -> bytes:
+    """With an object in its header that nobody knows."""
+    data = bytearray(base("wma"))
+    (size,) = struct.unpack_from("<Q", data, 16)
+    (count,) = struct.unpack_from("<I", data, 24)
+    data[size:size] = b"\1" * 16 + struct.pack("<Q", 30) + b"secret"
+    struct.pack_into("<QI", data, 16, size + counted, count + 1)
+    return bytes(data)
+
+
 def wma_cases() -> Iterator[Case]:
     yield Case("wma", save(lambda: base("wma")))
     yield Case("wma grown", _wma)
+    yield Case("wma unknown object", save(_wma_with_object))
+    yield Case("wma header too small", save(lambda: _wma_with_object(counted=0)), written=False)
     yield Case("wma cut", save(lambda: base("wma")[:-5000]))
 
 

@@ -22,8 +22,9 @@ from mutagen import apev2, asf, flac, id3
 
 from tempo_core.errors import LayoutError
 from tempo_core.tagging import ape, mp4, ogg, places, vorbis
+from tempo_core.tagging import asf as raw_asf
 from tempo_core.tagging import id3 as raw_id3
-from tempo_core.tagging.splices import Splice, read_at
+from tempo_core.tagging.splices import Splice
 
 ID3_TYPES = ("mp3", "wav", "aiff", "dsf")
 MP4_TYPES = ("aac", "alac")
@@ -253,15 +254,11 @@ def _entries(file: BinaryIO, media: MediaFile, kind: str) -> Entries:
         return [(frozenset((item.key,)), item.raw) for item in ape.read(file).items]
     if kind == "asf":
         pairs = sorted(media.mgfile.tags, key=lambda pair: pair[0])
-        return [(frozenset((k,)), (type(v), v.value, v.language, v.stream)) for k, v in pairs]
+        found = [(frozenset((k,)), (type(v), v.value, v.language, v.stream)) for k, v in pairs]
+        return [*found, *((frozenset[str](), one) for one in raw_asf.other_objects(file))]
     if kind == "flac":
         comment = vorbis.read_comment(file, vorbis.blocks(file))
     else:
         comment = ogg.read_comment(file, kind)
     named = [(frozenset((vorbis.name_of(entry),)), entry) for entry in comment.entries]
     return [*named, (frozenset(), comment.vendor), (frozenset(), comment.rest)]
-
-
-def asf_header_size(file: BinaryIO) -> int:
-    """Length of what comes before the packets in an ASF file [bytes]."""
-    return int.from_bytes(read_at(file, 16, 8), "little")

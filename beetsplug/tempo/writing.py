@@ -22,6 +22,7 @@ from mediafile import FileTypeError, MediaFile, UnreadableFileError
 
 from tempo_core.errors import AudioError, LayoutError
 from tempo_core.packets import same_packets
+from tempo_core.tagging import asf
 from tempo_core.tagging.splices import (
     Splice,
     intact_from,
@@ -32,7 +33,6 @@ from tempo_core.tagging.splices import (
 
 from .editing import (
     MP4_TYPES,
-    asf_header_size,
     change,
     check_readable,
     others,
@@ -159,7 +159,7 @@ def _prove(path: Path, copy: Path, wanted: Change, edits: Sequence[Splice] | Non
             raise LayoutError("other tags would not stay as they are")
         if edits is None:
             rest = intact_from(source, target)
-            if wanted.kind == "asf" and rest > asf_header_size(source):
+            if wanted.kind == "asf" and rest > asf.header_size(source):
                 raise LayoutError("something behind its tags would not stay as it is")
             edits = [Splice(0, rest, b"")]
         elif not same_outside(source, target, edits):
