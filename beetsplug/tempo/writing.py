@@ -107,10 +107,10 @@ def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
     OSError, UnreadableFileError, LayoutError, AudioError
         If it did not work; the file is then as it was and nothing is left beside it.
     """
-    mode = path.stat().st_mode
-    if stat.S_ISDIR(mode):
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
     check_readable(path)
     media = MediaFile(path)
@@ -133,12 +133,18 @@ def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
                 rewrite(copy, wanted)
             _prove(path, copy, wanted, edits)
             os.fsync(target.fileno())
-            if not os.path.samestat(os.fstat(target.fileno()), copy.stat()):
+            ours = os.path.samestat(os.fstat(target.fileno()), copy.stat())
+            if not ours or _state(path.stat()) != _state(status):
                 raise FileExistsError("another process is writing to it")
             copy.replace(path)
         except BaseException:
             copy.unlink(missing_ok=True)
             raise
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    """What is another where a file was written to or replaced."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _prove(path: Path, copy: Path, wanted: Change, edits: Sequence[Splice] | None) -> None:

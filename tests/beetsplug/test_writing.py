@@ -309,6 +309,30 @@ def test_two_processes_on_one_song_do_not_mix(
     assert "a.mp3" in names(path.parent)
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_another_program_writes_meanwhile_is_not_lost(
+    replaced: bool, make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_audio("a.mp3", duration=1, title="Old")
+    prove = writing.same_packets
+
+    def disturbed(*args: Any) -> bool:
+        proven = prove(*args)
+        if replaced:
+            shutil.copy(path, path.with_suffix(".other"))
+            path.with_suffix(".other").replace(path)
+        media = MediaFile(path)
+        media.title = "New"
+        media.save()
+        return proven
+
+    monkeypatch.setattr(writing, "same_packets", disturbed)
+    with pytest.raises(OSError, match="another process"):
+        update_tags(path, {"bpm": 128})
+    assert MediaFile(path).title == "New"
+    assert names(path.parent) == ["a.mp3"]
+
+
 @pytest.mark.parametrize("spoilt", ["packets", "tag", "others", "rest"])
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_copy_that_does_not_hold_is_not_taken(
