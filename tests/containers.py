@@ -784,6 +784,14 @@ def _wma(path: Path) -> None:
     file.save()
 
 
+def _wma_two_tempi(path: Path) -> None:
+    """The second is in another object than the first."""
+    _wma(path)
+    file: Any = asf.ASF(path)
+    file.tags.extend([("WM/BeatsPerMinute", asf.ASFUnicodeAttribute(bpm)) for bpm in ("9", "8")])
+    file.save()
+
+
 def _wma_with_object(counted: int = 30) -> bytes:
     """With an object in its header that nobody knows."""
     data = bytearray(base("wma"))
@@ -797,6 +805,7 @@ def _wma_with_object(counted: int = 30) -> bytes:
 def wma_cases() -> Iterator[Case]:
     yield Case("wma", save(lambda: base("wma")))
     yield Case("wma grown", _wma)
+    yield Case("wma two tempi", _wma_two_tempi)
     yield Case("wma unknown object", save(_wma_with_object))
     yield Case("wma header too small", save(lambda: _wma_with_object(counted=0)), written=False)
     yield Case("wma cut", save(lambda: base("wma")[:-5000]))

@@ -3,8 +3,8 @@
 mediafile knows which tag a field is in each format, and mutagen how a value is written there; but
 when mutagen saves a file it writes *all* tags anew, in its own words: it drops frames that it does
 not know, merges, converts and sorts. So these two say what changes, and `tempo_core.tagging` puts
-it into the file. Only where there is nothing of that kind (ASF) mutagen saves, and what it did to
-the other tags is compared.
+it into the file. Where it cannot (a tempo in two places of an ASF file) mutagen saves, and what it
+did to the other tags is compared.
 """
 
 from __future__ import annotations
@@ -162,6 +162,11 @@ def splices(file: BinaryIO, wanted: Change) -> list[Splice] | None:
         new = {k: v for k, v in wanted.tags.items() if k.lower() in wanted.keys}
         values = [ape.item(key, value._write(), value.kind) for key, value in new.items()]
         return ape.replaced(ape.read(file), wanted.keys, values)
+    if wanted.kind == "asf":
+        pairs = [(key, value) for key, value in wanted.tags if key in wanted.keys]
+        if all(isinstance(value, asf.ASFUnicodeAttribute) for _, value in pairs):
+            texts = [raw_asf.attribute(key, value.value) for key, value in pairs]
+            return raw_asf.replaced(file, wanted.keys, texts)
     return None
 
 
