@@ -1,10 +1,10 @@
-"""PLACEHOLDER until the module of this name is merged: opens a media file for PyAV."""
+"""Opening media files."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import av
@@ -12,17 +12,21 @@ import av
 from .errors import AudioError
 
 
+class Music(io.FileIO):
+    """A file as a decoder reads it."""
+
+
 @contextmanager
-def open_container(path: Path) -> Iterator[Any]:
-    """Open a media file.
+def open_container(file: Music) -> Iterator[Any]:
+    """What a decoder finds in a file, for as long as the context lasts.
 
     Raises
     ------
     AudioError
-        If it cannot be opened.
+        If it is no audio or video file.
     """
     try:
-        container = av.open(f"file:{path.resolve()}", metadata_errors="ignore")
+        container = av.open(file, "r", metadata_errors="ignore")
     except (OSError, ValueError, av.error.FFmpegError) as error:
         raise AudioError(f"cannot be opened as audio ({error})") from error
     with container:

@@ -14,7 +14,7 @@ from typing import Any
 import av
 
 from .errors import AudioError
-from .opening import open_container
+from .opening import Music, open_container
 from .tagging.splices import Splice
 
 HEAD = 32  # packets compared at the beginning
@@ -40,11 +40,11 @@ def same_packets(one: Path, other: Path, changes: Sequence[Splice] | None = None
     AudioError
         If the first cannot be opened or holds no audio: then there is nothing to compare.
     """
-    with open_container(one) as first:
+    with Music(one) as file, open_container(file) as first:
         if not any(stream.type == "audio" for stream in first.streams):
             raise AudioError("there is no audio stream in this file")
         try:
-            with open_container(other) as second:
+            with Music(other) as other_file, open_container(other_file) as second:
                 return _set_up(first) == _set_up(second) and _same(first, second, changes)
         except AudioError:
             return False
