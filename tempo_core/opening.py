@@ -15,6 +15,9 @@ from .errors import AudioError
 class Music(io.FileIO):
     """A file as a decoder reads it."""
 
+    def packet_came(self) -> None:
+        """Note that the decoder has found something."""
+
 
 @contextmanager
 def open_container(file: Music) -> Iterator[Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +42,29 @@ def same_packets(one: Path, other: Path, changes: Sequence[Splice] | None = None
     AudioError
         If the first cannot be opened or holds no audio: then there is nothing to compare.
     """
-    with Music(one) as file, open_container(file) as first:
-        if not any(stream.type == "audio" for stream in first.streams):
+    with _opened(one) as first:
+        if not first.container.streams.audio:
             raise AudioError("there is no audio stream in this file")
         try:
-            with Music(other) as other_file, open_container(other_file) as second:
+            with _opened(other) as second:
                 return _set_up(first) == _set_up(second) and _same(first, second, changes)
         except AudioError:
             return False
 
 
-def _same(first: Any, second: Any, changes: Sequence[Splice] | None) -> bool:
+@dataclass(frozen=True)
+class _Opened:
+    file: Music
+    container: Any
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Opened]:
+    with Music(path) as file, open_container(file) as container:
+        yield _Opened(file, container)
+
+
+def _same(first: _Opened, second: _Opened, changes: Sequence[Splice] | None) -> bool:
     left, right = _packets(first), _packets(second)
     heads = list(itertools.islice(left, HEAD))
     if [_content(p) for p in heads] != [_content(p) for p in itertools.islice(right, HEAD)]:
@@ -68,10 +82,10 @@ def _same(first: Any, second: Any, changes: Sequence[Splice] | None) -> bool:
     return all(_content(a) == _content(b) for a, b in itertools.zip_longest(left, right))
 
 
-def _set_up(container: Any) -> list[tuple[Any, ...]]:
+def _set_up(opened: _Opened) -> list[tuple[Any, ...]]:
     """What a decoder is told before the first packet, for each stream."""
     streams = []
-    for stream in container.streams:
+    for stream in opened.container.streams:
         context = stream.codec_context
         codec = context and (context.name, context.extradata, getattr(context, "sample_rate", None))
         layout = context and str(getattr(context, "layout", ""))
@@ -79,20 +93,21 @@ def _set_up(container: Any) -> list[tuple[Any, ...]]:
     return streams
 
 
-def _packets(container: Any) -> Iterator[Any]:
+def _packets(opened: _Opened) -> Iterator[Any]:
     """All packets; an error, of which the type counts, is the last."""
     try:
-        for packet in container.demux():
+        for packet in opened.container.demux():
+            opened.file.packet_came()
             if packet.size:  # the last ones are empty
                 yield packet
     except (OSError, ValueError, av.error.FFmpegError) as error:
         yield type(error)
 
 
-def _again(container: Any) -> Iterator[Any]:
+def _again(opened: _Opened) -> Iterator[Any]:
     """All packets from the beginning on."""
-    container.seek(0)
-    yield from _packets(container)
+    opened.container.seek(0)
+    yield from _packets(opened)
 
 
 def _content(packet: Any) -> Any:
@@ -111,19 +126,19 @@ def _position(packet: Any) -> int:
     return -1 if packet.pos is None else int(packet.pos)
 
 
-def _before_end(container: Any) -> int | None:
+def _before_end(opened: _Opened) -> int | None:
     """`TAIL` before the stated end of the first audio stream, in its unit; None if none is."""
-    stream = container.streams.audio[0]
+    stream = opened.container.streams.audio[0]
     if not stream.duration or stream.duration < 0 or not stream.time_base:
         return None
     length = max(0, stream.duration - int(TAIL / stream.time_base))
     return int((stream.start_time or 0) + length)
 
 
-def _from(container: Any, target: int) -> list[Any] | None:
+def _from(opened: _Opened, target: int) -> list[Any] | None:
     """All packets from a time on; None if there is no way to jump there."""
     try:
-        container.seek(target, stream=container.streams.audio[0])
+        opened.container.seek(target, stream=opened.container.streams.audio[0])
     except (OSError, ValueError, av.error.FFmpegError):
         return None
-    return [_content(packet) for packet in _packets(container)]
+    return [_content(packet) for packet in _packets(opened)]
