@@ -31,8 +31,8 @@ sys.path.insert(0, str(ROOT))
 
 SONGS = 6
 STEPS = (
-    "keeping.store", "keeping.write_tags", "keeping.finish", "writing.shutil.copyfile",
-    "writing.os.fsync", "writing.Path.replace", "writing.MediaFile.save",
+    "keeping.store", "keeping.write_tags", "keeping.finish", "writing.write_spliced",
+    "writing.os.fsync", "writing.Path.replace", "writing._prove",
     "keeping.item_store", "importing.ImportAnalysis.analyse", "importing.ImportAnalysis.write",
 )  # fmt: skip
 CHILD = """

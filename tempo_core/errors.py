@@ -39,3 +39,7 @@ class LabelError(TempoError):
 
 class StorageError(TempoError):
     """Something that was computed and cannot be kept: a full disk, a folder that is read-only."""
+
+
+class LayoutError(TempoError):
+    """A file, or a tag in it, whose structure does not allow to change a tag for certain."""

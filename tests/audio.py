@@ -342,7 +342,7 @@ def write_audio(path: Path, samples: NDArray[Any], sr: int, *, subtype: str | No
     if samples.ndim == 1:
         samples = samples[:, None]
     if suffix in _AV_FORMATS:
-        _write_av(path, samples, sr, *_AV_FORMATS[suffix])
+        write_encoded(path, samples, sr, *_AV_FORMATS[suffix])
     elif suffix in _SOUNDFILE_FORMATS:
         container, default = _SOUNDFILE_FORMATS[suffix]
         with soundfile.SoundFile(
@@ -356,16 +356,51 @@ def write_audio(path: Path, samples: NDArray[Any], sr: int, *, subtype: str | No
     return path
 
 
-def _write_av(
-    path: Path, samples: NDArray[Any], sr: int, container: str, encoder: str, bit_rate: int
-) -> None:
+def write_encoded(
+    path: Path,
+    samples: NDArray[Any],
+    sr: int,
+    container: str,
+    encoder: str,
+    bit_rate: int | None = None,
+    *,
+    options: dict[str, str] | None = None,
+    copies: int = 1,
+) -> Path:
+    """Encode samples with libav, in any container and codec it has.
+
+    Parameters
+    ----------
+    path
+        Where to write.
+    samples
+        (n_samples, n_channels).
+    sr
+        Sample rate [Hz].
+    container, encoder
+        libav's names.
+    bit_rate
+        [bit/s], None for the encoder's own or none.
+    options
+        Of the container.
+    copies
+        How many audio streams of it there are to be.
+
+    Returns
+    -------
+    path
+        The same path.
+    """
     rates = sorted(av.codec.Codec(encoder, "w").audio_rates or [sr])
     rate = next((r for r in rates if r >= sr), rates[-1])
     layout = _LAYOUTS[samples.shape[1]]
-    with av.open(str(path), "w", format=container) as output:
-        stream: Any = output.add_stream(encoder, rate=rate)
-        stream.layout = layout
-        stream.bit_rate = bit_rate
+    with av.open(str(path), "w", format=container, options=options or {}) as output:
+        streams: list[Any] = [output.add_stream(encoder, rate=rate) for _ in range(copies)]
+        for stream in streams:
+            stream.layout = layout
+            if bit_rate:
+                stream.bit_rate = bit_rate
+        stream = streams[0]
         resampler = av.AudioResampler(stream.format, layout, rate)
         clipped = np.clip(samples, -1, 1)
         for start in range(0, len(clipped), sr):
@@ -375,10 +410,14 @@ def _write_av(
             frame.pts = start
             frame.time_base = Fraction(1, sr)
             for resampled in resampler.resample(frame):
-                output.mux(stream.encode(resampled))
+                for stream in streams:
+                    output.mux(stream.encode(resampled))
         for resampled in resampler.resample(None):
-            output.mux(stream.encode(resampled))
-        output.mux(stream.encode(None))
+            for stream in streams:
+                output.mux(stream.encode(resampled))
+        for stream in streams:
+            output.mux(stream.encode(None))
+    return path
 
 
 def write_bad_files(folder: Path) -> dict[str, Path]:

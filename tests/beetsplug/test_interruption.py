@@ -122,7 +122,7 @@ def test_kill_9_leaves_a_sound_library(beet: Beet, collection: list[Path]) -> No
 FATAL = """
 import os, signal, sys
 import beets.ui, mediafile, pathlib, shutil, beets.dbcore.db, beetsplug.tempo.keeping
-import tempo_core
+import tempo_core, tempo_core.packets, tempo_core.tagging.splices
 
 class Engine:
     source = "model:stub@01234567"
@@ -152,9 +152,10 @@ beets.ui.main(["tempo", "-t", "1"])
 @pytest.mark.parametrize(
     ("where", "name", "after"),
     [
-        ("shutil", "copyfile", True),
-        ("mediafile.MediaFile", "save", False),
-        ("mediafile.MediaFile", "save", True),
+        ("shutil", "copystat", True),
+        ("tempo_core.tagging.splices", "write_spliced", False),
+        ("tempo_core.tagging.splices", "write_spliced", True),
+        ("tempo_core.packets", "same_packets", True),
         ("os", "fsync", True),
         ("pathlib.Path", "replace", False),
         ("pathlib.Path", "replace", True),

@@ -1,0 +1,269 @@
+"""What setting tags means for the bytes of a file: only those of these very tags change.
+
+mediafile knows which tag a field is in each format, and mutagen how a value is written there; but
+when mutagen saves a file it writes *all* tags anew, in its own words: it drops frames that it does
+not know, merges, converts and sorts. So these two say what changes, and `tempo_core.tagging` puts
+it into the file. Where it cannot (a tempo in two places of an ASF file) mutagen saves, and what it
+did to the other tags is compared.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import beets
+import mutagen
+from mediafile import MediaFile
+from mutagen import apev2, asf, flac, id3
+
+from tempo_core.errors import LayoutError
+from tempo_core.tagging import ape, mp4, ogg, places, vorbis
+from tempo_core.tagging import asf as raw_asf
+from tempo_core.tagging import id3 as raw_id3
+from tempo_core.tagging.splices import Splice
+
+ID3_TYPES = ("mp3", "wav", "aiff", "dsf")
+MP4_TYPES = ("aac", "alac")
+APE_TYPES = ("ape", "wv", "mpc")
+NAMES_OF_22 = {cls.__bases__[0].__name__: name for name, cls in id3.Frames_2_2.items()}
+
+Entries = list[tuple[frozenset[str], Any]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be different in a file.
+
+    Attributes
+    ----------
+    kind
+        mediafile's name of the format.
+    keys
+        Which tags change, by the names that the format has for them.
+    expected
+        What each field is to be read as afterwards, by mediafile's names.
+    tags
+        mutagen's tags as they are to be.
+    fields
+        The fields to set, None deletes.
+    """
+
+    kind: str
+    keys: frozenset[str]
+    fields: Mapping[str, Any]
+    expected: Mapping[str, Any]
+    tags: Any
+
+
+def change(media: MediaFile, fields: Mapping[str, Any]) -> Change | None:
+    """What setting some fields of an open file changes, None if nothing.
+
+    Parameters
+    ----------
+    media
+        The file; its tags in memory are changed, the file is not.
+    fields
+        Values by mediafile's names, None deletes a tag; other names are passed over.
+    """
+    names = set(MediaFile.fields()) & set(fields)
+    old_fields, old_tags = read_fields(media, names), _values(media.mgfile)
+    known = {name: fields[name] for name in names}
+    media.update(known)
+    expected, new_tags = read_fields(media, names), _values(media.mgfile)
+    keys = {key for key in old_tags | new_tags if old_tags.get(key) != new_tags.get(key)}
+    if not keys or old_fields == expected:
+        return None
+    if media.type == "mp3" and not _has_frames(Path(media.path)):
+        # There will be an ID3v2 tag with something in it, and beside such a one many programs read
+        # no ID3v1 tag: what that says is repeated.
+        keys = set(new_tags)
+    return Change(media.type, frozenset(keys), known, expected, media.mgfile.tags)
+
+
+def _has_frames(path: Path) -> bool:
+    with path.open("rb") as file:
+        tag = places.find(file, "mp3").tag
+    return bool(tag and tag.frames)
+
+
+def check_readable(path: Path) -> None:
+    """Refuse a file whose tag would fill the memory when mutagen reads it.
+
+    Raises
+    ------
+    LayoutError
+        If there is such a tag.
+    """
+    with path.open("rb") as file:
+        kind = places.kind_of(file)
+        try:
+            tag = places.find(file, kind).tag if kind else None
+        except LayoutError:
+            return  # which matters only if something is to be written
+    if tag and raw_id3.inflates(tag):
+        raise LayoutError("its ID3 tag inflates beyond measure")
+
+
+def read_fields(media: MediaFile, names: Iterable[str]) -> dict[str, Any]:
+    """Values that can be compared."""
+    read = {name: getattr(media, name) for name in names}
+    if read.get("images"):
+        read["images"] = [(image.type, image.desc, image.data) for image in read["images"]]
+    return read
+
+
+def _values(file: Any) -> dict[str, Any]:
+    """All tags of a file, by the names that its format has, as values that stay as they are.
+
+    mediafile changes some of them in place, but never what may be large.
+    """
+    tags = file.tags
+    if isinstance(tags, list):  # Vorbis and ASF: pairs
+        fold = str if isinstance(file, asf.ASF) else str.lower
+        found: dict[str, Any] = {}
+        for key, value in tags:
+            found.setdefault(fold(key), []).append(value)
+    elif isinstance(tags, id3.ID3Tags):
+        found = {
+            key: {k: list(v) if isinstance(v, list) else v for k, v in vars(frame).items()}
+            for key, frame in tags.items()
+        }
+    else:
+        fold = str.lower if isinstance(tags, apev2.APEv2) else str
+        found = {fold(k): list(v) if isinstance(v, list) else v for k, v in tags.items()}
+    if isinstance(file, flac.FLAC):
+        found[PICTURES] = list(file.pictures)
+    return found
+
+
+PICTURES = "=pictures"  # no name of an entry can be this
+
+
+def splices(file: BinaryIO, wanted: Change) -> list[Splice] | None:
+    """What has to be replaced in an open file; None if it takes more than that (`rewrite`).
+
+    Raises
+    ------
+    LayoutError
+        If the structure of the file does not allow it for certain.
+    """
+    if wanted.kind in ID3_TYPES:
+        return _id3_splices(file, wanted)
+    if wanted.kind in MP4_TYPES:
+        items = [_mp4_item(key, wanted.tags[key]) for key in wanted.keys if key in wanted.tags]
+        return mp4.replaced(file, mp4.read(file), wanted.keys, items)
+    if wanted.kind == "flac" and PICTURES not in wanted.keys:
+        return vorbis.replaced(file, wanted.keys, _vorbis_entries(wanted))
+    if wanted.kind in APE_TYPES:
+        new = {k: v for k, v in wanted.tags.items() if k.lower() in wanted.keys}
+        values = [ape.item(key, value._write(), value.kind) for key, value in new.items()]
+        return ape.replaced(ape.read(file), wanted.keys, values)
+    if wanted.kind == "asf":
+        pairs = [(key, value) for key, value in wanted.tags if key in wanted.keys]
+        if all(isinstance(value, asf.ASFUnicodeAttribute) for _, value in pairs):
+            texts = [raw_asf.attribute(key, value.value) for key, value in pairs]
+            return raw_asf.replaced(file, wanted.keys, texts)
+    return None
+
+
+def rewrite(path: Path, wanted: Change) -> None:
+    """Make a change in a file that `splices` has no answer for."""
+    if wanted.kind in ogg.MARKS:
+        with path.open("rb+") as file:
+            ogg.replace(file, wanted.kind, wanted.keys, _vorbis_entries(wanted))
+        return
+    media = MediaFile(path)
+    media.update(wanted.fields)
+    media.save()
+
+
+def _vorbis_entries(wanted: Change) -> list[bytes]:
+    return [f"{k}={v}".encode() for k, v in wanted.tags or () if k.lower() in wanted.keys]
+
+
+def _id3_splices(file: BinaryIO, wanted: Change) -> list[Splice]:
+    place = places.find(file, wanted.kind)
+    old = wanted.kind == "mp3" and beets.config["id3v23"].get(bool)
+    tag = place.tag or raw_id3.Tag(3 if old else 4)
+    new = _raw_frames((wanted.tags[k] for k in wanted.keys if k in wanted.tags), tag.version)
+    dropped = [frame for frame in tag.frames if _id3_keys(frame, tag) & wanted.keys]
+    return place.put(tag.replaced(dropped, new).to_bytes())
+
+
+def _id3_keys(frame: raw_id3.Frame, tag: raw_id3.Tag) -> frozenset[str]:
+    """mutagen's name of a frame, as there may be several of the same."""
+    if frame.packed:
+        return frozenset()  # not one of ours, and it might fill the memory
+    alone = raw_id3.Tag(
+        tag.version, flags=tag.flags & raw_id3.Flags.UNSYNCHRONISED, frames=(frame,)
+    )
+    try:
+        return frozenset(id3.ID3(io.BytesIO(alone.to_bytes()), load_v1=False))
+    except (mutagen.MutagenError, ValueError):
+        return frozenset()
+
+
+def _raw_frames(frames: Iterable[id3.Frame], version: int) -> list[raw_id3.Frame]:
+    """Frames in the form of a version of ID3."""
+    scratch = id3.ID3()
+    for frame in frames:
+        scratch.add(frame)
+    for frame in scratch.values():
+        texts = [getattr(frame, "desc", ""), *map(str, getattr(frame, "text", ()))]
+        if "encoding" in vars(frame) and all(text.isascii() for text in texts):
+            frame.encoding = id3.Encoding.LATIN1  # the one that every version and program knows
+    if version < 4:
+        scratch.update_to_v23()
+    written = io.BytesIO()
+    scratch.save(written, v1=0, v2_version=max(3, version), padding=lambda _info: 0)
+    parsed = raw_id3.parse(written.getvalue()) if scratch else raw_id3.Tag(version)
+    return [_as_22(frame) if version == 2 else frame for frame in parsed.frames]
+
+
+def _as_22(frame: raw_id3.Frame) -> raw_id3.Frame:
+    """A frame of ID3v2.3 in the form of 2.2, which is another for pictures and the like."""
+    name, body = NAMES_OF_22.get(frame.name.decode()), frame.raw[raw_id3.HEADER :]
+    if name is None or name == "PIC":
+        raise LayoutError("ID3v2.2 has no such tag")
+    return raw_id3.Frame(name.encode(), name.encode() + len(body).to_bytes(3, "big") + body)
+
+
+def _mp4_item(key: str, values: Any) -> mp4.Item:
+    if all(isinstance(value, int) for value in values):
+        return mp4.number_item(key, values)
+    return mp4.text_item(key, [v if isinstance(v, bytes) else str(v).encode() for v in values])
+
+
+def others(file: BinaryIO, media: MediaFile, wanted: Change) -> Entries:
+    """Every tag of an open file that is not to change, as it stands there where that can be told.
+
+    Raises
+    ------
+    LayoutError
+        If the structure of the file does not add up.
+    """
+    return [entry for entry in _entries(file, media, wanted.kind) if not entry[0] & wanted.keys]
+
+
+def _entries(file: BinaryIO, media: MediaFile, kind: str) -> Entries:
+    if kind in ID3_TYPES:
+        tag = places.find(file, kind).tag
+        return [(_id3_keys(frame, tag), frame.raw) for frame in tag.frames] if tag else []
+    if kind in MP4_TYPES:
+        return [(frozenset((item.key,)), item.raw) for item in mp4.read(file).items]
+    if kind in APE_TYPES:
+        return [(frozenset((item.key,)), item.raw) for item in ape.read(file).items]
+    if kind == "asf":
+        pairs = sorted(media.mgfile.tags, key=lambda pair: pair[0])
+        found = [(frozenset((k,)), (type(v), v.value, v.language, v.stream)) for k, v in pairs]
+        return [*found, *((frozenset[str](), one) for one in raw_asf.other_objects(file))]
+    if kind == "flac":
+        comment = vorbis.read_comment(file, vorbis.blocks(file))
+    else:
+        comment = ogg.read_comment(file, kind)
+    named = [(frozenset((vorbis.name_of(entry),)), entry) for entry in comment.entries]
+    return [*named, (frozenset(), comment.vendor), (frozenset(), comment.rest)]

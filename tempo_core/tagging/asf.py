@@ -1,0 +1,162 @@
+"""Attributes in the header of an ASF file (wma).
+
+The header is a row of objects: a GUID, a size, a body. Attributes are in four of them; the one that
+plain text belongs to, the extended content description, is changed here.
+
+Reference: Advanced Systems Format specification, revision 01.20.03
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+from uuid import UUID
+
+from ..errors import LayoutError
+from .splices import Splice, read_at
+
+HEAD = 30  # [bytes] of the header before its first object, and 24 of an object before its body
+OBJECT_HEAD = 24
+MAX_HEADER = 1 << 28  # [bytes]
+DAMAGED = "its header is damaged"
+
+
+def _guid(text: str) -> bytes:
+    return UUID(text).bytes_le
+
+
+DESCRIPTION = _guid("75b22633-668e-11cf-a6d9-00aa0062ce6c")
+EXTENDED = _guid("d2d0a440-e307-11d2-97f0-00a0c95ea850")
+EXTENSION = _guid("5fbf03b5-a92e-11cf-8ee3-00c00c205365")  # with two more kinds of attributes
+PADDING = _guid("1806d474-cadf-4509-a4ba-9aabcb96aae8")
+# What a change of attributes may change.
+CHANGEABLE = (DESCRIPTION, EXTENDED, EXTENSION, PADDING)
+# Attributes that the content description is for.
+DESCRIBED = {"Title", "Author", "Copyright", "Description", "Rating"}
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object of the header; `raw` is all of it."""
+
+    start: int
+    raw: bytes
+
+    @property
+    def guid(self) -> bytes:
+        return self.raw[:16]
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.raw)
+
+
+def header_size(file: BinaryIO) -> int:
+    """Length of what comes before the packets [bytes]."""
+    return int.from_bytes(read_at(file, 16, 8), "little")
+
+
+def objects(file: BinaryIO) -> list[Object]:
+    """The objects in the header of an open file.
+
+    Raises
+    ------
+    LayoutError
+        If they do not fill it.
+    """
+    size = header_size(file)
+    if not HEAD <= size <= MAX_HEADER:
+        raise LayoutError(DAMAGED)
+    header = read_at(file, 0, size)
+    found = []
+    position = HEAD
+    while position < size:
+        if position + OBJECT_HEAD > len(header):
+            raise LayoutError(DAMAGED)
+        (length,) = struct.unpack_from("<Q", header, position + 16)
+        if not OBJECT_HEAD <= length <= size - position:
+            raise LayoutError(DAMAGED)
+        found.append(Object(position, header[position : position + length]))
+        position += length
+    return found
+
+
+def other_objects(file: BinaryIO) -> list[bytes]:
+    """The objects of an open file that hold no attributes, as they stand."""
+    return [found.raw for found in objects(file) if found.guid not in CHANGEABLE]
+
+
+def attribute(name: str, text: str) -> bytes:
+    """An attribute of text as it stands in the extended content description."""
+    fields = [(field + "\0").encode("utf-16-le") for field in (name, text)]
+    if max(map(len, fields)) >= 1 << 16:
+        raise LayoutError("a text is too long for its format")
+    return (
+        struct.pack("<H", len(fields[0])) + fields[0]
+        + struct.pack("<HH", 0, len(fields[1])) + fields[1]
+    )  # fmt: skip
+
+
+def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> list[Splice] | None:
+    """What has to change for attributes of some names to be replaced by others.
+
+    None if they are not, or not only, in the extended content description.
+
+    Raises
+    ------
+    LayoutError
+        If the header does not add up.
+    """
+    found = objects(file)
+    texts = [one for one in found if one.guid == EXTENDED]
+    elsewhere = b"".join(one.raw for one in found if one.guid == EXTENSION)
+    named = any(name.encode("utf-16-le") in elsewhere for name in dropped)
+    if named or len(texts) > 1 or DESCRIBED & set(dropped):
+        return None
+    # One that has to be made comes last.
+    old = texts[0] if texts else Object(header_size(file), b"")
+    attributes = _attributes(old.raw) if texts else []
+    place = next((n for n, (name, _) in enumerate(attributes) if name in dropped), None)
+    kept = [raw for name, raw in attributes if name not in dropped]
+    place = len(kept) if place is None else place
+    rows = [*kept[:place], *new, *kept[place:]]
+    if len(rows) >= 1 << 16:
+        raise LayoutError("there are too many tags")
+    body = struct.pack("<H", len(rows)) + b"".join(rows)
+    splices = [Splice(old.start, old.end, _object(EXTENDED, body))]
+    grown = OBJECT_HEAD + len(body) - len(old.raw)
+    for room in (one for one in found if one.guid == PADDING):
+        left = len(room.raw) - grown - OBJECT_HEAD
+        if left >= 0:
+            splices.append(Splice(room.start, room.end, _object(PADDING, bytes(left))))
+            grown = 0
+            break
+    count = len(found) + (not texts)
+    head = struct.pack("<QI", header_size(file) + grown, count)
+    return [Splice(16, 28, head), *sorted(splices, key=lambda splice: splice.start)]
+
+
+def _object(guid: bytes, body: bytes) -> bytes:
+    return guid + struct.pack("<Q", OBJECT_HEAD + len(body)) + body
+
+
+def _attributes(raw: bytes) -> list[tuple[str, bytes]]:
+    """Name and bytes of each attribute in an extended content description."""
+    rows = []
+    try:
+        (count,) = struct.unpack_from("<H", raw, OBJECT_HEAD)
+        position = OBJECT_HEAD + 2
+        for _ in range(count):
+            (name_size,) = struct.unpack_from("<H", raw, position)
+            name = raw[position + 2 : position + 2 + name_size].decode("utf-16-le", "replace")
+            (value_size,) = struct.unpack_from("<H", raw, position + 4 + name_size)
+            end = position + 6 + name_size + value_size
+            rows.append((name.rstrip("\0"), raw[position:end]))
+            position = end
+    except struct.error as error:
+        raise LayoutError(DAMAGED) from error
+    if position != len(raw):
+        raise LayoutError(DAMAGED)
+    return rows

@@ -1,0 +1,308 @@
+"""Items in the `ilst` atom of an MP4 file, without moving or touching anything that need not be.
+
+A file is a row of atoms: a size, a name of four letters, a body, which may be atoms again. Items
+are at moov.udta.meta.ilst. Where `moov` stands before the media and has to grow, what follows
+moves, and the tables of absolute positions of media have to follow: `stco` and `co64`, and in a
+fragmented file `tfhd` and `tfra`. So the `free` atoms beside the items and behind `moov` are used
+up first.
+
+Reference: ISO/IEC 14496-12; the items are Apple's.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ..errors import LayoutError
+from .splices import Splice, only_zeros, read_at, size_of
+
+MAX_MOOV = 1 << 28  # [bytes] it is worked on in memory
+ROOM = 1024  # [bytes] to spare where it has to grow, so that it need not at the next write
+DAMAGED = "the structure of the file does not add up"
+HANDLER = struct.pack(">I4s8x4s4s9x", 33, b"hdlr", b"mdir", b"appl")
+MEDIA_TABLE = (b"trak", b"mdia", b"minf", b"stbl")
+
+
+@dataclass(frozen=True)
+class Atom:
+    """`head` is the length of its header: 8, or 16 where the size has 64 bits."""
+
+    name: bytes
+    start: int
+    head: int
+    size: int
+
+    @property
+    def body(self) -> int:
+        return self.start + self.head
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size
+
+
+@dataclass(frozen=True)
+class Item:
+    """An atom of `ilst` as it stands in the file. `key` is its name, or `----:<mean>:<name>`."""
+
+    key: str
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Movie:
+    """What is needed of a file to change its items; `read` makes it."""
+
+    file_size: int
+    atoms: tuple[Atom, ...]
+    moov: Atom
+    content: bytes  # all of the moov atom
+    items: tuple[Item, ...]
+
+
+def text_item(key: str, values: Sequence[bytes]) -> Item:
+    """An item of UTF-8 texts."""
+    return Item(key, _item(key, [(1, value) for value in values]))
+
+
+def number_item(key: str, values: Sequence[int]) -> Item:
+    """An item of whole numbers of 16 bits, such as `tmpo`."""
+    return Item(key, _item(key, [(21, struct.pack(">h", value)) for value in values]))
+
+
+def _item(key: str, values: Sequence[tuple[int, bytes]]) -> bytes:
+    data = b"".join(_atom(b"data", struct.pack(">II", kind, 0) + value) for kind, value in values)
+    if key.startswith("----:"):
+        _, mean, name = key.encode().split(b":", 2)
+        return _atom(
+            b"----", _atom(b"mean", bytes(4) + mean) + _atom(b"name", bytes(4) + name) + data
+        )
+    return _atom(key.encode("latin-1"), data)
+
+
+def _atom(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", len(body) + 8, name) + body
+
+
+def read(file: BinaryIO) -> Movie:
+    """The structure of an open file and its items.
+
+    Raises
+    ------
+    LayoutError
+        If it does not add up.
+    """
+    file_size = size_of(file)
+    atoms = tuple(_top_level(file, file_size))
+    movies = [atom for atom in atoms if atom.name == b"moov"]
+    if len(movies) != 1 or movies[0].end > file_size or movies[0].size > MAX_MOOV:
+        raise LayoutError(DAMAGED)
+    content = read_at(file, movies[0].start, movies[0].size)
+    items: list[Item] = []
+    path = _path_to_items(content)
+    if len(path) == 4:
+        for atom in _children(content, path[-1]):
+            raw = content[atom.start : atom.end]
+            items.append(Item(_key(raw), raw))
+    return Movie(file_size, atoms, movies[0], content, tuple(items))
+
+
+def _top_level(file: BinaryIO, file_size: int) -> Iterator[Atom]:
+    position = 0
+    while position + 8 <= file_size:
+        header = read_at(file, position, 16)
+        size, name = struct.unpack(">I4s", header[:8])
+        if size == 0 and only_zeros(file, position):
+            return
+        head = 8
+        if size == 1 and len(header) == 16:
+            head, (size,) = 16, struct.unpack(">Q", header[8:])
+        elif size == 0:  # to the end of the file
+            size = file_size - position
+        if size < head:
+            raise LayoutError(DAMAGED)
+        yield Atom(name, position, head, size)
+        position += size
+
+
+def _children(data: bytes, parent: Atom) -> list[Atom]:
+    """The atoms in the body of an atom, which must fill it."""
+    # A `meta` begins with its version, and a `udta` may end with four zeros.
+    position = parent.body + 4 * (parent.name == b"meta")
+    stop = parent.end
+    found = []
+    while position < stop:
+        if parent.name == b"udta" and data[position:stop] == bytes(4):
+            break
+        if position + 8 > stop:
+            raise LayoutError(DAMAGED)
+        size, name = struct.unpack(">I4s", data[position : position + 8])
+        if not 8 <= size <= stop - position:
+            raise LayoutError(DAMAGED)
+        found.append(Atom(name, position, 8, size))
+        position += size
+    return found
+
+
+def _child(data: bytes, parent: Atom, name: bytes) -> Atom | None:
+    return next((atom for atom in _children(data, parent) if atom.name == name), None)
+
+
+def _root(content: bytes) -> Atom:
+    return Atom(b"moov", 0, 16 if content[:4] == b"\0\0\0\1" else 8, len(content))
+
+
+def _path_to_items(content: bytes) -> list[Atom]:
+    """moov, udta, meta and ilst, as far as they exist."""
+    path = [_root(content)]
+    for name in (b"udta", b"meta", b"ilst"):
+        child = _child(content, path[-1], name)
+        if child is None:
+            break
+        path.append(child)
+    return path
+
+
+def _key(raw: bytes) -> str:
+    name = raw[4:8]
+    if name == b"----":
+        parts = {atom.name: raw[atom.body + 4 : atom.end]
+                 for atom in _children(raw, Atom(name, 0, 8, len(raw)))}  # fmt: skip
+        name += b":" + parts.get(b"mean", b"") + b":" + parts.get(b"name", b"")
+        return name.decode("utf-8", "replace")
+    return name.decode("latin-1")
+
+
+def replaced(
+    file: BinaryIO, movie: Movie, dropped: Collection[str], new: Sequence[Item]
+) -> list[Splice]:
+    """What has to change for the items of some keys to be replaced by others.
+
+    Raises
+    ------
+    LayoutError
+        If something that would have to move has no room, or its positions cannot be kept right.
+    """
+    place = next((n for n, item in enumerate(movie.items) if item.key in dropped), None)
+    kept = [item.raw for item in movie.items if item.key not in dropped]
+    place = len(kept) if place is None else place
+    added = [item.raw for item in new]
+    content = _with_items(movie.content, b"".join([*kept[:place], *added, *kept[place:]]))
+    moov, grown = movie.moov, len(content) - movie.moov.size
+    behind = next((atom for atom in movie.atoms if atom.start == moov.end), None)
+    room = behind.size if behind and behind.name in (b"free", b"skip") else 0
+    if grown and behind and (room == grown or room >= grown + 8) and room:
+        spare = b"" if room == grown else _atom(b"free", bytes(room - grown - 8))
+        return [Splice(moov.start, behind.end, content + spare)]
+    if not grown or behind is None:
+        return [Splice(moov.start, moov.end, content)]
+    moved = [*_moved_in_fragments(file, movie, grown)]
+    content = _moved_tables(content, moov.end, grown)
+    return [Splice(moov.start, moov.end, content), *moved]
+
+
+def _with_items(content: bytes, items: bytes) -> bytes:
+    """The moov atom with other items, as long as before where there is room beside them."""
+    path = _path_to_items(content)
+    ilst = _atom(b"ilst", items)
+    if len(path) < 4:
+        # What is missing comes last in what there is.
+        parent = path[-1]
+        inner = _children(content, parent)
+        start = stop = inner[-1].end if inner else parent.body + 4 * (parent.name == b"meta")
+        new = ilst + _atom(b"free", bytes(ROOM))
+        if len(path) < 3:
+            new = _atom(b"meta", bytes(4) + HANDLER + new)
+        elif HANDLER[16:20] not in content[parent.body : parent.body + 40]:
+            raise LayoutError("its tags are of another kind than those of music")
+        if len(path) < 2:
+            new = _atom(b"udta", new)
+    else:
+        old, parent = path.pop(), path[-1]
+        start, stop = old.start, old.end
+        following = next((a for a in _children(content, parent) if a.start == stop), None)
+        if following and following.name == b"free":
+            stop = following.end
+        room = stop - start - len(ilst)
+        if room and room < 8:
+            room = ROOM
+        new = ilst + (_atom(b"free", bytes(room - 8)) if room else b"")
+    grown = len(new) - (stop - start)
+    changed = bytearray(content)
+    changed[start:stop] = new
+    for atom in path:
+        if atom.head == 16:
+            struct.pack_into(">Q", changed, atom.start + 8, atom.size + grown)
+        else:
+            struct.pack_into(">I", changed, atom.start, atom.size + grown)
+    return bytes(changed)
+
+
+def _below(data: bytes, parent: Atom, path: Sequence[bytes]) -> Iterator[Atom]:
+    """All atoms at a path of names."""
+    for atom in _children(data, parent):
+        if atom.name == path[0]:
+            yield from _below(data, atom, path[1:]) if path[1:] else (atom,)
+
+
+def _moved_tables(content: bytes, edge: int, grown: int) -> bytes:
+    """The moov atom with all positions of media from `edge` on moved."""
+    root = _root(content)
+    changed = bytearray(content)
+    if any(_below(content, root, (*MEDIA_TABLE, b"saio"))):
+        raise LayoutError("it is encrypted")
+    for name, form in ((b"stco", "I"), (b"co64", "Q")):
+        for atom in _below(content, root, (*MEDIA_TABLE, name)):
+            (count,) = struct.unpack_from(">I", content, atom.body + 4)
+            form_all = f">{count}{form}"
+            if 8 + struct.calcsize(form_all) > atom.size - atom.head:
+                raise LayoutError(DAMAGED)
+            old = struct.unpack_from(form_all, content, atom.body + 8)
+            new = [offset + grown * (offset >= edge) for offset in old]
+            if form == "I" and max(new, default=0) >= 1 << 32:
+                raise LayoutError("it is too large for its positions to be moved")
+            struct.pack_into(form_all, changed, atom.body + 8, *new)
+    return bytes(changed)
+
+
+def _moved_in_fragments(file: BinaryIO, movie: Movie, grown: int) -> Iterator[Splice]:
+    """Where fragments say at which absolute position of the file something is."""
+    edge = movie.moov.end
+    for atom in movie.atoms:
+        if atom.name not in (b"moof", b"mfra", b"sidx"):
+            continue
+        if atom.end > movie.file_size or atom.size > MAX_MOOV or atom.start < edge:
+            raise LayoutError("its fragments cannot be moved")
+        data = read_at(file, atom.start, atom.size)
+        root = Atom(atom.name, 0, atom.head, atom.size)
+        if atom.name == b"moof":
+            for header in _below(data, root, (b"traf", b"tfhd")):
+                if data[header.body + 3] & 1:  # base-data-offset-present
+                    at = header.body + 8
+                    (offset,) = struct.unpack_from(">Q", data, at)
+                    if offset >= edge:
+                        yield _number(atom.start + at, ">Q", offset + grown)
+        elif atom.name == b"mfra":
+            for table in _below(data, root, (b"tfra",)):
+                yield from _moved_random_access(data, table, atom.start, grown)
+
+
+def _moved_random_access(data: bytes, table: Atom, base: int, grown: int) -> Iterator[Splice]:
+    """The positions of fragments in a `tfra`, for players that seek by it."""
+    wide = data[table.body] == 1
+    _, lengths, count = struct.unpack_from(">III", data, table.body + 4)
+    tail = sum((lengths >> shift & 3) + 1 for shift in (4, 2, 0))
+    at = table.body + 16
+    for _ in range(count):
+        at += 8 if wide else 4  # behind the time
+        form = ">Q" if wide else ">I"
+        (offset,) = struct.unpack_from(form, data, at)
+        yield _number(base + at, form, offset + grown)
+        at += (8 if wide else 4) + tail
+
+
+def _number(at: int, form: str, number: int) -> Splice:
+    return Splice(at, at + struct.calcsize(form), struct.pack(form, number))

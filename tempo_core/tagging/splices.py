@@ -1,0 +1,106 @@
+"""A new file as an old one with some stretches of it replaced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+BLOCK = 1 << 20  # [bytes] copied at a time
+
+
+@dataclass(frozen=True)
+class Splice:
+    """Bytes `start` to `stop` (exclusive) of a file become `data`, of any length."""
+
+    start: int
+    stop: int
+    data: bytes
+
+
+def write_spliced(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) -> None:
+    """Copy a file with some of it replaced; splices are in ascending order and do not overlap."""
+    source.seek(0)
+    position = 0
+    for splice in splices:
+        _copy(source, target, splice.start - position)
+        target.write(splice.data)
+        position = source.seek(splice.stop)
+    _copy(source, target, size_of(source) - position)
+
+
+def _copy(source: BinaryIO, target: BinaryIO, n_bytes: int) -> None:
+    while n_bytes > 0:
+        block = source.read(min(BLOCK, n_bytes))
+        if not block:
+            raise EOFError("the file became shorter while it was copied")
+        target.write(block)
+        n_bytes -= len(block)
+
+
+def size_of(file: BinaryIO) -> int:
+    """Length of an open file [bytes]; its position stays."""
+    position = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(position)
+    return size
+
+
+def read_at(file: BinaryIO, start: int, n_bytes: int) -> bytes:
+    """Bytes of a file from a position on, fewer where it ends."""
+    file.seek(start)
+    return file.read(n_bytes)
+
+
+def only_zeros(file: BinaryIO, start: int) -> bool:
+    """Whether nothing but zero bytes follows a position."""
+    file.seek(start)
+    while block := file.read(BLOCK):
+        if block.strip(b"\0"):
+            return False
+    return True
+
+
+def same_outside(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) -> bool:
+    """Whether one file is another with these splices, byte for byte outside of them."""
+    shift = sum(len(splice.data) - (splice.stop - splice.start) for splice in splices)
+    if size_of(target) != size_of(source) + shift:
+        return False
+    source.seek(0)
+    target.seek(0)
+    for splice in splices:
+        if not _same(source, target, splice.start - source.tell()):
+            return False
+        source.seek(splice.stop)
+        target.seek(len(splice.data), os.SEEK_CUR)
+    return _same(source, target, size_of(source) - source.tell())
+
+
+def _same(source: BinaryIO, target: BinaryIO, n_bytes: int) -> bool:
+    while n_bytes > 0:
+        block = source.read(min(BLOCK, n_bytes))
+        if not block or block != target.read(len(block)):
+            return False
+        n_bytes -= len(block)
+    return True
+
+
+def intact_from(source: BinaryIO, target: BinaryIO) -> int:
+    """From where on a file is, to its end, the same bytes as the end of another, by blocks."""
+    position, other = size_of(source), size_of(target)
+    while (n_bytes := min(BLOCK, position, other)) > 0:
+        block = read_at(source, position - n_bytes, n_bytes)
+        other_block = read_at(target, other - n_bytes, n_bytes)
+        if block != other_block:
+            # The longest common end: halve what is left of the question.
+            same, different = 0, n_bytes
+            while different - same > 1:
+                middle = (same + different) // 2
+                if block[-middle:] == other_block[-middle:]:
+                    same = middle
+                else:
+                    different = middle
+            return position - same
+        position, other = position - n_bytes, other - n_bytes
+    return position

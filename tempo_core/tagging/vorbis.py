@@ -1,0 +1,163 @@
+"""Vorbis comments: a vendor and `NAME=value` entries; and the blocks of a FLAC file they are in.
+
+References: https://xiph.org/vorbis/doc/v-comment.html, https://www.rfc-editor.org/rfc/rfc9639
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ..errors import LayoutError
+from . import id3
+from .splices import Splice, read_at, size_of
+
+STREAMINFO, PADDING, COMMENT = 0, 1, 4
+MAX_BLOCK = (1 << 24) - 1
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment packet; entries as they stand, `rest` is what follows them."""
+
+    vendor: bytes
+    entries: tuple[bytes, ...]
+    rest: bytes = b""
+
+    def replaced(self, dropped: Collection[str], new: Sequence[bytes]) -> Comment:
+        """The comment with entries of some names replaced by others, in the place of the first."""
+        place = next((n for n, e in enumerate(self.entries) if name_of(e) in dropped), None)
+        kept = [entry for entry in self.entries if name_of(entry) not in dropped]
+        place = len(kept) if place is None else place
+        return Comment(self.vendor, (*kept[:place], *new, *kept[place:]), self.rest)
+
+    def to_bytes(self) -> bytes:
+        """As it stands in a file."""
+        fields = [self.vendor, *self.entries]
+        packed = [struct.pack("<I", len(field)) + field for field in fields]
+        packed.insert(1, struct.pack("<I", len(self.entries)))
+        return b"".join(packed) + self.rest
+
+
+def parse(data: bytes) -> Comment:
+    """A comment from its packet.
+
+    Raises
+    ------
+    LayoutError
+        If its sizes do not fit.
+    """
+    position = 0
+
+    def number() -> int:
+        nonlocal position
+        if position + 4 > len(data):
+            raise LayoutError("its Vorbis comment is damaged")
+        (value,) = struct.unpack_from("<I", data, position)
+        position += 4
+        return int(value)
+
+    def field() -> bytes:
+        nonlocal position
+        size = number()
+        if size > len(data) - position:
+            raise LayoutError("its Vorbis comment is damaged")
+        position += size
+        return data[position - size : position]
+
+    vendor = field()
+    entries = tuple(field() for _ in range(number()))
+    return Comment(vendor, entries, data[position:])
+
+
+def name_of(entry: bytes) -> str:
+    """The name of an entry, which is the same whatever its case."""
+    return entry.partition(b"=")[0].decode("utf-8", "replace").lower()
+
+
+@dataclass(frozen=True)
+class Block:
+    """A metadata block; `start` is where its header of four bytes is."""
+
+    kind: int
+    start: int
+    size: int
+    last: bool
+
+    @property
+    def end(self) -> int:
+        return self.start + 4 + self.size
+
+    def head(self, size: int) -> bytes:
+        """Its header with another size."""
+        if size > MAX_BLOCK:
+            raise LayoutError("its Vorbis comment would become too large")
+        return bytes((self.kind | 128 * self.last,)) + size.to_bytes(3, "big")
+
+
+def blocks(file: BinaryIO) -> list[Block]:
+    """The metadata blocks of an open FLAC file.
+
+    Raises
+    ------
+    LayoutError
+        If they do not add up.
+    """
+    position = id3.stated_size(read_at(file, 0, id3.HEADER)) or 0
+    if read_at(file, position, 4) != b"fLaC":
+        raise LayoutError("there is something unknown before its audio")
+    position += 4
+    found: list[Block] = []
+    size_of_file = size_of(file)
+    while not found or not found[-1].last:
+        head = read_at(file, position, 4)
+        if len(head) < 4:
+            raise LayoutError("its metadata is cut off")
+        block = Block(head[0] & 127, position, int.from_bytes(head[1:], "big"), head[0] > 127)
+        if block.end > size_of_file:
+            raise LayoutError("its metadata is cut off")
+        found.append(block)
+        position = block.end
+    if found[0].kind != STREAMINFO:
+        raise LayoutError("its metadata is damaged")
+    return found
+
+
+def read_comment(file: BinaryIO, found: Sequence[Block]) -> Comment:
+    """The comment of a FLAC file, an empty one if it has none."""
+    block = next((block for block in found if block.kind == COMMENT), None)
+    if block is None:
+        return Comment(b"", ())
+    comment = parse(read_at(file, block.start + 4, block.size))
+    if comment.rest:
+        raise LayoutError("its Vorbis comment is damaged")
+    return comment
+
+
+def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> list[Splice]:
+    """What has to change in a FLAC file for entries of some names to be replaced by others.
+
+    Raises
+    ------
+    LayoutError
+        If its metadata does not add up, or would become too large.
+    """
+    found = blocks(file)
+    data = read_comment(file, found).replaced(dropped, new).to_bytes()
+    old = next((block for block in found if block.kind == COMMENT), None)
+    if old is None:
+        # Behind the first block, which has to stay the first.
+        first = found[0]
+        old = Block(COMMENT, first.end, -4, first.last)
+        heads = [Splice(first.start, first.start + 1, bytes((STREAMINFO,)))] if first.last else []
+    else:
+        heads = []
+    splices = [*heads, Splice(old.start, old.end, old.head(len(data)) + data)]
+    grown = len(data) - old.size
+    padding = next((block for block in found if block.kind == PADDING), None)
+    if padding and 0 <= padding.size - grown <= MAX_BLOCK:
+        size = padding.size - grown
+        splices.append(Splice(padding.start, padding.end, padding.head(size) + bytes(size)))
+    return sorted(splices, key=lambda splice: splice.start)
