@@ -45,10 +45,9 @@ COMPLETE = 0.9  # share of the promised length from which on a file counts as wh
 SHORTEST = 6.0  # [s] the shorter windows of training
 LONGEST = 900.0  # [s]
 SILENCE = 0.5  # share of the seconds
-# `refine.stability` of the whole track. People who play together are above, a track that is at
-# another tempo for a third of its length is below.
-STEADY = 0.7
-STRAYING = 0.3  # share of the windows that are at another tempo altogether
+# Share of a track at another tempo from which on no one tempo is right for it. A song with a slow
+# introduction is below.
+UNSTEADY = 0.25
 SURE = 0.3  # confidence of an estimate below which it contradicts nobody
 
 
@@ -108,14 +107,14 @@ def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | N
         return drop(track, Reason.TOO_SHORT, f"{duration:.2f} s")
     if heard.silent > SILENCE:
         return drop(track, Reason.SILENT, f"{100 * heard.silent:.0f} % of the time")
-    label = Label(track.bpm, track.label_source)
-    # A person who corrects a tempo does so because the estimate was wrong.
-    sure = label.rank > 0 and heard.confidence >= SURE
-    if sure and contradicts(track.bpm, heard.bpm):
+    if Label(track.bpm, track.label_source).rank == 0:
+        # A person who states or corrects a tempo does so because the estimate was wrong.
+        return None
+    if heard.confidence >= SURE and contradicts(track.bpm, heard.bpm):
         return drop(track, Reason.CONTRADICTED, f"label {track.bpm:g}, audio {heard.bpm:.1f}")
-    if heard.stability < STEADY or heard.straying > STRAYING:
-        told = f"{100 * heard.straying:.0f} % of it at another tempo"
-        return drop(track, Reason.UNSTEADY, f"stability {heard.stability:.2f}, {told}")
+    if heard.elsewhere > UNSTEADY:
+        told = f"{100 * heard.elsewhere:.0f} % of it at another tempo than {heard.bpm:.1f}"
+        return drop(track, Reason.UNSTEADY, told)
     return None
 
 

@@ -15,11 +15,11 @@ import torch
 from tqdm import tqdm
 
 from tempo_core import checkpoint, installed
-from tempo_core.background import Stopped
+from tempo_core.background import Stopped, parallel
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
 from tempo_core.errors import AudioError, ConfigError, StorageError
-from tempo_core.estimate import Estimate, score
+from tempo_core.estimate import score
 
 from . import compare
 from . import guard as guards
@@ -30,6 +30,7 @@ from .adapt import (
     analysis_by,
     answer,
     estimate,
+    hear_both,
     hear_file,
     listen,
     read_all,
@@ -221,19 +222,39 @@ def folds_of(groups: Sequence[str], seed: int, n: int = N_FOLDS) -> list[int]:
     return [fold[group] for group in groups]
 
 
-def held_out_answers(
-    base: Checkpoint,
+def learn_held_out(
     tracks: Sequence[Listened],
     learn_from: Callable[[Sequence[Listened]], Checkpoint],
     seed: int,
-) -> list[tuple[Estimate, Checkpoint]]:
-    """Answers for each track by a model that learned from other groups' only, and that model."""
+    jobs: int,
+    stop: Callable[[], bool] = never,
+) -> tuple[Checkpoint, list[Checkpoint]]:
+    """The model that learned from all tracks, and for each track one that learned from others.
+
+    Each of the latter knows no track of the same group. Models are learned side by side in `jobs`
+    threads, each on its own: threads inside of operations as small as these wait for each other
+    most of the time, and for ever where other programs want the cores as well.
+
+    Raises
+    ------
+    Stopped
+        If `stop` said True.
+    """
     fold = folds_of([t.recording.group for t in tracks], seed)
-    models = [
-        learn_from([t for t, other in zip(tracks, fold, strict=True) if other != k])
+    parts = [
+        [t for t, other in zip(tracks, fold, strict=True) if other != k]
         for k in range(max(fold) + 1)
     ]
-    return [(answer(t, models[k]), models[k]) for t, k in zip(tracks, fold, strict=True)]
+    torch.set_num_threads(1)
+    models: dict[int, Checkpoint] = {}
+    tasks = list(enumerate([tracks, *parts]))
+    for (k, _), result in parallel(lambda task: learn_from(task[1]), tasks, jobs, stop):
+        if isinstance(result, Exception):
+            raise result
+        models[k] = result
+    if stop():
+        raise Stopped("interrupted; run the same again to begin anew")
+    return models[0], [models[1 + k] for k in fold]
 
 
 @dataclass
@@ -260,7 +281,6 @@ class _Run:
         if len({t.recording.group for t in own}) < 2:
             raise ConfigError("the files that can be read are of one artist; see what failed")
         recipe = AdaptRecipe(seed=options.seed, steps=options.epochs or AdaptRecipe.steps)
-        torch.set_num_threads(options.jobs)
         n_folds = len(set(folds_of([t.recording.group for t in own], options.seed)))
         replay = self.guard.part(replay=True)
         with tqdm(
@@ -279,21 +299,22 @@ class _Run:
                     return shift(self.base, some)
                 return adapt(self.base, some, replay, recipe, step)
 
-            answers = held_out_answers(self.base, own, from_tracks, options.seed)
-            model = from_tracks(own)
-        torch.set_num_threads(1)
-        answers += [(answer(t, model), model) for t in test]
+            model, models = learn_held_out(
+                own, from_tracks, options.seed, options.jobs, self.stop
+            )
         heard = [*own, *test]
+        models += [model] * len(test)
+        answers = [answer(t, by) for t, by in zip(heard, models, strict=True)]
         held = f"each by a model that did not learn from its artist ({n_folds} folds)"
         chosen = [t.recording for t in heard]
         verdict = self.verdict(
-            chosen, [t.before.bpm for t in heard], [e.bpm for e, _ in answers], model, failed
+            chosen, [t.before.bpm for t in heard], [e.bpm for e in answers], model, failed
         )
         temperature = self.base.temperature
         if len(heard) >= CALIBRATE_FROM:
             some = range(0, len(heard), -(-len(heard) // CALIBRATE_ON))
             analyses = [
-                analysis_by(heard[i], dataclasses.replace(answers[i][1], temperature=1.0))
+                analysis_by(heard[i], dataclasses.replace(models[i], temperature=1.0))
                 for i in some
             ]
             temperature = calibrate([chosen[i] for i in some], analyses, self.base.grid)
@@ -336,12 +357,10 @@ class _Run:
         )  # fmt: skip
         torch.set_num_threads(1)
         model = dataclasses.replace(base, network=network)
-        other = self.current if self.current.hash != base.hash else None
 
         def both(recording: Recording) -> tuple[Recording, float, float]:
-            heard = hear_file(recording.path, base)
-            before = hear_file(recording.path, other) if other else heard
-            old, new = estimate(before, self.current), estimate(heard, model)
+            before, after = hear_both(recording.path, self.current, model)
+            old, new = estimate(before, self.current), estimate(after, model)
             return recording, old.bpm, new.bpm
 
         results, gone = read_all(by_split["test"], both, options.jobs, self.stop, options.quiet)
@@ -437,11 +456,9 @@ class _Run:
             raise ConfigError(f"{folder}: no recording in it that is not learned from")
 
         def both(recording: Recording) -> tuple[Recording, float, float]:
-            return (
-                recording,
-                estimate(hear_file(recording.path, self.current), self.current).bpm,
-                estimate(hear_file(recording.path, model), model).bpm,
-            )
+            before, after = hear_both(recording.path, self.current, model)
+            old, new = estimate(before, self.current), estimate(after, model)
+            return recording, old.bpm, new.bpm
 
         results, gone = read_all(recordings, both, self.options.jobs, self.stop, self.options.quiet)
         failed += gone

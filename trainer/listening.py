@@ -33,7 +33,15 @@ PAUSE = 1.0  # [s] of silence that counts as silence
 # random tempi would pass for another way to count.
 RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
 TOLERANCE = 0.04
-SURE = 0.7  # mass of a window's own peak from which on it has a say
+# What is this far off (relative) is another tempo. People who play together drift by some 3 % to
+# both sides of their tempo, and hurry by as much again where it gets loud.
+ANOTHER = 0.06
+# The same for a window of the network, which is right to 2 % where a tempo moves under it.
+ANOTHER_IN_WINDOW = 0.08
+SURE = 0.5  # mass of a window's own peak from which on it has a say
+REACH = 0.15  # relative, to both sides: where a piece's own tempo is looked for
+STEP = 1e-3  # relative
+NEARLY = 0.95  # of the best support: as good as the best
 MUSIC = 2.0  # [s] below which there is nothing to estimate
 
 
@@ -43,9 +51,8 @@ class Heard:
 
     `n_samples` is its length at the model's sample rate, `stated` that of the container [s], 0
     where it says nothing. `silent` is the share of its seconds without a sound. `bpm` and
-    `confidence` are the estimate, `stability` how steadily all of the track keeps that tempo (see
-    `refine.stability`); 1 where it is too short to say. `straying` is the share of its windows that
-    are sure of a tempo that contradicts `bpm`. Where nothing sounds `bpm` is 0.
+    `confidence` are the estimate, `elsewhere` is the share of the track, 0..1, that is at another
+    tempo, see `elsewhere`. Where nothing sounds `bpm` is 0.
     """
 
     n_samples: int
@@ -53,8 +60,7 @@ class Heard:
     silent: float
     bpm: float
     confidence: float
-    stability: float
-    straying: float
+    elsewhere: float
     fingerprint: Fingerprint
 
     def duration(self, sr: int) -> float:
@@ -80,7 +86,7 @@ def listen(path: Path, model: Checkpoint, longest: float) -> Heard:
         stated = file.duration or 0.0
         if stated > longest:
             return Heard(
-                round(stated * sr), stated, 0.0, 0.0, 0.0, 1.0, 0.0, np.zeros(0, np.uint32)
+                round(stated * sr), stated, 0.0, 0.0, 0.0, 0.0, np.zeros(0, np.uint32)
             )
         excerpts = file.read_all(sr)
     if not excerpts:
@@ -90,7 +96,7 @@ def listen(path: Path, model: Checkpoint, longest: float) -> Heard:
     duration = audio.size / sr
     if silent == 1.0 or duration < MUSIC:
         nothing = np.zeros(0, np.uint32)
-        return Heard(audio.size, stated, silent, 0.0, 0.0, 1.0, 0.0, nothing)
+        return Heard(audio.size, stated, silent, 0.0, 0.0, 0.0, nothing)
     spans = decode_spans(duration, model.windows, DEFAULT_WINDOWS)
     parts = [
         Excerpt(audio[round(start * sr) : round((start + length) * sr)], start)
@@ -101,34 +107,56 @@ def listen(path: Path, model: Checkpoint, longest: float) -> Heard:
         estimate, straying = judge(parts, model)
         envelope = refine.envelope(features, 0.0)
         lines = refine.spectra([envelope], model.front_end.fps)
-        stability = refine.stability(lines, estimate.bpm)
+        another = max(straying, elsewhere(lines, estimate.bpm))
     return Heard(
         audio.size,
         stated,
         silent,
         estimate.bpm,
         estimate.confidence,
-        1.0 if stability is None else round(stability, 4),
-        straying,
+        round(another, 4),
         fingerprint(features.numpy(), model.front_end.fps),
     )
 
 
 def judge(parts: Sequence[Excerpt], model: Checkpoint) -> tuple[Estimate, float]:
-    """The estimate of excerpts, and the share of their windows that stray from it."""
+    """The estimate of excerpts, and the share of them, 0..1, that is sure of another tempo.
+
+    Windows count by how clear a pulse they have.
+    """
     sr = model.front_end.sr
     if sum(part.audio.size for part in parts) < model.windows.duration * sr:
         return from_excerpts(parts, model), 0.0
     analysis = analyse(excerpt_features(sounding(parts, sr) or parts, model), model)
     estimate = from_analysis(analysis, model)
     peaks = [TASKS["tempo"].decode(scores, model.grid) for scores in analysis.scores]
-    stray = [peak.mass >= SURE and contradicts(peak.bpm, estimate.bpm) for peak in peaks]
-    return estimate, round(sum(stray) / len(stray), 4)
+    stray = [
+        peak.mass >= SURE and contradicts(peak.bpm, estimate.bpm, ANOTHER_IN_WINDOW)
+        for peak in peaks
+    ]
+    return estimate, float(np.average(stray, weights=analysis.weights.numpy()))
 
 
-def contradicts(bpm: float, other: float) -> bool:
-    """Whether a tempo is neither another one [BPM] nor a simple ratio of it, within 4 %."""
-    return all(abs(bpm / (other * ratio) - 1) > TOLERANCE for ratio in RATIOS)
+def elsewhere(lines: Sequence[refine.Lines], bpm: float) -> float:
+    """Share of the pieces of a track, 0..1, that are more than `ANOTHER` away from `bpm`.
+
+    Pieces count by how clear a pulse they have. What a piece's own tempo is, is known as far as its
+    lines are sharp: the one closest to `bpm` counts that its lines support nearly (`NEARLY`) as
+    well as the best within `REACH`. 0 where there is only one piece.
+    """
+    if len(lines) < 2:
+        return 0.0
+    away = np.linspace(-REACH, REACH, round(2 * REACH / STEP) + 1)
+    far = []
+    for piece in lines:
+        support = refine.magnitude(piece.at(bpm * (1 + away)))
+        far.append(np.abs(away[support >= NEARLY * support.max()]).min() > ANOTHER)
+    return float(np.average(far, weights=[piece.weight for piece in lines]))
+
+
+def contradicts(bpm: float, other: float, tolerance: float = TOLERANCE) -> bool:
+    """Whether a tempo is neither another one [BPM] nor a simple ratio of it."""
+    return all(abs(bpm / (other * ratio) - 1) > tolerance for ratio in RATIOS)
 
 
 def silence(audio: np.ndarray, sr: int) -> float:
