@@ -43,6 +43,7 @@ from .compare import Guarded, Verdict
 from .dataset import Recording, cache_views
 from .fit import calibrate, digest_of
 from .guard import Guard
+from .history import Row, pack
 
 if TYPE_CHECKING:
     from .finetune import Corpus
@@ -350,7 +351,7 @@ class _Run:
             epochs = options.epochs or finetune.Recipe.epochs
             recipe = finetune.Recipe(epochs, seed=options.seed)
         torch.set_num_threads(options.jobs if options.devices == 1 else 1)
-        network = finetune.finetune(
+        network, history = finetune.finetune(
             base, corpora["train"], corpora["validation"], self.guard.part(replay=True), recipe,
             self.folder / RUNS, devices=options.devices, accelerator=options.accelerator,
             stop=self.stop, quiet=options.quiet,
@@ -390,7 +391,7 @@ class _Run:
             method = "fit from scratch"
         learned_from = list(corpora["train"].recordings)
         held = "of artists it never heard"
-        return self.finish(method, model, learned_from, held, verdict, failed)
+        return self.finish(method, model, learned_from, held, verdict, failed, history)
 
     def corpus(
         self, recordings: Sequence[Recording]
@@ -479,6 +480,7 @@ class _Run:
         how: str,
         verdict: Verdict,
         failed: list[tuple[Path, Exception]],
+        history: Sequence[Row] = (),
     ) -> Learned:
         """Write the model, and use it if it is better."""
         options = self.options
@@ -491,6 +493,7 @@ class _Run:
             "data_digest": digest_of(learned_from),
             "seed": options.seed,
             "figures": dataclasses.asdict(verdict),
+            **({"history": pack(list(history))} if history else {}),
             "compared_with": self.current.source,
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tempo_core import refine
 from tempo_core.audio import QUIET, SILENCE, AudioFile, Excerpt, sounding
@@ -33,15 +34,15 @@ PAUSE = 1.0  # [s] of silence that counts as silence
 # random tempi would pass for another way to count.
 RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
 TOLERANCE = 0.04
-# What is this far off (relative) is another tempo. People who play together drift by some 3 % to
-# both sides of their tempo, and hurry by as much again where it gets loud.
-ANOTHER = 0.06
-# The same for a window of the network, which is right to 2 % where a tempo moves under it.
-ANOTHER_IN_WINDOW = 0.08
+# People who play together drift by some 3 % to both sides of their tempo, and hurry by as much again
+# where it gets loud. What is further off (relative) is another tempo: for a stretch of audio, whose
+# tempo is known to a tenth of a percent, and for the network, which is right to some percent where
+# the tempo moves under it.
+ANOTHER, ANOTHER_IN_WINDOW = 0.06, 0.08
+OCTAVES = (1 / 2, 1.0, 2.0)
 SURE = 0.5  # mass of a window's own peak from which on it has a say
-REACH = 0.15  # relative, to both sides: where a piece's own tempo is looked for
-STEP = 1e-3  # relative
-NEARLY = 0.95  # of the best support: as good as the best
+PULSES = np.geomspace(40.0, 320.0, 1200)  # [BPM] where a stretch's own tempo is looked for
+WEAKER = 0.75  # of the support of the best tempo, below which another one is not there
 MUSIC = 2.0  # [s] below which there is nothing to estimate
 
 
@@ -131,32 +132,37 @@ def judge(parts: Sequence[Excerpt], model: Checkpoint) -> tuple[Estimate, float]
     estimate = from_analysis(analysis, model)
     peaks = [TASKS["tempo"].decode(scores, model.grid) for scores in analysis.scores]
     stray = [
-        peak.mass >= SURE and contradicts(peak.bpm, estimate.bpm, ANOTHER_IN_WINDOW)
+        peak.mass >= SURE
+        and contradicts(peak.bpm, estimate.bpm)
+        and not _octave_of(np.array([peak.bpm]), estimate.bpm, ANOTHER_IN_WINDOW).any()
         for peak in peaks
     ]
     return estimate, float(np.average(stray, weights=analysis.weights.numpy()))
 
 
 def elsewhere(lines: Sequence[refine.Lines], bpm: float) -> float:
-    """Share of the pieces of a track, 0..1, that are more than `ANOTHER` away from `bpm`.
+    """Share of the pieces of a track, 0..1, that are at another tempo than `bpm`.
 
-    Pieces count by how clear a pulse they have. What a piece's own tempo is, is known as far as its
-    lines are sharp: the one closest to `bpm` counts that its lines support nearly (`NEARLY`) as
-    well as the best within `REACH`. 0 where there is only one piece.
+    Those are the pieces in which `bpm` and its octaves, give or take `ANOTHER`, have much less
+    support than the best tempo has. Pieces count by how clear a pulse they have. 0 where there is
+    only one piece.
     """
     if len(lines) < 2:
         return 0.0
-    away = np.linspace(-REACH, REACH, round(2 * REACH / STEP) + 1)
-    far = []
-    for piece in lines:
-        support = refine.magnitude(piece.at(bpm * (1 + away)))
-        far.append(np.abs(away[support >= NEARLY * support.max()]).min() > ANOTHER)
+    same = _octave_of(PULSES, bpm, ANOTHER)
+    supports = [refine.magnitude(piece.at(PULSES)) for piece in lines]
+    far = [support[same].max(initial=0) < WEAKER * support.max() for support in supports]
     return float(np.average(far, weights=[piece.weight for piece in lines]))
 
 
-def contradicts(bpm: float, other: float, tolerance: float = TOLERANCE) -> bool:
-    """Whether a tempo is neither another one [BPM] nor a simple ratio of it."""
-    return all(abs(bpm / (other * ratio) - 1) > tolerance for ratio in RATIOS)
+def _octave_of(tempi: NDArray[np.float64], bpm: float, tolerance: float) -> NDArray[np.bool_]:
+    """(n,) whether tempi (n,) are `bpm`, its half or its double, within a relative tolerance."""
+    return np.any([np.abs(tempi / (bpm * ratio) - 1) <= tolerance for ratio in OCTAVES], axis=0)
+
+
+def contradicts(bpm: float, other: float) -> bool:
+    """Whether a tempo is neither another one [BPM] nor a simple ratio of it, within 4 %."""
+    return all(abs(bpm / (other * ratio) - 1) > TOLERANCE for ratio in RATIOS)
 
 
 def silence(audio: np.ndarray, sr: int) -> float:

@@ -23,6 +23,8 @@ RATIOS = {"1/3": 1 / 3, "1/2": 1 / 2, "2/3": 2 / 3, "1": 1.0, "3/2": 3 / 2, "2":
 OTHER = "other"
 N_BINS = 10  # of the reliability diagram
 PERCENTILES = (50, 75, 90, 95)  # of the error
+LENIENT = 0.08  # relative: another tolerance in use (MIREX)
+FAR = 10.0  # [BPM] an error that spoils a run or a mix
 
 
 def within(
@@ -180,6 +182,8 @@ class Metrics:
     acc2: float
     acc2_interval: tuple[float, float]
     within_1_percent_of_all: float
+    within_8_percent_of_all: float
+    within_10_bpm_of_all: float
     error_mean: float
     error_percentiles: dict[str, float]  # of PERCENTILES
     within_1_percent: float  # this and the next three: of the octave-correct
@@ -242,10 +246,10 @@ def measure(answers: Sequence[Answer]) -> Metrics:
         acc2=float(second.mean()),
         acc2_interval=bootstrap_interval(second, groups),
         within_1_percent_of_all=float(right(answers, lambda r, e: within(r, e, 0.01)).mean()),
+        within_8_percent_of_all=float(right(answers, lambda r, e: within(r, e, LENIENT)).mean()),
+        within_10_bpm_of_all=float((error <= FAR).sum() / len(answers)),
         error_mean=_mean(error),
-        error_percentiles={
-            str(p): float(np.percentile(error, p)) if error.size else math.nan for p in PERCENTILES
-        },
+        error_percentiles=percentiles(error),
         within_1_percent=_mean(precise <= 0.01 * reference[correct]),
         within_0_1_bpm=_mean(very_precise),
         within_0_1_bpm_interval=(
@@ -261,6 +265,29 @@ def measure(answers: Sequence[Answer]) -> Metrics:
         one_correct=_mean(scores[:, 1]),
         both_correct=_mean(scores[:, 2]),
     )
+
+
+def percentiles(error: ArrayLike) -> dict[str, float]:
+    """How far off `PERCENTILES` of the estimates are at most [BPM]; NaN where there are none."""
+    error = np.asarray(error, float)
+    return {
+        str(p): float(np.percentile(error, p)) if error.size else math.nan for p in PERCENTILES
+    }
+
+
+def progress(reference: ArrayLike, estimate: ArrayLike) -> dict[str, float]:
+    """What is logged of a model while it learns, from its tempi (n,) of recordings held back.
+
+    Shares in 0..1 and percentiles of the error in BPM, by the names of `plots.NAMES`.
+    """
+    error = np.abs(np.asarray(estimate, float) - np.asarray(reference, float))
+    return {
+        "validation_acc1": acc1(reference, estimate),
+        "validation_within_8_percent": float(within(reference, estimate, LENIENT).mean()),
+        "validation_acc2": acc2(reference, estimate),
+        "validation_within_10_bpm": float((error <= FAR).mean()),
+        **{f"validation_error_{p}": value for p, value in percentiles(error).items()},
+    }
 
 
 def right(

@@ -153,7 +153,8 @@ def _parts(
         yield "<h2>Training</h2>"
         yield _figure(
             pictures["training"],
-            "The newest training run beside the first model or its training set.",
+            "How the first model was trained: on recordings it learned from (loss), and on those held "
+            "back (validation), after each epoch.",
         )
     yield "<h2>Estimate against label</h2>"
     yield '<div class="pair">'

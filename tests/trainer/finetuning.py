@@ -44,7 +44,7 @@ def run(folder: Path, recipe: Recipe = RECIPE, devices: int = 1) -> Ensemble:
     guard = guards.load(base).part(replay=True)
     return finetune(
         base, train, validation, guard, recipe, folder / "runs", devices=devices, quiet=True
-    )
+    )[0]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +53,7 @@ NAMES = (
     "--download", is_flag=True, help="Fetch index, annotations and audio, as far as offered."
 )
 @click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Training log to draw; else one beside the first model or the set.")  # fmt: skip
+              help="Training log to draw; else what the first model has of its own.")  # fmt: skip
 def evaluate(
     sources: tuple[Path, ...], out: Path, split: str | None, models: tuple[str, ...],
     baselines: tuple[str, ...], windows: int | str, jobs: int, dataset: str | None,
@@ -99,7 +98,7 @@ def evaluate(
             *(open_model(model, windows) for model in dict.fromkeys(models)),
             *(BASELINES[name]() for name in dict.fromkeys(baselines)),
         ]
-        history = _history(out, models[0], sources, log)
+        history = _history(out, models[0], log)
         total = len(estimators) * len(chosen)
         with interruptible() as stop, tqdm(total=total, unit="track") as bar:
 
@@ -136,23 +135,22 @@ def evaluate(
         sys.exit(1)
 
 
-def _history(
-    out: Path, model: str, sources: Sequence[Path], log: Path | None
-) -> list[dict[str, float]]:
-    """The training log to draw, copied so that the report can be drawn again without it.
+def _history(out: Path, model: str, log: Path | None) -> list[dict[str, float]]:
+    """The log of a model's training, copied so that the report can be drawn again without it.
 
-    The model in the package has none: what lies in a training set is of another one.
+    It is the one inside of the model, unless another one is named: what lies in a folder may be
+    that of another model.
     """
     from tempo_core import checkpoint
 
-    from ..history import HISTORY, find_log, read_history, write_history
+    from ..history import HISTORY, read_history, unpack, write_history
 
-    home = checkpoint.resolve(model).parent
-    if log is None and home != checkpoint.SHIPPED:
-        log = find_log([home, *(source for source in sources if source.is_dir())])
-    if log is None:
+    if log is not None:
+        rows = read_history(log)
+    else:
+        rows = unpack(checkpoint.read(checkpoint.resolve(model)).header["card"].get("history"))
+    if rows:
+        write_history(out / HISTORY, rows)
+    else:
         (out / HISTORY).unlink(missing_ok=True)  # of another model
-        return []
-    rows = read_history(log)
-    write_history(out / HISTORY, rows)
     return rows
