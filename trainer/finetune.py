@@ -40,7 +40,7 @@ from .cache import Views, read_views
 from .dataset import Recording
 from .fit import digest_of, example, full_windows
 from .guard import Guard
-from .history import Row, read_run
+from .history import Row
 from .metrics import progress
 from .plain_checkpoint import PlainCheckpointIO
 
@@ -269,6 +269,25 @@ class Learning(lightning.LightningModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
+class _History(callbacks.Callback):
+    """What was logged of every epoch, as part of the checkpoints: it goes on where the run does."""
+
+    state_key = "history"
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+
+    def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": float(trainer.current_epoch), **metrics})
+
+
 class _Told(callbacks.Callback):
     """Says what an epoch brought where there is no progress bar, and stops when asked to."""
 
@@ -369,12 +388,16 @@ def finetune(
         network.load_state_dict(base.network.state_dict())
     learning = Learning(network, train, validation, guard, base.grid, recipe)
     io = PlainCheckpointIO()
-    kept = callbacks.ModelCheckpoint(
-        run, "best", monitor="validation_loss", save_last=True, save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )  # fmt: skip
-    kept.FILE_EXTENSION = ".safetensors"
-    bar = not quiet and sys.stdout.isatty()
+    # Two: what lightning calls `save_last` skips the epochs that are not the best.
+    best_and_last = [
+        callbacks.ModelCheckpoint(
+            run, name, monitor=monitor, save_on_train_epoch_end=True, enable_version_counter=False
+        )
+        for name, monitor in (("best", "validation_loss"), ("last", None))
+    ]
+    for kept in best_and_last:
+        kept.FILE_EXTENSION = ".safetensors"
+    bar = not quiet and sys.stdout.isatty() and sys.stderr.isatty()
     strategy: str | Strategy = "auto"
     if devices > 1:
         backend = "gloo" if accelerator == "cpu" else None
@@ -390,7 +413,8 @@ def finetune(
             strategy=strategy,
             max_epochs=recipe.epochs,
             callbacks=[
-                kept,
+                *best_and_last,
+                _History(),
                 callbacks.EarlyStopping("validation_loss", patience=recipe.patience),
                 _Told(stop, lines=not bar and not quiet),
             ],
@@ -415,4 +439,5 @@ def finetune(
     network.load_state_dict(
         {k.removeprefix("network."): v for k, v in best.items() if k.startswith("network.")}
     )
-    return network.eval().requires_grad_(False), read_run(run / "csv")
+    history = io.load_checkpoint(last)["callbacks"][_History.state_key]["rows"]
+    return network.eval().requires_grad_(False), history
