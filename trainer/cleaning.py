@@ -46,8 +46,8 @@ SHORTEST = 6.0  # [s] the shorter windows of training
 LONGEST = 900.0  # [s]
 SILENCE = 0.5  # share of the seconds
 # Share of a track at another tempo from which on no one tempo is right for it. A song with a slow
-# introduction is below.
-UNSTEADY = 0.25
+# introduction, or a clip of half a minute with a break in it, is below.
+UNSTEADY = 0.3
 SURE = 0.3  # confidence of an estimate below which it contradicts nobody
 
 

@@ -15,7 +15,7 @@ from tempo_core.tasks import tempo
 
 from .dataset import Recording
 from .guard import Guard
-from .metrics import acc1, acc2
+from .metrics import acc1, acc2, signed
 
 SURE = 0.9  # probability of being better from which on a model is
 ALLOWED = 0.01  # loss of the guard set's rate that is still none
@@ -37,11 +37,8 @@ class Pair:
     p_better: float
 
     def __str__(self) -> str:
-        low, high = (100 * x for x in self.interval)
-        return (
-            f"{100 * self.before:.1f} → {100 * self.after:.1f} % of {self.n} "
-            f"({low:+.1f} to {high:+.1f})"
-        )
+        low, high = (signed(x) for x in self.interval)
+        return f"{100 * self.before:.1f} → {100 * self.after:.1f} % of {self.n} ({low} to {high})"
 
 
 def paired(before: ArrayLike, after: ArrayLike, groups: Sequence[str], seed: int = 0) -> Pair:

@@ -156,7 +156,9 @@ def fit(sampler: Sampler, front_end: FrontEnd, model: PaceModel, recipe: Recipe)
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, recipe.steps)
     mean = 0.0
-    with tqdm(range(recipe.steps), desc="training", unit="step", mininterval=5) as steps:
+    with tqdm(
+        range(recipe.steps), desc="training", unit="step", mininterval=5, disable=None
+    ) as steps:
         for step in steps:
             groups = sampler.batch()
             loss = sum(

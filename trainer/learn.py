@@ -21,7 +21,7 @@ from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
 from tempo_core.errors import AudioError, ConfigError, StorageError
 from tempo_core.estimate import score
 
-from . import compare
+from . import compare, memory
 from . import guard as guards
 from .adapt import (
     Listened,
@@ -300,9 +300,7 @@ class _Run:
                     return shift(self.base, some)
                 return adapt(self.base, some, replay, recipe, step)
 
-            model, models = learn_held_out(
-                own, from_tracks, options.seed, options.jobs, self.stop
-            )
+            model, models = learn_held_out(own, from_tracks, options.seed, options.jobs, self.stop)
         heard = [*own, *test]
         models += [model] * len(test)
         answers = [answer(t, by) for t, by in zip(heard, models, strict=True)]
@@ -315,8 +313,7 @@ class _Run:
         if len(heard) >= CALIBRATE_FROM:
             some = range(0, len(heard), -(-len(heard) // CALIBRATE_ON))
             analyses = [
-                analysis_by(heard[i], dataclasses.replace(models[i], temperature=1.0))
-                for i in some
+                analysis_by(heard[i], dataclasses.replace(models[i], temperature=1.0)) for i in some
             ]
             temperature = calibrate([chosen[i] for i in some], analyses, self.base.grid)
         learned_from = [t.recording for t in own]
@@ -493,6 +490,8 @@ class _Run:
             "data_digest": digest_of(learned_from),
             "seed": options.seed,
             "figures": dataclasses.asdict(verdict),
+            # Also what the best epoch and the temperature were chosen by.
+            memory.KEY: memory.pack(memory.remember(t for t in self.tracks if t.split != "test")),
             **({"history": pack(list(history))} if history else {}),
             "compared_with": self.current.source,
             "versions": {"torch": torch.__version__, "numpy": np.__version__},

@@ -34,10 +34,10 @@ PAUSE = 1.0  # [s] of silence that counts as silence
 # random tempi would pass for another way to count.
 RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
 TOLERANCE = 0.04
-# People who play together drift by some 3 % to both sides of their tempo, and hurry by as much again
-# where it gets loud. What is further off (relative) is another tempo: for a stretch of audio, whose
-# tempo is known to a tenth of a percent, and for the network, which is right to some percent where
-# the tempo moves under it.
+# People who play together drift by some 3 % to both sides of their tempo, and hurry by as much
+# again where it gets loud. What is further off (relative) is another tempo: for a stretch of audio,
+# whose tempo is known to a tenth of a percent, and for the network, which is right to some percent
+# where the tempo moves under it.
 ANOTHER, ANOTHER_IN_WINDOW = 0.06, 0.08
 OCTAVES = (1 / 2, 1.0, 2.0)
 SURE = 0.5  # mass of a window's own peak from which on it has a say
@@ -86,9 +86,7 @@ def listen(path: Path, model: Checkpoint, longest: float) -> Heard:
     with AudioFile(path) as file:
         stated = file.duration or 0.0
         if stated > longest:
-            return Heard(
-                round(stated * sr), stated, 0.0, 0.0, 0.0, 0.0, np.zeros(0, np.uint32)
-            )
+            return Heard(round(stated * sr), stated, 0.0, 0.0, 0.0, 0.0, np.zeros(0, np.uint32))
         excerpts = file.read_all(sr)
     if not excerpts:
         raise AudioError("no audio could be decoded")
@@ -121,10 +119,7 @@ def listen(path: Path, model: Checkpoint, longest: float) -> Heard:
 
 
 def judge(parts: Sequence[Excerpt], model: Checkpoint) -> tuple[Estimate, float]:
-    """The estimate of excerpts, and the share of them, 0..1, that is sure of another tempo.
-
-    Windows count by how clear a pulse they have.
-    """
+    """The estimate of excerpts, and which share of windows, 0..1, is sure of another tempo."""
     sr = model.front_end.sr
     if sum(part.audio.size for part in parts) < model.windows.duration * sr:
         return from_excerpts(parts, model), 0.0
@@ -137,7 +132,7 @@ def judge(parts: Sequence[Excerpt], model: Checkpoint) -> tuple[Estimate, float]
         and not _octave_of(np.array([peak.bpm]), estimate.bpm, ANOTHER_IN_WINDOW).any()
         for peak in peaks
     ]
-    return estimate, float(np.average(stray, weights=analysis.weights.numpy()))
+    return estimate, sum(stray) / len(stray)
 
 
 def elsewhere(lines: Sequence[refine.Lines], bpm: float) -> float:

@@ -270,9 +270,7 @@ def measure(answers: Sequence[Answer]) -> Metrics:
 def percentiles(error: ArrayLike) -> dict[str, float]:
     """How far off `PERCENTILES` of the estimates are at most [BPM]; NaN where there are none."""
     error = np.asarray(error, float)
-    return {
-        str(p): float(np.percentile(error, p)) if error.size else math.nan for p in PERCENTILES
-    }
+    return {str(p): float(np.percentile(error, p)) if error.size else math.nan for p in PERCENTILES}
 
 
 def progress(reference: ArrayLike, estimate: ArrayLike) -> dict[str, float]:
@@ -345,6 +343,12 @@ def confusion(answers: Sequence[Answer]) -> dict[str, int]:
         if answer.estimate is not None:
             counts[octave_ratio(answer.bpm, answer.estimate)] += 1
     return counts
+
+
+def signed(share: float) -> str:
+    """A difference of shares in points, with its sign; none where it rounds to nothing."""
+    points = round(100 * share, 1)
+    return f"{points:+.1f}" if points else "0.0"
 
 
 def _mean(values: ArrayLike) -> float:

@@ -590,7 +590,7 @@ def main(
     write = joblib.delayed(_write_clip)
     tasks = (write(i, seed, sources, duration, styles, balanced, out) for i in range(count))
     run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    for _ in tqdm(run, total=count, unit="clip"):
+    for _ in tqdm(run, total=count, unit="clip", disable=None):
         pass
     rows = [json.loads(note.read_text()) for note in sorted(out.glob("*.json"))]
     with (out / "clips.tsv").open("w", newline="") as file:

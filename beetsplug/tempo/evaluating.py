@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
 
     from trainer.answers import Answer, Labelled
-    from trainer.collection import CollectedTrack, LabelledTrack
+    from trainer.collection import LabelledTrack
     from trainer.evaluate import Figures
+    from trainer.memory import Memory
 
 FOLDER = "tempo-eval"  # beside the library
 SHOWN = 10  # disagreements on the terminal; all are in a table
@@ -138,6 +139,8 @@ def summary(figures: dict[str, Figures]) -> list[str]:
             lines.append(
                 f"{name}, {set_}: {100 * m.acc1:.1f} % of {m.n} right (95 % interval "
                 f"{100 * low:.0f} to {100 * high:.0f}), {100 * m.acc2:.1f} % up to the octave"
+                f"; {100 * m.within_8_percent_of_all:.1f} % within 8 %, "
+                f"{100 * m.within_10_bpm_of_all:.1f} % within 10 BPM"
                 + (f", half within {median:.2f} BPM" if m.n_failed < m.n else "")
             )
     return lines
@@ -163,33 +166,28 @@ def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
     return lines
 
 
-def labelled(found: Sequence[LabelledTrack], known: Sequence[CollectedTrack]) -> list[Labelled]:
+def labelled(found: Sequence[LabelledTrack], known: Memory) -> list[Labelled]:
     """Tracks to evaluate; `set` says whose label it is or, where that matters, who learned from it.
 
     Parameters
     ----------
     known
-        The training set of the model, empty if it has none.
+        What the model has learned from.
     """
     from trainer.answers import Labelled
     from trainer.sources import named
 
-    taught = [track for track in known if track.split != TEST]
-    paths = {track.path for track in taught}
-    names = {_name(track) for track in taught} - {None}
-    tracks = []
-    for track in found:
-        learned = track.path in paths or _name(track) in names
-        tracks.append(
-            Labelled(
-                path=track.path,
-                bpm=track.bpm,
-                set=LEARNED if learned else track.label_source,
-                name=named(track.artist, track.title),
-                group=track.artist or str(track.path),
-                genre=track.genre,
-            )
+    tracks = [
+        Labelled(
+            path=track.path,
+            bpm=track.bpm,
+            set=LEARNED if known and _is_known(track, known) else track.label_source,
+            name=named(track.artist, track.title),
+            group=track.artist or str(track.path),
+            genre=track.genre,
         )
+        for track in found
+    ]
     if any(track.set == LEARNED for track in tracks):
         tracks = [
             track if track.set == LEARNED else dataclasses.replace(track, set=HELD_OUT)
@@ -198,15 +196,22 @@ def labelled(found: Sequence[LabelledTrack], known: Sequence[CollectedTrack]) ->
     return tracks
 
 
-def _name(track: LabelledTrack) -> tuple[str, str] | None:
-    """Artist and title, by which a track is known when its file has moved."""
-    if not (track.artist and track.title):
-        return None
-    return track.artist.casefold(), track.title.casefold()
+def _is_known(track: LabelledTrack, known: Memory) -> bool:
+    from trainer.cache import hash_file
+
+    if known.knows(track.path, track.artist, track.title, track.recording_id):
+        return True
+    if track.recording_id or (track.artist and track.title):
+        return False
+    # A file without a name that has moved is known by what is in it only.
+    try:
+        return known.knows(track.path, content=hash_file(track.path).hexdigest())
+    except OSError:
+        return False
 
 
-def learned_from(lib: Library, settings: Any) -> list[CollectedTrack]:
-    """The training set that the model in use has learned from, empty if it was not one of the user.
+def learned_from(lib: Library, settings: Any) -> Memory:
+    """What the model in use has learned from: by its own word, or that of the training set here.
 
     Raises
     ------
@@ -214,11 +219,19 @@ def learned_from(lib: Library, settings: Any) -> list[CollectedTrack]:
         If the model cannot be used.
     """
     from tempo_core import checkpoint
+    from trainer import memory
     from trainer.collection import TRACKS, read_collection
 
     from .training import training_folder
 
-    if checkpoint.resolve(settings.model).parent == checkpoint.SHIPPED:
-        return []
+    path = checkpoint.resolve(settings.model)
+    card = checkpoint.read(path).header["card"]
+    stated = memory.of_card(card)
+    if stated is not None:
+        return stated
     folder = training_folder(lib, settings)
-    return read_collection(folder) if (folder / TRACKS).is_file() else []
+    trained_elsewhere = path.parent == checkpoint.SHIPPED or "data" in card
+    if trained_elsewhere or not (folder / TRACKS).is_file():
+        return memory.NOTHING
+    # Learned before models said so themselves.
+    return memory.remember(t for t in read_collection(folder) if t.split != TEST)

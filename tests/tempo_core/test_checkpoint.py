@@ -295,7 +295,7 @@ def test_what_is_no_file_is_refused_at_once(kind: str, path: Path) -> None:
     else:
         with target.open("wb") as file:
             file.truncate(10**12)
-    with pytest.raises(CheckpointError, match="not a regular file|too large"):
+    with pytest.raises(CheckpointError, match=r"not a regular file|too large"):
         checkpoint.load(target)
 
 

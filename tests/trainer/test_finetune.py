@@ -98,7 +98,9 @@ def test_it_learns_and_logs(whole: tuple[Path, Ensemble, list[Row]]) -> None:
     assert not list(run_folder.rglob("*.ckpt"))
 
 
-def test_killed_and_resumed_it_is_the_same(whole: tuple[Path, Ensemble, list[Row]], tmp_path: Path) -> None:
+def test_killed_and_resumed_it_is_the_same(
+    whole: tuple[Path, Ensemble, list[Row]], tmp_path: Path
+) -> None:
     started = process(tmp_path)
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("last.safetensors")):
@@ -125,7 +127,9 @@ def test_a_stopped_run_says_so_and_goes_on(tmp_path: Path) -> None:
         finetune(base, train, validation, None, RECIPE, tmp_path, stop=lambda: True, quiet=True)
 
 
-def test_a_damaged_checkpoint_is_one_error(whole: tuple[Path, Ensemble, list[Row]], tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_one_error(
+    whole: tuple[Path, Ensemble, list[Row]], tmp_path: Path
+) -> None:
     (source,) = (whole[0] / "runs").iterdir()
     target = tmp_path / "runs" / source.name
     target.mkdir(parents=True)
@@ -165,7 +169,9 @@ def test_from_scratch_begins_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_batches(whole: tuple[Path, Ensemble, list[Row]], tmp_path: Path) -> None:
+def test_two_processes_share_the_batches(
+    whole: tuple[Path, Ensemble, list[Row]], tmp_path: Path
+) -> None:
     started = process(tmp_path, devices=2)
     _, told = started.communicate(timeout=300)
     assert started.returncode == 0, told.decode()[-2000:]

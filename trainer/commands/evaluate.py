@@ -100,7 +100,7 @@ def evaluate(
         ]
         history = _history(out, models[0], log)
         total = len(estimators) * len(chosen)
-        with interruptible() as stop, tqdm(total=total, unit="track") as bar:
+        with interruptible() as stop, tqdm(total=total, unit="track", disable=None) as bar:
 
             def done(answer: Answer) -> None:
                 bar.set_description(answer.estimator, refresh=False)
