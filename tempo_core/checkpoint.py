@@ -325,8 +325,14 @@ def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
     path = Path(text).expanduser()
     if path.is_file():
         return path
-    names = ", ".join(p.stem for p in known) or "none"
-    raise CheckpointError(f"no model {text!r}: not a file, and not one of those here: {names}")
+    raise no_model(text, task)
+
+
+def no_model(name: str, task: str | None) -> CheckpointError:
+    """What to raise where there is no model of a name, with those of a task or of all there are."""
+    known = [*available(task=task), *available(installed.folder(), task)]
+    names = ", ".join(path.stem for path in known) or "none"
+    return CheckpointError(f"no model {told(name)}: not a file, and not one of those here: {names}")
 
 
 def metadata(data: bytes) -> dict[str, str]:

@@ -149,7 +149,7 @@ def measure(
     }
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.data
 @options.clips
 @options.cache

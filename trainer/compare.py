@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from tempo_core import installed
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.errors import ConfigError
 from tempo_core.tasks import tempo
@@ -172,3 +174,33 @@ class Verdict:
                 f"({lost[0].name}: {100 * rate.before:.1f} → {100 * rate.after:.1f} %)"
             )
         return f"it is better on your own tracks ({sure}) and has unlearned nothing"
+
+
+def never() -> bool:
+    """Nobody wants to stop."""
+    return False
+
+
+def outcome(used: bool, better: bool, wanted: bool, reason: str, path: Path) -> str:
+    """What became of a model that was learned, and why, as one line.
+
+    Parameters
+    ----------
+    used, wanted
+        Whether it is in use now, and whether it was to be.
+    better
+        Whether what `reason` says speaks for it.
+    """
+    if used:
+        return (
+            f"installed: {reason}"
+            if better
+            else f"installed because you said so, although {reason}"
+        )
+    if not wanted:
+        return f"not installed, as you said: {reason}"
+    name = path.stem if path.parent == installed.folder() else path
+    return (
+        f"not installed: {reason}. The model is kept; `tempo-core models use {name}` uses it all "
+        "the same"
+    )

@@ -290,7 +290,7 @@ def digest_of(recordings: Sequence[Recording]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.data
 @options.clips
 @options.cache

@@ -51,7 +51,7 @@ def answers(paths: list[Path], model: Checkpoint) -> list[float]:
     return found
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.data
 @options.clips
 @click.option("--test-clips", type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -119,7 +119,7 @@ def draw(
     )
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.data
 @options.clips
 @options.cache

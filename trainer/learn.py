@@ -39,7 +39,7 @@ from .adapt import (
 from .adapt import Recipe as AdaptRecipe
 from .cache import Recipe as CacheRecipe
 from .collection import CACHE, WINDOWS, CollectedTrack, read_collection
-from .compare import Guarded, Verdict
+from .compare import Guarded, Verdict, never, outcome
 from .dataset import Recording, cache_views
 from .fit import calibrate, digest_of
 from .guard import Guard
@@ -102,29 +102,11 @@ class Learned:
                 f"{100 * guard.rate.after:.1f} %, counted alike {100 * guard.octave.before:.1f} → "
                 f"{100 * guard.octave.after:.1f} % of {guard.rate.n}"
             )
-        reason = self.verdict.reason()
-        if self.installed and self.verdict.installable:
-            lines.append(f"installed: {reason}")
-        elif self.installed:
-            lines.append(f"installed because you said so, although {reason}")
-        elif not self.wanted:
-            lines.append(f"not installed, as you said: {reason}")
-        else:
-            lines.append(
-                f"not installed: {reason}. The model is kept; "
-                f"`tempo-core models use {self.usable_name()}` uses it all the same"
-            )
+        verdict = self.verdict
+        lines.append(
+            outcome(self.installed, verdict.installable, self.wanted, verdict.reason(), self.path)
+        )
         return lines
-
-    def usable_name(self) -> str:
-        """What `tempo-core models use` takes."""
-        kept = self.path.parent == installed.folder()
-        return self.path.stem if kept else str(self.path)
-
-
-def never() -> bool:
-    """Nobody wants to stop."""
-    return False
 
 
 def learn(

@@ -272,7 +272,7 @@ def plot(rows: dict[str, dict[int, list[float]]], guard: dict[str, dict[int, lis
     plt.close(figure)
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv and rhythm.tsv.")  # fmt: skip
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -146,7 +146,8 @@ def _parts(
     yield (
         '<p class="note">Shares of the tracks in %: within 4 % of the label (Accuracy 1), within '
         "8 %, within 4 % of it or of a third, half, twice or three times it (octave: Accuracy 2), "
-        "within 1 % and within 10 BPM. Mean, median and 95 %: distance from the label in BPM. P-score: "
+        "within 1 % and within 10 BPM. Mean, median and 95 %: distance from the label in BPM. "
+        "P-score: "
         "MIREX, for labels with two tempi. ECE: expected calibration error. In brackets the 95 % "
         "interval, drawn by artist or song. A track that failed counts as wrong.</p>"
     )

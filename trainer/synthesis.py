@@ -30,6 +30,7 @@ import scipy.signal
 import soundfile
 from tqdm import tqdm
 
+from . import options
 from .mixing import SR, compress, duck, equalise, master, reverberate, sing
 from .pace_truth import score_of
 from .score import (
@@ -534,7 +535,7 @@ def _write_clip(
     temporary.replace(note)
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.option(
     "--midi",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

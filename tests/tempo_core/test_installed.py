@@ -69,6 +69,18 @@ def test_use_list_rollback_remove(learned: Path) -> None:
     assert models("remove", checkpoint.resolve("shipped").stem).exit_code == 1
 
 
+@pytest.mark.parametrize("command", ["use", "remove"])
+def test_a_name_that_nobody_has_is_answered_with_all_there_are(
+    command: str, learned: Path, tmp_path: Path
+) -> None:
+    mine = [installed.add(learned), installed.add(another(tmp_path, "pace"))]
+    run = models(command, "nosuch")
+    assert run.exit_code == 1
+    for path in (*checkpoint.available(), *mine):
+        assert path.stem in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
 def test_a_pace_model_is_another_choice(learned: Path, tmp_path: Path) -> None:
     path = another(tmp_path, "pace")
     assert models("use", str(learned)).exit_code == 0

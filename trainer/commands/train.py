@@ -7,13 +7,19 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from . import EXTRA
 
 _PATH = click.Path(path_type=Path)
+OF_TEMPO = ("method", "from_scratch", "epochs", "devices", "accelerator", "guard")
 
 
 @click.command()
+@click.option(
+    "--task", type=click.Choice(["tempo", "pace"]), default="tempo", show_default=True,
+    help="What to learn; pace takes a table with the columns path and paces.",
+)  # fmt: skip
 @click.option(
     "--method", type=click.Choice(["auto", "shift", "adapt", "fit"]), default="auto",
     show_default=True, help="shift and adapt learn how you count, fit the whole network; "
@@ -42,19 +48,41 @@ _PATH = click.Path(path_type=Path)
 )  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
 @click.argument("folder", type=_PATH)
+@click.pass_context
 def train(
-    method: str, from_scratch: bool, epochs: int | None, seed: int, devices: int,
-    accelerator: str, out: Path | None, no_install: bool, install_anyway: bool,
-    guard: Path | None, jobs: int, quiet: bool, folder: Path,
+    ctx: click.Context, task: str, method: str, from_scratch: bool, epochs: int | None,
+    seed: int, devices: int, accelerator: str, out: Path | None, no_install: bool,
+    install_anyway: bool, guard: Path | None, jobs: int, quiet: bool, folder: Path,
 ) -> None:  # fmt: skip
     """Learn from the training set in FOLDER, which `tempo-core build` makes.
 
     The new model is used from then on if it is better than the current one on tracks that it did
     not learn from, and finds the rate of other music as well as before.
+
+    With --task pace FOLDER is a table: of each track the tempi that you can move to it at.
     """
     from tempo_core.background import interruptible
     from tempo_core.errors import TempoError
 
+    if task == "pace":
+        given = [p for p in OF_TEMPO if ctx.get_parameter_source(p) == ParameterSource.COMMANDLINE]
+        if given:
+            names = ", ".join(f"--{p.replace('_', '-')}" for p in given)
+            raise click.UsageError(f"{names}: not for --task pace; leave it out")
+        try:
+            from ..adapt_paces import PaceOptions, learn_paces, read_paces, report
+        except ImportError as error:
+            raise click.ClickException(f"train needs more packages ({error}): {EXTRA}") from error
+        options_ = PaceOptions(
+            folder.parent / "paces", out, not no_install, install_anyway, seed, jobs, quiet
+        )
+        try:
+            with interruptible() as stop:
+                done = learn_paces(read_paces(folder), options_, stop.is_set)
+        except TempoError as error:
+            raise click.ClickException(str(error)) from error
+        report(done, quiet)
+        return
     try:
         from ..learn import LearnOptions, learn
     except ImportError as error:

@@ -114,7 +114,7 @@ def n_parameters(path: Path) -> int:
     return sum(w.numel() for name, w in weights.items() if not name.endswith(running))
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.data
 @options.clips
 @options.cache
