@@ -8,7 +8,6 @@ they were, so that a few dozen tracks are enough and nothing else is forgotten.
 from __future__ import annotations
 
 import copy
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -27,11 +26,12 @@ from tempo_core.background import Stopped, interruptible, parallel
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.errors import AudioError, ConfigError, LabelError
 from tempo_core.pace_model import PaceNet
-from tempo_core.paces import COMPATIBLE, FASTEST, SLOWEST
+from tempo_core.paces import COMPATIBLE
 from tempo_core.tasks import pace
 
-from .answers import read_rows
-from .collection import absolute
+from . import memory
+from .answers import pace_list, read_rows
+from .collection import CollectedTrack, absolute
 from .compare import never, outcome
 from .fit_paces import heard, save
 from .options import Command
@@ -104,28 +104,6 @@ def read_paces(table: Path) -> list[tuple[Path, tuple[float, ...]]]:
         if row["path"] and paces:
             stated[absolute(table.parent / row["path"])] = paces
     return list(stated.items())
-
-
-def pace_list(text: str) -> tuple[float, ...]:
-    """Stated tempi with spaces or commas between them, () for an empty text.
-
-    Raises
-    ------
-    ValueError
-        If one of them is none that anybody moves at.
-    """
-    paces = []
-    for word in text.replace(",", " ").split():
-        try:
-            paces.append(float(word))
-        except ValueError:
-            paces.append(math.nan)
-        if not SLOWEST <= paces[-1] <= FASTEST:
-            raise ValueError(
-                f"{word!r} is no pace; give tempi from {SLOWEST:g} to {FASTEST:g} BPM with spaces "
-                "between"
-            )
-    return tuple(paces)
 
 
 @dataclass(frozen=True)
@@ -271,6 +249,13 @@ def fit_paces(
     network = _fit(tracks, base)
     card: dict[str, object] = {
         "summary": f"{len(tracks)} tracks of one's own, from {base.name}-{base.hash}",
+        memory.KEY: memory.pack(
+            memory.remember(
+                CollectedTrack(path, paces[0], "manual")
+                for k, (path, paces) in enumerate(labelled)
+                if k in heard_
+            )
+        ),
         "recipe": {"steps": STEPS, "rate": RATE, "anchor": ANCHOR, "seed": seed},
     }
     path = save(replace(base, network=network), card, out)

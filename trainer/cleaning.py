@@ -70,11 +70,12 @@ def merge(same: Sequence[LabelledTrack]) -> LabelledTrack:
     """One track from several with one path, which are several labels of it."""
     labels = [label for track in same for label in labels_of(track)]
     best = with_labels(same[0], labels)
-    # What else is known comes with the label that counts.
-    for track in same:
-        if (track.bpm, track.label_source) == (best.bpm, best.label_source):
-            return dataclasses.replace(track, other_labels=best.other_labels)
-    return best
+    # What else is known comes with the label that counts, but the key with any.
+    known = next(
+        (t for t in same if (t.bpm, t.label_source) == (best.bpm, best.label_source)), best
+    )
+    key = known.key or next((t.key for t in same if t.key), "")
+    return dataclasses.replace(known, other_labels=best.other_labels, key=key)
 
 
 def check_label(track: LabelledTrack) -> DroppedTrack | None:
@@ -147,7 +148,8 @@ def keep_one(
 
     best, *others = sorted(copies, key=worth)
     labels = [label for copy in (best, *others) for label in labels_of(copy)]
-    merged = with_labels(best, labels)
+    key = best.key or next((copy.key for copy in others if copy.key), "")
+    merged = dataclasses.replace(with_labels(best, labels), key=key)
     assert isinstance(merged, CollectedTrack)
     problem = check_label(dataclasses.replace(merged, label_title=""))
     if problem is not None:

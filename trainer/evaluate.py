@@ -20,9 +20,11 @@ import click
 import joblib
 from tqdm import tqdm
 
+from tempo_core import checkpoint
 from tempo_core.background import parallel
 from tempo_core.errors import AudioError, ConfigError, StorageError, TempoError
 from tempo_core.estimate import Estimate, Estimator
+from tempo_core.paces import format_paces, parse_paces
 
 from .answers import TABLE, Answer, Labelled, read_answers, write_answers
 from .baselines import TempoEstimator, name_of
@@ -35,6 +37,7 @@ from .metrics import (
     confusion,
     decade,
     measure,
+    measure_paces,
     reliability,
     right,
     within,
@@ -48,17 +51,20 @@ FIGURES = "figures.json"
 LOG = "estimates.jsonl"
 WORST = "worst.tsv"  # wrong answers of the first estimator
 LAYOUT = 1  # of figures.json
+KEPT = ("estimator", "estimate", "second", "confidence")  # of an answer, in the log
 
 
 class AnswerLog:
     """Answers as they come, one line of JSON each; use as a context manager.
 
     An answer is known by who gave it, with which settings, and by the file's path, size and time of
-    change. A line that a crash cut off is left out.
+    change; where paces were stated also by who judged the paces. A line that a crash cut off is
+    left out.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pace_model: str = "") -> None:
         self._path = path
+        self._pace_model = pace_model
         self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._file: IO[str] | None = None
 
@@ -88,20 +94,22 @@ class AnswerLog:
         entry = self._known.get(self._key(estimator, track.path))
         if entry is None:
             return None
+        paces, by = entry.get("paces", ""), entry.get("paces_by", "")
+        if track.paces and (not paces or by != self._pace_model):
+            return None
         try:
-            return Answer(**shallow(track), **entry)
-        except TypeError:
+            known = {name: entry[name] for name in KEPT}
+            return Answer(**shallow(track), **known, judged=parse_paces(paces))
+        except (KeyError, TypeError, ValueError, AttributeError):
             return None
 
     def put(self, estimator: str, answer: Answer) -> None:
         """Keep an answer."""
         if self._file is None:
             raise ValueError("the log is not open: use it as a context manager")
-        entry = {
-            name: getattr(answer, name)
-            for name in ("estimator", "estimate", "second", "confidence")
-        }
-        line = {"key": self._key(estimator, answer.path), **entry}
+        entry = {name: getattr(answer, name) for name in KEPT}
+        paces = {"paces": format_paces(answer.judged), "paces_by": self._pace_model}
+        line = {"key": self._key(estimator, answer.path), **entry, **paces}
         try:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
@@ -136,6 +144,7 @@ def answer_of(track: Labelled, estimator: str, result: Estimate | Exception) -> 
         estimate=result.bpm,
         second=others[0] if others else None,
         confidence=None if math.isnan(result.confidence) else result.confidence,
+        judged=result.paces,
     )
 
 
@@ -201,7 +210,7 @@ def ask_all(
     """
     order = {track.path: k for k, track in enumerate(tracks)}
     answers = []
-    with AnswerLog(folder / LOG) as log:
+    with AnswerLog(folder / LOG, checkpoint.resolve("default", "pace").stem) as log:
         for estimator in estimators:
             own = []
             for answer in ask(estimator, f"windows={windows}", tracks, log, jobs, stopped):
@@ -296,6 +305,8 @@ def save(folder: Path, about: About, answers: Sequence[Answer]) -> dict[str, Fig
     for name, own in by_estimator(answers).items():
         values = asdict(figures[name])
         values["reliability"] = [asdict(b) for b in reliability(*sure(own))]
+        paces = measure_paces(own)
+        values["paces"] = None if paces is None else asdict(paces)
         estimators[name] = values
     document = {"layout": LAYOUT, "about": asdict(about), "estimators": estimators}
     write_text(folder / FIGURES, json.dumps(plain(document), indent=2) + "\n")
@@ -381,6 +392,20 @@ def table(figures: Mapping[str, Figures]) -> list[tuple[str, ...]]:
                 number(m.p_score, 3), number(m.ece, 3),
             ))  # fmt: skip
     return rows
+
+
+def told_paces(answers: Sequence[Answer]) -> list[str]:
+    """How well paces were judged that somebody stated, a sentence an estimator that judges any."""
+    lines = []
+    for name, own in by_estimator(answers).items():
+        found = measure_paces(own)
+        if found is not None and found.n_candidates:
+            lines.append(
+                f"{name}, paces of {found.n_tracks} tracks: {percent(found.accuracy)} % of "
+                f"{found.n_candidates} candidates judged as stated; {percent(found.offered)} % of "
+                f"the stated paces offered, {percent(found.stated)} % of the offered ones stated"
+            )
+    return lines
 
 
 def percent(share: float) -> str:

@@ -65,6 +65,12 @@ def remember(tracks: Iterable[CollectedTrack]) -> Memory:
     )
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Artist and title of what `sources.named` made of them."""
+    artist, _, title = name.partition(" - ")
+    return artist, title
+
+
 def pack(memory: Memory) -> str:
     """A memory as it stands in a card."""
     return base64.b64encode(b"".join(sorted(memory.hashes))).decode("ascii")

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tempo_core.paces import COMPATIBLE, SAME
+
 from .answers import Answer
 
 TOLERANCE = 0.04
@@ -265,6 +267,56 @@ def measure(answers: Sequence[Answer]) -> Metrics:
         one_correct=_mean(scores[:, 1]),
         both_correct=_mean(scores[:, 2]),
     )
+
+
+@dataclass(frozen=True)
+class PaceFigures:
+    """How well paces are judged of tracks whose owner stated them; shares in 0..1.
+
+    `accuracy` is that of all candidates and all stated paces, each offered or not. `offered` is the
+    share of the stated paces that are offered, `stated` that of the offered ones that were stated;
+    NaN where there are none.
+    """
+
+    n_tracks: int
+    n_candidates: int
+    accuracy: float
+    offered: float
+    stated: float
+
+
+def measure_paces(answers: Sequence[Answer]) -> PaceFigures | None:
+    """Figures of the answers to tracks with stated paces, None if there are none of those.
+
+    A track that could not be estimated offers nothing.
+    """
+    known = [answer for answer in answers if answer.paces]
+    if not known or not any(answer.judged for answer in known):
+        return None
+    rows: list[tuple[bool, bool]] = []  # offered, stated
+    for answer in known:
+        rows += [
+            (p.probability >= COMPATIBLE, any(_same(p.bpm, bpm) for bpm in answer.paces))
+            for p in answer.judged
+        ]
+        # What was stated and not even looked at.
+        rows += [
+            (False, True)
+            for bpm in answer.paces
+            if not any(_same(p.bpm, bpm) for p in answer.judged)
+        ]
+    offered, stated = np.array(rows, bool).T
+    return PaceFigures(
+        n_tracks=len(known),
+        n_candidates=len(rows),
+        accuracy=float((offered == stated).mean()),
+        offered=_mean(offered[stated]),
+        stated=_mean(stated[offered]),
+    )
+
+
+def _same(bpm: float, other: float) -> bool:
+    return abs(bpm / other - 1) <= SAME
 
 
 def percentiles(error: ArrayLike) -> dict[str, float]:

@@ -27,6 +27,7 @@ from .evaluate import (
     number,
     percent,
     sure,
+    told_paces,
     worst,
 )
 from .evaluate import table as main_figures
@@ -182,7 +183,11 @@ def _parts(
     yield _figure(pictures["tempi"], "Accuracy by the labelled tempo; in brackets the tracks.")
     if "genres" in pictures:
         yield _figure(pictures["genres"], "Accuracy by genre; in brackets the tracks.")
-    yield "</div><h2>Disagreements to look at</h2>"
+    yield "</div>"
+    paces = told_paces(answers)
+    if paces:
+        yield "<h2>Paces</h2><ul>" + "".join(f"<li>{html.escape(t)}</li>" for t in paces) + "</ul>"
+    yield "<h2>Disagreements to look at</h2>"
     yield _disagreements(worst(estimators[first]))
     failures = [answer for answer in answers if answer.failure]
     if failures:

@@ -10,7 +10,7 @@ from tempo_core.labels.files import read_track
 from tempo_core.labels.record import parse_bpm
 from tempo_core.labels.store import Store
 from trainer.cleaning import merge
-from trainer.collection import LabelledTrack
+from trainer.collection import LabelledTrack, key_label
 from trainer.gathering import published
 
 from .analysing import is_from_label, is_ours, round_half_up
@@ -99,4 +99,5 @@ def _labelled(item: Item, bpm: float, source: str, title: str) -> LabelledTrack:
         year=item.original_year or item.year or 0,
         recording_id=item.mb_trackid or "",
         label_title=title,
+        key=key_label(item.initial_key or ""),
     )

@@ -14,10 +14,11 @@ from beets.exceptions import UserError
 from tempo_core.background import interruptible
 from tempo_core.errors import TempoError
 
+from . import stated
 from .progress import Progress, show
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from beets.library import Library
     from beets.logging import BeetsLogger
@@ -65,20 +66,27 @@ def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLog
         ) from error
     try:
         found = list(labelled_tracks(lib, args, settings))
-        if not found:
+        paces = dict(stated.labelled(lib.items(args)))
+        if not found and not paces:
             raise UserError(
                 "no track that matches has a label to compare with: a bpm that somebody gave, or a "
-                "published one (beet tempo-labels); what the analysis itself wrote is none"
+                "published one (beet tempo-labels), or stated paces; what the analysis itself "
+                "wrote is none"
             )
-        _evaluate(lib, found, settings, log)
+        _evaluate(lib, found, paces, settings, log)
     except TempoError as error:
         raise UserError(str(error)) from error
 
 
 def _evaluate(
-    lib: Library, found: Sequence[LabelledTrack], settings: Any, log: BeetsLogger
+    lib: Library,
+    found: Sequence[LabelledTrack],
+    paces: Mapping[Path, tuple[float, ...]],
+    settings: Any,
+    log: BeetsLogger,
 ) -> None:
     from trainer import evaluate, report
+    from trainer.answers import Labelled
     from trainer.baselines import BASELINES, open_model
 
     estimators = [open_model(settings.model, settings.windows)]
@@ -88,8 +96,8 @@ def _evaluate(
     folder = Path(settings.out).expanduser() if settings.get("out") else beside
     evaluate.make_folder(folder)
     known = learned_from(lib, settings)
-    tracks = labelled(found, known)
-    notes = []
+    tracks = labelled(found, known, paces)
+    notes: list[str] = []
     n_learned = sum(track.set == LEARNED for track in tracks)
     if n_learned:
         notes.append(
@@ -100,33 +108,63 @@ def _evaluate(
         tracks, notes = [track for track in tracks if track.set != LEARNED], []
         if not tracks:
             raise UserError("the model learned from all of these tracks; try without --split test")
-    total = len(estimators) * len(tracks)
+    # Whose paces are stated, but whose tempo is nobody's word.
+    asked = {track.path for track in tracks}
+    moved_to = [
+        Labelled(path, own[0], paces=own, name=path.name)
+        for path, own in paces.items()
+        if path not in asked and path not in {track.path for track in found}
+    ]
+    todo = [(estimators, tracks), (estimators[:1], moved_to)]
+    total = sum(len(asked_) * len(some) for asked_, some in todo)
     progress = EvaluationProgress(total, quiet=settings.quiet, pretend=False, log=log)
     with interruptible() as stop, progress:
-        answers = evaluate.ask_all(
-            estimators, settings.windows, tracks, folder, settings.threads, progress.answer,
-            stop.is_set,
+        answers, others = (
+            evaluate.ask_all(
+                asked_, settings.windows, some, folder, settings.threads, progress.answer,
+                stop.is_set,
+            )
+            for asked_, some in todo
         )  # fmt: skip
     if stop.is_set():
         raise UserError(
-            f"interrupted: {len(answers)} of {total} estimates; the next run continues from here"
+            f"interrupted: {len(answers) + len(others)} of {total} estimates; the next run "
+            "continues from here"
         )
-    title = f"Tempo of {len(tracks)} labelled tracks"
-    about = evaluate.About(
-        title, settings.get("split") or "all", str(settings.windows), version("beets-tempo"),
-        tuple(notes),
-    )  # fmt: skip
-    figures = evaluate.save(folder, about, answers)
-    if settings.get("report"):
-        path = Path(settings.report).expanduser()
-        report.write_report(folder, about, answers, name=path)
-        notes.append(f"report: {path}")
-    if not settings.quiet:
+    notes += pace_lines([*answers, *others])
+    lines = []
+    if answers:
+        about = evaluate.About(
+            f"Tempo of {len(tracks)} labelled tracks", settings.get("split") or "all",
+            str(settings.windows), version("beets-tempo"), tuple(notes),
+        )  # fmt: skip
+        figures = evaluate.save(folder, about, answers)
+        lines = summary(figures)
+        if settings.get("report"):
+            path = Path(settings.report).expanduser()
+            report.write_report(folder, about, answers, name=path)
+            notes.append(f"report: {path}")
         own = evaluate.by_estimator(answers)[answers[0].estimator]
-        for line in (*summary(figures), *notes, *disagreements(own, folder / evaluate.WORST)):
+        notes += disagreements(own, folder / evaluate.WORST)
+    if not settings.quiet:
+        for line in (*lines, *notes):
             ui.print_(f"tempo-eval: {line}" if not line.startswith(" ") else line)
     if progress.failed:
         raise UserError(f"{progress.failed} of {total} estimates failed and count as wrong")
+
+
+def pace_lines(answers: Sequence[Answer]) -> list[str]:
+    """How well stated paces are judged; of how many tracks the pace model has learned them."""
+    from tempo_core import checkpoint
+    from trainer import evaluate, memory
+
+    lines = evaluate.told_paces(answers)
+    card = checkpoint.read(checkpoint.resolve("default", "pace")).header["card"]
+    known = memory.of_card(card) or memory.NOTHING
+    n_known = len({a.path for a in answers if a.paces and known.knows(a.path)})
+    if lines and n_known:
+        lines.append(f"The pace model learned from {n_known} of these tracks.")
+    return lines
 
 
 def summary(figures: dict[str, Figures]) -> list[str]:
@@ -166,13 +204,17 @@ def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
     return lines
 
 
-def labelled(found: Sequence[LabelledTrack], known: Memory) -> list[Labelled]:
+def labelled(
+    found: Sequence[LabelledTrack], known: Memory, paces: Mapping[Path, tuple[float, ...]]
+) -> list[Labelled]:
     """Tracks to evaluate; `set` says whose label it is or, where that matters, who learned from it.
 
     Parameters
     ----------
     known
         What the model has learned from.
+    paces
+        What somebody stated at which paces one can move to a file.
     """
     from trainer.answers import Labelled
     from trainer.sources import named
@@ -185,6 +227,7 @@ def labelled(found: Sequence[LabelledTrack], known: Memory) -> list[Labelled]:
             name=named(track.artist, track.title),
             group=track.artist or str(track.path),
             genre=track.genre,
+            paces=paces.get(track.path, ()),
         )
         for track in found
     ]

@@ -238,3 +238,21 @@ def test_a_file_without_a_name_is_known_by_what_is_in_it(knowing: Beet) -> None:
     item.store()
     run = knowing("tempo-eval", "--split", "test")
     assert "the model learned from all of these tracks" in run.err
+
+
+def test_stated_paces_are_compared_whoever_stated_the_tempo(
+    beet: Beet, collection: list[Path]
+) -> None:
+    """One of a track that has a label, one of a track that has none."""
+    for title, paces in (("right", "63 126"), ("none", "118")):
+        item = beet.item(f"title:{title}")
+        item["tempo_paces_manual"] = paces
+        item.store()
+    run = beet("tempo-eval")
+    assert run.code == 0, run.err
+    assert ", paces of 2 tracks: " in run.out
+    assert "50.0 % of 2 right" in run.out
+    run = beet("tempo-eval", "title:none")
+    assert run.code == 0, run.err
+    assert ", paces of 1 tracks: " in run.out
+    assert "right" not in run.out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,9 +115,11 @@ def evaluate(
                 f"interrupted: {len(answers)} of {total} estimates are there; "
                 "the same command goes on from here"
             )
+        notes = [note for model in dict.fromkeys(models) if (note := _remembered(model, chosen))]
         about = evaluation.About(
-            f"Tempo of {len(chosen)} tracks", split, str(windows), version("beets-tempo")
-        )
+            f"Tempo of {len(chosen)} tracks", split, str(windows), version("beets-tempo"),
+            tuple(notes),
+        )  # fmt: skip
         figures = evaluation.save(out, about, answers)
         path = report.write_report(out, about, answers, history)
     except TempoError as error:
@@ -124,6 +127,8 @@ def evaluate(
     except ImportError as error:
         raise click.ClickException(f"evaluate needs more packages ({error}): {EXTRA}") from error
     for line in evaluation.aligned(evaluation.table(figures)):
+        click.echo(line)
+    for line in (*evaluation.told_paces(answers), *notes):
         click.echo(line)
     click.echo(f"split: {split}; report: {path}")
     failed = sum(bool(answer.failure) for answer in answers)
@@ -133,6 +138,23 @@ def evaluate(
         click.echo(f"{len(problems)} labels could not be used", err=True)
     if failed or problems:
         sys.exit(1)
+
+
+def _remembered(model: str, tracks: Sequence[Labelled]) -> str:
+    """Of how many of these tracks a model says itself that it learned from them; else nothing."""
+    from tempo_core import checkpoint
+
+    from .. import memory
+
+    path = checkpoint.resolve(model)
+    known = memory.of_card(checkpoint.read(path).header["card"]) or memory.NOTHING
+    n_known = sum(known.knows(track.path, *memory.split_name(track.name)) for track in tracks)
+    if not n_known:
+        return ""
+    return (
+        f"{path.stem} has learned from {n_known} of these {len(tracks)} tracks, so its figures are "
+        "better than they would be on new ones."
+    )
 
 
 def _history(out: Path, model: str, log: Path | None) -> list[dict[str, float]]:
