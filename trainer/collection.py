@@ -32,6 +32,7 @@ from .files import tsv
 TRACKS, DROPPED = "tracks.tsv", "dropped.tsv"
 SPLITS = ("train", "validation", "test")
 CACHE = "cache"  # folder for `dataset.load_views`
+FIT_FROM = 1000  # labels from which on the whole network is trained, which needs the cache
 WINDOWS = Windows(12.0, 5.0)  # of whole tracks: fewer than of clips
 
 

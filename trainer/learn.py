@@ -38,7 +38,7 @@ from .adapt import (
 )
 from .adapt import Recipe as AdaptRecipe
 from .cache import Recipe as CacheRecipe
-from .collection import CACHE, WINDOWS, CollectedTrack, read_collection
+from .collection import CACHE, FIT_FROM, WINDOWS, CollectedTrack, read_collection
 from .compare import Guarded, Verdict, never, outcome
 from .dataset import Recording, cache_views
 from .fit import calibrate, digest_of
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .finetune import Corpus
 
 METHODS = ("auto", "shift", "adapt", "fit")
-ADAPT_FROM, FIT_FROM = 50, 1000  # labels
+ADAPT_FROM = 50  # labels
 N_FOLDS = 5
 CALIBRATE_FROM = 50  # recordings nothing was learned from
 CALIBRATE_ON = 400  # at most: more say no more
