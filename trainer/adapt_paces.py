@@ -32,7 +32,7 @@ from tempo_core.tasks import pace
 from . import memory
 from .answers import pace_list, read_rows
 from .collection import CollectedTrack, absolute
-from .compare import never, outcome
+from .compare import check_use, never, outcome
 from .fit_paces import heard, save
 from .options import Command
 from .pace_data import Case, load_tracks, manual_case
@@ -159,6 +159,7 @@ def learn_paces(
     TempoError
         If there are too few statements, or something cannot be read or written.
     """
+    check_use(options.install, options.install_anyway)
     adapted = fit_paces(
         labelled,
         checkpoint.resolve("default", "pace"),

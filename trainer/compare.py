@@ -181,6 +181,18 @@ def never() -> bool:
     return False
 
 
+def check_use(install: bool, install_anyway: bool) -> None:
+    """Refuse two wishes that contradict each other.
+
+    Raises
+    ------
+    ConfigError
+        If a model is to be used in no case and in any case.
+    """
+    if install_anyway and not install:
+        raise ConfigError("no install and install anyway contradict each other; leave one out")
+
+
 def outcome(used: bool, better: bool, wanted: bool, reason: str, path: Path) -> str:
     """What became of a model that was learned, and why, as one line.
 

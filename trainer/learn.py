@@ -39,7 +39,7 @@ from .adapt import (
 from .adapt import Recipe as AdaptRecipe
 from .cache import Recipe as CacheRecipe
 from .collection import CACHE, FIT_FROM, WINDOWS, CollectedTrack, read_collection
-from .compare import Guarded, Verdict, never, outcome
+from .compare import Guarded, Verdict, check_use, never, outcome
 from .dataset import Recording, cache_views
 from .fit import calibrate, digest_of
 from .guard import Guard
@@ -53,6 +53,7 @@ ADAPT_FROM = 50  # labels
 N_FOLDS = 5
 CALIBRATE_FROM = 50  # recordings nothing was learned from
 CALIBRATE_ON = 400  # at most: more say no more
+MORE_PACKAGES = "fit needs more packages ({}): pip install 'beets-tempo[train]'"
 RUNS = "runs"  # folder of checkpoints and logs of `fit`, in that of the training set
 
 
@@ -127,6 +128,7 @@ def learn(
     TempoError
         If there is too little to learn from, or something cannot be read or written.
     """
+    check_options(options)
     tracks = read_collection(folder)
     check(tracks)
     trainable = [t for t in tracks if t.split != "test"]
@@ -142,6 +144,24 @@ def learn(
             f"{error.filename or folder}: {error.strerror or error}; what was learned so far is "
             "kept, see to it and run the same again"
         ) from error
+
+
+def check_options(options: LearnOptions) -> None:
+    """Refuse what can never be done, before hours of work.
+
+    Raises
+    ------
+    ConfigError
+        If options contradict each other, or the accelerator is not there.
+    """
+    choose_method(0, options)
+    check_use(options.install, options.install_anyway)
+    if options.accelerator != "cpu":
+        try:
+            from .finetune import check_accelerator
+        except ImportError as error:
+            raise ConfigError(MORE_PACKAGES.format(error)) from error
+        check_accelerator(options.accelerator, options.devices)
 
 
 def choose_method(n_labels: int, options: LearnOptions) -> str:
@@ -306,9 +326,7 @@ class _Run:
         try:
             from . import finetune  # lightning takes seconds to load, which only this needs
         except ImportError as error:
-            raise ConfigError(
-                f"fit needs more packages ({error}): pip install 'beets-tempo[train]'"
-            ) from error
+            raise ConfigError(MORE_PACKAGES.format(error)) from error
         options, base = self.options, adaptable(self.base)
         by_split: dict[str, list[Recording]] = defaultdict(list)
         for track in self.tracks:

@@ -188,7 +188,11 @@ def _parts(
     if paces:
         yield "<h2>Paces</h2><ul>" + "".join(f"<li>{html.escape(t)}</li>" for t in paces) + "</ul>"
     yield "<h2>Disagreements to look at</h2>"
-    yield _disagreements(worst(estimators[first]))
+    own = estimators[first]
+    if any(answer.estimate is not None for answer in own):
+        yield _disagreements(worst(own))
+    else:
+        yield "<p>Nothing was estimated.</p>"
     failures = [answer for answer in answers if answer.failure]
     if failures:
         yield "<h2>Not estimated</h2>"

@@ -99,7 +99,12 @@ def _evaluate(
     tracks = labelled(found, known, paces)
     notes: list[str] = []
     n_learned = sum(track.set == LEARNED for track in tracks)
-    if n_learned:
+    if n_learned and n_learned == len(tracks):
+        notes.append(
+            f"The model learned from all of these {len(tracks)} tracks: none of them says how good "
+            "it is on new ones."
+        )
+    elif n_learned:
         notes.append(
             f"The model learned from {n_learned} of these {len(tracks)} tracks: how good it is on "
             f"new ones, only the others ({HELD_OUT}) say."
@@ -189,6 +194,8 @@ def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
     from trainer.evaluate import worst
 
     wrong = worst(answers)
+    if all(answer.estimate is None for answer in answers):
+        return []
     if not wrong:
         return ["no label disagrees with the analysis"]
     lines = [f"{len(wrong)} labels disagree with the analysis; all of them are in {table}"]

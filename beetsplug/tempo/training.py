@@ -83,7 +83,7 @@ def _train(
 ) -> int:
     """All steps; returns how many tracks could not be used."""
     from trainer.build import BuildOptions, build
-    from trainer.learn import LearnOptions, choose_method, learn
+    from trainer.learn import LearnOptions, check_options, choose_method, learn
 
     from .collecting import labelled_tracks
 
@@ -102,6 +102,7 @@ def _train(
         jobs=settings.threads,
         quiet=settings.quiet,
     )
+    check_options(options)
     size = settings.train.cache_size
 
     def collect(views: bool) -> Any:

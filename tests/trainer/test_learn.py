@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 
 from tempo_core import checkpoint, installed
 from tempo_core.cli import main
@@ -146,6 +147,26 @@ def test_too_little_is_one_clear_message(
     assert message in run.stderr
     assert len(run.stderr.splitlines()) == 1
     assert installed.active() is None
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("--accelerator", "gpu"), "no gpu that can be used is in this computer"),
+        (("--accelerator", "tpu"), "accelerator 'tpu' is none of cpu, gpu"),
+        (("--no-install", "--install-anyway"), "contradict each other; leave one out"),
+        (("--from-scratch", "--method", "adapt"), "leave one out"),
+    ],
+)
+def test_what_can_never_be_done_is_refused_in_one_line_before_all_else(
+    args: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in (CUDAAccelerator, MPSAccelerator):
+        monkeypatch.setattr(kind, "is_available", lambda: False)
+    run = train(tmp_path, *args)  # where there is not even a training set
+    assert run.exit_code == 1
+    assert told in run.stderr
+    assert len(run.stderr.splitlines()) == 1
 
 
 def test_no_training_set(tmp_path: Path) -> None:
