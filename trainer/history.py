@@ -80,7 +80,7 @@ def _in_a_row(rows: list[Row]) -> list[Row]:
         if "phase" not in row or "step" not in row:
             found.append(row)
             continue
-        if row["phase"] > last["phase"] and row["step"] <= last["step"]:
+        if row["phase"] > last["phase"]:
             before += last["step"]
         last = row
         found.append({**row, "step": before + row["step"]})
