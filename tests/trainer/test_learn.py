@@ -89,7 +89,8 @@ def test_adapt_and_what_is_not_installed_is_kept(folder: Path, tmp_path: Path) -
 def test_a_model_that_is_no_better_can_be_used_anyway(folder: Path) -> None:
     for _ in range(2):
         run = train(folder, "--install-anyway")
-    assert "installed because you said so, although it is no better" in run.stdout
+    # No better, or worse by chance: each track is answered by a model of four of the five artists.
+    assert "installed because you said so, although it is" in run.stdout
     path = installed.active()
     assert path is not None
     assert path.stem in run.stdout

@@ -152,8 +152,8 @@ def _remembered(model: str, tracks: Sequence[Labelled]) -> str:
     if not n_known:
         return ""
     return (
-        f"{path.stem} has learned from {n_known} of these {len(tracks)} tracks, so its figures are "
-        "better than they would be on new ones."
+        f"{path.stem} has learned from {n_known} of these {len(tracks)} tracks, so its figures may "
+        "be better than on new ones."
     )
 
 
