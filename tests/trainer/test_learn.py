@@ -15,9 +15,10 @@ from tempo_core import checkpoint, installed
 from tempo_core.cli import main
 from tempo_core.errors import ConfigError, TempoError
 from tests.audio import drum_pattern, write_audio
-from trainer import compare, learn
+from trainer import compare, learn, memory
 from trainer.collection import TRACKS, CollectedTrack, write_table
 from trainer.compare import Errors, Guarded, Pair, Verdict
+from trainer.history import unpack
 from trainer.learn import Learned, LearnOptions, choose_method, folds_of
 
 TEMPI = (84, 90, 96, 104, 112, 120, 126, 132, 140, 150)
@@ -96,12 +97,22 @@ def test_a_model_that_is_no_better_can_be_used_anyway(folder: Path) -> None:
     assert path.stem in run.stdout
 
 
-def test_fit_on_real_audio(folder: Path) -> None:
-    run = train(folder, "--method", "fit", "--epochs", 1)
+def test_fit_on_real_audio(folder: Path, tracks: list[CollectedTrack], tmp_path: Path) -> None:
+    out = tmp_path / "models"
+    run = train(folder, "--method", "fit", "--epochs", 1, "--out", out)
     assert run.exit_code == 0, run.output
     assert "learned (fit) from 6 labels" in run.stdout
     assert "of artists it never heard" in run.stdout
     assert list((folder / learn.RUNS).rglob("last.safetensors"))
+    (path,) = out.iterdir()
+    card = checkpoint.load(path).card
+    (epoch,) = unpack(card["history"])
+    assert {"loss", "validation_loss", "validation_acc1", "validation_error_95"} <= set(epoch)
+    # Learned from or selected on; the test tracks neither.
+    known = memory.of_card(card)
+    assert known is not None
+    assert {t.split for t in tracks if known.knows(t.path)} == {"train", "validation"}
+    assert not any(known.knows(t.path) for t in tracks if t.split == "test")
 
 
 def test_a_file_that_is_gone_is_named_and_the_rest_goes_on(
