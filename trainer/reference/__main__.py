@@ -146,7 +146,9 @@ def main(
     arguments = [dataclasses.asdict(settings), steps, digest_of(recordings), measured]
     for name in only or (DEFAULT, *REFERENCES, "leak"):
         if name == "leak":
-            leak = kept(out, name, arguments, lambda: _leak(labelled, features, settings))
+            leak = kept(
+                out, f"{name}-{seed}", arguments, lambda: _leak(labelled, features, settings)
+            )
             click.echo(f"leak: {json.dumps(leak)}")
             continue
 
@@ -169,7 +171,8 @@ def main(
                 figures[pool] = {s: measure(estimator.estimate, rs) for s, rs in held_out.items()}
             return figures
 
-        click.echo(f"{name}: {json.dumps(kept(out, name, arguments, run))}")
+        figures = kept(out, f"{name}-{seed}", arguments, run)
+        click.echo(f"{name}: {json.dumps(figures)}")
 
 
 def _leak(labelled: Sequence[Recording], features: Path, settings: Settings) -> dict[str, Any]:
