@@ -39,6 +39,8 @@ FAULTS = {
     "label that is no tempo": (4, (Reason.BAD_LABEL, Reason.NO_LABEL)),
     "two tempi": (12, (Reason.UNSTEADY, Reason.CONTRADICTED)),
 }
+DRIFTING = 12  # tracks that are sound although their tempo moves, as that of a band does
+DRIFT = 0.035  # relative, to both sides
 APART = 1.06  # ratio of two tempi from which on they are two
 
 
@@ -96,6 +98,16 @@ class Faults:
         audio = np.concatenate([samples(song)[: 30 * SR], other[: 30 * SR]])
         return self.track(song, write_audio(self.path(".flac"), audio, SR))
 
+    def drift(self, song: LabelledTrack) -> LabelledTrack:
+        """The song slower and faster by turns, by `DRIFT` to both sides of its tempo."""
+        audio = samples(song)
+        turns = self.rng.uniform(-1, 1, 6)
+        turns[self.rng.permutation(6)[:2]] = -1, 1
+        speed = 1 + DRIFT * np.interp(np.linspace(0, 5, audio.size), np.arange(6), turns)
+        at = np.cumsum(speed)
+        moved = np.interp(at[at < audio.size - 1], np.arange(audio.size), audio)
+        return self.track(song, write_audio(self.path(".flac"), moved.astype(np.float32), SR))
+
     def track(self, song: LabelledTrack, path: Path, artist: str = "") -> LabelledTrack:
         return dataclasses.replace(song, path=path, artist=artist or song.artist)
 
@@ -114,19 +126,21 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
     songs = list(labelled(args.data))
     order = [songs[k] for k in rng.permutation(len(songs))]
-    n_faulty = sum(n for n, _ in FAULTS.values())
-    sound, rest = order[: len(order) - n_faulty + 14], order[len(order) - n_faulty + 14 :]
+    # A copy needs its original, everything else is the only one of its song.
+    n_alone = sum(n for n, _ in FAULTS.values()) - FAULTS["copy in another format"][0] + DRIFTING
+    sound, rest = order[:-n_alone], order[-n_alone:]
     with tempfile.TemporaryDirectory() as name:
         maker = Faults(songs, Path(name), rng)
         injected: dict[Path, str] = {}
         tracks = list(sound)
         for fault, (n, _) in FAULTS.items():
             for k in range(n):
-                # A copy needs its original; everything else is the only one of its song.
                 song = sound[k] if fault == "copy in another format" else rest.pop()
                 track = maker.make(fault, song)
                 tracks.append(track)
                 injected[track.path] = fault
+        drifting = [maker.drift(rest.pop()) for _ in range(DRIFTING)]
+        tracks += drifting
         options = BuildOptions(jobs=args.jobs, views=False)
         built = build(tracks, Path(name) / "set", options)
         kept = {track.path for track in built.kept}
@@ -150,7 +164,8 @@ def main() -> None:
         odd = sum(count for reason, count in found.items() if reason not in expected)
         print(f"| {fault} | {n} | {found.total()} | {told}{' (!)' if odd else ''} |")
     print(f"| all | {len(injected)} | {n_found} ({100 * n_found / len(injected):.0f} %) | |")
-    print(f"\nSound tracks: {len(sound)}, of them dropped: {len(lost)}", *lost, sep="\n- ")
+    told = f"\nSound tracks: {len(sound)}, and {len(drifting)} that drift; dropped: {len(lost)}"
+    print(told, *lost, sep="\n- ")
     missed = [p for p in kept & set(injected) if injected[p] != "copy in another format"]
     for path in sorted(missed):
         print(f"- not found: {injected[path]}, {path.name}")

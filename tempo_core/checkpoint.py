@@ -11,11 +11,13 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -23,7 +25,7 @@ from torch import Tensor, nn
 
 from . import installed, pace_model
 from . import model as tempo_model
-from .config import FrontEnd, Model, PaceModel, TempoGrid, Windows
+from .config import FrontEnd, Model, PaceModel, TempoGrid, Windows, check_number, told
 from .errors import CheckpointError, ConfigError
 from .files import replace_file
 
@@ -31,23 +33,17 @@ LAYOUT = 3  # raised whenever a reader of the previous layout would misread the 
 SEPARATE_OCTAVE = 3  # the layout that has this setting; before, it was off
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).parent / "models"
+LARGEST = 64_000_000  # [bytes] of a model file; those in the package have a hundredth of it
+LONGEST_SUMMARY, LONGEST_REASON = 300, 200  # characters
 _NAME = re.compile(r"^(?P<name>[a-z]+-\d{8})-(?P<hash>[0-9a-f]{8})\.safetensors$")
 
 
-def _tempo(front_end: FrontEnd, grid: TempoGrid, values: Any) -> tuple[Model, nn.Module]:
-    model = Model.from_dict(values)
-    return model, tempo_model.build(front_end, grid, model)
-
-
-def _pace(front_end: FrontEnd, grid: TempoGrid, values: Any) -> tuple[PaceModel, nn.Module]:
-    model = PaceModel.from_dict(values)
-    return model, pace_model.build(front_end, model)
-
-
-# A task's configuration and untrained network, from the header's `model`.
-NETWORKS: dict[str, Callable[[FrontEnd, TempoGrid, Any], tuple[Any, nn.Module]]] = {
-    "tempo": _tempo,
-    "pace": _pace,
+# A task's kind of configuration, and what builds its untrained network.
+NETWORKS: dict[
+    str, tuple[type[Model | PaceModel], Callable[[FrontEnd, TempoGrid, Any], nn.Module]]
+] = {
+    "tempo": (Model, tempo_model.build),
+    "pace": (PaceModel, lambda front_end, _grid, model: pace_model.build(front_end, model)),
 }
 
 
@@ -132,10 +128,7 @@ def read(path: Path) -> Contents:
         raise CheckpointError(
             f"{path}: a model file is named <task>-<date>-<8 hex digits>{SUFFIX}; do not rename it"
         )
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    data = _bytes(path)
     digest = hashlib.sha256(data).hexdigest()[:8]
     if digest != match["hash"]:
         raise CheckpointError(
@@ -154,10 +147,71 @@ def read(path: Path) -> Contents:
             )
         tensors = load_tensors(data)
         filterbank = tensors.pop("filterbank")
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        check_number(header["temperature"], "temperature", 1.0, 1e-3, 1e3)
+        _check_card(header["card"])
+        _check_tensors({"filterbank": filterbank, **tensors})
+    except UNUSABLE as error:
         raise unusable(path, error) from error
     weights = {name.removeprefix("network."): value for name, value in tensors.items()}
     return Contents(match["name"], digest, header, filterbank, weights)
+
+
+def _bytes(path: Path) -> bytes:
+    """What is in a file that may be a model.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read, or is nothing that has an end.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise CheckpointError(f"{path}: is not a regular file; give the path of a model file")
+        if status.st_size > LARGEST:
+            raise CheckpointError(
+                f"{path}: {status.st_size / 1e6:.0f} MB is too large for a model file"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _check_card(card: object) -> None:
+    if not isinstance(card, dict):
+        raise ConfigError(f"the card is {told(card)}; an object is needed")
+    summary = card.get("summary", "")
+    right = isinstance(summary, str) and len(summary) <= LONGEST_SUMMARY and summary.isprintable()
+    if not right:
+        raise ConfigError(f"the card's summary is {told(summary)}; a line of text is needed")
+
+
+def _check_tensors(tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        counts = name.endswith("num_batches_tracked")  # of batch normalisation
+        if tensor.dtype != (torch.int64 if counts else torch.float32):
+            raise ConfigError(f"the tensor {told(name)} is of {tensor.dtype}")
+        if not bool(torch.isfinite(tensor).all()):
+            raise ConfigError(f"the tensor {told(name)} holds what is no finite number")
+
+
+def check_shapes(build: Callable[[], nn.Module], weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are not those of a network, before any memory is taken for it.
+
+    Raises
+    ------
+    ConfigError
+        If a tensor is missing, too many, or of another shape.
+    """
+    with torch.device("meta"):
+        wanted = {name: value.shape for name, value in build().state_dict().items()}
+    if wanted.keys() != weights.keys():
+        raise ConfigError(f"the weights are those of another network ({len(weights)} tensors)")
+    for name, shape in wanted.items():
+        if weights[name].shape != shape:
+            raise ConfigError(
+                f"{name} is {tuple(weights[name].shape)}, {tuple(shape)} by the configuration"
+            )
 
 
 def load(path: Path, task: str | None = None) -> Checkpoint:
@@ -172,15 +226,19 @@ def load(path: Path, task: str | None = None) -> Checkpoint:
     contents = read(path)
     header = contents.header
     answers = header.get("task")
-    if answers not in NETWORKS or task not in (None, answers):
+    if not isinstance(answers, str) or answers not in NETWORKS or task not in (None, answers):
         wanted = " or ".join(repr(name) for name in ([task] if task else NETWORKS))
         raise CheckpointError(
-            f"{path}: is a model for {answers!r}; give one for {wanted}, such as default"
+            f"{path}: is a model for {told(answers)}; give one for {wanted}, such as default"
         )
     try:
         front_end = FrontEnd.from_dict(header["front_end"])
         grid = TempoGrid.from_dict(header["grid"])
-        model, network = NETWORKS[answers](front_end, grid, header["model"])
+        check_filterbank(contents.filterbank, front_end)
+        kind, build = NETWORKS[answers]
+        model = kind.from_dict(header["model"])
+        check_shapes(lambda: build(front_end, grid, model), contents.weights)
+        network = build(front_end, grid, model)
         network.load_state_dict(contents.weights, strict=True)
         return Checkpoint(
             name=contents.name,
@@ -195,13 +253,38 @@ def load(path: Path, task: str | None = None) -> Checkpoint:
             card=header["card"],
             task=answers,
         )
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+    except UNUSABLE as error:
         raise unusable(path, error) from error
+
+
+def check_filterbank(filterbank: Tensor, front_end: FrontEnd) -> None:
+    """Refuse filters that are not those of a front end.
+
+    Raises
+    ------
+    ConfigError
+        If their shape is another one, or a weight is negative.
+    """
+    shape = (front_end.n_mels, front_end.n_fft // 2 + 1)
+    if tuple(filterbank.shape) != shape:
+        raise ConfigError(f"the filterbank is {tuple(filterbank.shape)}, {shape} is needed")
+    if bool((filterbank < 0).any()) or not bool(filterbank.any()):
+        raise ConfigError("the filterbank has negative weights or none")
+
+
+# What reading and rebuilding a file of any content may raise.
+UNUSABLE = (
+    SafetensorError, KeyError, TypeError, ValueError, RuntimeError, RecursionError, MemoryError,
+    OverflowError, ConfigError,
+)  # fmt: skip
 
 
 def unusable(path: Path, error: Exception) -> CheckpointError:
     """What to raise where a file that is what it says it is holds something unexpected."""
-    reason = str(error).splitlines()[0]
+    name = type(error).__name__
+    reason = f"{name}: {error}" if isinstance(error, KeyError) else str(error) or name
+    reason = " ".join(reason.split())
+    reason = reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
     return CheckpointError(f"{path}: is not a usable model file ({reason})")
 
 
@@ -242,8 +325,14 @@ def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
     path = Path(text).expanduser()
     if path.is_file():
         return path
-    names = ", ".join(p.stem for p in known) or "none"
-    raise CheckpointError(f"no model {text!r}: not a file, and not one of those here: {names}")
+    raise no_model(text, task)
+
+
+def no_model(name: str, task: str | None) -> CheckpointError:
+    """What to raise where there is no model of a name, with those of a task or of all there are."""
+    known = [*available(task=task), *available(installed.folder(), task)]
+    names = ", ".join(path.stem for path in known) or "none"
+    return CheckpointError(f"no model {told(name)}: not a file, and not one of those here: {names}")
 
 
 def metadata(data: bytes) -> dict[str, str]:

@@ -401,11 +401,15 @@ def _find_model(name: str) -> Path:
     """The file of a model of any task."""
     from . import checkpoint
 
-    *others, last = checkpoint.NETWORKS
-    for task in others:
-        with suppress(CheckpointError):
+    missing: list[CheckpointError] = []
+    for task in checkpoint.NETWORKS:
+        try:
             return checkpoint.resolve(name, task)
-    return checkpoint.resolve(name, last)
+        except CheckpointError as error:
+            missing.append(error)
+    if name == "default":  # which is one that cannot be used
+        raise missing[0]
+    raise checkpoint.no_model(name, None) from missing[0]
 
 
 if __name__ == "__main__":

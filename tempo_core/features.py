@@ -67,7 +67,8 @@ def onset_strength(compressed: Tensor) -> Tensor:
 
 def tempo_axis(grid: TempoGrid) -> Tensor:
     """(n_bins,) tempi of the grid [BPM], ascending, equal ratios."""
-    k = torch.arange(grid.n_bins, dtype=torch.float64)
+    # Said explicitly, because a network is also built on a device without memory, for its shapes.
+    k = torch.arange(grid.n_bins, dtype=torch.float64, device="cpu")
     return grid.bpm_min * 2.0 ** (k / grid.bins_per_octave)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 from .errors import CheckpointError
@@ -15,6 +16,8 @@ from .files import replace_file
 
 FOLDER = "TEMPO_CORE_MODELS"  # environment variable that names another folder
 ACTIVE = "active.json"
+LARGEST = 1_000_000  # [bytes] of it
+_NAME = re.compile(r"[\w.-]{1,100}")  # a file name that is nothing else
 SHIPPED = "shipped"  # stands for the model in the package
 WAY_OUT = "`tempo-core models use shipped` goes back to the model in the package"
 
@@ -122,13 +125,21 @@ def remove(path: Path) -> None:
 def _read() -> dict[str, list[str]]:
     path = folder() / ACTIVE
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f"{path}: is not a regular file; delete it")
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise CheckpointError(f"{path}: is too large to be what it should be; {WAY_OUT}")
+        known = json.loads(data)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); {WAY_OUT}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        told = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: cannot be read ({told}); {WAY_OUT}") from error
     right = isinstance(known, dict) and all(
-        isinstance(names, list) and all(isinstance(n, str) and n == Path(n).name for n in names)
+        isinstance(names, list)
+        and all(isinstance(n, str) and _NAME.fullmatch(n) and n.strip(".") for n in names)
         for names in known.values()
     )
     if not right:

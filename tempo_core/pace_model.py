@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from .config import FrontEnd, PaceModel
+from .errors import ConfigError
+from .tasks.pace import N_CONTEXT
 
 N_KINDS = 2  # of input for each pair of bands: level and onsets
 LAGS = (1, 2, 3, 4)  # [beats] between rows that are compared: groups in duple and triple metre
@@ -63,5 +65,16 @@ class PaceNet(nn.Module):
 
 
 def build(front_end: FrontEnd, model: PaceModel) -> PaceNet:
-    """The untrained network of a configuration."""
+    """The untrained network of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If the front end has an odd number of bands, which cannot be taken in pairs, or the context
+        is of another size than `tasks.pace.context` makes it.
+    """
+    if model.n_context != N_CONTEXT:
+        raise ConfigError(f"PaceModel.n_context is {model.n_context}; {N_CONTEXT} is needed")
+    if front_end.n_mels % 2:
+        raise ConfigError(f"{front_end.n_mels} bands are no pairs; give an even number")
     return PaceNet(front_end, model)

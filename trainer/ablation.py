@@ -7,9 +7,8 @@ share the work (`--only`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +23,8 @@ from tempo_core.model import TempoNet
 from tempo_core.tasks import tempo
 
 from . import dataset, options
-from .fit import Phase, Recipe, Sampler, fit, full_windows
+from .files import kept
+from .fit import Phase, Recipe, Sampler, digest_of, fit, full_windows
 from .metrics import acc1, acc2
 
 PHASES = (Phase(600, 3e-3, False), Phase(180, 1e-3, True))
@@ -149,7 +149,7 @@ def measure(
     }
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.data
 @options.clips
 @options.cache
@@ -179,13 +179,23 @@ def main(
     torch.set_num_threads(jobs)
     out.mkdir(parents=True, exist_ok=True)
     train = [i for i, r in enumerate(recordings) if r.split == "train"]
+    held_out = {
+        source: [
+            i for i, r in enumerate(recordings) if r.split == "validation" and r.source == source
+        ]
+        for source in ("songs", "rhythm")
+    }
+    digests = [digest_of([recordings[i] for i in part]) for part in (train, *held_out.values())]
     for variant in VARIANTS:
         for seed in seeds:
-            path = out / f"{variant.name.replace(' ', '-')}-{seed}.json"
             if only and variant.name not in only:
                 continue
-            if not path.exists():
-                recipe = variant.recipe(Recipe(phases=PHASES, batch=BATCH, seed=seed))
+            recipe = variant.recipe(Recipe(phases=PHASES, batch=BATCH, seed=seed))
+            name = f"{variant.name.replace(' ', '-')}-{seed}"
+
+            def run(
+                variant: Variant = variant, recipe: Recipe = recipe, name: str = name
+            ) -> dict[str, dict[str, float]]:
                 sampler = Sampler(
                     [recordings[i] for i in train], [views[i] for i in train], grid, recipe
                 )
@@ -196,26 +206,16 @@ def main(
                             logits, targets, grid.bins_per_octave
                         ),
                     )
-                network = fit(
-                    sampler,
-                    partial(variant.make, front_end, grid, model),
-                    recipe,
-                    path.with_suffix(".jsonl"),
-                )
-                figures = {}
-                for source in ("songs", "rhythm"):
-                    held_out = [
-                        i for i, r in enumerate(recordings)
-                        if r.split == "validation" and r.source == source
-                    ]  # fmt: skip
-                    figures[source] = measure(
-                        network,
-                        [recordings[i] for i in held_out],
-                        [views[i] for i in held_out],
-                        grid,
+                make = partial(variant.make, front_end, grid, model)
+                network = fit(sampler, make, recipe, out / f"{name}.jsonl")
+                return {
+                    source: measure(
+                        network, [recordings[i] for i in part], [views[i] for i in part], grid
                     )
-                path.write_text(json.dumps(figures))
-            figures = json.loads(path.read_text())
+                    for source, part in held_out.items()
+                }
+
+            figures = kept(out, name, [asdict(recipe), digests], run)
             text = "  ".join(
                 f"{name} {100 * f['acc1']:.1f} / {100 * f['acc2']:.1f}, {f['surprise']:.2f}"
                 for name, f in figures.items()

@@ -140,6 +140,21 @@ def hear_file(path: Path, model: Checkpoint, n_windows: int = DEFAULT_WINDOWS) -
         return hear(excerpt_features(excerpts, model), model)
 
 
+def hear_both(path: Path, first: Checkpoint, second: Checkpoint) -> tuple[Heard, Heard]:
+    """Hear a file for two models, once where both want to hear the same.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be used.
+    """
+    heard = hear_file(path, first)
+    same = all(
+        getattr(first, name) == getattr(second, name) for name in ("front_end", "windows", "grid")
+    )
+    return heard, heard if same else hear_file(path, second)
+
+
 def estimate(heard: Heard, model: Checkpoint) -> Estimate:
     """What the estimator answers for a file it has heard."""
     with torch.inference_mode():
@@ -159,13 +174,10 @@ def listen(recording: Recording, model: Checkpoint, current: Checkpoint | None =
     AudioError
         If the file cannot be used.
     """
-    heard = hear_file(recording.path, model)
+    heard, as_before = hear_both(recording.path, model, current or model)
     with torch.inference_mode():
         analysis = score(heard, model)
-        if current is None:
-            before = from_analysis(analysis, model)
-        else:
-            before = estimate(hear_file(recording.path, current), current)
+        before = from_analysis(analysis, model) if current is None else estimate(as_before, current)
     frozen = freeze(model.network, heard.periodicity, heard.statistics)
     return Listened(recording, frozen, analysis, before)
 

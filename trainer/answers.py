@@ -6,11 +6,12 @@ import csv
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tempo_core.errors import ConfigError
+from tempo_core.paces import FASTEST, SLOWEST, Pace, format_paces, parse_paces
 
 from .files import write_tsv
 
@@ -34,6 +35,8 @@ class Labelled:
     genre: str = ""
     alternatives: tuple[float, ...] = ()
     weight: float | None = None
+    # That a person stated: at these one can move to it, at no others.
+    paces: tuple[float, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Answer(Labelled):
     second: float | None = None
     confidence: float | None = None
     failure: str = ""
+    # The paces that were looked at, with their probabilities.
+    judged: tuple[Pace, ...] = field(default=(), kw_only=True)
 
     @property
     def ratio(self) -> float | None:
@@ -65,16 +70,20 @@ COLUMNS = (
     "estimator", "set", "split", "path", "name", "group", "genre", "bpm", "alternatives", "weight",
     "estimate", "second", "confidence", "ratio", "error", "failure",
 )  # fmt: skip
+PACES = ("paces", "judged")  # columns that older tables have not
 _NUMBERS = ("weight", "estimate", "second", "confidence")
 
 
 def write_answers(path: Path, answers: Iterable[Answer]) -> None:
     """Write the table atomically; ratio and error are there for whoever reads it."""
-    write_tsv(path, COLUMNS, ([_cell(n, getattr(a, n)) for n in COLUMNS] for a in answers))
+    names = (*COLUMNS, *PACES)
+    write_tsv(path, names, ([_cell(n, getattr(a, n)) for n in names] for a in answers))
 
 
 def _cell(name: str, value: Any) -> Any:
-    if name == "alternatives":
+    if name == "judged":
+        return format_paces(value)
+    if name in ("alternatives", "paces"):
         return ";".join(f"{bpm:g}" for bpm in value)
     if name in ("ratio", "error") and value is not None:
         return f"{value:.3f}"
@@ -91,13 +100,15 @@ def read_answers(path: Path) -> list[Answer]:
     """
     rows = read_rows(path, COLUMNS, "the folder of an evaluation")
     answers = []
-    names = {field.name for field in dataclasses.fields(Answer)}
+    names = {known.name for known in dataclasses.fields(Answer)}
     for number, row in rows:
-        values: dict[str, Any] = {name: row[name] for name in names}
+        values: dict[str, Any] = {name: row.get(name, "") for name in names}
         try:
             values["path"] = Path(row["path"])
             values["bpm"] = tempo(row["bpm"])
             values["alternatives"] = tempi(row["alternatives"])
+            values["paces"] = tempi(row.get("paces", ""))
+            values["judged"] = parse_paces(row.get("judged", ""))
             for name in _NUMBERS:
                 values[name] = float(row[name]) if row[name] else None
         except ValueError as error:
@@ -152,3 +163,25 @@ def tempo(text: str) -> float:
 def tempi(text: str) -> tuple[float, ...]:
     """Several tempi with semicolons between them."""
     return tuple(tempo(part) for part in text.split(";") if part.strip())
+
+
+def pace_list(text: str) -> tuple[float, ...]:
+    """Stated tempi with spaces or commas between them, () for an empty text.
+
+    Raises
+    ------
+    ValueError
+        If one of them is none that anybody moves at.
+    """
+    paces = []
+    for word in text.replace(",", " ").split():
+        try:
+            paces.append(float(word))
+        except ValueError:
+            paces.append(math.nan)
+        if not SLOWEST <= paces[-1] <= FASTEST:
+            raise ValueError(
+                f"{word!r} is no pace; give tempi from {SLOWEST:g} to {FASTEST:g} BPM with spaces "
+                "between"
+            )
+    return tuple(paces)

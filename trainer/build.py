@@ -32,6 +32,7 @@ from .cleaning import FAILURES, LONGEST, Reason, drop
 from .collection import (
     CACHE,
     DROPPED,
+    FIT_FROM,
     SPLITS,
     TRACKS,
     WINDOWS,
@@ -57,8 +58,9 @@ class BuildOptions:
     """Everything but the tracks.
 
     `cache_size` is the most that the network's inputs may take on disk [bytes], None for no limit.
-    Without `views` they are left to be computed when they are needed. `model` judges the labels.
-    `time_limit` is what a track may take each time it is read [s].
+    Without `views` they are left to be computed when they are needed; None leaves them if the set
+    is too small for the method that needs them. `model` judges the labels. `time_limit` is what a
+    track may take each time it is read [s].
     """
 
     seed: int = 0
@@ -66,7 +68,7 @@ class BuildOptions:
     model: str = "default"
     windows: Windows = WINDOWS
     cache_size: int | None = None
-    views: bool = True
+    views: bool | None = True
     quiet: bool = False
     time_limit: float = TIME_LIMIT
 
@@ -198,7 +200,10 @@ class _Run:
             kept[k] = dataclasses.replace(track, group=group, split=split)
         self.write(kept, dropped)
         warnings = _warnings(kept)
-        if self.options.views:
+        views = self.options.views
+        if views is None:
+            views = sum(track.split != "test" for track in kept) >= FIT_FROM
+        if views:
             lengths = {t.path: h.n_samples for t, h in zip(audible, heard, strict=True)}
             lost, notes = self.compute_views(kept, lengths)
             warnings += notes

@@ -45,10 +45,9 @@ COMPLETE = 0.9  # share of the promised length from which on a file counts as wh
 SHORTEST = 6.0  # [s] the shorter windows of training
 LONGEST = 900.0  # [s]
 SILENCE = 0.5  # share of the seconds
-# `refine.stability` of the whole track. People who play together are above, a track that is at
-# another tempo for a third of its length is below.
-STEADY = 0.7
-STRAYING = 0.3  # share of the windows that are at another tempo altogether
+# Share of a track at another tempo from which on no one tempo is right for it. A song with a slow
+# introduction, or a clip of half a minute with a break in it, is below.
+UNSTEADY = 0.3
 SURE = 0.3  # confidence of an estimate below which it contradicts nobody
 
 
@@ -71,11 +70,12 @@ def merge(same: Sequence[LabelledTrack]) -> LabelledTrack:
     """One track from several with one path, which are several labels of it."""
     labels = [label for track in same for label in labels_of(track)]
     best = with_labels(same[0], labels)
-    # What else is known comes with the label that counts.
-    for track in same:
-        if (track.bpm, track.label_source) == (best.bpm, best.label_source):
-            return dataclasses.replace(track, other_labels=best.other_labels)
-    return best
+    # What else is known comes with the label that counts, but the key with any.
+    known = next(
+        (t for t in same if (t.bpm, t.label_source) == (best.bpm, best.label_source)), best
+    )
+    key = known.key or next((t.key for t in same if t.key), "")
+    return dataclasses.replace(known, other_labels=best.other_labels, key=key)
 
 
 def check_label(track: LabelledTrack) -> DroppedTrack | None:
@@ -108,14 +108,14 @@ def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | N
         return drop(track, Reason.TOO_SHORT, f"{duration:.2f} s")
     if heard.silent > SILENCE:
         return drop(track, Reason.SILENT, f"{100 * heard.silent:.0f} % of the time")
-    label = Label(track.bpm, track.label_source)
-    # A person who corrects a tempo does so because the estimate was wrong.
-    sure = label.rank > 0 and heard.confidence >= SURE
-    if sure and contradicts(track.bpm, heard.bpm):
+    if Label(track.bpm, track.label_source).rank == 0:
+        # A person who states or corrects a tempo does so because the estimate was wrong.
+        return None
+    if heard.confidence >= SURE and contradicts(track.bpm, heard.bpm):
         return drop(track, Reason.CONTRADICTED, f"label {track.bpm:g}, audio {heard.bpm:.1f}")
-    if heard.stability < STEADY or heard.straying > STRAYING:
-        told = f"{100 * heard.straying:.0f} % of it at another tempo"
-        return drop(track, Reason.UNSTEADY, f"stability {heard.stability:.2f}, {told}")
+    if heard.elsewhere > UNSTEADY:
+        told = f"{100 * heard.elsewhere:.0f} % of it at another tempo than {heard.bpm:.1f}"
+        return drop(track, Reason.UNSTEADY, told)
     return None
 
 
@@ -148,7 +148,8 @@ def keep_one(
 
     best, *others = sorted(copies, key=worth)
     labels = [label for copy in (best, *others) for label in labels_of(copy)]
-    merged = with_labels(best, labels)
+    key = best.key or next((copy.key for copy in others if copy.key), "")
+    merged = dataclasses.replace(with_labels(best, labels), key=key)
     assert isinstance(merged, CollectedTrack)
     problem = check_label(dataclasses.replace(merged, label_title=""))
     if problem is not None:

@@ -17,7 +17,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from tempo_core.config import Windows
 from tempo_core.console import unescaped
 from tempo_core.errors import ConfigError
 from tempo_core.files import replace_file
+from tempo_core.keys import parse_key
 
 from .dataset import Recording
 from .files import tsv
@@ -32,6 +33,7 @@ from .files import tsv
 TRACKS, DROPPED = "tracks.tsv", "dropped.tsv"
 SPLITS = ("train", "validation", "test")
 CACHE = "cache"  # folder for `dataset.load_views`
+FIT_FROM = 1000  # labels from which on the whole network is trained, which needs the cache
 WINDOWS = Windows(12.0, 5.0)  # of whole tracks: fewer than of clips
 
 
@@ -56,6 +58,8 @@ class LabelledTrack:
     recording_id: str = ""  # MusicBrainz, for finding duplicates
     label_title: str = ""
     other_labels: str = ""
+    # As somebody stated it, in the short form (`F#m`); empty where nobody did.
+    key: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,11 @@ class DroppedTrack:
     path: Path
     reason: str
     detail: str = ""
+
+
+def key_label(text: str) -> str:
+    """A stated key in the short form, whatever notation it is in; empty for what is no key."""
+    return str(parse_key(text) or "")
 
 
 def absolute(path: Path) -> Path:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from tempo_core import installed
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.errors import ConfigError
 from tempo_core.tasks import tempo
 
 from .dataset import Recording
 from .guard import Guard
-from .metrics import acc1, acc2
+from .metrics import acc1, acc2, signed
 
 SURE = 0.9  # probability of being better from which on a model is
 ALLOWED = 0.01  # loss of the guard set's rate that is still none
@@ -37,11 +39,8 @@ class Pair:
     p_better: float
 
     def __str__(self) -> str:
-        low, high = (100 * x for x in self.interval)
-        return (
-            f"{100 * self.before:.1f} → {100 * self.after:.1f} % of {self.n} "
-            f"({low:+.1f} to {high:+.1f})"
-        )
+        low, high = (signed(x) for x in self.interval)
+        return f"{100 * self.before:.1f} → {100 * self.after:.1f} % of {self.n} ({low} to {high})"
 
 
 def paired(before: ArrayLike, after: ArrayLike, groups: Sequence[str], seed: int = 0) -> Pair:
@@ -175,3 +174,45 @@ class Verdict:
                 f"({lost[0].name}: {100 * rate.before:.1f} → {100 * rate.after:.1f} %)"
             )
         return f"it is better on your own tracks ({sure}) and has unlearned nothing"
+
+
+def never() -> bool:
+    """Nobody wants to stop."""
+    return False
+
+
+def check_use(install: bool, install_anyway: bool) -> None:
+    """Refuse two wishes that contradict each other.
+
+    Raises
+    ------
+    ConfigError
+        If a model is to be used in no case and in any case.
+    """
+    if install_anyway and not install:
+        raise ConfigError("no install and install anyway contradict each other; leave one out")
+
+
+def outcome(used: bool, better: bool, wanted: bool, reason: str, path: Path) -> str:
+    """What became of a model that was learned, and why, as one line.
+
+    Parameters
+    ----------
+    used, wanted
+        Whether it is in use now, and whether it was to be.
+    better
+        Whether what `reason` says speaks for it.
+    """
+    if used:
+        return (
+            f"installed: {reason}"
+            if better
+            else f"installed because you said so, although {reason}"
+        )
+    if not wanted:
+        return f"not installed, as you said: {reason}"
+    name = path.stem if path.parent == installed.folder() else path
+    return (
+        f"not installed: {reason}. The model is kept; `tempo-core models use {name}` uses it all "
+        "the same"
+    )

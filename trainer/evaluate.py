@@ -20,10 +20,12 @@ import click
 import joblib
 from tqdm import tqdm
 
+from tempo_core import checkpoint
 from tempo_core.background import TIME_LIMIT, parallel
 from tempo_core.console import explain
 from tempo_core.errors import AudioError, ConfigError, StorageError
 from tempo_core.estimate import Estimate, Estimator
+from tempo_core.paces import format_paces, parse_paces
 
 from .answers import TABLE, Answer, Labelled, read_answers, write_answers
 from .baselines import TempoEstimator, name_of
@@ -36,6 +38,7 @@ from .metrics import (
     confusion,
     decade,
     measure,
+    measure_paces,
     reliability,
     right,
     within,
@@ -49,17 +52,20 @@ FIGURES = "figures.json"
 LOG = "estimates.jsonl"
 WORST = "worst.tsv"  # wrong answers of the first estimator
 LAYOUT = 1  # of figures.json
+KEPT = ("estimator", "estimate", "second", "confidence")  # of an answer, in the log
 
 
 class AnswerLog:
     """Answers as they come, one line of JSON each; use as a context manager.
 
     An answer is known by who gave it, with which settings, and by the file's path, size and time of
-    change. A line that a crash cut off is left out.
+    change; where paces were stated also by who judged the paces. A line that a crash cut off is
+    left out.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pace_model: str = "") -> None:
         self._path = path
+        self._pace_model = pace_model
         self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._file: IO[str] | None = None
 
@@ -89,20 +95,22 @@ class AnswerLog:
         entry = self._known.get(self._key(estimator, track.path))
         if entry is None:
             return None
+        paces, by = entry.get("paces", ""), entry.get("paces_by", "")
+        if track.paces and (not paces or by != self._pace_model):
+            return None
         try:
-            return Answer(**shallow(track), **entry)
-        except TypeError:
+            known = {name: entry[name] for name in KEPT}
+            return Answer(**shallow(track), **known, judged=parse_paces(paces))
+        except (KeyError, TypeError, ValueError, AttributeError):
             return None
 
     def put(self, estimator: str, answer: Answer) -> None:
         """Keep an answer."""
         if self._file is None:
             raise ValueError("the log is not open: use it as a context manager")
-        entry = {
-            name: getattr(answer, name)
-            for name in ("estimator", "estimate", "second", "confidence")
-        }
-        line = {"key": self._key(estimator, answer.path), **entry}
+        entry = {name: getattr(answer, name) for name in KEPT}
+        paces = {"paces": format_paces(answer.judged), "paces_by": self._pace_model}
+        line = {"key": self._key(estimator, answer.path), **entry, **paces}
         try:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
@@ -137,6 +145,7 @@ def answer_of(track: Labelled, estimator: str, result: Estimate | Exception) -> 
         estimate=result.bpm,
         second=others[0] if others else None,
         confidence=None if math.isnan(result.confidence) else result.confidence,
+        judged=result.paces,
     )
 
 
@@ -205,7 +214,7 @@ def ask_all(
     """
     order = {track.path: k for k, track in enumerate(tracks)}
     answers = []
-    with AnswerLog(folder / LOG) as log:
+    with AnswerLog(folder / LOG, checkpoint.resolve("default", "pace").stem) as log:
         for estimator in estimators:
             own = []
             for answer in ask(
@@ -302,6 +311,8 @@ def save(folder: Path, about: About, answers: Sequence[Answer]) -> dict[str, Fig
     for name, own in by_estimator(answers).items():
         values = asdict(figures[name])
         values["reliability"] = [asdict(b) for b in reliability(*sure(own))]
+        paces = measure_paces(own)
+        values["paces"] = None if paces is None else asdict(paces)
         estimators[name] = values
     document = {"layout": LAYOUT, "about": asdict(about), "estimators": estimators}
     write_text(folder / FIGURES, json.dumps(plain(document), indent=2) + "\n")
@@ -372,20 +383,35 @@ def write_worst(path: Path, wrong: Sequence[Answer]) -> None:
 def table(figures: Mapping[str, Figures]) -> list[tuple[str, ...]]:
     """The main figures as text: a header, then a row an estimator and set."""
     rows: list[tuple[str, ...]] = [
-        ("estimator", "set", "tracks", "failed", "acc. 1", "(95 %)", "acc. 2", "in 1 %", "mean",
-         "median", "95 %", "P-score", "ECE"),
+        ("estimator", "set", "tracks", "failed", "in 4 %", "(95 %)", "in 8 %", "octave", "in 1 %",
+         "in 10 BPM", "mean", "median", "95 %", "P-score", "ECE"),
     ]  # fmt: skip
     for name, own in figures.items():
         for set_, m in {"all": own.all, **own.sets}.items():
             low, high = m.acc1_interval
             rows.append((
                 name, set_, str(m.n), str(m.n_failed), percent(m.acc1),
-                f"({100 * low:.0f}-{100 * high:.0f})", percent(m.acc2),
-                percent(m.within_1_percent_of_all), number(m.error_mean, 1),
+                f"({100 * low:.0f}-{100 * high:.0f})", percent(m.within_8_percent_of_all),
+                percent(m.acc2), percent(m.within_1_percent_of_all),
+                percent(m.within_10_bpm_of_all), number(m.error_mean, 1),
                 number(m.error_percentiles["50"], 2), number(m.error_percentiles["95"], 1),
                 number(m.p_score, 3), number(m.ece, 3),
             ))  # fmt: skip
     return rows
+
+
+def told_paces(answers: Sequence[Answer]) -> list[str]:
+    """How well paces were judged that somebody stated, a sentence an estimator that judges any."""
+    lines = []
+    for name, own in by_estimator(answers).items():
+        found = measure_paces(own)
+        if found is not None and found.n_candidates:
+            lines.append(
+                f"{name}, paces of {found.n_tracks} tracks: {percent(found.accuracy)} % of "
+                f"{found.n_candidates} candidates judged as stated; {percent(found.offered)} % of "
+                f"the stated paces offered, {percent(found.stated)} % of the offered ones stated"
+            )
+    return lines
 
 
 def percent(share: float) -> str:
@@ -423,7 +449,7 @@ def estimate_recordings(
 
     tasks = (joblib.delayed(one)(r) for r in recordings)
     run = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(tasks)
-    return list(tqdm(run, total=len(recordings), unit="track", desc="estimating"))
+    return list(tqdm(run, total=len(recordings), unit="track", desc="estimating", disable=None))
 
 
 def make_folder(folder: Path) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from tempo_core.errors import StorageError
+from tempo_core.errors import ConfigError, StorageError
 from tempo_core.files import replace_file
+
+T = TypeVar("T")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -25,6 +30,34 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise StorageError(
             f"{path}: cannot be written ({error.strerror}); make room or give another place"
         ) from error
+
+
+def kept(folder: Path, name: str, arguments: object, make: Callable[[], T]) -> T:
+    """What `make` returns as JSON has it, or what a run with the same arguments kept of it.
+
+    Parameters
+    ----------
+    folder, name
+        Where it is kept: `<name>-<digest of the arguments>.json`.
+    arguments
+        All that the result depends on, as JSON has it; what JSON does not have counts as its text.
+
+    Raises
+    ------
+    ConfigError
+        If a file of that name holds something else.
+    StorageError
+        If it cannot be written.
+    """
+    text = json.dumps(arguments, sort_keys=True, default=str)
+    path = folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
+    if not path.exists():
+        write_text(path, json.dumps(make(), indent=2) + "\n")
+    try:
+        result: T = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); delete it") from error
+    return result
 
 
 def write_text(path: Path, text: str) -> None:

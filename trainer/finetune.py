@@ -22,6 +22,7 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch import Trainer, callbacks, loggers
+from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -29,6 +30,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from tempo_core.background import Stopped
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import TempoGrid
+from tempo_core.errors import ConfigError
 from tempo_core.model import Ensemble, build
 from tempo_core.tasks import TASKS, tempo
 
@@ -38,6 +40,8 @@ from .cache import Views, read_views
 from .dataset import Recording
 from .fit import digest_of, example, full_windows
 from .guard import Guard
+from .history import Row
+from .metrics import progress
 from .plain_checkpoint import PlainCheckpointIO
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -200,6 +204,7 @@ class Learning(lightning.LightningModule):
         self.corpora, self.guard = (train, validation), guard
         self.register_buffer("unanswerable", ~tempo.answerable(grid), persistent=False)
         self.loss = TASKS["tempo"].loss
+        self.answers: list[float] = []  # of the validation so far [BPM], in order
 
     def train_dataloader(self) -> DataLoader[Batch]:
         rank, world = self.trainer.global_rank, self.trainer.world_size
@@ -236,8 +241,18 @@ class Learning(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, _number: int) -> None:
         maps, statistics, targets = batch
-        loss = self.loss(self.masked(self.network(maps, statistics)), targets)
+        logits = self.network(maps, statistics)
+        loss = self.loss(self.masked(logits), targets)
         self.log("validation_loss", loss, prog_bar=True, batch_size=1, sync_dist=True)
+        scores = tempo.pool(tempo.activate(logits, self.grid)).cpu()
+        self.answers.append(tempo.decode(scores, self.grid).bpm)
+
+    def on_validation_epoch_end(self) -> None:
+        """How good the network is by now on recordings it does not learn from."""
+        labels = [recording.bpm for recording in self.corpora[1].recordings]
+        figures = progress(labels, self.answers)
+        self.answers = []
+        self.log_dict(figures, sync_dist=True)
 
     def masked(self, logits: Tensor) -> Tensor:
         assert isinstance(self.unanswerable, Tensor)
@@ -252,6 +267,25 @@ class Learning(lightning.LightningModule):
             optimizer, self.recipe.learning_rate, total_steps=steps * self.recipe.epochs
         )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+class _History(callbacks.Callback):
+    """What was logged of every epoch, as part of the checkpoints: it goes on where the run does."""
+
+    state_key = "history"
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+
+    def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": float(trainer.current_epoch), **metrics})
 
 
 class _Told(callbacks.Callback):
@@ -272,9 +306,37 @@ class _Told(callbacks.Callback):
             metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
             print(
                 f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: loss "
-                f"{metrics['loss']:.3f}, validation {metrics['validation_loss']:.3f}",
+                f"{metrics['loss']:.3f}; held back: loss {metrics['validation_loss']:.3f}, "
+                f"right {100 * metrics['validation_acc1']:.1f} %, "
+                f"half within {metrics['validation_error_50']:.2f} BPM",
                 file=sys.stderr,
             )
+
+
+def check_accelerator(accelerator: str, devices: int) -> None:
+    """Refuse what this computer has not.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such accelerator, or there are fewer devices.
+    """
+    known = {"cpu": CPUAccelerator, "gpu": CUDAAccelerator, "cuda": CUDAAccelerator,
+             "mps": MPSAccelerator}  # fmt: skip
+    if accelerator == "auto":
+        return
+    if accelerator not in known:
+        raise ConfigError(f"accelerator {accelerator!r} is none of {', '.join(known)}, auto")
+    kind = known[accelerator]
+    if accelerator == "gpu" and not kind.is_available():
+        kind = MPSAccelerator
+    if not kind.is_available():
+        raise ConfigError(
+            f"no {accelerator} that can be used is in this computer; leave --accelerator out"
+        )
+    if kind is not CPUAccelerator and devices > kind.auto_device_count():
+        n = kind.auto_device_count()
+        raise ConfigError(f"{devices} devices are wanted, there are {n}; give --devices {n}")
 
 
 def finetune(
@@ -289,8 +351,10 @@ def finetune(
     accelerator: str = "cpu",
     stop: Callable[[], bool] | None = None,
     quiet: bool = False,
-) -> Ensemble:
-    """Train from the weights of `base`, or of its shape from scratch; the best epoch's network.
+) -> tuple[Ensemble, list[Row]]:
+    """Train from the weights of `base`, or of its shape from scratch.
+
+    Returns the best epoch's network, and what was logged of every epoch.
 
     Parameters
     ----------
@@ -304,9 +368,12 @@ def finetune(
     ------
     Stopped
         If `stop` said True.
+    ConfigError
+        If the accelerator is not there.
     CheckpointError
         If a checkpoint cannot be written or read.
     """
+    check_accelerator(accelerator, devices)
     key = {
         "recipe": asdict(recipe),
         "base": base.source,
@@ -321,12 +388,16 @@ def finetune(
         network.load_state_dict(base.network.state_dict())
     learning = Learning(network, train, validation, guard, base.grid, recipe)
     io = PlainCheckpointIO()
-    kept = callbacks.ModelCheckpoint(
-        run, "best", monitor="validation_loss", save_last=True, save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )  # fmt: skip
-    kept.FILE_EXTENSION = ".safetensors"
-    bar = not quiet and sys.stdout.isatty()
+    # Two: what lightning calls `save_last` skips the epochs that are not the best.
+    best_and_last = [
+        callbacks.ModelCheckpoint(
+            run, name, monitor=monitor, save_on_train_epoch_end=True, enable_version_counter=False
+        )
+        for name, monitor in (("best", "validation_loss"), ("last", None))
+    ]
+    for kept in best_and_last:
+        kept.FILE_EXTENSION = ".safetensors"
+    bar = not quiet and sys.stdout.isatty() and sys.stderr.isatty()
     strategy: str | Strategy = "auto"
     if devices > 1:
         backend = "gloo" if accelerator == "cpu" else None
@@ -342,12 +413,14 @@ def finetune(
             strategy=strategy,
             max_epochs=recipe.epochs,
             callbacks=[
-                kept,
+                *best_and_last,
+                _History(),
                 callbacks.EarlyStopping("validation_loss", patience=recipe.patience),
                 _Told(stop, lines=not bar and not quiet),
             ],
             logger=[
-                loggers.CSVLogger(run, "csv"),
+                # Each row at once: what a killed run has logged is part of the curve.
+                loggers.CSVLogger(run, "csv", flush_logs_every_n_steps=1),
                 loggers.TensorBoardLogger(run, "tensorboard"),
             ],
             plugins=[io],
@@ -366,4 +439,5 @@ def finetune(
     network.load_state_dict(
         {k.removeprefix("network."): v for k, v in best.items() if k.startswith("network.")}
     )
-    return network.eval().requires_grad_(False)
+    history = io.load_checkpoint(last)["callbacks"][_History.state_key]["rows"]
+    return network.eval().requires_grad_(False), history

@@ -25,12 +25,14 @@ from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
 from tempo_core.estimate import Analysis, analyse, excerpt_features, posterior
 from tempo_core.model import Ensemble, TempoNet
 from tempo_core.task import Task
-from tempo_core.tasks import TASKS
+from tempo_core.tasks import TASKS, tempo
 from tempo_core.tasks.tempo import answerable
 
 from . import augment, dataset, options
 from .dataset import MARGIN, Recording, Views
-from .metrics import within
+from .metrics import progress, within
+
+VALIDATED = 150  # steps
 
 
 @dataclass(frozen=True)
@@ -152,17 +154,41 @@ def descend(
 N = TypeVar("N", bound=nn.Module)
 
 
-def fit(sampler: Sampler, make: Callable[[], N], recipe: Recipe, log: Path) -> N:
+Validate = Callable[[nn.Module], dict[str, float]]
+
+
+def validation(
+    recordings: Sequence[Recording], views: Sequence[Views], grid: TempoGrid
+) -> Validate:
+    """What says how good a network is by now on recordings that it does not learn from."""
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        with torch.inference_mode():
+            scores = [tempo.activate(network(*full_windows(one)), grid) for one in views]
+            found = [tempo.decode(tempo.pool(one), grid).bpm for one in scores]
+        return progress([r.bpm for r in recordings], found)
+
+    return validate
+
+
+def fit(
+    sampler: Sampler,
+    make: Callable[[], N],
+    recipe: Recipe,
+    log: Path,
+    validate: Validate | None = None,
+) -> N:
     """Train the network that `make` builds; its weights are the moving average over the last steps.
 
     The network takes the two inputs that the sampler draws and returns logits (batch, n_bins).
+    What `validate` says of the average goes into the log every `VALIDATED` steps.
     """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     network = make()
     with log.open("w") as file:
         for number, phase in enumerate(recipe.phases, 1):
-            network = _fit_phase(sampler, network, phase, recipe, rng, file, number)
+            network = _fit_phase(sampler, network, phase, recipe, rng, file, number, validate)
     return network.eval()
 
 
@@ -174,6 +200,7 @@ def _fit_phase(
     rng: np.random.Generator,
     log: TextIO,
     number: int,
+    validate: Validate | None,
 ) -> N:
     average = torch.optim.swa_utils.AveragedModel(
         network,
@@ -202,6 +229,8 @@ def _fit_phase(
                 "loss": round(float(np.mean(losses[-50:])), 4),
                 "seconds": round(time.monotonic() - started),
             }
+            if validate is not None and (step % VALIDATED == 0 or step == phase.steps):
+                row.update(validate(average.module.eval()))
             log.write(json.dumps(row) + "\n")
             log.flush()
             click.echo(
@@ -215,7 +244,12 @@ def _fit_phase(
 
 
 def fit_member(
-    sampler: Sampler, front_end: FrontEnd, model: Model, recipe: Recipe, out: Path
+    sampler: Sampler,
+    front_end: FrontEnd,
+    model: Model,
+    recipe: Recipe,
+    out: Path,
+    validate: Validate | None = None,
 ) -> TempoNet:
     """Train one member, or read it from `out` if an interrupted run had finished it."""
     key = f"{recipe}{replace(model, n_members=1)}{digest_of(sampler.recordings)}"
@@ -226,7 +260,11 @@ def fit_member(
         network.load_state_dict(load_file(path))
         return network.eval()
     network = fit(
-        sampler, lambda: TempoNet(front_end, sampler.grid, model), recipe, out / f"{name}.jsonl"
+        sampler,
+        lambda: TempoNet(front_end, sampler.grid, model),
+        recipe,
+        out / f"{name}.jsonl",
+        validate,
     )
     temporary = path.with_suffix(".part")
     save_file(network.state_dict(), temporary)
@@ -290,7 +328,7 @@ def digest_of(recordings: Sequence[Recording]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.data
 @options.clips
 @options.cache
@@ -329,15 +367,22 @@ def main(
     views = dataset.load_views(recordings, front_end, windows, grid, cache, jobs)
     torch.set_num_threads(jobs)
     train = [i for i, r in enumerate(recordings) if r.split == "train"]
-    held_out = [
-        r for r in recordings if r.split == "validation" and not r.source.startswith("synthesis")
-    ]
+    held = [
+        i for i, r in enumerate(recordings)
+        if r.split == "validation" and not r.source.startswith("synthesis")
+    ]  # fmt: skip
+    held_out = [recordings[i] for i in held]
+    validate = validation(held_out, [views[i] for i in held], grid)
     out.mkdir(parents=True, exist_ok=True)
     trained_on = [recordings[i] for i in train]
     sampler = Sampler(trained_on, [views[i] for i in train], grid, recipe)
     seeds = range(seed, seed + model.n_members)
     network = Ensemble(
-        [fit_member(sampler, front_end, model, replace(recipe, seed=s), out) for s in seeds], grid
+        [
+            fit_member(sampler, front_end, model, replace(recipe, seed=s), out, validate)
+            for s in seeds
+        ],
+        grid,
     ).eval()
     filterbank = dataset.filterbank(front_end)
     uncalibrated = Checkpoint(

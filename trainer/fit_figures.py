@@ -51,7 +51,7 @@ def answers(paths: list[Path], model: Checkpoint) -> list[float]:
     return found
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.data
 @options.clips
 @click.option("--test-clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -86,7 +86,7 @@ def main(
         some = [r for r, k in zip(train, fold, strict=True) if (k == 0) == held]
         parts.append(Corpus(relabelled(some, convention), [path_of[r.path] for r in some]))
     torch.set_num_threads(jobs)
-    network = finetune(
+    network, _ = finetune(
         base, parts[0], parts[1], guard.part(replay=True),
         Recipe(epochs=epochs, most_steps=steps), out,
     )  # fmt: skip

@@ -22,17 +22,20 @@ from tqdm import tqdm
 from tempo_core import checkpoint, pace_model
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import FrontEnd, PaceModel, TempoGrid, Windows
+from tempo_core.errors import ConfigError
 from tempo_core.estimate import judge_candidates
 from tempo_core.pace_model import PaceNet
 from tempo_core.paces import FASTEST, SAME, SLOWEST
 from tempo_core.tasks import pace
 from tempo_core.windows import fold_beats, sliding_windows
 
+from . import options
 from .dataset import by_split, read_rhythm, read_songs
 from .pace_data import OCTAVES, Case, Track, clip_cases, song_cases
 from .pace_truth import compatibility, stretched
 from .score import Sources
 
+FLATTEST = 0.02  # slope of a calibration that still says something
 STRETCH = 1.18  # of the tempo at most, for clips
 
 
@@ -156,7 +159,9 @@ def fit(sampler: Sampler, front_end: FrontEnd, model: PaceModel, recipe: Recipe)
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, recipe.steps)
     mean = 0.0
-    with tqdm(range(recipe.steps), desc="training", unit="step", mininterval=5) as steps:
+    with tqdm(
+        range(recipe.steps), desc="training", unit="step", mininterval=5, disable=None
+    ) as steps:
         for step in steps:
             groups = sampler.batch()
             loss = sum(
@@ -194,21 +199,50 @@ def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tupl
     """(slope, offset) for the logits of probabilities (n,) that make targets (n,) most likely.
 
     Platt, "Probabilistic outputs for support vector machines", 1999; by Newton's method.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to learn them from, or the most likely slope is not clearly above 0: a
+        higher probability would have to mean that something is less likely, or nothing at all.
     """
+    if not 0 < np.mean(targets) < 1:
+        raise ConfigError("the paces cannot be calibrated: all candidates are of one kind")
     p = np.clip(scores, 1e-4, 1 - 1e-4)
     x = np.stack([np.log(p / (1 - p)), np.ones(p.size)], axis=1)
-    weights = np.array([1.0, 0.0])
+
+    def surprise(weights: NDArray[np.float64]) -> float:
+        logits = x @ weights
+        return float((np.logaddexp(0, logits) - targets * logits).sum())
+
+    weights = np.zeros(2)
     for _ in range(50):
         q = 1 / (1 + np.exp(-x @ weights))
         hessian = (x * (q * (1 - q))[:, None]).T @ x + 1e-3 * np.eye(2)
-        weights += np.linalg.solve(hessian, x.T @ (targets - q))
-    return float(weights[0]), float(weights[1])
+        step = np.linalg.solve(hessian, x.T @ (targets - q))
+        # A full step can lead away from where it should lead.
+        halves = (weights + step / 2**k for k in range(20))
+        before = surprise(weights)
+        weights = next((w for w in halves if surprise(w) <= before), weights)
+    slope, offset = (float(w) for w in weights)
+    if not (math.isfinite(slope) and math.isfinite(offset) and slope >= FLATTEST):
+        raise ConfigError(
+            f"the paces cannot be calibrated: the slope is {slope:.3g}, so what the network finds "
+            "more probable is not so on the held-out clips; it has learned nothing that holds"
+        )
+    return slope, offset
 
 
 def finish(
     network: PaceNet, cases: Sequence[Case], reference: Checkpoint, model: PaceModel
 ) -> Checkpoint:
-    """The model with probabilities that hold for the candidates of `cases` as they come."""
+    """The model with probabilities that hold for the candidates of `cases` as they come.
+
+    Raises
+    ------
+    ConfigError
+        If there are none, see `calibrate`.
+    """
     raw = Checkpoint(
         "pace", "", reference.front_end, reference.windows, reference.grid, model,
         reference.filterbank, network, 1.0, {}, "pace",
@@ -233,7 +267,7 @@ def save(model: Checkpoint, card: dict[str, object], out: Path) -> Path:
     )  # fmt: skip
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv, rhythm.tsv and midi/.")  # fmt: skip
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),

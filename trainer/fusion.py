@@ -119,7 +119,7 @@ def draw(
     )
 
 
-@click.command()
+@click.command(cls=options.Command)
 @options.data
 @options.clips
 @options.cache
@@ -142,7 +142,9 @@ def main(
     cache.mkdir(parents=True, exist_ok=True)
     tasks = (joblib.delayed(features_of)(r.path, front_end, cache) for r in recordings)
     run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    features = [np.load(p) for p in tqdm(run, total=len(recordings), desc="reading audio")]
+    features = [
+        np.load(p) for p in tqdm(run, total=len(recordings), desc="reading audio", disable=None)
+    ]
     torch.set_num_threads(jobs)
     with (clips / "clips.tsv").open(newline="") as file:
         rows = csv.DictReader(file, delimiter="\t")

@@ -26,6 +26,7 @@ from tempo_core.paces import pulse_strength
 from tempo_core.tasks import TASKS, tempo
 from tempo_core.windows import sliding_windows
 
+from . import options
 from .dataset import Recording, by_split, read_rhythm, read_songs
 from .evaluate import estimate_recordings
 from .metrics import LEVELS, TOLERANCE
@@ -155,7 +156,7 @@ def draw(
     plt.close(figure)
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv and rhythm.tsv.")  # fmt: skip
 @click.option("--split", default="validation", show_default=True)

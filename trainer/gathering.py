@@ -20,10 +20,12 @@ from tempo_core.labels.store import Store
 from tempo_core.labels.training import SOURCES, objection
 
 from .cleaning import merge
-from .collection import LabelledTrack, absolute, file_in_table
+from .collection import LabelledTrack, absolute, file_in_table, key_label
 
 # Names of columns as other tables have them.
-ALIASES = {"file": "path", "tempo": "bpm", "mb_trackid": "recording_id"}
+ALIASES = {
+    "file": "path", "tempo": "bpm", "mb_trackid": "recording_id", "initial_key": "key",
+}  # fmt: skip
 
 
 class Verbatim(csv.excel):
@@ -55,10 +57,10 @@ def read_labels(table: Path) -> dict[Path, LabelledTrack]:
     """The labels in a table, by the path of the file.
 
     It is tab-separated (`.csv`: separated by commas) with a header line. `path` (or `file`) and
-    `bpm` (or `tempo`) are needed; `artist`, `title`, `album`, `genre`, `year`, `recording_id` and
-    `label_source` are taken where they are there, and other columns left alone. A relative path is
-    one beside the table. What is no number is a tempo that is none, and several lines for one path
-    are several labels.
+    `bpm` (or `tempo`) are needed; `artist`, `title`, `album`, `genre`, `year`, `recording_id`,
+    `label_source` and `key` are taken where they are there, and other columns left alone. A
+    relative path is one beside the table. What is no number is a tempo that is none, and several
+    lines for one path are several labels.
 
     Raises
     ------
@@ -105,6 +107,7 @@ def _row(row: Mapping[str, str], table: Path) -> LabelledTrack:
         year=int(year) if year.isdecimal() else 0,
         recording_id=cell.get("recording_id", ""),
         label_title=cell.get("title", ""),
+        key=key_label(cell.get("key", "")),
     )
 
 
@@ -160,11 +163,12 @@ def gather(
             album=track.album,
             genre=track.genre,
             recording_id=track.recording_id or "",
+            key=key_label(track.tag_key or ""),
         )
         if row is not None:
             named = {
                 name: getattr(row, name) or getattr(known, name)
-                for name in ("artist", "album", "genre", "year", "recording_id")
+                for name in ("artist", "album", "genre", "year", "recording_id", "key")
             }
             known = dataclasses.replace(known, **named, title=known.title or row.title)
         found = []

@@ -29,7 +29,7 @@ from tempo_core.config import FrontEnd, TempoGrid, Windows
 from tempo_core.errors import CheckpointError
 from tempo_core.files import replace_file
 
-from . import dataset
+from . import dataset, options
 from .cache import LAYOUT
 from .dataset import MARGIN, Recording
 
@@ -173,7 +173,7 @@ def load(model: Checkpoint, path: Path | None = None) -> Guard:
         raise CheckpointError(f"{path}: is not a usable guard set ({error})") from error
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True,
               help="Folder with clips.tsv of trainer.synthesis --balanced.")  # fmt: skip

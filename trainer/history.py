@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable
+import re
 from pathlib import Path
+from typing import Any
 
 from tempo_core.errors import ConfigError
 
@@ -17,34 +18,94 @@ HISTORY = "history.csv"  # beside the figures of an evaluation
 LOG = "metrics.csv"  # as lightning's CSV logger names it
 CLOCKS = ("epoch", "step")  # what the others are drawn against
 Row = dict[str, float]
-
-
-def find_log(folders: Iterable[Path]) -> Path | None:
-    """The newest log in these folders or below what training runs make there, None if none is."""
-    patterns = (LOG, f"*/{LOG}", f"*/*/{LOG}", f"runs/**/{LOG}")
-    logs = [log for folder in folders for pattern in patterns for log in folder.glob(pattern)]
-    return max(logs, key=lambda path: path.stat().st_mtime, default=None)
+_VERSION = re.compile(r"version_(\d+)")
 
 
 def read_history(path: Path) -> list[Row]:
     """The rows of a log as CSV (of lightning's logger) or as lines of JSON (of `trainer.fit`).
 
-    What is no finite number is left out, and so is a last line that a crash cut off.
+    What is no finite number is left out, and so is a last line that a crash cut off. A log among
+    those of other starts of one run (see `read_run`) stands for all of them.
 
     Raises
     ------
     ConfigError
         If it cannot be read or holds no numbers.
     """
+    if path.name == LOG and _VERSION.fullmatch(path.parent.name):
+        rows = read_run(path.parent.parent)
+    else:
+        rows = _read(path)
+    if not rows:
+        raise ConfigError(f"{path}: no numbers in this training log; give a metrics.csv")
+    return rows
+
+
+def read_run(folder: Path) -> list[Row]:
+    """What lightning's CSV logger has kept of a run: of every start of it one log.
+
+    A run that was killed goes on from its last checkpoint in a new log. What the earlier log has of
+    the epochs from there on was done again and does not count. One row an epoch.
+
+    Raises
+    ------
+    ConfigError
+        If a log cannot be read.
+    """
+    logs = [(path, _VERSION.fullmatch(path.parent.name)) for path in folder.glob(f"*/{LOG}")]
+    epochs: dict[float, Row] = {}
+    for path in [p for _, p in sorted((int(found[1]), p) for p, found in logs if found)]:
+        rows = [row for row in _read(path) if "epoch" in row]
+        first = min((row["epoch"] for row in rows), default=math.inf)
+        epochs = {epoch: row for epoch, row in epochs.items() if epoch < first}
+        for row in rows:
+            epochs.setdefault(row["epoch"], {}).update(row)
+    return [epochs[epoch] for epoch in sorted(epochs)]
+
+
+def _read(path: Path) -> list[Row]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a training log ({error})") from error
     rows = _json(text) if path.suffix == ".jsonl" else _csv(text)
-    rows = [row for row in rows if row]
-    if not rows:
-        raise ConfigError(f"{path}: no numbers in this training log; give a metrics.csv")
-    return rows
+    return _in_a_row([row for row in rows if row])
+
+
+def _in_a_row(rows: list[Row]) -> list[Row]:
+    """Rows whose steps count on where a new phase begins at 1 again."""
+    before, last = 0.0, {"phase": 1.0, "step": 0.0}
+    found = []
+    for row in rows:
+        if "phase" not in row or "step" not in row:
+            found.append(row)
+            continue
+        if row["phase"] > last["phase"]:
+            before += last["step"]
+        last = row
+        found.append({**row, "step": before + row["step"]})
+    return found
+
+
+def pack(rows: list[Row]) -> dict[str, list[Any]]:
+    """Rows as they are kept inside of a model: names once, five digits."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    values = [
+        [float(f"{row[name]:.5g}") if name in row else None for name in names] for row in rows
+    ]
+    return {"names": names, "rows": values}
+
+
+def unpack(packed: object) -> list[Row]:
+    """What `pack` packed; nothing if it is something else."""
+    match packed:
+        case {"names": list() as names, "rows": list() as rows}:
+            return [
+                _numbers(dict(zip(map(str, names), row, strict=False)))
+                for row in rows
+                if isinstance(row, list)
+            ]
+    return []
 
 
 def _csv(text: str) -> list[Row]:

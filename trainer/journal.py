@@ -19,7 +19,7 @@ from tempo_core.errors import ConfigError, StorageError
 from .cache import Stamp
 from .listening import Heard
 
-TABLE = "heard_2"  # another one whenever what is listened to changes
+TABLE = "heard_3"  # another one whenever what is listened to changes
 _FIELDS = tuple(field.name for field in dataclasses.fields(Heard))
 
 

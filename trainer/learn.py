@@ -15,13 +15,13 @@ import torch
 from tqdm import tqdm
 
 from tempo_core import checkpoint, installed
-from tempo_core.background import TIME_LIMIT, Stopped
+from tempo_core.background import TIME_LIMIT, Stopped, parallel
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
 from tempo_core.errors import AudioError, ConfigError, StorageError
-from tempo_core.estimate import Estimate, score
+from tempo_core.estimate import score
 
-from . import compare
+from . import compare, memory
 from . import guard as guards
 from .adapt import (
     Listened,
@@ -30,6 +30,7 @@ from .adapt import (
     analysis_by,
     answer,
     estimate,
+    hear_both,
     hear_file,
     listen,
     read_all,
@@ -37,20 +38,22 @@ from .adapt import (
 )
 from .adapt import Recipe as AdaptRecipe
 from .cache import Recipe as CacheRecipe
-from .collection import CACHE, WINDOWS, CollectedTrack, read_collection
-from .compare import Guarded, Verdict
+from .collection import CACHE, FIT_FROM, WINDOWS, CollectedTrack, read_collection
+from .compare import Guarded, Verdict, check_use, never, outcome
 from .dataset import Recording, cache_views
 from .fit import calibrate, digest_of
 from .guard import Guard
+from .history import Row, pack
 
 if TYPE_CHECKING:
     from .finetune import Corpus
 
 METHODS = ("auto", "shift", "adapt", "fit")
-ADAPT_FROM, FIT_FROM = 50, 1000  # labels
+ADAPT_FROM = 50  # labels
 N_FOLDS = 5
 CALIBRATE_FROM = 50  # recordings nothing was learned from
 CALIBRATE_ON = 400  # at most: more say no more
+MORE_PACKAGES = "fit needs more packages ({}): pip install 'beets-tempo[train]'"
 RUNS = "runs"  # folder of checkpoints and logs of `fit`, in that of the training set
 
 
@@ -101,29 +104,11 @@ class Learned:
                 f"{100 * guard.rate.after:.1f} %, counted alike {100 * guard.octave.before:.1f} → "
                 f"{100 * guard.octave.after:.1f} % of {guard.rate.n}"
             )
-        reason = self.verdict.reason()
-        if self.installed and self.verdict.installable:
-            lines.append(f"installed: {reason}")
-        elif self.installed:
-            lines.append(f"installed because you said so, although {reason}")
-        elif not self.wanted:
-            lines.append(f"not installed, as you said: {reason}")
-        else:
-            lines.append(
-                f"not installed: {reason}. The model is kept; "
-                f"`tempo-core models use {self.usable_name()}` uses it all the same"
-            )
+        verdict = self.verdict
+        lines.append(
+            outcome(self.installed, verdict.installable, self.wanted, verdict.reason(), self.path)
+        )
         return lines
-
-    def usable_name(self) -> str:
-        """What `tempo-core models use` takes."""
-        kept = self.path.parent == installed.folder()
-        return self.path.stem if kept else str(self.path)
-
-
-def never() -> bool:
-    """Nobody wants to stop."""
-    return False
 
 
 def learn(
@@ -144,6 +129,7 @@ def learn(
     TempoError
         If there is too little to learn from, or something cannot be read or written.
     """
+    check_options(options)
     tracks = read_collection(folder)
     check(tracks)
     trainable = [t for t in tracks if t.split != "test"]
@@ -159,6 +145,24 @@ def learn(
             f"{error.filename or folder}: {error.strerror or error}; what was learned so far is "
             "kept, see to it and run the same again"
         ) from error
+
+
+def check_options(options: LearnOptions) -> None:
+    """Refuse what can never be done, before hours of work.
+
+    Raises
+    ------
+    ConfigError
+        If options contradict each other, or the accelerator is not there.
+    """
+    choose_method(0, options)
+    check_use(options.install, options.install_anyway)
+    if options.accelerator != "cpu":
+        try:
+            from .finetune import check_accelerator
+        except ImportError as error:
+            raise ConfigError(MORE_PACKAGES.format(error)) from error
+        check_accelerator(options.accelerator, options.devices)
 
 
 def choose_method(n_labels: int, options: LearnOptions) -> str:
@@ -222,19 +226,39 @@ def folds_of(groups: Sequence[str], seed: int, n: int = N_FOLDS) -> list[int]:
     return [fold[group] for group in groups]
 
 
-def held_out_answers(
-    base: Checkpoint,
+def learn_held_out(
     tracks: Sequence[Listened],
     learn_from: Callable[[Sequence[Listened]], Checkpoint],
     seed: int,
-) -> list[tuple[Estimate, Checkpoint]]:
-    """Answers for each track by a model that learned from other groups' only, and that model."""
+    jobs: int,
+    stop: Callable[[], bool] = never,
+) -> tuple[Checkpoint, list[Checkpoint]]:
+    """The model that learned from all tracks, and for each track one that learned from others.
+
+    Each of the latter knows no track of the same group. Models are learned side by side in `jobs`
+    threads, each on its own: threads inside of operations as small as these wait for each other
+    most of the time, and for ever where other programs want the cores as well.
+
+    Raises
+    ------
+    Stopped
+        If `stop` said True.
+    """
     fold = folds_of([t.recording.group for t in tracks], seed)
-    models = [
-        learn_from([t for t, other in zip(tracks, fold, strict=True) if other != k])
+    parts = [
+        [t for t, other in zip(tracks, fold, strict=True) if other != k]
         for k in range(max(fold) + 1)
     ]
-    return [(answer(t, models[k]), models[k]) for t, k in zip(tracks, fold, strict=True)]
+    torch.set_num_threads(1)
+    models: dict[int, Checkpoint] = {}
+    tasks = list(enumerate([tracks, *parts]))
+    for (k, _), result in parallel(lambda task: learn_from(task[1]), tasks, jobs, stop):
+        if isinstance(result, Exception):
+            raise result
+        models[k] = result
+    if stop():
+        raise Stopped("interrupted; run the same again to begin anew")
+    return models[0], [models[1 + k] for k in fold]
 
 
 @dataclass
@@ -261,7 +285,6 @@ class _Run:
         if len({t.recording.group for t in own}) < 2:
             raise ConfigError("the files that can be read are of one artist; see what failed")
         recipe = AdaptRecipe(seed=options.seed, steps=options.epochs or AdaptRecipe.steps)
-        torch.set_num_threads(options.jobs)
         n_folds = len(set(folds_of([t.recording.group for t in own], options.seed)))
         replay = self.guard.part(replay=True)
         with tqdm(
@@ -280,22 +303,20 @@ class _Run:
                     return shift(self.base, some)
                 return adapt(self.base, some, replay, recipe, step)
 
-            answers = held_out_answers(self.base, own, from_tracks, options.seed)
-            model = from_tracks(own)
-        torch.set_num_threads(1)
-        answers += [(answer(t, model), model) for t in test]
+            model, models = learn_held_out(own, from_tracks, options.seed, options.jobs, self.stop)
         heard = [*own, *test]
+        models += [model] * len(test)
+        answers = [answer(t, by) for t, by in zip(heard, models, strict=True)]
         held = f"each by a model that did not learn from its artist ({n_folds} folds)"
         chosen = [t.recording for t in heard]
         verdict = self.verdict(
-            chosen, [t.before.bpm for t in heard], [e.bpm for e, _ in answers], model, failed
+            chosen, [t.before.bpm for t in heard], [e.bpm for e in answers], model, failed
         )
         temperature = self.base.temperature
         if len(heard) >= CALIBRATE_FROM:
             some = range(0, len(heard), -(-len(heard) // CALIBRATE_ON))
             analyses = [
-                analysis_by(heard[i], dataclasses.replace(answers[i][1], temperature=1.0))
-                for i in some
+                analysis_by(heard[i], dataclasses.replace(models[i], temperature=1.0)) for i in some
             ]
             temperature = calibrate([chosen[i] for i in some], analyses, self.base.grid)
         learned_from = [t.recording for t in own]
@@ -306,9 +327,7 @@ class _Run:
         try:
             from . import finetune  # lightning takes seconds to load, which only this needs
         except ImportError as error:
-            raise ConfigError(
-                f"fit needs more packages ({error}): pip install 'beets-tempo[train]'"
-            ) from error
+            raise ConfigError(MORE_PACKAGES.format(error)) from error
         options, base = self.options, adaptable(self.base)
         by_split: dict[str, list[Recording]] = defaultdict(list)
         for track in self.tracks:
@@ -330,19 +349,17 @@ class _Run:
             epochs = options.epochs or finetune.Recipe.epochs
             recipe = finetune.Recipe(epochs, seed=options.seed)
         torch.set_num_threads(options.jobs if options.devices == 1 else 1)
-        network = finetune.finetune(
+        network, history = finetune.finetune(
             base, corpora["train"], corpora["validation"], self.guard.part(replay=True), recipe,
             self.folder / RUNS, devices=options.devices, accelerator=options.accelerator,
             stop=self.stop, quiet=options.quiet,
         )  # fmt: skip
         torch.set_num_threads(1)
         model = dataclasses.replace(base, network=network)
-        other = self.current if self.current.hash != base.hash else None
 
         def both(recording: Recording) -> tuple[Recording, float, float]:
-            heard = hear_file(recording.path, base)
-            before = hear_file(recording.path, other) if other else heard
-            old, new = estimate(before, self.current), estimate(heard, model)
+            before, after = hear_both(recording.path, self.current, model)
+            old, new = estimate(before, self.current), estimate(after, model)
             return recording, old.bpm, new.bpm
 
         results, gone = read_all(
@@ -374,7 +391,7 @@ class _Run:
             method = "fit from scratch"
         learned_from = list(corpora["train"].recordings)
         held = "of artists it never heard"
-        return self.finish(method, model, learned_from, held, verdict, failed)
+        return self.finish(method, model, learned_from, held, verdict, failed, history)
 
     def corpus(
         self, recordings: Sequence[Recording]
@@ -440,11 +457,9 @@ class _Run:
             raise ConfigError(f"{folder}: no recording in it that is not learned from")
 
         def both(recording: Recording) -> tuple[Recording, float, float]:
-            return (
-                recording,
-                estimate(hear_file(recording.path, self.current), self.current).bpm,
-                estimate(hear_file(recording.path, model), model).bpm,
-            )
+            before, after = hear_both(recording.path, self.current, model)
+            old, new = estimate(before, self.current), estimate(after, model)
+            return recording, old.bpm, new.bpm
 
         results, gone = read_all(
             recordings,
@@ -472,6 +487,7 @@ class _Run:
         how: str,
         verdict: Verdict,
         failed: list[tuple[Path, Exception]],
+        history: Sequence[Row] = (),
     ) -> Learned:
         """Write the model, and use it if it is better."""
         options = self.options
@@ -484,6 +500,9 @@ class _Run:
             "data_digest": digest_of(learned_from),
             "seed": options.seed,
             "figures": dataclasses.asdict(verdict),
+            # Also what the best epoch and the temperature were chosen by.
+            memory.KEY: memory.pack(memory.remember(t for t in self.tracks if t.split != "test")),
+            **({"history": pack(list(history))} if history else {}),
             "compared_with": self.current.source,
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
         }

@@ -8,10 +8,13 @@ the shipped model ever saw. A finished draw is kept in `--out`, so an interrupte
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -28,8 +31,8 @@ from . import guard as guards
 from .adapt import Frozen, Recipe, adapt, freeze, logits, shift
 from .compare import errors, guard_answers
 from .dataset import Recording
-from .files import write_text
-from .fit import full_windows
+from .files import kept
+from .fit import digest_of, full_windows
 from .guard import Guard
 from .metrics import acc1, acc2
 
@@ -269,7 +272,7 @@ def plot(rows: dict[str, dict[int, list[float]]], guard: dict[str, dict[int, lis
     plt.close(figure)
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv and rhythm.tsv.")  # fmt: skip
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -294,45 +297,52 @@ def main(
     todo = [
         (name, n, seed) for name in names for n in (0, *SIZES) for seed in range(draws if n else 1)
     ]
-    if any(not _file(out, *key).exists() for key in todo):
-        recordings = [
-            *dataset.read_songs(data),
-            *dataset.read_rhythm(data),
-            *dataset.read_clips(clips),
-            *dataset.read_clips(test_clips),
-        ]
-        tracks = hear(recordings, base, cache, jobs, out / "heard.safetensors")
-        rendered = {r.path for r in dataset.read_clips(clips)}
-        pool = [t for t in tracks if t.recording.split == "train"]
+    recordings = [
+        *dataset.read_songs(data),
+        *dataset.read_rhythm(data),
+        *dataset.read_clips(clips),
+        *dataset.read_clips(test_clips),
+    ]
+    rendered = {r.path for r in dataset.read_clips(clips)}
+    arguments = [base.source, digest_of(recordings), digest_of([*dataset.read_clips(clips)])]
+
+    @functools.cache
+    def heard() -> tuple[list[Track], list[Track]]:
+        """What labels are drawn from, and what is measured on; only where it is needed."""
+        path = out / f"heard-{base.hash}-{digest_of(recordings)}.safetensors"
+        tracks = hear(recordings, base, cache, jobs, path)
         unseen = [
             t for t in tracks
             if t.recording.split == "test"
             or (t.recording.split == "validation" and t.recording.path not in rendered)
         ]  # fmt: skip
         torch.set_num_threads(jobs)
-        for key in todo:
-            path = _file(out, *key)
-            if not path.exists():
-                figures = one_draw(*key, pool, unseen, base, guard)
-                write_text(path, json.dumps(figures))
-                click.echo(f"{key} {json.dumps(figures['all'])} guard {figures['guard']}", err=True)
+        return [t for t in tracks if t.recording.split == "train"], unseen
+
+    figures = {}
+    for name, n, seed in todo:
+        figures[name, n, seed] = kept(
+            out, f"{name}-{n}-{seed}", arguments, partial(_drawn, name, n, seed, heard, base, guard)
+        )
     curves: dict[str, dict[int, list[float]]] = {}
     rate: dict[str, dict[int, list[float]]] = {}
     for name in names:
         curves[name], rate[name] = {}, {}
         for n in (0, *SIZES):
-            found = [
-                json.loads(_file(out, name, n, seed).read_text())
-                for seed in range(draws if n else 1)
-            ]
+            found = [figures[name, n, seed] for seed in range(draws if n else 1)]
             curves[name][n] = [f["all"]["acc1"] for f in found]
             rate[name][n] = [f["guard"] for f in found]
             click.echo(f"{name} {n}: {_line(found)}")
     plot(curves, rate, out / "learning-curve.png")
 
 
-def _file(out: Path, name: str, n: int, seed: int) -> Path:
-    return out / f"{name}-{n}-{seed}.json"
+def _drawn(
+    name: str, n: int, seed: int, heard: Callable[[], tuple[list[Track], list[Track]]],
+    base: Checkpoint, guard: Guard,
+) -> dict[str, Any]:  # fmt: skip
+    figures = one_draw(name, n, seed, *heard(), base, guard)
+    click.echo(f"{(name, n, seed)} {json.dumps(figures['all'])} guard {figures['guard']}", err=True)
+    return figures
 
 
 def _line(found: Sequence[dict[str, dict[str, float]]]) -> str:

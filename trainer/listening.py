@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tempo_core import listening, refine
 from tempo_core.audio import QUIET, SILENCE, AudioFile, Excerpt, sounding
@@ -33,7 +34,15 @@ PAUSE = 1.0  # [s] of silence that counts as silence
 # random tempi would pass for another way to count.
 RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
 TOLERANCE = 0.04
-SURE = 0.7  # mass of a window's own peak from which on it has a say
+# People who play together drift by some 3 % to both sides of their tempo, and hurry by as much
+# again where it gets loud. What is further off (relative) is another tempo: for a stretch of audio,
+# whose tempo is known to a tenth of a percent, and for the network, which is right to some percent
+# where the tempo moves under it.
+ANOTHER, ANOTHER_IN_WINDOW = 0.06, 0.08
+OCTAVES = (1 / 2, 1.0, 2.0)
+SURE = 0.5  # mass of a window's own peak from which on it has a say
+PULSES = np.geomspace(40.0, 320.0, 1200)  # [BPM] where a stretch's own tempo is looked for
+WEAKER = 0.75  # of the support of the best tempo, below which another one is not there
 MUSIC = 2.0  # [s] below which there is nothing to estimate
 
 
@@ -43,9 +52,8 @@ class Heard:
 
     `n_samples` is its length at the model's sample rate, `stated` that of the container [s], 0
     where it says nothing. `silent` is the share of its seconds without a sound. `bpm` and
-    `confidence` are the estimate, `stability` how steadily all of the track keeps that tempo (see
-    `refine.stability`); 1 where it is too short to say. `straying` is the share of its windows that
-    are sure of a tempo that contradicts `bpm`. Where nothing sounds `bpm` is 0.
+    `confidence` are the estimate, `elsewhere` is the share of the track, 0..1, that is at another
+    tempo, see `elsewhere`. Where nothing sounds `bpm` is 0.
     """
 
     n_samples: int
@@ -53,8 +61,7 @@ class Heard:
     silent: float
     bpm: float
     confidence: float
-    stability: float
-    straying: float
+    elsewhere: float
     fingerprint: Fingerprint
 
     def duration(self, sr: int) -> float:
@@ -79,9 +86,7 @@ def listen(path: Path, model: Checkpoint, longest: float) -> Heard:
     with AudioFile(path) as file:
         stated = file.duration or 0.0
         if stated > longest:
-            return Heard(
-                round(stated * sr), stated, 0.0, 0.0, 0.0, 1.0, 0.0, np.zeros(0, np.uint32)
-            )
+            return Heard(round(stated * sr), stated, 0.0, 0.0, 0.0, 0.0, np.zeros(0, np.uint32))
         excerpts = file.read_all(sr)
     if not excerpts:
         raise AudioError("no audio could be decoded")
@@ -90,7 +95,7 @@ def listen(path: Path, model: Checkpoint, longest: float) -> Heard:
     duration = audio.size / sr
     if silent == 1.0 or duration < MUSIC:
         nothing = np.zeros(0, np.uint32)
-        return Heard(audio.size, stated, silent, 0.0, 0.0, 1.0, 0.0, nothing)
+        return Heard(audio.size, stated, silent, 0.0, 0.0, 0.0, nothing)
     spans = sorted(chain(*listening.plan([(0.0, duration)], model.windows, DEFAULT_WINDOWS)))
     parts = [
         Excerpt(audio[round(start * sr) : round((start + length) * sr)], start)
@@ -101,29 +106,53 @@ def listen(path: Path, model: Checkpoint, longest: float) -> Heard:
         estimate, straying = judge(parts, model)
         envelope = refine.envelope(features, 0.0)
         lines = refine.spectra([envelope], model.front_end.fps)
-        stability = refine.stability(lines, estimate.bpm)
+        another = max(straying, elsewhere(lines, estimate.bpm))
     return Heard(
         audio.size,
         stated,
         silent,
         estimate.bpm,
         estimate.confidence,
-        1.0 if stability is None else round(stability, 4),
-        straying,
+        round(another, 4),
         fingerprint(features.numpy(), model.front_end.fps),
     )
 
 
 def judge(parts: Sequence[Excerpt], model: Checkpoint) -> tuple[Estimate, float]:
-    """The estimate of excerpts, and the share of their windows that stray from it."""
+    """The estimate of excerpts, and which share of windows, 0..1, is sure of another tempo."""
     sr = model.front_end.sr
     if sum(part.audio.size for part in parts) < model.windows.duration * sr:
         return from_excerpts(parts, model), 0.0
     analysis = analyse(excerpt_features(sounding(parts, sr) or parts, model), model)
     estimate = from_analysis(analysis, model)
     peaks = [TASKS["tempo"].decode(scores, model.grid) for scores in analysis.scores]
-    stray = [peak.mass >= SURE and contradicts(peak.bpm, estimate.bpm) for peak in peaks]
-    return estimate, round(sum(stray) / len(stray), 4)
+    stray = [
+        peak.mass >= SURE
+        and contradicts(peak.bpm, estimate.bpm)
+        and not _octave_of(np.array([peak.bpm]), estimate.bpm, ANOTHER_IN_WINDOW).any()
+        for peak in peaks
+    ]
+    return estimate, sum(stray) / len(stray)
+
+
+def elsewhere(lines: Sequence[refine.Lines], bpm: float) -> float:
+    """Share of the pieces of a track, 0..1, that are at another tempo than `bpm`.
+
+    Those are the pieces in which `bpm` and its octaves, give or take `ANOTHER`, have much less
+    support than the best tempo has. Pieces count by how clear a pulse they have. 0 where there is
+    only one piece.
+    """
+    if len(lines) < 2:
+        return 0.0
+    same = _octave_of(PULSES, bpm, ANOTHER)
+    supports = [refine.magnitude(piece.at(PULSES)) for piece in lines]
+    far = [support[same].max(initial=0) < WEAKER * support.max() for support in supports]
+    return float(np.average(far, weights=[piece.weight for piece in lines]))
+
+
+def _octave_of(tempi: NDArray[np.float64], bpm: float, tolerance: float) -> NDArray[np.bool_]:
+    """(n,) whether tempi (n,) are `bpm`, its half or its double, within a relative tolerance."""
+    return np.any([np.abs(tempi / (bpm * ratio) - 1) <= tolerance for ratio in OCTAVES], axis=0)
 
 
 def contradicts(bpm: float, other: float) -> bool:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tempo_core.paces import COMPATIBLE, SAME
+
 from .answers import Answer
 
 TOLERANCE = 0.04
@@ -23,6 +25,8 @@ RATIOS = {"1/3": 1 / 3, "1/2": 1 / 2, "2/3": 2 / 3, "1": 1.0, "3/2": 3 / 2, "2":
 OTHER = "other"
 N_BINS = 10  # of the reliability diagram
 PERCENTILES = (50, 75, 90, 95)  # of the error
+LENIENT = 0.08  # relative: another tolerance in use (MIREX)
+FAR = 10.0  # [BPM] an error that spoils a run or a mix
 
 
 def within(
@@ -180,6 +184,8 @@ class Metrics:
     acc2: float
     acc2_interval: tuple[float, float]
     within_1_percent_of_all: float
+    within_8_percent_of_all: float
+    within_10_bpm_of_all: float
     error_mean: float
     error_percentiles: dict[str, float]  # of PERCENTILES
     within_1_percent: float  # this and the next three: of the octave-correct
@@ -242,10 +248,10 @@ def measure(answers: Sequence[Answer]) -> Metrics:
         acc2=float(second.mean()),
         acc2_interval=bootstrap_interval(second, groups),
         within_1_percent_of_all=float(right(answers, lambda r, e: within(r, e, 0.01)).mean()),
+        within_8_percent_of_all=float(right(answers, lambda r, e: within(r, e, LENIENT)).mean()),
+        within_10_bpm_of_all=float((error <= FAR).sum() / len(answers)),
         error_mean=_mean(error),
-        error_percentiles={
-            str(p): float(np.percentile(error, p)) if error.size else math.nan for p in PERCENTILES
-        },
+        error_percentiles=percentiles(error),
         within_1_percent=_mean(precise <= 0.01 * reference[correct]),
         within_0_1_bpm=_mean(very_precise),
         within_0_1_bpm_interval=(
@@ -261,6 +267,77 @@ def measure(answers: Sequence[Answer]) -> Metrics:
         one_correct=_mean(scores[:, 1]),
         both_correct=_mean(scores[:, 2]),
     )
+
+
+@dataclass(frozen=True)
+class PaceFigures:
+    """How well paces are judged of tracks whose owner stated them; shares in 0..1.
+
+    `accuracy` is that of all candidates and all stated paces, each offered or not. `offered` is the
+    share of the stated paces that are offered, `stated` that of the offered ones that were stated;
+    NaN where there are none.
+    """
+
+    n_tracks: int
+    n_candidates: int
+    accuracy: float
+    offered: float
+    stated: float
+
+
+def measure_paces(answers: Sequence[Answer]) -> PaceFigures | None:
+    """Figures of the answers to tracks with stated paces, None if there are none of those.
+
+    A track that could not be estimated offers nothing.
+    """
+    known = [answer for answer in answers if answer.paces]
+    if not known or not any(answer.judged for answer in known):
+        return None
+    rows: list[tuple[bool, bool]] = []  # offered, stated
+    for answer in known:
+        rows += [
+            (p.probability >= COMPATIBLE, any(_same(p.bpm, bpm) for bpm in answer.paces))
+            for p in answer.judged
+        ]
+        # What was stated and not even looked at.
+        rows += [
+            (False, True)
+            for bpm in answer.paces
+            if not any(_same(p.bpm, bpm) for p in answer.judged)
+        ]
+    offered, stated = np.array(rows, bool).T
+    return PaceFigures(
+        n_tracks=len(known),
+        n_candidates=len(rows),
+        accuracy=float((offered == stated).mean()),
+        offered=_mean(offered[stated]),
+        stated=_mean(stated[offered]),
+    )
+
+
+def _same(bpm: float, other: float) -> bool:
+    return abs(bpm / other - 1) <= SAME
+
+
+def percentiles(error: ArrayLike) -> dict[str, float]:
+    """How far off `PERCENTILES` of the estimates are at most [BPM]; NaN where there are none."""
+    error = np.asarray(error, float)
+    return {str(p): float(np.percentile(error, p)) if error.size else math.nan for p in PERCENTILES}
+
+
+def progress(reference: ArrayLike, estimate: ArrayLike) -> dict[str, float]:
+    """What is logged of a model while it learns, from its tempi (n,) of recordings held back.
+
+    Shares in 0..1 and percentiles of the error in BPM, by the names of `plots.NAMES`.
+    """
+    error = np.abs(np.asarray(estimate, float) - np.asarray(reference, float))
+    return {
+        "validation_acc1": acc1(reference, estimate),
+        "validation_within_8_percent": float(within(reference, estimate, LENIENT).mean()),
+        "validation_acc2": acc2(reference, estimate),
+        "validation_within_10_bpm": float((error <= FAR).mean()),
+        **{f"validation_error_{p}": value for p, value in percentiles(error).items()},
+    }
 
 
 def right(
@@ -318,6 +395,12 @@ def confusion(answers: Sequence[Answer]) -> dict[str, int]:
         if answer.estimate is not None:
             counts[octave_ratio(answer.bpm, answer.estimate)] += 1
     return counts
+
+
+def signed(share: float) -> str:
+    """A difference of shares in points, with its sign; none where it rounds to nothing."""
+    points = round(100 * share, 1)
+    return f"{points:+.1f}" if points else "0.0"
 
 
 def _mean(values: ArrayLike) -> float:

@@ -1,10 +1,25 @@
-"""Command-line options that several commands of the trainer share."""
+"""What several commands of the trainer share: options, and how they fail."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+from tempo_core.errors import TempoError
+
+
+class Command(click.Command):
+    """A command whose expected failures are one line and an exit status of 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        try:
+            return super().invoke(ctx)
+        except TempoError as error:
+            raise click.ClickException(str(error)) from error
+
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 data = click.option(

@@ -93,7 +93,9 @@ def load_tracks(
     cache.mkdir(parents=True, exist_ok=True)
     tasks = (joblib.delayed(_cached)(path, model_path, cache) for path in paths)
     results = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    shown = tqdm(results, total=len(paths), unit="file", desc="features", disable=not progress)
+    shown = tqdm(
+        results, total=len(paths), unit="file", desc="features", disable=None if progress else True
+    )
     return [read_track(path) for path in shown]
 
 
@@ -161,7 +163,7 @@ def load_scores(folder: Path, sources: Sources | None, cache: Path, jobs: int = 
         rows = list(csv.DictReader(file, delimiter="\t"))
     tasks = (joblib.delayed(_score)(folder, row, sources, cache) for row in rows)
     scores = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    return list(tqdm(scores, total=len(rows), unit="clip", desc="scores"))
+    return list(tqdm(scores, total=len(rows), unit="clip", desc="scores", disable=None))
 
 
 def _score(folder: Path, row: dict[str, str], sources: Sources | None, cache: Path) -> Score:

@@ -28,6 +28,7 @@ from tempo_core.checkpoint import Checkpoint
 from tempo_core.paces import COMPATIBLE, SAME
 from tempo_core.tasks import pace
 
+from . import options
 from .dataset import Recording, by_split, read_songs
 from .fit_paces import heard, judged
 from .metrics import expected_calibration_error
@@ -253,7 +254,7 @@ def ambiguous(found: Sequence[Judgement], n: int) -> list[Judgement]:
     return wrong + [j for j in even if j not in wrong][:n]
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv, paces.tsv and midi/.")  # fmt: skip
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),

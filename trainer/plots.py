@@ -22,7 +22,7 @@ from matplotlib.ticker import (
 
 from .answers import Answer
 from .history import Row, clock, curve
-from .metrics import OTHER, RATIOS, Bin, Part, octave_ratio
+from .metrics import OTHER, PERCENTILES, RATIOS, Bin, Part, octave_ratio
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 FEW = 3  # estimators in one plot: with more, numbers at each mark would cover each other
@@ -32,6 +32,16 @@ TICKS = (40, 50, 60, 80, 100, 120, 150, 180, 220, 280)
 LINES = {"1/3": 1 / 3, "1/2": 0.5, "2/3": 2 / 3, "1": 1.0, "3/2": 1.5, "2": 2.0, "3": 3.0}
 DPI = 110
 WIDTH = 6.0  # [inches] of a single plot
+# Columns of a training log, as a legend has them.
+NAMES = {
+    "loss": "learned from",
+    "validation_loss": "held back",
+    "validation_acc1": "within 4 %",
+    "validation_within_8_percent": "within 8 %",
+    "validation_acc2": "within 4 %, any octave",
+    "validation_within_10_bpm": "within 10 BPM",
+    **{f"validation_error_{p}": f"{p} % of the tracks" for p in PERCENTILES},
+}
 EDGES = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)  # [BPM] of the error histogram
 
 
@@ -190,7 +200,7 @@ def training(rows: Sequence[Row]) -> Figure:
     groups = {
         "loss": [n for n in names if "loss" in n],
         "share of the tracks": [n for n in names if "acc" in n or "within" in n],
-        "error [BPM]": [n for n in names if "error" in n],
+        "error at most [BPM]": [n for n in names if "error" in n],
     }
     taken = {n for group in groups.values() for n in group}
     skipped = {"epoch", "step", "phase", "seconds"}
@@ -202,13 +212,16 @@ def training(rows: Sequence[Row]) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         for j, name in enumerate(group):
             x, y = curve(rows, name, against)
-            axes.plot(x, y, color=_colour(j), marker="." if len(x) < 60 else "", label=_short(name))
+            axes.plot(x, y, color=_colour(j), marker="." if len(x) < 60 else "",
+                      label=_short(NAMES.get(name, name)))  # fmt: skip
         axes.set_ylabel(label)
         axes.grid(color="#eeeeee")
         axes.legend(fontsize=8, ncols=2)
         if label == "share of the tracks":
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        if label == "error [BPM]" and all(v > 0 for n in group for v in curve(rows, n, against)[1]):
+        if label.startswith("error") and all(
+            v > 0 for n in group for v in curve(rows, n, against)[1]
+        ):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")
         if k == len(shown) - 1:

@@ -27,12 +27,13 @@ from .evaluate import (
     number,
     percent,
     sure,
+    told_paces,
     worst,
 )
 from .evaluate import table as main_figures
 from .files import write_bytes
 from .history import HISTORY, Row, read_history
-from .metrics import reliability
+from .metrics import reliability, signed
 
 REPORT = "report.html"
 PLOTS = "plots"
@@ -144,8 +145,10 @@ def _parts(
     head, *rows = main_figures(numbers)
     yield _scroll(table(head, rows, range(2, len(head))))
     yield (
-        '<p class="note">Accuracy 1: within 4 % of the label. Accuracy 2: or of a third, half, '
-        "twice or three times it. Mean, median and 95 %: distance from the label in BPM. P-score: "
+        '<p class="note">Shares of the tracks in %: within 4 % of the label (Accuracy 1), within '
+        "8 %, within 4 % of it or of a third, half, twice or three times it (octave: Accuracy 2), "
+        "within 1 % and within 10 BPM. Mean, median and 95 %: distance from the label in BPM. "
+        "P-score: "
         "MIREX, for labels with two tempi. ECE: expected calibration error. In brackets the 95 % "
         "interval, drawn by artist or song. A track that failed counts as wrong.</p>"
     )
@@ -153,7 +156,8 @@ def _parts(
         yield "<h2>Training</h2>"
         yield _figure(
             pictures["training"],
-            "The newest training run beside the first model or its training set.",
+            "How the first model was trained: after each epoch, on what it learned from (loss) and "
+            "on recordings that were held back (all else).",
         )
     yield "<h2>Estimate against label</h2>"
     yield '<div class="pair">'
@@ -179,8 +183,16 @@ def _parts(
     yield _figure(pictures["tempi"], "Accuracy by the labelled tempo; in brackets the tracks.")
     if "genres" in pictures:
         yield _figure(pictures["genres"], "Accuracy by genre; in brackets the tracks.")
-    yield "</div><h2>Disagreements to look at</h2>"
-    yield _disagreements(worst(estimators[first]))
+    yield "</div>"
+    paces = told_paces(answers)
+    if paces:
+        yield "<h2>Paces</h2><ul>" + "".join(f"<li>{html.escape(t)}</li>" for t in paces) + "</ul>"
+    yield "<h2>Disagreements to look at</h2>"
+    own = estimators[first]
+    if any(answer.estimate is not None for answer in own):
+        yield _disagreements(worst(own))
+    else:
+        yield "<p>Nothing was estimated.</p>"
     failures = [answer for answer in answers if answer.failure]
     if failures:
         yield "<h2>Not estimated</h2>"
@@ -199,8 +211,9 @@ def headline(name: str, own: Figures) -> str:
     )
     if m.n_failed < m.n:
         text += (
-            f" Half of the estimates are within {number(m.error_percentiles['50'], 2)} BPM of the "
-            f"label, and 95 % within {number(m.error_percentiles['95'], 1)} BPM."
+            f" {percent(m.within_10_bpm_of_all)} % are within 10 BPM. Half of the estimates are "
+            f"within {number(m.error_percentiles['50'], 2)} BPM of the label, and 95 % within "
+            f"{number(m.error_percentiles['95'], 1)} BPM."
         )
     return text
 
@@ -210,11 +223,12 @@ def compared(first: str, name: str, own: Figures) -> str:
     if own.ahead is None or own.ahead_interval is None:
         return ""
     low, high = own.ahead_interval
+    points = f"{100 * abs(own.ahead):.1f}"
+    known = f"(95 % interval {signed(low)} to {signed(high)})"
+    if points == "0.0":
+        return f"{name}: {percent(own.all.acc1)} %, as many as {first} {known}."
     what = "more" if own.ahead > 0 else "fewer"
-    text = (
-        f"{name}: {percent(own.all.acc1)} %, {100 * abs(own.ahead):.1f} points {what} than {first} "
-        f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
-    )
+    text = f"{name}: {percent(own.all.acc1)} %, {points} points {what} than {first} {known}"
     return f"{text}." if low > 0 or high < 0 else f"{text}: that may be chance."
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tempo_core.errors import ConfigError
 
-from .answers import Labelled, read_rows, tempi, tempo
+from .answers import Labelled, pace_list, read_rows, tempi, tempo
 from .collection import TRACKS, CollectedTrack, file_in_table, read_collection
 from .dataset import Recording, read_clips, read_rhythm, read_songs
 
@@ -79,8 +79,9 @@ def _of_recording(recording: Recording) -> Labelled:
 def read_table(path: Path) -> tuple[list[Labelled], list[str]]:
     """The rows of a table with the columns `path` and `bpm`, and a line about each bad one.
 
-    It may also have `artist`, `title`, `genre`, `group`, `split`, `set` and `alternatives` (tempi
-    with semicolons between them). Paths are relative to the table's folder.
+    It may also have `artist`, `title`, `genre`, `group`, `split`, `set`, `alternatives` (tempi with
+    semicolons between them) and `paces` (tempi with spaces between). Paths are relative to the
+    table's folder.
 
     Raises
     ------
@@ -102,6 +103,7 @@ def read_table(path: Path) -> tuple[list[Labelled], list[str]]:
                 group=row.get("group") or row.get("artist") or row["path"],
                 genre=row.get("genre", ""),
                 alternatives=tempi(row.get("alternatives", "")),
+                paces=pace_list(row.get("paces", "")),
             )
         except ValueError as error:
             problems.append(f"{path}, line {number}: {error}")

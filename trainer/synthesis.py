@@ -14,6 +14,7 @@ over any number of processes, and gives the same clips.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import subprocess
 import tempfile
@@ -30,6 +31,7 @@ import scipy.signal
 import soundfile
 from tqdm import tqdm
 
+from . import options
 from .mixing import SR, compress, duck, equalise, master, reverberate, sing
 from .pace_truth import score_of
 from .score import (
@@ -502,6 +504,9 @@ def _render_drums(clip: Composition, drums: Drums) -> np.ndarray:
     return render_samples(drums.hits, bpm, duration, origin, drums.sound)
 
 
+MADE_WITH = "made_with"  # in the note beside a clip, not in the table
+
+
 def _write_clip(
     index: int,
     seed: int,
@@ -513,12 +518,15 @@ def _write_clip(
 ) -> None:
     path = out / f"{seed}-{index:06d}.ogg"
     note = path.with_suffix(".json")
-    if note.exists():  # made by an earlier run that was interrupted
+    arguments = [duration, balanced, [style.name for style in styles]]
+    made_with = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:16]
+    # By an earlier run that was interrupted; those of before did not say with which arguments.
+    if note.exists() and json.loads(note.read_text()).get(MADE_WITH, made_with) == made_with:
         return
     composition, audio, row = _make(index, seed, sources, duration, styles, balanced)
     # A balanced set is for tests; of the others every tenth clip is kept for validation.
     split = "test" if balanced else "validation" if index % 10 == 0 else "train"
-    row = {"file": path.name, "split": split, **row}
+    row = {"file": path.name, "split": split, **row, MADE_WITH: made_with}
     temporary = path.with_suffix(".part")
     quality = np.random.default_rng([seed, index, 1]).uniform(0.3, 0.9)
     with soundfile.SoundFile(
@@ -534,7 +542,7 @@ def _write_clip(
     temporary.replace(note)
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.option(
     "--midi",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -590,9 +598,11 @@ def main(
     write = joblib.delayed(_write_clip)
     tasks = (write(i, seed, sources, duration, styles, balanced, out) for i in range(count))
     run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    for _ in tqdm(run, total=count, unit="clip"):
+    for _ in tqdm(run, total=count, unit="clip", disable=None):
         pass
     rows = [json.loads(note.read_text()) for note in sorted(out.glob("*.json"))]
+    for row in rows:
+        row.pop(MADE_WITH, None)
     with (out / "clips.tsv").open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), delimiter="\t")
         writer.writeheader()

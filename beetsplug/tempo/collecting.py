@@ -13,7 +13,7 @@ from tempo_core.labels.store import Store
 from tempo_core.paces import RATIOS
 from tempo_core.tempi import round_half_up
 from trainer.cleaning import merge
-from trainer.collection import LabelledTrack
+from trainer.collection import LabelledTrack, key_label
 from trainer.gathering import published
 
 from .analysing import MANUAL, bpm_of, is_from_label, is_ours, origin, own
@@ -106,4 +106,5 @@ def _labelled(item: Item, bpm: float, source: str, title: str) -> LabelledTrack:
         year=item.original_year or item.year or 0,
         recording_id=item.mb_trackid or "",
         label_title=title,
+        key=key_label(item.initial_key or ""),
     )

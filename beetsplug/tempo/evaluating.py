@@ -13,17 +13,19 @@ from beets.exceptions import UserError
 from tempo_core.background import call, interruptible
 from tempo_core.errors import TempoError
 
+from . import stated
 from .progress import Progress, print_line, show, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from beets.library import Library
     from beets.logging import BeetsLogger
 
     from trainer.answers import Answer, Labelled
-    from trainer.collection import CollectedTrack, LabelledTrack
+    from trainer.collection import LabelledTrack
     from trainer.evaluate import Figures
+    from trainer.memory import Memory
 
 PATIENCE = 0.6  # [s] in which what is interrupted may end in its own way
 FOLDER = "tempo-eval"  # beside the library
@@ -75,18 +77,25 @@ def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLo
             f"tempo-eval needs more packages ({error}): pip install 'beets-tempo[train]'"
         ) from error
     found = list(labelled_tracks(lib, args, settings))
-    if not found:
+    paces = dict(stated.labelled(lib.items(args)))
+    if not found and not paces:
         raise UserError(
             "no track that matches has a label to compare with: a bpm that somebody gave, or a "
-            "published one (beet tempo-labels); what the analysis itself wrote is none"
+            "published one (beet tempo-labels), or stated paces; what the analysis itself "
+            "wrote is none"
         )
-    _evaluate(lib, found, settings, log)
+    _evaluate(lib, found, paces, settings, log)
 
 
 def _evaluate(
-    lib: Library, found: Sequence[LabelledTrack], settings: Any, log: BeetsLogger
+    lib: Library,
+    found: Sequence[LabelledTrack],
+    paces: Mapping[Path, tuple[float, ...]],
+    settings: Any,
+    log: BeetsLogger,
 ) -> None:
     from trainer import evaluate, report
+    from trainer.answers import Labelled
     from trainer.baselines import BASELINES, open_model
 
     estimators = [open_model(settings.model, settings.windows)]
@@ -96,10 +105,15 @@ def _evaluate(
     folder = Path(settings.out).expanduser() if settings.get("out") else beside
     evaluate.make_folder(folder)
     known = learned_from(lib, settings)
-    tracks = labelled(found, known)
-    notes = []
+    tracks = labelled(found, known, paces)
+    notes: list[str] = []
     n_learned = sum(track.set == LEARNED for track in tracks)
-    if n_learned:
+    if n_learned and n_learned == len(tracks):
+        notes.append(
+            f"The model learned from all of these {len(tracks)} tracks: none of them says how good "
+            "it is on new ones."
+        )
+    elif n_learned:
         notes.append(
             f"The model learned from {n_learned} of these {len(tracks)} tracks: how good it is on "
             f"new ones, only the others ({HELD_OUT}) say."
@@ -108,33 +122,63 @@ def _evaluate(
         tracks, notes = [track for track in tracks if track.set != LEARNED], []
         if not tracks:
             raise UserError("the model learned from all of these tracks; try without --split test")
-    total = len(estimators) * len(tracks)
+    # Whose paces are stated, but whose tempo is nobody's word.
+    asked = {track.path for track in tracks}
+    moved_to = [
+        Labelled(path, own[0], paces=own, name=path.name)
+        for path, own in paces.items()
+        if path not in asked and path not in {track.path for track in found}
+    ]
+    todo = [(estimators, tracks), (estimators[:1], moved_to)]
+    total = sum(len(asked_) * len(some) for asked_, some in todo)
     progress = EvaluationProgress(total, quiet=settings.quiet, pretend=False, log=log)
     with interruptible() as stop, progress:
-        answers = evaluate.ask_all(
-            estimators, settings.windows, tracks, folder, settings.threads, progress.answer,
-            stop.is_set, settings.time_limit,
+        answers, others = (
+            evaluate.ask_all(
+                asked_, settings.windows, some, folder, settings.threads, progress.answer,
+                stop.is_set, settings.time_limit,
+            )
+            for asked_, some in todo
         )  # fmt: skip
     if stop.is_set():
         raise UserError(
-            f"interrupted: {len(answers)} of {total} estimates; the next run continues from here"
+            f"interrupted: {len(answers) + len(others)} of {total} estimates; the next run "
+            "continues from here"
         )
-    title = f"Tempo of {len(tracks)} labelled tracks"
-    about = evaluate.About(
-        title, settings.get("split") or "all", str(settings.windows), version("beets-tempo"),
-        tuple(notes),
-    )  # fmt: skip
-    figures = evaluate.save(folder, about, answers)
-    if settings.get("report"):
-        path = Path(settings.report).expanduser()
-        report.write_report(folder, about, answers, name=path)
-        notes.append(f"report: {path}")
-    if not settings.quiet:
+    notes += pace_lines([*answers, *others])
+    lines = []
+    if answers:
+        about = evaluate.About(
+            f"Tempo of {len(tracks)} labelled tracks", settings.get("split") or "all",
+            str(settings.windows), version("beets-tempo"), tuple(notes),
+        )  # fmt: skip
+        figures = evaluate.save(folder, about, answers)
+        lines = summary(figures)
+        if settings.get("report"):
+            path = Path(settings.report).expanduser()
+            report.write_report(folder, about, answers, name=path)
+            notes.append(f"report: {path}")
         own = evaluate.by_estimator(answers)[answers[0].estimator]
-        for line in (*summary(figures), *notes, *disagreements(own, folder / evaluate.WORST)):
+        notes += disagreements(own, folder / evaluate.WORST)
+    if not settings.quiet:
+        for line in (*lines, *notes):
             print_line(f"tempo-eval: {line}" if not line.startswith(" ") else line)
     if progress.failed:
         raise UserError(f"{progress.failed} of {total} estimates failed and count as wrong")
+
+
+def pace_lines(answers: Sequence[Answer]) -> list[str]:
+    """How well stated paces are judged; of how many tracks the pace model has learned them."""
+    from tempo_core import checkpoint
+    from trainer import evaluate, memory
+
+    lines = evaluate.told_paces(answers)
+    card = checkpoint.read(checkpoint.resolve("default", "pace")).header["card"]
+    known = memory.of_card(card) or memory.NOTHING
+    n_known = len({a.path for a in answers if a.paces and known.knows(a.path)})
+    if lines and n_known:
+        lines.append(f"The pace model learned from {n_known} of these tracks.")
+    return lines
 
 
 def summary(figures: dict[str, Figures]) -> list[str]:
@@ -147,6 +191,8 @@ def summary(figures: dict[str, Figures]) -> list[str]:
             lines.append(
                 f"{name}, {set_}: {100 * m.acc1:.1f} % of {m.n} right (95 % interval "
                 f"{100 * low:.0f} to {100 * high:.0f}), {100 * m.acc2:.1f} % up to the octave"
+                f"; {100 * m.within_8_percent_of_all:.1f} % within 8 %, "
+                f"{100 * m.within_10_bpm_of_all:.1f} % within 10 BPM"
                 + (f", half within {median:.2f} BPM" if m.n_failed < m.n else "")
             )
     return lines
@@ -157,6 +203,8 @@ def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
     from trainer.evaluate import worst
 
     wrong = worst(answers)
+    if all(answer.estimate is None for answer in answers):
+        return []
     if not wrong:
         return ["no label disagrees with the analysis"]
     lines = [f"{len(wrong)} labels disagree with the analysis; all of them are in {table}"]
@@ -172,33 +220,33 @@ def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
     return lines
 
 
-def labelled(found: Sequence[LabelledTrack], known: Sequence[CollectedTrack]) -> list[Labelled]:
+def labelled(
+    found: Sequence[LabelledTrack], known: Memory, paces: Mapping[Path, tuple[float, ...]]
+) -> list[Labelled]:
     """Tracks to evaluate; `set` says whose label it is or, where that matters, who learned from it.
 
     Parameters
     ----------
     known
-        The training set of the model, empty if it has none.
+        What the model has learned from.
+    paces
+        What somebody stated at which paces one can move to a file.
     """
     from trainer.answers import Labelled
     from trainer.sources import named
 
-    taught = [track for track in known if track.split != TEST]
-    paths = {track.path for track in taught}
-    names = {_name(track) for track in taught} - {None}
-    tracks = []
-    for track in found:
-        learned = track.path in paths or _name(track) in names
-        tracks.append(
-            Labelled(
-                path=track.path,
-                bpm=track.bpm,
-                set=LEARNED if learned else track.label_source,
-                name=named(track.artist, track.title),
-                group=track.artist or str(track.path),
-                genre=track.genre,
-            )
+    tracks = [
+        Labelled(
+            path=track.path,
+            bpm=track.bpm,
+            set=LEARNED if known and _is_known(track, known) else track.label_source,
+            name=named(track.artist, track.title),
+            group=track.artist or str(track.path),
+            genre=track.genre,
+            paces=paces.get(track.path, ()),
         )
+        for track in found
+    ]
     if any(track.set == LEARNED for track in tracks):
         tracks = [
             track if track.set == LEARNED else dataclasses.replace(track, set=HELD_OUT)
@@ -207,15 +255,22 @@ def labelled(found: Sequence[LabelledTrack], known: Sequence[CollectedTrack]) ->
     return tracks
 
 
-def _name(track: LabelledTrack) -> tuple[str, str] | None:
-    """Artist and title, by which a track is known when its file has moved."""
-    if not (track.artist and track.title):
-        return None
-    return track.artist.casefold(), track.title.casefold()
+def _is_known(track: LabelledTrack, known: Memory) -> bool:
+    from trainer.cache import hash_file
+
+    if known.knows(track.path, track.artist, track.title, track.recording_id):
+        return True
+    if track.recording_id or (track.artist and track.title):
+        return False
+    # A file without a name that has moved is known by what is in it only.
+    try:
+        return known.knows(track.path, content=hash_file(track.path).hexdigest())
+    except OSError:
+        return False
 
 
-def learned_from(lib: Library, settings: Any) -> list[CollectedTrack]:
-    """The training set that the model in use has learned from, empty if it was not one of the user.
+def learned_from(lib: Library, settings: Any) -> Memory:
+    """What the model in use has learned from: by its own word, or that of the training set here.
 
     Raises
     ------
@@ -223,11 +278,19 @@ def learned_from(lib: Library, settings: Any) -> list[CollectedTrack]:
         If the model cannot be used.
     """
     from tempo_core import checkpoint
+    from trainer import memory
     from trainer.collection import TRACKS, read_collection
 
     from .training import training_folder
 
-    if checkpoint.resolve(settings.model).parent == checkpoint.SHIPPED:
-        return []
+    path = checkpoint.resolve(settings.model)
+    card = checkpoint.read(path).header["card"]
+    stated = memory.of_card(card)
+    if stated is not None:
+        return stated
     folder = training_folder(lib, settings)
-    return read_collection(folder) if (folder / TRACKS).is_file() else []
+    trained_elsewhere = path.parent == checkpoint.SHIPPED or "data" in card
+    if trained_elsewhere or not (folder / TRACKS).is_file():
+        return memory.NOTHING
+    # Learned before models said so themselves.
+    return memory.remember(t for t in read_collection(folder) if t.split != TEST)

@@ -117,7 +117,7 @@ DEFAULTS: dict[str, Any] = {
     "model": "default",
     "windows": 10,
     "range": None,
-    "min_confidence": 0.0,
+    "min_confidence": 0.4,
     "time_limit": 300,
     "sources": ["tags"],
     "labels": {

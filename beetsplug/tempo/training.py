@@ -101,7 +101,7 @@ def _train(
 ) -> int:
     """All steps; returns how many tracks could not be used."""
     from trainer.build import BuildOptions, build
-    from trainer.learn import LearnOptions, choose_method, learn
+    from trainer.learn import LearnOptions, check_options, choose_method, learn
 
     from .collecting import labelled_tracks
 
@@ -121,6 +121,7 @@ def _train(
         quiet=settings.quiet,
         time_limit=settings.time_limit,
     )
+    check_options(options)
     size = settings.train.cache_size
 
     def collect(views: bool) -> Any:
@@ -162,39 +163,34 @@ def _train_paces(
     lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
 ) -> int:
     """Learn from stated paces; returns how many tracks could not be used."""
-    from tempo_core import checkpoint, installed
-    from trainer.adapt_paces import fit_paces
+    from trainer.adapt_paces import PaceOptions, learn_paces
 
     from .stated import labelled
 
-    adapted = fit_paces(
-        [(Path(os.fsdecode(path)), paces) for path, paces in labelled(lib.items(args))],
-        checkpoint.resolve("default", "pace"),
-        checkpoint.resolve("default"),
+    options = PaceOptions(
         training_folder(lib, settings) / "paces",
-        _path(settings.get("out")) or installed.folder(),
-        settings.seed,
-        settings.time_limit,
+        _path(settings.get("out")),
+        install=not settings.no_install,
+        install_anyway=settings.install_anyway,
+        seed=settings.seed,
+        jobs=settings.threads,
+        quiet=settings.quiet,
+        time_limit=settings.time_limit,
     )
-    for file, reason in adapted.failed:
+    learned = learn_paces(
+        [(Path(os.fsdecode(path)), paces) for path, paces in labelled(lib.items(args))],
+        options,
+        stop,
+    )
+    failed = learned.adapted.failed
+    for file, reason in failed:
         log.error("{}", shown(f"{file}: {reason}"))
-    before, after = adapted.before, adapted.after
-    better = after.surprise < before.surprise and after.accuracy >= before.accuracy
-    use = settings.install_anyway or (better and not settings.no_install)
-    if use:
-        installed.activate(installed.add(adapted.path).name, "pace")
     if not settings.quiet:
-        print_line(f"tempo-train: learned paces of {adapted.n_tracks} tracks: {adapted.path.stem}")
-        print_line(
-            f"tempo-train: candidates judged right, of tracks not learned from: "
-            f"{100 * before.accuracy:.1f} → {100 * after.accuracy:.1f} %, "
-            f"surprise {before.surprise:.3f} → {after.surprise:.3f}"
-        )
-        told = "it is better" if better else "it is no better"
-        print_line(f"tempo-train: {'installed' if use else 'not installed'}: {told} on your tracks")
-        if use:
+        for line in learned.summary():
+            print_line(f"tempo-train: {line}")
+        if learned.installed:
             print_line(f"tempo-train: {AGAIN}")
-    return len(adapted.failed)
+    return len(failed)
 
 
 def _path(value: Any) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tempo_core import checkpoint
+from trainer import memory
 from trainer.collection import TRACKS, CollectedTrack, write_table
 
 from .conftest import ROOT, Beet
@@ -199,3 +201,58 @@ def test_a_file_that_moved_is_still_one_that_was_learned_from(
     item.path = str(moved).encode()
     item.store()
     assert "learned from 1 of these 2" in beet("tempo-eval").out
+
+
+@pytest.fixture
+def knowing(beet: Beet, collection: list[Path], tmp_path: Path) -> Beet:
+    """A model that says itself what it learned from, beside the training set of another model."""
+    shipped = checkpoint.load(checkpoint.resolve("default"))
+    learned = CollectedTrack(
+        tmp_path / "elsewhere.wav", 126.0, "field", artist="The Rights", title="Right",
+        id=hashlib.sha256(collection[1].read_bytes()).hexdigest()[:16], split="train",
+    )  # fmt: skip
+    path = checkpoint.save(
+        tmp_path / "models", "tempo", shipped.network, shipped.filterbank,
+        {"front_end": shipped.front_end, "windows": shipped.windows, "grid": shipped.grid,
+         "model": shipped.model},
+        shipped.temperature, {memory.KEY: memory.pack(memory.remember([learned]))},
+    )  # fmt: skip
+    folder = beet.database.parent / "tempo-training"
+    folder.mkdir()
+    others = [CollectedTrack(p, 100.0, "field", split="train") for p in collection]
+    write_table(folder / TRACKS, others, CollectedTrack)
+    beet.configure(tempo={"threads": 2, "model": str(path)})
+    return beet
+
+
+def test_the_models_own_word_counts_whatever_folder_is_there(knowing: Beet) -> None:
+    """By artist and title, though path and spelling are others."""
+    run = knowing("tempo-eval")
+    assert "The model learned from 1 of these 2 tracks" in run.out
+    assert ", learned from: 100.0 % of 1 right" in run.out
+
+
+def test_a_file_without_a_name_is_known_by_what_is_in_it(knowing: Beet) -> None:
+    item = knowing.item("title:twice")
+    item.update({"artist": "", "title": ""})
+    item.store()
+    run = knowing("tempo-eval", "--split", "test")
+    assert "the model learned from all of these tracks" in run.err
+
+
+def test_stated_paces_are_compared_whoever_stated_the_tempo(
+    beet: Beet, collection: list[Path]
+) -> None:
+    """One of a track that has a label, one of a track that has none."""
+    for title, paces in (("right", "63 126"), ("none", "118")):
+        item = beet.item(f"title:{title}")
+        item["tempo_paces_manual"] = paces
+        item.store()
+    run = beet("tempo-eval")
+    assert run.code == 0, run.err
+    assert ", paces of 2 tracks: " in run.out
+    assert "50.0 % of 2 right" in run.out
+    run = beet("tempo-eval", "title:none")
+    assert run.code == 0, run.err
+    assert ", paces of 1 tracks: " in run.out
+    assert "right" not in run.out

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import json
+import math
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save as save_tensors
+from torch import nn
 
-from tempo_core import checkpoint
+from tempo_core import checkpoint, pace_model
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
 from tempo_core.errors import CheckpointError
 from tempo_core.features import N_MAPS
@@ -161,3 +165,147 @@ def test_a_task_that_nobody_knows_is_refused(path: Path) -> None:
         CheckpointError, match="is a model for 'weather'; give one for 'tempo' or 'pace'"
     ):
         checkpoint.load(_with_header(path, task="weather"))
+
+
+BIG = 10**9
+NONSENSE: list[tuple[str, str, object]] = [
+    *(("front_end", "sr", value) for value in ("x", 0, -1, 11025.5, True, None, [], BIG)),
+    *(("front_end", "hop_length", value) for value in (0, -128, 1, 4096, "128", 1e9)),
+    *(("front_end", "n_fft", value) for value in (0, -1, BIG, 2048, math.nan)),
+    *(("front_end", "n_mels", value) for value in (0, -40, BIG, 41, "x" * 10**6)),
+    *(("front_end", "fmin", value) for value in (-1.0, math.nan, 6000.0, "30")),
+    *(("front_end", "fmax", value) for value in (0, math.inf, 5600.0, -math.inf)),
+    *(("windows", "duration", value) for value in (0, -8.0, math.nan, 1e12, "8", None, {})),
+    *(("windows", "hop", value) for value in (0, -1.0, math.nan, math.inf, 1e-9, [6.0])),
+    *(("grid", "bpm_min", value) for value in (0, -20.0, math.nan, 31.0, 1e-300, "20")),
+    *(("grid", "n_bins", value) for value in (0, -180, BIG, 72, 180.0, 100)),
+    *(("grid", "bins_per_octave", value) for value in (0, -36, 90, BIG, 1)),
+    *(("grid", "answer_min", value) for value in (0, 10.0, 300.0, math.nan, "30")),
+    *(("grid", "answer_max", value) for value in (0, 700.0, 29.0, math.inf)),
+    *(("model", "channels", value) for value in ([], [4, 4], [4, 4, -4], [4, 4, BIG], 4, "444")),
+    *(("model", "n_rate", value) for value in (0, -8, BIG, 8.0, 9)),
+    *(("model", "n_timbre", value) for value in (0, BIG, True)),
+    *(("model", "n_prior", value) for value in (1, 0, BIG, -16)),
+    *(("model", "dropout", value) for value in (-0.1, 1.0, 1.5, math.nan, "0.1")),
+    *(("model", "n_members", value) for value in (0, -1, BIG, 10**400, 3, "2")),
+    *(("model", "separate_octave", value) for value in ("no", 1, None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("config", "name", "value"), NONSENSE)
+def test_a_value_that_makes_no_sense_is_refused_in_one_line(
+    config: str, name: str, value: object, path: Path
+) -> None:
+    values = {**CONFIGS[config].to_dict(), name: value}
+    target = _with_header(path, **{config: values})
+    with pytest.raises(CheckpointError, match="not a usable model file") as caught:
+        checkpoint.load(target)
+    told = str(caught.value)
+    assert len(told.splitlines()) == 1
+    assert len(told) < len(str(target)) + 300
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"temperature": value} for value in (math.nan, math.inf, 0, -1.0, "1", None, True, [1])),
+        *({"card": value} for value in (None, [], "card", 7)),
+        *({"card": {"summary": value}} for value in (7, "x" * 10**6, "two\nlines", "\x1b[2J")),
+        *({"layout": value} for value in (None, "3", [3], 10**30)),
+        *({"task": value} for value in (None, ["tempo"], {"tempo": 1}, 7, "x" * 10**6)),
+        *({"front_end": value} for value in (None, [], "x", {})),
+        *({"model": value} for value in (None, [], [{}], "x", {"n_rate": 8})),
+        *({"grid": value, "windows": value} for value in (None, 7, {})),
+    ],
+    ids=lambda changes: str(changes)[:40],
+)
+def test_a_header_that_makes_no_sense_is_refused_in_one_line(
+    changes: dict[str, object], path: Path
+) -> None:
+    target = _with_header(path, **changes)
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load(target)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < len(str(target)) + 300
+
+
+@pytest.mark.parametrize("header", ["[" * 100_000, '{"a":' * 100_000, "", "null", "[]", "7", "{}"])
+def test_a_header_of_another_form_is_refused(header: str, path: Path) -> None:
+    tensors = checkpoint.load_tensors(path.read_bytes())
+    with pytest.raises(CheckpointError, match="not a usable model file"):
+        checkpoint.load(_rename(path, save_tensors(tensors, {"header": header})))
+
+
+def _with_tensor(path: Path, name: str, value: torch.Tensor | None) -> Path:
+    data = path.read_bytes()
+    tensors = checkpoint.load_tensors(data)
+    if value is None:
+        del tensors[name]
+    else:
+        tensors[name] = value
+    return _rename(path, save_tensors(tensors, checkpoint.metadata(data)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("filterbank", None),
+        ("filterbank", torch.zeros(40, 513)),
+        ("filterbank", -torch.ones(40, 513)),
+        ("filterbank", torch.full((40, 513), math.nan)),
+        ("filterbank", torch.ones(40, 10)),
+        ("filterbank", torch.ones(40, 513, dtype=torch.float64)),
+        ("network.members.0.peak.bias", None),
+        ("network.members.0.peak.bias", torch.tensor([math.nan])),
+        ("network.members.0.peak.bias", torch.tensor([math.inf])),
+        ("network.members.0.peak.bias", torch.tensor([1], dtype=torch.int64)),
+        ("network.members.0.peak.bias", torch.zeros(2)),
+        ("network.another", torch.zeros(1)),
+    ],
+)
+def test_weights_that_make_no_sense_are_refused(
+    name: str, value: torch.Tensor | None, path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match="not a usable model file"):
+        checkpoint.load(_with_tensor(path, name, value))
+
+
+def test_a_large_network_is_refused_before_it_is_made(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the limits of each value, but of a hundred times the weights that are in the file."""
+    large = Model(channels=(256, 256, 256), n_rate=512, n_timbre=512, n_members=64)
+    target = _with_header(path, model=large.to_dict())
+    allocated = []
+    monkeypatch.setattr(nn.init, "kaiming_uniform_", lambda t, *_, **__: allocated.append(t.device))
+    with pytest.raises(CheckpointError, match="not a usable model file"):
+        checkpoint.load(target)
+    assert {device.type for device in allocated} == {"meta"}
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "large"])
+def test_what_is_no_file_is_refused_at_once(kind: str, path: Path) -> None:
+    target = path.with_name("tempo-20260102-00000000.safetensors")
+    if kind == "fifo":
+        os.mkfifo(target)
+    elif kind == "folder":
+        target.mkdir()
+    elif kind == "device":
+        target.symlink_to("/dev/zero")
+    else:
+        with target.open("wb") as file:
+            file.truncate(10**12)
+    with pytest.raises(CheckpointError, match=r"not a regular file|too large"):
+        checkpoint.load(target)
+
+
+def test_the_context_of_a_pace_model_is_that_of_the_code(tmp_path: Path) -> None:
+    shipped = checkpoint.load(checkpoint.resolve("shipped", "pace"))
+    model = dataclasses.replace(shipped.model, n_context=shipped.model.n_context + 1)
+    configs = {"front_end": shipped.front_end, "windows": shipped.windows, "grid": shipped.grid}
+    network = pace_model.PaceNet(shipped.front_end, model)
+    path = checkpoint.save(
+        tmp_path, "pace", network, shipped.filterbank, {**configs, "model": model}, 1.0, {}
+    )
+    with pytest.raises(CheckpointError, match="n_context is 24"):
+        checkpoint.load(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -68,6 +69,18 @@ def test_use_list_rollback_remove(learned: Path) -> None:
     assert models("remove", checkpoint.resolve("shipped").stem).exit_code == 1
 
 
+@pytest.mark.parametrize("command", ["use", "remove"])
+def test_a_name_that_nobody_has_is_answered_with_all_there_are(
+    command: str, learned: Path, tmp_path: Path
+) -> None:
+    mine = [installed.add(learned), installed.add(another(tmp_path, "pace"))]
+    run = models(command, "nosuch")
+    assert run.exit_code == 1
+    for path in (*checkpoint.available(), *mine):
+        assert path.stem in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
 def test_a_pace_model_is_another_choice(learned: Path, tmp_path: Path) -> None:
     path = another(tmp_path, "pace")
     assert models("use", str(learned)).exit_code == 0
@@ -118,8 +131,14 @@ def test_a_model_that_is_gone(learned: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"tempo": "x"}', '{"tempo": [1]}', '{"tempo": ["../x"]}']
-)
+    "text",
+    [
+        "", "{", "[]", "7", "null", '{"tempo": "x"}', '{"tempo": [1]}', '{"tempo": ["../x"]}',
+        '{"tempo": [".."]}', '{"tempo": [""]}', '{"tempo": ["\\u0000"]}', "[" * 100_000,
+        '{"tempo": ' * 100_000, json.dumps({"tempo": ["x" * 1000]}), " " * 2_000_000, "1" * 10_000,
+    ],
+    ids=lambda text: text[:20],
+)  # fmt: skip
 def test_a_damaged_note_says_the_way_out(text: str, learned: Path) -> None:
     installed.activate(installed.add(learned).name)
     (installed.folder() / installed.ACTIVE).write_text(text)
@@ -127,6 +146,28 @@ def test_a_damaged_note_says_the_way_out(text: str, learned: Path) -> None:
         checkpoint.resolve("default")
     assert models("use", "shipped").exit_code == 0
     assert checkpoint.resolve("default") == checkpoint.resolve("shipped")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
+def test_a_note_that_is_no_file_does_not_hang(kind: str) -> None:
+    path = installed.folder() / installed.ACTIVE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    run = models()
+    assert run.exit_code == 1
+    assert "is not a regular file; delete it" in run.stderr
+
+
+def test_a_note_in_another_encoding(learned: Path) -> None:
+    installed.activate(installed.add(learned).name)
+    (installed.folder() / installed.ACTIVE).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CheckpointError, match="tempo-core models use shipped"):
+        checkpoint.resolve("default")
 
 
 def test_tasks_do_not_disturb_each_other(learned: Path) -> None:

@@ -35,7 +35,9 @@ def corpus(folder: Path, n: int, split: str) -> Corpus:
     return Corpus(recordings, paths)
 
 
-def run(folder: Path, recipe: Recipe = RECIPE, devices: int = 1) -> Ensemble:
+def run(
+    folder: Path, recipe: Recipe = RECIPE, devices: int = 1
+) -> tuple[Ensemble, list[dict[str, float]]]:
     """Train in `folder`."""
     torch.set_num_threads(1)  # a sum of floats depends on it
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,4 +51,4 @@ def run(folder: Path, recipe: Recipe = RECIPE, devices: int = 1) -> Ensemble:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1])
-    save_file(run(target, devices=int(sys.argv[2])).state_dict(), target / "weights.safetensors")
+    save_file(run(target, devices=int(sys.argv[2]))[0].state_dict(), target / "weights.safetensors")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 import torch
 
 from tempo_core import checkpoint
+from tempo_core.background import Stopped
+from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import Model, TempoGrid
 from tempo_core.errors import ConfigError
 from tempo_core.estimate import Analysis, Estimate
@@ -20,6 +23,7 @@ from trainer.adapt import Frozen, Listened, Recipe, adaptable, freeze, shift
 from trainer.compare import guard_answers
 from trainer.dataset import Recording
 from trainer.guard import Guard
+from trainer.learn import N_FOLDS, folds_of, learn_held_out
 from trainer.learning_curve import in_range
 from trainer.metrics import acc1, acc2
 
@@ -158,3 +162,35 @@ def test_a_wrong_label_does_no_harm(tracks: list[Listened]) -> None:
     right = [t for i, t in enumerate(tracks) if i % 12]
     model = adapting.adapt(BASE, [*right, *wrong], REST, Recipe(steps=40))
     assert acc1(counted(REST), guard_answers(REST, model)) > 0.85
+
+
+def test_models_learned_side_by_side_are_those_learned_one_by_one(tracks: list[Listened]) -> None:
+    """Each on one thread, and each track answered by one that knows none of its group."""
+    some = tracks[::8]
+    known: list[set[str]] = []
+
+    def from_tracks(part: Sequence[Listened]) -> Checkpoint:
+        assert torch.get_num_threads() == 1
+        known.append({t.recording.group for t in part})
+        return adapting.adapt(BASE, part, REST, Recipe(steps=3))
+
+    torch.set_num_threads(2)
+    results = [learn_held_out(some, from_tracks, 0, jobs) for jobs in (1, 3)]
+    weights = [
+        [value for m in (model, *models) for value in m.network.state_dict().values()]
+        for model, models in results
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+    assert len(known) == 2 * (1 + N_FOLDS)
+    everybody = {t.recording.group for t in some}
+    assert known.count(everybody) == 2
+    fold = folds_of([t.recording.group for t in some], 0)
+    (_, models), _ = results
+    for track, k, model in zip(some, fold, models, strict=True):
+        assert track.recording.group not in known[1 + k]  # with one job in the order of the folds
+        assert model is models[fold.index(k)]
+
+
+def test_a_stopped_learning_says_so(tracks: list[Listened]) -> None:
+    with pytest.raises(Stopped, match="begin anew"):
+        learn_held_out(tracks[:4], lambda part: BASE, 0, 2, lambda: True)

@@ -279,6 +279,21 @@ def test_inputs_of_an_older_front_end_are_replaced(
     assert not newer & older
 
 
+def test_inputs_that_no_method_needs_are_not_computed(
+    plain: Path, songs: list[LabelledTrack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the number of labels from which on the whole network is trained nothing else does."""
+    options = dataclasses.replace(OPTIONS, views=None)
+    shutil.copytree(plain, tmp_path / "set")
+    for path in (tmp_path / "set" / CACHE).glob("*.safetensors"):
+        path.unlink()
+    build(songs, tmp_path / "set", options)
+    assert not list((tmp_path / "set" / CACHE).glob("*.safetensors"))
+    monkeypatch.setattr(build_module, "FIT_FROM", 5)  # five of the six are not for the test
+    build(songs, tmp_path / "set", options)
+    assert len(list((tmp_path / "set" / CACHE).glob("*.safetensors"))) == 6
+
+
 def test_a_damaged_cache_is_mended(folder: Path, songs: list[LabelledTrack]) -> None:
     before = state(folder)
     for path, damaged in zip(

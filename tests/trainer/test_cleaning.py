@@ -30,7 +30,7 @@ def labelled(bpm: float = 120.0, source: str = "tag", **known: str) -> LabelledT
 
 def heard(**known: float) -> Heard:
     values: dict[str, float] = {"seconds": 180, "stated": 180, "silent": 0.1, "bpm": 120.3,
-        "confidence": 0.9, "stability": 0.9, "straying": 0.0, **known}  # fmt: skip
+        "confidence": 0.9, "elsewhere": 0.0, **known}  # fmt: skip
     n_samples = round(values.pop("seconds") * SR)
     return Heard(n_samples, fingerprint=np.zeros(0, np.uint32), **values)
 
@@ -105,9 +105,8 @@ def test_the_label_of_another_version(title: str, label_title: str, told: str) -
         ({"silent": 0.6}, Reason.SILENT),
         ({"bpm": 97.0}, Reason.CONTRADICTED),
         ({"bpm": 97.0, "confidence": 0.2}, ""),
-        ({"stability": 0.3}, Reason.UNSTEADY),
-        ({"straying": 0.4}, Reason.UNSTEADY),
-        ({"straying": 0.2}, ""),
+        ({"elsewhere": 0.4}, Reason.UNSTEADY),
+        ({"elsewhere": 0.2}, ""),
     ],
 )
 def test_what_audio_may_be(known: dict[str, float], reason: str) -> None:
@@ -123,6 +122,16 @@ def test_both_tempi_are_told() -> None:
 def test_a_persons_correction_is_believed() -> None:
     """Somebody who corrects a tempo does so because the estimate was wrong."""
     assert check_audio(labelled(97.0, "manual"), heard(bpm=128.0), SR) is None
+    assert check_audio(labelled(97.0, "manual"), heard(elsewhere=1.0), SR) is None
+    # Whose label it is says nothing about the file.
+    cut = heard(seconds=20, stated=180)
+    assert reason_of(check_audio(labelled(97.0, "manual"), cut, SR)) == Reason.TRUNCATED
+
+
+def test_what_is_told_is_why_it_was_dropped() -> None:
+    found = check_audio(labelled(), heard(elsewhere=0.31), SR)
+    assert found is not None
+    assert found.detail == "31 % of it at another tempo than 120.3"
 
 
 @pytest.mark.parametrize("ratio", [1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 3 / 2, 2, 3, 4])

@@ -16,12 +16,16 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
+from tempo_core import checkpoint
 from tempo_core.cli import main
 from tempo_core.opening import NOT_REGULAR
+from trainer import memory
 from trainer.answers import read_answers
 from trainer.baselines import BASELINES, Librosa
-from trainer.collection import TRACKS, CollectedTrack, write_table
+from trainer.collection import TRACKS, CollectedTrack, read_collection, write_table
 from trainer.commands.evaluate import NAMES
+from trainer.history import pack, read_history, unpack
+from trainer.metrics import progress
 
 MakeAudio = Callable[..., Path]
 N_TRACKS = 9  # more than are done before the signal arrives
@@ -151,6 +155,97 @@ def test_files_that_are_none_and_names_of_any_bytes(
 def _labelled(line: str) -> str:
     path, _, *rest = line.split("\t")
     return "\t".join([path, "126", *rest])
+
+
+def learned_model(folder: Path, card: dict[str, object]) -> Path:
+    """The shipped model with another card."""
+    shipped = checkpoint.load(checkpoint.resolve("shipped"))
+    configs = {name: getattr(shipped, name) for name in ("front_end", "windows", "grid", "model")}
+    return checkpoint.save(
+        folder, "tempo", shipped.network, shipped.filterbank, configs, shipped.temperature, card
+    )
+
+
+def test_the_curves_are_those_of_the_model_and_no_others(folder: Path, tmp_path: Path) -> None:
+    """Beside the set lies the log of some other model's run, as `fit` leaves it."""
+    log = folder / "runs/fit-12345678/csv/version_0/metrics.csv"
+    log.parent.mkdir(parents=True)
+    log.write_text("epoch,loss\n0,3\n1,2\n")
+    rows = [
+        {"epoch": k, "loss": 3.0 - k, **progress([100] * 4, [100 + 2 * k, 104, 200, 120])}
+        for k in range(3)
+    ]
+    silent = learned_model(tmp_path / "models", {})
+    telling = learned_model(tmp_path / "models", {"history": pack(rows)})
+    out = tmp_path / "out"
+    for model, drawn in ((telling, True), (silent, False), ("default", False)):
+        run(folder, "--out", out, "--split", "train", "--model", model)
+        assert ("<h2>Training</h2>" in (out / "report.html").read_text()) == drawn
+        assert (out / "history.csv").exists() == drawn
+        if drawn:
+            assert read_history(out / "history.csv") == unpack(pack(rows))
+
+
+def test_it_says_what_the_model_has_learned_from(folder: Path, tmp_path: Path) -> None:
+    (track, *_) = read_collection(folder)
+    model = learned_model(tmp_path / "models", {memory.KEY: memory.pack(memory.remember([track]))})
+    out = tmp_path / "out"
+    result = run(folder, "--out", out, "--split", "all", "--model", model)
+    assert f"{model.stem} has learned from 1 of these 3 tracks" in result.stdout
+    assert "has learned from 1 of these 3 tracks" in (out / "report.html").read_text()
+    assert "has learned from" not in run(folder, "--out", out, "--split", "all").stdout
+
+
+def test_stated_paces_are_compared(tmp_path: Path, make_audio: MakeAudio) -> None:
+    make(make_audio, "a.wav", 126)
+    make(make_audio, "b.wav", 100, style="rock")
+    table, out = tmp_path / "t.tsv", tmp_path / "out"
+    table.write_text("path\tbpm\tpaces\na.wav\t126\t63 126\nb.wav\t100\t\n")
+    for _ in range(2):  # asked, then known
+        result = run(table, "--out", out)
+        assert result.exit_code == 0, result.output
+        (line,) = [line for line in result.stdout.splitlines() if ", paces of 1 tracks: " in line]
+    (first, _) = read_answers(out / "tracks.tsv")
+    assert first.paces == (63.0, 126.0)
+    assert len(first.judged) > 3
+    figures = json.loads((out / "figures.json").read_text())["estimators"]
+    (paces,) = [own["paces"] for own in figures.values()]
+    assert paces["n_candidates"] == len(first.judged)
+    assert f"{100 * paces['accuracy']:.1f} % of {paces['n_candidates']} candidates" in line
+    page = (out / "report.html").read_text()
+    assert "<h2>Paces</h2>" in page
+    redrawn = CliRunner().invoke(main, ["plot", str(out)])
+    assert redrawn.exit_code == 0, redrawn.output
+    assert (out / "report.html").read_text() == page
+
+
+def test_answers_from_before_paces_were_kept_are_asked_again(
+    tmp_path: Path, make_audio: MakeAudio
+) -> None:
+    make(make_audio, "a.wav", 126)
+    table, out = tmp_path / "t.tsv", tmp_path / "out"
+    table.write_text("path\tbpm\tpaces\na.wav\t126\t63 126\n")
+    run(table, "--out", out)
+    log = out / "estimates.jsonl"
+    entry = json.loads(log.read_text())
+    log.write_text(json.dumps({k: v for k, v in entry.items() if not k.startswith("paces")}) + "\n")
+    assert ", paces of 1 tracks: " in run(table, "--out", out).stdout
+    assert log.read_text().count("\n") == 2
+
+
+def test_wrong_paces_are_one_line(tmp_path: Path, make_audio: MakeAudio) -> None:
+    make(make_audio, "a.wav", 126)
+    table = tmp_path / "t.tsv"
+    table.write_text("path\tbpm\tpaces\na.wav\t126\tfast\na.wav\t126\t\n")
+    result = run(table, "--out", tmp_path / "out")
+    assert f"{table}, line 2: 'fast' is no pace" in result.stderr
+
+
+def test_no_progress_bar_in_a_file(folder: Path, tmp_path: Path) -> None:
+    """Standard error of another command than a terminal's has messages in it, and nothing else."""
+    result = run(folder, "--out", tmp_path / "out")
+    assert "\r" not in result.stderr
+    assert "track/s" not in result.stderr
 
 
 @pytest.mark.parametrize("beats", [False, pytest.param(True, marks=pytest.mark.slow)])

@@ -11,16 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from safetensors.torch import load_file
 
 from tempo_core import checkpoint
 from tempo_core.background import Stopped
 from tempo_core.config import TempoGrid
-from tempo_core.errors import CheckpointError
+from tempo_core.errors import CheckpointError, ConfigError
 from tempo_core.model import Ensemble
 from trainer import guard as guards
 from trainer.adapt import adaptable
-from trainer.finetune import Batches, finetune, recipe_from_scratch
+from trainer.finetune import Batches, check_accelerator, finetune, recipe_from_scratch
+from trainer.history import Row, read_history
 
 from .finetuning import RECIPE, corpus, run
 
@@ -39,10 +41,10 @@ def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], toleranc
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ensemble]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ensemble, list[Row]]:
     """A run that nobody disturbed."""
     folder = tmp_path_factory.mktemp("whole")
-    return folder, run(folder)
+    return folder, *run(folder)
 
 
 def test_a_batch_is_a_function_of_epoch_and_step(tmp_path: Path) -> None:
@@ -69,8 +71,8 @@ def test_replayed_clips_leave_the_octave_open(tmp_path: Path) -> None:
     assert (readings[batches.n_own :] >= 2).all()
 
 
-def test_it_learns_and_logs(whole: tuple[Path, Ensemble]) -> None:
-    folder, network = whole
+def test_it_learns_and_logs(whole: tuple[Path, Ensemble, list[Row]]) -> None:
+    folder, network, history = whole
     (run_folder,) = (folder / "runs").iterdir()
     before = adaptable(checkpoint.load(checkpoint.resolve("shipped"))).network.state_dict()
     after = network.state_dict()
@@ -79,14 +81,26 @@ def test_it_learns_and_logs(whole: tuple[Path, Ensemble]) -> None:
     assert any(".prior." in k for k in changed)
     assert not any("running_mean" in k for k in changed)
     (metrics,) = run_folder.rglob("metrics.csv")
-    rows = metrics.read_text().splitlines()
-    assert "validation_loss" in rows[0]
+    assert [row["epoch"] for row in history] == [0, 1, 2, 3]
+    shares = [
+        "validation_acc1", "validation_within_8_percent", "validation_acc2",
+        "validation_within_10_bpm",
+    ]  # fmt: skip
+    errors = [f"validation_error_{p}" for p in (50, 75, 90, 95)]
+    for row in history:
+        assert {"loss", "validation_loss", *shares, *errors} <= set(row)
+        assert all(0 <= row[name] <= 1 for name in shares)
+        assert sorted(row[name] for name in errors) == [row[name] for name in errors]
+    for logged, row in zip(read_history(metrics), history, strict=True):
+        assert {name: logged[name] for name in row} == pytest.approx(row)
     assert list(run_folder.rglob("events.out.tfevents*"))
     assert (run_folder / "last.safetensors").exists()
     assert not list(run_folder.rglob("*.ckpt"))
 
 
-def test_killed_and_resumed_it_is_the_same(whole: tuple[Path, Ensemble], tmp_path: Path) -> None:
+def test_killed_and_resumed_it_is_the_same(
+    whole: tuple[Path, Ensemble, list[Row]], tmp_path: Path
+) -> None:
     started = process(tmp_path)
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("last.safetensors")):
@@ -97,8 +111,12 @@ def test_killed_and_resumed_it_is_the_same(whole: tuple[Path, Ensemble], tmp_pat
     started.communicate()
     (last,) = tmp_path.rglob("last.safetensors")
     assert started.returncode == -9
-    resumed = run(tmp_path)
-    assert len(list(last.parent.rglob("metrics.csv"))) == 2  # both ran, neither all of it
+    resumed, history = run(tmp_path)
+    logs = list(last.parent.rglob("metrics.csv"))
+    assert len(logs) == 2  # both ran, neither all of it
+    assert history == whole[2]
+    assert [row["epoch"] for row in read_history(logs[0])] == [0, 1, 2, 3]
+    assert read_history(logs[0]) == read_history(logs[1])
     assert_same(whole[1].state_dict(), resumed.state_dict(), 0.0)
 
 
@@ -109,7 +127,9 @@ def test_a_stopped_run_says_so_and_goes_on(tmp_path: Path) -> None:
         finetune(base, train, validation, None, RECIPE, tmp_path, stop=lambda: True, quiet=True)
 
 
-def test_a_damaged_checkpoint_is_one_error(whole: tuple[Path, Ensemble], tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_one_error(
+    whole: tuple[Path, Ensemble, list[Row]], tmp_path: Path
+) -> None:
     (source,) = (whole[0] / "runs").iterdir()
     target = tmp_path / "runs" / source.name
     target.mkdir(parents=True)
@@ -118,9 +138,29 @@ def test_a_damaged_checkpoint_is_one_error(whole: tuple[Path, Ensemble], tmp_pat
         run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("accelerator", "devices", "told"),
+    [
+        ("gpu", 1, "no gpu that can be used is in this computer"),
+        ("cuda", 2, "no cuda that can be used"),
+        ("magic", 1, "accelerator 'magic' is none of cpu, gpu"),
+    ],
+)
+def test_an_accelerator_that_is_not_there(
+    accelerator: str, devices: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(CUDAAccelerator, "is_available", lambda: False)
+    monkeypatch.setattr(MPSAccelerator, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=told):
+        check_accelerator(accelerator, devices)
+    check_accelerator("cpu", 2)
+    check_accelerator("auto", 1)
+
+
 def test_from_scratch_begins_elsewhere(tmp_path: Path) -> None:
     recipe = replace(recipe_from_scratch(1, epochs=1), batch=4, passes=1)
-    network = run(tmp_path, recipe)
+    network, _ = run(tmp_path, recipe)
     shipped = checkpoint.load(checkpoint.resolve("shipped")).network.state_dict()
     weights = network.state_dict()
     name = "members.0.rate.1.weight"
@@ -129,7 +169,9 @@ def test_from_scratch_begins_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_batches(whole: tuple[Path, Ensemble], tmp_path: Path) -> None:
+def test_two_processes_share_the_batches(
+    whole: tuple[Path, Ensemble, list[Row]], tmp_path: Path
+) -> None:
     started = process(tmp_path, devices=2)
     _, told = started.communicate(timeout=300)
     assert started.returncode == 0, told.decode()[-2000:]

@@ -30,6 +30,8 @@ from trainer.dataset import (
     read_songs,
     views_of,
 )
+from trainer.history import curve, read_history
+from trainer.metrics import progress
 
 FRONT_END, WINDOWS, GRID = FrontEnd(), Windows(), TempoGrid()
 
@@ -158,6 +160,33 @@ def test_one_batch_can_be_learned() -> None:
         optimizer.step()
     found = [tempo.decode(tempo.activate(row, GRID), GRID).bpm for row in logits.detach()]
     np.testing.assert_allclose(found, tempi, rtol=0.04)
+
+
+def test_how_good_it_is_by_now_is_logged(tmp_path: Path) -> None:
+    """On recordings that it does not learn from, in both phases, as one curve."""
+    rng = np.random.default_rng(0)
+    views = Views(
+        rng.random((2, N_MAPS, 40, GRID.n_bins + 2 * MARGIN)).astype(np.float16),
+        rng.random((2, 160)).astype(np.float32), 2,
+    )  # fmt: skip
+    song = Recording(Path("a"), "songs", ((120.0, 1.0),), "train", "A")
+    phases = (fit.Phase(2, 1e-3, False), fit.Phase(3, 1e-3, True))
+    recipe = fit.Recipe(phases=phases, batch=2, shares=(("songs", 1.0),))
+    model = Model(channels=(4, 4, 4), n_rate=8)
+    log = tmp_path / "member.jsonl"
+    network = fit.fit(
+        fit.Sampler([song], [views], GRID, recipe),
+        lambda: TempoNet(FRONT_END, GRID, model),
+        recipe,
+        log,
+        fit.validation([song], [views], GRID),
+    )
+    rows = read_history(log)
+    assert [row["step"] for row in rows] == [2, 5]
+    assert set(progress([120], [120])) <= set(rows[0])
+    assert curve(rows, "loss", "step")[0] == curve(rows, "validation_acc1", "step")[0] == [2, 5]
+    now = fit.validation([song], [views], GRID)(network)
+    assert {name: rows[-1][name] for name in now} == pytest.approx(now)
 
 
 def test_the_network_is_shift_equivariant_but_for_its_prior() -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner, Result
 
-from tempo_core import Estimator, checkpoint
+from tempo_core import Estimator, checkpoint, installed
+from tempo_core.cli import main as cli
 from tempo_core.config import FrontEnd, PaceModel, TempoGrid, Windows
-from tempo_core.errors import LabelError
+from tempo_core.errors import ConfigError, LabelError
 from tempo_core.paces import SAME
 from tests.audio import click_track, write_audio
+from trainer import adapt_paces
 from trainer.adapt_paces import MIN_TRACKS, fit_paces
 from trainer.dataset import Recording
 from trainer.fit_paces import Recipe, Sampler, calibrate, finish, fit, group_of, judged, save
@@ -107,6 +110,30 @@ def test_calibration_makes_probabilities_true() -> None:
     assert offset == pytest.approx(-1, abs=0.12)
 
 
+@pytest.mark.parametrize(
+    ("slope", "told"),
+    [(-0.5, r"the slope is -0\.[45]"), (0.0, "the slope is"), (None, "of one kind")],
+)
+def test_a_calibration_that_turns_probabilities_round_is_refused(
+    slope: float | None, told: str
+) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 20_000)
+    likely = np.ones(logits.size) if slope is None else 1 / (1 + np.exp(-slope * logits))
+    targets = (rng.random(logits.size) < likely).astype(float)
+    with pytest.raises(ConfigError, match=told):
+        calibrate(1 / (1 + np.exp(-logits)), targets)
+
+
+def test_a_network_that_learned_the_contrary_makes_no_model() -> None:
+    recipe = Recipe(steps=30, batch=12, no_headline=1.0, mask=0.0)
+    contrary = [replace(c, targets=1 - c.targets, score=None) for c in cases(6)]
+    network = fit(sampler(recipe, [contrary]), FRONT_END, MODEL, recipe)
+    reference = checkpoint.load(checkpoint.resolve("default"))
+    with pytest.raises(ConfigError, match="cannot be calibrated: the slope is -"):
+        finish(network, cases(3), reference, MODEL)
+
+
 def test_songs_say_what_is_known_and_no_more() -> None:
     song = Recording(Path("a"), "songs", ((120.0, 1.0),), "train", "x", (240.0,))
     case = song_case(track(120), song, 120.0, GRID)
@@ -194,3 +221,81 @@ def test_features_are_kept_and_read_again(tmp_path: Path) -> None:
     assert kept.stat().st_mtime_ns == stamp
     np.testing.assert_array_equal(first.features, second.features)
     assert first.bpm == second.bpm == read_track(kept).bpm == pytest.approx(120, abs=0.1)
+
+
+@pytest.fixture
+def stated(tmp_path: Path) -> Path:
+    """A table of clicks of somebody who moves at half of every tempo, and only so."""
+    rows = ["path\tpaces\ttitle"]
+    for k in range(MIN_TRACKS):
+        bpm = 100 + 5 * k
+        write_audio(tmp_path / f"{k}.wav", click_track(bpm, 14, 11025), 11025)
+        rows.append(f"{k}.wav\t{bpm / 2:g}\tClicks {k}")
+    table = tmp_path / "stated.tsv"
+    table.write_text("\n".join(rows) + "\n")
+    return table
+
+
+def train(*args: object) -> Result:
+    return CliRunner().invoke(cli, ["train", "--task", "pace", "--jobs", "1", *map(str, args)])
+
+
+def test_paces_are_learned_from_a_table(stated: Path) -> None:
+    run = train(stated, "--no-install")
+    assert run.exit_code == 0, run.output
+    told = run.stdout.splitlines()
+    assert told[0].startswith(f"learned paces of {MIN_TRACKS} tracks: pace-")
+    assert told[-1] == "not installed, as you said: it is better on your tracks"
+    assert installed.active("pace") is None
+    run = train(stated)
+    assert run.stdout.splitlines()[-1] == "installed: it is better on your tracks"
+    path = installed.active("pace")
+    assert path is not None
+    assert path.stem in run.stdout
+
+
+def test_the_same_as_a_module(stated: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    help_ = CliRunner().invoke(adapt_paces.main, ["--help"])
+    assert help_.exit_code == 0
+    assert "columns path and paces" in help_.stdout
+    args = [str(stated), "--no-install", "--out", str(out), "--jobs", "2", "-q"]
+    run = CliRunner().invoke(adapt_paces.main, args)
+    assert (run.exit_code, run.output) == (0, "")
+    assert [checkpoint.load(path).task for path in out.iterdir()] == ["pace"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("path\tbpm\na.wav\t3\n", "has no column paces"),
+        ("path\tpaces\na.wav\tfast\n", "line 2: 'fast' is no pace"),
+        ("path\tpaces\na.wav\t87 1e9\n", "line 2: '1e9' is no pace"),
+        ("path\tpaces\na.wav\tnan\n", "line 2: 'nan' is no pace"),
+        ("path\tpaces\na.wav\t\n", "0 usable tracks with stated paces"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_table_that_is_none(text: str | None, told: str, tmp_path: Path) -> None:
+    table = tmp_path / "t.tsv"
+    if text is not None:
+        table.write_text(text)
+    run = train(table)
+    assert run.exit_code == 1
+    assert told in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_options_of_the_tempo_are_refused(stated: Path) -> None:
+    run = train(stated, "--method", "fit", "--epochs", 3)
+    assert run.exit_code == 2
+    assert "--method, --epochs: not for --task pace" in run.stderr
+
+
+def test_a_file_that_is_gone_is_named(stated: Path) -> None:
+    with stated.open("a") as file:
+        file.write("gone.wav\t87 174\tGone\n")
+    run = train(stated, "--no-install")
+    assert run.exit_code == 1
+    assert run.stderr.startswith(f"{stated.parent / 'gone.wav'}: ")
+    assert "learned paces of 10 tracks" in run.stdout

@@ -6,10 +6,12 @@ import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from mediafile import MediaFile
 
 from tempo_core.cli import main
 from tempo_core.errors import ConfigError
@@ -17,7 +19,7 @@ from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, Status, Verdict
 from tempo_core.labels.store import Store
 from tempo_core.opening import NOT_REGULAR
-from trainer.cleaning import Reason, check_label
+from trainer.cleaning import Reason, check_label, merge
 from trainer.collection import DROPPED, DroppedTrack, LabelledTrack, read_collection, read_table
 from trainer.gathering import find_files, gather, read_labels
 
@@ -47,6 +49,31 @@ def test_a_table(tmp_path: Path) -> None:
     assert (first.bpm, first.artist, first.year, first.label_source) == (
         128.5, 'A "x" B', 1999, "table",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "key"),
+    [("key", "F# minor", "F#m"), ("initial_key", "Bb", "A#"), ("key", "8A", "Am"),
+     ("key", "NA", ""), ("key", "loud", ""), ("genre", "Am", "")],
+)  # fmt: skip
+def test_a_key_travels_with_its_track(column: str, text: str, key: str, tmp_path: Path) -> None:
+    (row,) = read_labels(table(tmp_path, f"path\tbpm\t{column}\n/a.mp3\t97\t{text}\n")).values()
+    assert row.key == key
+    (track, *_) = gather([row.path], {row.path: row}, None, [])
+    assert track.key == key
+
+
+def test_the_key_of_a_tag_and_of_another_label_of_the_track(
+    make_audio: MakeAudio, tmp_path: Path
+) -> None:
+    path = make_audio("a.mp3", bpm=120, duration=2, initial_key="Ebm")
+    media = MediaFile(path)
+    media.bpm = 120
+    media.save()
+    (track,) = gather([path], {}, None, [])
+    assert (track.bpm, track.key) == (120, "D#m")
+    merged = merge([replace(track, key=""), replace(track, bpm=60.0, label_source="x")])
+    assert (merged.bpm, merged.key) == (120, "D#m")
 
 
 def test_a_table_of_tempo_labels(tmp_path: Path) -> None:

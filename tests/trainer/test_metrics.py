@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import mir_eval
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tempo_core.paces import Pace
 from trainer.answers import Answer
 from trainer.metrics import (
     OTHER,
@@ -23,9 +25,12 @@ from trainer.metrics import (
     decade,
     expected_calibration_error,
     measure,
+    measure_paces,
     octave_ratio,
     p_score,
+    progress,
     reliability,
+    signed,
     within,
 )
 
@@ -126,6 +131,8 @@ def test_measure_counts_failures_as_wrong() -> None:
     assert figures.acc1 == pytest.approx(0.5)
     assert figures.acc2 == pytest.approx(0.75)
     assert figures.within_1_percent_of_all == pytest.approx(0.25)
+    assert figures.within_8_percent_of_all == pytest.approx(0.5)
+    assert figures.within_10_bpm_of_all == pytest.approx(0.5)
     assert figures.within_1_percent == pytest.approx(0.5)
     assert figures.within_0_1_bpm == pytest.approx(0.5)
     assert figures.alternative == 1.0
@@ -182,3 +189,37 @@ def test_parts_hold_every_track_once() -> None:
     assert {name: part.n for name, part in genres.items()} == {"house": 1, "waltz": 2}
     counts = confusion(answers)
     assert (counts["1"], counts["1/2"], sum(counts.values())) == (2, 1, 3)
+
+
+def test_paces_are_compared_with_what_was_stated() -> None:
+    judged = (Pace(120, 0.9), Pace(60, 0.6), Pace(240, 0.2), Pace(90, 0.1))
+    # Stated are 60 and 241 (which is 240) and 100 (which was not looked at); 120 was not.
+    one = replace(answer(120, 120), paces=(60.0, 241.0, 100.0), judged=judged)
+    found = measure_paces([one, answer(100, 100)])
+    assert found is not None
+    assert (found.n_tracks, found.n_candidates) == (1, 5)
+    assert found.accuracy == pytest.approx(2 / 5)
+    assert found.offered == pytest.approx(1 / 3)
+    assert found.stated == pytest.approx(1 / 2)
+    failed = replace(answer(120, None), paces=(60.0,))
+    both = measure_paces([one, failed])
+    assert both is not None
+    assert (both.n_tracks, both.offered) == (2, pytest.approx(1 / 4))
+    assert measure_paces([answer(100, 100)]) is None
+
+
+def test_what_is_logged_of_a_model_that_learns() -> None:
+    found = progress([100, 100, 100, 100], [103, 107, 200, 111])
+    assert found == {
+        "validation_acc1": 0.25, "validation_within_8_percent": 0.5, "validation_acc2": 0.5,
+        "validation_within_10_bpm": 0.5, "validation_error_50": 9.0,
+        "validation_error_75": pytest.approx(33.25), "validation_error_90": pytest.approx(73.3),
+        "validation_error_95": pytest.approx(86.65),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("share", "told"), [(0.031, "+3.1"), (-0.2, "-20.0"), (0.0004, "0.0"), (-0.0004, "0.0")]
+)
+def test_a_difference_that_rounds_to_nothing_has_no_sign(share: float, told: str) -> None:
+    assert signed(share) == told

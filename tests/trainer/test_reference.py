@@ -20,6 +20,7 @@ from tempo_core.features import mel_spectrogram
 from tests.audio import click_track
 from trainer.baselines import open_model
 from trainer.dataset import Recording, filterbank
+from trainer.files import kept
 from trainer.reference.__main__ import main as compare
 from trainer.reference.estimator import Answers, ReferenceEstimator, padded
 from trainer.reference.networks import (
@@ -195,8 +196,8 @@ def test_windows_of_known_recordings_look_better_than_they_are(rng: np.random.Ge
     assert leak.known.mean < leak.unknown.mean
 
 
-@pytest.mark.slow
-def test_the_comparison_runs_and_goes_on(make_audio: MakeAudio, tmp_path: Path) -> None:
+def labelled_folder(make_audio: MakeAudio, tmp_path: Path) -> Path:
+    """Four labelled songs, as every table that the comparison reads."""
     data = tmp_path / "data"
     names = [f"data/{k}.wav" for k in range(4)]
     for k, name in enumerate(names):
@@ -210,6 +211,12 @@ def test_the_comparison_runs_and_goes_on(make_audio: MakeAudio, tmp_path: Path) 
         clips.append(f"{k}.wav\thouse\t{100 + 10 * k}\ttrain")
     for table, lines in (("songs", songs), ("rhythm", rhythm), ("clips", clips)):
         (data / f"{table}.tsv").write_text("\n".join(lines) + "\n")
+    return data
+
+
+@pytest.mark.slow
+def test_the_comparison_runs_and_goes_on(make_audio: MakeAudio, tmp_path: Path) -> None:
+    data = labelled_folder(make_audio, tmp_path)
     out = tmp_path / "out"
     args = ["--data", data, "--clips", data, "--cache", tmp_path / "cache", "--out", out]
     runs = []
@@ -220,8 +227,34 @@ def test_the_comparison_runs_and_goes_on(make_audio: MakeAudio, tmp_path: Path) 
     assert runs[0] == runs[1]
     assert len(list(out.glob("*.safetensors"))) == 3
     for name in ("tempo", *REFERENCES):
-        kept = json.loads((out / f"{name}-0.json").read_text())
+        (path,) = out.glob(f"{name}-0-*.json")
+        kept = json.loads(path.read_text())
         assert kept["parameters"] > 50_000
     assert kept["mode"]["songs"]["n"] == 2
-    leak = json.loads((out / "leak-0.json").read_text())
+    (path,) = out.glob("leak-0-*.json")
+    leak = json.loads(path.read_text())
     assert leak["n_training_windows"] + leak["known"]["n"] == 2 * 2 * 3
+
+
+def test_figures_are_those_of_the_arguments(tmp_path: Path) -> None:
+    def figures(arguments: object) -> dict[str, object]:
+        return kept(tmp_path, "tempo-0", arguments, lambda: {"made with": arguments})
+
+    assert figures([0, 900]) == figures([0, 900]) == {"made with": [0, 900]}
+    assert figures([0, 2]) == {"made with": [0, 2]}
+    (path,) = [p for p in tmp_path.iterdir() if "900" in p.read_text()]
+    path.write_text("{")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        figures([0, 900])
+
+
+def test_other_steps_are_not_an_earlier_runs_figures(make_audio: MakeAudio, tmp_path: Path) -> None:
+    data = labelled_folder(make_audio, tmp_path)
+    out = tmp_path / "out"
+    args = ["--data", data, "--clips", data, "--cache", tmp_path / "cache", "--out", out]
+    told = [
+        CliRunner().invoke(compare, [*map(str, args), "--only", "leak", "--steps", steps]).stdout
+        for steps in ("1", "2", "1")
+    ]
+    assert told[0] == told[2] != told[1]
+    assert len(list(out.glob("leak-*.json"))) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import os
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tempo_core.cli import main
 from tempo_core.errors import ConfigError
 from trainer import evaluate, report
 from trainer.answers import Answer
-from trainer.history import clock, curve, find_log, read_history, write_history
+from trainer.history import clock, curve, pack, read_history, unpack, write_history
 
 ABOUT = evaluate.About("Tempo of 3 tracks", "test", "6", "0.1", ("A note.",))
 HOSTILE = (
@@ -193,15 +193,37 @@ main(sys.argv[1:])
     assert not (tmp_path / "set").exists()
 
 
-def test_the_newest_log_is_found(tmp_path: Path) -> None:
-    model, folder = tmp_path / "models", tmp_path / "set"
-    assert find_log([model, folder]) is None
-    logs = [folder / f"runs/fit-{k}/csv/version_0/metrics.csv" for k in range(2)]
-    for k, log in enumerate(logs):
-        log.parent.mkdir(parents=True)
-        log.write_text("epoch,loss\n0,1\n")
-        os.utime(log, (k, k))
-    assert find_log([model, folder]) == logs[1]
+def test_a_resumed_run_is_one_curve(tmp_path: Path) -> None:
+    """Two times killed: in the middle of an epoch, and after it was logged but not kept."""
+    logs = {
+        10: "epoch,step,loss,validation_acc1\n3,8,,0.8\n3,8,2.0,\n",
+        2: "epoch,step,loss,validation_acc1\n1,4,,0.6\n1,4,4.0,\n2,6,,0.7\n2,6,3.0,\n3,8,,0.1\n",
+        0: "epoch,step,loss,validation_acc1\n0,2,,0.5\n0,2,5.0,\n1,4,,0.2\n",
+    }
+    for version, text in logs.items():
+        folder = tmp_path / f"csv/version_{version}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.csv").write_text(text)
+    for version in logs:
+        rows = read_history(tmp_path / f"csv/version_{version}/metrics.csv")
+        assert curve(rows, "loss", "epoch") == ([0, 1, 2, 3], [5, 4, 3, 2])
+        assert curve(rows, "validation_acc1", "epoch") == ([0, 1, 2, 3], [0.5, 0.6, 0.7, 0.8])
+    assert unpack(json.loads(json.dumps(pack(rows)))) == rows
+
+
+def test_two_phases_follow_each_other(tmp_path: Path) -> None:
+    log = tmp_path / "member-0.jsonl"
+    rows = [(1, 50, 3.0), (1, 100, 2.0), (2, 50, 1.0), (2, 100, 0.5)]
+    log.write_text(
+        "".join(json.dumps({"phase": p, "step": s, "loss": x}) + "\n" for p, s, x in rows)
+    )
+    assert curve(read_history(log), "loss", "step") == ([50, 100, 150, 200], [3.0, 2.0, 1.0, 0.5])
+
+
+@pytest.mark.parametrize("packed", [None, 7, [], {}, {"names": 1, "rows": []}, {"names": ["a"]},
+                                    {"names": ["a"], "rows": [7, None]}])  # fmt: skip
+def test_a_history_in_a_model_that_is_none(packed: object) -> None:
+    assert unpack(packed) == []
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n", "a,b\nx,y\n", "\0"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -50,6 +51,7 @@ from trainer.score import (
 from trainer.styles import STYLES, Style
 from trainer.synthesis import (
     LOOPS,
+    MADE_WITH,
     SAMPLES,
     SOUNDFONTS,
     _write_clip,
@@ -157,6 +159,27 @@ def test_a_clip_follows_from_seed_and_index(samples: Path, tmp_path: Path) -> No
     assert first.size == 6 * SR
     assert row["style"] == "test"
     assert 100 <= float(str(row["bpm"])) <= 140
+
+
+def test_a_clip_of_other_arguments_is_not_taken_for_this_one(samples: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    sources = Sources(tmp_path, samples)
+
+    def clip(duration: float) -> tuple[float, int]:
+        synthesis._write_clip(5, 1, sources, duration, [DRUMS_ONLY], False, out)
+        (path,) = out.glob("*.ogg")
+        return soundfile.info(path).duration, path.stat().st_mtime_ns
+
+    first, made = clip(3.0)
+    assert (first, made) == clip(3.0)
+    assert first == pytest.approx(3.0)
+    assert clip(4.0)[0] == pytest.approx(4.0)
+    (note,) = out.glob("*.json")
+    row = json.loads(note.read_text())
+    del row[MADE_WITH]  # as it was written before
+    note.write_text(json.dumps(row))
+    assert clip(3.0)[0] == pytest.approx(4.0)
 
 
 def test_mastering_gives_finite_audio_in_range() -> None:

@@ -23,7 +23,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--out", type=_PATH, required=True, help="Folder of the training set.")
 @click.option(
     "--labels", "table", type=_PATH,
-    help="Table with the columns path and bpm; artist, title, album, genre, year if known.",
+    help="Table with the columns path and bpm; artist, title, album, genre, year, key if known.",
 )  # fmt: skip
 @click.option("--labels-db", "database", type=_PATH, help="Label store of `tempo-core labels`.")
 @click.option(
@@ -38,7 +38,10 @@ _PATH = click.Path(path_type=Path)
     "--cache-size", type=click.FloatRange(min=0, min_open=True), metavar="GB",
     help="The most that the network's inputs may take on disk.",
 )  # fmt: skip
-@click.option("--no-cache", is_flag=True, help="Leave the inputs to be computed when needed.")
+@click.option(
+    "--cache/--no-cache", default=None, help="Compute the network's inputs now, or when they are "
+    "needed; by default now if there are labels enough to train all of it (`train`: fit).",
+)  # fmt: skip
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
     help="Files at a time.",
@@ -50,7 +53,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("files", nargs=-1)  # _PATH would look at them here
 def build(
     out: Path, table: Path | None, database: Path | None, sources: tuple[str, ...],
-    exclude: tuple[str, ...], cache_size: float | None, no_cache: bool, jobs: int, seed: int,
+    exclude: tuple[str, ...], cache_size: float | None, cache: bool | None, jobs: int, seed: int,
     model: str, time_limit: float, quiet: bool, files: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Make a training set of FILES and folders, or of the files in a table.
@@ -79,7 +82,8 @@ def build(
             gathering = load("gathering", stop)
             labels = {} if table is None else gathering.read_labels(table)
             options = building.BuildOptions(
-                seed=seed, jobs=jobs, model=model, views=not no_cache, quiet=quiet,
+                seed=seed, jobs=jobs, model=model, quiet=quiet,
+                views=True if cache is None and cache_size is not None else cache,
                 cache_size=None if cache_size is None else round(cache_size * 1e9),
                 time_limit=time_limit,
             )  # fmt: skip

@@ -56,7 +56,7 @@ NAMES = (
     "--download", is_flag=True, help="Fetch index, annotations and audio, as far as offered."
 )
 @click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Training log to draw; else one beside the first model or the set.")  # fmt: skip
+              help="Training log to draw; else what the first model has of its own.")  # fmt: skip
 def evaluate(
     sources: tuple[Path, ...], out: Path, split: str | None, models: tuple[str, ...],
     baselines: tuple[str, ...], windows: int | str, jobs: int, time_limit: float,
@@ -104,9 +104,9 @@ def evaluate(
                 *(open_model(model, windows) for model in dict.fromkeys(models)),
                 *(BASELINES[name]() for name in dict.fromkeys(baselines)),
             ]
-            history = _history(out, models[0], sources, log)
+            history = _history(out, models[0], log)
             total = len(estimators) * len(chosen)
-            with tqdm(total=total, unit="track") as bar:
+            with tqdm(total=total, unit="track", disable=None) as bar:
 
                 def done(answer: Answer) -> None:
                     bar.set_description(answer.estimator, refresh=False)
@@ -122,12 +122,18 @@ def evaluate(
                     f"interrupted: {len(answers)} of {total} estimates are there; "
                     "the same command goes on from here"
                 )
+            notes = [
+                note for model in dict.fromkeys(models) if (note := _remembered(model, chosen))
+            ]
             about = evaluation.About(
-                f"Tempo of {len(chosen)} tracks", part, str(windows), version("beets-tempo")
-            )
+                f"Tempo of {len(chosen)} tracks", part, str(windows), version("beets-tempo"),
+                tuple(notes),
+            )  # fmt: skip
             figures = evaluation.save(out, about, answers)
             path = report.write_report(out, about, answers, history)
             for line in evaluation.aligned(evaluation.table(figures)):
+                echo(line)
+            for line in (*evaluation.told_paces(answers), *notes):
                 echo(line)
             echo(f"split: {part}; report: {path}")
             failed = sum(bool(answer.failure) for answer in answers)
@@ -148,23 +154,39 @@ def evaluate(
         sys.exit(1)
 
 
-def _history(
-    out: Path, model: str, sources: Sequence[Path], log: Path | None
-) -> list[dict[str, float]]:
-    """The training log to draw, copied so that the report can be drawn again without it.
+def _remembered(model: str, tracks: Sequence[Labelled]) -> str:
+    """Of how many of these tracks a model says itself that it learned from them; else nothing."""
+    from tempo_core import checkpoint
 
-    The model in the package has none: what lies in a training set is of another one.
+    from .. import memory
+
+    path = checkpoint.resolve(model)
+    known = memory.of_card(checkpoint.read(path).header["card"]) or memory.NOTHING
+    n_known = sum(known.knows(track.path, *memory.split_name(track.name)) for track in tracks)
+    if not n_known:
+        return ""
+    return (
+        f"{path.stem} has learned from {n_known} of these {len(tracks)} tracks, so its figures may "
+        "be better than on new ones."
+    )
+
+
+def _history(out: Path, model: str, log: Path | None) -> list[dict[str, float]]:
+    """The log of a model's training, copied so that the report can be drawn again without it.
+
+    It is the one inside of the model, unless another one is named: what lies in a folder may be
+    that of another model.
     """
     from tempo_core import checkpoint
 
-    from ..history import HISTORY, find_log, read_history, write_history
+    from ..history import HISTORY, read_history, unpack, write_history
 
-    home = checkpoint.resolve(model).parent
-    if log is None and home != checkpoint.SHIPPED:
-        log = find_log([home, *(source for source in sources if source.is_dir())])
-    if log is None:
+    if log is not None:
+        rows = read_history(log)
+    else:
+        rows = unpack(checkpoint.read(checkpoint.resolve(model)).header["card"].get("history"))
+    if rows:
+        write_history(out / HISTORY, rows)
+    else:
         (out / HISTORY).unlink(missing_ok=True)  # of another model
-        return []
-    rows = read_history(log)
-    write_history(out / HISTORY, rows)
     return rows

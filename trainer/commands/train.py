@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from tempo_core.console import echo, explain, time_limit_option
 
@@ -17,9 +18,14 @@ if TYPE_CHECKING:
     from ..learn import Learned
 
 _PATH = click.Path(path_type=Path)
+OF_TEMPO = ("method", "from_scratch", "epochs", "devices", "accelerator", "guard")
 
 
 @click.command()
+@click.option(
+    "--task", type=click.Choice(["tempo", "pace"]), default="tempo", show_default=True,
+    help="What to learn; pace takes a table with the columns path and paces.",
+)  # fmt: skip
 @click.option(
     "--method", type=click.Choice(["auto", "shift", "adapt", "fit"]), default="auto",
     show_default=True, help="shift and adapt learn how you count, fit the whole network; "
@@ -49,19 +55,43 @@ _PATH = click.Path(path_type=Path)
 @time_limit_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
 @click.argument("folder", type=_PATH)
+@click.pass_context
 def train(
-    method: str, from_scratch: bool, epochs: int | None, seed: int, devices: int,
-    accelerator: str, out: Path | None, no_install: bool, install_anyway: bool,
-    guard: Path | None, jobs: int, time_limit: float, quiet: bool, folder: Path,
+    ctx: click.Context, task: str, method: str, from_scratch: bool, epochs: int | None,
+    seed: int, devices: int, accelerator: str, out: Path | None, no_install: bool,
+    install_anyway: bool, guard: Path | None, jobs: int, time_limit: float, quiet: bool,
+    folder: Path,
 ) -> None:  # fmt: skip
     """Learn from the training set in FOLDER, which `tempo-core build` makes.
 
     The new model is used from then on if it is better than the current one on tracks that it did
     not learn from, and finds the rate of other music as well as before.
+
+    With --task pace FOLDER is a table: of each track the tempi that you can move to it at.
     """
     from tempo_core.background import interruptible
     from tempo_core.errors import TempoError
 
+    if task == "pace":
+        given = [p for p in OF_TEMPO if ctx.get_parameter_source(p) == ParameterSource.COMMANDLINE]
+        if given:
+            names = ", ".join(f"--{p.replace('_', '-')}" for p in given)
+            raise click.UsageError(f"{names}: not for --task pace; leave it out")
+        try:
+            with interruptible() as stop:
+                learning = load("adapt_paces", stop)
+                chosen = learning.PaceOptions(
+                    folder.parent / "paces", out, not no_install, install_anyway, seed, jobs,
+                    quiet, time_limit,
+                )  # fmt: skip
+                done = work(
+                    lambda: learning.learn_paces(learning.read_paces(folder), chosen, stop.is_set),
+                    stop,
+                )
+        except TempoError as error:
+            raise click.ClickException(str(error)) from error
+        learning.report(done, quiet)
+        return
     try:
         with interruptible() as stop:
             learning = load("learn", stop)

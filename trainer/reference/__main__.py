@@ -3,7 +3,7 @@
 `python -m trainer.reference --data … --clips … --cache … --out …`. All learn from the same
 recordings: the training splits of songs.tsv and rhythm.tsv and the training clips. All are measured
 on the validation splits, on files, as `tempo-core evaluate` does. What is finished is kept in
-`--out`, so an interrupted run goes on.
+`--out`, by its arguments: an interrupted run goes on, and no other one is taken for it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tempo_core.model import Ensemble, TempoNet
 
 from .. import dataset, options
 from ..dataset import Recording
-from ..files import write_text
+from ..files import kept
 from ..fit import Phase, Recipe, Sampler, digest_of, fit
 from ..metrics import acc1, acc2
 from .estimator import POOLS, ReferenceEstimator
@@ -114,15 +114,7 @@ def n_parameters(path: Path) -> int:
     return sum(w.numel() for name, w in weights.items() if not name.endswith(running))
 
 
-def _kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `make` returns, or what an earlier run wrote down of it."""
-    if not path.exists():
-        write_text(path, json.dumps(make(), indent=2) + "\n")
-    kept: dict[str, Any] = json.loads(path.read_text())
-    return kept
-
-
-@click.command()
+@click.command(cls=options.Command)
 @options.data
 @options.clips
 @options.cache
@@ -150,12 +142,14 @@ def main(
     settings = Settings(seed=seed)
     if steps is not None:
         settings = dataclasses.replace(settings, steps=steps)
+    measured = [digest_of(rs) for rs in held_out.values()]
+    arguments = [dataclasses.asdict(settings), steps, digest_of(recordings), measured]
     for name in only or (DEFAULT, *REFERENCES, "leak"):
-        path = out / f"{name}-{seed}.json"
         if name == "leak":
-            click.echo(
-                f"leak: {json.dumps(_kept(path, lambda: _leak(labelled, features, settings)))}"
+            leak = kept(
+                out, f"{name}-{seed}", arguments, lambda: _leak(labelled, features, settings)
             )
+            click.echo(f"leak: {json.dumps(leak)}")
             continue
 
         def run(name: str = name) -> dict[str, Any]:
@@ -177,7 +171,8 @@ def main(
                 figures[pool] = {s: measure(estimator.estimate, rs) for s, rs in held_out.items()}
             return figures
 
-        click.echo(f"{name}: {json.dumps(_kept(path, run))}")
+        figures = kept(out, f"{name}-{seed}", arguments, run)
+        click.echo(f"{name}: {json.dumps(figures)}")
 
 
 def _leak(labelled: Sequence[Recording], features: Path, settings: Settings) -> dict[str, Any]:

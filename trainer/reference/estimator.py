@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tempo_core import checkpoint
 from tempo_core.audio import check, read_excerpts, sounding
-from tempo_core.config import FrontEnd, Windows
+from tempo_core.config import FrontEnd, Windows, told
 from tempo_core.errors import CheckpointError, ConfigError
 from tempo_core.estimate import Estimate
 from tempo_core.features import mel_spectrogram
@@ -80,9 +80,9 @@ class ReferenceEstimator:
             raise ConfigError(f"pool is {pool!r}; give one of {', '.join(POOLS)}")
         contents = checkpoint.read(path)
         name = contents.header.get("task")
-        if name not in REFERENCES:
+        if not isinstance(name, str) or name not in REFERENCES:
             raise CheckpointError(
-                f"{path}: is a model for {name!r}; give one for {' or '.join(REFERENCES)}"
+                f"{path}: is a model for {told(name)}; give one for {' or '.join(REFERENCES)}"
             )
         self._reference = REFERENCES[name]
         self._n_windows = None if windows == "all" else int(windows)
@@ -91,9 +91,15 @@ class ReferenceEstimator:
         try:
             self._front_end = FrontEnd.from_dict(contents.header["front_end"])
             self._windows = Windows.from_dict(contents.header["windows"])
-            network = self._reference.make(self._front_end, self._windows)
+            checkpoint.check_filterbank(self._filterbank, self._front_end)
+
+            def make() -> nn.Module:
+                return self._reference.make(self._front_end, self._windows)
+
+            checkpoint.check_shapes(make, contents.weights)
+            network = make()
             network.load_state_dict(contents.weights, strict=True)
-        except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        except checkpoint.UNUSABLE as error:
             raise checkpoint.unusable(path, error) from error
         self._network = network.eval().requires_grad_(False)
         self.source = f"model:{contents.name}@{contents.hash}"

@@ -49,7 +49,7 @@ def load_features(
     cache.mkdir(parents=True, exist_ok=True)
     tasks = (joblib.delayed(features_of)(r.path, front_end, cache) for r in recordings)
     run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    paths = tqdm(run, total=len(recordings), unit="file", desc="reading audio")
+    paths = tqdm(run, total=len(recordings), unit="file", desc="reading audio", disable=None)
     return [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
 
 
@@ -115,7 +115,7 @@ def train(
         optimizer, settings.learning_rate, total_steps=settings.steps
     )
     losses: list[float] = []
-    bar = tqdm(range(settings.steps), unit="step", desc=reference.name, mininterval=5)
+    bar = tqdm(range(settings.steps), unit="step", desc=reference.name, mininterval=5, disable=None)
     for _ in bar:
         features, bpm = source.draw(rng)
         loss = reference.loss(network(reference.view(features)), bpm)
