@@ -257,6 +257,7 @@ class AudioFile:
                 try:
                     packet = next(packets)
                 except StopIteration:
+                    self._file.check()
                     break
                 except av.error.InvalidDataError:
                     continue

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,12 @@ def working(abandoned: Callable[[], bool]) -> Iterator[None]:
         _task.abandoned = outer
 
 
+def is_wanted() -> bool:
+    """Whether anybody still waits for the result of what this thread does."""
+    abandoned = getattr(_task, "abandoned", None)
+    return abandoned is None or not abandoned()
+
+
 def check_wanted() -> None:
     """Part of whatever takes long: end it if nobody waits for its result any more.
 
@@ -58,8 +65,7 @@ def check_wanted() -> None:
     Stopped
         If so.
     """
-    abandoned = getattr(_task, "abandoned", None)
-    if abandoned is not None and abandoned():
+    if not is_wanted():
         raise Stopped("nobody waits for this any more")
 
 
@@ -264,8 +270,9 @@ class Background:
 
 
 def _start(work: Callable[[], None]) -> threading.Thread:
-    # A daemon, because the interpreter would wait at exit for whatever it is waiting for.
-    thread = threading.Thread(target=work, daemon=True)
+    # A daemon, because the interpreter would wait at exit for whatever it is waiting for. With the
+    # context of who starts it: beets keeps there what the paths of its library are relative to.
+    thread = threading.Thread(target=copy_context().run, args=(work,), daemon=True)
     thread.start()
     return thread
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import av
 import av.container
 
-from .background import check_wanted
+from .background import check_wanted, is_wanted
 from .errors import AudioError
 
 # Containers of music and of films. Not among them: whatever names other files (playlists, concat,
@@ -81,11 +81,14 @@ class RegularFile(io.FileIO):
             If it is more than `LARGEST` in one piece.
         """
         check_wanted()
+        return self._read(size)
+
+    def _read(self, size: int | None) -> bytes:
         left = max(0, os.fstat(self.fileno()).st_size - io.FileIO.tell(self))
         size = left if size is None or size < 0 else min(size, left)
         if size > LARGEST:
             raise AudioError(f"holds more than {LARGEST >> 20} MB in one piece that is no music")
-        return super().read(size) or b""
+        return io.FileIO.read(self, size) or b""
 
 
 def _open_regular(name: str, flags: int) -> int:
@@ -127,6 +130,7 @@ class Music(RegularFile):
     def __init__(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]):
         super().__init__(path)
         self._base = 0
+        self._failure: OSError | AudioError | None = None
         self._n_barren = 0  # [bytes] since a packet came or the decoder went elsewhere
         length = os.fstat(self.fileno()).st_size
         try:
@@ -151,7 +155,19 @@ class Music(RegularFile):
         return end
 
     def read(self, size: int | None = -1) -> bytes:
-        """See `io.RawIOBase`."""
+        """See `io.RawIOBase`. The file ends here as soon as nobody wants it, or it cannot be read.
+
+        An error would find no way out of the decoder that asks; `check` has it.
+        """
+        if not is_wanted():
+            return b""
+        try:
+            return self._music(size)
+        except (OSError, AudioError) as error:
+            self._failure = error
+            return b""
+
+    def _music(self, size: int | None) -> bytes:
         position = self.tell()
         left = max(0, self._end - position)
         wanted = min(left, LARGEST if size is None or size < 0 else size)
@@ -167,13 +183,25 @@ class Music(RegularFile):
         super().seek(self._base + position + len(part))
         return part
 
+    def check(self) -> None:
+        """Say whether everything that a decoder asked for could be read.
+
+        Raises
+        ------
+        AudioError, OSError
+            If not.
+        """
+        check_wanted()
+        if self._failure is not None:
+            raise self._failure
+
     def packet_came(self) -> None:
         """Note that the decoder has found something."""
         self._n_barren = 0
 
     def _part(self, position: int, size: int) -> bytes:
         super().seek(self._base + position)
-        return super().read(size)
+        return self._read(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """See `io.RawIOBase`."""
@@ -217,6 +245,10 @@ def open_container(file: Music) -> Iterator[av.container.InputContainer]:
     except av.error.ArgumentError as error:  # of a format that is not allowed
         raise AudioError("cannot be opened as audio (its content is of another kind)") from error
     except (OSError, ValueError, av.error.FFmpegError) as error:
+        try:
+            file.check()
+        except OSError as failure:
+            raise AudioError(f"cannot be opened ({reason(failure)})") from failure
         raise AudioError(f"cannot be opened as audio ({reason(error)})") from error
     with container:
         yield container

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -166,13 +167,18 @@ def tempi(text: str) -> tuple[float, ...]:
 
 
 def pace_list(text: str) -> tuple[float, ...]:
-    """Stated tempi with spaces or commas between them, () for an empty text.
+    """Stated tempi with spaces or commas between them.
+
+    () for an empty text, and for tempi with probabilities, which were estimated and not stated.
 
     Raises
     ------
     ValueError
         If one of them is none that anybody moves at.
     """
+    with suppress(ValueError):
+        if parse_paces(text):
+            return ()
     paces = []
     for word in text.replace(",", " ").split():
         try:

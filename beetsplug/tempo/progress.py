@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import beets
 from beets import ui
-from beets.exceptions import UserError
 
 from tempo_core import console
 from tempo_core.console import shown
@@ -53,16 +52,10 @@ def print_line(text: str) -> None:
 
     Raises
     ------
-    UserError
-        If it cannot be printed; a reader that has gone is for beets to see.
+    OSError
+        If it cannot be printed.
     """
-    try:
-        ui.print_(shown(text))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise UserError(f"standard output: {error.strerror}") from error
+    ui.print_(shown(text))
 
 
 class Progress:
@@ -115,7 +108,7 @@ class Progress:
 
         Raises
         ------
-        UserError
+        OSError
             If nothing can be printed any more.
         """
         if self._show_lines or (notable and self._show_bar):

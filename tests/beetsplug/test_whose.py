@@ -239,7 +239,7 @@ def test_our_own_values_in_another_library(
     run = beet("tempo-eval")
     assert run.code == 1
     assert "no track that matches has a label" in run.err
-    assert "would learn from 0 labels" in beet("tempo-train", "-p").out
+    assert "would learn from nothing" in beet("tempo-train", "-p").out
     assert "3 skipped" in beet("tempo-labels").out
     assert "tempo_label_bpm" not in beet.items()[0]
     beet("tempo")
@@ -254,7 +254,7 @@ def test_a_correction_of_our_own_in_another_library(beet: Beet, ours: list[Path]
     beet("import", "-A", ours[0].parent)
     item = beet.item("title:A")
     assert (item.bpm, item.tempo_source, item.tempo_verdict) == (63, "tag", "kept")
-    assert "would learn from 1 labels" in beet("tempo-train", "-p").out
+    assert "A - A: 63 BPM (tag)\n" in beet("tempo-train", "-p").out
 
 
 @pytest.mark.parametrize(("marker", "whose"), [("62.99 model:other@1", "model:"), (None, "manual")])
@@ -340,7 +340,7 @@ def test_a_changed_record_makes_nobody_of_it(
             del item["tempo_verdict"]
         item.store()
     beet("modify", "-yW", change)
-    assert "would learn from 0 labels" in beet("tempo-train", "-p").out
+    assert "would learn from nothing" in beet("tempo-train", "-p").out
     assert beet("tempo-eval").code == 1
     beet("tempo-labels")
     assert "tempo_label_bpm" not in beet.item()
@@ -371,7 +371,7 @@ def test_an_impossible_tempo_is_a_missing_one(
     run = beet("tempo-eval")
     assert run.code == 1
     assert "no track that matches has a label" in run.err
-    assert "would learn from 0 labels" in beet("tempo-train", "-p").out
+    assert "would learn from nothing" in beet("tempo-train", "-p").out
     assert beet("ls", f"pace:{bpm - 10}..{bpm + 10}" if bpm > 0 else "pace:..0").out == ""
     assert beet("tempo", "--cadence", "1..100000").code == 1
     assert "has no tempo" in beet("tempo-mix", "title:A").err
