@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from beets.library import Item
 from mediafile import MediaFile
 
 import tempo_core
-import beetsplug.tempo.command  # it takes `store` as it is before a test puts another there
 from beetsplug.tempo import keeping
 
 from ..conftest import MakeAudio
@@ -387,6 +387,7 @@ def test_a_disk_that_is_full_for_the_library(
         (size,) = connection.execute("PRAGMA page_count").fetchone()
     connection.close()
     attempt = keeping.store
+    import_module("beetsplug.tempo.command")  # which takes `store` as it is
 
     def limited(item: Item, *args: Any) -> None:
         item.db._connection().execute(f"PRAGMA max_page_count = {size + pages}")
