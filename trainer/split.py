@@ -21,7 +21,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tempo_core.errors import ConfigError
+from tempo_core.errors import ConfigError, reason
 from tempo_core.files import replace_file
 from tempo_core.labels.titles import artist_names, normalise, parse_title
 
@@ -193,7 +193,9 @@ def read_split(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, csv.Error) as error:
-        raise ConfigError(f"{path}: no table of splits ({error}); give another folder") from error
+        raise ConfigError(
+            f"{path}: no table of splits ({reason(error)}); give another folder"
+        ) from error
     if tuple(header) != COLUMNS or not set(known.values()) <= set(SPLITS):
         raise ConfigError(f"{path}: no table of splits; give another folder")
     return known
