@@ -328,6 +328,24 @@ def test_a_correction_survives(
     assert beet.item().bpm == MediaFile(analysed).bpm == 126
 
 
+@pytest.mark.parametrize("source", ["tag", "manual"])
+def test_the_verdict_is_about_the_bpm_that_is_there(source: str, beet: Beet) -> None:
+    fields = {"tempo_bpm": 126.0, "tempo_paces": "126:0.99 63:0.97 42:0.02", "tempo_source": source}
+    beet.library.add(Item(path=b"/a.mp3", bpm=126, tempo_verdict="kept", **fields))
+    for bpm, verdict, tempo in (
+        (100, "conflict", 126.0),
+        (101, "conflict", 126.0),
+        (63, "kept", 63.0),
+        (62, "kept", 63.0),
+        (126, "kept", 126.0),
+    ):
+        beet("modify", "-yW", f"bpm={bpm}")
+        assert beet("tempo").code == 0
+        item = beet.item()
+        assert (item.bpm, item.tempo_verdict, item.tempo_bpm) == (bpm, verdict, tempo)
+        assert item.tempo_source == source
+
+
 @pytest.mark.parametrize("change", ["tempo_source!", "tempo_source=tag", "tempo_source=me"])
 @pytest.mark.parametrize("marked", [True, False])
 def test_a_changed_record_makes_nobody_of_it(
