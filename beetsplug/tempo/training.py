@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from beets.exceptions import UserError
 
 from tempo_core.background import call, interruptible
-from tempo_core.console import counted, shown
+from tempo_core.console import shown
 from tempo_core.errors import TempoError
 
 from .progress import explain, print_line
@@ -86,7 +86,7 @@ def _show_paces(lib: Library, args: list[str]) -> None:
     found = [(item, paces) for item in lib.items(args) if (paces := stated_paces(item))]
     for item, paces in found:
         print_line(f"{item.artist} - {item.title}: {' '.join(f'{bpm:g}' for bpm in paces)}")
-    print_line(f"tempo-train: would learn from the paces of {counted(len(found), 'track')}")
+    print_line(f"tempo-train: would learn from the paces of {len(found)} tracks")
 
 
 def training_folder(lib: Library, settings: Any) -> Path:
