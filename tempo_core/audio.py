@@ -17,8 +17,8 @@ import av
 import numpy as np
 
 from .background import check_wanted
-from .errors import AudioError
-from .opening import Music, open_container, reason
+from .errors import AudioError, reason
+from .opening import Music, open_container
 
 # libav prints its complaints about damaged files straight to stderr, and its log callback takes
 # the GIL from decoding threads. What is wrong with a file is said once, by our own AudioError.

@@ -258,7 +258,7 @@ def window_count(ctx: click.Context, param: click.Parameter, value: str) -> int 
     return int(value)
 
 
-@main.command()
+@main.command(short_help="Estimate the tempo of files.")
 @click.option(
     "--format", "form", type=click.Choice(sorted(WRITERS)), default="text", show_default=True
 )
@@ -310,7 +310,7 @@ def estimate(
         sys.exit(1)
 
 
-@main.group(invoke_without_command=True)
+@main.group(invoke_without_command=True, short_help="List, choose and remove models.")
 @click.pass_context
 def models(ctx: click.Context) -> None:
     """List the models, shipped and learned; the one in use is marked."""
@@ -347,7 +347,7 @@ def models(ctx: click.Context) -> None:
         )
 
 
-@models.command("use")
+@models.command("use", short_help="Use a model from now on.")
 @click.argument("name")
 def use_model(name: str) -> None:
     """Use a model from now on: NAME as it is listed, a model file, or `shipped`."""
@@ -371,7 +371,13 @@ def use_model(name: str) -> None:
 
 
 @models.command()
-@click.option("--task", type=click.Choice(["tempo", "pace"]), default="tempo", show_default=True)
+@click.option(
+    "--task",
+    type=click.Choice(["tempo", "pace"]),
+    default="tempo",
+    show_default=True,
+    help="What the model is for.",
+)
 def rollback(task: str) -> None:
     """Use the model again that was in use before this one."""
     from . import installed

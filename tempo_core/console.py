@@ -83,6 +83,11 @@ def explain(error: BaseException) -> str:
     return shown(" ".join(told.split()))
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 track`, `2 tracks`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def echo(text: str, err: bool = False) -> None:
     """Print a line for people."""
     click.echo(shown(text, encoding_of(sys.stderr if err else sys.stdout)), err=err)

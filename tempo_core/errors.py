@@ -4,6 +4,12 @@ Every message says what was given, what was expected and what to do about it, in
 """
 
 
+def reason(error: Exception) -> str:
+    """Why the system or libav could not do something, in one line without the path and a number."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0]
+
+
 class TempoError(Exception):
     """Base class of everything this package raises on purpose."""
 

@@ -17,7 +17,7 @@ import av
 import av.container
 
 from .background import check_wanted, is_wanted
-from .errors import AudioError
+from .errors import AudioError, reason
 
 # Containers of music and of films. Not among them: whatever names other files (playlists, concat,
 # HLS, DASH), pictures, subtitles, text, and what is no file at all.
@@ -252,9 +252,3 @@ def open_container(file: Music) -> Iterator[av.container.InputContainer]:
         raise AudioError(f"cannot be opened as audio ({reason(error)})") from error
     with container:
         yield container
-
-
-def reason(error: Exception) -> str:
-    """Why libav could not do something, in one line."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0]

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from tempo_core import checkpoint, installed
 from tempo_core.background import TIME_LIMIT, Stopped, interruptible, parallel
 from tempo_core.checkpoint import Checkpoint
+from tempo_core.console import counted
 from tempo_core.errors import AudioError, ConfigError, LabelError
 from tempo_core.pace_model import PaceNet
 from tempo_core.paces import COMPATIBLE
@@ -243,8 +244,8 @@ def fit_paces(
     tracks = [heard_[k] for k in sorted(heard_)]
     if len(tracks) < MIN_TRACKS:
         raise LabelError(
-            f"{len(tracks)} usable tracks with stated paces, at least {MIN_TRACKS} are needed; "
-            "state more, in a table or with `beet modify tempo_paces_manual='87 174' QUERY`"
+            f"{counted(len(tracks), 'usable track')} with stated paces, at least {MIN_TRACKS} are "
+            "needed; state more, in a table or with `beet modify tempo_paces_manual='87 174' QUERY`"
         )
     order = np.random.default_rng(seed).permutation(len(tracks))
     before, after = [], []

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from tempo_core.config import Windows
 from tempo_core.console import unescaped
-from tempo_core.errors import ConfigError
+from tempo_core.errors import ConfigError, reason
 from tempo_core.files import replace_file
 from tempo_core.keys import parse_key
 
@@ -131,7 +131,7 @@ def read_table(path: Path, kind: type[R]) -> list[R]:
     except FileNotFoundError as error:
         raise ConfigError(f"no table {path}; give the folder of a training set") from error
     except (OSError, TypeError, ValueError, csv.Error) as error:
-        raise ConfigError(f"{path}: not a table of a training set ({error})") from error
+        raise ConfigError(f"{path}: not a table of a training set ({reason(error)})") from error
 
 
 def read_collection(folder: Path) -> list[CollectedTrack]:

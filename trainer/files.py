@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from tempo_core.errors import ConfigError, StorageError
+from tempo_core.errors import ConfigError, StorageError, reason
 from tempo_core.files import replace_file
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ def kept(folder: Path, name: str, arguments: object, make: Callable[[], T]) -> T
     try:
         result: T = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); delete it") from error
+        raise ConfigError(f"{path}: cannot be read ({reason(error)}); delete it") from error
     return result
 
 

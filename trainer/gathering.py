@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tempo_core.background import TIME_LIMIT, parallel
 from tempo_core.console import explain
-from tempo_core.errors import ConfigError
+from tempo_core.errors import ConfigError, reason
 from tempo_core.files import audio_files
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, Track, parse_bpm
@@ -77,7 +77,7 @@ def read_labels(table: Path) -> dict[Path, LabelledTrack]:
             reader = csv.reader(file, dialect, delimiter=delimiter)
             rows = [dict(zip(names, cells, strict=False)) for cells in reader]
     except (OSError, UnicodeError, csv.Error) as error:
-        raise ConfigError(f"{table}: cannot be read as a table ({error})") from error
+        raise ConfigError(f"{table}: cannot be read as a table ({reason(error)})") from error
     lacking = {"path", "bpm"} - set(names)
     if lacking:
         raise ConfigError(

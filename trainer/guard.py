@@ -26,7 +26,7 @@ from torch import Tensor
 from tempo_core import checkpoint
 from tempo_core.checkpoint import Checkpoint, metadata
 from tempo_core.config import FrontEnd, TempoGrid, Windows
-from tempo_core.errors import CheckpointError
+from tempo_core.errors import CheckpointError, reason
 from tempo_core.files import replace_file
 
 from . import dataset, options
@@ -170,7 +170,7 @@ def load(model: Checkpoint, path: Path | None = None) -> Guard:
             tuple(header["styles"]),
         )
     except (OSError, SafetensorError, zstandard.ZstdError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path}: is not a usable guard set ({error})") from error
+        raise CheckpointError(f"{path}: is not a usable guard set ({reason(error)})") from error
 
 
 @click.command(cls=options.Command)

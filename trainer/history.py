@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tempo_core.errors import ConfigError
+from tempo_core.errors import ConfigError, reason
 
 from .files import write_text
 
@@ -67,7 +67,7 @@ def _read(path: Path) -> list[Row]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a training log ({error})") from error
+        raise ConfigError(f"{path}: cannot be read as a training log ({reason(error)})") from error
     rows = _json(text) if path.suffix == ".jsonl" else _csv(text)
     return _in_a_row([row for row in rows if row])
 

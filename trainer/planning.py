@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from tempo_core.console import counted
 from tempo_core.errors import ConfigError
 
 from . import cleaning
@@ -71,10 +72,12 @@ class Plan:
             return [*lines, f"would learn from nothing: {self.problem}"]
         learned = self.learned
         if len(learned) < len(self.used):
-            lines.append(f"would judge the result by {len(self.used) - len(learned)} others")
+            lines.append(
+                f"would judge the result by {counted(len(self.used) - len(learned), 'other')}"
+            )
         most = "up to " if self.unheard else ""
         told = _counts(track.label_source for track in learned)
-        return [*lines, f"would learn from {most}{len(learned)} labels: {told}"]
+        return [*lines, f"would learn from {most}{counted(len(learned), 'label')}: {told}"]
 
 
 def plan(tracks: Iterable[LabelledTrack], folder: Path, seed: int = 0) -> Plan:

@@ -21,7 +21,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tempo_core.errors import ConfigError
+from tempo_core.console import counted
+from tempo_core.errors import ConfigError, reason
 from tempo_core.files import replace_file
 from tempo_core.labels.titles import artist_names, normalise, parse_title
 
@@ -169,7 +170,7 @@ def _check(tracks: Sequence[CollectedTrack], sizes: Mapping[str, int]) -> None:
     if not tracks:
         raise ConfigError("no track is left to learn from; dropped.tsv says why")
     who = "one artist" if n_groups == 1 else f"{n_groups} artists"
-    n_tracks = "1 track" if len(tracks) == 1 else f"{len(tracks)} tracks"
+    n_tracks = counted(len(tracks), "track")
     raise ConfigError(
         f"{n_tracks} by {who} (or their guests): nothing can be held out; label tracks of at "
         f"least {len(SPLITS)} artists who do not play together, better of fifty"
@@ -193,7 +194,9 @@ def read_split(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, csv.Error) as error:
-        raise ConfigError(f"{path}: no table of splits ({error}); give another folder") from error
+        raise ConfigError(
+            f"{path}: no table of splits ({reason(error)}); give another folder"
+        ) from error
     if tuple(header) != COLUMNS or not set(known.values()) <= set(SPLITS):
         raise ConfigError(f"{path}: no table of splits; give another folder")
     return known

@@ -171,7 +171,11 @@ class TempoPlugin(BeetsPlugin):
             "compares it with the audio and keeps it in the tempo_label_* fields.",
         )
         option = labels.parser.add_option
-        _add_common_options(labels, force="ask again about what is known")
+        _add_common_options(
+            labels,
+            force="ask again about what is known",
+            write="write what --apply fills to the files' tags",
+        )
         option(
             "--source",
             dest="sources",
@@ -375,7 +379,9 @@ def _command(name: str, summary: str, about: str) -> ui.Subcommand:
     return ui.Subcommand(name, parser=parser, help=summary)
 
 
-def _add_common_options(command: ui.Subcommand, *, force: str) -> None:
+def _add_common_options(
+    command: ui.Subcommand, *, force: str, write: str = "write to the files' tags"
+) -> None:
     """Options that all commands have, named as everywhere in beets."""
     add = command.parser.add_option
     add("-f", "--force", action="store_true", default=None, help=force)
@@ -393,7 +399,7 @@ def _add_common_options(command: ui.Subcommand, *, force: str) -> None:
         "--write",
         action="append_const",
         const=True,
-        help="write to the files' tags",
+        help=write,
     )
     add(
         "-W",

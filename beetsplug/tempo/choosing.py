@@ -18,6 +18,7 @@ from tempo_core.tempi import FASTEST, SLOWEST
 
 from .analysing import (
     MANUAL,
+    SIMPLE,
     TAG,
     TOLERANCE,
     Verdict,
@@ -86,6 +87,18 @@ UNSETTLED = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
     f"WHERE source.key = 'tempo_source' AND source.value NOT IN ('', '{MANUAL}') AND {_DOUBTFUL}"
 )
+# Where somebody's tempo may be another one than the verdict is about.
+_AGREES = " OR ".join(
+    f"abs({_value('tempo_bpm')} * {ratio} - items.bpm) <= {TOLERANCE} * items.bpm"
+    for ratio in (1.0, *SIMPLE)
+)
+OUTDATED = (
+    "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
+    f"WHERE source.key = 'tempo_source' AND source.value IN ('{TAG}', '{MANUAL}') AND {HAS_BPM} "
+    f"AND CASE {_value('tempo_verdict')} WHEN '{Verdict.KEPT.word}' THEN "
+    f"abs({_value('tempo_bpm')} - items.bpm) > {TOLERANCE} * items.bpm "
+    f"WHEN '{Verdict.CONFLICT.word}' THEN {_AGREES} END"
+)
 # What was analysed before there were verdicts. `tempo_bpm` is close to somebody's tempo where the
 # analysis agreed with it.
 _WITHOUT_VERDICT = f"items WHERE {HAS_BPM} AND {DONE} AND {_value('tempo_verdict')} IS NULL"
@@ -103,9 +116,13 @@ def settle(lib: Library) -> None:
 
     A value that somebody corrected becomes `manual`, and one of the plugin's own whose record was
     changed gets its source back. A missing record stays missing: removing it asks for an analysis.
+    Of somebody's value that is another one since, the verdict is found anew.
     """
     for item in items_of(lib, _ask(lib, UNSETTLED)):
         if settled(item):
+            store(item)
+    for item in items_of(lib, _ask(lib, OUTDATED)):
+        if judged(item):
             store(item)
     if _ask(lib, f"SELECT 1 FROM {_WITHOUT_VERDICT} LIMIT 1"):
         atomically(lib, lambda: lib._connection().execute(_GIVE_VERDICT))
@@ -119,11 +136,18 @@ def settled(item: Item) -> bool:
         return False
     item.tempo_source = said
     if said in (MANUAL, TAG) and own(item, "tempo_bpm"):
-        agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), _paces(item))
-        item.tempo_verdict = (Verdict.KEPT if agreed else Verdict.CONFLICT).word
-        item.tempo_bpm = agreed or own(item, "tempo_bpm")
-        set_pace_fields(item)
+        judged(item)
     return True
+
+
+def judged(item: Item) -> bool:
+    """Set what the last analysis says to the item's `bpm`, somebody's; whether that changed it."""
+    before = own(item, "tempo_verdict"), own(item, "tempo_bpm")
+    agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), _paces(item))
+    item.tempo_verdict = (Verdict.KEPT if agreed else Verdict.CONFLICT).word
+    item.tempo_bpm = agreed or own(item, "tempo_bpm")
+    set_pace_fields(item)
+    return before != (own(item, "tempo_verdict"), own(item, "tempo_bpm"))
 
 
 def _paces(item: Item) -> tuple[Pace, ...]:

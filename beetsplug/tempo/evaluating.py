@@ -207,7 +207,9 @@ def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
         return []
     if not wrong:
         return ["no label disagrees with the analysis"]
-    lines = [f"{len(wrong)} labels disagree with the analysis; all of them are in {table}"]
+    one = len(wrong) == 1
+    told = "1 label disagrees" if one else f"{len(wrong)} labels disagree"
+    lines = [f"{told} with the analysis; {'it is' if one else 'all of them are'} in {table}"]
     for answer in wrong[:SHOWN]:
         sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
         lines += [

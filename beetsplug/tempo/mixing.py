@@ -13,6 +13,7 @@ from beets.dbcore.query import OrQuery
 from beets.exceptions import UserError
 from beets.library import Item
 
+from tempo_core.console import shown
 from tempo_core.keys import harmony
 
 from .file_keys import known_key
@@ -67,10 +68,10 @@ def list_mix(
     """
     track = the_one(lib.items(args))
     if not tempo_of(track):
-        raise UserError(f"{track} has no tempo; `beet tempo` finds it")
+        raise UserError(f"{shown(str(track))} has no tempo; `beet tempo` finds it")
     found = [mix for item in near(lib, track, pitch) if (mix := mix_of(track, item, pitch))]
     if not found:
-        raise UserError(f"nothing within {pitch:g} % of the paces of {track}")
+        raise UserError(f"nothing within {pitch:g} % of the paces of {shown(str(track))}")
     for mix in nsmallest(most, found, key=lambda mix: (mix.cost, mix.item.id)):
         if item := lib.get_item(mix.item.id or 0):
             describe(replace(mix, item=item), format_)
@@ -117,7 +118,7 @@ def the_one(items: Sequence[Item]) -> Item:
     if not items:
         raise UserError("no track matches; give a query that matches one")
     if len(items) > 1:
-        names = "".join(f"\n  {item}" for item in islice(items, SHOWN))
+        names = "".join(f"\n  {shown(str(item))}" for item in islice(items, SHOWN))
         more = "\n  …" if len(items) > SHOWN else ""
         raise UserError(f"{len(items)} tracks match, give one of them:{names}{more}")
     return items[0]
@@ -158,7 +159,7 @@ def describe(mix: Mix, format_: str | None) -> None:
         mix.item,
         format_,
         mix_bpm=f"{tempo_of(mix.item):6.2f}",
-        mix_pitch=f"{mix.pitch:+5.1f} %",
+        mix_pitch=f"{round(mix.pitch, 1) + 0.0:+5.1f} %",  # never -0.0
         mix_key=f"{key.camelot if key else '-':3} {mix.harmony}",
         mix_relation=mix.relation,
     )

@@ -51,6 +51,8 @@ def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | Non
         raise UserError(f"--cadence {error}; give steps a minute, such as 170..180") from None
     if not wanted.limits:
         raise UserError("--cadence needs steps a minute, such as 170..180")
+    if wanted.rangemin and wanted.rangemax and wanted.rangemin > wanted.rangemax:
+        raise UserError(f"--cadence {cadence}: the lower number comes first")
     query, _ = parse_query_parts(args, Item)
     found = []
     for item in lib.items(AndQuery([query, wanted])):

@@ -191,13 +191,14 @@ class AnalysisProgress(Progress):
             )
         parts.append(f"{self.failed} failed")
         prefix = "would have: " if self._pretend else ""
-        tracks = "1 track" if n_analysed == 1 else f"{n_analysed} tracks"
+        tracks = console.counted(n_analysed, "track")
         rest = [f"{self._done} had a tempo already"]
         if self._finished:
             rest.append(f"{self._finished} interrupted before and finished now")
         if self._skipped:
+            verb = "is" if self._skipped == 1 else "are"
             rest.append(
-                f"{self._skipped} skipped that failed before and are unchanged "
+                f"{self._skipped} skipped that failed before and {verb} unchanged "
                 f"({_listed('tempo_failure::.')}, --retry tries again)"
             )
         return f"{prefix}{tracks} analysed: {', '.join(parts)}; {', '.join(rest)}"

@@ -35,7 +35,7 @@ def _addresses(
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@click.command(short_help="Find published BPM and key of files.")
 @click.option(
     "--source",
     "sources",
@@ -205,7 +205,7 @@ def _label(options: Options, reading: _Reading, output: _Output) -> bool:
     return bool(tally.failed or reading.failed)
 
 
-@click.command("demo-site")
+@click.command("demo-site", short_help="Serve a site to try `labels` on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
 @click.option("--catalogue", type=FILE, help="JSON file of what to serve.")
 @click.option("--decoys/--no-decoys", default=True, help="Surround each song with other versions.")
@@ -236,7 +236,7 @@ def demo_site(port: int, catalogue: Path | None, decoys: bool, crawl_delay: floa
             click.echo("")
 
 
-@click.command("acousticbrainz-index")
+@click.command("acousticbrainz-index", short_help="Index a dump of AcousticBrainz.")
 @click.argument("dumps", nargs=-1, required=True, type=FILE)
 @click.option("-o", "--output", required=True, type=FILE, help="The file to make.")
 def acousticbrainz_index(dumps: tuple[Path, ...], output: Path) -> None:

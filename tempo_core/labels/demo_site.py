@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ..errors import LabelError
+from ..errors import LabelError, reason
 from ..keys import parse_key
 from .titles import normalise
 
@@ -128,7 +128,7 @@ def read_catalogue(path: Path) -> list[Entry]:
     try:
         entries = [Entry(**item) for item in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError) as error:
-        raise LabelError(f"{path}: is not a catalogue ({error})") from error
+        raise LabelError(f"{path}: is not a catalogue ({reason(error)})") from error
     for entry in entries:
         if entry.trouble and entry.trouble not in TROUBLES:
             raise LabelError(

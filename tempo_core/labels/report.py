@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..console import counted
 from ..errors import LabelError
 from ..files import replace_file
 from ..markup import Markup, escape, page, table
@@ -181,7 +182,8 @@ def _count(lines: Sequence[Line]) -> str:
     if statuses[None]:
         told.append(f"{statuses[None]} not asked yet")
     said = [f"{verdicts[v]} {v.value.replace('_', ' ')}" for v in Verdict if verdicts[v]]
-    return f"{len(lines)} tracks: {', '.join(told)}. Of the labels: {', '.join(said) or 'none'}."
+    tracks, labels = counted(len(lines), "track"), ", ".join(said) or "none"
+    return f"{tracks}: {', '.join(told)}. Of the labels: {labels}."
 
 
 def _review(lines: Sequence[Line]) -> str:

@@ -57,7 +57,7 @@ def test_says_how_good_it_is_and_which_labels_to_look_at(
     (figures,) = [line for line in lines if ", all: " in line]
     assert "50.0 % of 2 right" in figures
     assert "100.0 % up to the octave" in figures
-    assert "tempo-eval: 1 labels disagree with the analysis; all of them are in" in run.out
+    assert "tempo-eval: 1 label disagrees with the analysis; it is in" in run.out
     assert "The twices - twice: label 192, analysed as 96" in run.out
     assert f"    {collection[1]}" in lines
     assert "right.wav" not in run.out

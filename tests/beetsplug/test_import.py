@@ -500,4 +500,4 @@ def test_a_track_that_failed_on_import_is_remembered(
     assert item.bpm == 0
     run = beet("tempo")
     assert run.code == 0
-    assert "1 skipped that failed before and are unchanged" in run.out
+    assert "1 skipped that failed before and is unchanged" in run.out

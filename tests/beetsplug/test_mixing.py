@@ -90,6 +90,24 @@ def test_several_matches_are_named(beet: Beet) -> None:
     assert "\n  x - y - clash" in run.err
 
 
+def test_names_command_no_terminal(beet: Beet, library: Library) -> None:
+    for item in library.items():
+        item.title += "\x1b[31m\n"
+        item.store()
+    for args in (["x"], ["title:silent"], ["--pitch", "0.001", "title:far"]):
+        run = beet("tempo-mix", *args)
+        assert run.code == 1
+        assert "\x1b" not in run.err
+        assert r"\x1b[31m\n" in run.err
+
+
+def test_no_change_of_speed_is_never_a_negative_one(beet: Beet, library: Library) -> None:
+    item = library.items("title:half").get()
+    item.tempo_bpm = 62.02
+    item.store()
+    assert " 62.02   +0.0 %" in beet("tempo-mix", "title:this").out
+
+
 @pytest.mark.usefixtures("library")
 def test_a_stated_pace_counts_for_mixing(beet: Beet) -> None:
     beet("modify", "-y", "-W", "title:half", "tempo_paces_manual=62")
@@ -120,6 +138,7 @@ def test_a_cadence_lists_the_pace_to_use(beet: Beet) -> None:
     [
         ("300..310", "nothing to move to at 300..310; `beet tempo` analyses what is missing"),
         ("..", "--cadence needs steps a minute, such as 170..180"),
+        ("180..170", "--cadence 180..170: the lower number comes first"),
         (
             "fast",
             "--cadence 'fast' is not an int or a float; give steps a minute, such as 170..180",

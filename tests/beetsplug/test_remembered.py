@@ -37,7 +37,7 @@ def test_a_track_that_fails_every_time_fails_once(beet: Beet, silent: Path) -> N
     for args in ([], ["-W"], ["-q"], ["title:silent"], ["-p"]):
         again = beet("tempo", *args)
         assert (again.code, again.err) == (0, "")
-        assert ("1 skipped that failed before and are unchanged" in again.out) == ("-q" not in args)
+        assert ("1 skipped that failed before and is unchanged" in again.out) == ("-q" not in args)
     assert beet("ls", "-f", "$tempo_failure", "tempo_failure::.").out.startswith("silent (")
     for args in (["--retry"], ["-f"]):
         assert beet("tempo", *args).code == 1

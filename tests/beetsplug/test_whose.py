@@ -135,6 +135,24 @@ def test_what_is_no_tempo(bpm: float | None) -> None:
     assert not is_tempo(bpm)
 
 
+@pytest.mark.parametrize("source", ["tag", "manual"])
+def test_the_verdict_is_about_the_bpm_that_is_there(source: str, beet: Beet) -> None:
+    fields = {"tempo_bpm": 126.0, "tempo_paces": "126:0.99 63:0.97 42:0.02", "tempo_source": source}
+    beet.library.add(Item(path=b"/a.mp3", bpm=126, tempo_verdict="kept", **fields))
+    for bpm, verdict, tempo in (
+        (100, "conflict", 126.0),
+        (101, "conflict", 126.0),
+        (63, "kept", 63.0),
+        (62, "kept", 63.0),
+        (126, "kept", 126.0),
+    ):
+        beet("modify", "-yW", f"bpm={bpm}")
+        assert beet("tempo").code == 0
+        item = beet.item()
+        assert (item.bpm, item.tempo_verdict, item.tempo_bpm) == (bpm, verdict, tempo)
+        assert item.tempo_source == source
+
+
 def test_verdicts_of_what_was_analysed_before_there_were_any(beet: Beet) -> None:
     expected = [
         ({**ANALYSED, "tempo_source": MODEL}, "set"),

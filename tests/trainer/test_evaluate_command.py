@@ -82,7 +82,7 @@ def test_a_table_with_a_bad_line(tmp_path: Path, make_audio: MakeAudio) -> None:
     result = run(table, "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert f"{table}, line 3: bpm is 'NaN'; give a number above 0" in result.stderr
-    assert "1 labels could not be used" in result.stderr
+    assert "1 label could not be used" in result.stderr
     assert "100.0" in result.stdout
 
 

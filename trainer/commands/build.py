@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(short_help="Make a training set of files with labels.")
 @click.option("--out", type=_PATH, required=True, help="Folder of the training set.")
 @click.option(
     "--labels", "table", type=_PATH,

@@ -13,7 +13,7 @@ import click
 
 from tempo_core.background import Stopped, interruptible
 from tempo_core.cli import window_count
-from tempo_core.console import echo, shown, time_limit_option
+from tempo_core.console import counted, echo, shown, time_limit_option
 from tempo_core.errors import TempoError
 
 from . import EXTRA, load, work
@@ -140,7 +140,7 @@ def evaluate(
             if failed:
                 echo(f"{failed} of {total} estimates failed and count as wrong", err=True)
             if problems:
-                echo(f"{len(problems)} labels could not be used", err=True)
+                echo(f"{counted(len(problems), 'label')} could not be used", err=True)
             return bool(failed or problems)
 
         try:

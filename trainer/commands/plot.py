@@ -12,7 +12,7 @@ from tempo_core.errors import TempoError
 from . import EXTRA
 
 
-@click.command()
+@click.command(short_help="Draw the report of an evaluation again.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Training log to draw as well.")  # fmt: skip

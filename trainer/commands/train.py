@@ -21,7 +21,7 @@ _PATH = click.Path(path_type=Path)
 OF_TEMPO = ("method", "from_scratch", "epochs", "devices", "accelerator", "guard")
 
 
-@click.command()
+@click.command(short_help="Learn how you count from a training set.")
 @click.option(
     "--task", type=click.Choice(["tempo", "pace"]), default="tempo", show_default=True,
     help="What to learn; pace takes a table with the columns path and paces.",

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from ...errors import ConfigError, LabelError
+from ...errors import ConfigError, LabelError, reason
 from ..crosscheck import same_tempo
 from ..record import Candidate, Track
 
@@ -128,7 +128,7 @@ def build(dumps: list[Path], target: Path) -> int:
         part.replace(target)
         return int(n_recordings)
     except (OSError, sqlite3.Error) as error:
-        raise LabelError(f"{target}: cannot be written ({error})") from error
+        raise LabelError(f"{target}: cannot be written ({reason(error)})") from error
     finally:
         if db is not None:
             db.close()
@@ -222,7 +222,7 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
             else:
                 yield iter([stream])
     except (OSError, zstandard.ZstdError, tarfile.TarError, csv.Error, EOFError) as error:
-        raise LabelError(f"{os.fspath(dump)}: cannot be read ({error})") from error
+        raise LabelError(f"{os.fspath(dump)}: cannot be read ({reason(error)})") from error
 
 
 def _id(text: str) -> bytes:

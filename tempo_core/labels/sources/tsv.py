@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ...console import escaped, shown, unescaped
-from ...errors import ConfigError, LabelError
+from ...errors import ConfigError, LabelError, reason
 from ...keys import PITCH_CLASSES, parse_key
 from ..record import Candidate, Record, Status, Track, parse_bpm
 from ..titles import normalise
@@ -83,7 +83,7 @@ def read(path: Path) -> Iterator[tuple[Candidate, str]]:
                 )
                 yield candidate, cell["path"]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabelError(f"{path}: cannot be read as a table ({error})") from error
+        raise LabelError(f"{path}: cannot be read as a table ({reason(error)})") from error
 
 
 def write(path: Path, rows: Iterable[tuple[Track, Record | None, bool]]) -> int:
