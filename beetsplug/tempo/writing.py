@@ -85,7 +85,7 @@ def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
 
 def _behind_links(path: bytes) -> Path:
     """The file itself. `Path.resolve` raises RuntimeError for a link to itself, this does not."""
-    return Path(os.path.realpath(syspath(path)))  # noqa: PTH118
+    return Path(os.path.realpath(syspath(path)))
 
 
 def try_write(item: Item, names: Sequence[str] = ("bpm",)) -> TagError | None:

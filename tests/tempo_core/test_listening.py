@@ -20,7 +20,7 @@ from tempo_core import AudioError, Estimator
 from tempo_core.audio import AudioFile, mix
 from tempo_core.config import Windows
 from tempo_core.listening import SECTION, WHOLE, coarse_first, plan, rounds
-from tests.audio import Audio, drum_pattern, write_audio
+from tests.audio import Audio, drum_pattern, write_audio, write_encoded
 
 WINDOWS = Windows()
 SR = 11025
@@ -316,3 +316,32 @@ def test_any_level_is_music(
         tmp_path / "a.wav", music[: 20 * RATE] * np.float32(gain), RATE, subtype="FLOAT"
     )
     assert estimator.estimate(path).bpm == pytest.approx(124, abs=0.3)
+
+
+def test_joined_files_of_one_and_two_channels_are_heard_as_far_as_they_can_be(
+    estimator: Estimator, music: Audio, tmp_path: Path
+) -> None:
+    """libav goes on with another rate, but not with other channels."""
+    beginning = music[: 20 * RATE]
+    mono = write_audio(tmp_path / "a.ogg", beginning, RATE)
+    stereo = np.repeat(np.stack([beginning, 0.9 * beginning], 1), 2, axis=0)
+    files = [mono, write_audio(tmp_path / "b.ogg", stereo, 2 * RATE), mono]
+    path = tmp_path / "joined.ogg"
+    path.write_bytes(b"".join(file.read_bytes() for file in files))
+    assert estimator.estimate(path).bpm == pytest.approx(124, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", ["aac", "m4a"])
+def test_noise_in_the_middle_of_a_file_costs_no_more_than_that(
+    suffix: str, estimator: Estimator, music: Audio, tmp_path: Path
+) -> None:
+    """Decoders have many names for a damaged packet, "operation not permitted" among them."""
+    path = tmp_path / f"a.{suffix}"
+    container = {"aac": "adts", "m4a": "mp4"}[suffix]
+    samples = np.stack([music, 0.9 * music], 1)[: 60 * RATE]
+    write_encoded(path, samples, RATE, container, "aac", options={"movflags": "faststart"})
+    data = bytearray(path.read_bytes())
+    middle = slice(len(data) // 4, len(data) // 2)
+    data[middle] = np.random.default_rng(0).bytes(middle.stop - middle.start)
+    path.write_bytes(data)
+    assert estimator.estimate(path).bpm == pytest.approx(124, abs=0.2)
