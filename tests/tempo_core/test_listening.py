@@ -345,3 +345,25 @@ def test_noise_in_the_middle_of_a_file_costs_no_more_than_that(
     data[middle] = np.random.default_rng(0).bytes(middle.stop - middle.start)
     path.write_bytes(data)
     assert estimator.estimate(path).bpm == pytest.approx(124, abs=0.2)
+
+
+def test_a_hole_of_hours_is_not_looked_into_at_every_place(
+    estimator: Estimator, music: Audio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that claims to be hours long has many windows; one that is not there says enough."""
+    path = tmp_path / "a.mp3"
+    write_encoded(path, music[:, None], RATE, "mp3", "libmp3lame", options={"write_xing": "0"})
+    data = path.read_bytes()
+    with path.open("rb+") as file:
+        file.seek(100 << 20)
+        file.write(data)
+    wanted: list[object] = []
+    read = AudioFile.read
+
+    def counted(self: AudioFile, sr: int, spans: Any) -> Any:
+        wanted.extend(spans)
+        return read(self, sr, spans)
+
+    monkeypatch.setattr(AudioFile, "read", counted)
+    assert estimator.estimate(path).bpm == pytest.approx(124, abs=0.1)
+    assert len(wanted) < 20
