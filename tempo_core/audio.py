@@ -219,8 +219,9 @@ class AudioFile:
             for _, packet in self._packets_from(start):
                 try:
                     frames: list[Any] = packet.decode()
-                except av.error.InvalidDataError:
-                    # One damaged packet in a file that is otherwise fine is nothing to give up for.
+                except av.error.FFmpegError:
+                    # One damaged packet in a file that is otherwise fine is nothing to give up for;
+                    # decoders have several names for it, "operation not permitted" among them.
                     n_bad += 1
                     if n_bad > 100 and n_frames == 0:
                         raise
@@ -243,6 +244,7 @@ class AudioFile:
         """
         time_base, origin = self._clock
         time = 0.0
+        has_come = False
         try:
             if start > 0 or self._started:
                 target = int((origin + start) / time_base)
@@ -261,6 +263,14 @@ class AudioFile:
                     break
                 except av.error.InvalidDataError:
                     continue
+                except av.error.FFmpegError:
+                    # What follows is of another kind, as in joined Ogg files of one and of two
+                    # channels: what can be read ends here, unless it has never begun.
+                    self._file.check()
+                    if not has_come and start <= 0:
+                        raise
+                    break
+                has_come = True
                 check_wanted()
                 self._file.packet_came()
                 if packet.pts is not None:
@@ -413,12 +423,13 @@ class _Resampler:
 
 
 def _front(frame: av.AudioFrame) -> av.AudioFrame:
-    """The first two channels of a frame whose channels take turns."""
-    n_channels = frame.layout.nb_channels
+    """The first two channels of a frame of more."""
+    samples: Any = frame.to_ndarray()
     if frame.format.is_planar:
-        raise AudioError(f"has {n_channels} channels; at most {MIXED} can be mixed")
-    pairs: Any = np.ascontiguousarray(frame.to_ndarray().reshape(-1, n_channels)[:, :2])
-    front = av.AudioFrame.from_ndarray(pairs.reshape(1, -1), frame.format.name, "stereo")
+        pairs = np.ascontiguousarray(samples[:2])
+    else:  # the channels take turns
+        pairs = samples.reshape(-1, frame.layout.nb_channels)[:, :2].reshape(1, -1)
+    front = av.AudioFrame.from_ndarray(pairs, frame.format.name, "stereo")
     front.sample_rate = frame.sample_rate
     return front
 

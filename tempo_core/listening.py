@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 
 from .audio import AudioFile, Excerpt, Run, sounding
 from .config import Windows
@@ -63,11 +61,19 @@ def rounds(file: AudioFile, sr: int, windows: Windows, n_windows: int | None) ->
         return
     for runs, is_sure in _timelines(file):
         for k, spans in enumerate(plan(runs, windows, n_windows)):
-            excerpts = [file.read(sr, [span]) for span in spans]
-            music = [sounding(found, sr) for found in excerpts]
-            if not is_sure and not all(map(partial(_is_there, sr), spans, music)):
-                break
-            yield Round(list(chain(*excerpts)), list(chain(*music)), k == 0, total(runs))
+            excerpts: list[Excerpt] = []
+            music: list[Excerpt] = []
+            for span in spans:
+                found = file.read(sr, [span])
+                sounds = sounding(found, sr)
+                if not is_sure and not _is_there(sr, span, sounds):
+                    break  # at once: a file that claims days has a thousand more of them
+                excerpts += found
+                music += sounds
+            else:
+                yield Round(excerpts, music, k == 0, total(runs))
+                continue
+            break
         else:
             return
 

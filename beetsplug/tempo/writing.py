@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from .editing import Change
 
 
+SUFFIX = 16  # characters; what is longer behind the last dot of a name is part of its words
+
+
 class TagError(Exception):
     """A file whose tag cannot be written; the message says why, without the path."""
 
@@ -67,7 +70,7 @@ def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
     try:
         plugins.send("write", item=item, path=item.path, tags=tags)
         # A symbolic link stays one: the file behind it is replaced.
-        update_tags(Path(syspath(item.path)).resolve(), tags)
+        update_tags(_behind_links(item.path), tags)
     except (
         OSError,
         UnreadableFileError,
@@ -78,6 +81,11 @@ def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
         raise TagError(f"cannot write the tag: {_reason(error, item.path)}") from error
     item.mtime = item.current_mtime()
     plugins.send("after_write", item=item, path=item.path)
+
+
+def _behind_links(path: bytes) -> Path:
+    """The file itself. `Path.resolve` raises RuntimeError for a link to itself, this does not."""
+    return Path(os.path.realpath(syspath(path)))
 
 
 def try_write(item: Item, names: Sequence[str] = ("bpm",)) -> TagError | None:
@@ -120,7 +128,7 @@ def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
     # The name is always the same, so that the leftover of a killed run goes with the next one, and
     # short, because a song's own name may already be as long as the file system allows.
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
-    copy = path.with_name(f".tempo-{digest}{path.suffix}")
+    copy = path.with_name(f".tempo-{digest}{path.suffix if len(path.suffix) <= SUFFIX else ''}")
     copy.unlink(missing_ok=True)
     # Open for writing, so that what may not be written is not replaced either.
     with path.open("rb+") as source, copy.open("xb") as target:
@@ -186,7 +194,7 @@ def _reason(error: BaseException, path: bytes) -> str:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
     text = str(getattr(error, "message", None) or getattr(error, "reason", None) or error)
-    name = os.fspath(Path(syspath(path)).resolve())
+    name = os.fspath(_behind_links(path))
     for known in (repr(name), name):
         text = text.replace(f"{known}: ", "").replace(f"{known} ", "").replace(known, "")
     text = " ".join(text.split()).strip('"')

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from ..errors import LayoutError
+
 BLOCK = 1 << 20  # [bytes] copied at a time
 
 
@@ -20,7 +22,13 @@ class Splice:
 
 
 def write_spliced(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) -> None:
-    """Copy a file with some of it replaced; splices are in ascending order and do not overlap."""
+    """Copy a file with some of it replaced; splices are in ascending order and do not overlap.
+
+    Raises
+    ------
+    LayoutError
+        If the file becomes shorter while it is copied.
+    """
     source.seek(0)
     position = 0
     for splice in splices:
@@ -34,7 +42,7 @@ def _copy(source: BinaryIO, target: BinaryIO, n_bytes: int) -> None:
     while n_bytes > 0:
         block = source.read(min(BLOCK, n_bytes))
         if not block:
-            raise EOFError("the file became shorter while it was copied")
+            raise LayoutError("another process is writing to it")
         target.write(block)
         n_bytes -= len(block)
 

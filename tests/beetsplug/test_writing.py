@@ -149,7 +149,9 @@ def test_a_hard_link_elsewhere_is_not_changed(make_audio: MakeAudio, tmp_path: P
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("name", ["x" * 251 + ".mp3", "ü" * 125 + ".mp3", ".hidden.mp3"])
+@pytest.mark.parametrize(
+    "name", ["x" * 251 + ".mp3", "ü" * 125 + ".mp3", ".hidden.mp3", "No. " + "x" * 251]
+)
 def test_any_name_the_file_system_allows(name: str, make_audio: MakeAudio) -> None:
     path = make_audio("a.mp3", duration=1)
     path = path.rename(path.with_name(name))
@@ -333,6 +335,23 @@ def test_what_another_program_writes_meanwhile_is_not_lost(
     assert names(path.parent) == ["a.mp3"]
 
 
+def test_a_file_that_is_cut_meanwhile_is_one_message(
+    make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_audio("a.mp3", duration=1)
+    copied = writing.write_spliced
+
+    def disturbed(*args: Any) -> None:
+        os.truncate(path, 5000)
+        copied(*args)
+
+    monkeypatch.setattr(writing, "write_spliced", disturbed)
+    with pytest.raises(TagError, match="another process"):
+        write_fields(Item(path=os.fsencode(path), bpm=128))
+    assert path.stat().st_size == 5000
+    assert names(path.parent) == ["a.mp3"]
+
+
 @pytest.mark.parametrize("spoilt", ["packets", "tag", "others", "rest"])
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_copy_that_does_not_hold_is_not_taken(
@@ -411,6 +430,7 @@ def test_a_text_field_of_a_plugin(case: Case, marker: str, tmp_path: Path) -> No
         (lambda path: path.write_text("no music"), "MPEG"),
         (lambda path: path.mkdir(), "[Dd]irectory"),
         (lambda path: path.symlink_to("nowhere"), "No such file"),
+        (lambda path: path.symlink_to("a.mp3"), "Too many levels"),
         (lambda path: None, "No such file"),
     ],
 )

@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beetsplug.tempo.settings import DEFAULTS
 from tempo_core import AudioError, Estimator
 from tempo_core.audio import AudioFile, mix
 from tempo_core.config import Windows
 from tempo_core.listening import SECTION, WHOLE, coarse_first, plan, rounds
-from tests.audio import Audio, drum_pattern, write_audio
+from tests.audio import Audio, drum_pattern, speech, write_audio, write_encoded
 
 WINDOWS = Windows()
 SR = 11025
@@ -316,3 +317,70 @@ def test_any_level_is_music(
         tmp_path / "a.wav", music[: 20 * RATE] * np.float32(gain), RATE, subtype="FLOAT"
     )
     assert estimator.estimate(path).bpm == pytest.approx(124, abs=0.3)
+
+
+def test_joined_files_of_one_and_two_channels_are_heard_as_far_as_they_can_be(
+    estimator: Estimator, music: Audio, tmp_path: Path
+) -> None:
+    """libav goes on with another rate, but not with other channels."""
+    beginning = music[: 20 * RATE]
+    mono = write_audio(tmp_path / "a.ogg", beginning, RATE)
+    stereo = np.repeat(np.stack([beginning, 0.9 * beginning], 1), 2, axis=0)
+    files = [mono, write_audio(tmp_path / "b.ogg", stereo, 2 * RATE), mono]
+    path = tmp_path / "joined.ogg"
+    path.write_bytes(b"".join(file.read_bytes() for file in files))
+    assert estimator.estimate(path).bpm == pytest.approx(124, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", ["aac", "m4a"])
+def test_noise_in_the_middle_of_a_file_costs_no_more_than_that(
+    suffix: str, estimator: Estimator, music: Audio, tmp_path: Path
+) -> None:
+    """Decoders have many names for a damaged packet, "operation not permitted" among them."""
+    path = tmp_path / f"a.{suffix}"
+    container = {"aac": "adts", "m4a": "mp4"}[suffix]
+    samples = np.stack([music, 0.9 * music], 1)[: 60 * RATE]
+    write_encoded(path, samples, RATE, container, "aac", options={"movflags": "faststart"})
+    data = bytearray(path.read_bytes())
+    middle = slice(len(data) // 4, len(data) // 2)
+    data[middle] = np.random.default_rng(0).bytes(middle.stop - middle.start)
+    path.write_bytes(data)
+    assert estimator.estimate(path).bpm == pytest.approx(124, abs=0.2)
+
+
+def test_a_hole_of_hours_is_not_looked_into_at_every_place(
+    estimator: Estimator, music: Audio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that claims to be hours long has many windows; one that is not there says enough."""
+    path = tmp_path / "a.mp3"
+    write_encoded(path, music[:, None], RATE, "mp3", "libmp3lame", options={"write_xing": "0"})
+    data = path.read_bytes()
+    with path.open("rb+") as file:
+        file.seek(100 << 20)
+        file.write(data)
+    wanted: list[object] = []
+    read = AudioFile.read
+
+    def counted(self: AudioFile, sr: int, spans: Any) -> Any:
+        wanted.extend(spans)
+        return read(self, sr, spans)
+
+    monkeypatch.setattr(AudioFile, "read", counted)
+    assert estimator.estimate(path).bpm == pytest.approx(124, abs=0.1)
+    assert len(wanted) < 20
+
+
+@pytest.mark.parametrize("kind", ["sine", "noise", "brown noise", "speech"])
+def test_what_has_no_pulse_is_less_sure_than_the_plugin_asks_for(
+    estimator: Estimator, tmp_path: Path, kind: str
+) -> None:
+    rng = np.random.default_rng(4)
+    n = 30 * RATE
+    audio = {
+        "sine": lambda: 0.3 * np.sin(2 * np.pi * 440 * np.arange(n) / RATE),
+        "noise": lambda: 0.1 * rng.standard_normal(n),
+        "brown noise": lambda: np.cumsum(rng.standard_normal(n)) / 1000,
+        "speech": lambda: speech(30, RATE, rng),
+    }[kind]()
+    path = write_audio(tmp_path / "a.flac", np.clip(audio, -1, 1).astype(np.float32), RATE)
+    assert estimator.estimate(path).confidence < DEFAULTS["min_confidence"]

@@ -57,7 +57,7 @@ def test_a_file_that_shrinks_meanwhile_is_an_error() -> None:
         def read(self, _size: int | None = -1) -> bytes:
             return b""
 
-    with pytest.raises(EOFError):
+    with pytest.raises(LayoutError):
         write_spliced(Shrinking(b"abc"), io.BytesIO(), [])
 
 
