@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _COMPARE = {">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
+# As `tempi.is_tempo`.
+HAS_BPM = f"items.bpm BETWEEN {SLOWEST:g} AND {FASTEST:g}"
+
 # "87 174", what a person states (`stated.read`), read as [87,174]. Whatever does not look like
 # that is no paces instead of an SQL error.
 _ARRAY = "'[' || replace(attribute.value, ' ', ',') || ']'"
@@ -112,7 +115,7 @@ class PaceQuery(NumericQuery):
         def within(value: str) -> str:
             return " AND ".join([f"{value} > 0", *(f"{value} {sign} ?" for sign, _ in self.limits)])
 
-        bpm = f"CASE WHEN items.bpm BETWEEN {SLOWEST} AND {FASTEST} THEN items.bpm ELSE 0 END"
+        bpm = f"CASE WHEN {HAS_BPM} THEN items.bpm ELSE 0 END"
         likely = f"pace.value >= {least} AND {within(_TEMPO)}"
         manual, estimated = FIELDS
         changed = _ids(estimated, where=f"attribute.entity_id = items.id AND {_STATES}")

@@ -20,7 +20,7 @@ from beets.library import FileOperationError
 from beets.util import syspath
 from mediafile import FileTypeError, MediaFile, UnreadableFileError
 
-from tempo_core.errors import AudioError, LayoutError
+from tempo_core.errors import AudioError, LayoutError, TempoError
 from tempo_core.packets import same_packets
 from tempo_core.tagging import asf
 from tempo_core.tagging.splices import (
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .editing import Change
 
 
-class TagError(Exception):
+class TagError(TempoError):
     """A file whose tag cannot be written; the message says why, without the path."""
 
 
