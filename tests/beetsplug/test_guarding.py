@@ -18,6 +18,7 @@ from beets.dbcore.db import DBAccessError
 from beets.library import Item
 from mediafile import MediaFile
 
+from beetsplug.tempo import keeping
 from beetsplug.tempo.guarding import KEPT, reason
 
 from ..conftest import MakeAudio
@@ -101,6 +102,7 @@ def test_a_library_that_stays_locked_is_one_line(
     args: tuple[str, ...], filled: Beet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another program has it all to itself, from the moment the command begins."""
+    monkeypatch.setattr(keeping, "PATIENCE", 0.2)
     filled.load()
     with closing(sqlite3.connect(filled.database, timeout=0)) as other:
         locked = False
