@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from beets.dbcore.query import InvalidQueryArgumentValueError, NumericQuery
 
+from tempo_core.paces import OFFERED
 from tempo_core.tempi import FASTEST, SLOWEST
 
 from .stated import FIELDS, LIMITS, paces_of
@@ -107,8 +108,6 @@ class PaceQuery(NumericQuery):
         return self.col_clause()
 
     def col_clause(self) -> tuple[str, Sequence[Any]]:
-        from tempo_core.paces import OFFERED
-
         least = self.least
         bounds = [bound for _, bound in self.limits]
 
@@ -137,8 +136,6 @@ class PaceQuery(NumericQuery):
     @property
     def least(self) -> float:
         """Probability that a pace must have to count, 0 to 1."""
-        from tempo_core.paces import OFFERED
-
         return OFFERED if self._least is None else self._least
 
     def within(self, paces: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
