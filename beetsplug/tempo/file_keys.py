@@ -11,9 +11,12 @@ import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import beets
 from beets.dbcore import types
 from beets.dbcore.db import DBAccessError
 
+from tempo_core.background import Stopped, call, interrupted
+from tempo_core.errors import TempoError, TimeLimitError
 from tempo_core.keys import Key, parse_key
 
 from .analysing import file_status, own, same_file, set_or_clear
@@ -29,7 +32,10 @@ def key_of(item: Item) -> Key | None:
     """The key of a track; its file is read only if that is not known. Changes nothing."""
     if is_key_known(item):
         return parse_key(own(item, FIELD) or "")
-    return parse_key(key_text(item, _read(item)) or "")
+    in_file = None
+    with suppress(Stopped, TimeLimitError):
+        in_file = _read(item)
+    return parse_key(key_text(item, in_file) or "")
 
 
 def is_key_known(item: Item) -> bool:
@@ -42,11 +48,17 @@ def is_key_known(item: Item) -> bool:
 
 
 def remember_key(item: Item) -> bool:
-    """Keep the key of a track in its fields; whether they changed. Does not store the item."""
+    """Keep the key of a track in its fields; whether they changed. Does not store the item.
+
+    What could not be read in time is not known, and is read another time.
+    """
     seen = _seen(item)
     if seen is None or is_key_known(item):
         return False
-    key = key_of(item)
+    try:
+        key = parse_key(key_text(item, _read(item)) or "")
+    except (Stopped, TimeLimitError):
+        return False
     set_or_clear(item, FIELD, None if key is None else str(key))
     item[SEEN] = seen
     return True
@@ -65,9 +77,10 @@ def correct_key(item: Item) -> bool:
 
     Returns whether it was wrong; does not store the item.
     """
-    if not item.initial_key:
-        return False
-    key = parse_key(key_text(item, _read(item)) or "")
+    key = None
+    if item.initial_key:
+        with suppress(Stopped, TimeLimitError):
+            key = parse_key(key_text(item, _read(item)) or "")
     if key is None or parse_key(item.initial_key) == key:
         return False
     with same_file(item):
@@ -88,14 +101,21 @@ def key_text(item: Item, in_file: str | None) -> str | None:
 
 
 def _read(item: Item) -> str | None:
-    """The key in the file, verbatim; None if there is none or the file cannot be read."""
-    from tempo_core.background import call, interrupted
-    from tempo_core.errors import TempoError
+    """The key in the file, verbatim; None if there is none or the file cannot be read.
+
+    Raises
+    ------
+    Stopped, TimeLimitError
+        If it was not read to the end.
+    """
     from tempo_core.labels.files import read_track
 
     path = item.path
+    time_limit = beets.config["tempo"]["time_limit"].as_number()
     try:
-        return call(lambda: read_track(path), interrupted).tag_key
+        return call(lambda: read_track(path), interrupted, time_limit).tag_key
+    except (Stopped, TimeLimitError):
+        raise
     except TempoError:
         return None
 
