@@ -226,6 +226,21 @@ def test_ctrl_c_never_lands_between_the_writes_of_a_track(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_half_of_a_change_is_none(beet: Beet, make_audio: MakeAudio) -> None:
+    """beets would commit what was done until something was raised."""
+    beet.add(make_audio("a.mp3", duration=1))
+    item = beet.item()
+
+    def change() -> None:
+        item.bpm = 99
+        item.store()
+        raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="middle"):
+        keeping.atomically(item.db, change)
+    assert beet.item().bpm == 0
+
+
 def left_pending(beet: Beet, path: Path, **fields: Any) -> None:
     """As a run leaves it that was killed after it had stored the row and before it wrote."""
     beet.add(path, bpm=126, tempo_bpm=126.01, tempo_source=MODEL, tempo_verdict="set",
