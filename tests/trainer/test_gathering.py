@@ -169,6 +169,21 @@ def test_labels_of_the_store(
         assert labels([path], store=store) == [expected]
 
 
+def test_a_tag_that_is_there_no_more_is_no_label(make_audio: MakeAudio, tmp_path: Path) -> None:
+    path = make_audio("a.flac", duration=2, title="T", artist="A")
+    track = read_track(path)
+    with Store(tmp_path / "labels.db") as store:
+        store.add(
+            Record(track.id, "tags", Status.FOUND, "", "A", "T", "2024-01-01T00:00:00+00:00", 1,
+                   bpm=126.0, verdict=Verdict.AGREE, match_title="T")
+        )  # fmt: skip
+        assert labels([path], store=store, sources=("tags",)) == [(0.0, "")]
+        media = MediaFile(path)
+        media.bpm = 126
+        media.save()
+        assert labels([path], store=store, sources=("tags",)) == [(126.0, "tag")] * 2
+
+
 def test_unreadable_tags_are_a_problem_unless_a_table_knows(bad_files: dict[str, Path]) -> None:
     path, problems = bad_files["text"], []  # type: ignore[var-annotated]
     assert labels([path], problems=problems) == [(0.0, "")]
