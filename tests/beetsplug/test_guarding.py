@@ -54,6 +54,8 @@ COMMANDS = (
     ("tempo-labels",),
     ("tempo-train", "-p"),
 )
+# They share what is tried; the rest of them takes its time to start.
+FEW = [COMMANDS[0], *(pytest.param(args, marks=pytest.mark.slow) for args in COMMANDS[1:])]
 
 
 @pytest.mark.parametrize("args", COMMANDS)
@@ -64,7 +66,7 @@ def test_a_full_output_is_one_line(args: tuple[str, ...], filled: Beet) -> None:
     assert run.returncode == 1
 
 
-@pytest.mark.parametrize("args", COMMANDS)
+@pytest.mark.parametrize("args", FEW)
 def test_an_output_that_nobody_reads_is_one_line(args: tuple[str, ...], filled: Beet) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -74,7 +76,7 @@ def test_an_output_that_nobody_reads_is_one_line(args: tuple[str, ...], filled: 
     assert run.returncode == 1
 
 
-@pytest.mark.parametrize("args", COMMANDS)
+@pytest.mark.parametrize("args", FEW)
 def test_no_output_at_all_is_refused(args: tuple[str, ...], filled: Beet) -> None:
     run = start(*args, preexec_fn=lambda: os.close(1))
     told = "error: standard output is closed; -q or >/dev/null does without it\n"

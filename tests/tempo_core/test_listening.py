@@ -180,7 +180,7 @@ def test_music_is_found_wherever_it_is(
 @pytest.mark.parametrize(
     "kind",
     [
-        "zero tail",
+        pytest.param("zero tail", marks=pytest.mark.slow),
         pytest.param("mostly silent", marks=pytest.mark.slow),
         pytest.param("a length of days", marks=pytest.mark.slow),
     ],
