@@ -25,6 +25,7 @@ from .errors import TempoError, TimeLimitError
 T = TypeVar("T")
 R = TypeVar("R")
 PATIENCE = 0.3  # [s] that is waited for what is abandoned
+GRACE = 0.6  # [s] in which a long command that is interrupted may end in its own way, see `call`
 # [s] a track may take. A day of music, heard whole on a small computer, takes less.
 TIME_LIMIT = 300.0
 # Processes that are commands of ours, as `sys.argv` names them.

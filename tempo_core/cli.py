@@ -11,7 +11,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from .background import call, interruptible, leave_with, parallel
-from .console import echo, encoding_of, escaped, explain, shown, time_limit_option
+from .console import (
+    echo,
+    encoding_of,
+    escaped,
+    explain,
+    give_up_stdout,
+    shown,
+    time_limit_option,
+)
 from .errors import CheckpointError, TempoError
 from .files import audio_files
 from .labels import commands as label_commands
@@ -193,7 +201,7 @@ class Commands(click.Group):
             raise click.ClickException(f"a database cannot be used ({explain(error)})") from error
         except OSError as error:
             if error.filename is None:
-                _give_up_stdout()
+                give_up_stdout()
             if error.errno == errno.EPIPE:
                 sys.exit(1)  # without a word, as others do whose reader has gone
             name = "standard output" if error.filename is None else os.fsdecode(error.filename)
@@ -213,14 +221,6 @@ class Commands(click.Group):
         except ImportError as error:
             return _unavailable(cmd_name, str(error))
         return command
-
-
-def _give_up_stdout() -> None:
-    """Let what could not be printed be lost, lest the interpreter tries again at its end."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 def _unavailable(name: str, reason: str) -> click.Command:

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import unicodedata
+from contextlib import suppress
 from typing import TextIO
 
 import click
@@ -91,6 +92,19 @@ def counted(number: int, noun: str) -> str:
 def echo(text: str, err: bool = False) -> None:
     """Print a line for people."""
     click.echo(shown(text, encoding_of(sys.stderr if err else sys.stdout)), err=err)
+
+
+def give_up_stdout() -> None:
+    """Let be lost what cannot be printed any more, lest the interpreter tries again at its end."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
 
 def encoding_of(stream: TextIO | None) -> str:

@@ -24,8 +24,8 @@ from .tasks import TASKS, pace, tempo
 # the time it takes.
 AGREED_MASS = 0.8
 AGREED_WEIGHT = 1.5  # so much of the windows must have a clear pulse: one alone proves nothing
-# Noise, a sine and speech have no window with a clear pulse. Of the few recordings of music that have
-# none half were right, at a mean confidence of 0.47.
+# Noise, a sine and speech have no window with a clear pulse. Of the few recordings of music that
+# have none half were right, at a mean confidence of 0.47.
 UNCLEAR = 0.6  # what of the confidence is left then
 STEADY = 0.005  # relative: windows of one tempo differ less, a quarter of a step of the grid
 DEFAULT_WINDOWS = 10

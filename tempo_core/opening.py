@@ -18,6 +18,7 @@ import av.container
 
 from .background import check_wanted, is_wanted
 from .errors import AudioError, reason
+from .tagging import id3
 
 # Containers of music and of films. Not among them: whatever names other files (playlists, concat,
 # HLS, DASH), pictures, subtitles, text, and what is no file at all.
@@ -33,7 +34,6 @@ OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
 NOT_REGULAR = "not a regular file; give the path of an audio file"
 LARGEST = 1 << 27  # [bytes] that are read in one piece: a tag with a hundred pictures
 BARREN = 1 << 25  # [bytes] without a packet; those of films lie between packets of sound, too
-ID3_HEADER = 10  # [bytes]
 # [bytes] A longer tail of zeros is the part of a download that never came. Some decoders look for
 # the next piece of music in it and keep in memory what they have passed.
 ZEROS, TAIL = 1 << 20, 1 << 30
@@ -135,7 +135,7 @@ class Music(RegularFile):
         length = os.fstat(self.fileno()).st_size
         try:
             # A tag that claims to be all of the file is none.
-            while 0 < (size := _tag_size(self._part(0, ID3_HEADER))) < length - self._base:
+            while 0 < (size := _tag_size(self._part(0, id3.HEADER))) < length - self._base:
                 self._base += size
             self._end = self._end_of_data()
             self.seek(0)
@@ -171,11 +171,11 @@ class Music(RegularFile):
         position = self.tell()
         left = max(0, self._end - position)
         wanted = min(left, LARGEST if size is None or size < 0 else size)
-        before = min(position, ID3_HEADER - 1)
-        part = self._part(position - before, before + wanted + ID3_HEADER - 1)
+        before = min(position, id3.HEADER - 1)
+        part = self._part(position - before, before + wanted + id3.HEADER - 1)
         at = part.find(b"ID3")
         while at >= 0:
-            if _tag_size(part[at : at + ID3_HEADER]):
+            if _tag_size(part[at : at + id3.HEADER]):
                 part = part[:at] + b"\0\0\0" + part[at + 3 :]
             at = part.find(b"ID3", at + 3)
         part = part[before : before + wanted] if self._n_barren < BARREN else b""
@@ -219,16 +219,9 @@ class Music(RegularFile):
 
 def _tag_size(header: bytes) -> int:
     """The length of the ID3v2 tag that begins with a header [bytes]; 0 if it is none."""
-    if len(header) < ID3_HEADER or header[:3] != b"ID3" or not 2 <= header[3] <= 4:
-        return 0
-    digits = header[6:10]
-    if header[4] == 0xFF or max(digits) >= 0x80:
-        return 0
-    size = ID3_HEADER
-    for place, digit in enumerate(reversed(digits)):
-        size += digit << (7 * place)
-    has_footer = header[3] == 4 and header[5] & 0x10
-    return size + (ID3_HEADER if has_footer else 0)
+    size = id3.stated_size(header)
+    known = size is not None and header[3] in id3.VERSIONS and header[4] != 0xFF
+    return size if size and known else 0
 
 
 @contextmanager

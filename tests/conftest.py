@@ -170,13 +170,13 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
     """Lets a file hang, as on a disk that does not answer, until the test ends."""
     answer = threading.Event()
     hanging: set[str] = set()
-    read = RegularFile.read
+    read = RegularFile._read  # what all ways of reading end in
 
-    def slow(file: RegularFile, size: int | None = -1) -> bytes:
+    def slow(file: RegularFile, size: int | None) -> bytes:
         if str(file.name) in hanging:
             answer.wait(60)
         return read(file, size)
 
-    monkeypatch.setattr(RegularFile, "read", slow)
+    monkeypatch.setattr(RegularFile, "_read", slow)
     yield lambda path: hanging.add(str(path))
     answer.set()

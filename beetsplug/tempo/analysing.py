@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import enum
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from beets.util import syspath
 
 import tempo_core
 from tempo_core.background import TIME_LIMIT, call, parallel
@@ -127,17 +131,34 @@ def set_or_clear(item: Item, field: str, value: Any) -> None:
         del item[field]
 
 
-def set_tempo(item: Item, tempo: float, source: str) -> None:
-    """Put a tempo of the plugin's own into `bpm`, with the marker that says so.
+@contextmanager
+def same_file(item: Item) -> Iterator[None]:
+    """Set fields that files have as well, while the file stays as it is.
 
     Setting them resets the time of the last look at the file, and `beet update` would then take
     the old values from there. The file has not changed, so that time still holds.
     """
     mtime = item.mtime
-    item.bpm = round_half_up(tempo)
-    item[MARKER] = str(Marker(tempo, source))
-    item.tempo_source = source
-    item.mtime = mtime
+    try:
+        yield
+    finally:
+        item.mtime = mtime
+
+
+def file_status(item: Item) -> os.stat_result | None:
+    """Size and times of the item's file; None if it cannot be looked at."""
+    try:
+        return os.stat(syspath(item.path))  # noqa: PTH116
+    except (OSError, ValueError):
+        return None
+
+
+def set_tempo(item: Item, tempo: float, source: str) -> None:
+    """Put a tempo of the plugin's own into `bpm`, with the marker that says so."""
+    with same_file(item):
+        item.bpm = round_half_up(tempo)
+        item[MARKER] = str(Marker(tempo, source))
+        item.tempo_source = source
 
 
 def apply_estimate(

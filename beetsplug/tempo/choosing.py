@@ -14,7 +14,6 @@ from beets.dbcore.sort import NullSort
 from beets.library import Album, Item, parse_query_parts
 
 from tempo_core.paces import parse_paces
-from tempo_core.tempi import FASTEST, SLOWEST
 
 from .analysing import (
     MANUAL,
@@ -31,6 +30,7 @@ from .analysing import (
 from .file_keys import SEEN
 from .keeping import FAILURE, PENDING, atomically, patiently, store
 from .marking import FIELD as MARKER
+from .queries import HAS_BPM
 from .stated import FIELDS
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ def _rounded(field: str) -> str:
     return f"CAST(CAST({_value(field)} AS REAL) + 0.5 AS INTEGER)"
 
 
-HAS_BPM = f"items.bpm BETWEEN {SLOWEST:g} AND {FASTEST:g}"
 _UNSURE = f"ifnull({_value('tempo_verdict')}, '') = '{Verdict.UNSURE.word}'"
 # The same as `is_done`.
 DONE = (

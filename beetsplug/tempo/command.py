@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +25,7 @@ from .choosing import (
     settle,
 )
 from .file_keys import remember_key
+from .guarding import library_errors
 from .keeping import (
     TEMPO,
     fails_again,
@@ -202,26 +200,3 @@ def _read_keys(lib: Library, ids: list[int]) -> None:
     for item in items_of(lib, ids):
         if remember_key(item):
             store(item)
-
-
-@contextmanager
-def library_errors(so_far: str | Callable[[], str]) -> Iterator[None]:
-    """Turn what the database raises into one line that ends the run.
-
-    Parameters
-    ----------
-    so_far
-        What was done until then.
-
-    Raises
-    ------
-    UserError
-        If the library cannot be read or written, also after waiting.
-    """
-    try:
-        yield
-    except sqlite3.Error as error:
-        told = so_far if isinstance(so_far, str) else so_far()
-        raise UserError(
-            f"the library cannot be used ({error}): {told}; the next run continues from here"
-        ) from error

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from beets.exceptions import UserError
 
-from tempo_core.background import call, interruptible
+from tempo_core.background import GRACE, call, interruptible
+from tempo_core.console import shown
 from tempo_core.errors import TempoError
 
 from . import stated
-from .progress import Progress, print_line, show, shown
+from .progress import Progress, print_line
+from .settings import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from trainer.evaluate import Figures
     from trainer.memory import Memory
 
-PATIENCE = 0.6  # [s] in which what is interrupted may end in its own way
 FOLDER = "tempo-eval"  # beside the library
 SHOWN = 10  # disagreements on the terminal; all are in a table
 HELD_OUT, LEARNED = "held out", "learned from"
@@ -42,7 +43,7 @@ class EvaluationProgress(Progress):
         name = answer.name or answer.path.name
         if answer.estimate is None:
             self.failed += 1
-            self._log.error("{}: {}", show(os.fsencode(answer.path)), shown(answer.failure))
+            self._log.error("{}: {}", shown(answer.path), shown(answer.failure))
             self.advance()
         else:
             self.line(f"{name}: label {answer.bpm:g}, {answer.estimator} {answer.estimate:g}")
@@ -61,7 +62,7 @@ def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLog
             call(
                 lambda: _evaluate_library(lib, args, settings, log),
                 stop.is_set,
-                patience=PATIENCE,
+                patience=GRACE,
             )
     except TempoError as error:
         raise UserError(str(error)) from error
@@ -102,7 +103,7 @@ def _evaluate(
     if settings.get("baseline"):
         estimators.append(BASELINES["librosa-beats"]())
     beside = Path(os.fsdecode(lib.path)).parent / FOLDER
-    folder = Path(settings.out).expanduser() if settings.get("out") else beside
+    folder = path_of(settings.get("out")) or beside
     evaluate.make_folder(folder)
     known = learned_from(lib, settings)
     tracks = labelled(found, known, paces)
@@ -154,8 +155,7 @@ def _evaluate(
         )  # fmt: skip
         figures = evaluate.save(folder, about, answers)
         lines = summary(figures)
-        if settings.get("report"):
-            path = Path(settings.report).expanduser()
+        if path := path_of(settings.get("report")):
             report.write_report(folder, about, answers, name=path)
             notes.append(f"report: {path}")
         own = evaluate.by_estimator(answers)[answers[0].estimator]
@@ -215,7 +215,7 @@ def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
         lines += [
             f"  {answer.name or answer.path.name}: label {answer.bpm:g}, "
             f"analysed as {answer.estimate:g} ({answer.ratio:.2f} of it{sure})",
-            f"    {show(os.fsencode(answer.path))}",
+            f"    {shown(answer.path)}",
         ]
     if len(wrong) > SHOWN:
         lines.append(f"  ... and {len(wrong) - SHOWN} more")

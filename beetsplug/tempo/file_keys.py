@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import beets
 from beets.dbcore import types
 from beets.dbcore.db import DBAccessError
-from beets.util import syspath
 
+from tempo_core.background import Stopped, call, interrupted
+from tempo_core.errors import TempoError, TimeLimitError
 from tempo_core.keys import Key, parse_key
+
+from .analysing import file_status, own, same_file, set_or_clear
 
 if TYPE_CHECKING:
     from beets.library import Item
@@ -28,13 +31,16 @@ SEEN = "tempo_file_key_seen"  # for which `initial_key` and time of the file tha
 def key_of(item: Item) -> Key | None:
     """The key of a track; its file is read only if that is not known. Changes nothing."""
     if is_key_known(item):
-        return parse_key(item.get(FIELD, "", with_album=False))
-    return parse_key(key_text(item, _read(item)) or "")
+        return parse_key(own(item, FIELD) or "")
+    in_file = None
+    with suppress(Stopped, TimeLimitError):
+        in_file = _read(item)
+    return parse_key(key_text(item, in_file) or "")
 
 
 def is_key_known(item: Item) -> bool:
     """Whether neither the file nor `initial_key` have changed since the key was read."""
-    known = str(item.get(SEEN, "", with_album=False))
+    known = str(own(item, SEEN) or "")
     seen = _seen(item)
     if seen is None:  # the file is out of reach, not another one
         return known.rpartition(" ")[0] == (item.initial_key or "-")
@@ -42,15 +48,18 @@ def is_key_known(item: Item) -> bool:
 
 
 def remember_key(item: Item) -> bool:
-    """Keep the key of a track in its fields; whether they changed. Does not store the item."""
+    """Keep the key of a track in its fields; whether they changed. Does not store the item.
+
+    What could not be read in time is not known, and is read another time.
+    """
     seen = _seen(item)
     if seen is None or is_key_known(item):
         return False
-    key = key_of(item)
-    if key is not None:
-        item[FIELD] = str(key)
-    elif item.get(FIELD, with_album=False) is not None:
-        del item[FIELD]
+    try:
+        key = parse_key(key_text(item, _read(item)) or "")
+    except (Stopped, TimeLimitError):
+        return False
+    set_or_clear(item, FIELD, None if key is None else str(key))
     item[SEEN] = seen
     return True
 
@@ -64,16 +73,18 @@ def known_key(item: Item) -> Key | None:
 
 
 def correct_key(item: Item) -> bool:
-    """Put right an `initial_key` that beets has just misread, before it is written to the file;
-    whether it was wrong. Does not store the item."""
-    if not item.initial_key:
-        return False
-    key = parse_key(key_text(item, _read(item)) or "")
+    """Put right an `initial_key` that beets has just misread, before it is written to the file.
+
+    Returns whether it was wrong; does not store the item.
+    """
+    key = None
+    if item.initial_key:
+        with suppress(Stopped, TimeLimitError):
+            key = parse_key(key_text(item, _read(item)) or "")
     if key is None or parse_key(item.initial_key) == key:
         return False
-    mtime = item.mtime  # the file has not changed, see apply_estimate
-    item.initial_key = str(key)
-    item.mtime = mtime
+    with same_file(item):
+        item.initial_key = str(key)
     return True
 
 
@@ -90,23 +101,29 @@ def key_text(item: Item, in_file: str | None) -> str | None:
 
 
 def _read(item: Item) -> str | None:
-    """The key in the file, verbatim; None if there is none or the file cannot be read."""
-    from tempo_core.background import call, interrupted
-    from tempo_core.errors import TempoError
+    """The key in the file, verbatim; None if there is none or the file cannot be read.
+
+    Raises
+    ------
+    Stopped, TimeLimitError
+        If it was not read to the end.
+    """
     from tempo_core.labels.files import read_track
 
     path = item.path
+    time_limit = beets.config["tempo"]["time_limit"].as_number()
     try:
-        return call(lambda: read_track(path), interrupted).tag_key
+        return call(lambda: read_track(path), interrupted, time_limit).tag_key
+    except (Stopped, TimeLimitError):
+        raise
     except TempoError:
         return None
 
 
 def _seen(item: Item) -> str | None:
     """What a key that was read depends on; None if there is no file to read."""
-    try:
-        status = Path(syspath(item.path)).stat()
-    except (OSError, ValueError):
+    status = file_status(item)
+    if status is None:
         return None
     # Some programs set the time back after they have written tags, but not that of the inode.
     return f"{item.initial_key or '-'} {status.st_mtime_ns}.{status.st_ctime_ns}"

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 import traceback
-from contextlib import suppress
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +14,7 @@ from beets import ui
 from beets.exceptions import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from optparse import Values
 
     from beets.library import Library
@@ -42,7 +42,9 @@ def guarded(
             message = reason(error)
             if message is None:
                 raise
-            _abandon_stdout()
+            from tempo_core.console import give_up_stdout
+
+            give_up_stdout()
             raise UserError(message) from error
 
     return run
@@ -75,14 +77,24 @@ def _is_of_stdout(error: OSError) -> bool:
     return frame.f_code is ui.print_.__code__
 
 
-def _abandon_stdout() -> None:
-    """Where nothing more can be printed, see to it that Python does not try at its end either."""
-    if sys.stdout is None:
-        return
+@contextmanager
+def library_errors(so_far: str | Callable[[], str]) -> Iterator[None]:
+    """Turn what the database raises into one line that ends the run.
+
+    Parameters
+    ----------
+    so_far
+        What was done until then.
+
+    Raises
+    ------
+    UserError
+        If the library cannot be read or written, also after waiting.
+    """
     try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        with suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
-            os.close(nowhere)
+        yield
+    except sqlite3.Error as error:
+        told = so_far if isinstance(so_far, str) else so_far()
+        raise UserError(
+            f"the library cannot be used ({error}): {told}; the next run continues from here"
+        ) from error

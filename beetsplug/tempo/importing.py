@@ -13,6 +13,7 @@ from beets.util import syspath
 from mediafile import MediaFile, UnreadableFileError
 
 from tempo_core.background import Stopped, leave_with
+from tempo_core.console import explain, shown
 from tempo_core.tempi import parse_marker
 
 from .analysing import (
@@ -23,6 +24,7 @@ from .analysing import (
     is_ours,
     load_estimator,
     own,
+    same_file,
     set_or_clear,
 )
 from .file_keys import correct_key, remember_key
@@ -40,7 +42,7 @@ from .keeping import (
     store,
 )
 from .marking import FIELD as MARKER
-from .progress import describe, explain, show
+from .progress import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +92,7 @@ class ImportAnalysis:
             try:
                 self._keep(item, result, estimator.source, settings)
             except Exception as error:
-                self._log.warning("{}: {}", show(item.path), explain(error))
+                self._log.warning("{}: {}", shown(item.path), explain(error))
 
     def _keep(self, item: Item, result: Estimate | Exception, source: str, settings: Any) -> None:
         if isinstance(result, Exception):
@@ -120,7 +122,7 @@ class ImportAnalysis:
                 if remember_key(item):
                     store(item, _aborted())
             except Exception as error:
-                self._log.warning("{}: {}", show(item.path), explain(error))
+                self._log.warning("{}: {}", shown(item.path), explain(error))
 
     def _write(self, item: Item, as_is: bool, write: bool) -> None:
         if own(item, FAILURE) and not pending(item):
@@ -154,10 +156,8 @@ def _reread_marker(item: Item) -> None:
     marker = parse_marker(own(item, MARKER))
     if marker is None or marker.is_of(item.bpm):
         return
-    mtime = item.mtime
-    with suppress(UnreadableFileError):
+    with suppress(UnreadableFileError), same_file(item):
         item[MARKER] = getattr(MediaFile(syspath(item.path)), MARKER)
-    item.mtime = mtime
     store(item, _aborted())
 
 

@@ -16,11 +16,10 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from beets.util import syspath
+from tempo_core.console import explain
 
-from .analysing import origin, own, set_or_clear
+from .analysing import file_status, origin, own, set_or_clear
 from .marking import FIELD as MARKER
-from .progress import explain
 from .writing import try_write
 
 if TYPE_CHECKING:
@@ -224,9 +223,8 @@ def fails_again(item: Item) -> bool:
 
 def _stamp(item: Item) -> str | None:
     """Size and times of a file, and who failed at it; None where there is no file."""
-    try:
-        status = os.stat(syspath(item.path))  # noqa: PTH116
-    except OSError:
+    status = file_status(item)
+    if status is None:
         return None
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {_version()}"
 

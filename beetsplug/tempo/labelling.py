@@ -24,12 +24,21 @@ from tempo_core.labels.training import objection
 from tempo_core.paces import parse_paces
 
 from .analysing import Verdict as Analysed
-from .analysing import bpm_of, is_from_label, is_ours, own, set_or_clear, set_tempo
+from .analysing import (
+    bpm_of,
+    is_from_label,
+    is_ours,
+    own,
+    same_file,
+    set_or_clear,
+    set_tempo,
+)
 from .choosing import Selection, as_it_is, each_item, settle
-from .command import library_errors
 from .file_keys import key_text, remember_key
+from .guarding import library_errors
 from .keeping import TEMPO, keep, store
 from .progress import Progress
+from .settings import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,19 +85,16 @@ def make_options(lib: Library, settings: Any) -> Options:
     labels = settings.labels
     beside = Path(os.fsdecode(lib.path)).parent / "labels.db"
 
-    def path(value: Any) -> Path | None:
-        return Path(value).expanduser() if value else None
-
     return Options(
         sources=tuple(settings.sources),
-        database=path(labels.database) or beside,
+        database=path_of(labels.database) or beside,
         urls=labels.urls,
         interval=labels.interval,
         max_requests=labels.max_requests,
         contact=labels.contact or "",
         getsongbpm_key=labels.getsongbpm_key or "",
-        acousticbrainz=path(labels.acousticbrainz),
-        tsv=path(settings.get("import_")),
+        acousticbrainz=path_of(labels.acousticbrainz),
+        tsv=path_of(settings.get("import_")),
         force=settings.force,
         proxy=labels.proxy or "",
     )
@@ -108,7 +114,7 @@ def track_of(item: Item, time_limit: float = TIME_LIMIT) -> Track:
         file_duration=file.duration if file else None,
         isrc=item.isrc or None,
         recording_id=item.mb_trackid or None,
-        spotify_id=item.get("spotify_track_id", with_album=False) or None,
+        spotify_id=own(item, "spotify_track_id") or None,
         path=os.fsdecode(item.path),
         tag_bpm=tag_bpm,
         tag_key=tag_key,
@@ -128,7 +134,7 @@ def estimate_of(item: Item) -> float | None:
     if tempo and (own(item, "tempo_verdict") in audio or by_model):
         return tempo
     with suppress(ValueError):
-        paces = parse_paces(item.get("tempo_paces", "", with_album=False))
+        paces = parse_paces(own(item, "tempo_paces") or "")
         return paces[0].bpm if paces else None
     return None
 
@@ -152,10 +158,7 @@ def set_fields(item: Item, labelled: Labelled) -> None:
             "tempo_label_date": chosen.fetched_at[:10],
         }
     for field in FIELDS:
-        if values.get(field):
-            item[field] = values[field]
-        elif item.get(field, with_album=False) is not None:
-            del item[field]
+        set_or_clear(item, field, values.get(field) or None)
 
 
 def apply_label(item: Item, label: Record | None) -> list[str]:
@@ -174,9 +177,8 @@ def apply_label(item: Item, label: Record | None) -> list[str]:
         set_or_clear(item, "tempo_verdict", Analysed.KEPT.word if agrees else None)
         changed += TEMPO
     if not item.initial_key and label.key:
-        mtime = item.mtime  # the file has not changed, see set_tempo
-        item.initial_key = label.key
-        item.mtime = mtime
+        with same_file(item):
+            item.initial_key = label.key
         changed.append("initial_key")
     return changed
 
@@ -241,12 +243,12 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
                 if settings.export:
                     rows.append((labelled.track, labelled.chosen, bool(labelled.records)))
         summary = tally.summary(run)
-    if settings.report:
-        write_report(Path(settings.report), lines, settings.labels.trainable)
-    if settings.export:
+    if report := path_of(settings.report):
+        write_report(report, lines, settings.labels.trainable)
+    if export := path_of(settings.export):
         usable = settings.trainable_only
         write_table(
-            Path(settings.export),
+            export,
             (row for row in rows if not usable or not objection(row[1], settings.labels.trainable)),
         )
     if stop.is_set():
@@ -296,8 +298,8 @@ def _tags(item: Item, file: Track | None) -> tuple[str | None, str | None]:
     if is_ours(item) or is_from_label(item):
         bpm = None
     key = key_text(item, file.tag_key if file else None)
-    elsewhere = item.get("tempo_label_source", with_album=False) not in (None, "tags")
-    if elsewhere and item.initial_key == item.get("tempo_label_key", with_album=False):
+    elsewhere = own(item, "tempo_label_source") not in (None, "tags")
+    if elsewhere and item.initial_key == own(item, "tempo_label_key"):
         key = None  # it was applied
     return bpm, key
 

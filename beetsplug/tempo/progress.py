@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 import beets
 from beets import ui
 
-from tempo_core import console
-from tempo_core.console import shown
+from tempo_core.console import explain, shown
 
 from .analysing import Verdict
-from .writing import TagError
 
 if TYPE_CHECKING:
     from beets.library import Item
@@ -24,9 +22,14 @@ if TYPE_CHECKING:
     from tempo_core import Estimate
 
 
+def name_of(item: Item) -> str:
+    """What a track is called in messages: by its tags, or by its file where it has none."""
+    return f"{item.artist} - {item.title}" if item.title else item.filepath.name
+
+
 def describe(item: Item, estimate: Estimate, verdict: Verdict) -> str:
     """One line: the track and what became of its tempo."""
-    name = shown(f"{item.artist} - {item.title}" if item.title else item.filepath.name)
+    name = shown(name_of(item))
     found = f"{estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f})"
     if verdict is Verdict.KEPT:
         return f"{name}: kept {item.bpm} BPM, analysed as {found}"
@@ -35,16 +38,6 @@ def describe(item: Item, estimate: Estimate, verdict: Verdict) -> str:
     if verdict is Verdict.UNSURE:
         return f"{name}: unsure, bpm left at {item.bpm}: {found}"
     return f"{name}: {found}"
-
-
-def show(path: bytes) -> str:
-    """A path as one line of text, whatever it is made of."""
-    return shown(path)
-
-
-def explain(error: Exception) -> str:
-    """What went wrong, in one line; the name of the error where nobody expected it."""
-    return shown(str(error)) if isinstance(error, TagError) else console.explain(error)
 
 
 def print_line(text: str) -> None:
@@ -135,7 +128,7 @@ class Progress:
         """A track did not work out."""
         self.failed += 1
         told = shown(error) if isinstance(error, str) else explain(error)
-        self._log.error("{}: {}", show(item.path), told)
+        self._log.error("{}: {}", shown(item.path), told)
         self.advance()
 
     def advance(self) -> None:
@@ -172,8 +165,7 @@ class AnalysisProgress(Progress):
     def finished(self, item: Item) -> None:
         """What an interrupted run left to be written is in the file."""
         self._finished += 1
-        name = f"{item.artist} - {item.title}" if item.title else item.filepath.name
-        self.line(f"{name}: tags left by an interrupted run")
+        self.line(f"{name_of(item)}: tags left by an interrupted run")
 
     def summary(self) -> str:
         """All of it in one line."""

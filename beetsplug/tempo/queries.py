@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from beets.dbcore.query import InvalidQueryArgumentValueError, NumericQuery
 
+from tempo_core.paces import OFFERED
 from tempo_core.tempi import FASTEST, SLOWEST
 
 from .stated import FIELDS, LIMITS, paces_of
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from beets.library import Album, Item
 
 _COMPARE = {">=": operator.ge, "<": operator.lt, "<=": operator.le}
+
+# As `tempi.is_tempo`.
+HAS_BPM = f"items.bpm BETWEEN {SLOWEST:g} AND {FASTEST:g}"
 
 # "87 174", what a person states (`stated.read`), read as [87,174]. Whatever does not look like
 # that is no paces instead of an SQL error.
@@ -104,15 +108,13 @@ class PaceQuery(NumericQuery):
         return self.col_clause()
 
     def col_clause(self) -> tuple[str, Sequence[Any]]:
-        from tempo_core.paces import OFFERED
-
         least = self.least
         bounds = [bound for _, bound in self.limits]
 
         def within(value: str) -> str:
             return " AND ".join([f"{value} > 0", *(f"{value} {sign} ?" for sign, _ in self.limits)])
 
-        bpm = f"CASE WHEN items.bpm BETWEEN {SLOWEST} AND {FASTEST} THEN items.bpm ELSE 0 END"
+        bpm = f"CASE WHEN {HAS_BPM} THEN items.bpm ELSE 0 END"
         likely = f"pace.value >= {least} AND {within(_TEMPO)}"
         manual, estimated = FIELDS
         changed = _ids(estimated, where=f"attribute.entity_id = items.id AND {_STATES}")
@@ -134,8 +136,6 @@ class PaceQuery(NumericQuery):
     @property
     def least(self) -> float:
         """Probability that a pace must have to count, 0 to 1."""
-        from tempo_core.paces import OFFERED
-
         return OFFERED if self._least is None else self._least
 
     def within(self, paces: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import confuse
@@ -56,39 +57,17 @@ class SourceNames(confuse.StrSeq):
         return names
 
 
-class Seconds(confuse.Number):
-    """A number from 0."""
+class Number(confuse.Number):
+    """A number that `fits`; `expected` says which do, in words."""
+
+    def __init__(self, expected: str, fits: Callable[[float], bool]) -> None:
+        super().__init__()
+        self._expected = expected
+        self._fits = fits
 
     def convert(self, value: Any, view: Any) -> float:
-        if not _is_number(value) or value < 0:
-            self.fail("must be a number of seconds from 0", view)
-        return float(value)
-
-
-class Share(confuse.Number):
-    """A number from 0 to 1."""
-
-    def convert(self, value: Any, view: Any) -> float:
-        if not _is_number(value) or not 0 <= value <= 1:
-            self.fail("must be a number from 0 to 1", view)
-        return float(value)
-
-
-class TimeLimit(confuse.Number):
-    """A number above 0."""
-
-    def convert(self, value: Any, view: Any) -> float:
-        if not _is_number(value) or value <= 0:
-            self.fail("must be a number of seconds above 0", view)
-        return float(value)
-
-
-class Gigabytes(confuse.Number):
-    """A number above 0."""
-
-    def convert(self, value: Any, view: Any) -> float:
-        if not _is_number(value) or value <= 0:
-            self.fail("must be a number of gigabytes above 0", view)
+        if not _is_number(value) or not self._fits(value):
+            self.fail(f"must be {self._expected}", view)
         return float(value)
 
 
@@ -149,12 +128,12 @@ TEMPLATE = {
     "model": str,
     "windows": WindowCount(),
     "range": confuse.Optional(TempoRange()),
-    "min_confidence": Share(),
-    "time_limit": TimeLimit(),
+    "min_confidence": Number("a number from 0 to 1", lambda share: 0 <= share <= 1),
+    "time_limit": Number("a number of seconds above 0", lambda seconds: seconds > 0),
     "sources": SourceNames(),
     "labels": {
         "database": confuse.Optional(confuse.Filename()),
-        "interval": Seconds(),
+        "interval": Number("a number of seconds from 0", lambda seconds: seconds >= 0),
         "max_requests": confuse.Optional(Positive()),
         "contact": confuse.Optional(str),
         "apply": bool,
@@ -166,7 +145,9 @@ TEMPLATE = {
     },
     "train": {
         "folder": confuse.Optional(confuse.Filename()),
-        "cache_size": confuse.Optional(Gigabytes()),
+        "cache_size": confuse.Optional(
+            Number("a number of gigabytes above 0", lambda size: size > 0)
+        ),
         "method": confuse.Choice(METHODS),
         "guard": confuse.Optional(confuse.Filename()),
     },
@@ -183,6 +164,11 @@ def load(view: Any) -> Any:
     """
     _refuse_unknown(view, TEMPLATE)
     return view.get(TEMPLATE)
+
+
+def path_of(value: Any) -> Path | None:
+    """The file or folder that a setting or an option names, None if it names none."""
+    return Path(value).expanduser() if value else None
 
 
 def _refuse_unknown(view: Any, template: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from beets.dbcore import types
 from beets.exceptions import UserError
 
+from tempo_core.paces import FASTEST, OFFERED, SLOWEST
 from tempo_core.tempi import is_tempo
 
 if TYPE_CHECKING:
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
     from beets.library import Item
 
 FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first that states something counts
-# `paces.SLOWEST` and `FASTEST` [BPM]: this is loaded for every beets command, so not from there.
-LIMITS = (40.0, 320.0)
+LIMITS = (SLOWEST, FASTEST)  # [BPM]
 _NUMBER = r"[1-9]\d{1,2}(\.\d+)?"  # also as JSON has them, see `queries.py`
 _FORM = f"{_NUMBER}( {_NUMBER})*"
 _PACE = r"\d{1,3}(\.\d+)?:[01](\.\d+)?"
 _ESTIMATE = f"{_PACE}( {_PACE})*"
-EXPECTED = "give tempi from 40 to 320 BPM with spaces between, such as '87 174'"
+EXPECTED = f"give tempi from {SLOWEST:g} to {FASTEST:g} BPM with spaces between, such as '87 174'"
 
 
 def read(text: object) -> tuple[float, ...] | None:
@@ -92,8 +92,6 @@ def paces_of(item: Item, least: float | None = None) -> list[tuple[float, float]
         Probability that a pace must have, 0 to 1; None is `paces.OFFERED`. Half and double of a
         track that was never analysed have just that, for they are guesses.
     """
-    from tempo_core.paces import OFFERED
-
     least = OFFERED if least is None else least
     stated = stated_paces(item)
     if stated is not None:

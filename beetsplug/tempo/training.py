@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from beets.exceptions import UserError
 
-from tempo_core.background import call, interruptible
-from tempo_core.console import shown
+from tempo_core.background import GRACE, call, interruptible
+from tempo_core.console import explain, shown
 from tempo_core.errors import TempoError
 
-from .progress import explain, print_line
+from .progress import name_of, print_line
+from .settings import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
 
 ADVICE = "pip install 'beets-tempo[train]'"
-PATIENCE = 0.6  # [s] in which what is interrupted may end in its own way
 AGAIN = "`beet tempo -f tempo_source::^model:` analyses again what had its tempo from a model"
 
 
@@ -39,7 +39,7 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
             failed = call(
                 lambda: _train_library(lib, args, settings, log, stop.is_set),
                 stop.is_set,
-                patience=PATIENCE,
+                patience=GRACE,
             )
     except ImportError as error:
         raise UserError(f"tempo-train needs more packages ({error}): {ADVICE}") from error
@@ -85,15 +85,14 @@ def _show_paces(lib: Library, args: list[str]) -> None:
 
     found = [(item, paces) for item in lib.items(args) if (paces := stated_paces(item))]
     for item, paces in found:
-        print_line(f"{item.artist} - {item.title}: {' '.join(f'{bpm:g}' for bpm in paces)}")
+        print_line(f"{name_of(item)}: {' '.join(f'{bpm:g}' for bpm in paces)}")
     print_line(f"tempo-train: would learn from the paces of {len(found)} tracks")
 
 
 def training_folder(lib: Library, settings: Any) -> Path:
     """Where the training set of a library is."""
-    if settings.train.folder:
-        return Path(settings.train.folder).expanduser()
-    return Path(os.fsdecode(lib.path)).parent / "tempo-training"
+    beside = Path(os.fsdecode(lib.path)).parent / "tempo-training"
+    return path_of(settings.train.folder) or beside
 
 
 def _train(
@@ -113,10 +112,10 @@ def _train(
         seed=settings.seed,
         devices=settings.devices,
         accelerator=settings.accelerator,
-        out=_path(settings.get("out")),
+        out=path_of(settings.get("out")),
         install=not settings.no_install,
         install_anyway=settings.install_anyway,
-        guard=_path(settings.train.guard),
+        guard=path_of(settings.train.guard),
         jobs=settings.threads,
         quiet=settings.quiet,
         time_limit=settings.time_limit,
@@ -169,7 +168,7 @@ def _train_paces(
 
     options = PaceOptions(
         training_folder(lib, settings) / "paces",
-        _path(settings.get("out")),
+        path_of(settings.get("out")),
         install=not settings.no_install,
         install_anyway=settings.install_anyway,
         seed=settings.seed,
@@ -191,7 +190,3 @@ def _train_paces(
         if learned.installed:
             print_line(f"tempo-train: {AGAIN}")
     return len(failed)
-
-
-def _path(value: Any) -> Path | None:
-    return Path(value).expanduser() if value else None

@@ -20,7 +20,7 @@ from beets.library import FileOperationError
 from beets.util import syspath
 from mediafile import FileTypeError, MediaFile, UnreadableFileError
 
-from tempo_core.errors import AudioError, LayoutError
+from tempo_core.errors import AudioError, LayoutError, TempoError
 from tempo_core.packets import same_packets
 from tempo_core.tagging import asf
 from tempo_core.tagging.splices import (
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 SUFFIX = 16  # characters; what is longer behind the last dot of a name is part of its words
 
 
-class TagError(Exception):
+class TagError(TempoError):
     """A file whose tag cannot be written; the message says why, without the path."""
 
 

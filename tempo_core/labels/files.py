@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -19,6 +18,7 @@ from ..console import explain
 from ..errors import AudioError, TempoError
 from ..keys import parse_key
 from ..opening import RegularFile
+from ..tagging.id3 import inflates_beyond
 from ..tempi import MARKER_TAG, parse_marker
 from .record import Track, parse_bpm, read_tempi
 
@@ -152,19 +152,10 @@ class _Bounded:
             with suppress(ValueError):
                 packed = unsynch.decode(data)
             # The length is said before the content; whoever writes it may lie, or leave it out.
-            if any(_inflates(part) for part in (data[4:], data, packed[4:], packed)):
+            parts = (data[4:], data, packed[4:], packed)
+            if any(inflates_beyond(part, INFLATED) for part in parts):
                 raise ID3JunkFrameError(f"inflates to more than {INFLATED} bytes")
         return super()._fromData(header, flags, data)  # type: ignore[misc]
-
-
-def _inflates(packed: bytes) -> bool:
-    """Whether compressed data becomes more than `INFLATED`, found out without doing it."""
-    engine = zlib.decompressobj()
-    try:
-        engine.decompress(packed, INFLATED)
-    except zlib.error:
-        return False
-    return bool(engine.unconsumed_tail)
 
 
 def _tags(tags: Any) -> dict[str, str]:

@@ -41,7 +41,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..errors import ConfigError, LabelError
 from ..files import create_private, keep_private
-from .record import Status, printable
+from .record import Status, one_line
 
 PRODUCT = "beets-tempo"  # also the name that robots.txt is asked about
 TIMEOUT = (5.0, 10.0)  # [s] to connect, and between two pieces of an answer
@@ -551,7 +551,7 @@ def _open_cache(path: Path) -> SQLiteCache:
         with closing(sqlite3.connect(path, timeout=10)) as db:
             (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if sound != "ok":
-                raise sqlite3.DatabaseError(printable(sound, 80))
+                raise sqlite3.DatabaseError(one_line(sound, 80))
             keep_private(path)
             if db.execute("PRAGMA user_version").fetchone()[0] < CACHE_LAYOUT:
                 _forget_secrets(db)
@@ -621,7 +621,7 @@ def without_secrets(url: str) -> str:
     """An address for a message: without what may be secret in it, and not too long."""
     head, at, tail = url.partition("?")[0].rpartition("@")
     scheme = head.partition("//")[0] + "//" if at and "//" in head else ""
-    return printable(scheme + tail, 80)
+    return one_line(scheme + tail, 80)
 
 
 def _proxy(address: str) -> str:
@@ -689,7 +689,7 @@ def _page(response: requests.Response, types: tuple[str, ...]) -> Page:
     if kind not in types:
         raise SourceError(
             Status.PARSE_ERROR,
-            f"{_host(response.url)} sends {printable(kind, 40) or 'something'}, not {types[0]}",
+            f"{_host(response.url)} sends {one_line(kind, 40) or 'something'}, not {types[0]}",
         )
     created: datetime.datetime = getattr(response, "created_at", None) or datetime.datetime.now(
         datetime.timezone.utc

@@ -225,6 +225,6 @@ def _near(a: float, b: float) -> bool:
     return abs(math.log(a / b)) <= math.log1p(NEAR)
 
 
-def printable(text: str, longest: int = 500) -> str:
+def one_line(text: str, longest: int = 500) -> str:
     """What a site said as one line that a terminal cannot be commanded with, and not too long."""
     return "".join(c for c in " ".join(text.split()) if c.isprintable())[:longest]

@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntFlag
 
@@ -41,6 +40,7 @@ class Flags(IntFlag):
     FOOTER = 0x10
 
 
+VERSIONS = (2, 3, 4)
 _KNOWN_FLAGS = {2: 0x80, 3: 0xE0, 4: 0xF0}
 # Flags of a frame in whose presence its body is not what it says: compressed, encrypted.
 _PACKED = {3: 0xC0, 4: 0x0C}
@@ -149,11 +149,17 @@ def inflates(tag: Tag) -> bool:
         for body in (frame.raw[HEADER:], resynchronise(frame.raw[HEADER:])):
             # A few bytes may come first: a length, a group.
             for start in range(8):
-                with suppress(zlib.error):
-                    unpacked = zlib.decompressobj().decompress(body[start:], MAX_INFLATED + 1)
-                    if len(unpacked) > MAX_INFLATED:
-                        return True
+                if inflates_beyond(body[start:], MAX_INFLATED):
+                    return True
     return False
+
+
+def inflates_beyond(packed: bytes, limit: int) -> bool:
+    """Whether compressed data becomes more than `limit` [bytes]; no more memory is taken for it."""
+    try:
+        return len(zlib.decompressobj().decompress(packed, limit + 1)) > limit
+    except zlib.error:
+        return False
 
 
 def stated_size(header: bytes) -> int | None:
@@ -173,7 +179,7 @@ def parse(data: bytes) -> Tag:
         If it cannot be taken apart and put together again without a doubt.
     """
     version, revision, flags = data[3], data[4], data[5]
-    if version not in _KNOWN_FLAGS:
+    if version not in VERSIONS:
         raise LayoutError(f"its ID3 tag is of the unknown version 2.{version}")
     if flags & ~_KNOWN_FLAGS[version]:
         raise LayoutError("its ID3 tag has unknown flags")

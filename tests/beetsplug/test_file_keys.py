@@ -13,6 +13,8 @@ from mediafile import MediaFile
 from mutagen.id3 import TKEY
 
 import tempo_core.labels.files
+from beetsplug.tempo.file_keys import key_of, remember_key
+from tempo_core.background import interruptible
 from tempo_core.keys import parse_key
 
 from .conftest import Beet
@@ -198,3 +200,23 @@ def test_an_album_field_of_that_name_is_not_the_tracks(beet: Beet, make_audio: M
     album["tempo_file_key"] = "C"
     album.store()
     assert shown(beet) == wheel("F#m")
+
+
+@pytest.mark.parametrize("reason", ["a disk that hangs", "Ctrl-C"])
+def test_what_was_not_read_to_the_end_is_not_known(
+    reason: str, beet: Beet, make_audio: MakeAudio, hang: Callable[[Path], None]
+) -> None:
+    path = tagged(make_audio("a.mp3", duration=1), "F# minor")
+    beet.add(path)
+    beet.configure(tempo={"time_limit": 0.3})
+    beet.load()
+    item = beet.item()
+    if reason == "Ctrl-C":
+        with interruptible() as stop:
+            stop.set()
+            assert not remember_key(item)
+    else:
+        hang(path)
+        assert not remember_key(item)
+        assert str(key_of(item)) == "Fm"  # as beets has it
+    assert "tempo_file_key_seen" not in item

@@ -18,6 +18,7 @@ from beets.dbcore.db import DBAccessError
 from beets.library import Item
 from mediafile import MediaFile
 
+from beetsplug.tempo import keeping
 from beetsplug.tempo.guarding import KEPT, reason
 
 from ..conftest import MakeAudio
@@ -53,6 +54,8 @@ COMMANDS = (
     ("tempo-labels",),
     ("tempo-train", "-p"),
 )
+# They share what is tried; the rest of them takes its time to start.
+FEW = [COMMANDS[0], *(pytest.param(args, marks=pytest.mark.slow) for args in COMMANDS[1:])]
 
 
 @pytest.mark.parametrize("args", COMMANDS)
@@ -63,7 +66,7 @@ def test_a_full_output_is_one_line(args: tuple[str, ...], filled: Beet) -> None:
     assert run.returncode == 1
 
 
-@pytest.mark.parametrize("args", COMMANDS)
+@pytest.mark.parametrize("args", FEW)
 def test_an_output_that_nobody_reads_is_one_line(args: tuple[str, ...], filled: Beet) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -73,7 +76,7 @@ def test_an_output_that_nobody_reads_is_one_line(args: tuple[str, ...], filled: 
     assert run.returncode == 1
 
 
-@pytest.mark.parametrize("args", COMMANDS)
+@pytest.mark.parametrize("args", FEW)
 def test_no_output_at_all_is_refused(args: tuple[str, ...], filled: Beet) -> None:
     run = start(*args, preexec_fn=lambda: os.close(1))
     told = "error: standard output is closed; -q or >/dev/null does without it\n"
@@ -101,6 +104,7 @@ def test_a_library_that_stays_locked_is_one_line(
     args: tuple[str, ...], filled: Beet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another program has it all to itself, from the moment the command begins."""
+    monkeypatch.setattr(keeping, "PATIENCE", 0.2)
     filled.load()
     with closing(sqlite3.connect(filled.database, timeout=0)) as other:
         locked = False

@@ -454,6 +454,12 @@ def test_a_site_that_gives_the_key_back_makes_nobody_keep_it(
         assert key.encode() not in path.read_bytes(), path
 
 
+def test_files_to_write_may_be_named_from_the_home_folder(labelled: Beet, home: Path) -> None:
+    run = labelled("tempo-labels", "--report", "~/r.html", "--export", "~/t.tsv")
+    assert run.code == 0
+    assert {path.name for path in home.iterdir()} >= {"r.html", "t.tsv"}
+
+
 def test_no_key_is_one_message_without_it(labelled: Beet) -> None:
     labels = {"getsongbpm_key": "hunter2\u00fc", "urls": {}}
     labelled.configure(tempo={"sources": ["getsongbpm"], "labels": labels})

@@ -7,8 +7,8 @@ from beets.library import Item, Library
 
 from beetsplug.tempo.analysing import apply_estimate
 from beetsplug.tempo.queries import PaceQuery
-from beetsplug.tempo.stated import LIMITS, labelled, paces_of, read, stated_paces
-from tempo_core import Estimate, Pace, paces
+from beetsplug.tempo.stated import labelled, paces_of, read, stated_paces
+from tempo_core import Estimate, Pace
 
 from .conftest import Beet
 
@@ -38,10 +38,6 @@ def add(library: Library, title: str, bpm: int = 128, **fields: object) -> Item:
 )  # fmt: skip
 def test_reading(text: str, tempi: tuple[float, ...] | None) -> None:
     assert read(text) == tempi
-
-
-def test_the_limits_are_those_of_paces() -> None:
-    assert LIMITS == (paces.SLOWEST, paces.FASTEST)
 
 
 def test_a_statement_wins_over_the_estimate(beet: Beet, library: Library) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 
 from tempo_core import checkpoint, pace_model
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
-from tempo_core.errors import CheckpointError
+from tempo_core.errors import CheckpointError, ConfigError
 from tempo_core.features import N_MAPS
 from tempo_core.model import Ensemble, build
 from trainer.dataset import filterbank
@@ -309,3 +309,10 @@ def test_the_context_of_a_pace_model_is_that_of_the_code(tmp_path: Path) -> None
     )
     with pytest.raises(CheckpointError, match="n_context is 24"):
         checkpoint.load(path)
+
+
+def test_weights_of_another_shape_are_refused_before_anything_is_built() -> None:
+    """The layer would take four terabytes."""
+    weights = {"weight": torch.zeros(2, 2), "bias": torch.zeros(2)}
+    with pytest.raises(ConfigError, match=r"weight is \(2, 2\), \(1048576, 1048576\) by the conf"):
+        checkpoint.check_shapes(lambda: torch.nn.Linear(1 << 20, 1 << 20), weights)

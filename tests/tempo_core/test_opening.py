@@ -258,14 +258,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, track.duratio
 @pytest.mark.parametrize(
     ("suffix", "tag"),
     [
-        ("mp3", _tag(4, [b"TIT2"])),
-        ("mp3", _tag(3, [b"TIT2"])),
         ("mp3", _tag(4, [b"TIT2", b"TPE1", b"TALB", b"TBPM", b"APIC", b"TXXX", b"GEOB"])),
-        ("mp3", _tag(3, [b"TIT2"]) * 3),
         ("mp3", _tag(3, [b"TIT2"], zlib.compress(b"\0Song"), 0xFFFFFFFF)),
-        ("flac", _tag(4, [b"TIT2"])),
-        ("wav", _tag(4, [b"TIT2"])),
+        ("mp3", _tag(3, [b"TIT2"]) * 3),
         ("aiff", _tag(3, [b"TIT2"])),
+        pytest.param("mp3", _tag(4, [b"TIT2"]), marks=pytest.mark.slow),
+        pytest.param("mp3", _tag(3, [b"TIT2"]), marks=pytest.mark.slow),
+        pytest.param("flac", _tag(4, [b"TIT2"]), marks=pytest.mark.slow),
+        pytest.param("wav", _tag(4, [b"TIT2"]), marks=pytest.mark.slow),
     ],
 )
 def test_a_tag_that_inflates_costs_no_memory(
@@ -323,7 +323,9 @@ def test_descriptors_are_given_back(make_audio: MakeAudio, bad_files: dict[str, 
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
-@pytest.mark.parametrize("suffix", ["flac", "mp3", "ogg"])
+@pytest.mark.parametrize(
+    "suffix", ["flac", *(pytest.param(s, marks=pytest.mark.slow) for s in ("mp3", "ogg"))]
+)
 def test_nothing_after_the_music_costs_neither_memory_nor_time(
     suffix: str, make_audio: MakeAudio, tmp_path: Path
 ) -> None:

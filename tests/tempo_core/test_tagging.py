@@ -8,7 +8,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tempo_core.errors import AudioError, LayoutError
@@ -61,6 +61,7 @@ def test_a_file_that_shrinks_meanwhile_is_an_error() -> None:
         write_spliced(Shrinking(b"abc"), io.BytesIO(), [])
 
 
+@example(b"\xff\xe0\xff\xff\0")
 @given(st.binary(max_size=200))
 def test_unsynchronisation_hides_what_looks_like_audio(data: bytes) -> None:
     hidden = id3.unsynchronise(data)

@@ -169,6 +169,21 @@ def test_labels_of_the_store(
         assert labels([path], store=store) == [expected]
 
 
+def test_a_tag_that_is_there_no_more_is_no_label(make_audio: MakeAudio, tmp_path: Path) -> None:
+    path = make_audio("a.flac", duration=2, title="T", artist="A")
+    track = read_track(path)
+    with Store(tmp_path / "labels.db") as store:
+        store.add(
+            Record(track.id, "tags", Status.FOUND, "", "A", "T", "2024-01-01T00:00:00+00:00", 1,
+                   bpm=126.0, verdict=Verdict.AGREE, match_title="T")
+        )  # fmt: skip
+        assert labels([path], store=store, sources=("tags",)) == [(0.0, "")]
+        media = MediaFile(path)
+        media.bpm = 126
+        media.save()
+        assert labels([path], store=store, sources=("tags",)) == [(126.0, "tag")] * 2
+
+
 def test_unreadable_tags_are_a_problem_unless_a_table_knows(bad_files: dict[str, Path]) -> None:
     path, problems = bad_files["text"], []  # type: ignore[var-annotated]
     assert labels([path], problems=problems) == [(0.0, "")]
@@ -216,11 +231,11 @@ def test_what_is_no_file_does_not_hold_the_command_up(
     with music.open("a") as labels:
         labels.write(f"odd/labelled.mp3\t120\tX\n{endless}\t120\tY\n")
     begin = time.monotonic()
-    done = run("--out", tmp_path / "set", "--labels", music, "--no-cache", "--time-limit", 8)
+    done = run("--out", tmp_path / "set", "--labels", music, "--no-cache", "--time-limit", 3)
     assert time.monotonic() - begin < 40
     assert done.exit_code == 1
     assert f"{odd / 'labelled.mp3'}: unreadable {NOT_REGULAR}" in done.stderr
-    assert f"{endless}: unreadable given up after 8 s" in done.stderr
+    assert f"{endless}: unreadable given up after 3 s" in done.stderr
     assert "kept 6: " in done.stdout
     done = run("--out", tmp_path / "set", "--labels", music, "--no-cache", odd)
     assert "no track is left" in done.stderr

@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from tempo_core.background import Stopped, call
+from tempo_core.background import GRACE, Stopped, call
 
 EXTRA = "pip install 'beets-tempo[train]'"
-PATIENCE = 0.6  # [s] in which what is interrupted may end in its own way
 T = TypeVar("T")
 
 
@@ -41,4 +40,4 @@ def work(function: Callable[[], T], stop: Event) -> T:
     Stopped
         If it was to stop.
     """
-    return call(function, stop.is_set, patience=PATIENCE)
+    return call(function, stop.is_set, patience=GRACE)

@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup, Tag
 from bs4.builder import ParserRejectedMarkup
 
 from ..http import SourceError
-from ..record import Status, printable
+from ..record import Status, one_line
 
 MAX_TAGS = 20_000  # of a page; real ones have some thousands
 MAX_OBJECTS = 100  # of an array: results of a search, or artists of a song
@@ -60,7 +60,7 @@ def outermost(page: Tag, selector: str, limit: int) -> list[Tag]:
 
 def text_of(tag: Tag | None) -> str:
     """The text of an element as one line; empty if there is no element."""
-    return "" if tag is None else printable(tag.get_text(" "))
+    return "" if tag is None else one_line(tag.get_text(" "))
 
 
 def read_json(text: str) -> Any:
@@ -92,7 +92,7 @@ def string(value: Any) -> str:
     """A JSON string or number as one line of text, empty for anything else."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
-    return printable(str(value))
+    return one_line(str(value))
 
 
 def seconds(value: Any) -> float | None:
