@@ -26,7 +26,7 @@ AGREED_MASS = 0.8
 AGREED_WEIGHT = 1.5  # so much of the windows must have a clear pulse: one alone proves nothing
 # Noise, a sine and speech have no window with a clear pulse. Of the few recordings of music that
 # have none half were right, at a mean confidence of 0.47.
-UNCLEAR = 0.6  # what of the confidence is left then
+UNCLEAR = 0.35  # what of the confidence is left then
 STEADY = 0.005  # relative: windows of one tempo differ less, a quarter of a step of the grid
 DEFAULT_WINDOWS = 10
 # Windows in which candidate paces are looked at: more of them change little but the time.
@@ -219,7 +219,7 @@ def from_analysis(
         bpm *= metre.COMPOUND
         mass += tempo.mass_near(scores, grid, bpm)  # one pulse, two ways to group it
     if float(analysis.weights.max()) <= refine.LEAST_WEIGHT:
-        mass *= UNCLEAR
+        mass = UNCLEAR * min(1.0, mass)
     bpm = refine.refine(analysis.lines, bpm)
     stability = refine.stability(analysis.lines, bpm)
     return Estimate(

@@ -42,6 +42,9 @@ PADDING = 4  # spectra are interpolated this densely
 # nothing else: music without a beat, or of a few seconds.
 UNCLEAR, CLEAR = 1.75, 2.5
 LEAST_WEIGHT = 0.02
+# Deviation of an onset envelope below which nothing sets in: a sine has less than 0.01, the
+# quietest music 0.15. The frames at both ends, where the audio itself begins and ends, do not count.
+STILL, ENDS = 0.03, 16
 PULSES = np.arange(40.0, 240.0, 0.5)  # [BPM] where a pulse is looked for
 UNSTEADY = 0.04  # relative: what is this far off is another tempo
 REACH = 0.15  # relative, to both sides: where a piece's own tempo is looked for
@@ -104,15 +107,19 @@ def spectra(envelopes: Sequence[Envelope], fps: float) -> list[Lines]:
     lines = []
     for whole in sorted(envelopes, key=lambda e: e.start):
         n_pieces = max(1, math.ceil(whole.values.shape[1] / round(PIECE * fps)))
+        inner = whole.values[:, ENDS:-ENDS]
+        is_still = inner.size > 0 and float(inner.std(axis=1).mean()) < STILL
         first = 0  # frame
         for values in np.array_split(whole.values, n_pieces, axis=1):
             if values.shape[1] > 1:
-                lines.append(_lines(values, whole.start + first / fps, fps))
+                start = whole.start + first / fps
+                lines.append(_lines(values, start, fps, LEAST_WEIGHT if is_still else 1.0))
             first += values.shape[1]
     return lines
 
 
-def _lines(values: NDArray[np.float64], start: float, fps: float) -> Lines:
+def _lines(values: NDArray[np.float64], start: float, fps: float, most: float = 1.0) -> Lines:
+    """The spectrum of one piece, whose weight is `most` at the most."""
     n_groups, n_frames = values.shape
     size = PADDING * 2 ** math.ceil(math.log2(n_frames))
     middle = n_frames // 2
@@ -123,7 +130,7 @@ def _lines(values: NDArray[np.float64], start: float, fps: float) -> Lines:
     level = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
     lines = np.fft.rfft(rotated) / np.maximum(level, 1e-12) * n_frames
     found = Lines(lines, start + middle / fps, fps / size)
-    weight = float(np.clip((clarity(found) - UNCLEAR) / (CLEAR - UNCLEAR), LEAST_WEIGHT, 1.0))
+    weight = float(np.clip((clarity(found) - UNCLEAR) / (CLEAR - UNCLEAR), LEAST_WEIGHT, most))
     return dataclasses.replace(found, spectra=weight * lines, weight=weight)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import beets
 from beets import ui
 
-from tempo_core.console import explain, shown
+from tempo_core.console import counted, explain, shown
 
 from .analysing import Verdict
 
@@ -183,7 +183,7 @@ class AnalysisProgress(Progress):
             )
         parts.append(f"{self.failed} failed")
         prefix = "would have: " if self._pretend else ""
-        tracks = console.counted(n_analysed, "track")
+        tracks = counted(n_analysed, "track")
         rest = [f"{self._done} had a tempo already"]
         if self._finished:
             rest.append(f"{self._finished} interrupted before and finished now")
