@@ -16,6 +16,7 @@ from tempo_core.errors import TempoError
 
 from .analysing import Verdict, apply_estimate, estimate_all, load_estimator, set_pace_fields
 from .choosing import (
+    BATCH,
     FAILED,
     STATED,
     TO_ANALYSE,
@@ -30,14 +31,16 @@ from .choosing import (
 from .file_keys import remember_key
 from .keeping import (
     TEMPO,
+    catch_up,
     fails_again,
     finish,
     forget_failure,
     keep,
     note_failure,
     store,
+    store_all,
 )
-from .progress import AnalysisProgress
+from .progress import AnalysisProgress, Progress
 from .stated import stated_paces
 
 if TYPE_CHECKING:
@@ -86,7 +89,8 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
     with library_errors(progress.summary):
         if work.analyse or work.finish:
             _work(lib, work, settings, progress)
-        _read_keys(lib, work.unread)
+        if work.unread:
+            _read_keys(lib, work.unread, settings, log)
     if progress.failed:
         raise UserError(progress.summary())
     if not settings.quiet:
@@ -179,6 +183,7 @@ def _analyse(
             progress.failure(item, result)
             continue
         forget_failure(item)
+        catch_up(item)
         verdict = apply_estimate(
             item,
             result,
@@ -197,11 +202,29 @@ def _analyse(
             progress.result(item, result, verdict)
 
 
-def _read_keys(lib: Library, ids: list[int]) -> None:
-    """Note the key that files say, where that is not known."""
-    for item in items_of(lib, ids):
-        if remember_key(item):
-            store(item)
+def _read_keys(lib: Library, ids: list[int], settings: Any, log: BeetsLogger) -> None:
+    """Note the key that files say, where that is not known.
+
+    Raises
+    ------
+    UserError
+        If it was interrupted.
+    """
+    progress = Progress(len(ids), quiet=settings.quiet, pretend=False, log=log)
+    with interruptible() as stop, progress:
+        for start in range(0, len(ids), BATCH):
+            read = []
+            for item in items_of(lib, ids[start : start + BATCH]):
+                if not stop.is_set() and remember_key(item):
+                    read.append(item)
+                progress.advance()
+            store_all(lib, read, stop.is_set)
+            if stop.is_set():
+                raise UserError(
+                    "interrupted while keys were read; the next run continues from here"
+                )
+            if not read:  # none of the files is there: the disk is not, or at least not today
+                return
 
 
 @contextmanager

@@ -12,19 +12,22 @@ import errno
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from beets.util import syspath
 
-from .analysing import origin, own, set_or_clear
+from tempo_core.tempi import is_tempo
+
+from .analysing import bpm_of, origin, own, set_or_clear
 from .marking import FIELD as MARKER
 from .progress import explain
 from .writing import try_write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from beets.library import Item
 
@@ -110,6 +113,27 @@ def _in_library(item: Item) -> bool:
     return bool(item.path.startswith(folder))
 
 
+def catch_up(item: Item) -> None:
+    """Where the library has no tempo, take one that was put into the file since beets last read it.
+
+    Otherwise it would be written over before anybody ran `beet update`. Does not store the item.
+    """
+    from mediafile import MediaFile, UnreadableFileError
+
+    # A time of 0 says that the library was changed and the file was not: then the library counts.
+    if bpm_of(item) or not item.mtime:
+        return
+    with suppress(OSError, UnreadableFileError):
+        if item.current_mtime() <= item.mtime:
+            return
+        media = MediaFile(syspath(item.path))
+        if is_tempo(media.bpm):
+            mtime = item.mtime  # `beet update` is to see the rest of what changed
+            item.bpm = media.bpm
+            set_or_clear(item, MARKER, getattr(media, MARKER))
+            item.mtime = mtime
+
+
 def write_tags(item: Item, names: Iterable[str]) -> Exception | None:
     """Write fields to the file; whatever goes wrong, in another plugin too, is the result."""
     try:
@@ -126,16 +150,29 @@ def store(item: Item, stopped: Callable[[], bool] = lambda: False) -> None:
     sqlite3.Error
         If it did not work; the item can be stored again.
     """
-    dirty = set(item._dirty)
+    store_all(item.db, [item], stopped)
+
+
+def store_all(lib: Any, items: Sequence[Item], stopped: Callable[[], bool] = lambda: False) -> None:
+    """Store items together: a disk takes its time for each transaction.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it did not work; the items can be stored again.
+    """
+    dirty = [set(item._dirty) for item in items]
 
     def attempt() -> None:
-        item._dirty = set(dirty)
-        item.store()
+        for item, fields in zip(items, dirty, strict=True):
+            item._dirty = set(fields)
+            item.store()
 
     try:
-        atomically(item.db, attempt, stopped)
+        atomically(lib, attempt, stopped)
     except BaseException:
-        item._dirty = dirty
+        for item, fields in zip(items, dirty, strict=True):
+            item._dirty = fields
         raise
 
 

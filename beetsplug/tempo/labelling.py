@@ -28,7 +28,7 @@ from .analysing import bpm_of, is_from_label, is_ours, own, set_or_clear, set_te
 from .choosing import Selection, as_it_is, each_item, settle
 from .command import library_errors
 from .file_keys import key_text, remember_key
-from .keeping import TEMPO, keep, store
+from .keeping import TEMPO, catch_up, keep, store
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -266,6 +266,8 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
 def _keep(item: Item, labelled: Labelled, apply: bool, write: bool) -> Exception | None:
     """Store what was found, and put it into the file if it was applied; what went wrong there."""
     set_fields(item, labelled)
+    if apply:
+        catch_up(item)
     changed = apply_label(item, labelled.chosen) if apply else []
     problem = keep(item, changed, write)
     if remember_key(item):

@@ -328,6 +328,35 @@ def test_a_correction_survives(
     assert beet.item().bpm == MediaFile(analysed).bpm == 126
 
 
+@pytest.mark.parametrize("drop", [True, False])
+@pytest.mark.parametrize("command", ["tempo", "tempo-labels"])
+def test_a_tempo_in_the_file_that_beets_has_not_seen_yet(
+    command: str, drop: bool, beet: Beet, make_audio: MakeAudio
+) -> None:
+    """Imported without a tempo and given one by another program, before any `beet update`."""
+    path = make_audio("a.mp3", duration=8, bpm=126, title="A", artist="B", albumartist="B")
+    beet.add(path)
+    os.utime(path, (2e9, 2e9))
+    media = MediaFile(path)
+    media.bpm = 101
+    media.tempo_marker = None if drop else f"63.02 {MODEL}"  # of a tempo that it had elsewhere
+    media.save()
+    os.utime(path, (2e9, 2e9))
+    if command == "tempo":
+        assert "1 kept in conflict" in beet("tempo").out
+        assert beet.item().tempo_source == "tag"
+    else:
+        table = path.with_suffix(".tsv")
+        columns = ["title", "artist", "album", "genre", "path", "tempo", "key"]
+        table.write_text(
+            "\t".join(columns) + "\n" + "\t".join(["A", "B", "", "", str(path), "126", ""]) + "\n"
+        )
+        beet("tempo-labels", "--apply", "--import", str(table), "--source", "tags")
+    assert beet.item().bpm == MediaFile(path).bpm == 101
+    assert origin(beet.item()) == "tag"
+    assert "101 BPM (tag)" in beet("tempo-train", "-p").out
+
+
 @pytest.mark.parametrize("change", ["tempo_source!", "tempo_source=tag", "tempo_source=me"])
 @pytest.mark.parametrize("marked", [True, False])
 def test_a_changed_record_makes_nobody_of_it(
