@@ -114,18 +114,18 @@ def _in_library(item: Item) -> bool:
 
 
 def catch_up(item: Item) -> None:
-    """Where the library has no tempo, take one that was put into the file since beets last read it.
+    """Where the library has no tempo, take one that stands in the file all the same.
 
-    Otherwise it would be written over before anybody ran `beet update`. Does not store the item.
+    Otherwise one that another program put there would be written over before anybody ran
+    `beet update`. Does not store the item.
     """
     from mediafile import MediaFile, UnreadableFileError
 
-    # A time of 0 says that the library was changed and the file was not: then the library counts.
-    if bpm_of(item) or not item.mtime:
+    if bpm_of(item):
         return
     with suppress(OSError, UnreadableFileError):
         if item.current_mtime() <= item.mtime:
-            return
+            return  # beets has read what is there
         media = MediaFile(syspath(item.path))
         if is_tempo(media.bpm):
             mtime = item.mtime  # `beet update` is to see the rest of what changed
