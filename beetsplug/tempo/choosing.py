@@ -14,7 +14,7 @@ from beets.dbcore.sort import NullSort
 from beets.library import Album, Item, parse_query_parts
 
 from tempo_core.paces import parse_paces
-from tempo_core.tempi import FASTEST, SLOWEST
+from tempo_core.tempi import FASTEST, SLOWEST, parse_marker
 
 from .analysing import (
     MANUAL,
@@ -76,6 +76,8 @@ STATED = f"({_value(FIELDS[0])} IS NOT NULL OR {_value(FIELDS[1])} NOT LIKE '%:%
 # Where `tempo_source` may say something else than `origin`: few tracks, which Python looks at.
 _DOUBTFUL = (
     f"{HAS_BPM} AND CASE "
+    f"WHEN source.value = '{MANUAL}' THEN items.bpm = {_rounded(MARKER)} "
+    f"AND {_value('tempo_verdict')} IN ('{Verdict.KEPT.word}', '{Verdict.CONFLICT.word}') "
     "WHEN source.value LIKE 'model:%' THEN "
     f"ifnull(items.bpm != {_rounded('tempo_bpm')}, 1) OR {_UNSURE} "
     f"WHEN source.value LIKE 'label:%' THEN ifnull(items.bpm != {_rounded('tempo_label_bpm')}, 1) "
@@ -84,7 +86,7 @@ _DOUBTFUL = (
 )
 UNSETTLED = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
-    f"WHERE source.key = 'tempo_source' AND source.value NOT IN ('', '{MANUAL}') AND {_DOUBTFUL}"
+    f"WHERE source.key = 'tempo_source' AND source.value != '' AND {_DOUBTFUL}"
 )
 # What was analysed before there were verdicts. `tempo_bpm` is close to somebody's tempo where the
 # analysis agreed with it.
@@ -122,6 +124,11 @@ def settled(item: Item) -> bool:
         agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), _paces(item))
         item.tempo_verdict = (Verdict.KEPT if agreed else Verdict.CONFLICT).word
         item.tempo_bpm = agreed or own(item, "tempo_bpm")
+        set_pace_fields(item)
+    marker = parse_marker(own(item, MARKER))
+    if said.startswith("model:") and marker is not None and marker.is_of(bpm_of(item)):
+        # Back from the file, where somebody's was compared before.
+        item.tempo_verdict, item.tempo_bpm = Verdict.SET.word, marker.bpm
         set_pace_fields(item)
     return True
 

@@ -42,6 +42,9 @@ WHOSE: list[tuple[dict[str, Any], str]] = [
     ({**MARKED, "bpm": 127}, "tag"),
     ({**MARKED, "bpm": 63}, "tag"),
     ({**MARKED, "tempo_source": "manual"}, "manual"),
+    ({**SET, **MARKED, "tempo_source": "manual"}, "manual"),
+    ({**SET, **MARKED, "tempo_source": "manual", "tempo_verdict": "kept"}, MODEL),
+    ({**SET, **MARKED, "tempo_source": "manual", "tempo_verdict": "kept", "bpm": 63}, "manual"),
     ({**MARKED, "tempo_marker": "64.10 label:deezer", "bpm": 64}, "label:deezer"),
     ({**MARKED, "tempo_marker": "nonsense"}, "tag"),
     ({**MARKED, "tempo_marker": "127.98"}, "tag"),
@@ -89,7 +92,7 @@ def test_the_database_finds_what_is_to_be_settled(beet: Beet) -> None:
     for number, (fields, _) in enumerate(WHOSE):
         library.add(Item(path=b"/%d.mp3" % number, **fields))
     wrong = [item.id for item in library.items() if settled(item)]
-    assert len(wrong) == 9
+    assert len(wrong) == 10
     candidates = choosing._ask(library, choosing.UNSETTLED)
     assert set(wrong) <= set(candidates)
     assert len(candidates) <= len(wrong) + 2
@@ -326,6 +329,27 @@ def test_a_correction_survives(
     # As promised, plain `-f` overwrites whoever set it.
     beet("tempo", "-f")
     assert beet.item().bpm == MediaFile(analysed).bpm == 126
+
+
+def test_our_own_value_that_comes_back_from_the_file(beet: Beet, analysed: Path) -> None:
+    """`manual` was said of the correction, which was in the library only."""
+    beet("modify", "-yW", "bpm=63")
+    beet("tempo")
+    assert beet.item().tempo_source == "manual"
+    beet("update")
+    assert beet.item().bpm == 126
+    assert "would learn from nothing" in beet("tempo-train", "-p").out
+    beet("tempo")
+    item = beet.item()
+    assert item.tempo_source.startswith("model:")
+    assert (item.tempo_verdict, round(item.tempo_bpm)) == ("set", 126)
+    # To say it of this one is another matter, and survives another analysis.
+    beet("modify", "-yW", "tempo_source=manual")
+    beet("modify", "-yW", "tempo_bpm!")
+    beet("tempo")
+    item = beet.item()
+    assert (item.bpm, origin(item), item.tempo_verdict) == (126, "manual", "kept")
+    assert "126 BPM (manual)" in beet("tempo-train", "-p").out
 
 
 @pytest.mark.parametrize("drop", [True, False])
