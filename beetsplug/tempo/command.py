@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from beets import ui
@@ -39,6 +40,7 @@ from .keeping import (
     note_failure,
     store,
     store_all,
+    tried,
 )
 from .progress import AnalysisProgress, Progress
 from .stated import stated_paces
@@ -46,7 +48,7 @@ from .stated import stated_paces
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from beets.library import Library
+    from beets.library import Item, Library
     from beets.logging import BeetsLogger
 
 
@@ -150,7 +152,7 @@ def _finish(
     for item in each_item(lib, ids):
         if stopped():
             return
-        problem = None if settings.pretend else finish(item, stopped)
+        problem = None if settings.pretend else tried(partial(finish, item, stopped))
         if problem:
             progress.failure(item, problem)
         else:
@@ -179,7 +181,7 @@ def _analyse(
         if isinstance(result, Exception):
             note_failure(item, result)
             if not settings.pretend:
-                store(item, stopped)
+                tried(partial(store, item, stopped))
             progress.failure(item, result)
             continue
         forget_failure(item)
@@ -193,13 +195,21 @@ def _analyse(
         )
         problem = None
         if not settings.pretend:
-            problem = keep(item, TEMPO if verdict is Verdict.SET else (), write, stopped)
-            if remember_key(item):  # of the file as it is now
-                store(item, stopped)
+            names = TEMPO if verdict is Verdict.SET else ()
+            problem = tried(partial(_store, item, names, write, stopped))
         if problem:
             progress.failure(item, problem)
         else:
             progress.result(item, result, verdict)
+
+
+def _store(
+    item: Item, names: Iterable[str], write: bool, stopped: Callable[[], bool]
+) -> Exception | None:
+    problem = keep(item, names, write, stopped)
+    if remember_key(item):  # of the file as it is now
+        store(item, stopped)
+    return problem
 
 
 def _read_keys(lib: Library, ids: list[int], settings: Any, log: BeetsLogger) -> None:

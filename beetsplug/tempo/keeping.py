@@ -17,6 +17,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from beets.dbcore.db import DBAccessError
 from beets.util import syspath
 
 from tempo_core.tempi import is_tempo
@@ -217,6 +218,22 @@ def patiently(action: Callable[[], T], stopped: Callable[[], bool] = lambda: Fal
             if "locked" not in str(error) or time.monotonic() > deadline or stopped():
                 raise
             time.sleep(PAUSE)
+
+
+def tried(action: Callable[[], Exception | None]) -> Exception | None:
+    """Do something with a track; what another plugin raises when it is stored is its failure.
+
+    Raises
+    ------
+    sqlite3.Error, DBAccessError
+        If the library cannot be used: then no other track will do better.
+    """
+    try:
+        return action()
+    except (sqlite3.Error, DBAccessError):
+        raise
+    except Exception as error:
+        return error
 
 
 def passes(error: BaseException) -> bool:

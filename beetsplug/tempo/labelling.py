@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from .analysing import bpm_of, is_from_label, is_ours, own, set_or_clear, set_te
 from .choosing import Selection, as_it_is, each_item, settle
 from .command import library_errors
 from .file_keys import key_text, remember_key
-from .keeping import TEMPO, catch_up, keep, store
+from .keeping import TEMPO, catch_up, keep, store, tried
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
                 item = items.pop()
                 # Whoever changed it while it was asked about is right.
                 item = as_it_is(lib, item) or item
-                problem = _keep(item, labelled, settings.labels.apply, write)
+                problem = tried(partial(_keep, item, labelled, settings.labels.apply, write))
                 if problem:
                     progress.failure(item, problem)
                 elif labelled.failures:
