@@ -71,7 +71,8 @@ class Plan:
             return [*lines, f"would learn from nothing: {self.problem}"]
         learned = self.learned
         if len(learned) < len(self.used):
-            lines.append(f"would judge the result by {len(self.used) - len(learned)} others")
+            n = len(self.used) - len(learned)
+            lines.append(f"would judge the result by {n} other{'s' if n > 1 else ''}")
         most = "up to " if self.unheard else ""
         told = _counts(track.label_source for track in learned)
         return [*lines, f"would learn from {most}{len(learned)} labels: {told}"]
