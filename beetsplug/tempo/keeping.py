@@ -118,15 +118,13 @@ def catch_up(item: Item) -> None:
     """Where the library has no tempo, take one that stands in the file all the same.
 
     Otherwise one that another program put there would be written over before anybody ran
-    `beet update`. Does not store the item.
+    `beet update`, which sees nothing either where the file kept its time. Does not store the item.
     """
     from mediafile import MediaFile, UnreadableFileError
 
     if bpm_of(item):
         return
     with suppress(OSError, UnreadableFileError):
-        if item.current_mtime() <= item.mtime:
-            return  # beets has read what is there
         media = MediaFile(syspath(item.path))
         if is_tempo(media.bpm):
             mtime = item.mtime  # `beet update` is to see the rest of what changed
