@@ -22,7 +22,7 @@ from beets.util import syspath
 
 from tempo_core.tempi import is_tempo
 
-from .analysing import bpm_of, origin, own, set_or_clear
+from .analysing import bpm_of, is_ours, origin, own, set_or_clear
 from .marking import FIELD as MARKER
 from .progress import explain
 from .writing import try_write
@@ -115,18 +115,18 @@ def _in_library(item: Item) -> bool:
 
 
 def catch_up(item: Item) -> None:
-    """Where the library has no tempo, take one that stands in the file all the same.
+    """Where the library has no tempo of somebody's, take another one that stands in the file.
 
     Otherwise one that another program put there would be written over before anybody ran
     `beet update`, which sees nothing either where the file kept its time. Does not store the item.
     """
     from mediafile import MediaFile, UnreadableFileError
 
-    if bpm_of(item):
+    if bpm_of(item) and not is_ours(item):
         return
     with suppress(OSError, UnreadableFileError):
         media = MediaFile(syspath(item.path))
-        if is_tempo(media.bpm):
+        if is_tempo(media.bpm) and media.bpm != bpm_of(item):
             mtime = item.mtime  # `beet update` is to see the rest of what changed
             item.bpm = media.bpm
             set_or_clear(item, MARKER, getattr(media, MARKER))
