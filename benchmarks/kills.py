@@ -136,6 +136,8 @@ def outcome(home: Path) -> dict[str, tuple[object, ...]]:
         if path.is_relative_to(home / "music"):
             media = MediaFile(path)
             fields = {k: v for i, k, v in flexible if i == id_ and k.startswith("tempo")}
+            # For which key and which times of the file a key was read: times differ.
+            fields["tempo_file_key_seen"] = "tempo_file_key_seen" in fields
             marker = read_marker(path)
             found[title] = (bpm, media.bpm, marker, media.length, tuple(sorted(fields.items())))
     return found

@@ -43,7 +43,7 @@ PADDING = 4  # spectra are interpolated this densely
 UNCLEAR, CLEAR = 1.75, 2.5
 LEAST_WEIGHT = 0.02
 # Deviation of an onset envelope below which nothing sets in: a sine has less than 0.01, the
-# quietest music 0.15. The frames at both ends, where the audio itself begins and ends, do not count.
+# quietest music 0.15. The frames at both ends, where the audio begins and ends, do not count.
 STILL, ENDS = 0.03, 16
 PULSES = np.arange(40.0, 240.0, 0.5)  # [BPM] where a pulse is looked for
 UNSTEADY = 0.04  # relative: what is this far off is another tempo

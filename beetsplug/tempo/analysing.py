@@ -61,7 +61,9 @@ def origin(item: Item) -> str:
     `tempo_source` is believed only as far as the rest bears it out, because other programs and
     people change `bpm` or remove the record without knowing of each other:
 
-    - A `bpm` that is the marker beside it, rounded, was written together with it.
+    - A `bpm` that is the marker beside it, rounded, was written together with it. The word `manual`
+      makes it a person's, who stands by it, unless the verdict is about somebody's tempo: then that
+      was the one meant, and this has come back from the file.
     - One that is said to be a model's or a label's and is not their value was changed by somebody
       since: `manual`.
     - One that an analysis set and nobody changed stays the analysis's if the record of the source
@@ -69,12 +71,14 @@ def origin(item: Item) -> str:
     """
     bpm = bpm_of(item)
     source = str(own(item, "tempo_source") or "")
-    if not bpm or source == MANUAL:
-        return source if bpm else ""
-    marker = parse_marker(own(item, MARKER))
-    if marker is not None and marker.is_of(bpm):
+    if not bpm:
+        return ""
+    marker, verdict = parse_marker(own(item, MARKER)), own(item, "tempo_verdict")
+    stands_by = source == MANUAL and verdict not in (Verdict.KEPT.word, Verdict.CONFLICT.word)
+    if marker is not None and marker.is_of(bpm) and not stands_by:
         return marker.source
-    verdict = own(item, "tempo_verdict")
+    if source == MANUAL:
+        return source
     estimated = _rounds_to(own(item, "tempo_bpm"), bpm) and verdict in (None, Verdict.SET.word)
     if source.startswith("label:"):
         return source if _rounds_to(own(item, "tempo_label_bpm"), bpm) else MANUAL
@@ -161,6 +165,13 @@ def set_tempo(item: Item, tempo: float, source: str) -> None:
         item.tempo_source = source
 
 
+def drop_marker(item: Item) -> None:
+    """A person stands by the tempo: it is nobody else's from here on. The file keeps its own."""
+    mtime = item.mtime  # as in `set_tempo`
+    set_or_clear(item, MARKER, None)
+    item.mtime = mtime
+
+
 def apply_estimate(
     item: Item,
     estimate: Estimate,
@@ -193,6 +204,8 @@ def apply_estimate(
         else:
             verdict = Verdict.CONFLICT if sure else Verdict.UNSURE
         item.tempo_source = said
+        if said == MANUAL:
+            drop_marker(item)
     elif not sure:
         verdict = Verdict.UNSURE
         if said.startswith("model:"):

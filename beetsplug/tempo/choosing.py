@@ -14,6 +14,7 @@ from beets.dbcore.sort import NullSort
 from beets.library import Album, Item, parse_query_parts
 
 from tempo_core.paces import parse_paces
+from tempo_core.tempi import parse_marker
 
 from .analysing import (
     MANUAL,
@@ -76,6 +77,8 @@ STATED = f"({_value(FIELDS[0])} IS NOT NULL OR {_value(FIELDS[1])} NOT LIKE '%:%
 # Where `tempo_source` may say something else than `origin`: few tracks, which Python looks at.
 _DOUBTFUL = (
     f"{HAS_BPM} AND CASE "
+    f"WHEN source.value = '{MANUAL}' THEN items.bpm = {_rounded(MARKER)} "
+    f"AND {_value('tempo_verdict')} IN ('{Verdict.KEPT.word}', '{Verdict.CONFLICT.word}') "
     "WHEN source.value LIKE 'model:%' THEN "
     f"ifnull(items.bpm != {_rounded('tempo_bpm')}, 1) OR {_UNSURE} "
     f"WHEN source.value LIKE 'label:%' THEN ifnull(items.bpm != {_rounded('tempo_label_bpm')}, 1) "
@@ -84,7 +87,7 @@ _DOUBTFUL = (
 )
 UNSETTLED = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
-    f"WHERE source.key = 'tempo_source' AND source.value NOT IN ('', '{MANUAL}') AND {_DOUBTFUL}"
+    f"WHERE source.key = 'tempo_source' AND source.value != '' AND {_DOUBTFUL}"
 )
 # Where somebody's tempo may be another one than the verdict is about.
 _AGREES = " OR ".join(
@@ -136,6 +139,11 @@ def settled(item: Item) -> bool:
     item.tempo_source = said
     if said in (MANUAL, TAG) and own(item, "tempo_bpm"):
         judged(item)
+    marker = parse_marker(own(item, MARKER))
+    if said.startswith("model:") and marker is not None and marker.is_of(bpm_of(item)):
+        # Back from the file, where somebody's was compared before.
+        item.tempo_verdict, item.tempo_bpm = Verdict.SET.word, marker.bpm
+        set_pace_fields(item)
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from beets import ui
@@ -13,6 +14,7 @@ from tempo_core.errors import TempoError
 
 from .analysing import Verdict, apply_estimate, estimate_all, load_estimator, set_pace_fields
 from .choosing import (
+    BATCH,
     FAILED,
     STATED,
     TO_ANALYSE,
@@ -28,20 +30,23 @@ from .file_keys import remember_key
 from .guarding import library_errors
 from .keeping import (
     TEMPO,
+    catch_up,
     fails_again,
     finish,
     forget_failure,
     keep,
     note_failure,
     store,
+    store_all,
+    tried,
 )
-from .progress import AnalysisProgress
+from .progress import AnalysisProgress, Progress
 from .stated import stated_paces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from beets.library import Library
+    from beets.library import Item, Library
     from beets.logging import BeetsLogger
 
 
@@ -84,7 +89,8 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
     with library_errors(progress.summary):
         if work.analyse or work.finish:
             _work(lib, work, settings, progress)
-        _read_keys(lib, work.unread)
+        if work.unread:
+            _read_keys(lib, work.unread, settings, log)
     if progress.failed:
         raise UserError(progress.summary())
     if not settings.quiet:
@@ -144,7 +150,7 @@ def _finish(
     for item in each_item(lib, ids):
         if stopped():
             return
-        problem = None if settings.pretend else finish(item, stopped)
+        problem = None if settings.pretend else tried(partial(finish, item, stopped))
         if problem:
             progress.failure(item, problem)
         else:
@@ -173,10 +179,11 @@ def _analyse(
         if isinstance(result, Exception):
             note_failure(item, result)
             if not settings.pretend:
-                store(item, stopped)
+                tried(partial(store, item, stopped))
             progress.failure(item, result)
             continue
         forget_failure(item)
+        catch_up(item)
         verdict = apply_estimate(
             item,
             result,
@@ -186,17 +193,43 @@ def _analyse(
         )
         problem = None
         if not settings.pretend:
-            problem = keep(item, TEMPO if verdict is Verdict.SET else (), write, stopped)
-            if remember_key(item):  # of the file as it is now
-                store(item, stopped)
+            names = TEMPO if verdict is Verdict.SET else ()
+            problem = tried(partial(_store, item, names, write, stopped))
         if problem:
             progress.failure(item, problem)
         else:
             progress.result(item, result, verdict)
 
 
-def _read_keys(lib: Library, ids: list[int]) -> None:
-    """Note the key that files say, where that is not known."""
-    for item in items_of(lib, ids):
-        if remember_key(item):
-            store(item)
+def _store(
+    item: Item, names: Iterable[str], write: bool, stopped: Callable[[], bool]
+) -> Exception | None:
+    problem = keep(item, names, write, stopped)
+    if remember_key(item):  # of the file as it is now
+        store(item, stopped)
+    return problem
+
+
+def _read_keys(lib: Library, ids: list[int], settings: Any, log: BeetsLogger) -> None:
+    """Note the key that files say, where that is not known.
+
+    Raises
+    ------
+    UserError
+        If it was interrupted.
+    """
+    progress = Progress(len(ids), quiet=settings.quiet, pretend=False, log=log)
+    with interruptible() as stop, progress:
+        for start in range(0, len(ids), BATCH):
+            read = []
+            for item in items_of(lib, ids[start : start + BATCH]):
+                if not stop.is_set() and remember_key(item):
+                    read.append(item)
+                progress.advance()
+            store_all(lib, read, stop.is_set)
+            if stop.is_set():
+                raise UserError(
+                    "interrupted while keys were read; the next run continues from here"
+                )
+            if not read:  # none of the files is there: the disk is not, or at least not today
+                return

@@ -12,18 +12,23 @@ import errno
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tempo_core.console import explain
+from beets.dbcore.db import DBAccessError
 
-from .analysing import file_status, origin, own, set_or_clear
+from tempo_core.background import TIME_LIMIT
+from tempo_core.console import explain
+from tempo_core.errors import TempoError
+
+from .analysing import bpm_of, file_status, is_ours, origin, own, same_file, set_or_clear
 from .marking import FIELD as MARKER
 from .writing import try_write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from beets.library import Item
 
@@ -109,6 +114,27 @@ def _in_library(item: Item) -> bool:
     return bool(item.path.startswith(folder))
 
 
+def catch_up(item: Item) -> None:
+    """Where the library has no tempo of somebody's, take another one that stands in the file.
+
+    Otherwise one that another program put there would be written over before anybody ran
+    `beet update`, which sees nothing either where the file kept its time. Does not store the item.
+    """
+    from tempo_core.background import call, interrupted
+    from tempo_core.labels.files import read_track
+    from tempo_core.labels.record import parse_bpm
+
+    if bpm_of(item) and not is_ours(item):
+        return
+    path = item.path
+    with suppress(TempoError):
+        found = parse_bpm(call(lambda: read_track(path), interrupted, TIME_LIMIT).tag_bpm)
+        if found is not None and int(found) != bpm_of(item):
+            with same_file(item):  # `beet update` is to see the rest of what changed
+                item.bpm = int(found)  # as beets reads it
+                set_or_clear(item, MARKER, None)
+
+
 def write_tags(item: Item, names: Iterable[str]) -> Exception | None:
     """Write fields to the file; whatever goes wrong, in another plugin too, is the result."""
     try:
@@ -125,16 +151,29 @@ def store(item: Item, stopped: Callable[[], bool] = lambda: False) -> None:
     sqlite3.Error
         If it did not work; the item can be stored again.
     """
-    dirty = set(item._dirty)
+    store_all(item.db, [item], stopped)
+
+
+def store_all(lib: Any, items: Sequence[Item], stopped: Callable[[], bool] = lambda: False) -> None:
+    """Store items together: a disk takes its time for each transaction.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it did not work; the items can be stored again.
+    """
+    dirty = [set(item._dirty) for item in items]
 
     def attempt() -> None:
-        item._dirty = set(dirty)
-        item.store()
+        for item, fields in zip(items, dirty, strict=True):
+            item._dirty = set(fields)
+            item.store()
 
     try:
-        atomically(item.db, attempt, stopped)
+        atomically(lib, attempt, stopped)
     except BaseException:
-        item._dirty = dirty
+        for item, fields in zip(items, dirty, strict=True):
+            item._dirty = fields
         raise
 
 
@@ -179,6 +218,22 @@ def patiently(action: Callable[[], T], stopped: Callable[[], bool] = lambda: Fal
             if "locked" not in str(error) or time.monotonic() > deadline or stopped():
                 raise
             time.sleep(PAUSE)
+
+
+def tried(action: Callable[[], Exception | None]) -> Exception | None:
+    """Do something with a track; what another plugin raises when it is stored is its failure.
+
+    Raises
+    ------
+    sqlite3.Error, DBAccessError
+        If the library cannot be used: then no other track will do better.
+    """
+    try:
+        return action()
+    except (sqlite3.Error, DBAccessError):
+        raise
+    except Exception as error:
+        return error
 
 
 def passes(error: BaseException) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ from .analysing import (
 from .choosing import Selection, as_it_is, each_item, settle
 from .file_keys import key_text, remember_key
 from .guarding import library_errors
-from .keeping import TEMPO, keep, store
+from .keeping import TEMPO, catch_up, keep, store, tried
 from .progress import Progress
 from .settings import path_of
 
@@ -228,7 +229,7 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
                 item = items.pop()
                 # Whoever changed it while it was asked about is right.
                 item = as_it_is(lib, item) or item
-                problem = _keep(item, labelled, settings.labels.apply, write)
+                problem = tried(partial(_keep, item, labelled, settings.labels.apply, write))
                 if problem:
                     progress.failure(item, problem)
                 elif labelled.failures:
@@ -268,6 +269,8 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
 def _keep(item: Item, labelled: Labelled, apply: bool, write: bool) -> Exception | None:
     """Store what was found, and put it into the file if it was applied; what went wrong there."""
     set_fields(item, labelled)
+    if apply:
+        catch_up(item)
     changed = apply_label(item, labelled.chosen) if apply else []
     problem = keep(item, changed, write)
     if remember_key(item):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mutagen
 import pytest
@@ -13,6 +15,7 @@ from mediafile import MediaFile
 from mutagen.id3 import TKEY
 
 import tempo_core.labels.files
+from beetsplug.tempo import command, file_keys
 from beetsplug.tempo.file_keys import key_of, remember_key
 from tempo_core.background import interruptible
 from tempo_core.keys import parse_key
@@ -134,6 +137,56 @@ def test_a_file_without_a_key_is_read_once_as_well(
     n_read.clear()
     assert shown(beet) == "|"
     assert n_read == []
+
+
+ANALYSED = {"bpm": 126, "tempo_bpm": 126.0, "tempo_source": "model:x@0", "tempo_verdict": "set"}
+
+
+def test_reading_the_keys_of_an_older_library_can_be_interrupted(
+    beet: Beet, make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beet.add(
+        *(tagged(make_audio(f"{k}.mp3", duration=4), "F# minor") for k in range(6)), **ANALYSED
+    )
+    read_track, n_read = tempo_core.labels.files.read_track, 0
+
+    def interrupted(path: Path) -> Any:
+        nonlocal n_read
+        n_read += 1
+        if n_read == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return read_track(path)
+
+    monkeypatch.setattr(tempo_core.labels.files, "read_track", interrupted)
+    run = beet("tempo")
+    assert run.code == 1
+    assert "interrupted" in run.err
+    assert "Traceback" not in run.err
+    known = [item.get("tempo_file_key") for item in beet.items()]
+    assert 2 <= known.count("F#m") <= 3  # what was read is kept
+    monkeypatch.setattr(tempo_core.labels.files, "read_track", read_track)
+    assert beet("tempo").code == 0
+    assert [item.get("tempo_file_key") for item in beet.items()] == ["F#m"] * 6
+
+
+def test_no_keys_are_looked_for_where_the_disk_is_away(
+    beet: Beet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = beet.library
+    with library.transaction():
+        for k in range(60):
+            library.add(Item(path=b"/away/%d.mp3" % k, **ANALYSED))
+    seen, n_seen = file_keys._seen, 0
+
+    def counting(item: Item) -> str | None:
+        nonlocal n_seen
+        n_seen += 1
+        return seen(item)
+
+    monkeypatch.setattr(command, "BATCH", 20)
+    monkeypatch.setattr(file_keys, "_seen", counting)
+    assert "60 had a tempo already" in beet("tempo").out
+    assert n_seen == 20
 
 
 def test_what_is_known_holds_until_something_changes(beet: Beet, make_audio: MakeAudio) -> None:

@@ -188,3 +188,29 @@ def test_without_a_place_for_errors_it_works_all_the_same(filled: Beet) -> None:
     )  # fmt: skip
     assert run.returncode == 0
     assert "3 found" in run.stdout
+
+
+@pytest.mark.parametrize("command", [("tempo",), ("tempo-labels", "--source", "tags")])
+def test_another_plugin_that_raises_when_a_track_is_stored(
+    command: tuple[str, ...], beet: Beet, make_audio: MakeAudio, tmp_path: Path
+) -> None:
+    """Each such track is a line, and the others are stored."""
+    (tmp_path / "broken.py").write_text(
+        "from beets.plugins import BeetsPlugin\n"
+        "class Broken(BeetsPlugin):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.register_listener('database_change', self.check)\n"
+        "    def check(self, lib, model):\n"
+        "        if model.title == 'bad':\n"
+        "            raise RuntimeError('no such thing')\n"
+    )
+    for title in ("bad", "good"):
+        beet.add(make_audio(f"{title}.mp3", duration=4), title=title, bpm=126)
+    beet.configure(plugins=["tempo", "broken"], pluginpath=str(tmp_path), tempo={"windows": 1})
+    run = beet(*command)
+    assert run.code == 1
+    assert "bad.mp3: RuntimeError: no such thing" in run.err
+    assert "Traceback" not in run.err
+    field = "tempo_bpm" if command == ("tempo",) else "tempo_label_status"
+    assert field in beet.item("title:good")

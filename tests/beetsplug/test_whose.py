@@ -42,6 +42,9 @@ WHOSE: list[tuple[dict[str, Any], str]] = [
     ({**MARKED, "bpm": 127}, "tag"),
     ({**MARKED, "bpm": 63}, "tag"),
     ({**MARKED, "tempo_source": "manual"}, "manual"),
+    ({**SET, **MARKED, "tempo_source": "manual"}, "manual"),
+    ({**SET, **MARKED, "tempo_source": "manual", "tempo_verdict": "kept"}, MODEL),
+    ({**SET, **MARKED, "tempo_source": "manual", "tempo_verdict": "kept", "bpm": 63}, "manual"),
     ({**MARKED, "tempo_marker": "64.10 label:deezer", "bpm": 64}, "label:deezer"),
     ({**MARKED, "tempo_marker": "nonsense"}, "tag"),
     ({**MARKED, "tempo_marker": "127.98"}, "tag"),
@@ -89,7 +92,7 @@ def test_the_database_finds_what_is_to_be_settled(beet: Beet) -> None:
     for number, (fields, _) in enumerate(WHOSE):
         library.add(Item(path=b"/%d.mp3" % number, **fields))
     wrong = [item.id for item in library.items() if settled(item)]
-    assert len(wrong) == 9
+    assert len(wrong) == 10
     candidates = choosing._ask(library, choosing.UNSETTLED)
     assert set(wrong) <= set(candidates)
     assert len(candidates) <= len(wrong) + 2
@@ -344,6 +347,57 @@ def test_a_correction_survives(
     # As promised, plain `-f` overwrites whoever set it.
     beet("tempo", "-f")
     assert beet.item().bpm == MediaFile(analysed).bpm == 126
+
+
+def test_our_own_value_that_comes_back_from_the_file(beet: Beet, analysed: Path) -> None:
+    """`manual` was said of the correction, which was in the library only."""
+    beet("modify", "-yW", "bpm=63")
+    beet("tempo")
+    assert beet.item().tempo_source == "manual"
+    beet("update")
+    assert beet.item().bpm == 126
+    assert "would learn from nothing" in beet("tempo-train", "-p").out
+    beet("tempo")
+    item = beet.item()
+    assert item.tempo_source.startswith("model:")
+    assert (item.tempo_verdict, round(item.tempo_bpm)) == ("set", 126)
+    # To say it of this one is another matter, and survives another analysis.
+    beet("modify", "-yW", "tempo_source=manual")
+    beet("modify", "-yW", "tempo_bpm!")
+    beet("tempo")
+    item = beet.item()
+    assert (item.bpm, origin(item), item.tempo_verdict) == (126, "manual", "kept")
+    assert "126 BPM (manual)" in beet("tempo-train", "-p").out
+
+
+@pytest.mark.parametrize("moment", [2e9, None])  # None: programs can keep a file's time
+@pytest.mark.parametrize("drop", [True, False])
+@pytest.mark.parametrize("command", ["tempo", "tempo-labels"])
+def test_a_tempo_in_the_file_that_beets_has_not_seen_yet(
+    command: str, drop: bool, moment: float | None, beet: Beet, make_audio: MakeAudio
+) -> None:
+    """Imported without a tempo and given one by another program, before any `beet update`."""
+    path = make_audio("a.mp3", duration=8, bpm=126, title="A", artist="B", albumartist="B")
+    beet.add(path)
+    moment = path.stat().st_mtime if moment is None else moment
+    media = MediaFile(path)
+    media.bpm = 101
+    media.tempo_marker = None if drop else f"63.02 {MODEL}"  # of a tempo that it had elsewhere
+    media.save()
+    os.utime(path, (moment, moment))
+    if command == "tempo":
+        assert "1 kept in conflict" in beet("tempo").out
+        assert beet.item().tempo_source == "tag"
+    else:
+        table = path.with_suffix(".tsv")
+        columns = ["title", "artist", "album", "genre", "path", "tempo", "key"]
+        table.write_text(
+            "\t".join(columns) + "\n" + "\t".join(["A", "B", "", "", str(path), "126", ""]) + "\n"
+        )
+        beet("tempo-labels", "--apply", "--import", str(table), "--source", "tags")
+    assert beet.item().bpm == MediaFile(path).bpm == 101
+    assert origin(beet.item()) == "tag"
+    assert "101 BPM (tag)" in beet("tempo-train", "-p").out
 
 
 @pytest.mark.parametrize("change", ["tempo_source!", "tempo_source=tag", "tempo_source=me"])

@@ -234,6 +234,60 @@ def _compressed() -> dict[str, Answer]:
     }
 
 
+def _oddities(other: str) -> dict[str, Answer]:
+    """Answers in another protocol, with headers that tell a browser what to do, and in pieces."""
+    page = f"{FORM}{CARD}"
+    headers = {
+        "refresh": f"Refresh: 0; url={other}/", "link": f"Link: <{other}/x>; rel=preload",
+        "another service": f'Alt-Svc: h2="{other.partition("//")[2]}"; ma=9999999999',
+        "a place of the content": f"Content-Location: {other}/x", "a place with 200": f"Location: {other}/",
+        "a wish for a login": 'WWW-Authenticate: Basic realm="x"',
+        "an age without end": "Cache-Control: max-age=" + "9" * 400,
+        "an age that is none": "Cache-Control: max-age=abc, s-maxage=-1, stale-if-error",
+        "odd dates": "Expires: Wed, 99 Foo 99999 99:99:99\r\nDate: -1\r\nLast-Modified: \xff",
+        "a long tag": 'ETag: "' + "x" * 60_000 + '"', "varies by everything": "Vary: " + ", ".join("abc" * 9000),
+        "upgrade": "Upgrade: h2c\r\nConnection: Upgrade", "a report": f"Report-To: {other}/",
+        "a cookie for others": "Set-Cookie: a=b; Domain=.0.0.1; Path=/; Max-Age=99999999999999999999",
+        "a range": "Content-Range: bytes 0-1/" + "9" * 99, "two types": "Content-Type: text/plain",
+    }  # fmt: skip
+    answers: dict[str, Answer] = {
+        f"header: {name}": answer(page, "text/html", line) for name, line in headers.items()
+    }
+    for code in (103, 204, 205, 207, 226, 305, 306, 407, 416, 421, 426, 429):
+        answers[f"login {code}"] = answer(
+            "x", "text/html", f"Location: {other}/", "Proxy-Authenticate: Basic", status=f"{code} X"
+        )
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    text = page.encode()
+    answers |= {
+        "speaks HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\x12\x04" * 999,
+        "speaks TLS": b"\x15\x03\x01\0\x02\x02\x46" * 99, "speaks SSH": b"SSH-2.0-x\r\n" * 99,
+        "bare line ends": head.replace(b"\r", b"") + b"\n" + text, "no head": text,
+        "another answer behind": answer(page) + answer("x" * 999, status="500 X"),
+        "a page after early hints": b"HTTP/1.1 103 X\r\nLink: </x>\r\n\r\n" * 50 + answer(page),
+        "a million chunks": chunked + b"1\r\nx\r\n" * 380_000 + b"0\r\n\r\n",
+        "chunks with extensions": chunked + (b"1;" + b"x" * 4000 + b"\r\nx\r\n") * 900,
+        "a chunk of 400 digits": chunked + b"0" * 400 + b"5\r\nhello\r\n0\r\n\r\n",
+        "a chunk with a sign": chunked + b"+5\r\nhello\r\n0\r\n\r\n",
+        "a chunk with an underscore": chunked + b"1_0\r\n" + b"x" * 16 + b"\r\n0\r\n\r\n",
+        "trailers without end": drip(chunked + b"0\r\n", b"X: y\r\n", 0.001),
+        "a trailer that redirects": chunked + b"0\r\nLocation: " + other.encode() + b"/\r\n\r\n",
+        "hangs in the last chunk": drip(chunked + b"5\r\nhello\r\n0", b""),
+    }  # fmt: skip
+    members = gzip.compress(b"") * 90_000
+    packed = {
+        "members": members, "members of a letter": gzip.compress(b"x") * 80_000,
+        "a name without end": b"\x1f\x8b\x08\x08\0\0\0\0\0\xff" + b"n" * 1_800_000,
+        "a wrong sum": gzip.compress(text)[:-8] + b"\0" * 8, "garbage behind": gzip.compress(text) + b"x" * 99_999,
+        "a dictionary": zlib.compressobj(zdict=b"x" * 99).compress(text) or b"\x78\xf9",
+    }  # fmt: skip
+    return answers | {
+        f"packed: {name}": answer(body, "text/html", "Content-Encoding: gzip")
+        for name, body in packed.items()
+    }
+
+
 def _slow() -> dict[str, Answer]:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
     return {
@@ -342,6 +396,18 @@ def markup(other: str = "http://elsewhere.invalid") -> dict[str, str]:
         "a title without end": FORM + CARD.replace("Song", "Song (" * 60_000),
         "artists without end": FORM + CARD.replace("Singer", "Singer & " * 60_000),
         "a title of dashes": FORM + CARD.replace("Song", "Song" + " - " * 200_000),
+        "a title of accents": FORM + CARD.replace("Song", "a" + "\u0327\u0301" * 300_000),
+        "a title of spaces": FORM + CARD.replace("Song", "Song" + "\u00a0" * 900_000 + "-"),
+        "a title of digits": FORM + CARD.replace("Song", "1" * 1_000_000),
+        "a title of brackets": FORM + CARD.replace("Song", "Song " + "(" * 400_000 + ")" * 400_000),
+        "an artist of accents": FORM + CARD.replace("Singer", "a" + "\u0327\u0301" * 300_000),
+        "a title of ligatures": FORM + CARD.replace("Song", "\ufdfa" * 500_000),
+        "foreign content": "<svg><math><mtext><svg>" * 4_000,
+        "plain text": "<plaintext>" + "<p>" * 9_000,
+        "templates": "<template><select><option>" * 6_000,
+        "frames": "<frameset><frame>" * 9_000,
+        "a mark of another order": "\ufffe" + FORM + CARD,
+        "a comment as all": "<!-->" * 9_000 + FORM,
         "a link upwards": FORM + CARD.replace("/track/", "/../../../private/track/"),
         "a link with a query": FORM + CARD.replace("3I3", f"3I3?next={other}"),
     }
@@ -353,6 +419,7 @@ def answers(own: str, other: str) -> dict[str, Answer]:
     pages = {name: _late(page) for name, page in markup(other).items()}
     return {
         **_statuses(), **_heads(), **_compressed(), **_slow(), **_redirects(own, other), **pages,
+        **_oddities(other),
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ duration is "not known".
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from tempo_core.labels import matching
 from tempo_core.labels.matching import GATES, Outcome, judge, queries
 from tempo_core.labels.record import Candidate, Track
-from tempo_core.labels.titles import normalise, parse_title
+from tempo_core.labels.titles import album_versions, main_artist, normalise, parse_title
 
 YES, PERHAPS, NO = Outcome.ACCEPTED, Outcome.DOUBTFUL, Outcome.REJECTED
 
@@ -371,3 +372,20 @@ def test_either_name_is_asked_for() -> None:
     assert list(queries(track)) == [
         "BTS 봄날 (Spring Day)", "BTS 봄날 spring day", "BTS spring day", "BTS 봄날",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["1", "1 ", "\u0327\u0301", " ", "\t", "\x1f", "(", "()", "\ufdfa", "feat. ", "part ii "],
+)
+def test_names_without_end_take_no_time(piece: str) -> None:
+    """They stand in tags, which anybody may have written."""
+    name = "a" + piece * 50_000 + "b"
+    begin = time.process_time()
+    for text in (name, piece * 50_000):
+        parse_title(text)
+        album_versions(text)
+        main_artist(text)
+        list(queries(Track(text, (text,))))
+        judge(Track(text, (text,)), Candidate("1", "", text, (text,)), GATES)
+    assert time.process_time() - begin < 2
