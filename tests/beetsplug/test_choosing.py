@@ -45,7 +45,7 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=" ".join)
-@pytest.mark.parametrize("batch", [7, 500])
+@pytest.mark.parametrize("batch", [7, pytest.param(500, marks=pytest.mark.slow)])
 def test_what_matches(
     query: list[str], batch: int, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -333,7 +333,7 @@ connection.rollback()
 """
 
 
-@pytest.mark.parametrize("kind", ["IMMEDIATE", "EXCLUSIVE"])
+@pytest.mark.parametrize("kind", [pytest.param("IMMEDIATE", marks=pytest.mark.slow), "EXCLUSIVE"])
 @pytest.mark.parametrize(("seconds", "patience", "works"), [(1, 10, True), (60, 0.2, False)])
 def test_a_library_that_another_process_has_locked(
     kind: str, seconds: float, patience: float, works: bool, beet: Beet, collection: list[Path],

@@ -407,7 +407,14 @@ TAGGABLE = [
 ]
 
 
-@pytest.mark.parametrize("case", TAGGABLE, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        # One of four by default: what is around a tag is tried with `bpm` in each.
+        pytest.param(case, id=case.name, marks=[pytest.mark.slow] if k % 4 else [])
+        for k, case in enumerate(TAGGABLE)
+    ],
+)
 def test_a_text_field_of_a_plugin(case: Case, marker: str, tmp_path: Path) -> None:
     path = case.write(tmp_path)
     text = "model:x@1 127.98" if len(case.name) % 2 else "Ünï \u4e2d"

@@ -174,7 +174,7 @@ def _start(*args: object, **options: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, **{**streams, **options})  # type: ignore[call-overload, no-any-return]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("encoding", [pytest.param("utf-8", marks=pytest.mark.slow), "ascii"])
 def test_a_table_is_a_table_whatever_the_names_are(odd_names: Path, encoding: str) -> None:
     env = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
     out, err = _start("estimate", "--format", "tsv", odd_names, env=env).communicate()
@@ -189,7 +189,7 @@ def test_a_table_is_a_table_whatever_the_names_are(odd_names: Path, encoding: st
     assert all(float(row["bpm"]) == pytest.approx(126, abs=0.1) for row in rows)
 
 
-@pytest.mark.parametrize("form", ["json", "text"])
+@pytest.mark.parametrize("form", ["json", pytest.param("text", marks=pytest.mark.slow)])
 def test_odd_names_in_the_other_forms(odd_names: Path, form: str) -> None:
     env = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "LC_ALL": "C"}
     out, err = _start("estimate", "--format", form, odd_names, env=env).communicate()
@@ -273,16 +273,18 @@ def test_files_that_ended_the_run_before(make_audio: MakeAudio, tmp_path: Path) 
 def test_a_file_that_hangs_is_one_row(make_audio: MakeAudio, hang: Callable[[Path], None]) -> None:
     slow, song = make_audio("slow.flac"), make_audio("a.flac", bpm=126)
     hang(slow)
-    result = _run("estimate", "--format", "json", "--time-limit", 4, "--jobs", 1, slow, song, slow)
-    first, second, third = json.loads(result.stdout)
-    assert first["error"] == third["error"] == "given up after 4 s, the time limit for one file"
+    result = _run("estimate", "--format", "json", "--time-limit", 4, "--jobs", 1, slow, song)
+    first, second = json.loads(result.stdout)
+    assert first["error"] == "given up after 4 s, the time limit for one file"
     assert second["bpm"] == pytest.approx(126, abs=0.1)
-    assert result.stderr == "2 of 3 files failed\n"
+    assert result.stderr == "1 of 2 files failed\n"
     assert result.exit_code == 1
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("form", ["text", "tsv", "json"])
+@pytest.mark.parametrize(
+    "form", ["tsv", *(pytest.param(form, marks=pytest.mark.slow) for form in ("text", "json"))]
+)
 def test_output_that_cannot_be_written(form: str, make_audio: MakeAudio) -> None:
     with Path("/dev/full").open("wb") as full:
         run = _start("estimate", "--format", form, make_audio("a.mp3"), stdout=full)
@@ -309,7 +311,9 @@ def test_a_closed_output(make_audio: MakeAudio) -> None:
     assert (run.returncode, run.stderr) == (1, "Error: standard output is closed\n")
 
 
-@pytest.mark.parametrize("delay", [1.0, 2.5, None])
+@pytest.mark.parametrize(
+    "delay", [None, *(pytest.param(delay, marks=pytest.mark.slow) for delay in (1.0, 2.5))]
+)
 def test_ctrl_c_ends_soon_and_leaves_whole_json(delay: float | None, make_audio: MakeAudio) -> None:
     paths = [make_audio("a.flac", duration=40)] * 40
     run = _start("estimate", "--format", "json", "--windows", "all", "--jobs", 2, *paths)
