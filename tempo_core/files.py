@@ -16,6 +16,7 @@ EXTENSIONS = frozenset(
         ".aiff",
         ".alac",
         ".ape",
+        ".dsf",
         ".flac",
         ".m4a",
         ".m4b",
@@ -29,6 +30,7 @@ EXTENSIONS = frozenset(
         ".opus",
         ".tta",
         ".wav",
+        ".webm",
         ".wma",
         ".wv",
     ]

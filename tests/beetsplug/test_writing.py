@@ -224,7 +224,9 @@ UNPRIVILEGED = """
 import os, sys
 from beets.library import Item
 from beetsplug.tempo.writing import try_write
+from mediafile import MediaFile
 
+MediaFile(sys.argv[1])  # loads all of mutagen, which may lie where only root can read
 if os.getuid() == 0:
     os.setgid(12345)
     os.setuid(12345)
