@@ -624,6 +624,7 @@ def test_the_listening_sheet_draws_the_grid_of_the_clip() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("TEMPO_DATA" not in os.environ, reason="needs a folder that TEMPO_DATA names")
 def test_every_style_renders() -> None:
     """With fluidsynth and the MIDI collections, in the folder that TEMPO_DATA names."""
     data = Path(os.environ["TEMPO_DATA"])
