@@ -139,6 +139,9 @@ class Music(RegularFile):
                 self._base += size
             self._end = self._end_of_data()
             self.seek(0)
+        except OSError as error:
+            self.close()
+            raise _explain(error) from error
         except BaseException:
             self.close()
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from tempo_core.audio import AudioFile, Excerpt, check, read_excerpts, sounding
 from tempo_core.errors import AudioError
+from tempo_core.opening import RegularFile
 from tests.audio import FORMATS, click_track, write_audio
 
 SR = 11025
@@ -175,3 +178,20 @@ def test_silence_around_music_is_cut_off() -> None:
     np.testing.assert_array_equal(found.audio, music)
     quiet = Excerpt(1e-3 * music, 0.0)
     assert sounding([quiet], sr)[0].audio.size == music.size
+
+
+@pytest.mark.parametrize("after", [0, 100_000])
+def test_a_disk_that_fails_is_no_end_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    path = write_audio(tmp_path / "a.wav", _tone(10, 44100), 44100)
+    read = RegularFile._read
+
+    def broken(self: RegularFile, size: int | None) -> bytes:
+        if io.FileIO.tell(self) >= after:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(self, size)
+
+    monkeypatch.setattr(RegularFile, "_read", broken)
+    with pytest.raises(AudioError, match="Input/output error"):
+        read_excerpts(path, SR, None)

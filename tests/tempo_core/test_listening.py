@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +22,9 @@ from beetsplug.tempo.settings import DEFAULTS
 from tempo_core import AudioError, Estimator
 from tempo_core.audio import AudioFile, mix
 from tempo_core.config import Windows
+from tempo_core.estimate import UNCLEAR, analyse, excerpt_features, from_analysis
 from tempo_core.listening import SECTION, WHOLE, coarse_first, plan, rounds
+from tempo_core.refine import LEAST_WEIGHT
 from tests.audio import Audio, drum_pattern, speech, write_audio, write_encoded
 
 WINDOWS = Windows()
@@ -378,10 +382,28 @@ def test_what_has_no_pulse_is_less_sure_than_the_plugin_asks_for(
     rng = np.random.default_rng(1)
     n = 30 * RATE
     audio = {
-        "sine": lambda: 0.3 * np.sin(2 * np.pi * 440 * np.arange(n) / RATE),
+        "sine": lambda: 0.3 * np.sin(2 * np.pi * 500 * np.arange(n) / RATE),
         "noise": lambda: 0.1 * rng.standard_normal(n),
         "brown noise": lambda: np.cumsum(rng.standard_normal(n)) / 1000,
         "speech": lambda: speech(30, RATE, rng),
     }[kind]()
     path = write_audio(tmp_path / "a.flac", np.clip(audio, -1, 1).astype(np.float32), RATE)
     assert estimator.estimate(path).confidence < DEFAULTS["min_confidence"]
+
+
+def test_without_a_clear_pulse_in_any_window_little_is_claimed(
+    estimator: Estimator, tmp_path: Path, music: Audio
+) -> None:
+    model = estimator._model
+    with AudioFile(write_audio(tmp_path / "a.flac", music[: 30 * RATE], RATE)) as file:
+        (heard,) = rounds(file, SR, WINDOWS, 10)
+    with torch.inference_mode():
+        analysis = analyse(excerpt_features(heard.music, model), model)
+        clear, unclear = (
+            from_analysis(
+                dataclasses.replace(analysis, weights=torch.full_like(analysis.weights, w)), model
+            )
+            for w in (1.0, LEAST_WEIGHT)
+        )
+    assert unclear.bpm == clear.bpm
+    assert unclear.confidence == pytest.approx(UNCLEAR * clear.confidence, abs=1e-3)
