@@ -1,0 +1,34 @@
+"""The answers on record: what the shipped models said before the core was rebuilt.
+
+A change of structure must not change them. A retrained model does; then they are recorded anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tempo_core import golden
+
+EXPECTED: dict[str, Any] = json.loads(golden.EXPECTED.read_text())
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    folder = tmp_path_factory.mktemp("golden")
+    yield {file.name: path for file, path in golden.write(folder)}
+
+
+def test_there_is_an_answer_on_record_for_every_file() -> None:
+    names = [file.name for file in golden.files()]
+    assert list(EXPECTED) == names
+    assert len(names) >= 40
+
+
+@pytest.mark.parametrize("file", golden.files(), ids=lambda file: file.name)
+def test_the_answer_is_the_one_on_record(file: golden.File, written: dict[str, Path]) -> None:
+    golden.same(golden.say(written[file.name], file.options), EXPECTED[file.name])
