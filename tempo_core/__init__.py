@@ -1,6 +1,6 @@
 """Tempo estimation: audio in, BPM with calibrated confidence and pace candidates out.
 
-The names below load on first use, so that `import tempo_core` alone costs no torch import.
+The names below load on first use, so that `import tempo_core` alone costs next to nothing.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import numpy as np
@@ -82,6 +82,18 @@ def read_excerpts(
     """
     with AudioFile(path) as file:
         return file.read_all(sr) if spans is None else file.read(sr, spans)
+
+
+class Source(Protocol):
+    """Audio that is listened to: a file, or what is in memory. See `AudioFile`."""
+
+    @property
+    def duration(self) -> float | None: ...
+    def read(self, sr: int, spans: Sequence[tuple[float, float]]) -> list[Excerpt]: ...
+    def stream(self, sr: int, duration: float) -> Iterator[Excerpt]: ...
+    def goes_on(self, time: float) -> bool: ...
+    def packet_runs(self) -> list[Run]: ...
+    def sounding_runs(self) -> list[Run]: ...
 
 
 class AudioFile:
@@ -287,6 +299,88 @@ class AudioFile:
         return time_base, (self._stream.start_time or 0) * time_base
 
     _started = False
+
+
+class Recorded:
+    """Audio in memory that can be listened to like a file.
+
+    Parameters
+    ----------
+    audio
+        (n_samples,) or (n_channels, n_samples), of full scale 1.
+    sr
+        Sample rate [Hz].
+
+    Raises
+    ------
+    AudioError
+        If it is of another shape, or a sample is not a finite number.
+    """
+
+    def __init__(self, audio: np.ndarray, sr: int):
+        channels = np.atleast_2d(np.asarray(audio, np.float32))
+        if channels.ndim != 2 or not 0 < len(channels) <= MIXED or sr < 1:
+            raise AudioError(
+                f"audio of the shape {np.shape(audio)} at {sr} Hz; give (n_samples,) or (n_channels, "
+                f"n_samples) with at most {MIXED} channels, and the sample rate in Hz"
+            )
+        self._channels, self._sr = np.ascontiguousarray(channels), int(sr)
+        self._resampled: dict[int, np.ndarray] = {}  # mono, by sample rate
+
+    @property
+    def duration(self) -> float | None:
+        """Length [s]."""
+        return self._channels.shape[1] / self._sr or None
+
+    def read(self, sr: int, spans: Sequence[tuple[float, float]]) -> list[Excerpt]:
+        """See `AudioFile.read`."""
+        whole = self._at(sr)
+        found = []
+        for start, duration in spans:
+            audio = whole[max(0, round(start * sr)) : round((start + duration) * sr)]
+            if audio.size:
+                found.append(Excerpt(audio, start))
+        return found
+
+    def stream(self, sr: int, duration: float) -> Iterator[Excerpt]:
+        """See `AudioFile.stream`."""
+        size = round(duration * sr)
+        whole = self._at(sr)
+        for first in range(0, whole.size, size):
+            yield Excerpt(whole[first : first + size], first / sr)
+
+    def goes_on(self, time: float) -> bool:
+        """See `AudioFile.goes_on`."""
+        return time < (self.duration or 0.0)
+
+    def packet_runs(self) -> list[Run]:
+        """All of it."""
+        return [(0.0, self.duration or 0.0)]
+
+    def sounding_runs(self) -> list[Run]:
+        """See `AudioFile.sounding_runs`."""
+        size = max(1, round(BLOCK * self._sr))
+        swings = np.max([block_swings(channel, size) for channel in self._channels], axis=0)
+        loudest = float(swings.max(initial=0.0))
+        runs: list[Run] = []
+        for k in np.flatnonzero(swings >= max(SILENCE, QUIET * loudest)).tolist():
+            _extend(runs, k * size / self._sr, (k + 1) * size / self._sr)
+        return [(begin, end) for begin, end in runs if end - begin >= MIN_DURATION]
+
+    def _at(self, sr: int) -> np.ndarray:
+        if sr not in self._resampled:
+            layout = "mono" if len(self._channels) == 1 else f"{len(self._channels)}c"
+            if len(self._channels) == 2:
+                layout = "stereo"
+            resampler = _Resampler(sr)
+            step = 1 << 20  # samples of a frame: libav counts its bytes in 32 bits
+            for first in range(0, self._channels.shape[1], step):
+                piece = np.ascontiguousarray(self._channels[:, first : first + step])
+                frame = av.AudioFrame.from_ndarray(piece, "fltp", layout)
+                frame.sample_rate = self._sr
+                resampler.push(frame)
+            self._resampled[sr] = _finite(Excerpt(mix(resampler.end(), sr), 0.0)).audio
+        return self._resampled[sr]
 
 
 def _finite(excerpt: Excerpt) -> Excerpt:

@@ -6,67 +6,42 @@ weights, calibration, and a card that says what it was trained on. Nothing is ev
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import json
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-from torch import Tensor, nn
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
 
-from . import installed, pace_model
-from . import model as tempo_model
-from .config import FrontEnd, Model, PaceModel, TempoGrid, Windows, check_number, told
+from . import in_use
+from .config import Windows, check_number, told
 from .errors import CheckpointError, ConfigError
 from .files import replace_file
+from .model import Checkpoint
+from .network.layers import shapes
+from .network.numpy_ops import Network
+from .network.ops import Definition
+from .task import Task
+from .tasks import TASKS, row
 
 LAYOUT = 3  # raised whenever a reader of the previous layout would misread the file
-SEPARATE_OCTAVE = 3  # the layout that has this setting; before, it was off
+LAYOUTS = (2, LAYOUT)  # that can be read
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).parent / "models"
 LARGEST = 64_000_000  # [bytes] of a model file; those in the package have a hundredth of it
 LONGEST_SUMMARY, LONGEST_REASON = 300, 200  # characters
 _NAME = re.compile(r"^(?P<name>[a-z]+-\d{8})-(?P<hash>[0-9a-f]{8})\.safetensors$")
-
-
-# A task's kind of configuration, and what builds its untrained network.
-NETWORKS: dict[
-    str, tuple[type[Model | PaceModel], Callable[[FrontEnd, TempoGrid, Any], nn.Module]]
-] = {
-    "tempo": (Model, tempo_model.build),
-    "pace": (PaceModel, lambda front_end, _grid, model: pace_model.build(front_end, model)),
-}
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A model as it is used: network in evaluation mode, configuration and calibration."""
-
-    name: str  # task and date, e.g. `tempo-20261121`
-    hash: str  # first 8 hex digits of the file's SHA-256
-    front_end: FrontEnd
-    windows: Windows
-    grid: TempoGrid
-    model: Any  # the configuration of the task's network
-    filterbank: Tensor  # (n_mels, n_fft // 2 + 1)
-    network: Any  # the network of the task
-    temperature: float  # the logits are divided by it
-    card: Mapping[str, Any]  # data, recipe, seed, figures
-    task: str = "tempo"  # what it answers, a name in `tasks.TASKS`
-
-    @property
-    def source(self) -> str:
-        """What is written into `tempo_source`: `model:<name>@<hash>`."""
-        return f"model:{self.name}@{self.hash}"
 
 
 @dataclass(frozen=True)
@@ -76,41 +51,32 @@ class Contents:
     name: str
     hash: str
     header: Mapping[str, Any]  # task, temperature, card and the configurations as plain values
-    filterbank: Tensor  # (n_mels, n_fft // 2 + 1)
-    weights: dict[str, Tensor]
+    filterbank: NDArray[np.float32]  # (n_mels, n_fft // 2 + 1)
+    weights: dict[str, NDArray[Any]]
 
 
-def save(
-    folder: Path,
-    task: str,
-    network: nn.Module,
-    filterbank: Tensor,
-    configs: Mapping[str, FrontEnd | Windows | TempoGrid | Model | PaceModel],
-    temperature: float,
-    card: Mapping[str, Any],
-    date: datetime.date | None = None,
-) -> Path:
-    """Write a checkpoint atomically and return its path, `<task>-<date>-<hash>.safetensors`.
+def save(folder: Path, model: Checkpoint[Any], date: datetime.date | None = None) -> Path:
+    """Write a model atomically and return its path, `<task>-<date>-<hash>.safetensors`.
 
-    Parameters
-    ----------
-    configs
-        The four configurations under `front_end`, `windows`, `grid` and `model`.
+    Its `name` and `hash` are not looked at: they follow from what is written.
     """
-    tensors = {f"network.{k}": v.contiguous() for k, v in network.state_dict().items()}
-    tensors["filterbank"] = filterbank.contiguous()
+    tensors = {f"network.{name}": value for name, value in model.network.weights.items()}
+    tensors["filterbank"] = model.filterbank
     header = {
         "layout": LAYOUT,
-        "task": task,
-        "temperature": temperature,
-        "card": dict(card),
-        **{name: config.to_dict() for name, config in configs.items()},
+        "task": model.task,
+        "temperature": model.temperature,
+        "card": dict(model.card),
+        "front_end": model.front_end.to_dict(),
+        "windows": model.windows.to_dict(),
+        **model.config.to_dict(),
     }
-    data = save_tensors(tensors, {"header": json.dumps(header, sort_keys=True)})
+    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    data = save_tensors(arrays, {"header": json.dumps(header, sort_keys=True)})
     digest = hashlib.sha256(data).hexdigest()[:8]
     day = (date or datetime.date.today()).strftime("%Y%m%d")
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{task}-{day}-{digest}{SUFFIX}"
+    path = folder / f"{model.task}-{day}-{digest}{SUFFIX}"
     replace_file(path, data)
     return path
 
@@ -137,10 +103,7 @@ def read(path: Path) -> Contents:
         )
     try:
         header = json.loads(metadata(data)["header"])
-        if header["layout"] == SEPARATE_OCTAVE - 1:
-            if header["task"] == "tempo":
-                header["model"]["separate_octave"] = False
-        elif header["layout"] != LAYOUT:
+        if header["layout"] not in LAYOUTS:
             raise CheckpointError(
                 f"{path}: layout {header['layout']}, this version reads {LAYOUT}; "
                 "install a matching version of beets-tempo"
@@ -186,36 +149,33 @@ def _check_card(card: object) -> None:
         raise ConfigError(f"the card's summary is {told(summary)}; a line of text is needed")
 
 
-def _check_tensors(tensors: Mapping[str, Tensor]) -> None:
+def _check_tensors(tensors: Mapping[str, NDArray[Any]]) -> None:
     for name, tensor in tensors.items():
         counts = name.endswith("num_batches_tracked")  # of batch normalisation
-        if tensor.dtype != (torch.int64 if counts else torch.float32):
+        if tensor.dtype != (np.int64 if counts else np.float32):
             raise ConfigError(f"the tensor {told(name)} is of {tensor.dtype}")
-        if not bool(torch.isfinite(tensor).all()):
+        if not np.isfinite(tensor).all():
             raise ConfigError(f"the tensor {told(name)} holds what is no finite number")
 
 
-def check_shapes(build: Callable[[], nn.Module], weights: Mapping[str, Tensor]) -> None:
-    """Refuse weights that are not those of a network, before any memory is taken for it.
+def check_shapes(definition: Definition, weights: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse weights that are not those of a network.
 
     Raises
     ------
     ConfigError
         If a tensor is missing, too many, or of another shape.
     """
-    with torch.device("meta"):
-        wanted = {name: value.shape for name, value in build().state_dict().items()}
+    wanted = shapes(definition.layers)
     if wanted.keys() != weights.keys():
         raise ConfigError(f"the weights are those of another network ({len(weights)} tensors)")
     for name, shape in wanted.items():
         if weights[name].shape != shape:
-            raise ConfigError(
-                f"{name} is {tuple(weights[name].shape)}, {tuple(shape)} by the configuration"
-            )
+            raise ConfigError(f"{name} is {weights[name].shape}, {shape} by the configuration")
 
 
-def load(path: Path, task: str | None = None) -> Checkpoint:
-    """Read, verify and rebuild a checkpoint, of this task if one is given.
+def load(path: Path, task: str | None = None) -> Checkpoint[Any]:
+    """Read, verify and rebuild a model, of this task if one is given.
 
     Raises
     ------
@@ -226,38 +186,42 @@ def load(path: Path, task: str | None = None) -> Checkpoint:
     contents = read(path)
     header = contents.header
     answers = header.get("task")
-    if not isinstance(answers, str) or answers not in NETWORKS or task not in (None, answers):
-        wanted = " or ".join(repr(name) for name in ([task] if task else NETWORKS))
+    if not isinstance(answers, str) or answers not in TASKS or task not in (None, answers):
+        wanted = " or ".join(repr(name) for name in ([task] if task else TASKS))
         raise CheckpointError(
             f"{path}: is a model for {told(answers)}; give one for {wanted}, such as default"
         )
     try:
-        front_end = FrontEnd.from_dict(header["front_end"])
-        grid = TempoGrid.from_dict(header["grid"])
-        check_filterbank(contents.filterbank, front_end)
-        kind, build = NETWORKS[answers]
-        model = kind.from_dict(header["model"])
-        check_shapes(lambda: build(front_end, grid, model), contents.weights)
-        network = build(front_end, grid, model)
-        network.load_state_dict(contents.weights, strict=True)
-        return Checkpoint(
-            name=contents.name,
-            hash=contents.hash,
-            front_end=front_end,
-            windows=Windows.from_dict(header["windows"]),
-            grid=grid,
-            model=model,
-            filterbank=contents.filterbank,
-            network=network.eval().requires_grad_(False),
-            temperature=float(header["temperature"]),
-            card=header["card"],
-            task=answers,
-        )
+        return _rebuilt(contents, row(answers))
     except UNUSABLE as error:
         raise unusable(path, error) from error
 
 
-def check_filterbank(filterbank: Tensor, front_end: FrontEnd) -> None:
+def _rebuilt(contents: Contents, task: Task[Any, Any, Any, Any]) -> Checkpoint[Any]:
+    header = contents.header
+    front_end = task.front_end.from_dict(header["front_end"])
+    check_filterbank(contents.filterbank, front_end)
+    names = [field.name for field in dataclasses.fields(task.config)]
+    values = task.upgrade({name: header[name] for name in names}, header["layout"])
+    config = task.config.from_dict(values)
+    definition = task.network(front_end, config)
+    check_shapes(definition, contents.weights)
+    return Checkpoint(
+        name=contents.name,
+        hash=contents.hash,
+        task=task.name,
+        front_end=front_end,
+        windows=Windows.from_dict(header["windows"]),
+        config=config,
+        filterbank=contents.filterbank,
+        spectrum=task.spectrum(front_end, contents.filterbank),
+        network=Network(definition, contents.weights),
+        temperature=float(header["temperature"]),
+        card=header["card"],
+    )
+
+
+def check_filterbank(filterbank: NDArray[Any], front_end: Any) -> None:
     """Refuse filters that are not those of a front end.
 
     Raises
@@ -265,10 +229,10 @@ def check_filterbank(filterbank: Tensor, front_end: FrontEnd) -> None:
     ConfigError
         If their shape is another one, or a weight is negative.
     """
-    shape = (front_end.n_mels, front_end.n_fft // 2 + 1)
-    if tuple(filterbank.shape) != shape:
-        raise ConfigError(f"the filterbank is {tuple(filterbank.shape)}, {shape} is needed")
-    if bool((filterbank < 0).any()) or not bool(filterbank.any()):
+    shape = front_end.filterbank_shape
+    if filterbank.shape != shape:
+        raise ConfigError(f"the filterbank is {filterbank.shape}, {shape} is needed")
+    if (filterbank < 0).any() or not filterbank.any():
         raise ConfigError("the filterbank has negative weights or none")
 
 
@@ -289,11 +253,23 @@ def unusable(path: Path, error: Exception) -> CheckpointError:
 
 
 def available(folder: Path = SHIPPED, task: str | None = None) -> list[Path]:
-    """Model files in `folder`, of one task or of all, the oldest of a task first."""
-    names = ((_NAME.match(path.name), path) for path in folder.glob(f"*{SUFFIX}"))
-    return sorted(
-        path for match, path in names if match and task in (None, match["name"].partition("-")[0])
-    )
+    """Model files in `folder`, of one task or of all, the oldest first."""
+    found = sorted(path for path in folder.glob(f"*{SUFFIX}") if _NAME.match(path.name))
+    return [path for path in found if task is None or task_of(path) == task]
+
+
+def task_of(path: Path) -> str | None:
+    """What a model file says that it answers, without reading all of it; None if it cannot tell."""
+    try:
+        with path.open("rb") as file:
+            length = file.read(8)
+            if int.from_bytes(length, "little") > LARGEST:
+                return None
+            header = json.loads(metadata(length + file.read(int.from_bytes(length, "little")))["header"])
+        task = header["task"]
+    except (OSError, KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return task if isinstance(task, str) else None
 
 
 def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
@@ -308,13 +284,13 @@ def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
     """
     shipped = available(task=task)
     text = os.fspath(model)
-    if text == "default" and (learned := installed.active(task)):
+    if text == "default" and (learned := in_use.active(task)):
         return learned
-    if text in ("default", installed.SHIPPED):
+    if text in ("default", in_use.SHIPPED):
         if not shipped:
             raise CheckpointError(f"no {task} model in {SHIPPED}; install beets-tempo again")
         return shipped[-1]
-    known = [*shipped, *available(installed.folder(), task)]
+    known = [*shipped, *available(in_use.folder(), task)]
     # The whole name first: models that were learned on one day differ in the hash only.
     for path in known:
         if text in (path.stem, path.name):
@@ -330,7 +306,7 @@ def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
 
 def no_model(name: str, task: str | None) -> CheckpointError:
     """What to raise where there is no model of a name, with those of a task or of all there are."""
-    known = [*available(task=task), *available(installed.folder(), task)]
+    known = [*available(task=task), *available(in_use.folder(), task)]
     names = ", ".join(path.stem for path in known) or "none"
     return CheckpointError(f"no model {told(name)}: not a file, and not one of those here: {names}")
 

@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 from .errors import ConfigError
 
-C = TypeVar("C", bound="_Config")
+C = TypeVar("C", bound="Config")
 LONGEST_TOLD = 60  # characters of a value in a message
 
 
-def _setting(default: Any, low: float, high: float) -> Any:
+def setting(default: Any, low: float, high: float) -> Any:
     """A field with a default, and the least and the most it may be."""
     return dataclasses.field(default=default, metadata={"limits": (low, high)})
 
@@ -50,7 +50,7 @@ def check_number(value: object, where: str, default: Any, low: float, high: floa
 
 
 @dataclass(frozen=True)
-class _Config:
+class Config:
     def __post_init__(self) -> None:
         """Check every value.
 
@@ -62,7 +62,11 @@ class _Config:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             where = f"{type(self).__name__}.{field.name}"
-            if isinstance(field.default, tuple):
+            if isinstance(field.default, Config):
+                self.require(
+                    isinstance(value, type(field.default)), field.name, "must be a configuration"
+                )
+            elif isinstance(field.default, tuple):
                 if not isinstance(value, tuple) or len(value) != len(field.default):
                     raise ConfigError(
                         f"{where} is {told(value)}; {len(field.default)} numbers are needed"
@@ -102,7 +106,13 @@ class _Config:
                 f"{cls.__name__} needs exactly the keys {sorted(known)}; "
                 f"missing are {told(lacking)}, unknown {told(odd)}"
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        parts = {
+            field.name: type(field.default).from_dict(values[field.name])
+            for field in dataclasses.fields(cls)
+            if isinstance(field.default, Config)
+        }
+        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**{**plain, **parts})
 
     def digest(self) -> str:
         """First 16 hex digits of the SHA-256 of the sorted JSON form."""
@@ -111,15 +121,15 @@ class _Config:
 
 
 @dataclass(frozen=True)
-class FrontEnd(_Config):
+class FrontEnd(Config):
     """From audio to features: a log-compressed mel spectrogram."""
 
-    sr: int = _setting(11025, 4000, 192000)  # [Hz], mono
-    n_fft: int = _setting(1024, 64, 65536)  # [samples] 93 ms
-    hop_length: int = _setting(128, 16, 65536)  # [samples] 11.6 ms
-    n_mels: int = _setting(40, 8, 512)
-    fmin: float = _setting(30.0, 0.0, 96000.0)  # [Hz]
-    fmax: float = _setting(5400.0, 1.0, 96000.0)  # [Hz]
+    sr: int = setting(11025, 4000, 192000)  # [Hz], mono
+    n_fft: int = setting(1024, 64, 65536)  # [samples] 93 ms
+    hop_length: int = setting(128, 16, 65536)  # [samples] 11.6 ms
+    n_mels: int = setting(40, 8, 512)
+    fmin: float = setting(30.0, 0.0, 96000.0)  # [Hz]
+    fmax: float = setting(5400.0, 1.0, 96000.0)  # [Hz]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -134,64 +144,15 @@ class FrontEnd(_Config):
         """Frames per second."""
         return self.sr / self.hop_length
 
+    @property
+    def filterbank_shape(self) -> tuple[int, int]:
+        """(n_mels, n_frequencies) of the filterbank that goes with it."""
+        return self.n_mels, self.n_fft // 2 + 1
+
 
 @dataclass(frozen=True)
-class Windows(_Config):
+class Windows(Config):
     """How a track is cut into model inputs."""
 
-    duration: float = _setting(12.0, 1.0, 120.0)  # [s] of one window
-    hop: float = _setting(6.0, 0.1, 600.0)  # [s] between windows where audio is contiguous
-
-
-@dataclass(frozen=True)
-class TempoGrid(_Config):
-    """A logarithmic tempo axis: equal ratios are equal distances."""
-
-    bpm_min: float = _setting(20.0, 1.0, 300.0)
-    n_bins: int = _setting(180, 16, 4096)
-    bins_per_octave: int = _setting(36, 4, 512)
-    # Tempi outside this range are never answered; the axis itself is wider so that the harmonics
-    # and sub-harmonics of an answer are still on it.
-    answer_min: float = _setting(30.0, 1.0, 1000.0)
-    answer_max: float = _setting(300.0, 1.0, 1000.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        octaves = self.n_bins / self.bins_per_octave
-        # The network looks two octaves up and down from each tempo.
-        self.require(2 < octaves <= 12, "n_bins", "must be more than 2 and at most 12 octaves")
-        self.require(self.answer_min < self.answer_max, "answer_min", "must be below answer_max")
-        top = self.bpm_min * 2.0 ** ((self.n_bins - 1) / self.bins_per_octave)
-        self.require(self.bpm_min <= self.answer_min, "answer_min", "must be on the axis")
-        self.require(self.answer_max <= top, "answer_max", f"must be on the axis, up to {top:.0f}")
-
-
-@dataclass(frozen=True)
-class Model(_Config):
-    """The size of the network, and how many of them answer together (see model.py)."""
-
-    channels: tuple[int, ...] = _setting((16, 32, 40), 1, 256)
-    n_rate: int = _setting(48, 1, 512)
-    n_timbre: int = _setting(32, 1, 512)
-    n_prior: int = _setting(16, 2, 1024)
-    dropout: float = _setting(0.1, 0.0, 0.95)
-    n_members: int = _setting(2, 1, 64)
-    # Whether the prior decides among the octaves of a tempo only, so that learning another prior
-    # cannot cost the rate.
-    separate_octave: bool = False
-
-
-@dataclass(frozen=True)
-class PaceModel(_Config):
-    """The fold and the size of the pace network (see pace_model.py)."""
-
-    n_beats: int = _setting(16, 4, 128)
-    n_phases: int = _setting(24, 4, 192)  # of a beat: in two, three and four
-    n_channels: int = _setting(24, 1, 256)
-    n_hidden: int = _setting(48, 1, 512)
-    n_context: int = _setting(23, 1, 512)
-    dropout: float = _setting(0.15, 0.0, 0.95)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.n_beats % 4 == 0, "n_beats", "must be a multiple of 4")
+    duration: float = setting(12.0, 1.0, 120.0)  # [s] of one window
+    hop: float = setting(6.0, 0.1, 600.0)  # [s] between windows where audio is contiguous

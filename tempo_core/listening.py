@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .audio import AudioFile, Excerpt, Run, sounding
+from .audio import Excerpt, Run, Source, sounding
 from .config import Windows
 
 # Intros and endings are where a track is least like itself.
@@ -40,7 +40,7 @@ class Round:
     duration: float | None = None
 
 
-def rounds(file: AudioFile, sr: int, windows: Windows, n_windows: int | None) -> Iterator[Round]:
+def rounds(file: Source, sr: int, windows: Windows, n_windows: int | None) -> Iterator[Round]:
     """Listen to a file in rounds; after each the caller decides whether it needs the next.
 
     Parameters
@@ -78,7 +78,7 @@ def rounds(file: AudioFile, sr: int, windows: Windows, n_windows: int | None) ->
             return
 
 
-def music(file: AudioFile, sr: int, windows: Windows, n_windows: int) -> list[Excerpt]:
+def music(file: Source, sr: int, windows: Windows, n_windows: int) -> list[Excerpt]:
     """What `rounds` gives a caller that never has enough, in the order of the track.
 
     Raises
@@ -92,7 +92,7 @@ def music(file: AudioFile, sr: int, windows: Windows, n_windows: int) -> list[Ex
     return sorted(heard, key=lambda excerpt: excerpt.start)
 
 
-def _timelines(file: AudioFile) -> Iterator[tuple[list[Run], bool]]:
+def _timelines(file: Source) -> Iterator[tuple[list[Run], bool]]:
     """What there is of a file, from what is cheap to know to what is sure; the last is sure."""
     stated = file.duration
     if stated is not None and (stated > WHOLE or not file.goes_on(stated + BEYOND)):

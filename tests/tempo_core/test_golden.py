@@ -29,6 +29,6 @@ def test_there_is_an_answer_on_record_for_every_file() -> None:
     assert len(names) >= 40
 
 
-@pytest.mark.parametrize("file", golden.files(), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", list(golden.files()), ids=lambda file: file.name)
 def test_the_answer_is_the_one_on_record(file: golden.File, written: dict[str, Path]) -> None:
     golden.same(golden.say(written[file.name], file.options), EXPECTED[file.name])

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from .features import compress, onset_strength
+from ...spectrum import compress, onset_strength
 
 SEARCH = 0.02  # relative, to both sides: one bin of the tempo grid
 COARSE_STEP = 0.05  # [BPM] for magnitudes, which one piece alone makes no sharper than 0.6
@@ -95,9 +94,9 @@ class Lines:
         return np.asarray(np.where(inside, between, 0.0))
 
 
-def envelope(features: Tensor, start: float) -> Envelope:
+def envelope(features: NDArray[np.float32], start: float) -> Envelope:
     """The onset envelope of features (n_mels, n_frames)."""
-    onsets = onset_strength(compress(features)).double().numpy()
+    onsets = onset_strength(compress(features)).astype(np.float64)
     groups = np.stack([g.sum(axis=0) for g in np.array_split(onsets, N_GROUPS)])
     return Envelope(groups - groups.mean(axis=1, keepdims=True), start)
 

@@ -1,0 +1,160 @@
+"""What was heard of a track, and what is computed from it: each thing once, when it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .audio import Excerpt
+from .config import Windows
+from .spectrum import Spectrum
+from .windows import window_spans
+
+T = TypeVar("T")
+KEPT_WINDOWS = 48  # windows of a track that are looked at again, spread over it
+MOST_WINDOWS = 8 * KEPT_WINDOWS  # whose features are in memory; of more, every second is dropped
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The features (n_bands, n_frames) of one excerpt, which begins at `start` [s]."""
+
+    features: NDArray[np.float32]
+    start: float
+    fps: float
+    known: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, make: Callable[[Sound], T]) -> T:
+        """What a function makes of it, computed at the first call."""
+        if make not in self.known:
+            self.known[make] = make(self)
+        found: T = self.known[make]
+        return found
+
+
+@dataclass(frozen=True)
+class Window:
+    """The features (n_bands, n_frames) of one window, and how much it counts, in 0..1."""
+
+    features: NDArray[np.float32]
+    weight: float
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Every `stride`-th of the windows that were heard one after another, `n_heard` in all."""
+
+    windows: list[Window]
+    stride: int = 1
+    n_heard: int | None = None  # None: as many as there are
+
+    def and_then(self, later: Sequence[Window]) -> Kept:
+        """These and what was heard after them."""
+        n_before = len(self.windows) if self.n_heard is None else self.n_heard
+        stride = self.stride
+        windows = [*self.windows, *later[-n_before % stride :: stride]]
+        while len(windows) > MOST_WINDOWS:
+            windows, stride = windows[::2], 2 * stride
+        return Kept(windows, stride, n_before + len(later))
+
+
+# How much each of the windows of a sound counts, (n_windows,).
+Weigh = Callable[[Sound, Windows], NDArray[np.float64]]
+
+
+class Heard:
+    """Excerpts of one track.
+
+    Parameters
+    ----------
+    excerpts
+        What sounds of it, in the order in which it was listened to.
+    sr
+        Their sample rate [Hz].
+    duration
+        How long the track is [s]; None if all of it was listened to, or nobody knows.
+    """
+
+    def __init__(self, excerpts: Sequence[Excerpt], sr: int, duration: float | None = None):
+        self.sr, self.duration = sr, duration
+        self.n_seconds = sum(excerpt.audio.size for excerpt in excerpts) / sr
+        self._excerpts = tuple(excerpts)
+        self._each: dict[tuple[Hashable, ...], list[Any]] = {}
+        self._windows: dict[Hashable, Kept] = {}
+
+    @classmethod
+    def of_features(cls, features: Sequence[NDArray[np.float32]], spectrum: Spectrum) -> Heard:
+        """One whose features (n_bands, n_frames) are known already, one piece after another."""
+        made, begin = cls((), spectrum.sr), 0.0
+        sounds = []
+        for piece in features:
+            sounds.append(Sound(piece, begin, spectrum.fps))
+            begin += piece.shape[-1] / spectrum.fps
+        made.n_seconds = begin
+        made._each["sounds", spectrum.key] = sounds
+        return made
+
+    def sounds(self, spectrum: Spectrum) -> list[Sound]:
+        """The features of every excerpt."""
+
+        def make(excerpt: Excerpt) -> Sound:
+            return Sound(spectrum.features(excerpt.audio), excerpt.start, spectrum.fps)
+
+        return self._once(("sounds", spectrum.key), lambda: [make(e) for e in self._excerpts])
+
+    def each(self, spectrum: Spectrum, make: Callable[[Sound], T]) -> list[T]:
+        """What a function makes of the features of every excerpt; it is kept, so it is small."""
+        return self._once((spectrum.key, make), lambda: [s.once(make) for s in self.sounds(spectrum)])
+
+    def windows(self, spectrum: Spectrum, plan: Windows, weigh: Weigh) -> list[Window]:
+        """The windows of all excerpts; of a long track that is `settled`, some, spread over it."""
+        key = (spectrum.key, plan, weigh)
+        if key not in self._windows:
+            sounds = self.sounds(spectrum)
+            self._windows[key] = Kept(list(chain(*(_cut(sound, plan, weigh) for sound in sounds))))
+        return self._windows[key].windows
+
+    def settled(self) -> Heard:
+        """The same without audio and features, but for those of windows."""
+        rest = Heard((), self.sr, self.duration)
+        rest.n_seconds = self.n_seconds
+        rest._each = {key: of for key, of in self._each.items() if key[0] != "sounds"}
+        rest._windows = dict(self._windows)
+        return rest
+
+    def __add__(self, later: Heard) -> Heard:
+        """Everything that was heard of a track, from two that are `settled`."""
+        both = Heard((), self.sr, self.duration)
+        both.n_seconds = self.n_seconds + later.n_seconds
+        for key in self._each.keys() & later._each.keys():
+            both._each[key] = self._each[key] + later._each[key]
+        for key in self._windows.keys() & later._windows.keys():
+            both._windows[key] = self._windows[key].and_then(later._windows[key].windows)
+        return both
+
+    def _once(self, key: tuple[Hashable, ...], make: Callable[[], list[T]]) -> list[T]:
+        if key not in self._each:
+            self._each[key] = make()
+        return self._each[key]
+
+
+def _cut(sound: Sound, plan: Windows, weigh: Weigh) -> list[Window]:
+    spans = window_spans(sound.features.shape[-1], sound.fps, plan)
+    weights = weigh(sound, plan).tolist()
+    return [
+        Window(sound.features[:, first:last], weight)
+        for (first, last), weight in zip(spans, weights, strict=True)
+    ]
+
+
+def thinned(windows: Sequence[Window]) -> list[Window]:
+    """At most `KEPT_WINDOWS` of them, evenly spread."""
+    if len(windows) <= KEPT_WINDOWS:
+        return list(windows)
+    step = len(windows) / KEPT_WINDOWS
+    return [windows[int(k * step)] for k in range(KEPT_WINDOWS)]

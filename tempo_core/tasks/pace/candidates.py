@@ -1,0 +1,40 @@
+"""Which tempi are asked about: the tempo's metrical relatives, and the peaks of the tempogram."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...levels import RELATIVES
+from ...paces import FASTEST, SAME, SLOWEST
+from ..tempo.config import TempoGrid
+
+MAX_PEAKS = 4  # of the tempogram, beside the relatives
+
+
+def candidates(bpm: float, strength: NDArray[np.floating], grid: TempoGrid) -> list[float]:
+    """Tempi to judge [BPM]: `bpm` first, its relatives, then peaks of the tempogram.
+
+    Parameters
+    ----------
+    strength
+        (n_bins,) of the pulse at each tempo of the grid, see `Tempo.strength`.
+    """
+    heights = strength.tolist()
+    peaks = [
+        k for k in range(1, grid.n_bins - 1)
+        if heights[k] > 0 and heights[k - 1] < heights[k] >= heights[k + 1]
+    ]  # fmt: skip
+    peaks.sort(key=lambda k: -heights[k])
+    tempi = [bpm, *(bpm * ratio for ratio in RELATIVES if ratio != 1.0)]
+    for k in peaks[:MAX_PEAKS]:
+        # A parabola through the peak: a fold at a whole bin, 2 % apart, would drift.
+        left, mid, right = heights[k - 1 : k + 2]
+        offset = 0.5 * (left - right) / (left - 2 * mid + right)
+        tempi.append(grid.bpm_min * 2.0 ** ((k + offset) / grid.bins_per_octave))
+    chosen: list[float] = []
+    for tempo in tempi:
+        inside = SLOWEST <= tempo <= FASTEST or not chosen  # the headline is always a candidate
+        if inside and all(abs(tempo / other - 1) > SAME for other in chosen):
+            chosen.append(tempo)
+    return chosen

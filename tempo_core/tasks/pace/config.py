@@ -1,0 +1,32 @@
+"""What a pace model is configured by: the fold, the size of its network, the axis of tempi."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...config import Config, setting
+from ..tempo.config import TempoGrid
+
+
+@dataclass(frozen=True)
+class PaceModel(Config):
+    """The fold and the size of the pace network (see network.py)."""
+
+    n_beats: int = setting(16, 4, 128)
+    n_phases: int = setting(24, 4, 192)  # of a beat: in two, three and four
+    n_channels: int = setting(24, 1, 256)
+    n_hidden: int = setting(48, 1, 512)
+    n_context: int = setting(23, 1, 512)
+    dropout: float = setting(0.15, 0.0, 0.95)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.n_beats % 4 == 0, "n_beats", "must be a multiple of 4")
+
+
+@dataclass(frozen=True)
+class PaceConfig(Config):
+    """All of it; the axis is that of the pulse at multiples of a candidate."""
+
+    grid: TempoGrid = TempoGrid()
+    model: PaceModel = PaceModel()

@@ -1,0 +1,120 @@
+"""The music folded at a tempo, one beat a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...spectrum import compress, onset_strength
+from .config import PaceModel
+
+Array = NDArray[np.float32]
+
+
+def prepare(window: Array) -> Array:
+    """One window of features (n_mels, n_frames) → what is folded, (n_mels, n_frames).
+
+    Level and onsets of the bands in pairs: neighbours are alike.
+    """
+    compressed = compress(window)
+    both = np.stack([compressed, onset_strength(compressed)])
+    pairs = (both[:, 0::2] + both[:, 1::2]) / 2
+    return pairs.reshape(-1, window.shape[1])
+
+
+def n_beats(bpm: float, n_frames: int, fps: float, most: int) -> int:
+    """Beats of `bpm` that a fold of `n_frames` has: the highest of `most`, ½ and ¼ of it that fits.
+
+    0 if none does. Slow candidates get fewer rows instead of rows of silence.
+    """
+    available = n_frames * bpm / (60 * fps) + 1e-6
+    return next((n for n in (most, most // 2, most // 4) if n <= available), 0)
+
+
+def places(n: int, bpm: float, n_frames: int, fps: float, most: int = 2) -> list[float]:
+    """Where folds of `n` beats begin in a window [frames]: in its middle, or in that of each half
+    if they fit there and `most` is 2."""
+    length = n * 60 * fps / bpm
+    parts = min(most, 2 if 2 * length <= n_frames else 1)
+    size = n_frames / parts
+    return [k * size + (size - length) / 2 for k in range(parts)]
+
+
+def folds(
+    windows: Sequence[Array], tempi: Sequence[float], fps: float, model: PaceModel
+) -> list[tuple[list[int], Array]]:
+    """Every window folded at every candidate tempo that it is long enough for.
+
+    Parameters
+    ----------
+    windows
+        Features (n_mels, n_frames), of any lengths.
+    tempi
+        Candidates [BPM].
+
+    Returns
+    -------
+    For each number of beats that occurs the candidate each fold is of, and the folds
+    (n_folds, n_mels, n_beats, n_phases).
+    """
+    groups: dict[int, tuple[list[int], list[Array]]] = {}
+    for window in windows:
+        prepared = prepare(window)
+        n_frames = prepared.shape[-1]
+        wanted: dict[int, list[tuple[int, float]]] = {}
+        for i, bpm in enumerate(tempi):
+            n = n_beats(bpm, n_frames, fps, model.n_beats)
+            if n:
+                starts = places(n, bpm, n_frames, fps, 2 if len(windows) == 1 else 1)
+                wanted.setdefault(n, []).extend((i, start) for start in starts)
+        for n, found in wanted.items():
+            which, parts = groups.setdefault(n, ([], []))
+            which += [i for i, _ in found]
+            at, starts = [tempi[i] for i, _ in found], [start for _, start in found]
+            parts.append(fold_beats(prepared, fps, at, starts, n, model.n_phases))
+    return [(which, np.concatenate(parts)) for which, parts in groups.values()]
+
+
+def fold_beats(
+    signal: Array,
+    fps: float,
+    tempi: Sequence[float],
+    starts: Sequence[float],
+    n_beats: int,
+    n_phases: int,
+) -> Array:
+    """Fold a signal at tempi, one beat a row: "two-dimensional time".
+
+    A cell is the mean of the signal over its stretch of time, whose ends are not rounded to frames
+    but interpolated linearly: a beat is no whole number of frames, and rounding it makes the rows
+    drift apart.
+
+    Parameters
+    ----------
+    signal
+        (n_channels, n_frames).
+    tempi, starts
+        (n,) tempo [BPM] and beginning [frames] of each fold, which must end within the signal.
+
+    Returns
+    -------
+    (n, n_channels, n_beats, n_phases)
+    """
+    beat = 60.0 * fps / np.asarray(tempi, float)  # [frames]
+    cells = np.arange(n_beats * n_phases + 1) / n_phases
+    edges = np.asarray(starts, float)[:, None] + beat[:, None] * cells
+    edges = np.clip(edges, 0, signal.shape[-1])
+    lower = np.minimum(edges.astype(int), signal.shape[-1] - 1)
+    # Up to each frame's start; with channels last, what is looked up lies together. Of long sums
+    # small differences are taken, hence the precision.
+    integral = np.zeros((signal.shape[-1] + 1, len(signal)))
+    np.cumsum(signal.T, axis=0, dtype=float, out=integral[1:])
+    # What has come up to an edge is that up to its frame, and a share of the frame itself.
+    at = integral[lower] + (edges - lower)[..., None] * signal.T[lower]
+    width = (beat / n_phases)[:, None, None]
+    folded = ((at[:, 1:] - at[:, :-1]) / width).astype(np.float32)  # (n, cells, n_channels)
+    return np.ascontiguousarray(folded.swapaxes(1, 2)).reshape(
+        len(folded), len(signal), n_beats, n_phases
+    )

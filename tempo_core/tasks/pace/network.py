@@ -1,0 +1,86 @@
+"""The pace network, readable on one screen: can one move to this at that tempo?
+
+It sees the music folded at the tempo, one beat a row ("two-dimensional time"). At a tempo that the
+music has, the rows are alike and onsets stand in columns; at half of it there are two columns, at
+double of it every other row is empty, at 3/2 of it the columns move from row to row. So small
+convolutions look at beat and phase, each row is compared with those one to four beats on, and what
+is left is averaged over all beats. Phases are a circle, since nobody knows where the beat is.
+"""
+
+from __future__ import annotations
+
+from ...config import FrontEnd
+from ...errors import ConfigError
+from ...network.layers import Conv, Layer, Linear, Norm
+from ...network.ops import Array, Ops
+from .config import PaceConfig
+from .context import N_CONTEXT
+
+N_KINDS = 2  # of input for each pair of bands: level and onsets
+LAGS = (1, 2, 3, 4)  # [beats] between rows that are compared: groups in duple and triple metre
+
+
+class PaceNet:
+    """Folded music and context in, one logit a fold out."""
+
+    def __init__(self, front_end: FrontEnd, config: PaceConfig):
+        size = config.model
+        n, n_hidden, self.dropout = size.n_channels, size.n_hidden, size.dropout
+        self.layers: dict[str, Layer] = {
+            "bands.0": Conv(N_KINDS * (front_end.n_mels // 2), n, (1,), (0,)),
+            "bands.1": Norm(n),
+            "time.0": Conv(n, n, (5,), (2,)),
+            "time.1": Norm(n),
+            "beats.0": Conv(n, n, (3, 3), (1, 1), circular=True),
+            "beats.1": Norm(n),
+            "phases.0": Conv(n * (2 + len(LAGS)), n_hidden, (3,), (1,), circular=True),
+            "phases.1": Norm(n_hidden),
+            "phases.4": Conv(n_hidden, n_hidden, (5,), (2,), circular=True),
+            "phases.5": Norm(n_hidden),
+            "judge.0": Linear(2 * n_hidden + size.n_context, n_hidden),
+            "judge.3": Linear(n_hidden, 1),
+        }
+
+    def forward(self, ops: Ops, folds: Array, context: Array) -> Array:
+        """(batch, 2 * n_mels / 2, n_beats, n_phases), (batch, n_context) → logits (batch,)."""
+        return self.judge(ops, ops.cat([self.rhythm(ops, folds), context], 1))
+
+    def rhythm(self, ops: Ops, folds: Array) -> Array:
+        """What the folds look like, (batch, 2 * n_hidden)."""
+        n_folds, n_bands, n_beats, n_phases = folds.shape
+        x = folds.reshape(n_folds, n_bands, n_beats * n_phases)
+        x = ops.elu(ops.conv("bands.0", x, norm="bands.1"))
+        x = ops.elu(ops.conv("time.0", x, norm="time.1"))
+        x = x.reshape(n_folds, x.shape[1], n_beats, n_phases)
+        x = ops.elu(ops.conv("beats.0", x, norm="beats.1"))
+        rows = [ops.mean(x, 2), ops.max(x, 2)]
+        lags = [min(k, n_beats - 1) for k in LAGS]  # a short track has as few as four beats
+        rows += [ops.mean(abs(x[:, :, k:] - x[:, :, :-k]), 2) for k in lags]
+        x = ops.elu(ops.conv("phases.0", ops.cat(rows, 1), norm="phases.1"))
+        x = ops.conv("phases.4", ops.dropout(x, self.dropout, channels=True), norm="phases.5")
+        x = ops.elu(x)  # (batch, n_hidden, n_phases)
+        return ops.cat([ops.mean(x, 2), ops.max(x, 2)], 1)
+
+    def judge(self, ops: Ops, seen: Array) -> Array:
+        """What the folds look like and their context, (batch, 2 * n_hidden + n_context) → logits.
+
+        The part that is fitted to how somebody moves.
+        """
+        x = ops.dropout(ops.elu(ops.linear("judge.0", seen)), self.dropout)
+        return ops.linear("judge.3", x)[:, 0]
+
+
+def build(front_end: FrontEnd, config: PaceConfig) -> PaceNet:
+    """The network of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If the front end has an odd number of bands, which cannot be taken in pairs, or the context
+        is of another size than `context.of` makes it.
+    """
+    if config.model.n_context != N_CONTEXT:
+        raise ConfigError(f"PaceModel.n_context is {config.model.n_context}; {N_CONTEXT} is needed")
+    if front_end.n_mels % 2:
+        raise ConfigError(f"{front_end.n_mels} bands are no pairs; give an even number")
+    return PaceNet(front_end, config)

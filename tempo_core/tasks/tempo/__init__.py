@@ -1,0 +1,1 @@
+"""Tempo: a distribution over a logarithmic tempo axis for each window, averaged over the track."""

@@ -1,0 +1,64 @@
+"""What a tempo model is configured by: its axis and the size of its networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...config import Config, setting
+
+
+@dataclass(frozen=True)
+class TempoGrid(Config):
+    """A logarithmic tempo axis: equal ratios are equal distances."""
+
+    bpm_min: float = setting(20.0, 1.0, 300.0)
+    n_bins: int = setting(180, 16, 4096)
+    bins_per_octave: int = setting(36, 4, 512)
+    # Tempi outside this range are never answered; the axis itself is wider so that the harmonics
+    # and sub-harmonics of an answer are still on it.
+    answer_min: float = setting(30.0, 1.0, 1000.0)
+    answer_max: float = setting(300.0, 1.0, 1000.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        octaves = self.n_bins / self.bins_per_octave
+        # The network looks two octaves up and down from each tempo.
+        self.require(2 < octaves <= 12, "n_bins", "must be more than 2 and at most 12 octaves")
+        self.require(self.answer_min < self.answer_max, "answer_min", "must be below answer_max")
+        top = self.bpm_min * 2.0 ** ((self.n_bins - 1) / self.bins_per_octave)
+        self.require(self.bpm_min <= self.answer_min, "answer_min", "must be on the axis")
+        self.require(self.answer_max <= top, "answer_max", f"must be on the axis, up to {top:.0f}")
+
+
+@dataclass(frozen=True)
+class Model(Config):
+    """The size of the network, and how many of them answer together (see network.py)."""
+
+    channels: tuple[int, ...] = setting((16, 32, 40), 1, 256)
+    n_rate: int = setting(48, 1, 512)
+    n_timbre: int = setting(32, 1, 512)
+    n_prior: int = setting(16, 2, 1024)
+    dropout: float = setting(0.1, 0.0, 0.95)
+    n_members: int = setting(2, 1, 64)
+    # Whether the prior decides among the octaves of a tempo only, so that learning another prior
+    # cannot cost the rate.
+    separate_octave: bool = False
+
+
+@dataclass(frozen=True)
+class TempoConfig(Config):
+    """All of it."""
+
+    grid: TempoGrid = TempoGrid()
+    model: Model = Model()
+
+
+def upgrade(values: dict[str, Any], layout: int) -> dict[str, Any]:
+    """The plain values of a configuration of an older layout of model files, as of today.
+
+    Before layout 3 the prior was never kept to the octaves.
+    """
+    if layout >= 3 or not isinstance(values.get("model"), dict):
+        return values
+    return {**values, "model": {**values["model"], "separate_octave": False}}

@@ -1,0 +1,158 @@
+"""The tempo network, readable on one screen.
+
+Where is the rate? Small convolutions over (band, tempo) that pool over bands only, then copies of
+the result shifted by simple ratios side by side: on a logarithmic tempo axis a harmonic is a fixed
+shift, so the network sees for every tempo what happens at its half, double, third and triple. All
+of this is shift-equivariant: every tempo it learns helps every other.
+
+Which octave? A small branch sees the sound (level and onset statistics of the mel bands) and the
+pooled rhythm, and adds a smooth log-prior over the axis. It carries the counting convention, and is
+the part to adapt to a user.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from ...config import FrontEnd
+from ...errors import ConfigError
+from ...levels import HARMONICS
+from ...network.layers import Conv, Layer, Linear, Norm, under
+from ...network.ops import Array, Ops
+from .axis import tempo_axis
+from .config import TempoConfig
+from .periodicity import N_MAPS, N_STATISTICS
+
+NEVER = -1e4  # logit of a tempo that is not answered
+
+
+class Member:
+    """Periodicity map and band statistics in, one logit a tempo out."""
+
+    def __init__(
+        self, front_end: FrontEnd, config: TempoConfig, ratios: Sequence[float] = HARMONICS
+    ):
+        size, grid = config.model, config.grid
+        self.n_blocks, self.dropout, self.n_bins = len(size.channels), size.dropout, grid.n_bins
+        self.shifts = [round(grid.bins_per_octave * math.log2(ratio)) for ratio in ratios]
+        # Neighbouring bands are alike, so the first layer takes them in pairs.
+        n_in, n_bands = N_MAPS, front_end.n_mels // 2
+        layers: dict[str, Layer] = {}
+        for k, n_out in enumerate(size.channels):
+            layers[f"blocks.{4 * k + 1}"] = Conv(n_in, n_out, (3, 5), (1, 2))
+            layers[f"blocks.{4 * k + 2}"] = Norm(n_out)
+            n_in, n_bands = n_out, n_bands // 2
+        layers["bands.0"] = Conv(n_in, n_in, (n_bands, 1), (0, 0))
+        layers["rate.1"] = Conv(len(ratios) * n_in, size.n_rate, (1,), (0,))
+        layers["rate.3"] = Conv(size.n_rate, size.n_rate, (5,), (2,))
+        layers["rate.4"] = Norm(size.n_rate)
+        layers["peak"] = Conv(size.n_rate, 1, (1,), (0,))
+        layers["timbre.0"] = Norm(N_STATISTICS * front_end.n_mels)
+        layers["timbre.2"] = Linear(N_STATISTICS * front_end.n_mels, size.n_timbre)
+        layers["prior.0"] = Linear(size.n_timbre + 2 * size.n_rate, size.n_timbre)
+        layers["prior.3"] = Linear(size.n_timbre, size.n_prior)
+        self.layers = layers
+
+    def forward(self, ops: Ops, periodicity: Array, statistics: Array) -> Array:
+        """(batch, N_MAPS, n_mels, n_bins), (batch, 4 * n_mels) → logits (batch, n_bins)."""
+        logits, pooled = self.find_rate(ops, periodicity)
+        return logits + self.log_prior(ops, pooled, statistics)
+
+    def find_rate(self, ops: Ops, periodicity: Array) -> tuple[Array, Array]:
+        """Map → logits without the prior (batch, n_bins), summary of the rhythm for it."""
+        x = pair_bands(periodicity, lambda a, b: (a + b) / 2)
+        for k in range(self.n_blocks):
+            x = ops.conv(f"blocks.{4 * k + 1}", x, norm=f"blocks.{4 * k + 2}")
+            # ELU rises steadily, so it may follow the maximum, where there is less to do.
+            x = ops.elu(pair_bands(x, ops.maximum))  # (batch, channels, n_bands, n_bins)
+        x = ops.elu(ops.conv("bands.0", x))[:, :, 0]  # (batch, channels, n_bins)
+        x = ops.cat([ops.shift(x, places) for places in self.shifts], 1)  # 9 * channels
+        x = ops.elu(ops.conv("rate.1", ops.dropout(x, self.dropout, channels=True)))
+        x = ops.elu(ops.conv("rate.3", x, norm="rate.4"))  # (batch, n_rate, n_bins)
+        logits = ops.conv("peak", x)[:, 0]  # (batch, n_bins)
+        return logits, ops.cat([ops.mean(x, -1), ops.max(x, -1)], 1)  # (batch, 2 * n_rate)
+
+    def log_prior(self, ops: Ops, pooled: Array, statistics: Array) -> Array:
+        """Summary of the rhythm and the sound → log-prior over the axis (batch, n_bins)."""
+        sound = ops.dropout(ops.norm("timbre.0", statistics), self.dropout)
+        sound = ops.elu(ops.linear("timbre.2", sound))
+        x = ops.elu(ops.linear("prior.0", ops.cat([sound, pooled], 1)))
+        knots = ops.linear("prior.3", ops.dropout(x, self.dropout))  # (batch, n_prior)
+        # Few knots, linearly interpolated: the prior can lean towards a region of the axis but
+        # cannot draw a peak of its own.
+        return ops.interpolate(knots, self.n_bins)
+
+
+def pair_bands(x: Array, merge: Callable[[Array, Array], Array]) -> Array:
+    """(..., n_bands, n_bins) → (..., n_bands // 2, n_bins): two neighbouring bands into one.
+
+    The last of an odd number is dropped.
+    """
+    return merge(x[..., :-1:2, :], x[..., 1::2, :])
+
+
+class Ensemble:
+    """Networks trained alike from different seeds; the mean of their logits.
+
+    What one of them happens to get wrong about an octave, the others seldom do.
+    """
+
+    def __init__(self, front_end: FrontEnd, config: TempoConfig):
+        self.member = Member(front_end, config)  # they differ in their weights only
+        self.n_members = config.model.n_members
+        self.layers: dict[str, Layer] = {}
+        for k in range(self.n_members):
+            self.layers.update(under(f"members.{k}", self.member.layers))
+        self.octave = config.grid.bins_per_octave  # [bins]
+        self.separate = config.model.separate_octave
+        tempi = tempo_axis(config.grid)
+        low, high = config.grid.answer_min, config.grid.answer_max
+        self.unanswerable = (tempi < low) | (tempi > high)
+
+    def forward(self, ops: Ops, periodicity: Array, statistics: Array) -> Array:
+        """As `Member.forward`."""
+        rates, priors = [], []
+        for k in range(self.n_members):
+            part = ops.at(f"members.{k}")
+            rate, pooled = self.member.find_rate(part, periodicity)
+            rates.append(rate)
+            priors.append(self.member.log_prior(part, pooled, statistics))
+        return self.combine(ops, ops.mean(ops.stack(rates), 0), ops.mean(ops.stack(priors), 0))
+
+    def combine(self, ops: Ops, rate: Array, prior: Array) -> Array:
+        """Logits without the prior and the log-prior, (batch, n_bins) both → logits.
+
+        Kept separate, all octaves of a tempo together are as probable as the rate makes them, and
+        the prior only shares that out among them.
+        """
+        if not self.separate:
+            return rate + prior
+
+        def by_octave(x: Array) -> Array:  # → (batch, n_octaves, octave)
+            return ops.masked(x, self.unanswerable, NEVER).reshape(len(x), -1, self.octave)
+
+        together = ops.logsumexp(by_octave(rate), -2)
+        both = by_octave(rate + prior)
+        return (together + both - ops.logsumexp(both, -2)).reshape(len(rate), self.n_bins)
+
+    @property
+    def n_bins(self) -> int:
+        """Of the axis."""
+        return self.member.n_bins
+
+
+def build(front_end: FrontEnd, config: TempoConfig) -> Ensemble:
+    """The network of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If octaves are to be kept separate on an axis that is not a whole number of them.
+    """
+    grid = config.grid
+    if config.model.separate_octave and grid.n_bins % grid.bins_per_octave:
+        raise ConfigError(
+            f"{grid.n_bins} bins are not a whole number of octaves of {grid.bins_per_octave}"
+        )
+    return Ensemble(front_end, config)

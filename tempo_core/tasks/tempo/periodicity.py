@@ -1,0 +1,119 @@
+"""The only tempogram, and what a window sounds like without its rhythm.
+
+Shapes: `onsets` (n_mels, n_frames) → `map` (3, n_mels, n_bins). Every function also takes leading
+batch dimensions. All are pure.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .axis import tempo_axis
+from .config import TempoGrid
+
+Array = NDArray[np.float32]
+
+# A band this far below the loudest one (in onset energy) is noise; scaling it up to the level of
+# the others would make codec artefacts look like music.
+BAND_FLOOR = 1e-3
+N_BASS = 3  # lowest bands, up to about 200 Hz: where the kick drum and the bass are
+N_MAPS = 3  # kinds of periodicity
+N_STATISTICS = 4  # per band: mean and deviation of level and of onset strength
+
+
+def periodicity_map(onsets: Array, fps: float, grid: TempoGrid) -> Array:
+    """How periodic each band is at each tempo of the grid.
+
+    The autocorrelation shows a tempo and its sub-harmonics, the Fourier transform a tempo and its
+    harmonics; only at the tempo itself are both large (Peeters, "Time variable tempo detection and
+    beat marking", ICMC 2005). Both forget the phase: whether a band sounds together with the bass
+    or in turn with it. A snare drum between two kick drums is what makes people count twice as
+    fast as the kick drum plays.
+
+    Parameters
+    ----------
+    onsets
+        (..., n_mels, n_frames), ≥ 0.
+    fps
+        Frames per second.
+
+    Returns
+    -------
+    (..., N_MAPS, n_mels, n_bins): autocorrelation in about -1..1; magnitude of the Fourier
+    transform in 0..1; correlation with the bass, earlier and later alike, minus that at the same
+    time, in about -2..2.
+    """
+    n_frames = onsets.shape[-1]
+    centred = onsets - onsets.mean(axis=-1, keepdims=True)
+    energy = np.einsum("...t,...t->...", centred, centred)[..., None]
+    loudest = energy.max(axis=-2, keepdims=True)
+    centred /= np.sqrt(np.maximum(np.maximum(energy, 1e-9), BAND_FLOOR * loudest))
+
+    bass = centred[..., :N_BASS, :].sum(axis=-2, keepdims=True)
+    bass /= np.sqrt(np.maximum(np.square(bass).sum(axis=-1, keepdims=True), 1e-9))
+
+    size = _transform_length(n_frames, fps, grid)
+    spectrum = np.fft.rfft(np.concatenate([centred, bass], axis=-2), n=size).astype(np.complex64)
+    bands, bass = spectrum[..., :-1, :], spectrum[..., -1:, :]
+    # The real part of a cross spectrum is the spectrum of the mean over both directions in time.
+    cross = bands.real * bass.real + bands.imag * bass.imag
+    power = np.square(bands.real) + np.square(bands.imag)
+    lags, at_once, basis = _sampling(n_frames, fps, grid)
+    autocorrelation = power @ lags
+    with_bass = cross @ lags - (cross @ at_once)[..., None]
+    parts = np.square(centred @ basis)  # (..., n_mels, 2 * n_bins): real, imaginary parts
+    fourier = np.sqrt(parts[..., : grid.n_bins] + parts[..., grid.n_bins :])
+    return np.stack([autocorrelation, fourier, with_bass], axis=-3)
+
+
+def band_statistics(compressed: Array, onsets: Array) -> Array:
+    """(..., n_mels, n_frames) twice → (..., 4 * n_mels): what the sound is like, without rhythm."""
+    parts = [
+        compressed.mean(-1), compressed.std(-1, ddof=1), onsets.mean(-1), onsets.std(-1, ddof=1),
+    ]  # fmt: skip
+    return np.concatenate(parts, axis=-1)
+
+
+def _transform_length(n_frames: int, fps: float, grid: TempoGrid) -> int:
+    """Of the Fourier transform behind a correlation that does not wrap around at the lags used."""
+    longest = math.ceil(60.0 * fps / grid.bpm_min) + 2  # [frames] lag that is looked at
+    n = n_frames + min(n_frames, longest)
+    power = 2 ** math.ceil(math.log2(n))  # 2^k and 3 * 2^k are quick
+    return power * 3 // 4 if power * 3 // 4 >= n else power
+
+
+@lru_cache(maxsize=32)
+def _sampling(n_frames: int, fps: float, grid: TempoGrid) -> tuple[Array, Array, Array]:
+    """What maps of windows of `n_frames` are computed with, as matrix products.
+
+    Returns
+    -------
+    (n_frequencies, n_bins) from the spectrum of a correlation to its values at the lags of the
+    tempi; (n_frequencies,) the same at lag 0; (n_frames, 2 * n_bins) the Fourier basis at the
+    frequencies of the tempi.
+    """
+    tempi = tempo_axis(grid)
+    lags = (60.0 * fps / tempi).astype(np.float32).astype(float)  # [frames]
+    size = _transform_length(n_frames, fps, grid)
+    lower = np.clip(np.floor(lags), 0, n_frames - 2)
+    weight = np.clip(lags - lower, 0.0, 1.0)
+    # A sum over n_frames - lag products: undo the shrinking, but not beyond half of the window,
+    # where too few products are left to mean anything.
+    scale = n_frames / np.maximum(n_frames - lags, 0.5 * n_frames) * (lags < n_frames - 1)
+    frequency = np.arange(size // 2 + 1)
+    # An inverse transform is even in the lag; all frequencies but the first and last stand for two.
+    twice = np.where((frequency == 0) | (2 * frequency == size), 1.0, 2.0) / size
+
+    def inverse(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(twice[:, None] * np.cos(2 * np.pi / size * np.outer(frequency, at)))
+
+    matrix = scale * ((1 - weight) * inverse(lower) + weight * inverse(lower + 1))
+    phase = 2 * math.pi * np.arange(n_frames)[:, None] * tempi / (60 * fps)
+    taper = 0.5 - 0.5 * np.cos(2 * math.pi * np.arange(n_frames) / n_frames)
+    taper /= np.sqrt(np.square(taper).sum())
+    basis = taper[:, None] * np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
+    return matrix.astype(np.float32), twice.astype(np.float32), basis.astype(np.float32)

@@ -1,0 +1,39 @@
+"""What the tempo is refined and judged by, of one excerpt: its onsets and their spectra."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...config import Windows
+from ...heard import Sound
+from ...windows import window_spans
+from . import refine
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """The onset envelope of an excerpt, and the spectra of its pieces."""
+
+    envelope: refine.Envelope
+    lines: tuple[refine.Lines, ...]
+
+
+def rhythm(sound: Sound) -> Rhythm:
+    """That of one excerpt."""
+    envelope = refine.envelope(sound.features, sound.start)
+    return Rhythm(envelope, tuple(refine.spectra([envelope], sound.fps)))
+
+
+def clarity(sound: Sound, plan: Windows) -> NDArray[np.float64]:
+    """(n_windows,) how clear a pulse windows have, in 0..1: that of the piece around their middle.
+
+    The same in use and in training.
+    """
+    lines = sound.once(rhythm).lines
+    spans = window_spans(sound.features.shape[-1], sound.fps, plan)
+    centres = np.array([sound.start + (first + last) / 2 / sound.fps for first, last in spans])
+    distance = np.abs(centres[:, None] - np.array([piece.centre for piece in lines]))
+    return np.array([piece.weight for piece in lines])[distance.argmin(axis=1)]

@@ -1,0 +1,46 @@
+"""The row of the table of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ...task import Task
+from .config import TempoConfig, upgrade
+from .decode import Pooled, Tempo, activate, decode, encode, enough, pool
+from .network import build
+from .view import view
+
+
+def columns(tempo: Tempo) -> dict[str, Any]:
+    """The values of `columns.COLUMNS`, as precise as they are shown."""
+    stability = None if tempo.stability is None else round(tempo.stability, 4)
+    return {
+        "bpm": round(tempo.bpm, 2),
+        "confidence": round(tempo.confidence, 4),
+        "stability": stability,
+    }
+
+
+TASK: Task[TempoConfig, Sequence[tuple[float, float]], Pooled, Tempo] = Task(
+    name="tempo",
+    config=TempoConfig,
+    network=build,
+    view=view,
+    encode=encode,
+    activate=activate,
+    pool=pool,
+    decode=decode,
+    columns=columns,
+    enough=enough,
+    upgrade=upgrade,
+)
+
+
+def preferring(
+    bpm_range: tuple[float, float] | None,
+) -> Task[TempoConfig, Sequence[tuple[float, float]], Pooled, Tempo]:
+    """The task as somebody wants it who counts between two tempi [BPM]; None: as people count."""
+    return replace(TASK, decode=partial(decode, bpm_range=bpm_range))

@@ -1,0 +1,46 @@
+"""What the tempo network sees of a track: all windows of it, by their length."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...heard import Heard
+from ...model import Checkpoint
+from ...spectrum import compress, onset_strength
+from ...task import Batch, Results
+from ...windows import by_length
+from .config import TempoConfig, TempoGrid
+from .periodicity import band_statistics, periodicity_map
+from .rhythm import clarity, rhythm
+
+Array = NDArray[np.float32]
+
+
+def view(heard: Heard, results: Results, checkpoint: Checkpoint[TempoConfig]) -> list[Batch]:
+    """The network's inputs; the summary of a batch is its `pulse`."""
+    spectrum, grid = checkpoint.spectrum, checkpoint.config.grid
+    heard.each(spectrum, rhythm)  # while there are features; decoding wants it
+    windows = heard.windows(spectrum, checkpoint.windows, clarity)
+    batches = []
+    for which, features in by_length([window.features for window in windows]):
+        weights = np.array([windows[k].weight for k in which])
+        inputs = inputs_of(features, spectrum.fps, grid)
+        batches.append(Batch(inputs, np.array(which), weights, pulse(inputs[0], weights)))
+    return batches
+
+
+def inputs_of(features: Array, fps: float, grid: TempoGrid) -> tuple[Array, Array]:
+    """Features (batch, n_mels, n_frames) → the network's two inputs.
+
+    They are the periodicity map (batch, N_MAPS, n_mels, n_bins) and the band statistics
+    (batch, 4 * n_mels).
+    """
+    compressed = compress(features)
+    onsets = onset_strength(compressed)
+    return periodicity_map(onsets, fps, grid), band_statistics(compressed, onsets)
+
+
+def pulse(periodicity: Array, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N_MAPS, n_bins) maps averaged over bands and summed over windows, by their weights."""
+    return np.asarray(np.tensordot(weights, periodicity.mean(axis=2), axes=1))
