@@ -29,7 +29,7 @@ from .config import Windows, check_number, told
 from .errors import CheckpointError, ConfigError
 from .files import replace_file
 from .model import Checkpoint
-from .network.layers import shapes
+from .network.layers import Shape, shapes
 from .network.numpy_ops import Network
 from .network.ops import Definition
 from .task import Task
@@ -60,10 +60,7 @@ def save(folder: Path, model: Checkpoint[Any], date: datetime.date | None = None
 
     Its `name` and `hash` are not looked at: they follow from what is written.
     """
-    tensors = {f"network.{name}": value for name, value in model.network.weights.items()}
-    tensors["filterbank"] = model.filterbank
     header = {
-        "layout": LAYOUT,
         "task": model.task,
         "temperature": model.temperature,
         "card": dict(model.card),
@@ -71,12 +68,26 @@ def save(folder: Path, model: Checkpoint[Any], date: datetime.date | None = None
         "windows": model.windows.to_dict(),
         **model.config.to_dict(),
     }
-    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    data = save_tensors(arrays, {"header": json.dumps(header, sort_keys=True)})
+    return write(folder, header, model.filterbank, model.network.weights, date)
+
+
+def write(
+    folder: Path,
+    header: Mapping[str, Any],
+    filterbank: NDArray[np.float32],
+    weights: Mapping[str, NDArray[Any]],
+    date: datetime.date | None = None,
+) -> Path:
+    """What `save` does, for what a model file holds as plain values; see `Contents`."""
+    tensors = {f"network.{name}": value for name, value in weights.items()}
+    tensors["filterbank"] = filterbank
+    text = json.dumps({"layout": LAYOUT, **header}, sort_keys=True)
+    arrays = {name: np.asarray(value, order="C") for name, value in tensors.items()}
+    data = save_tensors(arrays, {"header": text})
     digest = hashlib.sha256(data).hexdigest()[:8]
     day = (date or datetime.date.today()).strftime("%Y%m%d")
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{model.task}-{day}-{digest}{SUFFIX}"
+    path = folder / f"{header['task']}-{day}-{digest}{SUFFIX}"
     replace_file(path, data)
     return path
 
@@ -166,7 +177,17 @@ def check_shapes(definition: Definition, weights: Mapping[str, NDArray[Any]]) ->
     ConfigError
         If a tensor is missing, too many, or of another shape.
     """
-    wanted = shapes(definition.layers)
+    check_weights(shapes(definition.layers), weights)
+
+
+def check_weights(wanted: Mapping[str, Shape], weights: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse weights that have other names or shapes.
+
+    Raises
+    ------
+    ConfigError
+        If a tensor is missing, too many, or of another shape.
+    """
     if wanted.keys() != weights.keys():
         raise ConfigError(f"the weights are those of another network ({len(weights)} tensors)")
     for name, shape in wanted.items():

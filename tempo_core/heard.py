@@ -119,12 +119,12 @@ class Heard:
             self._windows[key] = Kept(list(chain(*(_cut(sound, plan, weigh) for sound in sounds))))
         return self._windows[key].windows
 
-    def settled(self) -> Heard:
-        """The same without audio and features, but for those of windows."""
+    def settled(self, windows: bool = True) -> Heard:
+        """The same without audio and features, but for those of windows if these are wanted."""
         rest = Heard((), self.sr, self.duration)
         rest.n_seconds = self.n_seconds
         rest._each = {key: of for key, of in self._each.items() if key[0] != "sounds"}
-        rest._windows = dict(self._windows)
+        rest._windows = dict(self._windows) if windows else {}
         return rest
 
     def __add__(self, later: Heard) -> Heard:

@@ -78,7 +78,7 @@ def rounds(file: Source, sr: int, windows: Windows, n_windows: int | None) -> It
             return
 
 
-def music(file: Source, sr: int, windows: Windows, n_windows: int) -> list[Excerpt]:
+def music(file: Source, sr: int, windows: Windows, n_windows: int | None) -> list[Excerpt]:
     """What `rounds` gives a caller that never has enough, in the order of the track.
 
     Raises

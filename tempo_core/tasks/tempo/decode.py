@@ -101,10 +101,15 @@ def activate(logits: Array, config: TempoConfig, temperature: float = 1.0) -> Ar
 def pool(scored: Sequence[Scored], config: TempoConfig) -> Pooled:
     """Windows count by how clear a pulse they have."""
     total = sum(float(batch.weights.sum()) for batch, _ in scored)
-    posterior = np.sum([batch.weights @ scores for batch, scores in scored], axis=0) / total
     pulse = np.sum([batch.summary for batch, _ in scored], axis=0) / total
     clearest = max(float(batch.weights.max()) for batch, _ in scored)
-    return Pooled(posterior, pulse, clearest)
+    return Pooled(mean_scores(scored), pulse, clearest)
+
+
+def mean_scores(scored: Sequence[Scored]) -> Posterior:
+    """(n_bins,) the mean of the scores of all windows, by their weights."""
+    total = sum(float(batch.weights.sum()) for batch, _ in scored)
+    return np.asarray(np.sum([batch.weights @ scores for batch, scores in scored], axis=0) / total)
 
 
 def enough(scored: Sequence[Scored], config: TempoConfig) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ...heard import Heard
+from ...heard import Heard, Window
 from ...model import Checkpoint
 from ...spectrum import compress, onset_strength
 from ...task import Batch, Results
@@ -19,13 +21,18 @@ Array = NDArray[np.float32]
 
 def view(heard: Heard, results: Results, checkpoint: Checkpoint[TempoConfig]) -> list[Batch]:
     """The network's inputs; the summary of a batch is its `pulse`."""
-    spectrum, grid = checkpoint.spectrum, checkpoint.config.grid
+    spectrum = checkpoint.spectrum
     heard.each(spectrum, rhythm)  # while there are features; decoding wants it
     windows = heard.windows(spectrum, checkpoint.windows, clarity)
+    return batches_of(windows, spectrum.fps, checkpoint.config.grid)
+
+
+def batches_of(windows: Sequence[Window], fps: float, grid: TempoGrid) -> list[Batch]:
+    """Windows as the network sees them, those of one length together."""
     batches = []
     for which, features in by_length([window.features for window in windows]):
         weights = np.array([windows[k].weight for k in which])
-        inputs = inputs_of(features, spectrum.fps, grid)
+        inputs = inputs_of(features, fps, grid)
         batches.append(Batch(inputs, np.array(which), weights, pulse(inputs[0], weights)))
     return batches
 
