@@ -14,16 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from tempo_core import checkpoint
+from tempo_core import checkpoint, listening
 from tempo_core.background import TIME_LIMIT, Background, Stopped, parallel
-from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import Windows
 from tempo_core.console import explain
 from tempo_core.errors import ConfigError
-from tempo_core.features import N_MAPS
+from tempo_core.model import Checkpoint
+from tempo_core.tasks.tempo.config import TempoConfig
+from tempo_core.tasks.tempo.periodicity import N_MAPS
 from tempo_core.windows import window_spans
 
 from . import cache, cleaning
@@ -132,8 +133,8 @@ def build(
     """
     model = checkpoint.load(checkpoint.resolve(options.model))
     # The parallelism is over tracks; threads inside of an operation would only fight for cores.
-    torch.set_num_threads(1)
-    recipe = Recipe(model.front_end, options.windows, model.grid)
+    threadpool_limits(1, user_api="blas")
+    recipe = Recipe(model.front_end, options.windows, model.config.grid)
     try:
         (folder / CACHE).mkdir(parents=True, exist_ok=True)
         with Journal(folder / JOURNAL) as journal:
@@ -149,7 +150,7 @@ class _Run:
 
     folder: Path
     options: BuildOptions
-    model: Checkpoint
+    model: Checkpoint[TempoConfig]
     recipe: Recipe
     journal: Journal
     stop: Callable[[], bool]
@@ -299,22 +300,18 @@ class _Run:
             for track in tracks:
                 path = cache.cache_file(folder, self.key_of[track.path])
                 known = cache.read_notes(path)
-                if known is None or known.n_windows != wanted[track.path]:
+                if known is None or not known.has(wanted[track.path]):
                     yield track
                 else:
                     cache.touch(path)
 
         def work(track: CollectedTrack) -> None:
-            n_windows = wanted[track.path]
+            recipe = self.recipe
             views = views_of(
-                track.path, self.recipe.front_end, self.recipe.windows, self.recipe.grid, n_windows
+                track.path, recipe.front_end, recipe.windows, recipe.grid, wanted[track.path]
             )
-            cache.write_views(
-                views,
-                cache.cache_file(folder, self.key_of[track.path]),
-                digest=self.recipe.digest(),
-                thinned="yes" if n_windows < counts[track.path] else "no",
-            )
+            path = cache.cache_file(folder, self.key_of[track.path])
+            cache.write_views(views, path, digest=recipe.digest())
 
         lost = []
         # The files that are there are looked at first, so that the bar shows what is left to do.
@@ -329,12 +326,16 @@ class _Run:
         return lost, notes
 
     def count_windows(self, n_samples: int) -> int:
-        """How many windows `views_of` makes of so many samples."""
+        """How many windows `views_of` makes of so many samples, if all of them sound."""
         front_end, windows = self.recipe.front_end, self.recipe.windows
-        n_frames = n_samples // front_end.hop_length + 1
-        return sum(
-            len(window_spans(n_frames, front_end.fps, plan)) for plan in (windows, short(windows))
-        )
+        n_whole, rest = divmod(n_samples, round(listening.PIECE * front_end.sr))
+
+        def count(n_samples: int) -> int:
+            n_frames = n_samples // front_end.hop_length + 1
+            plans = (windows, short(windows))
+            return sum(len(window_spans(n_frames, front_end.fps, plan)) for plan in plans)
+
+        return n_whole * count(round(listening.PIECE * front_end.sr)) + (count(rest) if rest else 0)
 
     def progress(self, what: str, total: int | None) -> tqdm[None]:
         hidden = True if self.options.quiet else None  # None: unless stderr is a terminal

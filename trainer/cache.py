@@ -21,14 +21,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from tempo_core.config import FrontEnd, TempoGrid, Windows
+from tempo_core.config import FrontEnd, Windows
 from tempo_core.errors import ConfigError, StorageError
 from tempo_core.files import replace_file
 from tempo_core.opening import RegularFile
+from tempo_core.tasks.tempo.config import TempoGrid
 
-LAYOUT = 2  # of the cached views; raise it when what `tempo.view` computes changes
+# Of the cached views; raise it when what `dataset.views_of` computes changes. Before layout 3
+# silence at the ends of a file was part of the windows, and nothing said how clear a pulse they have.
+LAYOUT = 3
+USABLE = (3, 2)  # the newest first: those that can be learned from where the audio is gone
 HEADER = 1024  # [bytes] what a file is larger than its arrays, at most
 ABANDONED = 600.0  # [s] after which an unfinished file is what a killed run left behind
 FEWEST = 2  # windows of a recording: one of each length
@@ -41,12 +46,22 @@ class Views:
     `maps` are (n_windows, N_MAPS, n_mels, n_bins + 2 * MARGIN) float16, read from the cache as they
     are used, `statistics` (n_windows, 4 * n_mels) float32. The margin is there because a time
     stretch is a shift of the tempo axis: training stretches a window by cutting `n_bins` out of it
-    elsewhere.
+    elsewhere. `clarity` (n_windows,) float32 says how clear a pulse each has, None where nothing
+    says so; `thinned` whether windows of the recording were left out.
     """
 
     maps: np.ndarray
     statistics: np.ndarray
     n_full: int  # the first so many are the windows that the estimator would use
+    clarity: np.ndarray | None = None
+    thinned: bool = False
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """(n_windows,) how much each window counts, in 0..1."""
+        if self.clarity is None:
+            return np.ones(len(self.maps))
+        return np.asarray(self.clarity, np.float64)
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,7 @@ class Recipe:
     front_end: FrontEnd
     windows: Windows
     grid: TempoGrid
+    layout: int = LAYOUT
 
     def digest(self) -> str:
         """Of everything that decides what is in a file, but for the audio."""
@@ -68,7 +84,7 @@ class Recipe:
 
 
 def _update(digest: Any, recipe: Recipe) -> Any:
-    digest.update(f"layout {LAYOUT}".encode())
+    digest.update(f"layout {recipe.layout}".encode())
     for config in (recipe.front_end, recipe.windows, recipe.grid):
         digest.update(config.digest().encode())
     return digest
@@ -98,8 +114,11 @@ def write_views(views: Views, path: Path, **notes: str) -> None:
     """Write one cache file atomically, with notes for `read_notes`."""
     temporary = path.with_suffix(f".{os.getpid()}.part")
     arrays = {"maps": views.maps, "statistics": views.statistics}
+    if views.clarity is not None:
+        arrays["clarity"] = views.clarity
+    told = {"n_full": str(views.n_full), "thinned": "yes" if views.thinned else "no", **notes}
     try:
-        save_file(arrays, temporary, {"n_full": str(views.n_full), **notes})
+        save_file(arrays, temporary, told)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -107,9 +126,9 @@ def write_views(views: Views, path: Path, **notes: str) -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         # safetensors has an error of its own around what the system said.
-        told = re.search(r"\(os error (\d+)\)", str(error))
-        if told:
-            number = int(told[1])
+        named = re.search(r"\(os error (\d+)\)", str(error))
+        if named:
+            number = int(named[1])
             raise OSError(number, os.strerror(number), str(path)) from error
         raise
 
@@ -122,7 +141,10 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         if not 0 < length < size:
             raise ValueError(f"{path}: a damaged header; delete the file")
         header: dict[str, Any] = json.loads(file.read(length))
-    end = max(header[name]["data_offsets"][1] for name in ("maps", "statistics"))
+    arrays = [header["maps"], header["statistics"]]
+    if "clarity" in header:
+        arrays.append(header["clarity"])
+    end = max(entry["data_offsets"][1] for entry in arrays)
     if size != 8 + length + end:
         raise ValueError(f"{path}: {size} bytes, not {8 + length + end}; delete the file")
     return header, 8 + length
@@ -137,11 +159,20 @@ def read_views(path: Path) -> Views:
         If the file is missing or damaged.
     """
     header, begin = _header(path)
-    maps, statistics = (
-        np.memmap(path, dtype, "r", begin + entry["data_offsets"][0], tuple(entry["shape"]))
-        for entry, dtype in ((header["maps"], np.float16), (header["statistics"], np.float32))
+
+    def array(name: str, dtype: type[np.floating]) -> np.ndarray:
+        entry = header[name]
+        place = begin + entry["data_offsets"][0]
+        return np.memmap(path, dtype, "r", place, tuple(entry["shape"]))
+
+    clarity = np.array(array("clarity", np.float32)) if "clarity" in header else None
+    return Views(
+        array("maps", np.float16),
+        np.array(array("statistics", np.float32)),
+        int(header["__metadata__"]["n_full"]),
+        clarity,
+        header["__metadata__"].get("thinned") == "yes",
     )
-    return Views(maps, np.array(statistics), int(header["__metadata__"]["n_full"]))
 
 
 @dataclass(frozen=True)
@@ -151,6 +182,10 @@ class Notes:
     digest: str
     n_windows: int
     thinned: bool
+
+    def has(self, n_windows: int) -> bool:
+        """Whether there are so many windows, or fewer because the recording has no more."""
+        return self.n_windows == n_windows or (not self.thinned and self.n_windows < n_windows)
 
 
 def read_notes(path: Path) -> Notes | None:
@@ -210,7 +245,7 @@ def share(counts: Sequence[int], n_windows: int) -> int | None:
 def window_bytes(recipe: Recipe, n_maps: int, margin: int) -> int:
     """What one window takes on disk."""
     n_mels, n_bins = recipe.front_end.n_mels, recipe.grid.n_bins + 2 * margin
-    return 2 * n_maps * n_mels * n_bins + 4 * 4 * n_mels
+    return 2 * n_maps * n_mels * n_bins + 4 * 4 * n_mels + 4
 
 
 def make_room(folder: Path, needed: Mapping[str, int], limit: int, digest: str) -> int:

@@ -15,24 +15,33 @@ from typing import TextIO, TypeVar
 import click
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tempo_core import checkpoint
-from tempo_core.audio import read_excerpts, sounding
-from tempo_core.checkpoint import Checkpoint
-from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
-from tempo_core.estimate import Analysis, analyse, excerpt_features, posterior
-from tempo_core.model import Ensemble, TempoNet
-from tempo_core.task import Task
-from tempo_core.tasks import TASKS, tempo
-from tempo_core.tasks.tempo import answerable
+from tempo_core.config import FrontEnd, Windows
+from tempo_core.model import Checkpoint
+from tempo_core.network import Network
+from tempo_core.spectrum import Mel
+from tempo_core.task import Array, Batch, Scored, ask
+from tempo_core.tasks.tempo.axis import answerable
+from tempo_core.tasks.tempo.config import Model, TempoConfig, TempoGrid
+from tempo_core.tasks.tempo.decode import activate, encode, highest, mean_scores
+from tempo_core.tasks.tempo.network import Member, build
+from tempo_core.tasks.tempo.row import TASK
 
 from . import augment, dataset, options
 from .dataset import MARGIN, Recording, Views
+from .hearing import hear_file
 from .metrics import progress, within
+from .tasks import tempo
+from .torch_ops import Learnable, usable
 
 VALIDATED = 150  # steps
+# The least weight with which a window is drawn: one without a clear pulse is heard in use, too, and
+# is all there is of some recordings.
+LEAST_DRAWN = 0.1
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,9 @@ class Recipe:
     # [bins] The furthest a recording is stretched: half as far as the inputs allow, because how
     # people count depends on the tempo itself, too.
     stretched: int = MARGIN // 2
+    # Whether windows are drawn, and count while validating, by how clear a pulse they have, as in
+    # use; else all alike.
+    weighed: bool = True
 
 
 class Sampler:
@@ -73,7 +85,7 @@ class Sampler:
         self,
         recordings: Sequence[Recording],
         views: Sequence[Views],
-        grid: TempoGrid,
+        config: TempoConfig,
         recipe: Recipe,
     ):
         shares = dict(recipe.shares)
@@ -82,49 +94,57 @@ class Sampler:
         for kind in set(kinds):
             weights[kinds == kind] = shares[kind] / (kinds == kind).sum()
         self.weights = weights / weights.sum()
-        self.recordings, self.views, self.grid, self.recipe = recordings, views, grid, recipe
-        self.task: Task = TASKS["tempo"]
+        self.recordings, self.views, self.config, self.recipe = recordings, views, config, recipe
+        self.loss = tempo.loss
 
     def draw(
         self, rng: np.random.Generator, open_labels: bool = True
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """A batch of the network's two inputs, see `tempo.view`, and its targets."""
+        """A batch of the network's two inputs, see `view.inputs_of`, and its targets."""
         maps, statistics, targets = [], [], []
         for i in rng.choice(len(self.weights), size=self.recipe.batch, p=self.weights):
             stretched = self.recipe.stretched if self.recipe.augment else None
             periodicity, sound, target = example(
-                self.recordings[i], self.views[i], self.grid, rng, stretched, open_labels
-            )
+                self.recordings[i], self.views[i], self.config, rng, stretched, open_labels,
+                self.recipe.weighed,
+            )  # fmt: skip
             maps.append(periodicity)
             statistics.append(sound)
             targets.append(target)
         return (
             torch.from_numpy(np.stack(maps)),
             torch.from_numpy(np.stack(statistics)),
-            torch.stack(targets),
+            torch.from_numpy(np.stack(targets)),
         )
 
 
 def example(
     recording: Recording,
     views: Views,
-    grid: TempoGrid,
+    config: TempoConfig,
     rng: np.random.Generator,
     stretched: int | None,
     open_labels: bool = True,
-) -> tuple[np.ndarray, np.ndarray, Tensor]:
+    weighed: bool = True,
+) -> tuple[Array, Array, Array]:
     """One window at random as the network's two inputs, and its target.
 
     Parameters
     ----------
     stretched
         By how much at most [bins], None for no augmentation at all.
+    weighed
+        Whether windows are drawn by their weights.
     """
-    k = rng.integers(len(views.maps))
+    if weighed:
+        chances = np.maximum(views.weights, LEAST_DRAWN)
+        k = rng.choice(len(chances), p=chances / chances.sum())
+    else:
+        k = rng.integers(len(views.maps))
     change = augment.NOTHING
     if stretched is not None:
         change = augment.draw(rng, views.maps.shape[2], stretched)
-    factor = change.stretch(grid.bins_per_octave)
+    factor = change.stretch(config.grid.bins_per_octave)
     readings = recording.tempi
     if not open_labels and readings[0][1] > 0.5:
         readings = readings[:1]
@@ -132,7 +152,7 @@ def example(
     return (
         augment.apply_to_map(views.maps[k], change),
         augment.apply_to_statistics(views.statistics[k], change),
-        TASKS["tempo"].encode(tempi, grid),
+        encode(tempi, config),
     )
 
 
@@ -152,20 +172,35 @@ def descend(
 
 
 N = TypeVar("N", bound=nn.Module)
-
-
 Validate = Callable[[nn.Module], dict[str, float]]
+Run = Callable[[Array, Array], Array]  # the network's two inputs → logits (batch, n_bins)
+
+
+def posterior_of(run: Run, batch: Batch, config: TempoConfig) -> NDArray[np.float64]:
+    """(n_bins,) what a network says of the windows of a recording, as in use."""
+    periodicity, statistics = batch.inputs
+    scores = activate(run(periodicity, statistics), config)
+    return mean_scores([(replace(batch, inputs=()), scores)])
 
 
 def validation(
-    recordings: Sequence[Recording], views: Sequence[Views], grid: TempoGrid
+    recordings: Sequence[Recording],
+    views: Sequence[Views],
+    config: TempoConfig,
+    weighed: bool = True,
 ) -> Validate:
-    """What says how good a network is by now on recordings that it does not learn from."""
+    """What says how good a network is by now on recordings that it does not learn from.
+
+    It runs as it does in use, without torch.
+    """
 
     def validate(network: nn.Module) -> dict[str, float]:
-        with torch.inference_mode():
-            scores = [tempo.activate(network(*full_windows(one)), grid) for one in views]
-            found = [tempo.decode(tempo.pool(one), grid).bpm for one in scores]
+        assert isinstance(network, Learnable)
+        run = usable(network)
+        found = [
+            highest(posterior_of(run, full_windows(one, weighed), config), config.grid).bpm
+            for one in views
+        ]
         return progress([r.bpm for r in recordings], found)
 
     return validate
@@ -213,13 +248,13 @@ def _fit_phase(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, phase.learning_rate, total_steps=phase.steps
     )
-    unanswerable = ~answerable(sampler.grid)
+    unanswerable = torch.from_numpy(~answerable(sampler.config.grid))
     started, losses = time.monotonic(), []
     network.train()
     for step in range(1, phase.steps + 1):
         maps, statistics, targets = sampler.draw(rng, phase.open_labels)
         logits = network(maps, statistics).masked_fill(unanswerable, -torch.inf)
-        loss = sampler.task.loss(logits, targets)
+        loss = sampler.loss(logits, targets)
         losses.append(descend(loss, network, optimizer, schedule))
         average.update_parameters(network)
         if step % 50 == 0 or step == phase.steps:
@@ -246,22 +281,22 @@ def _fit_phase(
 def fit_member(
     sampler: Sampler,
     front_end: FrontEnd,
-    model: Model,
     recipe: Recipe,
     out: Path,
     validate: Validate | None = None,
-) -> TempoNet:
+) -> Learnable:
     """Train one member, or read it from `out` if an interrupted run had finished it."""
-    key = f"{recipe}{replace(model, n_members=1)}{digest_of(sampler.recordings)}"
+    config = sampler.config
+    key = f"{recipe}{replace(config.model, n_members=1)}{digest_of(sampler.recordings)}"
     name = f"member-{recipe.seed}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
     path = out / f"{name}.safetensors"
     if path.exists():
-        network = TempoNet(front_end, sampler.grid, model)
+        network = Learnable(Member(front_end, config))
         network.load_state_dict(load_file(path))
         return network.eval()
     network = fit(
         sampler,
-        lambda: TempoNet(front_end, sampler.grid, model),
+        lambda: Learnable(Member(front_end, config)),
         recipe,
         out / f"{name}.jsonl",
         validate,
@@ -273,28 +308,28 @@ def fit_member(
 
 
 def calibrate(
-    recordings: Sequence[Recording], analyses: Sequence[Analysis], grid: TempoGrid
+    recordings: Sequence[Recording], scored: Sequence[Sequence[Scored]], config: TempoConfig
 ) -> float:
     """The temperature under which the confidence is most probable, given what was right.
 
     Parameters
     ----------
-    analyses
-        Of the recordings, by the estimator, at temperature 1.
+    scored
+        The windows of the recordings as the estimator hears them, at temperature 1.
 
     Notes
     -----
     The confidence is the posterior mass at the answer, so this fits the figure that users see
     (temperature scaling: Guo et al., "On calibration of modern neural networks", ICML 2017).
     """
-    task = TASKS["tempo"]
-    logits = [analysis.scores.log() for analysis in analyses]
+    with np.errstate(divide="ignore"):  # what cannot be answered has the logarithm of 0
+        logits = [[(batch, np.log(scores)) for batch, scores in of_track] for of_track in scored]
     best = (math.inf, 1.0)
     for temperature in np.geomspace(0.4, 2.5, 43):
         surprise = 0.0
-        for recording, analysis, window_logits in zip(recordings, analyses, logits, strict=True):
-            scores = task.activate(window_logits, grid, float(temperature))
-            peak = task.decode(posterior(replace(analysis, scores=scores)), grid)
+        for recording, of_track in zip(recordings, logits, strict=True):
+            warmed = [(b, activate(logits_, config, float(temperature))) for b, logits_ in of_track]
+            peak = highest(mean_scores(warmed), config.grid)
             right = bool(within([recording.bpm], [peak.bpm])[0])
             p = min(max(peak.mass, 1e-3), 1 - 1e-3)
             surprise -= math.log(p if right else 1 - p)
@@ -302,24 +337,51 @@ def calibrate(
     return round(best[1], 3)
 
 
-def analyse_recording(path: Path, model: Checkpoint) -> Analysis:
-    """All windows of a file, as the estimator analyses them.
+def score_recording(path: Path, model: Checkpoint[TempoConfig]) -> list[Scored]:
+    """What a model says of all windows of a file.
 
     Raises
     ------
     AudioError
         If the file cannot be used.
     """
-    sr = model.front_end.sr
-    excerpts = read_excerpts(path, sr, None)
-    with torch.inference_mode():
-        return analyse(excerpt_features(sounding(excerpts, sr) or excerpts, model), model)
+    return ask(TASK, hear_file(path, model, None), {}, model)
 
 
-def full_windows(views: Views) -> tuple[Tensor, Tensor]:
-    """The two network inputs of the windows that the estimator would use."""
-    maps = views.maps[: views.n_full, ..., MARGIN:-MARGIN].astype(np.float32)
-    return torch.from_numpy(maps), torch.from_numpy(views.statistics[: views.n_full])
+def full_windows(views: Views, weighed: bool = True, rows: Sequence[int] | None = None) -> Batch:
+    """The windows that the estimator would use, or those of them that are chosen.
+
+    Parameters
+    ----------
+    weighed
+        Whether they count by how clear a pulse they have.
+    """
+    chosen = np.arange(views.n_full) if rows is None else np.asarray(rows)
+    maps = views.maps[chosen][..., MARGIN:-MARGIN].astype(np.float32)
+    weights = views.weights[chosen] if weighed else np.ones(len(chosen))
+    return Batch((maps, views.statistics[chosen]), chosen, weights)
+
+
+def together(networks: Sequence[Learnable], front_end: FrontEnd, config: TempoConfig) -> Network:
+    """Members that were trained alone as one network that is ready to be used."""
+    weights = {
+        f"members.{k}.{name}": value
+        for k, network in enumerate(networks)
+        for name, value in usable(network).weights.items()
+    }
+    return Network(build(front_end, config), weights)
+
+
+def new_model(
+    front_end: FrontEnd, windows: Windows, config: TempoConfig, network: Network
+) -> Checkpoint[TempoConfig]:
+    """A model that is not yet calibrated, with nothing on its card."""
+    filterbank = dataset.filterbank(front_end)
+    return Checkpoint(
+        name="tempo", hash="", task="tempo", front_end=front_end, windows=windows, config=config,
+        filterbank=filterbank, spectrum=Mel(front_end, filterbank), network=network,
+        temperature=1.0, card={},
+    )  # fmt: skip
 
 
 def digest_of(recordings: Sequence[Recording]) -> str:
@@ -353,8 +415,8 @@ def main(
     Members that an earlier run has finished are kept, so an interrupted run goes on, and members
     may be trained by runs side by side.
     """
-    front_end, windows, grid = FrontEnd(), Windows(), TempoGrid()
-    model = Model(n_members=members)
+    front_end, windows = FrontEnd(), Windows()
+    config = TempoConfig(TempoGrid(), Model(n_members=members))
     recipe = Recipe()
     if steps is not None:
         recipe = replace(recipe, phases=tuple(replace(p, steps=steps) for p in recipe.phases))
@@ -364,7 +426,7 @@ def main(
         *dataset.read_consensus(data),
         *dataset.read_clips(clips),
     ]
-    views = dataset.load_views(recordings, front_end, windows, grid, cache, jobs)
+    views = dataset.load_views(recordings, front_end, windows, config.grid, cache, jobs)
     torch.set_num_threads(jobs)
     train = [i for i, r in enumerate(recordings) if r.split == "train"]
     held = [
@@ -372,24 +434,18 @@ def main(
         if r.split == "validation" and not r.source.startswith("synthesis")
     ]  # fmt: skip
     held_out = [recordings[i] for i in held]
-    validate = validation(held_out, [views[i] for i in held], grid)
+    validate = validation(held_out, [views[i] for i in held], config, recipe.weighed)
     out.mkdir(parents=True, exist_ok=True)
     trained_on = [recordings[i] for i in train]
-    sampler = Sampler(trained_on, [views[i] for i in train], grid, recipe)
-    seeds = range(seed, seed + model.n_members)
-    network = Ensemble(
-        [
-            fit_member(sampler, front_end, model, replace(recipe, seed=s), out, validate)
-            for s in seeds
-        ],
-        grid,
-    ).eval()
-    filterbank = dataset.filterbank(front_end)
-    uncalibrated = Checkpoint(
-        "tempo", "", front_end, windows, grid, model, filterbank, network, 1.0, {}
-    )
-    analyses = [analyse_recording(r.path, uncalibrated) for r in held_out]
-    temperature = calibrate(held_out, analyses, grid)
+    sampler = Sampler(trained_on, [views[i] for i in train], config, recipe)
+    seeds = range(seed, seed + members)
+    trained = [
+        fit_member(sampler, front_end, replace(recipe, seed=s), out, validate) for s in seeds
+    ]
+    network = together(trained, front_end, config)
+    uncalibrated = new_model(front_end, windows, config, network)
+    scored = [score_recording(r.path, uncalibrated) for r in held_out]
+    temperature = calibrate(held_out, scored, config)
     counts = Counter(r.source.partition(":")[0] for r in trained_on)
     card = {
         "summary": f"{len(trained_on)} recordings, seeds {list(seeds)}",
@@ -398,15 +454,7 @@ def main(
         "recipe": asdict(recipe),
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
     }
-    path = checkpoint.save(
-        out,
-        "tempo",
-        network,
-        filterbank,
-        {"front_end": front_end, "windows": windows, "grid": grid, "model": model},
-        temperature,
-        card,
-    )
+    path = checkpoint.save(out, replace(uncalibrated, temperature=temperature, card=card))
     click.echo(f"{path} ({path.stat().st_size / 1e3:.0f} kB), temperature {temperature}")
 
 
