@@ -1,7 +1,7 @@
 """Learning how somebody counts from tens to hundreds of labels: only the prior moves.
 
 Where the rate is was learned from much more music than one person has labelled, and stays as it is.
-What is learned is the prior over the axis, which carries the counting convention (see `model.py`),
+What is learned is the prior over the axis, which carries the counting convention (see the network),
 and it is made to decide among the octaves of a tempo only, so that the rate cannot suffer. A track
 needs to be heard once, and an epoch is a few small matrix products:
 
@@ -18,38 +18,36 @@ there are.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from tempo_core import listening
-from tempo_core.audio import AudioFile, check
-from tempo_core.checkpoint import Checkpoint
-from tempo_core.config import TempoGrid
-from tempo_core.estimate import (
-    DEFAULT_WINDOWS,
-    Analysis,
-    Estimate,
-    Heard,
-    excerpt_features,
-    from_analysis,
-    hear,
-    score,
-)
-from tempo_core.features import tempo_axis
-from tempo_core.model import Ensemble, TempoNet, build
-from tempo_core.tasks import tempo
+from tempo_core import task
+from tempo_core.heard import Heard
+from tempo_core.levels import ACCURACY_2
+from tempo_core.model import Checkpoint
+from tempo_core.network import Network, shapes
+from tempo_core.task import Batch, Scored
+from tempo_core.tasks.tempo.axis import answerable, near, tempo_axis
+from tempo_core.tasks.tempo.config import TempoConfig, TempoGrid
+from tempo_core.tasks.tempo.decode import activate
+from tempo_core.tasks.tempo.network import Ensemble, build
+from tempo_core.tasks.tempo.row import TASK
 
 from .dataset import Recording
 from .guard import Guard
-from .metrics import LEVELS
+from .hearing import hear_file, in_parts, tempo_of
+from .torch_ops import Learnable, learnable, usable
 
 T = TypeVar("T")
+Model = Checkpoint[TempoConfig]
 FINER = 3  # so many knots for one of the shipped prior: a convention may have an edge
 FEW_KNOTS = 40  # fewer than that can be made finer
 TILT = 2.0  # [nats an octave] standard deviation of the tilt
@@ -62,28 +60,35 @@ class Frozen:
     """Windows after the part of the network that is not learned.
 
     `rate` are (n_windows, n_members, n_bins) logits, `pooled` (n_windows, n_members, 2 * n_rate)
-    summaries of the rhythm and `statistics` (n_windows, 4 * n_mels) those of the sound.
+    summaries of the rhythm and `statistics` (n_windows, 4 * n_mels) those of the sound: arrays of
+    NumPy, or of torch where something is learned from them.
     """
 
-    rate: Tensor
-    pooled: Tensor
-    statistics: Tensor
+    rate: Any
+    pooled: Any
+    statistics: Any
 
     def __len__(self) -> int:
         return len(self.rate)
 
+    def tensors(self) -> Frozen:
+        """The same for torch."""
+        return Frozen(*map(torch.from_numpy, (self.rate, self.pooled, self.statistics)))
+
 
 @dataclass(frozen=True)
 class Listened:
-    """A recording as the estimator hears it; scores of any prior can be put into `analysis`.
+    """A recording as the estimator hears it, for models that differ in their prior.
 
-    `before` is what the model in use answers.
+    `heard` is what the answer is refined by, `batches` are the windows without what the network
+    sees of them, in the order of `frozen`. `before` is what the model in use answers [BPM].
     """
 
     recording: Recording
     frozen: Frozen
-    analysis: Analysis
-    before: Estimate
+    heard: Heard
+    batches: Sequence[Batch]
+    before: float
 
 
 class Labelled(Protocol):
@@ -110,37 +115,32 @@ class Recipe:
     seed: int = 0
 
 
-def members(network: Ensemble) -> list[TempoNet]:
-    """The networks of an ensemble."""
-    return [cast(TempoNet, member) for member in network.members]
+def ensemble(network: Network | Learnable) -> Ensemble:
+    """What a tempo network does."""
+    return cast(Ensemble, network.definition)
 
 
-def freeze(network: Ensemble, periodicity: Tensor, statistics: Tensor) -> Frozen:
-    """Run the part that is not learned."""
-    with torch.inference_mode():
-        found = [member.find_rate(periodicity) for member in members(network)]
-    rate, pooled = (torch.stack(parts, dim=1).clone() for parts in zip(*found, strict=True))
-    return Frozen(rate, pooled, statistics.clone())
+def freeze(network: Network, periodicity: Any, statistics: Any) -> Frozen:
+    """Run the part that is not learned on the network's two inputs."""
+    whole = ensemble(network)
+    rates, summaries = [], []
+    for (some,) in in_parts(periodicity):
+        found = [
+            whole.member.find_rate(network.ops.at(f"members.{k}"), some)
+            for k in range(whole.n_members)
+        ]
+        rates.append(np.stack([rate for rate, _ in found], axis=1))
+        summaries.append(np.stack([pooled for _, pooled in found], axis=1))
+    return Frozen(np.concatenate(rates), np.concatenate(summaries), np.array(statistics))
 
 
-def hear_file(path: Path, model: Checkpoint, n_windows: int = DEFAULT_WINDOWS) -> Heard:
-    """Hear a file as the estimator does that never stops early.
-
-    Raises
-    ------
-    AudioError
-        If it cannot be used.
-    """
-    sr = model.front_end.sr
-    with AudioFile(path) as file, torch.inference_mode():
-        excerpts = listening.music(file, sr, model.windows, n_windows)
-        if not excerpts:
-            excerpts = file.read(sr, [(0.0, listening.WHOLE)])
-            check(excerpts, sr)
-        return hear(excerpt_features(excerpts, model), model)
+def join(parts: Sequence[Frozen]) -> Frozen:
+    """Windows of several recordings, one after another."""
+    names = [field.name for field in dataclasses.fields(Frozen)]
+    return Frozen(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def hear_both(path: Path, first: Checkpoint, second: Checkpoint) -> tuple[Heard, Heard]:
+def hear_both(path: Path, first: Model, second: Model) -> tuple[Heard, Heard]:
     """Hear a file for two models, once where both want to hear the same.
 
     Raises
@@ -149,19 +149,11 @@ def hear_both(path: Path, first: Checkpoint, second: Checkpoint) -> tuple[Heard,
         If it cannot be used.
     """
     heard = hear_file(path, first)
-    same = all(
-        getattr(first, name) == getattr(second, name) for name in ("front_end", "windows", "grid")
-    )
+    same = first.spectrum.sr == second.spectrum.sr and first.windows == second.windows
     return heard, heard if same else hear_file(path, second)
 
 
-def estimate(heard: Heard, model: Checkpoint) -> Estimate:
-    """What the estimator answers for a file it has heard."""
-    with torch.inference_mode():
-        return from_analysis(score(heard, model), model)
-
-
-def listen(recording: Recording, model: Checkpoint, current: Checkpoint | None = None) -> Listened:
+def listen(recording: Recording, model: Model, current: Model | None = None) -> Listened:
     """Hear a recording for learning from `model`.
 
     Parameters
@@ -175,37 +167,40 @@ def listen(recording: Recording, model: Checkpoint, current: Checkpoint | None =
         If the file cannot be used.
     """
     heard, as_before = hear_both(recording.path, model, current or model)
-    with torch.inference_mode():
-        analysis = score(heard, model)
-        before = from_analysis(analysis, model) if current is None else estimate(as_before, current)
-    frozen = freeze(model.network, heard.periodicity, heard.statistics)
-    return Listened(recording, frozen, analysis, before)
+    batches = TASK.view(heard, {}, model)
+    frozen = join([freeze(model.network, *batch.inputs) for batch in batches])
+    bare = [dataclasses.replace(batch, inputs=()) for batch in batches]
+    track = Listened(recording, frozen, heard.settled(windows=False), bare, 0.0)
+    before = answer(track, model) if current is None else tempo_of(as_before, current).bpm
+    return dataclasses.replace(track, before=before)
 
 
-def logits(network: Ensemble, windows: Frozen) -> Tensor:
+def logits(network: Network | Learnable, windows: Frozen) -> Any:
     """(n_windows, n_bins): what the network says about windows it has heard."""
-    return network.combine(windows.rate.mean(dim=1), priors(network, windows))
+    rate = network.ops.mean(windows.rate, 1)
+    return ensemble(network).combine(network.ops, rate, priors(network, windows))
 
 
-def priors(network: Ensemble, windows: Frozen) -> Tensor:
+def priors(network: Network | Learnable, windows: Frozen) -> Any:
     """(n_windows, n_bins) log-priors."""
+    whole, ops = ensemble(network), network.ops
     parts = [
-        member.log_prior(windows.pooled[:, k], windows.statistics)
-        for k, member in enumerate(members(network))
+        whole.member.log_prior(ops.at(f"members.{k}"), windows.pooled[:, k], windows.statistics)
+        for k in range(whole.n_members)
     ]
-    return torch.stack(parts).mean(dim=0)
+    return ops.mean(ops.stack(parts), 0)
 
 
-def analysis_by(track: Listened, model: Checkpoint) -> Analysis:
-    """The analysis of a track by a model that differs in its prior."""
-    with torch.no_grad():
-        scores = tempo.activate(logits(model.network, track.frozen), model.grid, model.temperature)
-    return dataclasses.replace(track.analysis, scores=scores)
+def scored_by(track: Listened, model: Model) -> list[Scored]:
+    """What a model that differs in its prior says of the windows of a track."""
+    scores = activate(logits(model.network, track.frozen), model.config, model.temperature)
+    ends = np.cumsum([len(batch.which) for batch in track.batches])[:-1]
+    return list(zip(track.batches, np.split(scores, ends), strict=True))
 
 
-def answer(track: Listened, model: Checkpoint) -> Estimate:
-    """What the estimator answers for a track with a model that differs in its prior."""
-    return from_analysis(analysis_by(track, model), model)
+def answer(track: Listened, model: Model) -> float:
+    """What the estimator answers for a track with a model that differs in its prior [BPM]."""
+    return task.answer(TASK, scored_by(track, model), track.heard, {}, model).bpm
 
 
 @dataclass(frozen=True)
@@ -218,24 +213,22 @@ class _Labels:
     n: int  # tracks
 
 
-def _near(bpm: Tensor, grid: TempoGrid) -> Tensor:
+def _near(bpm: Sequence[float], grid: TempoGrid) -> Tensor:
     """(n,) → (n, n_bins): 1 where a bin counts as this tempo."""
-    distance = (tempo_axis(grid)[None] / bpm[:, None]).log().abs()
-    return (distance <= math.log(1 + tempo.TOLERANCE)).float()
+    return torch.from_numpy(np.stack([near(one, grid) for one in bpm])).float()
 
 
 def _labels(tracks: Sequence[Labelled], grid: TempoGrid) -> _Labels:
-    parts = [track.frozen for track in tracks]
-    windows = Frozen(
-        torch.cat([p.rate for p in parts]),
-        torch.cat([p.pooled for p in parts]),
-        torch.cat([p.statistics for p in parts]),
-    )
-    counts = torch.tensor([len(p) for p in parts])
-    of_track = torch.repeat_interleave(torch.arange(len(parts)), counts)
-    bpm = torch.tensor([track.recording.bpm for track in tracks])
-    weight = (1.0 / (counts * len(parts)))[of_track]
-    return _Labels(windows, _near(bpm, grid)[of_track], weight, len(parts))
+    windows = join([track.frozen for track in tracks]).tensors()
+    counts = torch.tensor([len(track.frozen) for track in tracks])
+    of_track = torch.repeat_interleave(torch.arange(len(tracks)), counts)
+    weight = (1.0 / (counts * len(tracks)))[of_track]
+    right = _near([track.recording.bpm for track in tracks], grid)
+    return _Labels(windows, right[of_track], weight, len(tracks))
+
+
+def _answerable(grid: TempoGrid) -> Tensor:
+    return torch.from_numpy(answerable(grid))
 
 
 def _surprise(logits_: Tensor, right: Tensor, allowed: Tensor) -> Tensor:
@@ -245,35 +238,34 @@ def _surprise(logits_: Tensor, right: Tensor, allowed: Tensor) -> Tensor:
     return -((1 - WRONG) * mass + WRONG * ELSEWHERE).log()
 
 
-def shift(model: Checkpoint, tracks: Sequence[Labelled]) -> Checkpoint:
+def shift(model: Model, tracks: Sequence[Labelled]) -> Model:
     """The model with its prior tilted: one number, by maximum a posteriori."""
     model = adaptable(model)
-    grid = model.grid
-    data, allowed = _labels(tracks, grid), tempo.answerable(grid)
-    octaves = (tempo_axis(grid) / grid.bpm_min).log2()
-    network = model.network
+    grid = model.config.grid
+    data, allowed = _labels(tracks, grid), _answerable(grid)
+    octaves = torch.from_numpy(np.log2(tempo_axis(grid) / grid.bpm_min)).float()
+    network = learnable(model.network)
     with torch.no_grad():
         rate, prior = data.windows.rate.mean(dim=1), priors(network, data.windows)
 
         def cost(tilt: float) -> float:
-            found = network.combine(rate, prior + tilt * octaves)
+            found = ensemble(network).combine(network.ops, rate, prior + tilt * octaves)
             surprise = _surprise(found, data.right, allowed) * data.weight
             return float(surprise.sum()) * data.n + 0.5 * (tilt / TILT) ** 2
 
         tilt = min((k / 20 for k in range(-120, 121)), key=cost)
-        for member in members(network):
-            bias = _last(member).bias
-            bias.add_(tilt * torch.linspace(0, float(octaves[-1]), len(bias)))
-    return model
+        for last in _last_layers(network):
+            last.bias.add_(tilt * torch.linspace(0, float(octaves[-1]), len(last.bias)))
+    return dataclasses.replace(model, network=usable(network))
 
 
 def adapt(
-    model: Checkpoint,
+    model: Model,
     tracks: Sequence[Labelled],
     guard: Guard | None,
     recipe: Recipe = Recipe(),
     progress: Callable[[], object] = lambda: None,
-) -> Checkpoint:
+) -> Model:
     """The model with another prior, learned from labelled tracks.
 
     Parameters
@@ -284,56 +276,57 @@ def adapt(
         Called after each of the `recipe.steps` steps.
     """
     model = adaptable(model)
-    data = _labels(tracks, model.grid)
-    _learn_curve(model, data, recipe)
+    network, grid = learnable(model.network), model.config.grid
+    data = _labels(tracks, grid)
+    _learn_curve(network, grid, data, recipe)
     replay = None if guard is None else _replay(model, guard)
-    _learn_sound(model, data, replay, recipe, progress)
-    return model
+    _learn_sound(network, grid, data, replay, recipe, progress)
+    return dataclasses.replace(model, network=usable(network))
 
 
-def adaptable(model: Checkpoint) -> Checkpoint:
+def adaptable(model: Model) -> Model:
     """A copy with a finer prior that decides among octaves only; its answers are nearly the same.
 
     So another prior cannot cost the rate, and may have edges.
     """
-    n_prior = model.model.n_prior
-    n_new = n_prior if n_prior >= FEW_KNOTS else (n_prior - 1) * FINER + 1
-    config = dataclasses.replace(model.model, n_prior=n_new, separate_octave=True)
-    network = build(model.front_end, model.grid, config)
-    weights = model.network.state_dict()
-    for name, value in network.state_dict().items():
-        if value.shape != weights[name].shape:  # of the prior's last layer: (n_prior, …)
-            rows = weights[name].reshape(n_prior, -1).T[:, None]
-            made = nn.functional.interpolate(rows, n_new, mode="linear", align_corners=True)
-            weights[name] = made[:, 0].T.reshape(value.shape)
-    network.load_state_dict(weights)
-    return dataclasses.replace(model, network=network.eval().requires_grad_(False), model=config)
+    size, network = model.config.model, model.network
+    n_new = size.n_prior if size.n_prior >= FEW_KNOTS else (size.n_prior - 1) * FINER + 1
+    finer = dataclasses.replace(size, n_prior=n_new, separate_octave=True)
+    config = dataclasses.replace(model.config, model=finer)
+    definition = build(model.front_end, config)
+    weights: dict[str, NDArray[Any]] = {}
+    for name, shape in shapes(definition.layers).items():
+        value = network.weights[name]
+        if value.shape != shape:  # of the prior's last layer: (n_prior, …)
+            columns = value.reshape(size.n_prior, -1).T
+            value = network.ops.interpolate(columns, n_new).T.reshape(shape)
+        weights[name] = value
+    return dataclasses.replace(model, network=Network(definition, weights), config=config)
 
 
-def _last(member: TempoNet) -> nn.Linear:
-    return cast(nn.Linear, member.prior[-1])
+def _last_layers(network: Learnable) -> list[nn.Linear]:
+    """What gives the knots of the prior, of every member."""
+    names = [f"members.{k}.prior.3" for k in range(ensemble(network).n_members)]
+    return [cast(nn.Linear, network.get_submodule(name)) for name in names]
 
 
-def _learn_curve(model: Checkpoint, data: _Labels, recipe: Recipe) -> None:
+def _learn_curve(network: Learnable, grid: TempoGrid, data: _Labels, recipe: Recipe) -> None:
     """Scale the prior by one number and add one curve to it, in place.
 
     The curve is piecewise flat as far as the labels allow (total variation): a range of tempi is
     two steps.
     """
-    grid = model.grid
-    allowed = tempo.answerable(grid)
+    allowed, last_layers = _answerable(grid), _last_layers(network)
     with torch.no_grad():
-        rate, prior = data.windows.rate.mean(dim=1), priors(model.network, data.windows)
+        rate, prior = data.windows.rate.mean(dim=1), priors(network, data.windows)
     gate = torch.ones(1, requires_grad=True)
-    curve = torch.zeros(1, model.model.n_prior, requires_grad=True)
+    curve = torch.zeros(1, len(last_layers[0].bias), requires_grad=True)
     optimizer = torch.optim.LBFGS([gate, curve], max_iter=150, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        spread = nn.functional.interpolate(
-            curve[:, None], grid.n_bins, mode="linear", align_corners=True
-        ).squeeze(1)
-        found = model.network.combine(rate, gate * prior + spread)
+        spread = network.ops.interpolate(curve, grid.n_bins)
+        found = ensemble(network).combine(network.ops, rate, gate * prior + spread)
         surprise = _surprise(found, data.right, allowed)
         # The constant makes the absolute value smooth where it is 0.
         steps = (curve.diff().square() + 0.05**2).sqrt().sum()
@@ -344,8 +337,7 @@ def _learn_curve(model: Checkpoint, data: _Labels, recipe: Recipe) -> None:
 
     optimizer.step(closure)
     with torch.no_grad():
-        for member in members(model.network):
-            last = _last(member)
+        for last in last_layers:
             last.weight *= gate
             last.bias.mul_(gate).add_(curve[0])
 
@@ -356,14 +348,15 @@ class _Replay:
     right: Tensor  # (n, n_bins) 1 at the tempo, its third, half, double and triple
 
 
-def _replay(model: Checkpoint, guard: Guard) -> _Replay:
-    bpm = torch.tensor(guard.bpm)
-    right = torch.stack([_near(bpm * level, model.grid) for level in LEVELS]).amax(dim=0)
-    return _Replay(freeze(model.network, *guard.inputs()), right)
+def _replay(model: Model, guard: Guard) -> _Replay:
+    found = [_near([bpm * k for bpm in guard.bpm], model.config.grid) for k in ACCURACY_2]
+    frozen = freeze(model.network, *guard.inputs())
+    return _Replay(frozen.tensors(), torch.stack(found).amax(dim=0))
 
 
 def _learn_sound(
-    model: Checkpoint,
+    network: Learnable,
+    grid: TempoGrid,
     data: _Labels,
     replay: _Replay | None,
     recipe: Recipe,
@@ -374,11 +367,12 @@ def _learn_sound(
     Which octave the guard set is counted in is for the labels to say; its rate has to stay found.
     """
     torch_rng = torch.Generator().manual_seed(recipe.seed)
-    network, allowed = model.network, tempo.answerable(model.grid)
+    allowed = _answerable(grid)
     learned = []
-    for member in members(network):
-        for part in (member.timbre, member.prior):
-            learned += [p for m in part if isinstance(m, nn.Linear) for p in m.parameters()]
+    for k in range(ensemble(network).n_members):
+        for part in ("timbre", "prior"):
+            layers = network.get_submodule(f"members.{k}.{part}").children()
+            learned += [p for m in layers if isinstance(m, nn.Linear) for p in m.parameters()]
     start = [p.detach().clone() for p in learned]
     for parameter in learned:
         parameter.requires_grad_(True)
@@ -409,7 +403,7 @@ def _learn_sound(
         optimizer.step()
         schedule.step()
         progress()
-    network.eval().requires_grad_(False)
+    network.requires_grad_(False)
 
 
 def read_all(
@@ -434,6 +428,7 @@ def read_all(
     heard: dict[int, T] = {}
     failed = []
     torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
     with tqdm(
         desc="listening", total=len(recordings), unit="track", disable=True if quiet else None
     ) as bar:

@@ -31,7 +31,7 @@ from tempo_core.opening import RegularFile
 from tempo_core.tasks.tempo.config import TempoGrid
 
 # Of the cached views; raise it when what `dataset.views_of` computes changes. Before layout 3
-# silence at the ends of a file was part of the windows, and nothing said how clear a pulse they have.
+# silence at the ends of a file was part of the windows, which all counted alike.
 LAYOUT = 3
 USABLE = (3, 2)  # the newest first: those that can be learned from where the audio is gone
 HEADER = 1024  # [bytes] what a file is larger than its arrays, at most

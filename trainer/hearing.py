@@ -42,9 +42,7 @@ def hear(source: Source, sr: int, plan: Windows, n_windows: int | None) -> Heard
     return Heard(music, sr)
 
 
-def hear_file(
-    path: Path, model: Checkpoint[Any], n_windows: int | None = DEFAULT_WINDOWS
-) -> Heard:
+def hear_file(path: Path, model: Checkpoint[Any], n_windows: int | None = DEFAULT_WINDOWS) -> Heard:
     """The music of a file for a model, see `hear`.
 
     Raises

@@ -14,26 +14,24 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from tempo_core import checkpoint, installed
+from tempo_core import checkpoint, in_use
 from tempo_core.background import TIME_LIMIT, Stopped, parallel
-from tempo_core.checkpoint import Checkpoint
-from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
 from tempo_core.errors import AudioError, ConfigError, StorageError
-from tempo_core.estimate import score
+from tempo_core.task import ask
+from tempo_core.tasks.tempo.row import TASK
 
 from . import compare, memory
 from . import guard as guards
 from .adapt import (
     Listened,
+    Model,
     adapt,
     adaptable,
-    analysis_by,
     answer,
-    estimate,
     hear_both,
-    hear_file,
     listen,
     read_all,
+    scored_by,
     shift,
 )
 from .adapt import Recipe as AdaptRecipe
@@ -43,6 +41,7 @@ from .compare import Guarded, Verdict, check_use, never, outcome
 from .dataset import Recording, cache_views
 from .fit import calibrate, digest_of
 from .guard import Guard
+from .hearing import hear_file, tempo_of
 from .history import Row, pack
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def learn(
     check(tracks)
     trainable = [t for t in tracks if t.split != "test"]
     method = choose_method(len(trainable), options)
-    base = checkpoint.load(checkpoint.resolve(installed.SHIPPED))
+    base = checkpoint.load(checkpoint.resolve(in_use.SHIPPED))
     current = checkpoint.load(checkpoint.resolve("default"))
     guard = guards.load(base)
     run = _Run(folder, tracks, options, stop, base, current, guard)
@@ -228,11 +227,11 @@ def folds_of(groups: Sequence[str], seed: int, n: int = N_FOLDS) -> list[int]:
 
 def learn_held_out(
     tracks: Sequence[Listened],
-    learn_from: Callable[[Sequence[Listened]], Checkpoint],
+    learn_from: Callable[[Sequence[Listened]], Model],
     seed: int,
     jobs: int,
     stop: Callable[[], bool] = never,
-) -> tuple[Checkpoint, list[Checkpoint]]:
+) -> tuple[Model, list[Model]]:
     """The model that learned from all tracks, and for each track one that learned from others.
 
     Each of the latter knows no track of the same group. Models are learned side by side in `jobs`
@@ -250,7 +249,7 @@ def learn_held_out(
         for k in range(max(fold) + 1)
     ]
     torch.set_num_threads(1)
-    models: dict[int, Checkpoint] = {}
+    models: dict[int, Model] = {}
     tasks = list(enumerate([tracks, *parts]))
     for (k, _), result in parallel(lambda task: learn_from(task[1]), tasks, jobs, stop):
         if isinstance(result, Exception):
@@ -267,8 +266,8 @@ class _Run:
     tracks: list[CollectedTrack]
     options: LearnOptions
     stop: Callable[[], bool]
-    base: Checkpoint
-    current: Checkpoint
+    base: Model
+    current: Model
     guard: Guard
 
     def adapt(self, method: str) -> Learned:
@@ -297,7 +296,7 @@ class _Run:
                 if self.stop():
                     raise Stopped("interrupted; run the same again to begin anew")
 
-            def from_tracks(some: Sequence[Listened]) -> Checkpoint:
+            def from_tracks(some: Sequence[Listened]) -> Model:
                 if method == "shift":
                     bar.update(recipe.steps)
                     return shift(self.base, some)
@@ -309,16 +308,14 @@ class _Run:
         answers = [answer(t, by) for t, by in zip(heard, models, strict=True)]
         held = f"each by a model that did not learn from its artist ({n_folds} folds)"
         chosen = [t.recording for t in heard]
-        verdict = self.verdict(
-            chosen, [t.before.bpm for t in heard], [e.bpm for e in answers], model, failed
-        )
+        verdict = self.verdict(chosen, [t.before for t in heard], answers, model, failed)
         temperature = self.base.temperature
         if len(heard) >= CALIBRATE_FROM:
             some = range(0, len(heard), -(-len(heard) // CALIBRATE_ON))
-            analyses = [
-                analysis_by(heard[i], dataclasses.replace(models[i], temperature=1.0)) for i in some
+            scored = [
+                scored_by(heard[i], dataclasses.replace(models[i], temperature=1.0)) for i in some
             ]
-            temperature = calibrate([chosen[i] for i in some], analyses, self.base.grid)
+            temperature = calibrate([chosen[i] for i in some], scored, self.base.config)
         learned_from = [t.recording for t in own]
         model = dataclasses.replace(model, temperature=temperature)
         return self.finish(method, model, learned_from, held, verdict, failed)
@@ -359,8 +356,7 @@ class _Run:
 
         def both(recording: Recording) -> tuple[Recording, float, float]:
             before, after = hear_both(recording.path, self.current, model)
-            old, new = estimate(before, self.current), estimate(after, model)
-            return recording, old.bpm, new.bpm
+            return recording, tempo_of(before, self.current).bpm, tempo_of(after, model).bpm
 
         results, gone = read_all(
             by_split["test"], both, options.jobs, self.stop, options.quiet, options.time_limit
@@ -380,12 +376,12 @@ class _Run:
             plain = dataclasses.replace(model, temperature=1.0)
             pairs, _ = read_all(
                 some,
-                lambda r: (r, score(hear_file(r.path, plain), plain)),
+                lambda r: (r, ask(TASK, hear_file(r.path, plain), {}, plain)),
                 options.jobs,
                 self.stop,
                 options.quiet,
             )
-            temperature = calibrate([r for r, _ in pairs], [a for _, a in pairs], base.grid)
+            temperature = calibrate([r for r, _ in pairs], [a for _, a in pairs], base.config)
         model = dataclasses.replace(model, temperature=temperature)
         if options.from_scratch:
             method = "fit from scratch"
@@ -399,7 +395,7 @@ class _Run:
         """With cached views; without the recordings that cannot be read any more."""
         from .finetune import Corpus
 
-        recipe = CacheRecipe(self.base.front_end, WINDOWS, self.base.grid)
+        recipe = CacheRecipe(self.base.front_end, WINDOWS, self.base.config.grid)
         folder, quiet = self.folder / CACHE, self.options.quiet
         try:
             paths = cache_views(recordings, recipe, folder, self.options.jobs, quiet)
@@ -429,7 +425,7 @@ class _Run:
         recordings: Sequence[Recording],
         before: Sequence[float],
         after: Sequence[float],
-        model: Checkpoint,
+        model: Model,
         failed: list[tuple[Path, Exception]],
     ) -> Verdict:
         """Compare on the user's recordings and on everything that guards."""
@@ -448,7 +444,7 @@ class _Run:
         )
 
     def own_guard(
-        self, folder: Path, model: Checkpoint, failed: list[tuple[Path, Exception]]
+        self, folder: Path, model: Model, failed: list[tuple[Path, Exception]]
     ) -> Guarded:
         """Recordings of the user's, in a training set of their own, that have to stay right."""
         known = {t.path for t in self.tracks if t.split != "test"}
@@ -458,8 +454,7 @@ class _Run:
 
         def both(recording: Recording) -> tuple[Recording, float, float]:
             before, after = hear_both(recording.path, self.current, model)
-            old, new = estimate(before, self.current), estimate(after, model)
-            return recording, old.bpm, new.bpm
+            return recording, tempo_of(before, self.current).bpm, tempo_of(after, model).bpm
 
         results, gone = read_all(
             recordings,
@@ -482,7 +477,7 @@ class _Run:
     def finish(
         self,
         method: str,
-        model: Checkpoint,
+        model: Model,
         learned_from: Sequence[Recording],
         how: str,
         verdict: Verdict,
@@ -504,20 +499,12 @@ class _Run:
             memory.KEY: memory.pack(memory.remember(t for t in self.tracks if t.split != "test")),
             **({"history": pack(list(history))} if history else {}),
             "compared_with": self.current.source,
-            "versions": {"torch": torch.__version__, "numpy": np.__version__},
+            "versions": {"torch": str(torch.__version__), "numpy": np.__version__},
         }
-        configs: dict[str, FrontEnd | Windows | TempoGrid | Model] = {
-            "front_end": model.front_end,
-            "windows": model.windows,
-            "grid": model.grid,
-            "model": model.model,
-        }
-        path = checkpoint.save(
-            options.out or installed.folder(), "tempo", model.network, model.filterbank, configs,
-            model.temperature, card,
-        )  # fmt: skip
+        model = dataclasses.replace(model, card=card)
+        path = checkpoint.save(options.out or in_use.folder(), model)
         install = options.install_anyway or (options.install and verdict.installable)
         if install:
-            installed.activate(installed.add(path).name)
+            in_use.activate(in_use.add(path).name)
         wanted = options.install or options.install_anyway
         return Learned(method, len(learned_from), how, path, verdict, install, wanted, failed)
