@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
-from tempo_core import installed
-from tempo_core.checkpoint import Checkpoint
+from tempo_core import in_use
 from tempo_core.errors import ConfigError
-from tempo_core.tasks import tempo
+from tempo_core.model import Checkpoint
+from tempo_core.tasks.tempo.config import TempoConfig
+from tempo_core.tasks.tempo.decode import activate, highest
 
 from .dataset import Recording
 from .guard import Guard
+from .hearing import in_parts
 from .metrics import acc1, acc2, signed
 
 SURE = 0.9  # probability of being better from which on a model is
@@ -105,18 +106,20 @@ class Guarded:
         return self.rate.after >= self.rate.before - ALLOWED - 1e-9
 
 
-def on_guard(guard: Guard, before: Checkpoint, after: Checkpoint) -> Guarded:
+def on_guard(
+    guard: Guard, before: Checkpoint[TempoConfig], after: Checkpoint[TempoConfig]
+) -> Guarded:
     """Both models on the guard set."""
     old, new = guard_answers(guard, before), guard_answers(guard, after)
     clips = [str(i) for i in range(len(guard))]
     return compare_answers("guard set", guard.bpm, old, new, clips)
 
 
-def guard_answers(guard: Guard, model: Checkpoint) -> list[float]:
+def guard_answers(guard: Guard, model: Checkpoint[TempoConfig]) -> list[float]:
     """A model's tempo of each window of a guard set [BPM]."""
-    with torch.inference_mode():
-        scores = tempo.activate(model.network(*guard.inputs()), model.grid, model.temperature)
-        return [tempo.decode(row, model.grid).bpm for row in scores]
+    logits = np.concatenate([model.network(*some) for some in in_parts(*guard.inputs())])
+    scores = activate(logits, model.config, model.temperature)
+    return [highest(row, model.config.grid).bpm for row in scores]
 
 
 def compare_answers(
@@ -211,7 +214,7 @@ def outcome(used: bool, better: bool, wanted: bool, reason: str, path: Path) -> 
         )
     if not wanted:
         return f"not installed, as you said: {reason}"
-    name = path.stem if path.parent == installed.folder() else path
+    name = path.stem if path.parent == in_use.folder() else path
     return (
         f"not installed: {reason}. The model is kept; `tempo-core models use {name}` uses it all "
         "the same"

@@ -14,7 +14,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tempo_core.background import Stopped
-from tempo_core.checkpoint import Checkpoint
-from tempo_core.config import TempoGrid
 from tempo_core.errors import ConfigError
-from tempo_core.model import Ensemble, build
-from tempo_core.tasks import TASKS, tempo
+from tempo_core.model import Checkpoint
+from tempo_core.network import Network
+from tempo_core.task import Array
+from tempo_core.task import Batch as Windows
+from tempo_core.tasks.tempo.axis import answerable
+from tempo_core.tasks.tempo.config import TempoConfig
+from tempo_core.tasks.tempo.decode import activate, encode, highest, mean_scores
+from tempo_core.tasks.tempo.network import build
 
 from . import augment
-from .adapt import members
+from .adapt import ensemble
 from .cache import Views, read_views
 from .dataset import Recording
 from .fit import digest_of, example, full_windows
@@ -43,8 +47,11 @@ from .guard import Guard
 from .history import Row
 from .metrics import progress
 from .plain_checkpoint import PlainCheckpointIO
+from .tasks import tempo
+from .torch_ops import Learnable, tensors, usable
 
 Batch = tuple[Tensor, Tensor, Tensor]
+HELD_WINDOWS = 6  # of a recording, at most, while validating
 OPEN = (1.0, 2.0, 0.5)  # readings of a replayed clip
 
 
@@ -63,6 +70,9 @@ class Recipe:
     weight_decay: float = 1e-2
     patience: int = 4  # epochs without a better validation loss
     from_scratch: bool = False
+    # Whether windows are drawn, and count while validating, by how clear a pulse they have, as in
+    # use; else all alike.
+    weighed: bool = True
     seed: int = 0
 
 
@@ -107,12 +117,12 @@ class Batches(Dataset[Batch]):
         self,
         corpus: Corpus,
         guard: Guard | None,
-        grid: TempoGrid,
+        config: TempoConfig,
         recipe: Recipe,
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self.corpus, self.guard, self.grid, self.recipe = corpus, guard, grid, recipe
+        self.corpus, self.guard, self.config, self.recipe = corpus, guard, config, recipe
         self.rank, self.world = rank, world
         n_own = recipe.batch if guard is None else round(recipe.batch * (1 - recipe.replay))
         self.steps = min(recipe.most_steps, max(1, round(len(corpus) * recipe.passes / n_own)))
@@ -125,34 +135,38 @@ class Batches(Dataset[Batch]):
         epoch, step = divmod(k, self.steps)
         place = [self.recipe.seed, epoch, step]
         chosen = np.random.default_rng(place).integers(2**62, size=self.recipe.batch)
-        maps: list[Tensor] = []
-        statistics: list[Tensor] = []
-        targets: list[Tensor] = []
+        maps: list[Array] = []
+        statistics: list[Array] = []
+        targets: list[Array] = []
         for j in range(self.rank, self.recipe.batch, self.world):
             rng = np.random.default_rng([*place, j])
             draw = self.own if j < self.n_own else self.replayed
             parts = draw(int(chosen[j]), rng)
             for found, part in zip((maps, statistics, targets), parts, strict=True):
-                found.append(torch.as_tensor(part))
-        return torch.stack(maps), torch.stack(statistics), torch.stack(targets)
+                found.append(part)
+        maps_, statistics_, targets_ = (
+            torch.from_numpy(np.stack(parts)) for parts in (maps, statistics, targets)
+        )
+        return maps_, statistics_, targets_
 
-    def own(self, drawn: int, rng: np.random.Generator) -> tuple[Any, Any, Tensor]:
+    def own(self, drawn: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
         i = drawn % len(self.corpus)
         return example(
-            self.corpus.recordings[i], self.corpus.views(i), self.grid, rng, self.recipe.stretched
-        )
+            self.corpus.recordings[i], self.corpus.views(i), self.config, rng,
+            self.recipe.stretched, weighed=self.recipe.weighed,
+        )  # fmt: skip
 
-    def replayed(self, drawn: int, rng: np.random.Generator) -> tuple[Any, Any, Tensor]:
+    def replayed(self, drawn: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
         assert self.guard is not None
         i = drawn % len(self.guard)
         readings = [(self.guard.bpm[i] * ratio, 1 / len(OPEN)) for ratio in OPEN]
         change = augment.draw(rng, 2 * self.guard.maps.shape[2], 0)
-        maps = self.guard.maps[i].repeat_interleave(2, dim=1).numpy().copy()
+        maps = np.repeat(self.guard.maps[i], 2, axis=1)
         maps[:, change.masked] = 0.0
         return (
             maps,
-            augment.apply_to_statistics(self.guard.statistics[i].numpy(), change),
-            tempo.encode(readings, self.grid),
+            augment.apply_to_statistics(self.guard.statistics[i], change),
+            encode(readings, self.config),
         )
 
 
@@ -170,51 +184,58 @@ class _InOrder(Sampler[int]):
         return self.steps
 
 
-class Held(Dataset[Batch]):
-    """Validation: the estimator's windows of each recording, six of them at most."""
+class Held(Dataset[tuple[Windows, Array]]):
+    """Validation: the estimator's windows of each recording, a few of them, and its target."""
 
-    def __init__(self, corpus: Corpus, grid: TempoGrid) -> None:
-        self.corpus, self.grid = corpus, grid
+    def __init__(self, corpus: Corpus, config: TempoConfig, weighed: bool) -> None:
+        self.corpus, self.config, self.weighed = corpus, config, weighed
 
     def __len__(self) -> int:
         return len(self.corpus)
 
-    def __getitem__(self, i: int) -> Batch:
-        maps, statistics = full_windows(self.corpus.views(i))
-        rows = torch.linspace(0, len(maps) - 1, min(6, len(maps))).round().long()
-        target = tempo.encode(self.corpus.recordings[i].tempi, self.grid)
-        return maps[rows], statistics[rows], target.expand(len(rows), *target.shape)
+    def __getitem__(self, i: int) -> tuple[Windows, Array]:
+        views = self.corpus.views(i)
+        n = views.n_full
+        rows = np.linspace(0, n - 1, min(HELD_WINDOWS, n)).round().astype(int)
+        target = encode(self.corpus.recordings[i].tempi, self.config)
+        return full_windows(views, self.weighed, rows), np.stack([target] * len(rows))
 
 
 class Learning(lightning.LightningModule):
-    """The tempo network as lightning trains it; `tempo.loss` for each member by itself."""
+    """The tempo network as lightning trains it; `tempo.loss` for each member by itself.
+
+    It is validated as it is used, without torch.
+    """
 
     def __init__(
         self,
-        network: Ensemble,
+        network: Learnable,
         train: Corpus,
         validation: Corpus,
         guard: Guard | None,
-        grid: TempoGrid,
+        config: TempoConfig,
         recipe: Recipe,
     ) -> None:
         super().__init__()
         self.network = network.requires_grad_(True)
-        self.grid, self.recipe = grid, recipe
+        self.config, self.recipe = config, recipe
         self.corpora, self.guard = (train, validation), guard
-        self.register_buffer("unanswerable", ~tempo.answerable(grid), persistent=False)
-        self.loss = TASKS["tempo"].loss
+        self.register_buffer(
+            "unanswerable", torch.from_numpy(~answerable(config.grid)), persistent=False
+        )
+        self.used: Network | None = None  # as it is by now, for validation
         self.answers: list[float] = []  # of the validation so far [BPM], in order
 
     def train_dataloader(self) -> DataLoader[Batch]:
         rank, world = self.trainer.global_rank, self.trainer.world_size
-        batches = Batches(self.corpora[0], self.guard, self.grid, self.recipe, rank, world)
+        batches = Batches(self.corpora[0], self.guard, self.config, self.recipe, rank, world)
         return DataLoader(
             batches, batch_size=None, sampler=_InOrder(batches.steps, lambda: self.current_epoch)
         )
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(Held(self.corpora[1], self.grid), batch_size=None)
+    def val_dataloader(self) -> DataLoader[tuple[Windows, Array]]:
+        held = Held(self.corpora[1], self.config, self.recipe.weighed)
+        return DataLoader(held, batch_size=None, collate_fn=lambda item: item)
 
     def on_train_epoch_start(self) -> None:
         if not self.recipe.from_scratch:
@@ -231,21 +252,29 @@ class Learning(lightning.LightningModule):
     def training_step(self, batch: Batch, _number: int) -> Tensor:
         maps, statistics, targets = batch
         parts = []
-        for member in members(self.network):
-            rate, pooled = member.find_rate(maps)
-            logits = self.network.combine(rate, member.log_prior(pooled, statistics))
-            parts.append(self.loss(self.masked(logits), targets))
+        whole = ensemble(self.network)
+        for k in range(whole.n_members):
+            ops = self.network.ops.at(f"members.{k}")
+            rate, pooled = whole.member.find_rate(ops, maps)
+            prior = whole.member.log_prior(ops, pooled, statistics)
+            logits = whole.combine(self.network.ops, rate, prior)
+            parts.append(tempo.loss(self.masked(logits), targets))
         loss = torch.stack(parts).mean()
         self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(maps))
         return loss
 
-    def validation_step(self, batch: Batch, _number: int) -> None:
-        maps, statistics, targets = batch
-        logits = self.network(maps, statistics)
-        loss = self.loss(self.masked(logits), targets)
+    def on_validation_epoch_start(self) -> None:
+        self.used = usable(self.network)
+
+    def validation_step(self, held: tuple[Windows, Array], _number: int) -> None:
+        windows, targets = held
+        assert self.used is not None
+        logits = self.used(*windows.inputs)
+        masked = np.where(answerable(self.config.grid), logits, -np.inf)
+        loss = tempo.loss(torch.from_numpy(masked), torch.from_numpy(targets)).to(self.device)
         self.log("validation_loss", loss, prog_bar=True, batch_size=1, sync_dist=True)
-        scores = tempo.pool(tempo.activate(logits, self.grid)).cpu()
-        self.answers.append(tempo.decode(scores, self.grid).bpm)
+        scored = replace(windows, inputs=()), activate(logits, self.config)
+        self.answers.append(highest(mean_scores([scored]), self.config.grid).bpm)
 
     def on_validation_epoch_end(self) -> None:
         """How good the network is by now on recordings it does not learn from."""
@@ -262,7 +291,7 @@ class Learning(lightning.LightningModule):
         optimizer = torch.optim.AdamW(
             self.parameters(), self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
         )
-        steps = Batches(self.corpora[0], self.guard, self.grid, self.recipe).steps
+        steps = Batches(self.corpora[0], self.guard, self.config, self.recipe).steps
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, self.recipe.learning_rate, total_steps=steps * self.recipe.epochs
         )
@@ -340,7 +369,7 @@ def check_accelerator(accelerator: str, devices: int) -> None:
 
 
 def finetune(
-    base: Checkpoint,
+    base: Checkpoint[TempoConfig],
     train: Corpus,
     validation: Corpus,
     guard: Guard | None,
@@ -351,7 +380,7 @@ def finetune(
     accelerator: str = "cpu",
     stop: Callable[[], bool] | None = None,
     quiet: bool = False,
-) -> tuple[Ensemble, list[Row]]:
+) -> tuple[Network, list[Row]]:
     """Train from the weights of `base`, or of its shape from scratch.
 
     Returns the best epoch's network, and what was logged of every epoch.
@@ -383,10 +412,10 @@ def finetune(
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:8]
     run = folder / f"fit-{name}"
     torch.manual_seed(recipe.seed)
-    network = build(base.front_end, base.grid, base.model)
+    network = Learnable(build(base.front_end, base.config))
     if not recipe.from_scratch:
-        network.load_state_dict(base.network.state_dict())
-    learning = Learning(network, train, validation, guard, base.grid, recipe)
+        network.load_state_dict(tensors(base.network.weights))
+    learning = Learning(network, train, validation, guard, base.config, recipe)
     io = PlainCheckpointIO()
     # Two: what lightning calls `save_last` skips the epochs that are not the best.
     best_and_last = [
@@ -435,9 +464,8 @@ def finetune(
         last = run / "last.safetensors"
         trainer.fit(learning, ckpt_path=last if last.exists() else None)
     best = io.load_checkpoint(run / "best.safetensors")["state_dict"]
-    network = build(base.front_end, base.grid, base.model)
     network.load_state_dict(
         {k.removeprefix("network."): v for k, v in best.items() if k.startswith("network.")}
     )
     history = io.load_checkpoint(last)["callbacks"][_History.state_key]["rows"]
-    return network.eval().requires_grad_(False), history
+    return usable(network), history

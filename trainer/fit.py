@@ -138,9 +138,9 @@ def example(
     """
     if weighed:
         chances = np.maximum(views.weights, LEAST_DRAWN)
-        k = rng.choice(len(chances), p=chances / chances.sum())
+        k = int(rng.choice(len(chances), p=chances / chances.sum()))
     else:
-        k = rng.integers(len(views.maps))
+        k = int(rng.integers(len(views.maps)))
     change = augment.NOTHING
     if stretched is not None:
         change = augment.draw(rng, views.maps.shape[2], stretched)

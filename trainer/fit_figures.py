@@ -15,19 +15,18 @@ import click
 import torch
 from tqdm import tqdm
 
-from tempo_core import checkpoint, installed
-from tempo_core.checkpoint import Checkpoint
-from tempo_core.tasks import tempo
+from tempo_core import checkpoint, in_use
+from tempo_core.tasks.tempo.decode import highest
 
 from . import dataset, options
 from . import guard as guards
-from .adapt import adaptable
+from .adapt import Model, adaptable
 from .cache import Recipe as CacheRecipe
 from .cache import read_views
 from .compare import guard_answers
 from .dataset import Recording, cache_views
 from .finetune import Corpus, Recipe, finetune
-from .fit import full_windows
+from .fit import full_windows, posterior_of
 from .learn import folds_of
 from .learning_curve import CONVENTIONS, Convention, measure, measured_sets
 from .metrics import acc2
@@ -40,14 +39,12 @@ def relabelled(recordings: list[Recording], convention: Convention) -> list[Reco
     return [dataclasses.replace(r, tempi=((convention(r), 1.0),)) for r in recordings]
 
 
-def answers(paths: list[Path], model: Checkpoint) -> list[float]:
-    """A model's tempo of recordings [BPM]; all windows alike, without refinement."""
+def answers(paths: list[Path], model: Model) -> list[float]:
+    """A model's tempo of recordings [BPM]; without refinement."""
     found = []
-    with torch.inference_mode():
-        for path in tqdm(paths, unit="track", desc="measuring", disable=None):
-            logits = model.network(*full_windows(read_views(path)))
-            scores = tempo.pool(tempo.activate(logits, model.grid))
-            found.append(tempo.decode(scores, model.grid).bpm)
+    for path in tqdm(paths, unit="track", desc="measuring", disable=None):
+        posterior = posterior_of(model.network, full_windows(read_views(path)), model.config)
+        found.append(highest(posterior, model.config.grid).bpm)
     return found
 
 
@@ -67,7 +64,7 @@ def main(
     steps: int, jobs: int,
 ) -> None:  # fmt: skip
     """Fit, measure and print figures as JSON."""
-    shipped = checkpoint.load(checkpoint.resolve(installed.SHIPPED))
+    shipped = checkpoint.load(checkpoint.resolve(in_use.SHIPPED))
     base, guard, convention = adaptable(shipped), guards.load(shipped), CONVENTIONS[name]
     recordings = [
         *dataset.read_songs(data),
@@ -75,7 +72,7 @@ def main(
         *dataset.read_clips(clips),
         *dataset.read_clips(test_clips),
     ]
-    recipe = CacheRecipe(base.front_end, base.windows, base.grid)
+    recipe = CacheRecipe(base.front_end, base.windows, base.config.grid)
     path_of = dict(
         zip([r.path for r in recordings], cache_views(recordings, recipe, cache, jobs), strict=True)
     )

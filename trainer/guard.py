@@ -16,24 +16,27 @@ from pathlib import Path
 
 import click
 import numpy as np
-import torch
 import zstandard
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
-from torch import Tensor
+from threadpoolctl import threadpool_limits
 
 from tempo_core import checkpoint
-from tempo_core.checkpoint import Checkpoint, metadata
-from tempo_core.config import FrontEnd, TempoGrid, Windows
+from tempo_core.checkpoint import metadata
+from tempo_core.config import FrontEnd, Windows
 from tempo_core.errors import CheckpointError, reason
 from tempo_core.files import replace_file
+from tempo_core.model import Checkpoint
+from tempo_core.spectrum import Array
+from tempo_core.tasks.tempo.config import TempoConfig, TempoGrid
+from tempo_core.tasks.tempo.network import pair_bands
 
 from . import dataset, options
-from .cache import LAYOUT
 from .dataset import MARGIN, Recording
 
 FOLDER = Path(__file__).parent / "data"
+LAYOUT = 2  # raise it when what `view.inputs_of` computes changes
 N_LEVELS = 128  # of a quantised map: answers stay the same, and it packs well
 REPLAYED = 3  # every so many-th clip of a style is for replay
 _NAME = re.compile(r"^guard-(?P<hash>[0-9a-f]{8})\.safetensors$")
@@ -47,17 +50,17 @@ class Guard:
     else, so no more is kept. `statistics` are (n, 4 * n_mels), `bpm` (n,) the tempi people count.
     """
 
-    maps: Tensor
-    statistics: Tensor
+    maps: Array
+    statistics: Array
     bpm: tuple[float, ...]
     styles: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.bpm)
 
-    def inputs(self) -> tuple[Tensor, Tensor]:
-        """What the network takes, see `tempo.view`."""
-        return self.maps.repeat_interleave(2, dim=2), self.statistics
+    def inputs(self) -> tuple[Array, Array]:
+        """What the network takes, see `view.inputs_of`."""
+        return np.repeat(self.maps, 2, axis=2), self.statistics
 
     def part(self, replay: bool) -> Guard:
         """The clips for replay, or those for comparison: of each style every third, or the rest."""
@@ -83,7 +86,7 @@ def digest(front_end: FrontEnd, windows: Windows, grid: TempoGrid) -> str:
     return key.hexdigest()[:16]
 
 
-def collect(recordings: Sequence[Recording], model: Checkpoint) -> Guard:
+def collect(recordings: Sequence[Recording], model: Checkpoint[TempoConfig]) -> Guard:
     """The window in the middle of each recording.
 
     Raises
@@ -93,20 +96,18 @@ def collect(recordings: Sequence[Recording], model: Checkpoint) -> Guard:
     """
     maps, statistics = [], []
     for recording in recordings:
-        views = dataset.views_of(recording.path, model.front_end, model.windows, model.grid)
+        views = dataset.views_of(recording.path, model.front_end, model.windows, model.config.grid)
         middle = views.n_full // 2
-        whole = torch.from_numpy(views.maps[middle][..., MARGIN:-MARGIN].astype(np.float32))
-        maps.append(whole.unflatten(1, (-1, 2)).mean(dim=2))
-        statistics.append(torch.from_numpy(views.statistics[middle]))
+        whole = views.maps[middle][..., MARGIN:-MARGIN].astype(np.float32)
+        maps.append(pair_bands(whole, lambda a, b: (a + b) / 2))
+        statistics.append(views.statistics[middle])
     styles = tuple(r.source.partition(":")[2] for r in recordings)
-    return Guard(
-        torch.stack(maps), torch.stack(statistics), tuple(r.bpm for r in recordings), styles
-    )
+    return Guard(np.stack(maps), np.stack(statistics), tuple(r.bpm for r in recordings), styles)
 
 
-def save(guard: Guard, model: Checkpoint, folder: Path) -> Path:
+def save(guard: Guard, model: Checkpoint[TempoConfig], folder: Path) -> Path:
     """Write a guard set as `guard-<hash>.safetensors`, quantised and packed, atomically."""
-    maps = guard.maps.numpy()
+    maps = guard.maps
     low, high = maps.min(axis=(2, 3), keepdims=True), maps.max(axis=(2, 3), keepdims=True)
     step = np.maximum(high - low, 1e-9) / (N_LEVELS - 1)
     levels = np.round((maps - low) / step).astype(np.uint8)
@@ -116,11 +117,11 @@ def save(guard: Guard, model: Checkpoint, folder: Path) -> Path:
         "maps": np.frombuffer(packed, np.uint8),
         "low": low.astype(np.float32),
         "step": step.astype(np.float32),
-        "statistics": guard.statistics.numpy().astype(np.float16),
+        "statistics": guard.statistics.astype(np.float16),
         "bpm": np.array(guard.bpm, np.float32),
     }
     header = {
-        "digest": digest(model.front_end, model.windows, model.grid),
+        "digest": digest(model.front_end, model.windows, model.config.grid),
         "shape": list(maps.shape),
         "styles": guard.styles,
     }
@@ -131,7 +132,7 @@ def save(guard: Guard, model: Checkpoint, folder: Path) -> Path:
     return path
 
 
-def load(model: Checkpoint, path: Path | None = None) -> Guard:
+def load(model: Checkpoint[TempoConfig], path: Path | None = None) -> Guard:
     """Read a guard set, the one in the package if `path` is None.
 
     Raises
@@ -153,7 +154,7 @@ def load(model: Checkpoint, path: Path | None = None) -> Guard:
             )
         header = json.loads(metadata(data)["header"])
         arrays = load_arrays(data)
-        wanted = digest(model.front_end, model.windows, model.grid)
+        wanted = digest(model.front_end, model.windows, model.config.grid)
         if header["digest"] != wanted:
             raise CheckpointError(
                 f"{path}: made for the front end {header['digest']}, the model has {wanted}; "
@@ -164,8 +165,8 @@ def load(model: Checkpoint, path: Path | None = None) -> Guard:
         levels = np.cumsum(levels, axis=-1, dtype=np.uint8)
         maps = levels.astype(np.float32) * arrays["step"] + arrays["low"]
         return Guard(
-            torch.from_numpy(maps),
-            torch.from_numpy(arrays["statistics"].astype(np.float32)),
+            maps.astype(np.float32),
+            arrays["statistics"].astype(np.float32),
             tuple(arrays["bpm"].tolist()),
             tuple(header["styles"]),
         )
@@ -183,7 +184,7 @@ def load(model: Checkpoint, path: Path | None = None) -> Guard:
 def main(clips: Path, model: str, out: Path) -> None:
     """Make the guard set from rendered clips."""
     network = checkpoint.load(checkpoint.resolve(model))
-    torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
     path = save(collect(dataset.read_clips(clips), network), network, out)
     click.echo(f"{path} ({path.stat().st_size / 1e6:.2f} MB)")
 

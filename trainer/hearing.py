@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from tempo_core.config import Windows
 from tempo_core.estimate import DEFAULT_WINDOWS
 from tempo_core.heard import Heard
 from tempo_core.model import Checkpoint
+from tempo_core.spectrum import Array
 from tempo_core.task import answer, ask
 from tempo_core.tasks.tempo.config import TempoConfig
 from tempo_core.tasks.tempo.decode import Tempo
 from tempo_core.tasks.tempo.row import TASK
+
+AT_ONCE = 16  # windows that go through a network together: more need much memory
 
 
 def hear(source: Source, sr: int, plan: Windows, n_windows: int | None) -> Heard:
@@ -57,3 +61,9 @@ def hear_file(path: Path, model: Checkpoint[Any], n_windows: int | None = DEFAUL
 def tempo_of(heard: Heard, model: Checkpoint[TempoConfig]) -> Tempo:
     """What a model says of what was heard."""
     return answer(TASK, ask(TASK, heard, {}, model), heard, {}, model)
+
+
+def in_parts(*inputs: Array) -> Iterator[tuple[Array, ...]]:
+    """A network's inputs, each (n, …), a few of the n at a time."""
+    for first in range(0, len(inputs[0]), AT_ONCE):
+        yield tuple(part[first : first + AT_ONCE] for part in inputs)
