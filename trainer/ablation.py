@@ -17,19 +17,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
-from tempo_core.features import tempo_axis
-from tempo_core.model import TempoNet
-from tempo_core.tasks import tempo
+from tempo_core.config import FrontEnd, Windows
+from tempo_core.levels import HARMONICS
+from tempo_core.spectrum import Array
+from tempo_core.tasks.tempo.axis import tempo_axis
+from tempo_core.tasks.tempo.config import TempoConfig
+from tempo_core.tasks.tempo.decode import highest, mass_near
+from tempo_core.tasks.tempo.network import Member
 
 from . import dataset, options
 from .files import kept
-from .fit import Phase, Recipe, Sampler, digest_of, fit, full_windows
+from .fit import Phase, Recipe, Sampler, digest_of, fit, full_windows, posterior_of
 from .metrics import acc1, acc2
+from .tasks import tempo
+from .torch_ops import Learnable
 
 PHASES = (Phase(600, 3e-3, False), Phase(180, 1e-3, True))
 BATCH = 32
 SOURCES = ("songs", "rhythm", "consensus", "synthesis")
+
+
+def plain(front_end: FrontEnd, config: TempoConfig) -> nn.Module:
+    """The network of the package, one member of it."""
+    return Learnable(Member(front_end, config, HARMONICS))
 
 
 class Without(nn.Module):
@@ -50,11 +60,12 @@ class Without(nn.Module):
 class LinearAxis(nn.Module):
     """The network on a linear tempo axis with as many bins, resampled at both ends."""
 
-    def __init__(self, front_end: FrontEnd, grid: TempoGrid, model: Model):
+    def __init__(self, front_end: FrontEnd, config: TempoConfig):
         super().__init__()
         # On a linear axis a harmonic is not a fixed shift.
-        self.network = without_harmonics(front_end, grid, model)
-        tempi = tempo_axis(grid)
+        self.network = without_harmonics(front_end, config)
+        grid = config.grid
+        tempi = torch.from_numpy(tempo_axis(grid)).float()
         linear = torch.linspace(float(tempi[0]), float(tempi[-1]), grid.n_bins)
         positions = grid.bins_per_octave * (linear / grid.bpm_min).log2()
         spacing = float(linear[1] - linear[0])
@@ -72,9 +83,9 @@ def _hat(positions: Tensor, n: int) -> Tensor:
     return (1 - distance).clamp_min(0).float()
 
 
-def without_harmonics(front_end: FrontEnd, grid: TempoGrid, model: Model) -> nn.Module:
+def without_harmonics(front_end: FrontEnd, config: TempoConfig) -> nn.Module:
     """The network that sees each tempo by itself."""
-    return TempoNet(front_end, grid, model, ratios=(1.0,))
+    return Learnable(Member(front_end, config, ratios=(1.0,)))
 
 
 def hierarchical_loss(logits: Tensor, targets: Tensor, bins_per_octave: int) -> Tensor:
@@ -88,7 +99,7 @@ def hierarchical_loss(logits: Tensor, targets: Tensor, bins_per_octave: int) -> 
     return tempo.loss(logits, targets) - (target * base).sum(dim=-1).mean()
 
 
-Make = Callable[[FrontEnd, TempoGrid, Model], nn.Module]
+Make = Callable[[FrontEnd, TempoConfig], nn.Module]
 
 
 @dataclass(frozen=True)
@@ -96,7 +107,7 @@ class Variant:
     """One row of the table: what is different from the shipped recipe."""
 
     name: str
-    make: Make = TempoNet
+    make: Make = plain
     recipe: Callable[[Recipe], Recipe] = field(default=lambda recipe: recipe)
     hierarchical: bool = False
 
@@ -110,12 +121,12 @@ def _without_source(name: str) -> Callable[[Recipe], Recipe]:
 
 VARIANTS = (
     Variant("base"),
-    Variant("no autocorrelation", lambda *c: Without(TempoNet(*c), map_=0)),
-    Variant("no Fourier transform", lambda *c: Without(TempoNet(*c), map_=1)),
-    Variant("no correlation with the bass", lambda *c: Without(TempoNet(*c), map_=2)),
+    Variant("no autocorrelation", lambda *c: Without(plain(*c), map_=0)),
+    Variant("no Fourier transform", lambda *c: Without(plain(*c), map_=1)),
+    Variant("no correlation with the bass", lambda *c: Without(plain(*c), map_=2)),
     Variant("no harmonic stacking", without_harmonics),
     Variant("linear tempo axis", LinearAxis),
-    Variant("no timbre branch", lambda *c: Without(TempoNet(*c), statistics=True)),
+    Variant("no timbre branch", lambda *c: Without(plain(*c), statistics=True)),
     *(Variant(f"no {name}", recipe=_without_source(name)) for name in SOURCES),
     Variant("no augmentation", recipe=lambda r: replace(r, augment=False)),
     Variant(
@@ -132,15 +143,20 @@ VARIANTS = (
 
 def measure(
     network: nn.Module, recordings: list[dataset.Recording], views: list[dataset.Views],
-    grid: TempoGrid,
+    config: TempoConfig,
 ) -> dict[str, float]:  # fmt: skip
     """Accuracy 1 and 2, and the mean negative log of the mass within 4 % of the label."""
-    bpm, masses = [], []
-    with torch.inference_mode():
-        for recording, view in zip(recordings, views, strict=True):
-            posterior = tempo.pool(tempo.activate(network(*full_windows(view)), grid))
-            bpm.append(tempo.decode(posterior, grid).bpm)
-            masses.append(max(1e-3, tempo.mass_near(posterior, grid, recording.bpm)))
+
+    def run(periodicity: Array, statistics: Array) -> Array:
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(periodicity), torch.from_numpy(statistics))
+        return np.asarray(logits.numpy())
+
+    bpm, masses, grid = [], [], config.grid
+    for recording, view in zip(recordings, views, strict=True):
+        posterior = posterior_of(run, full_windows(view), config)
+        bpm.append(highest(posterior, grid).bpm)
+        masses.append(max(1e-3, mass_near(posterior, grid, recording.bpm)))
     reference = [r.bpm for r in recordings]
     return {
         "acc1": acc1(reference, bpm),
@@ -168,14 +184,14 @@ def main(
     jobs: int,
 ) -> None:
     """Train every variant and print the table."""
-    front_end, windows, grid, model = FrontEnd(), Windows(), TempoGrid(), Model()
+    front_end, windows, config = FrontEnd(), Windows(), TempoConfig()
     recordings = [
         *dataset.read_songs(data),
         *dataset.read_rhythm(data),
         *dataset.read_consensus(data),
         *dataset.read_clips(clips),
     ]
-    views = dataset.load_views(recordings, front_end, windows, grid, cache, jobs)
+    views = dataset.load_views(recordings, front_end, windows, config.grid, cache, jobs)
     torch.set_num_threads(jobs)
     out.mkdir(parents=True, exist_ok=True)
     train = [i for i, r in enumerate(recordings) if r.split == "train"]
@@ -197,20 +213,17 @@ def main(
                 variant: Variant = variant, recipe: Recipe = recipe, name: str = name
             ) -> dict[str, dict[str, float]]:
                 sampler = Sampler(
-                    [recordings[i] for i in train], [views[i] for i in train], grid, recipe
+                    [recordings[i] for i in train], [views[i] for i in train], config, recipe
                 )
                 if variant.hierarchical:
-                    sampler.task = replace(
-                        sampler.task,
-                        loss=lambda logits, targets: hierarchical_loss(
-                            logits, targets, grid.bins_per_octave
-                        ),
+                    sampler.loss = partial(
+                        hierarchical_loss, bins_per_octave=config.grid.bins_per_octave
                     )
-                make = partial(variant.make, front_end, grid, model)
+                make = partial(variant.make, front_end, config)
                 network = fit(sampler, make, recipe, out / f"{name}.jsonl")
                 return {
                     source: measure(
-                        network, [recordings[i] for i in part], [views[i] for i in part], grid
+                        network, [recordings[i] for i in part], [views[i] for i in part], config
                     )
                     for source, part in held_out.items()
                 }

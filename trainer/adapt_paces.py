@@ -18,6 +18,7 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tempo_core.pace_model import PaceNet
 from torch import Tensor
 from tqdm import tqdm
 
@@ -26,7 +27,6 @@ from tempo_core.background import TIME_LIMIT, Stopped, interruptible, parallel
 from tempo_core.checkpoint import Checkpoint
 from tempo_core.console import counted
 from tempo_core.errors import AudioError, ConfigError, LabelError
-from tempo_core.pace_model import PaceNet
 from tempo_core.paces import COMPATIBLE
 from tempo_core.tasks import pace
 

@@ -95,7 +95,7 @@ class Sampler:
             weights[kinds == kind] = shares[kind] / (kinds == kind).sum()
         self.weights = weights / weights.sum()
         self.recordings, self.views, self.config, self.recipe = recordings, views, config, recipe
-        self.loss = tempo.loss
+        self.loss: Callable[[Tensor, Tensor], Tensor] = tempo.loss
 
     def draw(
         self, rng: np.random.Generator, open_labels: bool = True

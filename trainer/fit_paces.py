@@ -16,6 +16,7 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tempo_core.pace_model import PaceNet
 from torch import Tensor
 from tqdm import tqdm
 
@@ -24,7 +25,6 @@ from tempo_core.checkpoint import Checkpoint
 from tempo_core.config import FrontEnd, PaceModel, TempoGrid, Windows
 from tempo_core.errors import ConfigError
 from tempo_core.estimate import judge_candidates
-from tempo_core.pace_model import PaceNet
 from tempo_core.paces import FASTEST, SAME, SLOWEST
 from tempo_core.tasks import pace
 from tempo_core.windows import fold_beats, sliding_windows

@@ -17,14 +17,18 @@ import click
 import joblib
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from tempo_core import checkpoint
 from tempo_core.audio import read_excerpts
-from tempo_core.config import FrontEnd, TempoGrid, Windows
-from tempo_core.features import compress, mel_spectrogram, onset_strength
-from tempo_core.tasks import tempo
+from tempo_core.config import FrontEnd, Windows
+from tempo_core.spectrum import Array, compress, mel_spectrogram, onset_strength
+from tempo_core.tasks.tempo.axis import answerable
+from tempo_core.tasks.tempo.config import TempoConfig
+from tempo_core.tasks.tempo.decode import activate, encode, highest, mass_near
+from tempo_core.tasks.tempo.view import inputs_of
 from tempo_core.windows import sliding_windows
 
 from . import augment, dataset, options
@@ -37,7 +41,7 @@ STRIDE = 2  # frames a step of the network
 
 
 class MelNet(nn.Module):
-    """Log-compressed features in, one logit a tempo and one a step for the beat out."""
+    """Log-compressed features and onsets in, one logit a tempo and one a step for the beat out."""
 
     def __init__(self, n_mels: int, n_bins: int):
         super().__init__()
@@ -60,10 +64,9 @@ class MelNet(nn.Module):
             nn.Linear(64, n_bins),
         )
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, n_mels, n_frames) → logits (batch, n_bins), beat logits (batch, n_steps)."""
-        compressed = compress(features)
-        x = self.stem(torch.cat([compressed, onset_strength(compressed)], dim=1))
+    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, 2 * n_mels, n_frames) → logits (batch, n_bins), beat logits (batch, n_steps)."""
+        x = self.stem(seen)
         pooled = []
         for layer in self.layers:
             change = layer(x)
@@ -72,30 +75,36 @@ class MelNet(nn.Module):
         return self.tempo(torch.cat(pooled, dim=1)), self.beat(x).squeeze(1)
 
 
+def view(features: Array) -> Tensor:
+    """Features (batch, n_mels, n_frames) → what the network takes (batch, 2 * n_mels, n_frames)."""
+    compressed = compress(features)
+    return torch.from_numpy(np.concatenate([compressed, onset_strength(compressed)], axis=1))
+
+
 def features_of(path: Path, front_end: FrontEnd, cache: Path) -> Path:
     """The file under `cache` with the features (n_mels, n_frames) float16 of a recording."""
-    torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
     key = hashlib.sha256(path.read_bytes() + front_end.digest().encode()).hexdigest()[:32]
     target = cache / f"{key}.npy"
     if not target.exists():
-        audio = torch.from_numpy(read_excerpts(path, front_end.sr, None)[0].audio)
+        audio = read_excerpts(path, front_end.sr, None)[0].audio
         features = mel_spectrogram(audio, front_end, dataset.filterbank(front_end))
         temporary = target.with_suffix(".part")
         with temporary.open("wb") as file:
-            np.save(file, features.half().numpy())
+            np.save(file, features.astype(np.float16))
         temporary.replace(target)
     return target
 
 
 def draw(
     features: list[np.ndarray], recordings: list[dataset.Recording], first_beats: dict[str, float],
-    weights: np.ndarray, rng: np.random.Generator, grid: TempoGrid, fps: float, n_frames: int,
+    weights: np.ndarray, rng: np.random.Generator, config: TempoConfig, fps: float, n_frames: int,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """A batch: features, tempo targets, beat targets (NaN where unknown)."""
+    """A batch: the network's input, tempo targets, beat targets (NaN where unknown)."""
     windows, targets, beats = [], [], []
     for i in rng.choice(len(recordings), size=32, p=weights):
         change = augment.draw(rng, features[i].shape[0])
-        stretch = change.stretch(grid.bins_per_octave)
+        stretch = change.stretch(config.grid.bins_per_octave)
         room = features[i].shape[1] - 1 - n_frames * stretch
         first = rng.uniform(0, room) if room > 0 else 0.0
         window = augment.stretched_window(features[i], first, n_frames, stretch)
@@ -103,7 +112,7 @@ def draw(
         window[change.masked] = 0
         windows.append(window)
         bpm = recordings[i].bpm
-        targets.append(tempo.encode([(bpm * stretch, 1.0)], grid).sum(dim=0))
+        targets.append(encode([(bpm * stretch, 1.0)], config).sum(axis=0))
         seconds = (first + stretch * np.arange(0, n_frames, STRIDE)) / fps
         start = first_beats.get(recordings[i].path.name)
         if start is None:
@@ -113,8 +122,8 @@ def draw(
             distance = np.abs(phase - np.round(phase)) * 60 / bpm / (STRIDE / fps * stretch)
             beats.append(np.where(distance <= 0.5, 1.0, np.where(distance <= 1.5, 0.3, 0.0)))
     return (
-        torch.from_numpy(np.stack(windows)),
-        torch.stack(targets),
+        view(np.stack(windows).astype(np.float32)),
+        torch.from_numpy(np.stack(targets)),
         torch.from_numpy(np.stack(beats).astype(np.float32)),
     )
 
@@ -132,7 +141,8 @@ def main(
     data: Path, clips: Path, cache: Path, model: str, beats: bool, steps: int, seed: int, jobs: int
 ) -> None:
     """Train the network on the spectrogram and measure it alone and fused."""
-    front_end, windows, grid = FrontEnd(), Windows(), TempoGrid()
+    front_end, windows, config = FrontEnd(), Windows(), TempoConfig()
+    grid = config.grid
     recordings = [
         *dataset.read_songs(data),
         *dataset.read_rhythm(data),
@@ -158,12 +168,12 @@ def main(
     network = MelNet(front_end.n_mels, grid.n_bins)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    unanswerable = ~tempo.answerable(grid)
+    unanswerable = torch.from_numpy(~answerable(grid))
     losses = []
     for step in range(1, steps + 1):
         x, targets, beat_targets = draw(
             [features[i] for i in train], [recordings[i] for i in train], first_beats,
-            weights / weights.sum(), rng, grid, front_end.fps, n_frames,
+            weights / weights.sum(), rng, config, front_end.fps, n_frames,
         )  # fmt: skip
         logits, beat_logits = network(x)
         log_scores = logits.masked_fill(unanswerable, -torch.inf).log_softmax(dim=-1)
@@ -186,15 +196,14 @@ def main(
         for share in (1.0, 0.5, 0.3, 0.15, 0.0):  # of this network in the logits
             answers, masses = [], []
             for i in held_out:
-                pieces = sliding_windows(
-                    torch.from_numpy(features[i]).float(), front_end.fps, windows
-                )
+                pieces = sliding_windows(features[i].astype(np.float32), front_end.fps, windows)
                 with torch.inference_mode():
-                    mine = network(pieces)[0]
-                    theirs = other.network(*tempo.view(pieces, front_end.fps, grid))
-                posterior = tempo.pool(tempo.activate(share * mine + (1 - share) * theirs, grid))
-                answers.append(tempo.decode(posterior, grid).bpm)
-                masses.append(max(1e-3, tempo.mass_near(posterior, grid, recordings[i].bpm)))
+                    mine = network(view(pieces))[0].numpy()
+                theirs = other.network(*inputs_of(pieces, front_end.fps, grid))
+                scores = activate(share * mine + (1 - share) * theirs, config)
+                posterior = scores.mean(axis=0)
+                answers.append(highest(posterior, grid).bpm)
+                masses.append(max(1e-3, mass_near(posterior, grid, recordings[i].bpm)))
             click.echo(
                 f"{source}: share {share}  {100 * acc1(reference, answers):.1f} / "
                 f"{100 * acc2(reference, answers):.1f}, {-np.log(masses).mean():.2f}"

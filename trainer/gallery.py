@@ -13,23 +13,24 @@ from pathlib import Path
 
 import click
 import numpy as np
-import torch
-from torch import Tensor
 
 from tempo_core import checkpoint
-from tempo_core.audio import read_excerpts
-from tempo_core.checkpoint import Checkpoint
-from tempo_core.config import TempoGrid, Windows
-from tempo_core.estimate import Estimate, Estimator, analyse, excerpt_features
-from tempo_core.features import tempo_axis
-from tempo_core.paces import pulse_strength
-from tempo_core.tasks import TASKS, tempo
-from tempo_core.windows import sliding_windows
+from tempo_core.config import Windows
+from tempo_core.estimate import Estimate, Estimator
+from tempo_core.levels import ACCURACY_2, OCTAVES, is_level, is_same
+from tempo_core.model import Checkpoint
+from tempo_core.task import ask
+from tempo_core.tasks.tempo.axis import tempo_axis
+from tempo_core.tasks.tempo.config import TempoConfig, TempoGrid
+from tempo_core.tasks.tempo.decode import mean_scores, pulse_strength
+from tempo_core.tasks.tempo.rhythm import clarity
+from tempo_core.tasks.tempo.row import TASK
+from tempo_core.tasks.tempo.view import batches_of
 
 from . import options
 from .dataset import Recording, by_split, read_rhythm, read_songs
 from .evaluate import estimate_recordings
-from .metrics import LEVELS, TOLERANCE
+from .hearing import hear_file
 
 PICTURE = Windows(8.0, 1.0)  # of the tempogram: finer in time than the network's
 CLOSE = 0.01  # relative; half a step of the grid
@@ -48,7 +49,7 @@ class Picture:
     posterior: np.ndarray
 
 
-def picture(path: Path, model: Checkpoint) -> Picture:
+def picture(path: Path, model: Checkpoint[TempoConfig]) -> Picture:
     """Tempogram and posterior of a whole recording.
 
     Raises
@@ -56,22 +57,25 @@ def picture(path: Path, model: Checkpoint) -> Picture:
     AudioError
         If the file cannot be read.
     """
-    features = excerpt_features(read_excerpts(path, model.front_end.sr, None), model)
-    with torch.inference_mode():
-        pieces = sliding_windows(features[0][0], model.front_end.fps, PICTURE)
-        periodicity, _ = TASKS["tempo"].view(pieces, model.front_end.fps, model.grid)
-        columns = [pulse_strength(p.mean(dim=1)) for p in periodicity]
-        posterior = tempo.pool(analyse(features, model).scores)
-    return Picture(torch.stack(columns, dim=1).numpy(), posterior.numpy())
+    heard, spectrum = hear_file(path, model, None), model.spectrum
+    columns = [
+        pulse_strength(periodicity.mean(axis=1))
+        for batch in batches_of(
+            heard.windows(spectrum, PICTURE, clarity), spectrum.fps, model.config.grid
+        )
+        for periodicity in batch.inputs[0]
+    ]
+    posterior = mean_scores(ask(TASK, heard, {}, model))
+    return Picture(np.stack(columns, axis=1), posterior)
 
 
 def verdict(recording: Recording, estimate: Estimate, shown: Picture, grid: TempoGrid) -> str:
     """What went wrong, in words."""
     ratio = estimate.bpm / recording.bpm
-    level = next((k for k in LEVELS if abs(ratio / k - 1) <= TOLERANCE), None)
+    level = next((k for k in ACCURACY_2 if is_same(ratio, k)), None)
     if level is not None and level != 1:
         name = {1 / 3: "a third", 1 / 2: "half", 2.0: "twice", 3.0: "three times"}[level]
-        known = any(abs(estimate.bpm / a - 1) <= TOLERANCE for a in recording.alternatives)
+        known = any(is_same(estimate.bpm, a) for a in recording.alternatives)
         also = "; this tempo is published or plausible, too" if known else ""
         return f"counted at {name} the label{also}"
     at_label, at_estimate = (
@@ -89,11 +93,9 @@ def strength_at(strength: np.ndarray, bpm: float, grid: TempoGrid) -> float:
 
     Closer than the tolerance: what pulses at 175 shows at two thirds of it, too, which is near 120.
     """
-    tempi: Tensor = tempo_axis(grid)
-    near = torch.zeros(grid.n_bins, dtype=torch.bool)
-    for level in (0.5, 1.0, 2.0):
-        near |= (tempi / (bpm * level)).log().abs() <= math.log(1 + CLOSE)
-    return float(strength[near.numpy()].max())
+    octaves = bpm * np.array(OCTAVES)
+    distance = np.abs(np.log(tempo_axis(grid) / octaves[:, None]))
+    return float(strength[(distance <= math.log(1 + CLOSE)).any(axis=0)].max())
 
 
 def worst(
@@ -102,13 +104,12 @@ def worst(
     """The wrong answers: first those off by more than an octave, then by confidence."""
 
     def badness(pair: tuple[Recording, Estimate]) -> tuple[bool, float]:
-        ratio = pair[1].bpm / pair[0].bpm
-        return not any(abs(ratio / k - 1) <= TOLERANCE for k in LEVELS), pair[1].confidence
+        return not is_level(pair[1].bpm, pair[0].bpm, ACCURACY_2), pair[1].confidence
 
     wrong = [
         (r, e)
         for r, e in zip(recordings, estimates, strict=True)
-        if e is not None and abs(e.bpm / r.bpm - 1) > TOLERANCE
+        if e is not None and not is_same(e.bpm, r.bpm)
     ]
     return sorted(wrong, key=badness, reverse=True)[:count]
 
@@ -122,7 +123,7 @@ def draw(
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
-    tempi = tempo_axis(grid).numpy()
+    tempi = tempo_axis(grid)
     figure, axes = plt.subplots(
         len(rows), 2, figsize=(10, 2.3 * len(rows)), layout="constrained", squeeze=False,
         sharey=True, width_ratios=(5, 1),
@@ -176,9 +177,9 @@ def main(data: Path, split: str, model: str, count: int, jobs: int, out: Path) -
     for r, e, shown in rows:
         click.echo(
             f"{r.source}\t{r.path.stem}\t{r.group}\t{r.bpm:g}\t{e.bpm:g}\t{e.confidence:.2f}\t"
-            f"{verdict(r, e, shown, loaded.grid)}"
+            f"{verdict(r, e, shown, loaded.config.grid)}"
         )
-    draw(rows, loaded.grid, out)
+    draw(rows, loaded.config.grid, out)
     click.echo(f"{out}")
 
 

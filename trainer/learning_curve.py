@@ -19,16 +19,15 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
-from tempo_core import checkpoint, installed
-from tempo_core.checkpoint import Checkpoint
-from tempo_core.tasks import tempo
+from tempo_core import checkpoint, in_use
+from tempo_core.tasks.tempo.decode import activate, highest
 
 from . import dataset, options
 from . import guard as guards
-from .adapt import Frozen, Recipe, adapt, freeze, logits, shift
+from .adapt import Frozen, Model, Recipe, adapt, freeze, join, logits, shift
 from .compare import errors, guard_answers
 from .dataset import Recording
 from .files import kept
@@ -101,38 +100,36 @@ def counted(tracks: Sequence[Track], convention: Convention) -> list[Track]:
 
 
 def hear(
-    recordings: Sequence[Recording], base: Checkpoint, cache: Path, jobs: int, path: Path
+    recordings: Sequence[Recording], base: Model, cache: Path, jobs: int, path: Path
 ) -> list[Track]:
     """Windows of recordings from the cache of views, up to six each; kept in `path`."""
     if not path.exists():
-        views = dataset.load_views(recordings, base.front_end, base.windows, base.grid, cache, jobs)
+        views = dataset.load_views(
+            recordings, base.front_end, base.windows, base.config.grid, cache, jobs
+        )
         parts: list[Frozen] = []
         for one in tqdm(views, unit="track", desc="listening", disable=None):
-            maps, statistics = full_windows(one)
-            rows = np.unique(np.linspace(0, len(maps) - 1, N_WINDOWS).round().astype(int))
-            parts.append(freeze(base.network, maps[rows], statistics[rows]))
-        arrays = {
-            field.name: torch.cat([getattr(part, field.name) for part in parts])
-            for field in fields(Frozen)
-        }
-        arrays["counts"] = torch.tensor([len(part) for part in parts])
+            rows = np.unique(np.linspace(0, one.n_full - 1, N_WINDOWS).round().astype(int))
+            parts.append(freeze(base.network, *full_windows(one, rows=rows).inputs))
+        whole = join(parts)
+        arrays = {field.name: getattr(whole, field.name) for field in fields(Frozen)}
+        arrays["counts"] = np.array([len(part) for part in parts])
         temporary = path.with_suffix(".part")
         save_file(arrays, temporary)
         temporary.replace(path)
     arrays = load_file(path)
-    counts = arrays["counts"].tolist()
-    columns = [arrays[field.name].split(counts) for field in fields(Frozen)]
+    ends = np.cumsum(arrays["counts"])[:-1]
+    columns = [np.split(arrays[field.name], ends) for field in fields(Frozen)]
     heard = [Frozen(*row) for row in zip(*columns, strict=True)]
     return [Track(r, f) for r, f in zip(recordings, heard, strict=True)]
 
 
-def answers(tracks: Sequence[Track], model: Checkpoint) -> list[float]:
-    """What a model answers from these windows, without what refines an answer by a per cent."""
+def answers(tracks: Sequence[Track], model: Model) -> list[float]:
+    """What a model answers from these windows, all alike, without what refines an answer."""
     found = []
-    with torch.inference_mode():
-        for track in tracks:
-            scores = tempo.activate(logits(model.network, track.frozen), model.grid)
-            found.append(tempo.decode(tempo.pool(scores), model.grid).bpm)
+    for track in tracks:
+        scores = activate(logits(model.network, track.frozen), model.config)
+        found.append(highest(scores.mean(axis=0), model.config.grid).bpm)
     return found
 
 
@@ -210,7 +207,7 @@ def measure(
 
 def one_draw(
     name: str, n: int, seed: int, pool: Sequence[Track], test: Sequence[Track],
-    base: Checkpoint, guard: Guard,
+    base: Model, guard: Guard,
 ) -> dict[str, object]:  # fmt: skip
     """Learn from one draw of `n` labels (0: the shipped model) and measure."""
     convention = CONVENTIONS[name]
@@ -290,7 +287,7 @@ def main(
     draws: int, jobs: int,
 ) -> None:  # fmt: skip
     """Draw, learn, measure; print the table and draw learning-curve.png."""
-    base = checkpoint.load(checkpoint.resolve(installed.SHIPPED))
+    base = checkpoint.load(checkpoint.resolve(in_use.SHIPPED))
     guard = guards.load(base)
     out.mkdir(parents=True, exist_ok=True)
     names = [name for name in CONVENTIONS if not only or name in only]
@@ -338,7 +335,7 @@ def main(
 
 def _drawn(
     name: str, n: int, seed: int, heard: Callable[[], tuple[list[Track], list[Track]]],
-    base: Checkpoint, guard: Guard,
+    base: Model, guard: Guard,
 ) -> dict[str, Any]:  # fmt: skip
     figures = one_draw(name, n, seed, *heard(), base, guard)
     click.echo(f"{(name, n, seed)} {json.dumps(figures['all'])} guard {figures['guard']}", err=True)

@@ -4,42 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from tempo_core import listening, refine
-from tempo_core.audio import QUIET, SILENCE, AudioFile, Excerpt, sounding
-from tempo_core.checkpoint import Checkpoint
+from tempo_core import heard as hearing_of
+from tempo_core.audio import QUIET, SILENCE, AudioFile, Excerpt, Recorded
 from tempo_core.errors import AudioError
-from tempo_core.estimate import (
-    DEFAULT_WINDOWS,
-    Estimate,
-    analyse,
-    excerpt_features,
-    from_analysis,
-    from_excerpts,
-)
-from tempo_core.features import mel_spectrogram
-from tempo_core.tasks import TASKS
+from tempo_core.estimate import DEFAULT_WINDOWS
+from tempo_core.levels import HARMONICS, OCTAVES, is_level
+from tempo_core.model import Checkpoint
+from tempo_core.task import answer, ask
+from tempo_core.tasks.tempo import loops, refine
+from tempo_core.tasks.tempo.config import TempoConfig
+from tempo_core.tasks.tempo.decode import Tempo, highest
+from tempo_core.tasks.tempo.rhythm import rhythm
+from tempo_core.tasks.tempo.row import TASK
 
 from .fingerprint import Fingerprint, fingerprint
+from .hearing import hear, tempo_of
 
-CHUNK = 4096  # [frames] whose spectrum is computed at a time, 48 s: the memory of a long track
 PAUSE = 1.0  # [s] of silence that counts as silence
-# Of two tempi: those are one, counted in two ways. 3:4 is not among them: with it, four of ten
-# random tempi would pass for another way to count.
-RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
-TOLERANCE = 0.04
 # People who play together drift by some 3 % to both sides of their tempo, and hurry by as much
 # again where it gets loud. What is further off (relative) is another tempo: for a stretch of audio,
 # whose tempo is known to a tenth of a percent, and for the network, which is right to some percent
 # where the tempo moves under it.
 ANOTHER, ANOTHER_IN_WINDOW = 0.06, 0.08
-OCTAVES = (1 / 2, 1.0, 2.0)
 SURE = 0.5  # mass of a window's own peak from which on it has a say
 PULSES = np.geomspace(40.0, 320.0, 1200)  # [BPM] where a stretch's own tempo is looked for
 WEAKER = 0.75  # of the support of the best tempo, below which another one is not there
@@ -69,7 +60,7 @@ class Heard:
         return self.n_samples / sr
 
 
-def listen(path: Path, model: Checkpoint, longest: float) -> Heard:
+def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Heard:
     """Decode all of a file and say what is heard.
 
     Parameters
@@ -96,43 +87,49 @@ def listen(path: Path, model: Checkpoint, longest: float) -> Heard:
     if silent == 1.0 or duration < MUSIC:
         nothing = np.zeros(0, np.uint32)
         return Heard(audio.size, stated, silent, 0.0, 0.0, 0.0, nothing)
-    spans = sorted(chain(*listening.plan([(0.0, duration)], model.windows, DEFAULT_WINDOWS)))
-    parts = [
-        Excerpt(audio[round(start * sr) : round((start + length) * sr)], start)
-        for start, length in spans
-    ]
-    with torch.inference_mode():
-        features = spectrogram(audio, model)
-        estimate, straying = judge(parts, model)
-        envelope = refine.envelope(features, 0.0)
-        lines = refine.spectra([envelope], model.front_end.fps)
-        another = max(straying, elsewhere(lines, estimate.bpm))
+    whole = hearing_of.Heard([Excerpt(audio, 0.0)], sr)
+    (sound,) = whole.sounds(model.spectrum)
+    tempo, straying = judge(Recorded(audio, sr), model)
+    another = max(straying, elsewhere(sound.once(rhythm).lines, tempo.bpm))
     return Heard(
         audio.size,
         stated,
         silent,
-        estimate.bpm,
-        estimate.confidence,
+        round(tempo.bpm, 2),
+        round(tempo.confidence, 4),
         round(another, 4),
-        fingerprint(features.numpy(), model.front_end.fps),
+        fingerprint(sound.features, model.spectrum.fps),
     )
 
 
-def judge(parts: Sequence[Excerpt], model: Checkpoint) -> tuple[Estimate, float]:
-    """The estimate of excerpts, and which share of windows, 0..1, is sure of another tempo."""
-    sr = model.front_end.sr
-    if sum(part.audio.size for part in parts) < model.windows.duration * sr:
-        return from_excerpts(parts, model), 0.0
-    analysis = analyse(excerpt_features(sounding(parts, sr) or parts, model), model)
-    estimate = from_analysis(analysis, model)
-    peaks = [TASKS["tempo"].decode(scores, model.grid) for scores in analysis.scores]
+def judge(source: Recorded, model: Checkpoint[TempoConfig]) -> tuple[Tempo, float]:
+    """The tempo of a file, and which share of windows, 0..1, is sure of another one."""
+    sr, length = model.spectrum.sr, model.windows.duration
+    if (source.duration or 0.0) < length:
+        return judge_short(source.read(sr, [(0.0, length)])[0], model), 0.0
+    heard = hear(source, sr, model.windows, DEFAULT_WINDOWS)
+    scored = ask(TASK, heard, {}, model)
+    tempo = answer(TASK, scored, heard, {}, model)
+    peaks = [highest(row, model.config.grid) for _, scores in scored for row in scores]
     stray = [
         peak.mass >= SURE
-        and contradicts(peak.bpm, estimate.bpm)
-        and not _octave_of(np.array([peak.bpm]), estimate.bpm, ANOTHER_IN_WINDOW).any()
+        and contradicts(peak.bpm, tempo.bpm)
+        and not _octave_of(np.array([peak.bpm]), tempo.bpm, ANOTHER_IN_WINDOW).any()
         for peak in peaks
     ]
-    return estimate, sum(stray) / len(stray)
+    return tempo, sum(stray) / len(stray)
+
+
+def judge_short(excerpt: Excerpt, model: Checkpoint[TempoConfig]) -> Tempo:
+    """The tempo of a file shorter than a window, which may be a loop."""
+    sr, plan = model.spectrum.sr, model.windows
+
+    def results(all_of_it: Excerpt) -> dict[str, Tempo]:
+        heard = hear(Recorded(all_of_it.audio, sr), sr, plan, DEFAULT_WINDOWS)
+        return {"tempo": tempo_of(heard, model)}
+
+    found: Tempo = loops.as_loop(excerpt, results(excerpt), sr, plan.duration, results)["tempo"]
+    return found
 
 
 def elsewhere(lines: Sequence[refine.Lines], bpm: float) -> float:
@@ -156,8 +153,12 @@ def _octave_of(tempi: NDArray[np.float64], bpm: float, tolerance: float) -> NDAr
 
 
 def contradicts(bpm: float, other: float) -> bool:
-    """Whether a tempo is neither another one [BPM] nor a simple ratio of it, within 4 %."""
-    return all(abs(bpm / (other * ratio) - 1) > TOLERANCE for ratio in RATIOS)
+    """Whether a tempo is neither another one [BPM] nor a simple ratio of it, within 4 %.
+
+    3:4 is not among the ratios: with it, four of ten random tempi would pass for another way to
+    count.
+    """
+    return not is_level(bpm, other, HARMONICS)
 
 
 def silence(audio: np.ndarray, sr: int) -> float:
@@ -166,18 +167,3 @@ def silence(audio: np.ndarray, sr: int) -> float:
     whole = audio[: max(1, audio.size // size) * size]
     peaks = np.abs(whole).reshape(-1, min(size, whole.size)).max(axis=1)
     return float((peaks < max(SILENCE, QUIET * peaks.max())).mean())
-
-
-def spectrogram(audio: np.ndarray, model: Checkpoint) -> torch.Tensor:
-    """`mel_spectrogram` (n_mels, n_frames) of a whole track, in pieces that overlap."""
-    hop, n_fft = model.front_end.hop_length, model.front_end.n_fft
-    margin = n_fft // hop  # frames that see beyond an edge, and as many to be sure
-    n_frames = audio.size // hop + 1
-    pieces = []
-    for first in range(0, n_frames, CHUNK):
-        last = min(n_frames, first + CHUNK)
-        begin = max(0, first - margin)
-        piece = torch.from_numpy(audio[begin * hop : (last + margin) * hop])
-        found = mel_spectrogram(piece, model.front_end, model.filterbank)
-        pieces.append(found[:, first - begin : last - begin])
-    return torch.cat(pieces, dim=1)

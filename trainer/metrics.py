@@ -9,19 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tempo_core.levels import ACCURACY_2, COUNTED_ELSE, TOLERANCE, is_same
 from tempo_core.paces import COMPATIBLE, SAME
 
 from .answers import Answer
 
-TOLERANCE = 0.04
-# Ratios of an estimate to the reference that Accuracy 2 forgives (Gouyon et al. 2006).
-LEVELS = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)
-# What a wrong tempo usually is to the right one.
-RATIOS = {"1/3": 1 / 3, "1/2": 1 / 2, "2/3": 2 / 3, "1": 1.0, "3/2": 3 / 2, "2": 2.0, "3": 3.0}
+# What an estimate usually is to the right tempo, by name: 1/3, 1/2, …
+RATIOS = {str(Fraction(k).limit_denominator(9)): k for k in sorted((*COUNTED_ELSE, 1.0))}
 OTHER = "other"
 N_BINS = 10  # of the reliability diagram
 PERCENTILES = (50, 75, 90, 95)  # of the error
@@ -68,7 +67,7 @@ def acc2(reference: ArrayLike, estimate: ArrayLike) -> float:
 def within_levels(reference: ArrayLike, estimate: ArrayLike) -> NDArray[np.bool_]:
     """Whether each estimate counts for Accuracy 2; parameters as of `within`."""
     reference = np.asarray(reference, float)
-    return np.any([within(reference * k, estimate) for k in LEVELS], axis=0)
+    return np.any([within(reference * k, estimate) for k in ACCURACY_2], axis=0)
 
 
 def octave_ratio(reference: float, estimate: float) -> str:
@@ -316,7 +315,7 @@ def measure_paces(answers: Sequence[Answer]) -> PaceFigures | None:
 
 
 def _same(bpm: float, other: float) -> bool:
-    return abs(bpm / other - 1) <= SAME
+    return is_same(bpm, other, SAME)
 
 
 def percentiles(error: ArrayLike) -> dict[str, float]:

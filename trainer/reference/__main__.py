@@ -20,15 +20,17 @@ import numpy as np
 import torch
 
 from tempo_core import checkpoint
-from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
+from tempo_core.config import FrontEnd, Windows
 from tempo_core.estimate import Estimate, Estimator
-from tempo_core.model import Ensemble, TempoNet
+from tempo_core.tasks.tempo.config import Model, TempoConfig
+from tempo_core.tasks.tempo.network import Member
 
 from .. import dataset, options
 from ..dataset import Recording
 from ..files import kept
-from ..fit import Phase, Recipe, Sampler, digest_of, fit
+from ..fit import Phase, Recipe, Sampler, digest_of, fit, new_model, together
 from ..metrics import acc1, acc2
+from ..torch_ops import Learnable
 from .estimator import POOLS, ReferenceEstimator
 from .networks import REFERENCES, fold
 from .training import RandomWindows, Settings, cut, load_features, measure_leak, train
@@ -43,27 +45,37 @@ def train_default(
     recordings: Sequence[Recording], cache: Path, out: Path, steps: int | None, seed: int
 ) -> Path:
     """Train one default network as `trainer.fit` does; returns its file."""
-    front_end, windows, grid = FrontEnd(), Windows(), TempoGrid()
-    model = Model(n_members=1)
+    front_end, windows = FrontEnd(), Windows()
+    config = TempoConfig(model=Model(n_members=1))
     phases = tuple(dataclasses.replace(p, steps=steps or p.steps) for p in PHASES)
     shares = (*SHARES.items(), ("consensus", 0.0))
     recipe = Recipe(phases=phases, batch=BATCH, seed=seed, shares=shares)
-    views = dataset.load_views(recordings, front_end, windows, grid, cache, jobs=1)
+    views = dataset.load_views(recordings, front_end, windows, config.grid, cache, jobs=1)
     torch.set_num_threads(1)
-    sampler = Sampler(recordings, views, grid, recipe)
+    sampler = Sampler(recordings, views, config, recipe)
     network = fit(
-        sampler, lambda: TempoNet(front_end, grid, model), recipe, out / f"{DEFAULT}.jsonl"
+        sampler, lambda: Learnable(Member(front_end, config)), recipe, out / f"{DEFAULT}.jsonl"
     )
-    configs: dict[str, FrontEnd | Windows | TempoGrid | Model] = {
-        "front_end": front_end, "windows": windows, "grid": grid, "model": model,
-    }  # fmt: skip
     card = {
         "summary": f"{len(recordings)} recordings, seed {seed}, for comparison only",
         "data_digest": digest_of(recordings),
     }
-    return checkpoint.save(
-        out, DEFAULT, Ensemble([network], grid), dataset.filterbank(front_end), configs, 1.0, card
-    )
+    model = new_model(front_end, windows, config, together([network], front_end, config))
+    return checkpoint.save(out, dataclasses.replace(model, card=card))
+
+
+def save_reference(out: Path, name: str, network: torch.nn.Module, card: dict[str, Any]) -> Path:
+    """Write a reference network for the front end and windows of the default one."""
+    front_end = FrontEnd()
+    header = {
+        "task": name,
+        "temperature": 1.0,
+        "card": card,
+        "front_end": front_end.to_dict(),
+        "windows": Windows().to_dict(),
+    }
+    weights = {key: value.numpy() for key, value in network.state_dict().items()}
+    return checkpoint.write(out, header, dataset.filterbank(front_end), weights)
 
 
 def train_reference(
@@ -79,10 +91,7 @@ def train_reference(
         "data_digest": digest_of(recordings),
         "settings": dataclasses.asdict(settings),
     }
-    configs: dict[str, FrontEnd | Windows | TempoGrid | Model] = {
-        "front_end": front_end, "windows": windows,
-    }  # fmt: skip
-    return checkpoint.save(out, name, network, dataset.filterbank(front_end), configs, 1.0, card)
+    return save_reference(out, name, network, card)
 
 
 def measure(
@@ -111,7 +120,7 @@ def n_parameters(path: Path) -> int:
     """Number of weights in a model file, without those that only count batches."""
     weights = checkpoint.read(path).weights
     running = ("running_mean", "running_var", "num_batches_tracked")
-    return sum(w.numel() for name, w in weights.items() if not name.endswith(running))
+    return sum(w.size for name, w in weights.items() if not name.endswith(running))
 
 
 @click.command(cls=options.Command)

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from threadpoolctl import threadpool_limits
+from torch import nn
 
 from tempo_core import checkpoint
 from tempo_core.audio import check, read_excerpts, sounding
 from tempo_core.config import FrontEnd, Windows, told
 from tempo_core.errors import CheckpointError, ConfigError
 from tempo_core.estimate import Estimate
-from tempo_core.features import mel_spectrogram
+from tempo_core.levels import TOLERANCE
+from tempo_core.spectrum import Array, Mel
 
+from ..torch_ops import tensors
 from .networks import REFERENCES, Reference, n_frames
 
 DEFAULT_WINDOWS = 16  # so many random windows of a track answer
@@ -37,7 +40,7 @@ class Answers:
         most = values[counts == counts.max()]
         return float(most[np.abs(most - self.median()).argmin()])
 
-    def agreeing(self, bpm: float, tolerance: float = 0.04) -> float:
+    def agreeing(self, bpm: float, tolerance: float = TOLERANCE) -> float:
         """Share of the windows within the tolerance of a tempo, in 0..1."""
         return float((np.abs(self.bpm / bpm - 1) <= tolerance).mean())
 
@@ -87,23 +90,26 @@ class ReferenceEstimator:
         self._reference = REFERENCES[name]
         self._n_windows = None if windows == "all" else int(windows)
         self._pool = POOLS[pool]
-        self._filterbank = contents.filterbank
         try:
             self._front_end = FrontEnd.from_dict(contents.header["front_end"])
             self._windows = Windows.from_dict(contents.header["windows"])
-            checkpoint.check_filterbank(self._filterbank, self._front_end)
+            checkpoint.check_filterbank(contents.filterbank, self._front_end)
 
             def make() -> nn.Module:
                 return self._reference.make(self._front_end, self._windows)
 
-            checkpoint.check_shapes(make, contents.weights)
+            with torch.device("meta"):  # shapes without memory: a file may say anything
+                wanted = {k: tuple(value.shape) for k, value in make().state_dict().items()}
+            checkpoint.check_weights(wanted, contents.weights)
             network = make()
-            network.load_state_dict(contents.weights, strict=True)
+            network.load_state_dict(tensors(contents.weights), strict=True)
         except checkpoint.UNUSABLE as error:
             raise checkpoint.unusable(path, error) from error
+        self._spectrum = Mel(self._front_end, contents.filterbank)
         self._network = network.eval().requires_grad_(False)
         self.source = f"model:{contents.name}@{contents.hash}"
         torch.set_num_threads(1)
+        threadpool_limits(1, user_api="blas")
 
     def estimate(self, path: str | bytes | os.PathLike[str]) -> Estimate:
         """Estimate the tempo of one file; the confidence is the share of windows that agree.
@@ -118,18 +124,16 @@ class ReferenceEstimator:
         sr = self._front_end.sr
         excerpts = read_excerpts(path, sr, None)
         check(excerpts, sr)
-        audio = torch.from_numpy((sounding(excerpts, sr) or excerpts)[0].audio)
-        with torch.inference_mode():
-            features = mel_spectrogram(audio, self._front_end, self._filterbank)
-            answers = self.answers(self._cut(features))
+        audio = (sounding(excerpts, sr) or excerpts)[0].audio
+        answers = self.answers(self._cut(self._spectrum.features(audio)))
         bpm = self._pool(answers)
         return Estimate(round(bpm, 2), round(answers.agreeing(bpm), 4), ())
 
-    def answers(self, windows: Tensor) -> Answers:
+    def answers(self, windows: Array) -> Answers:
         """What each window (n_windows, n_mels, n_frames) of features answers on its own."""
         return answers(self._reference, self._network, windows)
 
-    def _cut(self, features: Tensor) -> Tensor:
+    def _cut(self, features: Array) -> Array:
         length = n_frames(self._front_end, self._windows)
         features = padded(features, length)
         last = features.shape[-1] - length
@@ -137,16 +141,17 @@ class ReferenceEstimator:
             starts = np.arange(0, last + 1, length)
         else:
             starts = np.random.default_rng(0).integers(0, last + 1, self._n_windows)
-        return torch.stack([features[:, s : s + length] for s in starts.tolist()])
+        return np.stack([features[:, s : s + length] for s in starts.tolist()])
 
 
-def answers(reference: Reference, network: nn.Module, windows: Tensor) -> Answers:
+def answers(reference: Reference, network: nn.Module, windows: Array) -> Answers:
     """Tempi of windows of features (n_windows, n_mels, n_frames) by a network."""
     with torch.inference_mode():
-        return Answers(reference.decode(network(reference.view(windows))).numpy())
+        output = network(torch.from_numpy(reference.view(windows)))
+        return Answers(reference.decode(output).numpy())
 
 
-def padded(features: Tensor, length: int) -> Tensor:
+def padded(features: Array, length: int) -> Array:
     """(n_mels, n_frames) with silence after it, if it is shorter than a window."""
     missing = length - features.shape[-1]
-    return nn.functional.pad(features, (0, missing)) if missing > 0 else features
+    return np.pad(features, ((0, 0), (0, missing))) if missing > 0 else features

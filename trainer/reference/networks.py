@@ -11,11 +11,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tempo_core.config import FrontEnd, Windows
-from tempo_core.features import compress, onset_strength
+from tempo_core.spectrum import Array, compress, onset_strength
 
 FOLD_MIN, FOLD_MAX = 85.0, 170.0  # [BPM] the octave (85, 170] that every label is folded into
 N_CLASSES = 86  # 85, 86 … 170 BPM: what tempi of that octave round to
@@ -34,7 +37,7 @@ class Reference:
     """
 
     name: str
-    view: Callable[[Tensor], Tensor]
+    view: Callable[[Array], Array]
     make: Callable[[FrontEnd, Windows], nn.Module]
     loss: Callable[[Tensor, Tensor], Tensor]
     decode: Callable[[Tensor], Tensor]
@@ -52,35 +55,33 @@ def fold(bpm: Tensor) -> Tensor:
     return bpm / 2.0**octaves
 
 
-def band_autocorrelation(features: Tensor) -> Tensor:
+def band_autocorrelation(features: Array) -> Array:
     """(batch, n_mels, n_frames) → (batch, 1, n_mels, N_LAGS): each band's onsets with themselves.
 
     Normalised by the energy of the band, so in -1..1; the first lag is one frame.
     """
     onsets = onset_strength(compress(features))
-    return _autocorrelation(onsets - onsets.mean(dim=-1, keepdim=True), N_LAGS)[:, None]
+    return _autocorrelation(onsets - onsets.mean(axis=-1, keepdims=True), N_LAGS)[:, None]
 
 
-def tempogram(features: Tensor) -> Tensor:
+def tempogram(features: Array) -> Array:
     """(batch, n_mels, n_frames) → (batch, 1, TEMPOGRAM_LAGS, n_times): local autocorrelation.
 
     Of the onset envelope, the mean over bands, in pieces under a Hann window (Grosche, Müller &
     Kurth, "Cyclic tempogram", ICASSP 2010).
     """
-    envelope = onset_strength(compress(features)).mean(dim=1)
-    pieces = envelope.unfold(-1, TEMPOGRAM_LENGTH, TEMPOGRAM_HOP)  # (batch, n_times, length)
-    pieces = pieces - pieces.mean(dim=-1, keepdim=True)
-    window = torch.hann_window(TEMPOGRAM_LENGTH)
-    return _autocorrelation(pieces * window, TEMPOGRAM_LAGS).transpose(1, 2)[:, None]
+    envelope = onset_strength(compress(features)).mean(axis=1)
+    pieces = sliding_window_view(envelope, TEMPOGRAM_LENGTH, axis=-1)[:, ::TEMPOGRAM_HOP]
+    pieces = pieces - pieces.mean(axis=-1, keepdims=True)  # (batch, n_times, length)
+    local = _autocorrelation(pieces * np.hanning(TEMPOGRAM_LENGTH + 1)[:-1], TEMPOGRAM_LAGS)
+    return np.ascontiguousarray(local.swapaxes(1, 2)[:, None])
 
 
-def _autocorrelation(x: Tensor, n_lags: int) -> Tensor:
+def _autocorrelation(x: NDArray[np.floating], n_lags: int) -> Array:
     """(…, n) → (…, n_lags), lags 1 … n_lags, relative to lag 0."""
     size = 2 ** math.ceil(math.log2(x.shape[-1] + n_lags + 1))  # a length that the transform likes
-    spectrum = torch.fft.rfft(x, n=size)
-    power = spectrum.real.square() + spectrum.imag.square()
-    lags = torch.fft.irfft(power, n=size)[..., : n_lags + 1]
-    return lags[..., 1:] / lags[..., :1].clamp_min(1e-6)
+    lags = np.fft.irfft(np.square(np.abs(np.fft.rfft(x, n=size))), n=size)[..., : n_lags + 1]
+    return np.asarray(lags[..., 1:] / np.maximum(lags[..., :1], 1e-6), np.float32)
 
 
 class ConvBlocks(nn.Module):

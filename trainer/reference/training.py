@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from tempo_core.config import FrontEnd, Windows
+from tempo_core.levels import TOLERANCE
+from tempo_core.spectrum import Array
 
 from .. import augment
 from ..dataset import Recording
@@ -69,7 +71,7 @@ class RandomWindows:
         self._recordings, self._features, self._settings = recordings, features, settings
         self._n_mels, self._length = front_end.n_mels, n_frames(front_end, windows)
 
-    def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, rng: np.random.Generator) -> tuple[Array, Tensor]:
         """Features (batch, n_mels, n_frames) and tempi (batch,) [BPM]."""
         windows, tempi = [], []
         for i in rng.choice(len(self._weights), self._settings.batch, p=self._weights):
@@ -82,19 +84,19 @@ class RandomWindows:
             window[change.masked] = 0
             windows.append(window)
             tempi.append(self._recordings[i].bpm * stretch)
-        return torch.from_numpy(np.stack(windows)), torch.tensor(tempi)
+        return np.stack(windows), torch.tensor(tempi)
 
 
 class ListedWindows:
     """Draws batches from a list of windows that somebody else has cut."""
 
-    def __init__(self, windows: Tensor, bpm: Tensor, settings: Settings) -> None:
+    def __init__(self, windows: Array, bpm: Tensor, settings: Settings) -> None:
         self._windows, self._bpm, self._batch = windows, bpm, settings.batch
 
-    def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, rng: np.random.Generator) -> tuple[Array, Tensor]:
         """As `RandomWindows.draw`."""
-        chosen = torch.from_numpy(rng.integers(0, len(self._bpm), self._batch))
-        return self._windows[chosen].float(), self._bpm[chosen]
+        chosen = rng.integers(0, len(self._bpm), self._batch)
+        return self._windows[chosen].astype(np.float32), self._bpm[chosen]
 
 
 def train(
@@ -118,7 +120,7 @@ def train(
     bar = tqdm(range(settings.steps), unit="step", desc=reference.name, mininterval=5, disable=None)
     for _ in bar:
         features, bpm = source.draw(rng)
-        loss = reference.loss(network(reference.view(features)), bpm)
+        loss = reference.loss(network(torch.from_numpy(reference.view(features))), bpm)
         losses.append(descend(loss, network, optimizer, schedule))
         bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
     return network.eval()
@@ -148,22 +150,22 @@ def cut(
     features: Sequence[np.ndarray],
     front_end: FrontEnd,
     windows: Windows,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Array, Tensor]:
     """All windows of recordings, half overlapping, and their labels [BPM]."""
     length = n_frames(front_end, windows)
     cuts, bpm = [], []
     for recording, whole in zip(recordings, features, strict=True):
-        all_of_it = padded(torch.from_numpy(np.array(whole)), length)
+        all_of_it = padded(np.array(whole), length)
         for start in range(0, all_of_it.shape[-1] - length + 1, length // 2):
             cuts.append(all_of_it[:, start : start + length])
             bpm.append(recording.bpm)
-    return torch.stack(cuts), torch.tensor(bpm)
+    return np.stack(cuts), torch.tensor(bpm)
 
 
 def measure_leak(
     reference: Reference,
-    known: tuple[Tensor, Tensor],
-    unknown: tuple[Tensor, Tensor],
+    known: tuple[Array, Tensor],
+    unknown: tuple[Array, Tensor],
     front_end: FrontEnd,
     windows: Windows,
     settings: Settings,
@@ -174,17 +176,20 @@ def measure_leak(
     This is the split by window of the project this one grew from: half-overlapping windows of one
     recording are on both sides of it.
     """
-    order = torch.from_numpy(np.random.default_rng(settings.seed).permutation(len(known[1])))
+    order = np.random.default_rng(settings.seed).permutation(len(known[1]))
     n_out = round(held_out * len(order))
     out, inside = order[:n_out], order[n_out:]
     source = ListedWindows(known[0][inside], known[1][inside], settings)
     network = train(reference, source, front_end, windows, settings)
 
-    def errors(cuts: Tensor, bpm: Tensor) -> WindowErrors:
-        found = [answers(reference, network, batch.float()).bpm for batch in cuts.split(64)]
+    def errors(cuts: Array, bpm: Tensor) -> WindowErrors:
+        found = [
+            answers(reference, network, cuts[k : k + 64].astype(np.float32)).bpm
+            for k in range(0, len(cuts), 64)
+        ]
         label = fold(bpm).numpy()
         error = np.abs(fold(torch.from_numpy(np.concatenate(found))).numpy() - label)
-        right = (error <= 0.04 * label).mean()
+        right = (error <= TOLERANCE * label).mean()
         return WindowErrors(len(label), float(right), float(np.median(error)), float(error.mean()))
 
     return Leak(len(inside), errors(known[0][out], known[1][out]), errors(*unknown))
