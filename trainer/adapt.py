@@ -33,7 +33,7 @@ from tempo_core import task
 from tempo_core.heard import Heard
 from tempo_core.levels import ACCURACY_2
 from tempo_core.model import Checkpoint
-from tempo_core.network import Network, shapes
+from tempo_core.network import Network, Ops, shapes
 from tempo_core.task import Batch, Scored
 from tempo_core.tasks.tempo.axis import answerable, near, tempo_axis
 from tempo_core.tasks.tempo.config import TempoConfig, TempoGrid
@@ -177,13 +177,15 @@ def listen(recording: Recording, model: Model, current: Model | None = None) -> 
 
 def logits(network: Network | Learnable, windows: Frozen) -> Any:
     """(n_windows, n_bins): what the network says about windows it has heard."""
-    rate = network.ops.mean(windows.rate, 1)
-    return ensemble(network).combine(network.ops, rate, priors(network, windows))
+    ops: Ops = network.ops
+    rate = ops.mean(windows.rate, 1)
+    return ensemble(network).combine(ops, rate, priors(network, windows))
 
 
 def priors(network: Network | Learnable, windows: Frozen) -> Any:
     """(n_windows, n_bins) log-priors."""
-    whole, ops = ensemble(network), network.ops
+    whole = ensemble(network)
+    ops: Ops = network.ops
     parts = [
         whole.member.log_prior(ops.at(f"members.{k}"), windows.pooled[:, k], windows.statistics)
         for k in range(whole.n_members)

@@ -348,7 +348,9 @@ def score_recording(path: Path, model: Checkpoint[TempoConfig]) -> list[Scored]:
     return ask(TASK, hear_file(path, model, None), {}, model)
 
 
-def full_windows(views: Views, weighed: bool = True, rows: Sequence[int] | None = None) -> Batch:
+def full_windows(
+    views: Views, weighed: bool = True, rows: Sequence[int] | NDArray[np.integer] | None = None
+) -> Batch:
     """The windows that the estimator would use, or those of them that are chosen.
 
     Parameters

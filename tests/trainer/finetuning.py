@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from tempo_core import checkpoint
-from tempo_core.features import N_MAPS
-from tempo_core.model import Ensemble
+from tempo_core.network import Network
+from tempo_core.tasks.tempo.periodicity import N_MAPS
 from trainer import guard as guards
 from trainer.adapt import adaptable
 from trainer.cache import Views, write_views
@@ -37,7 +37,7 @@ def corpus(folder: Path, n: int, split: str) -> Corpus:
 
 def run(
     folder: Path, recipe: Recipe = RECIPE, devices: int = 1
-) -> tuple[Ensemble, list[dict[str, float]]]:
+) -> tuple[Network, list[dict[str, float]]]:
     """Train in `folder`."""
     torch.set_num_threads(1)  # a sum of floats depends on it
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,4 +51,4 @@ def run(
 
 if __name__ == "__main__":
     target = Path(sys.argv[1])
-    save_file(run(target, devices=int(sys.argv[2]))[0].state_dict(), target / "weights.safetensors")
+    save_file(run(target, devices=int(sys.argv[2]))[0].weights, target / "weights.safetensors")

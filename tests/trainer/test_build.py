@@ -180,7 +180,7 @@ def test_training_finds_its_inputs(folder: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("trainer.dataset.hash_file", fail)
     recordings = [track.recording() for track in kept]
     views = load_views(
-        recordings, model.front_end, OPTIONS.windows, model.grid, folder / CACHE, jobs=1
+        recordings, model.front_end, OPTIONS.windows, model.config.grid, folder / CACHE, jobs=1
     )
     assert {len(v.maps) for v in views} == {4 + 3}
     assert {v.n_full for v in views} == {4}

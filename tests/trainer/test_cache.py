@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tempo_core.config import FrontEnd, TempoGrid, Windows
-from tempo_core.errors import ConfigError
-from tempo_core.features import N_MAPS
+from tempo_core.config import FrontEnd, Windows
+from tempo_core.errors import AudioError, ConfigError
+from tempo_core.tasks.tempo.config import TempoGrid
+from tempo_core.tasks.tempo.periodicity import N_MAPS
 from trainer import cache
 from trainer.cache import Recipe, Views, cache_file, make_room, read_notes, share, spread, thin
 from trainer.collection import LabelledTrack
@@ -26,7 +29,8 @@ RECIPE = Recipe(FrontEnd(), Windows(), TempoGrid())
 def views(n: int = 3, seed: int = 0) -> Views:
     rng = np.random.default_rng(seed)
     maps = rng.random((n, N_MAPS, 40, 204), np.float32).astype(np.float16)
-    return Views(maps, rng.random((n, 160), np.float32), n - 1)
+    statistics, clarity = rng.random((n, 160), np.float32), rng.random(n, np.float32)
+    return Views(maps, statistics, n - 1, clarity)
 
 
 def recording(track: LabelledTrack) -> Recording:
@@ -45,9 +49,50 @@ def test_round_trip(tmp_path: Path) -> None:
     found = cache.read_views(path)
     np.testing.assert_array_equal(found.maps, views().maps)
     np.testing.assert_array_equal(found.statistics, views().statistics)
+    np.testing.assert_array_equal(found.weights, views().weights)
     assert found.n_full == 2
     assert read_notes(path) == cache.Notes("d", 3, True)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_views_of_an_older_layout_count_alike(tmp_path: Path) -> None:
+    path = cache_file(tmp_path, "0123")
+    cache.write_views(dataclasses.replace(views(), clarity=None), path)
+    assert cache.read_views(path).weights.tolist() == [1.0] * 3
+
+
+def test_old_views_serve_where_the_audio_is_gone(
+    tmp_path: Path, songs: list[LabelledTrack]
+) -> None:
+    """The newest there are; where the audio is there they are computed anew."""
+    path = Path(shutil.copy(songs[0].path, tmp_path / "a.wav"))
+    track, folder = dataclasses.replace(songs[0], path=path), tmp_path / "cache"
+    folder.mkdir()
+    stamp = cache.stamp(path)
+    assert stamp is not None
+    older = dataclasses.replace(RECIPE, layout=2)
+    cache.write_keys(folder, older, {stamp: "old"})
+    old = dataclasses.replace(views(), clarity=None)
+    cache.write_views(old, cache_file(folder, "old"), digest=older.digest())
+    fresh = load(track, folder)
+    assert fresh.clarity is not None
+    path.unlink()
+    np.testing.assert_array_equal(load(track, folder).maps, old.maps)
+    cache.write_views(views(seed=1), cache_file(folder, "new"), digest=RECIPE.digest())
+    cache.write_keys(folder, RECIPE, {stamp: "new"})
+    np.testing.assert_array_equal(load(track, folder).maps, views(seed=1).maps)
+    cache_file(folder, "new").unlink()
+    cache_file(folder, "old").unlink()
+    with pytest.raises(AudioError):
+        load(track, folder)
+
+
+def test_a_file_has_all_windows_there_are() -> None:
+    """Silence is not known of before a file is listened to, so fewer may be all there are."""
+    assert cache.Notes("d", 3, False).has(3)
+    assert cache.Notes("d", 3, False).has(5)
+    assert not cache.Notes("d", 3, True).has(5)
+    assert not cache.Notes("d", 3, False).has(2)
 
 
 def test_a_window_takes_what_is_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -160,10 +161,7 @@ def _labelled(line: str) -> str:
 def learned_model(folder: Path, card: dict[str, object]) -> Path:
     """The shipped model with another card."""
     shipped = checkpoint.load(checkpoint.resolve("shipped"))
-    configs = {name: getattr(shipped, name) for name in ("front_end", "windows", "grid", "model")}
-    return checkpoint.save(
-        folder, "tempo", shipped.network, shipped.filterbank, configs, shipped.temperature, card
-    )
+    return checkpoint.save(folder, dataclasses.replace(shipped, card=card))
 
 
 def test_the_curves_are_those_of_the_model_and_no_others(folder: Path, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tempo_core import checkpoint
-from tempo_core.config import TempoGrid
 from tempo_core.estimate import Estimate
-from tempo_core.features import tempo_axis
+from tempo_core.tasks.tempo.axis import tempo_axis
+from tempo_core.tasks.tempo.config import TempoGrid
 from tests.audio import click_track, write_audio
 from trainer.dataset import Recording
 from trainer.gallery import Picture, draw, picture, strength_at, verdict, worst
@@ -24,7 +24,7 @@ def _recording(bpm: float, *alternatives: float, path: Path = Path("x")) -> Reco
 
 def _picture(peak: float) -> Picture:
     """A pulse at one tempo only."""
-    strength = np.exp(-np.abs(np.log2(tempo_axis(GRID).numpy() / peak)) * 40)
+    strength = np.exp(-np.abs(np.log2(tempo_axis(GRID) / peak)) * 40)
     return Picture(np.repeat(strength[:, None], 5, axis=1), strength)
 
 
@@ -67,12 +67,12 @@ def test_a_recording_is_drawn(tmp_path: Path) -> None:
     write_audio(path, click_track(120, 14, 11025), 11025)
     model = checkpoint.load(checkpoint.resolve("default"))
     shown = picture(path, model)
-    assert shown.tempogram.shape[0] == model.grid.n_bins
+    assert shown.tempogram.shape[0] == model.config.grid.n_bins
     assert shown.tempogram.shape[1] >= 6  # every second of 14, in windows of 8
     assert (
-        strength_at(shown.tempogram.mean(axis=1), 120, model.grid)
+        strength_at(shown.tempogram.mean(axis=1), 120, model.config.grid)
         == shown.tempogram.mean(axis=1).max()
     )
     out = tmp_path / "errors.png"
-    draw([(_recording(60, 240, path=path), Estimate(120, 0.5, ()), shown)], model.grid, out)
+    draw([(_recording(60, 240, path=path), Estimate(120, 0.5, ()), shown)], model.config.grid, out)
     assert out.read_bytes().startswith(b"\x89PNG")

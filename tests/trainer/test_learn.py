@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 
-from tempo_core import checkpoint, installed
+from tempo_core import checkpoint, in_use
 from tempo_core.cli import main
 from tempo_core.errors import ConfigError, TempoError
 from tests.audio import drum_pattern, write_audio
@@ -62,7 +62,7 @@ def test_a_shift_is_learned_compared_and_used(folder: Path) -> None:
         "right on your own tracks, each by a model that did not learn from its artist" in lines[1]
     )
     assert "guard set" in lines[3]
-    path = installed.active()
+    path = in_use.active()
     assert path is not None
     assert lines[-1].startswith("installed: it is better on your own tracks")
     card = checkpoint.load(path).card
@@ -80,9 +80,9 @@ def test_adapt_and_what_is_not_installed_is_kept(folder: Path, tmp_path: Path) -
     assert run.exit_code == 0, run.output
     assert "learned (adapt)" in run.stdout
     assert "not installed, as you said" in run.stdout
-    assert installed.active() is None
+    assert in_use.active() is None
     (path,) = out.iterdir()
-    assert checkpoint.load(path).model.separate_octave
+    assert checkpoint.load(path).config.model.separate_octave
     assert "--install-anyway" not in run.stdout
 
 
@@ -92,7 +92,7 @@ def test_a_model_that_is_no_better_can_be_used_anyway(folder: Path) -> None:
         run = train(folder, "--install-anyway")
     # No better, or worse by chance: each track is answered by a model of four of the five artists.
     assert "installed because you said so, although it is" in run.stdout
-    path = installed.active()
+    path = in_use.active()
     assert path is not None
     assert path.stem in run.stdout
 
@@ -158,7 +158,7 @@ def test_too_little_is_one_clear_message(
     assert run.exit_code == 1
     assert message in run.stderr
     assert len(run.stderr.splitlines()) == 1
-    assert installed.active() is None
+    assert in_use.active() is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from trainer.adapt import Frozen
 from trainer.dataset import Recording
@@ -21,7 +20,7 @@ from trainer.learning_curve import (
     pools,
 )
 
-NOTHING = Frozen(torch.zeros(1), torch.zeros(1), torch.zeros(1))
+NOTHING = Frozen(np.zeros(1), np.zeros(1), np.zeros(1))
 
 
 def recording(name: str, source: str, bpm: float, genre: str = "") -> Recording:

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from tempo_core import checkpoint
-from tempo_core.checkpoint import Checkpoint
 from tempo_core.errors import AudioError
-from tempo_core.features import mel_spectrogram
+from tempo_core.model import Checkpoint
+from tempo_core.tasks.tempo.config import TempoConfig
 from tests.audio import drum_pattern, write_audio
 from trainer.cleaning import UNSTEADY
-from trainer.listening import Heard, listen, silence, spectrogram
+from trainer.listening import Heard, listen, silence
 
 SR = 11025
 
@@ -30,7 +29,7 @@ def original() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def model() -> Checkpoint:
+def model() -> Checkpoint[TempoConfig]:
     return checkpoint.load(checkpoint.resolve("default"))
 
 
@@ -91,20 +90,10 @@ def test_what_has_no_tempo(hear: Callable[..., Heard], original: np.ndarray) -> 
     assert (hours.bpm, hours.duration(SR)) == (0, 14)
 
 
-def test_what_is_no_audio(model: Checkpoint, bad_files: dict[str, Path]) -> None:
+def test_what_is_no_audio(model: Checkpoint[TempoConfig], bad_files: dict[str, Path]) -> None:
     for name in ("missing", "text", "no samples", "all NaN", "folder"):
         with pytest.raises(AudioError):
             listen(bad_files[name], model, 900)
-
-
-def test_a_spectrogram_in_pieces_is_that_of_the_whole(
-    original: np.ndarray, model: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    audio = np.asarray(original, np.float32)
-    whole = mel_spectrogram(torch.from_numpy(audio), model.front_end, model.filterbank)
-    monkeypatch.setattr("trainer.listening.CHUNK", 100)
-    pieces = spectrogram(audio, model)
-    torch.testing.assert_close(pieces, whole, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("quiet", "expected"), [(0, 0), (14, 0.5), (42, 0.75)])
