@@ -168,9 +168,7 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     assert (found["stability"] is None) == (expected["stability"] is None)
     if expected["stability"] is not None:
         assert abs(found["stability"] - expected["stability"]) < 1.01e-3
-    paces, wanted = (
-        {bpm: p for bpm, p in answer["paces"]} for answer in (found, expected)
-    )
+    paces, wanted = ({bpm: p for bpm, p in answer["paces"]} for answer in (found, expected))
     assert len(paces) == len(wanted)
     for bpm, probability in wanted.items():
         near = min(paces, key=lambda other: abs(other - bpm))
