@@ -19,6 +19,7 @@ import numpy as np
 from tests.audio import STYLES, Audio, applause, click_track, drum_pattern, speech, write_audio
 
 EXPECTED = Path(__file__).with_name("estimates.json")
+RECORDINGS = Path(__file__).with_name("recordings.json")  # of the folder that TEMPO_DATA names
 
 
 @dataclass(frozen=True)
