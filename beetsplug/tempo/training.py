@@ -11,6 +11,7 @@ from beets.exceptions import UserError
 from tempo_core.background import GRACE, call, interruptible
 from tempo_core.console import explain, shown
 from tempo_core.errors import TempoError
+from tempo_core.shadowing import check_trainer
 
 from .progress import name_of, print_line
 from .settings import path_of
@@ -31,10 +32,11 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
     Raises
     ------
     UserError
-        If there is nothing to learn from, a package is missing, a file could not be used or the run
-        was interrupted.
+        If there is nothing to learn from, a package is missing or another hides it, a file could
+        not be used or the run was interrupted.
     """
     try:
+        check_trainer()
         with interruptible() as stop:
             failed = call(
                 lambda: _train_library(lib, args, settings, log, stop.is_set),
