@@ -21,7 +21,7 @@ from tqdm import tqdm
 from tempo_core import checkpoint
 from tempo_core.config import FrontEnd
 from tempo_core.errors import ConfigError
-from tempo_core.levels import OTHERS_OF_ONE_PULSE
+from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
 from tempo_core.model import Checkpoint
 from tempo_core.network import Network
 from tempo_core.paces import FASTEST, SAME, SLOWEST
@@ -66,9 +66,9 @@ class Recipe:
 
 def group_of(tempo: float, headline: float) -> int:
     """0 for the headline, 1 for a level that it may or may not have, 2 for what is no level."""
-    if abs(tempo / headline - 1) <= SAME:
+    if is_same(tempo, headline, SAME):
         return 0
-    return 1 if any(abs(tempo / (ratio * headline) - 1) <= SAME for ratio in OTHERS_OF_ONE_PULSE) else 2
+    return 1 if is_level(tempo, headline, OTHERS_OF_ONE_PULSE, SAME) else 2
 
 
 class Sampler:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tempo_core.errors import ConfigError
 from tempo_core.estimate import Estimator
 from tempo_core.files import replace_file
-from tempo_core.levels import OTHERS_OF_ONE_PULSE
+from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
 from tempo_core.paces import SAME
 from tempo_core.tasks.pace.candidates import candidates
 
@@ -113,9 +113,9 @@ def song_case(track: Track, recording: Recording, headline: float) -> Case:
     known = (recording.bpm, *recording.alternatives)
 
     def target(tempo: float) -> float:
-        if any(abs(tempo / k - 1) <= SAME for k in known):
+        if any(is_same(tempo, k, SAME) for k in known):
             return 1.0
-        near = any(abs(tempo / (k * ratio) - 1) <= SAME for k in known for ratio in OTHERS_OF_ONE_PULSE)
+        near = any(is_level(tempo, k, OTHERS_OF_ONE_PULSE, SAME) for k in known)
         return UNKNOWN if near else 0.0
 
     return Case(track, headline, tempi, np.array([target(tempo) for tempo in tempi]))

@@ -65,7 +65,9 @@ class Judgement:
         return f"{near:.2f}" if abs(found / near - 1) <= SAME else "other"
 
 
-def judgements(tracks: Sequence[tuple[Recording, Case]], model: Checkpoint[PaceConfig]) -> list[Judgement]:
+def judgements(
+    tracks: Sequence[tuple[Recording, Case]], model: Checkpoint[PaceConfig]
+) -> list[Judgement]:
     """All candidates of all tracks."""
     found = []
     for recording, case in tracks:
@@ -219,7 +221,9 @@ def read_paces(data: Path) -> list[tuple[float, list[float]]]:
     return [(paces[0], paces) for paces in rows]
 
 
-def draw(found: Sequence[Judgement], model: Checkpoint[PaceConfig], out: Path, columns: int = 4) -> None:
+def draw(
+    found: Sequence[Judgement], model: Checkpoint[PaceConfig], out: Path, columns: int = 4
+) -> None:
     """Folded pictures: a row a beat, time within the beat to the right, onsets dark."""
     n_rows = -(-len(found) // columns)
     figure, axes = plt.subplots(

@@ -1,8 +1,8 @@
-"""What the pace network sees of a track, in training as in use; kept, since listening takes longest.
+"""What the pace network sees of a track, in training as in use.
 
 A track is listened to by the estimator itself, with one more row beside the tempo's: its result is
-what the pace task would have been shown. Folding at a candidate tempo is cheap and done when it is
-wanted.
+what the pace task would have been shown. That is kept in files, as nothing else takes as long;
+folding at a candidate tempo is cheap and done when it is wanted.
 """
 
 from __future__ import annotations
