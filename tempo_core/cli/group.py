@@ -15,6 +15,7 @@ import click
 
 from ..background import leave_with
 from ..console import explain, give_up_stdout, shown
+from ..extras import advice
 
 # Commands of this package, with the module that each is in and its name there.
 OWN = {
@@ -79,20 +80,20 @@ class Commands(click.Group):
         try:
             command: click.Command = offered[cmd_name].load()
         except ImportError as error:
-            return _unavailable(cmd_name, str(error))
+            return _unavailable(cmd_name, error)
         return command
 
 
-def _unavailable(name: str, reason: str) -> click.Command:
-    advice = "pip install 'beets-tempo[train]'"
+def _unavailable(name: str, error: ImportError) -> click.Command:
+    told = advice(error)
 
     @click.command(
         name,
-        short_help=f"needs more packages: {advice}",
+        short_help=f"needs more packages: {told}",
         context_settings={"ignore_unknown_options": True},
     )
     @click.argument("args", nargs=-1)
     def command(args: tuple[str, ...]) -> None:
-        raise click.ClickException(f"{name} needs more packages ({reason}): {advice}")
+        raise click.ClickException(f"{name} needs more packages ({error}): {told}")
 
     return command

@@ -251,7 +251,8 @@ def test_what_is_learned_from_sounds_and_has_a_pulse(uneven_file: Path) -> None:
     clear_ = clear(track.windows)
     assert 0 < len(clear_) < len(track.windows)
     assert min(window.start for window in track.windows) >= 8.5
-    assert max(w.start + w.features.shape[1] / FRONT_END.fps for w in track.windows) < 49.5
+    ends = [w.start + w.features.shape[1] / FRONT_END.fps for w in track.windows]
+    assert 48 < max(ends) < 49.5
     # The whole of a draw lies in a window with a pulse, whatever the notes of the clip say of it.
     beats = np.arange(0.0, 120)
     score = Score(118.0, 4, 0.0, 58.0, beats, np.ones(beats.size))
@@ -269,16 +270,6 @@ def test_what_is_learned_from_sounds_and_has_a_pulse(uneven_file: Path) -> None:
         for one, other in zip(drawn.batch(), same.batch(), strict=True):
             np.testing.assert_array_equal(one[0], other[0])
             assert np.isfinite(one[0]).all()
-
-
-def test_windows_say_where_in_the_file_they_begin(uneven_file: Path) -> None:
-    """The notes of a clip are looked up there."""
-    track = track_of(uneven_file, listener(checkpoint.resolve("default")))
-    level = [float(window.features[:, -8:].mean()) for window in track.windows]
-    for window, loud in zip(track.windows, level, strict=True):
-        end = window.start + window.features.shape[1] / FRONT_END.fps
-        if 26 < end < 40:  # within the noise, from 25 to 41 s
-            assert loud > 0.3 * max(level)
 
 
 @pytest.fixture
