@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,32 @@ def test_paces_that_were_stated_are_learned(moved: Beet) -> None:
     assert path is not None
     assert path.stem in run.out
     assert in_use.active() is None
+
+
+@pytest.mark.parametrize("n_heard", [1, 40], ids=["listening", "fitting"])
+def test_ctrl_c_while_paces_are_learned(
+    beet: Beet, home: Path, tmp_path: Path, n_heard: int
+) -> None:
+    """It ends soon, in one line; what was listened to is kept and nothing is in use."""
+    for k in range(40):
+        path = write_audio(tmp_path / f"{k}.wav", click_track(100 + k, 14, 11025), 11025)
+        beet.add(path, title=f"Clicks {k}", tempo_paces_manual=f"{(100 + k) / 2:g}")
+    process = beet.start("tempo-train", "--task", "pace", "-t", "2")
+    kept = home / "tempo-training" / "paces"
+    while len(list(kept.glob("*.safetensors"))) < n_heard:
+        assert process.poll() is None
+        time.sleep(0.02)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert time.monotonic() - began < 2
+    assert process.returncode == 1
+    assert out == ""
+    assert err == (
+        "error: interrupted; what was listened to is kept, run the same again to go on\n"
+    )
+    assert len(list(kept.glob("*.safetensors"))) >= n_heard
+    assert in_use.active("pace") is None
 
 
 def test_too_few_paces_to_learn_from(moved: Beet) -> None:
