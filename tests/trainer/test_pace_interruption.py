@@ -59,7 +59,9 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
     out, err = process.communicate(timeout=20)
     assert time.monotonic() - began < 2
     assert process.returncode == 1
-    assert (out, err) == ("", f"Error: {TOLD}\n")
+    assert out == ""
+    # Without the rest where it was loading something just then.
+    assert err in (f"Error: {TOLD}\n", "Error: interrupted\n")
     assert len(list(kept.glob("*.safetensors"))) >= n_heard
     assert in_use.active("pace") is None
     assert not list(in_use.folder().glob("*"))
