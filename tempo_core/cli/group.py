@@ -16,6 +16,7 @@ import click
 from ..background import leave_with
 from ..console import explain, give_up_stdout, shown
 from ..errors import ConfigError
+from ..extras import advice
 from ..shadowing import check_trainer
 
 # Commands of this package, with the module that each is in and its name there.
@@ -86,11 +87,11 @@ class Commands(click.Group):
         except ConfigError as error:
             return _unavailable(cmd_name, "cannot be used: another `trainer`", str(error))
         except ImportError as error:
-            advice = "pip install 'beets-tempo[train]'"
+            told = advice(error)
             return _unavailable(
                 cmd_name,
-                f"needs more packages: {advice}",
-                f"{cmd_name} needs more packages ({error}): {advice}",
+                f"needs more packages: {told}",
+                f"{cmd_name} needs more packages ({error}): {told}",
             )
         return command
 
