@@ -202,15 +202,15 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
     LabelError
         If it cannot be read.
     """
-    import zstandard
+    from ...compression import zstd
 
     try:
         with ExitStack() as stack:
             stream: IO[bytes] = stack.enter_context(dump.open("rb"))
             name = dump.name
             if name.endswith(".zst"):
-                reader = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
-                stream, name = stack.enter_context(io.BufferedReader(reader)), name[:-4]
+                unpacked = io.BufferedReader(zstd.open(stream))
+                stream, name = stack.enter_context(unpacked), name[:-4]
             if name.endswith(".tar"):
                 archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
                 contents = (
@@ -221,7 +221,7 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
                 yield (content for content in contents if content is not None)
             else:
                 yield iter([stream])
-    except (OSError, zstandard.ZstdError, tarfile.TarError, csv.Error, EOFError) as error:
+    except (OSError, zstd.ZstdError, tarfile.TarError, csv.Error, EOFError) as error:
         raise LabelError(f"{os.fspath(dump)}: cannot be read ({reason(error)})") from error
 
 
