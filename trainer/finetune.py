@@ -14,7 +14,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import torch
 from lightning.pytorch import Trainer, callbacks, loggers
 from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.strategies import DDPStrategy, Strategy
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -51,6 +52,9 @@ from .tasks import tempo
 from .torch_ops import Learnable, tensors, usable
 
 Batch = tuple[Tensor, Tensor, Tensor]
+Hearing = tuple[
+    Array, Array, NDArray[np.float64], Array
+]  # the network's two inputs, their weights, their target
 HELD_WINDOWS = 6  # of a recording, at most, while validating
 OPEN = (1.0, 2.0, 0.5)  # readings of a replayed clip
 
@@ -184,7 +188,7 @@ class _InOrder(Sampler[int]):
         return self.steps
 
 
-class Held(Dataset[tuple[Windows, Array]]):
+class Held(Dataset[Hearing]):
     """Validation: the estimator's windows of each recording, a few of them, and its target."""
 
     def __init__(self, corpus: Corpus, config: TempoConfig, weighed: bool) -> None:
@@ -193,12 +197,14 @@ class Held(Dataset[tuple[Windows, Array]]):
     def __len__(self) -> int:
         return len(self.corpus)
 
-    def __getitem__(self, i: int) -> tuple[Windows, Array]:
+    def __getitem__(self, i: int) -> Hearing:
         views = self.corpus.views(i)
         n = views.n_full
         rows = np.linspace(0, n - 1, min(HELD_WINDOWS, n)).round().astype(int)
+        heard = full_windows(views, self.weighed, rows)
         target = encode(self.corpus.recordings[i].tempi, self.config)
-        return full_windows(views, self.weighed, rows), np.stack([target] * len(rows))
+        maps, statistics = heard.inputs
+        return maps, statistics, heard.weights, np.stack([target] * len(rows))
 
 
 class Learning(lightning.LightningModule):
@@ -233,7 +239,7 @@ class Learning(lightning.LightningModule):
             batches, batch_size=None, sampler=_InOrder(batches.steps, lambda: self.current_epoch)
         )
 
-    def val_dataloader(self) -> DataLoader[tuple[Windows, Array]]:
+    def val_dataloader(self) -> DataLoader[Hearing]:
         held = Held(self.corpora[1], self.config, self.recipe.weighed)
         return DataLoader(held, batch_size=None, collate_fn=lambda item: item)
 
@@ -266,15 +272,16 @@ class Learning(lightning.LightningModule):
     def on_validation_epoch_start(self) -> None:
         self.used = usable(self.network)
 
-    def validation_step(self, held: tuple[Windows, Array], _number: int) -> None:
-        windows, targets = held
+    def validation_step(self, held: Hearing, _number: int) -> None:
+        maps, statistics, weights, targets = held
         assert self.used is not None
-        logits = self.used(*windows.inputs)
-        masked = np.where(answerable(self.config.grid), logits, -np.inf)
+        logits = self.used(maps, statistics)
+        masked = np.where(answerable(self.config.grid), logits, np.float32(-np.inf))
         loss = tempo.loss(torch.from_numpy(masked), torch.from_numpy(targets)).to(self.device)
         self.log("validation_loss", loss, prog_bar=True, batch_size=1, sync_dist=True)
-        scored = replace(windows, inputs=()), activate(logits, self.config)
-        self.answers.append(highest(mean_scores([scored]), self.config.grid).bpm)
+        windows = Windows((), np.arange(len(weights)), weights)
+        scores = activate(logits, self.config)
+        self.answers.append(highest(mean_scores([(windows, scores)]), self.config.grid).bpm)
 
     def on_validation_epoch_end(self) -> None:
         """How good the network is by now on recordings it does not learn from."""

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from tempo_core.features import N_MAPS
 
 from tempo_core import Estimator
 from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
 from tempo_core.estimate import Analysis
-from tempo_core.features import N_MAPS
 from tempo_core.model import TempoNet
 from tempo_core.tasks import tempo
 from tests.audio import drum_pattern, write_audio
@@ -114,8 +114,9 @@ def test_cached_views_are_fresh_views_bit_for_bit(folder: Path, tmp_path: Path) 
 
 def test_training_sees_what_the_estimator_sees(folder: Path) -> None:
     """The cached inputs, without margin, are those that the estimator's own path computes."""
-    from tempo_core.audio import read_excerpts
     from tempo_core.features import mel_spectrogram
+
+    from tempo_core.audio import read_excerpts
     from tempo_core.windows import sliding_windows
     from trainer.dataset import filterbank
 
