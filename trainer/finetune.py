@@ -52,9 +52,8 @@ from .tasks import tempo
 from .torch_ops import Learnable, tensors, usable
 
 Batch = tuple[Tensor, Tensor, Tensor]
-Hearing = tuple[
-    Array, Array, NDArray[np.float64], Array
-]  # the network's two inputs, their weights, their target
+# The network's two inputs, the weights of the windows, and their targets.
+Hearing = tuple[Array, Array, NDArray[np.float64], Array]
 HELD_WINDOWS = 6  # of a recording, at most, while validating
 OPEN = (1.0, 2.0, 0.5)  # readings of a replayed clip
 

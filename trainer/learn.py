@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from tempo_core.tasks.tempo.row import TASK
 from . import compare, memory
 from . import guard as guards
 from .adapt import (
+    Labelled,
     Listened,
     Model,
     adapt,
@@ -47,6 +48,7 @@ from .history import Row, pack
 if TYPE_CHECKING:
     from .finetune import Corpus
 
+L = TypeVar("L", bound=Labelled)
 METHODS = ("auto", "shift", "adapt", "fit")
 ADAPT_FROM = 50  # labels
 N_FOLDS = 5
@@ -226,8 +228,8 @@ def folds_of(groups: Sequence[str], seed: int, n: int = N_FOLDS) -> list[int]:
 
 
 def learn_held_out(
-    tracks: Sequence[Listened],
-    learn_from: Callable[[Sequence[Listened]], Model],
+    tracks: Sequence[L],
+    learn_from: Callable[[Sequence[L]], Model],
     seed: int,
     jobs: int,
     stop: Callable[[], bool] = never,

@@ -10,13 +10,17 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from tempo_core.features import N_MAPS
 
-from tempo_core import Estimator
-from tempo_core.config import FrontEnd, Model, TempoGrid, Windows
-from tempo_core.estimate import Analysis
-from tempo_core.model import TempoNet
-from tempo_core.tasks import tempo
+from tempo_core import Estimator, checkpoint
+from tempo_core.audio import AudioFile
+from tempo_core.config import FrontEnd, Windows
+from tempo_core.task import Batch
+from tempo_core.tasks.tempo.axis import answerable
+from tempo_core.tasks.tempo.config import Model, TempoConfig
+from tempo_core.tasks.tempo.decode import activate, encode, highest
+from tempo_core.tasks.tempo.network import Member
+from tempo_core.tasks.tempo.periodicity import N_MAPS
+from tempo_core.tasks.tempo.view import view
 from tests.audio import drum_pattern, write_audio
 from trainer import augment, fit
 from trainer.cache import Views
@@ -30,10 +34,15 @@ from trainer.dataset import (
     read_songs,
     views_of,
 )
+from trainer.hearing import hear
 from trainer.history import curve, read_history
 from trainer.metrics import progress
+from trainer.tasks import tempo
+from trainer.torch_ops import Learnable
 
-FRONT_END, WINDOWS, GRID = FrontEnd(), Windows(), TempoGrid()
+FRONT_END, WINDOWS, CONFIG = FrontEnd(), Windows(), TempoConfig()
+GRID = CONFIG.grid
+SHIPPED = checkpoint.resolve("shipped")
 
 
 @pytest.fixture(scope="module")
@@ -112,22 +121,44 @@ def test_cached_views_are_fresh_views_bit_for_bit(folder: Path, tmp_path: Path) 
     assert other[0].maps.shape != fresh[0].maps.shape or other[0].n_full != fresh[0].n_full
 
 
-def test_training_sees_what_the_estimator_sees(folder: Path) -> None:
-    """The cached inputs, without margin, are those that the estimator's own path computes."""
-    from tempo_core.features import mel_spectrogram
+def test_training_sees_what_the_estimator_sees(tmp_path: Path) -> None:
+    """The same windows of the same music, with the same weights, whatever silence is around it."""
+    sr = FRONT_END.sr
+    song = drum_pattern(104, 26, sr, "rock", np.random.default_rng(1))
+    audio = np.concatenate([np.zeros(5 * sr, np.float32), song, np.zeros(7 * sr, np.float32)])
+    path = write_audio(tmp_path / "a.wav", audio, sr)
+    views = views_of(path, FRONT_END, WINDOWS, GRID)
+    seen = fit.full_windows(views)
+    model = fit.new_model(FRONT_END, WINDOWS, CONFIG, checkpoint.load(SHIPPED).network)
+    with AudioFile(path) as file:
+        heard = hear(file, sr, WINDOWS, None)
+    (batch,) = view(heard, {}, model)
+    assert len(seen.which) == views.n_full == len(batch.which) == 4
+    np.testing.assert_allclose(seen.inputs[0], batch.inputs[0], atol=2e-3)  # half precision
+    np.testing.assert_allclose(seen.inputs[1], batch.inputs[1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(seen.weights, batch.weights, rtol=1e-6)
+    assert heard.n_seconds == pytest.approx(26, abs=0.2)
+    assert fit.full_windows(views, weighed=False).weights.tolist() == [1.0] * 4
 
-    from tempo_core.audio import read_excerpts
-    from tempo_core.windows import sliding_windows
-    from trainer.dataset import filterbank
 
-    path = folder / "3.ogg"
-    maps, statistics = fit.full_windows(views_of(path, FRONT_END, WINDOWS, GRID))
-    audio = torch.from_numpy(read_excerpts(path, FRONT_END.sr, None)[0].audio)
-    features = mel_spectrogram(audio, FRONT_END, filterbank(FRONT_END))
-    pieces = sliding_windows(features, FRONT_END.fps, WINDOWS)
-    expected = tempo.view(pieces, FRONT_END.fps, GRID)
-    torch.testing.assert_close(maps, expected[0], atol=2e-3, rtol=0)  # half precision
-    torch.testing.assert_close(statistics, expected[1])
+def test_unclear_windows_are_drawn_less_often_but_are_drawn() -> None:
+    n = 4
+    maps = np.zeros((n, N_MAPS, 40, GRID.n_bins + 2 * MARGIN), np.float16)
+    maps += np.arange(n)[:, None, None, None]
+    clarity = np.array([1.0, 1.0, 0.5, 0.02], np.float32)
+    views = Views(maps, np.zeros((n, 160), np.float32), n, clarity)
+    song = Recording(Path("a"), "songs", ((120.0, 1.0),), "train", "A")
+
+    def counts(weighed: bool) -> np.ndarray:
+        rng = np.random.default_rng(0)
+        drawn = [
+            fit.example(song, views, CONFIG, rng, None, weighed=weighed)[0].max()
+            for _ in range(1300)
+        ]
+        return np.bincount(np.array(drawn, int), minlength=n)
+
+    np.testing.assert_allclose(counts(True), [500, 500, 250, 50], atol=60)
+    np.testing.assert_allclose(counts(False), [325] * 4, atol=60)
 
 
 def test_no_example_is_stretched_further_than_the_recipe_says() -> None:
@@ -139,7 +170,7 @@ def test_no_example_is_stretched_further_than_the_recipe_says() -> None:
     song = Recording(Path("a"), "songs", ((120.0, 1.0),), "train", "A")
     for stretched in (0, 3, MARGIN):
         recipe = fit.Recipe(batch=200, stretched=stretched)
-        targets = fit.Sampler([song], [views], GRID, recipe).draw(rng)[2]
+        targets = fit.Sampler([song], [views], CONFIG, recipe).draw(rng)[2]
         centre = 36 * math.log2(120 / GRID.bpm_min)
         moved = (targets[:, 0].argmax(dim=1) - centre).abs()
         assert stretched - 1 < moved.max() <= stretched + 0.5
@@ -147,19 +178,21 @@ def test_no_example_is_stretched_further_than_the_recipe_says() -> None:
 
 def test_one_batch_can_be_learned() -> None:
     torch.manual_seed(0)
-    network = TempoNet(FRONT_END, GRID, Model(channels=(8, 8, 8), dropout=0.0))
+    network = Learnable(
+        Member(FRONT_END, TempoConfig(GRID, Model(channels=(8, 8, 8), dropout=0.0)))
+    )
     maps, statistics = torch.rand(6, N_MAPS, 40, GRID.n_bins), torch.rand(6, 160)
     tempi = [70.0, 90.0, 110.0, 130.0, 150.0, 170.0]
-    targets = torch.stack([tempo.encode([(bpm, 1.0)], GRID) for bpm in tempi])
+    targets = torch.from_numpy(np.stack([encode([(bpm, 1.0)], CONFIG) for bpm in tempi]))
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
-    unanswerable = ~tempo.answerable(GRID)
+    unanswerable = torch.from_numpy(~answerable(GRID))
     for _ in range(150):
         logits = network(maps, statistics).masked_fill(unanswerable, -torch.inf)
         loss = tempo.loss(logits, targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    found = [tempo.decode(tempo.activate(row, GRID), GRID).bpm for row in logits.detach()]
+    found = [highest(row, GRID).bpm for row in activate(logits.detach().numpy(), CONFIG)]
     np.testing.assert_allclose(found, tempi, rtol=0.04)
 
 
@@ -173,28 +206,28 @@ def test_how_good_it_is_by_now_is_logged(tmp_path: Path) -> None:
     song = Recording(Path("a"), "songs", ((120.0, 1.0),), "train", "A")
     phases = (fit.Phase(2, 1e-3, False), fit.Phase(3, 1e-3, True))
     recipe = fit.Recipe(phases=phases, batch=2, shares=(("songs", 1.0),))
-    model = Model(channels=(4, 4, 4), n_rate=8)
+    config = TempoConfig(GRID, Model(channels=(4, 4, 4), n_rate=8))
     log = tmp_path / "member.jsonl"
     network = fit.fit(
-        fit.Sampler([song], [views], GRID, recipe),
-        lambda: TempoNet(FRONT_END, GRID, model),
+        fit.Sampler([song], [views], CONFIG, recipe),
+        lambda: Learnable(Member(FRONT_END, config)),
         recipe,
         log,
-        fit.validation([song], [views], GRID),
+        fit.validation([song], [views], CONFIG),
     )
     rows = read_history(log)
     assert [row["step"] for row in rows] == [2, 5]
     assert set(progress([120], [120])) <= set(rows[0])
     assert curve(rows, "loss", "step")[0] == curve(rows, "validation_acc1", "step")[0] == [2, 5]
-    now = fit.validation([song], [views], GRID)(network)
+    now = fit.validation([song], [views], CONFIG)(network)
     assert {name: rows[-1][name] for name in now} == pytest.approx(now)
 
 
 def test_the_network_is_shift_equivariant_but_for_its_prior() -> None:
     torch.manual_seed(0)
-    network = TempoNet(FRONT_END, GRID, Model()).eval()
+    network = Learnable(Member(FRONT_END, CONFIG)).eval()
     with torch.no_grad():
-        for parameter in network.prior.parameters():
+        for parameter in network.get_submodule("prior").parameters():
             parameter.zero_()
     maps, statistics = torch.zeros(1, N_MAPS, 40, GRID.n_bins), torch.zeros(1, 160)
     maps[..., 80:100] = torch.rand(1, N_MAPS, 40, 20)
@@ -206,7 +239,7 @@ def test_the_network_is_shift_equivariant_but_for_its_prior() -> None:
 
 
 def test_the_parameter_count_is_what_the_docs_say() -> None:
-    n = sum(p.numel() for p in TempoNet(FRONT_END, GRID, Model()).parameters())
+    n = sum(p.numel() for p in Learnable(Member(FRONT_END, CONFIG)).parameters())
     assert n == N_PARAMETERS
 
 
@@ -229,9 +262,8 @@ def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_pat
     changed = [m.stat().st_mtime_ns for m in members]
     assert train("a").name == path.name  # finished members are not trained again
     assert [m.stat().st_mtime_ns for m in members] == changed
-    estimator = Estimator(model=path)
-    assert 30 <= estimator.estimate(folder / "3.ogg").bpm <= 300
-    assert estimator._model.card["data"] == {
+    assert 30 <= Estimator(model=path).estimate(folder / "3.ogg").bpm <= 300
+    assert checkpoint.load(path).card["data"] == {
         "songs": 4,
         "rhythm": 3,
         "consensus": 2,
@@ -241,14 +273,12 @@ def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_pat
 
 def test_calibration_takes_overconfidence_back() -> None:
     """A network that is always sure and right half of the time must come out less sure."""
-    logits = torch.zeros(1, GRID.n_bins)
+    logits = np.zeros((1, GRID.n_bins), np.float32)
     logits[0, 90:94] = 12.0
     bpm = GRID.bpm_min * 2 ** (91.5 / 36)
-    analysis = Analysis(
-        tempo.activate(logits, GRID), torch.ones(1), torch.zeros(N_MAPS, GRID.n_bins), (), ()
-    )
+    scored = [(Batch((), np.zeros(1, int), np.ones(1)), activate(logits, CONFIG))]
     recordings = [
         Recording(Path("x"), "songs", ((bpm * k, 1.0),), "validation", "a") for k in (1.0, 1.5) * 5
     ]
-    assert fit.calibrate(recordings, [analysis] * 10, GRID) > 1.5
-    assert fit.calibrate(recordings[::2], [analysis] * 5, GRID) < 1.5
+    assert fit.calibrate(recordings, [scored] * 10, CONFIG) > 1.5
+    assert fit.calibrate(recordings[::2], [scored] * 5, CONFIG) < 1.5

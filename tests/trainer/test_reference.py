@@ -95,11 +95,8 @@ def test_one_batch_can_be_learned(name: str) -> None:
     source = ListedWindows(windows, torch.tensor(tempi), settings)
     network = train(REFERENCES[name], source, FRONT_END, WINDOWS, settings)
     with torch.inference_mode():
-        found = (
-            REFERENCES[name]
-            .decode(network(torch.from_numpy(REFERENCES[name].view(windows))))
-            .numpy()
-        )
+        output = network(torch.from_numpy(REFERENCES[name].view(windows)))
+    found = REFERENCES[name].decode(output).numpy()
     np.testing.assert_allclose(found, tempi, rtol=0.06)
 
 
