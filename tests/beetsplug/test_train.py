@@ -139,7 +139,7 @@ def test_ctrl_c_while_paces_are_learned(
     for k in range(40):
         path = write_audio(tmp_path / f"{k}.wav", click_track(100 + k, 14, 11025), 11025)
         beet.add(path, title=f"Clicks {k}", tempo_paces_manual=f"{(100 + k) / 2:g}")
-    process = beet.start("tempo-train", "--task", "pace", "--threads", "2")
+    process = beet.start("tempo-train", "--task", "pace")
     kept = home / "tempo-training" / "paces"
     while len(list(kept.glob("*.safetensors"))) < n_heard:
         assert process.poll() is None

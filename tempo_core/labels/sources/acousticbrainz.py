@@ -193,6 +193,12 @@ def _keys(rows: csv.DictReader[str]) -> Iterator[tuple[bytes, int, float | str]]
             yield recording, int(number), f"{row['key_key']} {row['key_scale']}"
 
 
+# What a file is, its first bytes say.
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
+BLOCK = 1 << 16  # [bytes] that are looked at
+
+
 @contextmanager
 def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
     """The tables in a file: itself, unpacked, or every table of an archive.
@@ -206,12 +212,11 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
 
     try:
         with ExitStack() as stack:
-            stream: IO[bytes] = stack.enter_context(dump.open("rb"))
-            name = dump.name
-            if name.endswith(".zst"):
-                unpacked = io.BufferedReader(zstd.open(stream))
-                stream, name = stack.enter_context(unpacked), name[:-4]
-            if name.endswith(".tar"):
+            stream = stack.enter_context(dump.open("rb"))
+            if stream.peek(len(ZSTD_MAGIC)).startswith(ZSTD_MAGIC):
+                stream = stack.enter_context(io.BufferedReader(zstd.open(stream), BLOCK))
+            beginning = stream.peek(BLOCK)
+            if beginning[TAR_MAGIC_AT:].startswith(TAR_MAGIC):
                 archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
                 contents = (
                     archive.extractfile(member)

@@ -258,6 +258,14 @@ def test_the_dump_is_indexed_and_looked_up(form: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in target.parent.iterdir()) == ["acousticbrainz.db"]
 
 
+@pytest.mark.parametrize("form", ["csv", "csv.zst", "tar.zst"])
+def test_what_a_dump_is_its_name_does_not_say(form: str, tmp_path: Path) -> None:
+    names = {"csv": "a.tar.zst", "csv.zst": "a.csv", "tar.zst": "a"}
+    dumps = [path.rename(path.with_name(names[form] + str(k)))
+             for k, path in enumerate(pack(tmp_path, form))]  # fmt: skip
+    assert acousticbrainz.build(dumps, tmp_path / "acousticbrainz.db") == 2
+
+
 def test_an_id_needs_no_artist(tmp_path: Path) -> None:
     target = tmp_path / "acousticbrainz.db"
     acousticbrainz.build(pack(tmp_path, "csv"), target)
