@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import json
 import os
@@ -168,12 +169,7 @@ def taught(beet: Beet, collection: list[Path], tmp_path: Path) -> Path:
     kept_out = CollectedTrack(collection[1], 192.0, "field", split="test")
     write_table(folder / TRACKS, [learned, kept_out], CollectedTrack)
     shipped = checkpoint.load(checkpoint.resolve("default"))
-    path = checkpoint.save(
-        tmp_path / "models", "tempo", shipped.network, shipped.filterbank,
-        {"front_end": shipped.front_end, "windows": shipped.windows, "grid": shipped.grid,
-         "model": shipped.model},
-        shipped.temperature, {},
-    )  # fmt: skip
+    path = checkpoint.save(tmp_path / "models", dataclasses.replace(shipped, card={}))
     beet.configure(tempo={"threads": 2, "model": str(path)})
     return folder
 
@@ -212,11 +208,9 @@ def knowing(beet: Beet, collection: list[Path], tmp_path: Path) -> Beet:
         id=hashlib.sha256(collection[1].read_bytes()).hexdigest()[:16], split="train",
     )  # fmt: skip
     path = checkpoint.save(
-        tmp_path / "models", "tempo", shipped.network, shipped.filterbank,
-        {"front_end": shipped.front_end, "windows": shipped.windows, "grid": shipped.grid,
-         "model": shipped.model},
-        shipped.temperature, {memory.KEY: memory.pack(memory.remember([learned]))},
-    )  # fmt: skip
+        tmp_path / "models",
+        dataclasses.replace(shipped, card={memory.KEY: memory.pack(memory.remember([learned]))}),
+    )
     folder = beet.database.parent / "tempo-training"
     folder.mkdir()
     others = [CollectedTrack(p, 100.0, "field", split="train") for p in collection]
