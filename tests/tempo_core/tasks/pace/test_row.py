@@ -1,54 +1,75 @@
-"""The pace task: how tracks are folded at candidates, and what comes out."""
+"""The pace task: what comes out."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tempo_core import Estimator, checkpoint
-from tempo_core.config import FrontEnd, PaceModel, TempoGrid
-from tempo_core.estimate import judge_candidates
+from tempo_core.config import FrontEnd, Windows
+from tempo_core.heard import Heard, Window
+from tempo_core.model import Checkpoint
 from tempo_core.paces import COMPATIBLE
-from tempo_core.tasks import TASKS, pace
+from tempo_core.task import Batch
+from tempo_core.tasks import row
+from tempo_core.tasks.pace.config import PaceConfig
+from tempo_core.tasks.pace.row import (
+    LOOKED_AT,
+    activate,
+    clear_windows,
+    decode,
+    encode,
+    pool,
+    view_of,
+)
+from tempo_core.tasks.tempo.config import TempoGrid
+from tempo_core.tasks.tempo.decode import Tempo
 
-from ..conftest import MakeAudio
+from ....conftest import MakeAudio
 
-FPS, GRID, MODEL = FrontEnd().fps, TempoGrid(), PaceModel()
-
-
-@given(st.floats(40, 320), st.integers(100, 3000))
-def test_folds_lie_inside_the_window(bpm: float, n_frames: int) -> None:
-    n = pace.n_beats(bpm, n_frames, FPS, 16)
-    if n == 0:
-        assert 4 * 60 * FPS / bpm > n_frames - 1e-3
-        return
-    assert n in (4, 8, 16)
-    for start in pace.places(n, bpm, n_frames, FPS):
-        assert start >= -1e-3
-        assert start + n * 60 * FPS / bpm <= n_frames + 1e-3
-
-
-def test_slow_candidates_get_fewer_rows_and_too_slow_ones_none() -> None:
-    window = torch.rand(40, round(12 * FPS) + 1)
-    assert [f.shape[2:] for _, f in pace.view([window], [80.0, 60.0, 41.0], FPS, MODEL)] == [
-        (16, 24), (8, 24),
-    ]  # fmt: skip
-    short = torch.rand(40, round(3 * FPS))
-    (found,) = pace.view([short], [60.0, 100.0], FPS, MODEL)
-    assert (found[0], found[1].shape[2]) == ([1], 4)
-    assert pace.view([short], [60.0], FPS, MODEL) == []
+FPS, GRID = FrontEnd().fps, TempoGrid()
 
 
-def test_a_candidate_that_no_window_is_long_enough_for_is_not_offered() -> None:
-    model = checkpoint.load(checkpoint.resolve("default", "pace"))
-    short = [torch.rand(40, round(3 * FPS))]
-    strength = torch.zeros(GRID.n_bins)
-    slow, fast = judge_candidates(short, [50.0, 200.0], 200.0, strength, GRID, model)
-    assert slow is None
-    assert fast is not None
+@pytest.fixture(scope="module")
+def model() -> Checkpoint[PaceConfig]:
+    return checkpoint.load(checkpoint.resolve("shipped", "pace"))
+
+
+def judge(
+    windows: Sequence[np.ndarray],
+    tempi: Sequence[float],
+    bpm: float | None,
+    strength: np.ndarray,
+    model: Checkpoint[PaceConfig],
+) -> np.ndarray:
+    """The probability of each candidate."""
+    scored = [
+        (batch, activate(model.network(*batch.inputs), model.config, model.temperature))
+        for batch in view_of(windows, tempi, bpm, strength, GRID, model)
+    ]
+    return pool(scored, model.config)
+
+
+def test_a_candidate_that_no_window_is_long_enough_for_is_not_offered(
+    model: Checkpoint[PaceConfig],
+) -> None:
+    short = [np.random.default_rng(0).random((40, round(3 * FPS)), np.float32)]
+    strength = np.zeros(GRID.n_bins)
+    slow, fast = judge(short, [50.0, 200.0], 200.0, strength, model)
+    assert np.isnan(slow)
     assert 0 <= fast <= 1
+    (fast_only,) = judge(short, [200.0, 50.0], 200.0, strength, model)
+    assert fast_only == pytest.approx(fast, abs=1e-6)
+    heard = Heard((), 11025)
+    tempo = Tempo(200.0, 1.0, None, strength, GRID, Windows())
+    (found,) = decode(np.array([fast]), heard, {"tempo": tempo}, model)
+    assert found.bpm == 200
+    found, other = decode(np.array([fast, np.nan, 1.0]), heard, {"tempo": tempo}, model)
+    assert found.probability == 1
+    assert other.bpm == 200
 
 
 def test_a_short_track_has_the_paces_that_fit(make_audio: MakeAudio) -> None:
@@ -60,46 +81,47 @@ def test_a_short_track_has_the_paces_that_fit(make_audio: MakeAudio) -> None:
         assert all(p.bpm >= 4 * 60 / duration - 1 for p in found) or duration > 3
 
 
-def test_all_candidates_at_once_are_as_one_by_one() -> None:
-    model = checkpoint.load(checkpoint.resolve("default", "pace"))
-    windows = [torch.rand(40, 1034, generator=torch.Generator().manual_seed(k)) for k in range(2)]
-    strength = torch.linspace(0, 1, GRID.n_bins)
+def test_all_candidates_at_once_are_as_one_by_one(model: Checkpoint[PaceConfig]) -> None:
+    windows = [np.random.default_rng(k).random((40, 1034), np.float32) for k in range(2)]
+    strength = np.linspace(0, 1, GRID.n_bins)
     tempi = [128.0, 64.0, 256.0, 192.0]
-    together = judge_candidates(windows, tempi, 128.0, strength, GRID, model)
-    alone = [judge_candidates(windows, [t], 128.0, strength, GRID, model)[0] for t in tempi]
-    assert together == pytest.approx(alone, abs=1e-5)
+    together = judge(windows, tempi, 128.0, strength, model)
+    alone = [float(judge(windows, [t], 128.0, strength, model)[0]) for t in tempi]
+    assert together.tolist() == pytest.approx(alone, abs=1e-5)
 
 
-def test_context_says_place_relation_and_pulse() -> None:
-    strength = torch.zeros(GRID.n_bins)
-    strength[GRID.bins_per_octave * 2] = 1.0  # 80 BPM
-    rows = pace.context([160.0, 80.0, 47.0], 160.0, strength, GRID)
-    assert rows.shape == (3, pace.N_CONTEXT)
-    assert MODEL.n_context == pace.N_CONTEXT
-    relations = rows[:, : len(pace.RELATIONS)]
-    assert [pace.RELATIONS[k] for k in relations[:2].argmax(dim=1)] == [1.0, 0.5]
-    assert not relations[2].any()
-    assert not pace.context([160.0], None, strength, GRID)[0, : len(pace.RELATIONS)].any()
-    places = rows[:, len(pace.RELATIONS) :][:, : len(pace.KNOTS)]
-    torch.testing.assert_close(places.sum(dim=1), torch.ones(3))
-    knots = torch.log2(torch.tensor(pace.KNOTS))
-    # Linear in the logarithm: the knots average to the place itself.
-    torch.testing.assert_close(places @ knots, torch.log2(torch.tensor([160.0, 80.0, 47.0])))
-    pulses = rows[:, -len(pace.PULSES) :]
-    assert pulses[0].tolist() == [0, 1, 0, 0, 0]  # its half
-    assert pulses[1].tolist() == [0, 0, 1, 0, 0]
+@pytest.mark.parametrize("n", [1, 3, 4, 5, 40, 200])
+def test_a_few_clear_windows_spread_over_the_track_are_looked_at(n: int) -> None:
+    windows = [Window(np.full((2, 2), k, np.float32), 0.4 + 0.1 * (k % 2)) for k in range(n)]
+    windows += [Window(np.full((2, 2), -1, np.float32), 0.1)] * 3
+    chosen = [int(features[0, 0]) for features in clear_windows(windows)]
+    assert len(chosen) == min(n, LOOKED_AT)
+    assert chosen == sorted(set(chosen))
+    assert chosen[0] == 0
+    assert chosen[-1] >= 0.75 * n - 2
 
 
 def test_the_task_is_a_row_of_the_table() -> None:
-    task = TASKS["pace"]
-    logits = torch.tensor([-2.0, 0.0, 3.0])
-    scores = task.activate(logits, 2.0)
-    torch.testing.assert_close(scores, torch.sigmoid(logits / 2))
-    assert float(task.pool(scores)) == pytest.approx(float(scores.mean()))
-    assert [p.bpm for p in task.decode([60.0, 120.04], [0.2, 0.876])] == [120.0, 60.0]
-    targets = task.encode([1.0, 0.0])
-    assert task.loss(torch.tensor([9.0, -9.0]), targets) < 0.01
-    assert task.loss(torch.tensor([-9.0, 9.0]), targets) > 8
+    task, config = row("pace"), PaceConfig()
+    assert (task.name, task.needs, task.config) == ("pace", ("tempo",), PaceConfig)
+    logits = np.array([-2.0, 0.0, 3.0], np.float32)
+    scores = task.activate(logits, config, 2.0)
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-logits / 2)), rtol=1e-6)
+    batch = Batch((), np.zeros(3, int), np.ones(3))
+    assert task.pool([(batch, scores)], config) == pytest.approx([scores.mean()])
+    split = [
+        (dataclasses.replace(batch, which=np.array([0, 1])), scores[:2]),
+        (dataclasses.replace(batch, which=np.array([1])), scores[2:]),
+    ]
+    assert task.pool(split, config) == pytest.approx([scores[0], scores[1:].mean()])
+    assert encode([1.0, 0.25]).tolist() == [1.0, 0.25]
+    assert task.pool([], config).size == 0
+
+
+def test_candidates_come_most_probable_first_and_rounded(model: Checkpoint[PaceConfig]) -> None:
+    tempo = Tempo(120.04, 1.0, None, np.zeros(GRID.n_bins), GRID, Windows())
+    found = decode(np.array([0.2, 0.1, 0.876]), Heard((), 11025), {"tempo": tempo}, model)
+    assert [(p.bpm, p.probability) for p in found] == [(60.0, 0.88), (120.0, 0.2), (40.0, 0.1)]
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from tempo_core import Estimator, checkpoint
-from tempo_core.audio import read_excerpts
-from tempo_core.checkpoint import Checkpoint
-from tempo_core.estimate import analyse, excerpt_features, from_analysis
-from tempo_core.loops import n_beats, repeat, same_pulse
+from tempo_core import Estimator
+from tempo_core.audio import Excerpt, read_excerpts
+from tempo_core.config import Windows
+from tempo_core.task import Results
+from tempo_core.tasks.tempo.config import TempoGrid
+from tempo_core.tasks.tempo.decode import Tempo
+from tempo_core.tasks.tempo.loops import as_loop, n_beats
 from tests.audio import drum_pattern, write_audio
 
 SR = 22050
@@ -21,11 +22,6 @@ SR = 22050
 @pytest.fixture(scope="module")
 def estimator() -> Estimator:
     return Estimator()
-
-
-@pytest.fixture(scope="module")
-def model() -> Checkpoint:
-    return checkpoint.load(checkpoint.resolve("default"))
 
 
 @pytest.mark.parametrize(
@@ -43,13 +39,48 @@ def test_a_loop_is_a_number_of_beats(duration: float, bpm: float, beats: int | N
     assert n_beats(duration, bpm) == beats
 
 
-def test_levels_of_one_pulse() -> None:
-    assert all(same_pulse(120 * ratio, 121, 0.04) for ratio in (1 / 3, 1 / 2, 1, 2, 3))
-    assert not any(same_pulse(120 * ratio, 120, 0.04) for ratio in (2 / 3, 3 / 4, 1.1, 3 / 2))
+def say(bpm: float, confidence: float = 0.5) -> Results:
+    """Results with this tempo."""
+    grid = TempoGrid()
+    return {"tempo": Tempo(bpm, confidence, None, np.zeros(grid.n_bins), grid, Windows())}
 
 
 def test_round_and_round() -> None:
-    assert repeat(np.arange(3), 8).tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+    """What is listened to again is as long as a window, and nothing but the file."""
+    excerpt = Excerpt(np.arange(3 * 100, dtype=np.float32), 1.5)  # two beats of 40 BPM
+    heard: list[Excerpt] = []
+
+    def answer(other: Excerpt) -> Results:
+        heard.append(other)
+        return say(40.0)
+
+    as_loop(excerpt, say(40.0), 100, 8.0, answer)
+    (again,) = heard
+    assert again.start == 1.5
+    np.testing.assert_array_equal(again.audio, np.arange(800) % 300)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "surer", "taken"),
+    [
+        (120.0, 120.2, False, True),  # the same, but exact now
+        (120.0, 60.0, False, True),  # another level of one pulse
+        (120.0, 90.0, False, False),  # another pulse, no surer
+        (120.0, 90.0, True, True),
+        (120.0, 122.0, True, False),  # no whole number of beats
+        (113.0, 120.0, True, False),  # neither in what is heard in the file alone
+    ],
+)
+def test_what_repeating_may_change(before: float, after: float, surer: bool, taken: bool) -> None:
+    excerpt = Excerpt(np.zeros(400, np.float32), 0.0)
+    alone, repeated = say(before, 0.6), say(after, 0.7 if surer else 0.6)
+    found = as_loop(excerpt, alone, 100, 12.0, lambda _: {**repeated, "pace": "of the loop"})
+    if not taken:
+        assert found is alone
+        return
+    assert found["pace"] == "of the loop"
+    assert found["tempo"].bpm == 15 * round(after / 15)  # beats of a file of four seconds
+    assert found["tempo"].confidence == repeated["tempo"].confidence
 
 
 @pytest.mark.parametrize(
@@ -71,13 +102,11 @@ def test_the_tempo_of_a_loop_is_exact(
 
 @pytest.mark.parametrize("beats", [2.8, 3.1, 4.5, 5.9, 8.1])
 def test_a_random_cut_is_taken_as_it_is(
-    estimator: Estimator, model: Checkpoint, tmp_path: Path, beats: float
+    estimator: Estimator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beats: float
 ) -> None:
     music = drum_pattern(126, 9, SR, "house", np.random.default_rng(0))
     cut = music[round(1.1 * SR) :][: round(beats * 60 / 126 * SR)]
     path = write_audio(tmp_path / "a.wav", cut, SR)
-    excerpts = read_excerpts(path, model.front_end.sr, None)
-    with torch.inference_mode():
-        analysis = analyse(excerpt_features(excerpts, model), model)
-        alone = from_analysis(analysis, model, None, estimator._pace_model)
-    assert estimator.estimate(path) == alone
+    found = estimator.estimate(path)
+    monkeypatch.setattr("tempo_core.tasks.tempo.loops.BEATS", ())  # nothing is a loop
+    assert estimator.from_excerpts(read_excerpts(path, 11025, None)) == found
