@@ -321,8 +321,8 @@ class Recorded:
         channels = np.atleast_2d(np.asarray(audio, np.float32))
         if channels.ndim != 2 or not 0 < len(channels) <= MIXED or sr < 1:
             raise AudioError(
-                f"audio of the shape {np.shape(audio)} at {sr} Hz; give (n_samples,) or (n_channels, "
-                f"n_samples) with at most {MIXED} channels, and the sample rate in Hz"
+                f"audio of the shape {np.shape(audio)} at {sr} Hz; give (n_samples,) or "
+                f"(n_channels, n_samples) with at most {MIXED} channels, and the rate in Hz"
             )
         self._channels, self._sr = np.ascontiguousarray(channels), int(sr)
         self._resampled: dict[int, np.ndarray] = {}  # mono, by sample rate

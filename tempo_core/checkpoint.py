@@ -265,7 +265,9 @@ def task_of(path: Path) -> str | None:
             length = file.read(8)
             if int.from_bytes(length, "little") > LARGEST:
                 return None
-            header = json.loads(metadata(length + file.read(int.from_bytes(length, "little")))["header"])
+            header = json.loads(
+                metadata(length + file.read(int.from_bytes(length, "little")))["header"]
+            )
         task = header["task"]
     except (OSError, KeyError, TypeError, ValueError, RecursionError):
         return None

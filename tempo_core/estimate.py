@@ -156,6 +156,11 @@ class Estimator:
         threadpool_limits(1, user_api="blas")
 
     @property
+    def tasks(self) -> tuple[str, ...]:
+        """What is found out, each after those that it needs."""
+        return tuple(task.name for task, _ in self._rows)
+
+    @property
     def source(self) -> str:
         """Who speaks, as written into `tempo_source`: `model:<name>@<hash>`."""
         return self.sources.get("tempo", self._rows[0][1].source)

@@ -109,11 +109,13 @@ class Heard:
 
     def each(self, spectrum: Spectrum, make: Callable[[Sound], T]) -> list[T]:
         """What a function makes of the features of every excerpt; it is kept, so it is small."""
-        return self._once((spectrum.key, make), lambda: [s.once(make) for s in self.sounds(spectrum)])
+        return self._once(
+            (spectrum.key, make), lambda: [s.once(make) for s in self.sounds(spectrum)]
+        )
 
     def windows(self, spectrum: Spectrum, plan: Windows, weigh: Weigh) -> list[Window]:
         """The windows of all excerpts; of a long track that is `settled`, some, spread over it."""
-        key = (spectrum.key, plan, weigh)
+        key: Hashable = (spectrum.key, plan, weigh)
         if key not in self._windows:
             sounds = self.sounds(spectrum)
             self._windows[key] = Kept(list(chain(*(_cut(sound, plan, weigh) for sound in sounds))))
@@ -133,8 +135,8 @@ class Heard:
         both.n_seconds = self.n_seconds + later.n_seconds
         for key in self._each.keys() & later._each.keys():
             both._each[key] = self._each[key] + later._each[key]
-        for key in self._windows.keys() & later._windows.keys():
-            both._windows[key] = self._windows[key].and_then(later._windows[key].windows)
+        for plan in self._windows.keys() & later._windows.keys():
+            both._windows[plan] = self._windows[plan].and_then(later._windows[plan].windows)
         return both
 
     def _once(self, key: tuple[Hashable, ...], make: Callable[[], list[T]]) -> list[T]:

@@ -19,7 +19,7 @@ from .config import FrontEnd
 Array = NDArray[np.float32]
 
 LOG_GAIN = 10.0  # compression: a band at its mean level comes out at log(1 + LOG_GAIN)
-BLOCK = 32  # [frames] whose spectra are computed at a time: they stay in the processor's cache
+BLOCK = 48  # [frames] whose spectra are computed at a time: they stay in the processor's cache
 
 
 class Spectrum(Protocol):
@@ -81,7 +81,7 @@ def mel_spectrogram(audio: Array, front_end: FrontEnd, filterbank: Array) -> Arr
     for first in range(0, n_frames, BLOCK):
         some = slice(first, min(n_frames, first + BLOCK))
         spectrum = np.fft.rfft(frames[..., some, :] * window)
-        np.matmul(np.abs(spectrum).astype(np.float32), bands, out=features[..., some, :])
+        np.matmul(np.abs(spectrum.astype(np.complex64)), bands, out=features[..., some, :])
     return np.ascontiguousarray(features.swapaxes(-2, -1))
 
 

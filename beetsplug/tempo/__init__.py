@@ -14,6 +14,8 @@ from beets.dbcore import types
 from beets.exceptions import UserError
 from beets.plugins import BeetsPlugin, find_plugins
 
+from tempo_core import tasks
+
 from .guarding import guarded
 from .marking import FIELD as MARKER
 from .marking import OptionalText, media_field
@@ -46,11 +48,20 @@ class Decimal2(types.NullFloat):
         return hash(self.digits)
 
 
+def types_of_tasks() -> dict[str, types.Type]:
+    """The types of the fields that tasks declare."""
+    kinds: dict[type, types.Type] = {float: Decimal2(), int: types.INTEGER, str: types.STRING}
+    return {
+        column.field: kinds[column.kind]
+        for name in tasks.TASKS
+        for column in tasks.columns(name)
+        if column.field is not None
+    }
+
+
 class TempoPlugin(BeetsPlugin):
     item_types: ClassVar[dict[str, types.Type]] = {
         "tempo_bpm": Decimal2(),
-        "tempo_confidence": Decimal2(),
-        "tempo_stability": Decimal2(),
         "tempo_half": Decimal2(),
         "tempo_double": Decimal2(),
         "tempo_triple": Decimal2(),
@@ -77,6 +88,9 @@ class TempoPlugin(BeetsPlugin):
 
     def __init__(self) -> None:
         super().__init__()
+        declared = {**types_of_tasks(), **TempoPlugin.item_types}
+        self.item_types = declared  # type: ignore[misc]  # of this object alone
+        self.own_types = declared
         self.foreign: dict[str, tuple[str, types.Type]] = {}  # fields whose type is another's
         self.config.add(DEFAULTS)
         for secret in ("getsongbpm_key", "proxy"):
@@ -119,7 +133,7 @@ class TempoPlugin(BeetsPlugin):
             If another plugin made one of them a field of another kind.
         """
         for field, (name, type_) in self.foreign.items():
-            if not issubclass(type_.model_type, TempoPlugin.item_types[field].model_type):
+            if not issubclass(type_.model_type, self.own_types[field].model_type):
                 raise UserError(
                     f"{field} cannot hold what belongs there, for the plugin {name} gives it "
                     "another type; leave it out there"

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from beets.util import syspath
 
 import tempo_core
+from tempo_core import tasks
 from tempo_core.background import TIME_LIMIT, call, parallel
-from tempo_core.paces import COMPATIBLE, RATIOS, SAME, format_paces, parse_paces
+from tempo_core.levels import COUNTED_ELSE, RELATIVES, TOLERANCE
+from tempo_core.paces import COMPATIBLE, SAME, format_paces, parse_paces
 from tempo_core.tempi import Marker, is_tempo, parse_marker, round_half_up
 
 from .marking import FIELD as MARKER
@@ -25,14 +27,10 @@ if TYPE_CHECKING:
     from tempo_core import Estimate, Estimator
     from tempo_core.paces import Pace
 
-# A tag within 4 % of a pace is that pace, said with less precision or at another octave: the
-# tolerance of "Accuracy 1" in tempo evaluation (Gouyon et al. 2006, doi:10.1109/TSA.2005.858509).
-TOLERANCE = 0.04
-# Somebody's BPM at one of these ratios counts the same pulse in another way.
-SIMPLE = (1 / 3, 1 / 2, 2 / 3, 3 / 2, 2.0, 3.0)
 # Of `tempo_source`: a person's word, and a value that was there before.
 MANUAL, TAG = "manual", "tag"
 UNKNOWN_MODEL = "model:unknown"  # whose name was removed
+OWN_RULES = ("tempo", "pace")  # tasks: what becomes of them depends on what somebody said before
 PACE_FIELDS = {"tempo_half": 0.5, "tempo_double": 2, "tempo_triple": 3}
 
 
@@ -220,6 +218,7 @@ def apply_estimate(
     item.tempo_confidence = estimate.confidence
     item.tempo_verdict = verdict.word
     set_or_clear(item, "tempo_stability", estimate.stability)
+    set_further(item, estimate)
     stated = stated_paces(item)
     if stated is not None:
         # What somebody wrote over the estimate would be lost otherwise.
@@ -227,6 +226,15 @@ def apply_estimate(
     item.tempo_paces = format_paces(estimate.paces)
     set_pace_fields(item)
     return verdict
+
+
+def set_further(item: Item, estimate: Estimate) -> None:
+    """Set the fields of tasks that have no rules of their own here."""
+    for name in tasks.TASKS:
+        for column in tasks.columns(name) if name not in OWN_RULES else ():
+            if column.field is not None and column.name in estimate.columns:
+                value = estimate.columns[column.name]
+                set_or_clear(item, column.field, None if value is None else column.text(value))
 
 
 def set_pace_fields(item: Item) -> bool:
@@ -242,13 +250,16 @@ def set_pace_fields(item: Item) -> bool:
 
 
 def agreeing_tempo(bpm: float, estimate: Estimate) -> float | None:
-    """The precise tempo behind somebody's BPM, None if it fits no pace of the estimate."""
+    """The precise tempo behind somebody's BPM, None if it fits no pace of the estimate.
+
+    A tag within 4 % of a pace is that pace, said with less precision or at another octave.
+    """
     return precise_pace(bpm, estimate.bpm, estimate.paces)
 
 
 def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float | None:
     """The same of an estimate that is known by its tempo [BPM] and its paces only."""
-    simple = [estimated * ratio for ratio in SIMPLE]
+    simple = [estimated * ratio for ratio in COUNTED_ELSE]
     tempi = [
         estimated,
         *(
@@ -262,7 +273,7 @@ def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float |
     if abs(nearest - bpm) > TOLERANCE * bpm:
         return None
     # Paces are rounded to 0.1; a simple multiple of the headline is as precise as that is.
-    precise = min((estimated * ratio for ratio in RATIOS), key=lambda t: abs(t - nearest))
+    precise = min((estimated * ratio for ratio in RELATIVES), key=lambda t: abs(t - nearest))
     return round(precise if abs(precise - nearest) < 0.01 * nearest else nearest, 2)
 
 
@@ -278,7 +289,10 @@ def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:
     """
     return call(
         lambda: tempo_core.Estimator(
-            model=settings.model, windows=settings.windows, bpm_range=settings.range
+            model=settings.model,
+            windows=settings.windows,
+            bpm_range=settings.range,
+            tasks=settings.tasks,
         ),
         stopped,
     )

@@ -13,14 +13,13 @@ from beets.dbcore.query import InQuery, InvalidQueryArgumentValueError
 from beets.dbcore.sort import NullSort
 from beets.library import Album, Item, parse_query_parts
 
+from tempo_core.levels import COUNTED_ELSE, TOLERANCE
 from tempo_core.paces import parse_paces
 from tempo_core.tempi import parse_marker
 
 from .analysing import (
     MANUAL,
-    SIMPLE,
     TAG,
-    TOLERANCE,
     Verdict,
     bpm_of,
     origin,
@@ -92,7 +91,7 @@ UNSETTLED = (
 # Where somebody's tempo may be another one than the verdict is about.
 _AGREES = " OR ".join(
     f"abs({_value('tempo_bpm')} * {ratio} - items.bpm) <= {TOLERANCE} * items.bpm"
-    for ratio in (1.0, *SIMPLE)
+    for ratio in (1.0, *COUNTED_ELSE)
 )
 OUTDATED = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "

@@ -10,7 +10,7 @@ from tempo_core.errors import TempoError
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import parse_bpm
 from tempo_core.labels.store import Store
-from tempo_core.paces import RATIOS
+from tempo_core.levels import RELATIVES
 from tempo_core.tempi import round_half_up
 from trainer.cleaning import merge
 from trainer.collection import LabelledTrack, key_label
@@ -79,7 +79,7 @@ def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[fl
     yield float(bpm), who, ""
     # The tag may hold what the analysis said before somebody corrected it.
     estimate = own(item, "tempo_bpm")
-    said = [round_half_up(estimate * ratio) for ratio in RATIOS] if estimate else []
+    said = [round_half_up(estimate * ratio) for ratio in RELATIVES] if estimate else []
     written = who == MANUAL and tag in said
     if tag is not None and not written:
         yield tag, "tag", ""

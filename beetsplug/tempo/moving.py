@@ -10,9 +10,10 @@ from beets.exceptions import UserError
 from beets.library import Item, parse_query_parts
 
 from tempo_core.console import printable
+from tempo_core.levels import TOLERANCE
 from tempo_core.paces import SAME
 
-from .analysing import TOLERANCE, bpm_of, own
+from .analysing import bpm_of, own
 from .queries import PaceQuery
 from .stated import paces_of
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import confuse
 
+from tempo_core.tasks import TASKS
+
 
 class Positive(confuse.Integer):
     """A whole number from 1."""
@@ -85,6 +87,17 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+class TaskNames(confuse.StrSeq):
+    """Names of tasks, each one that exists; the tempo is always among them."""
+
+    def convert(self, value: Any, view: Any) -> list[str]:
+        names: list[str] = super().convert(value, view)
+        unknown = [name for name in names if name not in TASKS]
+        if unknown or "tempo" not in names:
+            self.fail(f"must be some of {', '.join(TASKS)}, tempo among them", view)
+        return names
+
+
 METHODS = ("auto", "shift", "adapt", "fit")  # as in trainer.learn, which loads too much
 
 DEFAULTS: dict[str, Any] = {
@@ -95,6 +108,7 @@ DEFAULTS: dict[str, Any] = {
     "threads": os.cpu_count() or 1,
     "model": "default",
     "windows": 10,
+    "tasks": ["tempo", "pace"],
     "range": None,
     "min_confidence": 0.4,
     "time_limit": 300,
@@ -127,6 +141,7 @@ TEMPLATE = {
     "threads": Positive(),
     "model": str,
     "windows": WindowCount(),
+    "tasks": TaskNames(),
     "range": confuse.Optional(TempoRange()),
     "min_confidence": Number("a number from 0 to 1", lambda share: 0 <= share <= 1),
     "time_limit": Number("a number of seconds above 0", lambda seconds: seconds > 0),

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 from ..keys import Key, parse_key
+from ..levels import TOLERANCE, is_level
 from .record import KeyVerdict, Verdict
 
-TOLERANCE = 0.04  # relative; that of "Accuracy 1" (Gouyon et al. 2006)
 RATIOS = {
     Verdict.AGREE: (1.0,),
     Verdict.OCTAVE: (2.0, 1 / 2, 4.0, 1 / 4),
@@ -26,7 +26,7 @@ def check_tempo(label: float | None, estimate: float | None) -> Verdict:
     if not label or not estimate:
         return Verdict.NO_ESTIMATE
     for verdict, ratios in RATIOS.items():
-        if any(abs(label / (estimate * ratio) - 1) <= TOLERANCE for ratio in ratios):
+        if is_level(label, estimate, ratios):
             return verdict
     return Verdict.CONFLICT
 

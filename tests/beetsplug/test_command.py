@@ -368,7 +368,9 @@ def test_settings_reach_the_engine(beet: Beet, song: Path, monkeypatch: pytest.M
     beet.add(song)
     beet.configure(tempo={"model": "mine", "windows": "all", "range": [78, 155]})
     beet("tempo")
-    assert seen == [{"model": "mine", "windows": "all", "bpm_range": (78, 155)}]
+    assert seen == [
+        {"model": "mine", "windows": "all", "bpm_range": (78, 155), "tasks": ["tempo", "pace"]}
+    ]
 
 
 @pytest.mark.parametrize("threads", ["0", "-3", "x"])

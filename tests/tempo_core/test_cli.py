@@ -13,13 +13,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
-from tempo_core.cli import FIELDS, main
+from tempo_core.cli import main
+from tempo_core.cli.group import OWN
+from tempo_core.cli.writers import OBJECT as COLUMNS
+from tempo_core.tasks import TASKS
 from tempo_core.console import unescaped
 
 MakeAudio = Callable[..., Path]
@@ -62,7 +66,7 @@ def test_json(files: list[Path]) -> None:
     result = _run("estimate", "--format", "json", *files)
     assert result.exit_code == 1
     rows = json.loads(result.stdout)
-    assert all(tuple(row) == FIELDS for row in rows)
+    assert all(tuple(row) == ("path", *COLUMNS, "error") for row in rows)
     assert rows[0]["bpm"] == pytest.approx(126, abs=0.1)
     assert 0.95 <= rows[0]["stability"] <= 1
     assert {"bpm", "probability"} == set(rows[0]["paces"][0])
@@ -131,13 +135,13 @@ def test_models_marks_the_one_in_use() -> None:
 
     result = _run("models")
     assert result.exit_code == 0
-    for task in checkpoint.NETWORKS:
+    for task in TASKS:
         assert f"* {checkpoint.resolve('default', task).stem}" in result.stdout
 
 
 def test_only_working_commands_are_listed() -> None:
     expected = ["acousticbrainz-index", "demo-site", "estimate", "labels", "models"]
-    assert sorted(main.commands) == expected
+    assert sorted(OWN) == expected
 
 
 def test_the_installed_command_runs(make_audio: MakeAudio) -> None:
@@ -223,16 +227,16 @@ def test_a_folder_is_searched_as_build_does(make_audio: MakeAudio, tmp_path: Pat
 def test_whatever_happens_to_a_file_is_its_row(
     error: Exception, make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tempo_core.estimate import Estimate, Estimator
+    from tempo_core.estimate import Estimator
 
-    estimate = Estimator.estimate
+    results = Estimator.results
 
-    def faulty(self: Estimator, path: str) -> Estimate:
+    def faulty(self: Estimator, path: str) -> dict[str, Any]:
         if "bad" in path:
             raise error
-        return estimate(self, path)
+        return results(self, path)
 
-    monkeypatch.setattr(Estimator, "estimate", faulty)
+    monkeypatch.setattr(Estimator, "results", faulty)
     paths = [make_audio("a.mp3"), make_audio("bad.mp3"), make_audio("c.mp3")]
     result = _run("estimate", "--format", "json", *paths)
     assert result.exit_code == 1

@@ -6,6 +6,7 @@ A change of structure must not change them. A retrained model does; then they ar
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from tests.tempo_core import golden
 
 EXPECTED: dict[str, Any] = json.loads(golden.EXPECTED.read_text())
+RECORDINGS: dict[str, Any] = json.loads(golden.RECORDINGS.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +34,10 @@ def test_there_is_an_answer_on_record_for_every_file() -> None:
 @pytest.mark.parametrize("file", list(golden.files()), ids=lambda file: file.name)
 def test_the_answer_is_the_one_on_record(file: golden.File, written: dict[str, Path]) -> None:
     golden.same(golden.say(written[file.name], file.options), EXPECTED[file.name])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("TEMPO_DATA" not in os.environ, reason="needs a folder that TEMPO_DATA names")
+@pytest.mark.parametrize("name", list(RECORDINGS))
+def test_the_answer_for_a_recording_is_the_one_on_record(name: str) -> None:
+    golden.same(golden.say(Path(os.environ["TEMPO_DATA"]) / name, {}), RECORDINGS[name])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tempo_core.background import Stopped, interruptible
-from tempo_core.cli import window_count
+from tempo_core.cli.options import window_count
 from tempo_core.console import counted, echo, shown, time_limit_option
 from tempo_core.errors import TempoError
 

@@ -24,9 +24,12 @@ class PaceModel(Config):
         self.require(self.n_beats % 4 == 0, "n_beats", "must be a multiple of 4")
 
 
+_GRID, _MODEL = TempoGrid(), PaceModel()
+
+
 @dataclass(frozen=True)
 class PaceConfig(Config):
     """All of it; the axis is that of the pulse at multiples of a candidate."""
 
-    grid: TempoGrid = TempoGrid()
-    model: PaceModel = PaceModel()
+    grid: TempoGrid = _GRID
+    model: PaceModel = _MODEL

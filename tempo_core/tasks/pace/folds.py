@@ -20,8 +20,8 @@ def prepare(window: Array) -> Array:
     """
     compressed = compress(window)
     both = np.stack([compressed, onset_strength(compressed)])
-    pairs = (both[:, 0::2] + both[:, 1::2]) / 2
-    return pairs.reshape(-1, window.shape[1])
+    pairs = (both[:, 0::2] + both[:, 1::2]) / np.float32(2)
+    return np.asarray(pairs.reshape(-1, window.shape[1]), np.float32)
 
 
 def n_beats(bpm: float, n_frames: int, fps: float, most: int) -> int:

@@ -46,12 +46,15 @@ class Model(Config):
     separate_octave: bool = False
 
 
+_GRID, _MODEL = TempoGrid(), Model()
+
+
 @dataclass(frozen=True)
 class TempoConfig(Config):
     """All of it."""
 
-    grid: TempoGrid = TempoGrid()
-    model: Model = Model()
+    grid: TempoGrid = _GRID
+    model: Model = _MODEL
 
 
 def upgrade(values: dict[str, Any], layout: int) -> dict[str, Any]:

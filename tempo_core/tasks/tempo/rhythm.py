@@ -34,6 +34,9 @@ def clarity(sound: Sound, plan: Windows) -> NDArray[np.float64]:
     """
     lines = sound.once(rhythm).lines
     spans = window_spans(sound.features.shape[-1], sound.fps, plan)
-    centres = np.array([sound.start + (first + last) / 2 / sound.fps for first, last in spans])
-    distance = np.abs(centres[:, None] - np.array([piece.centre for piece in lines]))
-    return np.array([piece.weight for piece in lines])[distance.argmin(axis=1)]
+    centres = [sound.start + (first + last) / 2 / sound.fps for first, last in spans]
+    # Many windows lie half-way between two pieces. Which of them counts is a matter of rounding;
+    # in this precision it is the one that the models were calibrated with.
+    middles, pieces = np.float32(centres), np.float32([piece.centre for piece in lines])
+    nearest = np.abs(middles[:, None] - pieces).argmin(axis=1)
+    return np.array([piece.weight for piece in lines])[nearest]

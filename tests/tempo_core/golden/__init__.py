@@ -19,6 +19,7 @@ import numpy as np
 from tests.audio import STYLES, Audio, applause, click_track, drum_pattern, speech, write_audio
 
 EXPECTED = Path(__file__).with_name("estimates.json")
+RECORDINGS = Path(__file__).with_name("recordings.json")  # of the folder that TEMPO_DATA names
 
 
 @dataclass(frozen=True)
@@ -168,9 +169,7 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     assert (found["stability"] is None) == (expected["stability"] is None)
     if expected["stability"] is not None:
         assert abs(found["stability"] - expected["stability"]) < 1.01e-3
-    paces, wanted = (
-        {bpm: p for bpm, p in answer["paces"]} for answer in (found, expected)
-    )
+    paces, wanted = ({bpm: p for bpm, p in answer["paces"]} for answer in (found, expected))
     assert len(paces) == len(wanted)
     for bpm, probability in wanted.items():
         near = min(paces, key=lambda other: abs(other - bpm))

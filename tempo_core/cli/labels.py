@@ -1,9 +1,8 @@
-"""`tempo-core labels`, `tempo-core demo-site`, `tempo-core acousticbrainz-index`."""
+"""`tempo-core labels`."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +15,12 @@ from ..background import call, interruptible, parallel
 from ..console import echo, explain, time_limit_option
 from ..errors import TempoError
 from ..files import audio_files
+from .options import FILE
 
 if TYPE_CHECKING:
     from ..estimate import Estimator
-    from .options import Options
-    from .record import Track
+    from ..labels.options import Options
+    from ..labels.record import Track
 
 
 def _addresses(
@@ -30,9 +30,6 @@ def _addresses(
     if not all(addresses.values()):
         raise click.BadParameter("give NAME=ADDRESS")
     return addresses
-
-
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(short_help="Find published BPM and key of files.")
@@ -93,7 +90,7 @@ def labels(
 
     Every answer is kept; only what failed is asked again. The exit status is 1 if anything failed.
     """
-    from .options import Options
+    from ..labels.options import Options
 
     options = Options(
         sources, database, urls, interval, max_requests, contact, getsongbpm_key, acousticbrainz,
@@ -135,7 +132,7 @@ class _Reading:
         estimator = None if self._model is None else call(self._load, self.stopped)
 
         def read(file: tuple[str, Exception | None]) -> Track:
-            from .files import read_track
+            from ..labels.files import read_track
 
             path, problem = file
             if problem is not None:
@@ -161,8 +158,8 @@ class _Reading:
 
 
 def _show_plan(options: Options, reading: _Reading) -> bool:
-    from .matching import queries
-    from .options import open_plan
+    from ..labels.matching import queries
+    from ..labels.options import open_plan
 
     with open_plan(options) as plan:
         for track in reading:
@@ -173,10 +170,10 @@ def _show_plan(options: Options, reading: _Reading) -> bool:
 
 
 def _label(options: Options, reading: _Reading, output: _Output) -> bool:
-    from .options import attributions, open_run
-    from .report import Line, write_report
-    from .sources.tsv import write
-    from .summary import Tally, describe
+    from ..labels.options import attributions, open_run
+    from ..labels.report import Line, write_report
+    from ..labels.sources.tsv import write
+    from ..labels.summary import Tally, describe
 
     tally = Tally()
     lines, rows = [], []
@@ -203,51 +200,3 @@ def _label(options: Options, reading: _Reading, output: _Output) -> bool:
             for line in attributions(options.names):
                 echo(line)
     return bool(tally.failed or reading.failed)
-
-
-@click.command("demo-site", short_help="Serve a site to try `labels` on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
-@click.option("--catalogue", type=FILE, help="JSON file of what to serve.")
-@click.option("--decoys/--no-decoys", default=True, help="Surround each song with other versions.")
-@click.option("--crawl-delay", type=click.FloatRange(min=0), help="Ask for this in robots.txt [s].")
-def demo_site(port: int, catalogue: Path | None, decoys: bool, crawl_delay: float | None) -> None:
-    """Serve a song-information site on this machine, to try `labels` on.
-
-    It prints the address of each source and serves until it is interrupted. Every request can be
-    seen at /hits.
-    """
-    from .demo_site import CATALOGUE, ROBOTS, DemoSite, read_catalogue
-
-    robots = ROBOTS + (f"Crawl-delay: {crawl_delay:g}\n" if crawl_delay is not None else "")
-    try:
-        entries = CATALOGUE if catalogue is None else read_catalogue(catalogue)
-        site = DemoSite(entries, with_decoys=decoys, port=port, robots=robots)
-    except TempoError as error:
-        raise click.ClickException(str(error)) from error
-    with site:
-        for name, url in site.urls.items():
-            click.echo(f"{name}: {url}")
-        click.echo(f"every request: {site.url}/hits; stop with Ctrl-C")
-        sys.stdout.flush()
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            click.echo("")
-
-
-@click.command("acousticbrainz-index", short_help="Index a dump of AcousticBrainz.")
-@click.argument("dumps", nargs=-1, required=True, type=FILE)
-@click.option("-o", "--output", required=True, type=FILE, help="The file to make.")
-def acousticbrainz_index(dumps: tuple[Path, ...], output: Path) -> None:
-    """Make a file to look things up in from DUMPS, tables of the AcousticBrainz dump.
-
-    They are the rhythm and the tonal table, as .csv, .csv.zst or .tar.zst.
-    """
-    from .sources.acousticbrainz import build
-
-    try:
-        n_recordings = build(list(dumps), output)
-    except TempoError as error:
-        raise click.ClickException(str(error)) from error
-    echo(f"{output}: {n_recordings} recordings")

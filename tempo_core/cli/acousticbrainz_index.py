@@ -1,0 +1,28 @@
+"""`tempo-core acousticbrainz-index`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..console import echo
+from ..errors import TempoError
+from .options import FILE
+
+
+@click.command("acousticbrainz-index", short_help="Index a dump of AcousticBrainz.")
+@click.argument("dumps", nargs=-1, required=True, type=FILE)
+@click.option("-o", "--output", required=True, type=FILE, help="The file to make.")
+def acousticbrainz_index(dumps: tuple[Path, ...], output: Path) -> None:
+    """Make a file to look things up in from DUMPS, tables of the AcousticBrainz dump.
+
+    They are the rhythm and the tonal table, as .csv, .csv.zst or .tar.zst.
+    """
+    from ..labels.sources.acousticbrainz import build
+
+    try:
+        n_recordings = build(list(dumps), output)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
+    echo(f"{output}: {n_recordings} recordings")

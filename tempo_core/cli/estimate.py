@@ -1,0 +1,112 @@
+"""`tempo-core estimate`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..background import call, interruptible, parallel
+from ..console import explain, time_limit_option
+from ..errors import TempoError
+from ..files import audio_files
+from .options import task_names, window_count
+from .writers import WRITERS, Row, Writer, shown_by
+
+if TYPE_CHECKING:
+    from ..estimate import Estimator
+
+
+def estimate_files(
+    estimator: Estimator,
+    files: Iterable[tuple[str, Exception | None]],
+    jobs: int,
+    stopped: Callable[[], bool] = lambda: False,
+    time_limit: float | None = None,
+) -> Iterator[Row]:
+    """Estimate `audio_files` in `jobs` threads; rows come in the order of the files.
+
+    Whatever happens to a file, it has its row. If it was to stop, those are missing that were not
+    ready.
+    """
+    ready: dict[int, Row] = {}
+    n_rows = 0
+
+    def one(task: tuple[int, tuple[str, Exception | None]]) -> dict[str, Any]:
+        path, problem = task[1]
+        if problem is not None:
+            raise problem
+        return estimator.columns(estimator.results(path))
+
+    with closing(parallel(one, enumerate(files), jobs, stopped, time_limit)) as results:
+        for (number, (path, _)), result in results:
+            if isinstance(result, Exception):
+                ready[number] = Row(path, None, explain(result))
+            else:
+                ready[number] = Row(path, result, None)
+            while n_rows in ready:
+                yield ready.pop(n_rows)
+                n_rows += 1
+    for number in sorted(ready):
+        yield ready[number]
+
+
+@click.command(short_help="Estimate the tempo of files.")
+@click.option(
+    "--format", "form", type=click.Choice(sorted(WRITERS)), default="text", show_default=True
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
+    help="Files at a time.",
+)  # fmt: skip
+@click.option(
+    "--windows", callback=window_count, default="10", show_default=True, metavar="N|all",
+    help="Windows of 12 s to listen to at most, or the whole file.",
+)  # fmt: skip
+@click.option(
+    "--model", default="default", show_default=True, help="Name or path of a model, see `models`."
+)
+@click.option(
+    "--tasks", "names", callback=task_names, default="tempo,pace", show_default=True,
+    metavar="NAMES", help="What to find out, with commas between.",
+)  # fmt: skip
+@time_limit_option
+@click.argument("files", nargs=-1, required=True)  # click.Path would look at them here
+def estimate(
+    form: str, jobs: int, windows: int | str, model: str, names: Sequence[str], time_limit: float,
+    files: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Estimate the tempo of FILES, and of the audio files in folders.
+
+    A file that fails keeps its row, with the reason in `error`, and makes the exit status 1.
+    """
+
+    def load() -> Estimator:
+        from ..estimate import Estimator
+
+        return Estimator(model=model, windows=windows, tasks=names)
+
+    with interruptible() as stop:
+        try:
+            estimator = call(load, stop.is_set)
+        except TempoError as error:
+            raise click.ClickException(str(error)) from error
+        found = list(audio_files(files, stop.is_set, time_limit))
+        writer: Writer = WRITERS[form](shown_by(estimator.tasks))
+        n_rows = failed = 0
+        try:
+            for row in estimate_files(estimator, found, jobs, stop.is_set, time_limit):
+                writer.row(row)
+                n_rows += 1
+                failed += row.error is not None
+        finally:
+            writer.end()
+    if stop.is_set():
+        raise click.ClickException(f"interrupted: {n_rows} of {len(found)} files are estimated")
+    if failed:
+        click.echo(f"{failed} of {len(found)} files failed", err=True)
+        sys.exit(1)

@@ -1,0 +1,98 @@
+"""The group of commands: a module for each, imported when it is called."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sqlite3
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+
+from ..background import leave_with
+from ..console import explain, give_up_stdout, shown
+
+# Commands of this package, with the module that each is in and its name there.
+OWN = {
+    "acousticbrainz-index": "acousticbrainz_index",
+    "demo-site": "demo_site",
+    "estimate": "estimate",
+    "labels": "labels",
+    "models": "models",
+}
+OFFERED = "tempo_core.commands"  # entry points of those in other packages, see pyproject.toml
+
+
+class Commands(click.Group):
+    """The commands of this package, and those that installed packages offer beside them.
+
+    Whatever ends one of them is a single line on stderr.
+    """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """See `click.Group`."""
+        try:
+            return super().main(*args, **kwargs)
+        except SystemExit as leaving:
+            leave_with(leaving.code if isinstance(leaving.code, int) else 0)
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See `click.Group`."""
+        if sys.stdout is None:
+            raise click.ClickException("standard output is closed")
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # what is not escaped need not be printable
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except click.ClickException as error:
+            error.message = shown(error.message)  # type: ignore[misc]
+            raise
+        except sqlite3.Error as error:
+            raise click.ClickException(f"a database cannot be used ({explain(error)})") from error
+        except OSError as error:
+            if error.filename is None:
+                give_up_stdout()
+            if error.errno == errno.EPIPE:
+                sys.exit(1)  # without a word, as others do whose reader has gone
+            name = "standard output" if error.filename is None else os.fsdecode(error.filename)
+            raise click.ClickException(shown(f"{name}: {error.strerror or error}")) from error
+        return result
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*OWN, *entry_points(group=OFFERED).names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in OWN:
+            module = import_module(f"{__package__}.{OWN[cmd_name]}")
+            own: click.Command = getattr(module, OWN[cmd_name])
+            return own
+        offered = entry_points(group=OFFERED)
+        if cmd_name not in offered.names:
+            return None
+        try:
+            command: click.Command = offered[cmd_name].load()
+        except ImportError as error:
+            return _unavailable(cmd_name, str(error))
+        return command
+
+
+def _unavailable(name: str, reason: str) -> click.Command:
+    advice = "pip install 'beets-tempo[train]'"
+
+    @click.command(
+        name,
+        short_help=f"needs more packages: {advice}",
+        context_settings={"ignore_unknown_options": True},
+    )
+    @click.argument("args", nargs=-1)
+    def command(args: tuple[str, ...]) -> None:
+        raise click.ClickException(f"{name} needs more packages ({reason}): {advice}")
+
+    return command

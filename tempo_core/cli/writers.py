@@ -1,0 +1,129 @@
+"""How estimates are printed: for people, as a table, as JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Protocol
+
+import click
+
+from .. import tasks
+from ..columns import Column
+from ..console import echo, encoding_of, escaped
+
+# Columns that are there whatever is asked for, in this order; programs count on them.
+TABLE = ("bpm", "confidence", "paces", "key", "key_confidence")
+OBJECT = ("bpm", "confidence", "stability", "paces", "key", "key_confidence")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file of a run: the values of the tasks' columns, or what is wrong."""
+
+    path: str
+    values: Mapping[str, Any] | None
+    error: str | None
+
+
+class Writer(Protocol):
+    """How rows are printed; `row` as each gets ready, `end` once after the last."""
+
+    def row(self, row: Row) -> None: ...
+    def end(self) -> None: ...
+
+
+def shown_by(names: Sequence[str]) -> dict[str, Column]:
+    """What tasks show, by the names of the columns."""
+    return {column.name: column for column in chain(*map(tasks.columns, names))}
+
+
+class TextWriter:
+    """For people: one line a file, failures on stderr."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self._columns = columns
+
+    def row(self, row: Row) -> None:
+        if row.values is None:
+            echo(f"{row.path}: {row.error}", err=True)
+            return
+        values, told = dict(row.values), []
+        if "bpm" in values:
+            known = f"confidence {values.pop('confidence'):.2f}"
+            stability = values.pop("stability", None)
+            if stability is not None:
+                known += f", stability {stability:.2f}"
+            told.append(f"{values.pop('bpm'):.2f} BPM ({known})")
+        for name, value in values.items():
+            if value is not None:
+                text = self._columns[name].text(value)
+                told.append(f"{name} {text:g}" if isinstance(text, float) else f"{name} {text}")
+        echo(f"{row.path}: {' '.join(told)}")
+
+    def end(self) -> None:
+        pass
+
+
+class TsvWriter:
+    """A header line, then one row a file; the numbers of a failed file are empty.
+
+    Cells of text are `escaped`.
+    """
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self._columns = columns
+        further = [name for name, c in columns.items() if c.in_table and name not in TABLE]
+        self._names = ("path", *TABLE, *further, "error")
+        self._writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
+        self._writer.writerow(self._names)
+
+    def row(self, row: Row) -> None:
+        cells: dict[str, Any] = {"path": row.path, "error": row.error or ""}
+        for name, value in (row.values or {}).items():
+            if value is not None:
+                cells[name] = self._columns[name].text(value)
+        self._writer.writerow([self._cell(cells.get(name)) for name in self._names])
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        pass
+
+    @staticmethod
+    def _cell(value: Any) -> Any:
+        if isinstance(value, str):
+            return escaped(value, encoding_of(sys.stdout))
+        return "" if value is None else value
+
+
+class JsonWriter:
+    """One array of objects, printed as the files get ready; null where there is nothing to say."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self._columns = columns
+        self._names = (*OBJECT, *(name for name in columns if name not in OBJECT))
+        self._first = True
+
+    def row(self, row: Row) -> None:
+        values = row.values or {}
+        plain: dict[str, Any] = {"path": row.path}
+        for name in self._names:
+            value = values.get(name)
+            plain[name] = None if value is None else self._columns[name].plain(value)
+        text = json.dumps({**plain, "error": row.error})
+        click.echo(("[\n" if self._first else ",\n") + text, nl=False)
+        self._first = False
+
+    def end(self) -> None:
+        click.echo("[]" if self._first else "\n]")
+
+
+WRITERS: dict[str, type[TextWriter] | type[TsvWriter] | type[JsonWriter]] = {
+    "text": TextWriter,
+    "tsv": TsvWriter,
+    "json": JsonWriter,
+}
