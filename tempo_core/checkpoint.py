@@ -71,7 +71,7 @@ def save(folder: Path, model: Checkpoint[Any], date: datetime.date | None = None
         "windows": model.windows.to_dict(),
         **model.config.to_dict(),
     }
-    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    arrays = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     data = save_tensors(arrays, {"header": json.dumps(header, sort_keys=True)})
     digest = hashlib.sha256(data).hexdigest()[:8]
     day = (date or datetime.date.today()).strftime("%Y%m%d")
