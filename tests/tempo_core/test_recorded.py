@@ -167,7 +167,7 @@ def test_any_length(n: int, sr: int, channels: int) -> None:
     audio = np.random.default_rng(n).uniform(-1, 1, (channels, n)).astype(np.float32)
     found = Recorded(audio, sr).read(SR, [(0.0, 10.0)])
     n_samples = sum(excerpt.audio.size for excerpt in found)
-    if n >= 50:  # of less the filter may make nothing
+    if n >= 500:  # of less the filter may make nothing
         assert n_samples == pytest.approx(n * SR / sr, abs=4)
 
 

@@ -1,0 +1,30 @@
+"""The toy task with a need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tempo_core.heard import Heard
+from tempo_core.model import Checkpoint
+from tempo_core.task import Results, Task
+from tempo_core.tasks.tempo.decode import Tempo
+
+from ..toy.row import TASK as TOY
+from ..toy.row import ToyConfig
+
+
+def decode(
+    pooled: float, heard: Heard, results: Results, checkpoint: Checkpoint[ToyConfig]
+) -> tuple[float, str]:
+    tempo: Tempo = results["tempo"]
+    return pooled * 100 / tempo.bpm, "fast" if tempo.bpm >= 100 else "slow"
+
+
+def columns(result: tuple[float, str]) -> dict[str, Any]:
+    return {"brightness_for_tempo": round(result[0], 4), "speed": result[1]}
+
+
+TASK: Task[ToyConfig, float, float, tuple[float, str]] = replace(
+    TOY, name="toyoftempo", decode=decode, columns=columns, needs=("tempo",)  # type: ignore[arg-type]
+)
