@@ -8,7 +8,7 @@ INSTALLED = $(VENV)/installed
 # What is neither a package nor a test, but is checked like one.
 SCRIPTS = tests/audio.py tests/conftest.py docs/demo benchmarks
 
-.PHONY: help install demo test slow lint types format format-check check bench clean
+.PHONY: help install demo test slow bare lint types format format-check check bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -28,6 +28,9 @@ test: $(INSTALLED) ## run the tests
 
 slow: $(INSTALLED) ## run the tests that take minutes
 	$(BIN)/python -m pytest -n auto -m slow $(PYTEST_ARGS)
+
+bare: $(INSTALLED) ## build the wheel, install it without extras and try it there
+	$(BIN)/python -m pytest -m install tests/install $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## lint
 	$(BIN)/ruff check .

@@ -10,8 +10,6 @@ import statistics
 import sys
 import time
 
-import torch
-
 from tempo_core import Estimator
 
 ROUNDS = 5
@@ -19,9 +17,7 @@ ROUNDS = 5
 
 def main(paths: list[str]) -> None:
     """Print the ratio of the two times."""
-    full, plain = Estimator(), Estimator()
-    plain._pace_model = None  # type: ignore[assignment]
-    torch.set_num_threads(1)
+    full, plain = Estimator(), Estimator(tasks=("tempo",))
     for path in paths[:2]:
         full.estimate(path)
     ratios = []

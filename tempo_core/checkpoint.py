@@ -261,6 +261,8 @@ def available(folder: Path = SHIPPED, task: str | None = None) -> list[Path]:
 def task_of(path: Path) -> str | None:
     """What a model file says that it answers, without reading all of it; None if it cannot tell."""
     try:
+        if not path.is_file():  # reading from a pipe would wait
+            return None
         with path.open("rb") as file:
             length = file.read(8)
             if int.from_bytes(length, "little") > LARGEST:

@@ -139,13 +139,39 @@ class Estimator:
         tasks: Sequence[str] = DEFAULT_TASKS,
         models: Mapping[str, str | os.PathLike[str]] | None = None,
     ):
-        if windows != "all" and (not isinstance(windows, int) or windows < 1):
-            raise ConfigError(f"windows is {windows!r}; give a whole number from 1 on, or 'all'")
         if bpm_range is not None and not 0 < bpm_range[0] < bpm_range[1]:
             raise ConfigError(f"range is {bpm_range!r}; give two tempi in BPM, the lower one first")
-        self._n_windows = None if windows == "all" else int(windows)
         chosen = {"tempo": model, "pace": pace_model, **(models or {})}
-        self._rows = load_rows(tasks, chosen, bpm_range)
+        self._begin(load_rows(tasks, chosen, bpm_range), windows)
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]],
+        windows: int | str = DEFAULT_WINDOWS,
+    ) -> Estimator:
+        """One of tasks with loaded models, each after those that it needs.
+
+        Raises
+        ------
+        CheckpointError
+            If the models do not fit together.
+        ConfigError
+            If `windows` is out of range.
+        """
+        made = cls.__new__(cls)
+        made._begin(rows, windows)
+        return made
+
+    def _begin(
+        self,
+        rows: Sequence[tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]],
+        windows: int | str,
+    ) -> None:
+        if windows != "all" and (not isinstance(windows, int) or windows < 1):
+            raise ConfigError(f"windows is {windows!r}; give a whole number from 1 on, or 'all'")
+        self._n_windows = None if windows == "all" else int(windows)
+        self._rows = list(rows)
         first = self._rows[0][1]
         self._sr, self._plan = first.spectrum.sr, first.windows
         for _, other in self._rows:

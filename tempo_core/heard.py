@@ -39,10 +39,14 @@ class Sound:
 
 @dataclass(frozen=True)
 class Window:
-    """The features (n_bands, n_frames) of one window, and how much it counts, in 0..1."""
+    """The features (n_bands, n_frames) of one window, and how much it counts, in 0..1.
+
+    `start` is where in the track it begins [s].
+    """
 
     features: NDArray[np.float32]
     weight: float
+    start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ def _cut(sound: Sound, plan: Windows, weigh: Weigh) -> list[Window]:
     spans = window_spans(sound.features.shape[-1], sound.fps, plan)
     weights = weigh(sound, plan).tolist()
     return [
-        Window(sound.features[:, first:last], weight)
+        Window(sound.features[:, first:last], weight, sound.start + first / sound.fps)
         for (first, last), weight in zip(spans, weights, strict=True)
     ]
 

@@ -111,8 +111,15 @@ def ask(
     task: Task[C, Any, P, R], heard: Heard, results: Results, checkpoint: Checkpoint[C]
 ) -> list[Scored]:
     """Show what was heard to the network of a task."""
+    return score(task, task.view(heard, results, checkpoint), checkpoint)
+
+
+def score(
+    task: Task[C, Any, Any, Any], batches: Sequence[Batch], checkpoint: Checkpoint[C]
+) -> list[Scored]:
+    """Show a task's network what it takes."""
     scored = []
-    for batch in task.view(heard, results, checkpoint):
+    for batch in batches:
         logits = checkpoint.network(*batch.inputs)
         scores = task.activate(logits, checkpoint.config, checkpoint.temperature)
         scored.append((replace(batch, inputs=()), scores))

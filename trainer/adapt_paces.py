@@ -7,7 +7,6 @@ they were, so that a few dozen tracks are enough and nothing else is forgotten.
 
 from __future__ import annotations
 
-import copy
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,25 +17,29 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
-from tempo_core import checkpoint, installed
+from tempo_core import checkpoint, in_use
 from tempo_core.background import TIME_LIMIT, Stopped, interruptible, parallel
-from tempo_core.checkpoint import Checkpoint
 from tempo_core.console import counted
 from tempo_core.errors import AudioError, ConfigError, LabelError
-from tempo_core.pace_model import PaceNet
+from tempo_core.estimate import load_rows
+from tempo_core.model import Checkpoint
+from tempo_core.network import Network
 from tempo_core.paces import COMPATIBLE
-from tempo_core.tasks import pace
+from tempo_core.task import Batch
+from tempo_core.tasks.pace.config import PaceConfig
+from tempo_core.tasks.pace.network import PaceNet
+from tempo_core.tasks.pace.row import activate
 
 from . import memory
 from .answers import pace_list, read_rows
 from .collection import CollectedTrack, absolute
 from .compare import check_use, never, outcome
-from .fit_paces import heard, save
 from .options import Command
-from .pace_data import Case, load_tracks, manual_case
+from .pace_tracks import Case, batches, keep, listener, manual_case, probabilities, read_track
+from .tasks.pace import loss
+from .torch_ops import learnable, usable
 
 MIN_TRACKS = 10  # fewer say nothing about anybody's habits
 N_FOLDS = 5  # of the cross validation
@@ -76,12 +79,14 @@ class Adapted:
 
 
 @dataclass(frozen=True)
-class _Folds:
-    """The folds of one track: what the last layers see, and the target of each."""
+class _Seen:
+    """What the last layers see of one track, (n_folds, n_inputs) a batch, and what they should say.
 
-    inputs: Tensor  # (n_folds, n_inputs)
-    candidate: NDArray[np.int64]  # (n_folds,) of which candidate
-    targets: Tensor  # (n_candidates,)
+    `targets` are (n_candidates,).
+    """
+
+    batches: tuple[Batch, ...]
+    targets: NDArray[np.float64]
 
 
 def read_paces(table: Path) -> list[tuple[Path, tuple[float, ...]]]:
@@ -167,7 +172,7 @@ def learn_paces(
         checkpoint.resolve("default", "pace"),
         checkpoint.resolve("default"),
         options.cache,
-        options.out or installed.folder(),
+        options.out or in_use.folder(),
         options.seed,
         options.jobs,
         stop,
@@ -176,7 +181,7 @@ def learn_paces(
     )
     install = options.install_anyway or (options.install and adapted.better)
     if install:
-        installed.activate(installed.add(adapted.path).name, "pace")
+        in_use.activate(in_use.add(adapted.path).name, "pace")
     return LearnedPaces(adapted, install, options.install or options.install_anyway)
 
 
@@ -217,14 +222,16 @@ def fit_paces(
         If `stop` said True.
     """
     torch.set_num_threads(1)
-    base = checkpoint.load(model, "pace")
-    heard_: dict[int, _Folds] = {}
+    base = load_rows(("pace",), {"tempo": tempo_model, "pace": model})[-1][1]
+    ears = listener(tempo_model)
+    cache.mkdir(parents=True, exist_ok=True)
+    seen: dict[int, _Seen] = {}
     failed: list[tuple[Path, str]] = []
 
-    def hear(task: tuple[int, tuple[Path, Sequence[float]]]) -> _Folds:
+    def hear(task: tuple[int, tuple[Path, Sequence[float]]]) -> _Seen:
         path, paces = task[1]
-        (track,) = load_tracks([path], tempo_model, cache, progress=False)
-        return _folds(manual_case(track, paces, base.grid), base)
+        track = read_track(keep(path, ears, tempo_model, cache))
+        return _seen(manual_case(track, paces), base)
 
     with tqdm(
         desc="listening", total=len(labelled), unit="track", disable=True if quiet else None
@@ -238,10 +245,9 @@ def fit_paces(
             elif isinstance(result, Exception):
                 raise result
             else:
-                heard_[k] = result
-    if stop():
-        raise Stopped("interrupted; what was listened to is kept, run the same again to go on")
-    tracks = [heard_[k] for k in sorted(heard_)]
+                seen[k] = result
+    _go_on(stop)
+    tracks = [seen[k] for k in sorted(seen)]
     if len(tracks) < MIN_TRACKS:
         raise LabelError(
             f"{counted(len(tracks), 'usable track')} with stated paces, at least {MIN_TRACKS} are "
@@ -251,75 +257,87 @@ def fit_paces(
     before, after = [], []
     for part in np.array_split(order, N_FOLDS):
         held_out = [tracks[i] for i in part]
-        fitted = _fit([tracks[i] for i in order if i not in part], base)
-        before += [_judge(track, base.network, base.temperature) for track in held_out]
-        after += [_judge(track, fitted, base.temperature) for track in held_out]
-    targets = np.concatenate([tracks[i].targets.numpy() for i in order])
-    network = _fit(tracks, base)
+        fitted = _fit([tracks[i] for i in order if i not in part], base, stop)
+        before += [_judge(track, base) for track in held_out]
+        after += [_judge(track, fitted) for track in held_out]
+    targets = np.concatenate([tracks[i].targets for i in order])
+    done = _fit(tracks, base, stop)
     card: dict[str, object] = {
         "summary": f"{len(tracks)} tracks of one's own, from {base.name}-{base.hash}",
         memory.KEY: memory.pack(
             memory.remember(
                 CollectedTrack(path, paces[0], "manual")
                 for k, (path, paces) in enumerate(labelled)
-                if k in heard_
+                if k in seen
             )
         ),
         "recipe": {"steps": STEPS, "rate": RATE, "anchor": ANCHOR, "seed": seed},
     }
-    path = save(replace(base, network=network), card, out)
+    path = checkpoint.save(out, replace(done, card=card))
     return Adapted(
         path, len(tracks), _figures(before, targets), _figures(after, targets), tuple(failed)
     )
 
 
-def _folds(case: Case, model: Checkpoint) -> _Folds:
+def _go_on(stop: Callable[[], bool]) -> None:
+    if stop():
+        raise Stopped("interrupted; what was listened to is kept, run the same again to go on")
+
+
+def _seen(case: Case, model: Checkpoint[PaceConfig]) -> _Seen:
     network = model.network
-    assert isinstance(network, PaceNet)
-    pieces = heard(case.track, model.front_end, model.windows)
-    strength = torch.from_numpy(case.track.strength)
-    known = pace.context(case.tempi, case.headline, strength, model.grid)
-    inputs, numbers = [], []
-    with torch.no_grad():
-        for which, folds in pace.view(pieces, case.tempi, model.front_end.fps, model.model):
-            inputs.append(torch.cat([network.rhythm(folds), known[which]], dim=1))
-            numbers += which
-    return _Folds(torch.cat(inputs), np.array(numbers), pace.encode(case.targets.tolist()))
+    definition = _definition(network)
+    found = []
+    for batch in batches(case, model):
+        folds, known = batch.inputs
+        inputs = np.concatenate([definition.rhythm(network.ops, folds), known], axis=1)
+        found.append(replace(batch, inputs=(inputs,)))
+    return _Seen(tuple(found), case.targets)
 
 
-def _fit(tracks: Sequence[_Folds], base: Checkpoint) -> PaceNet:
-    """The network with its last layers fitted to candidates as they come."""
-    network = copy.deepcopy(base.network)
-    assert isinstance(network, PaceNet)
-    inputs = torch.cat([track.inputs for track in tracks])
-    targets = torch.cat([track.targets[track.candidate] for track in tracks])
-    judge = network.judge.requires_grad_(True)
-    anchor = [p.detach().clone() for p in judge.parameters()]
-    optimiser = torch.optim.Adam(judge.parameters(), RATE)
+def _definition(network: Network) -> PaceNet:
+    assert isinstance(network.definition, PaceNet)
+    return network.definition
+
+
+def _fit(
+    tracks: Sequence[_Seen], base: Checkpoint[PaceConfig], stop: Callable[[], bool] = never
+) -> Checkpoint[PaceConfig]:
+    """The model with its last layers fitted to candidates as they come."""
+    definition, network = _definition(base.network), learnable(base.network)
+    judge = [p for name, p in network.named_parameters() if name.startswith("judge.")]
+    anchor = [p.detach().clone() for p in judge]
+    for weights in judge:
+        weights.requires_grad_(True)
+    folds = [(batch, track.targets[batch.which]) for track in tracks for batch in track.batches]
+    inputs = torch.from_numpy(np.concatenate([batch.inputs[0] for batch, _ in folds]))
+    targets = torch.from_numpy(np.concatenate([known for _, known in folds])).float()
+    optimiser = torch.optim.Adam(judge, RATE)
     for _ in range(STEPS):
-        logits = judge(inputs).squeeze(1) / base.temperature
-        errors = pace.loss(logits, targets)
+        _go_on(stop)
+        errors = loss(definition.judge(network.ops, inputs) / base.temperature, targets)
         apart = sum(
-            ((p - a).square().sum() for p, a in zip(judge.parameters(), anchor, strict=True)),
+            ((p - a).square().sum() for p, a in zip(judge, anchor, strict=True)),
             start=torch.zeros(()),
         )
         optimiser.zero_grad()
         (errors + ANCHOR / len(tracks) * apart).backward()
         optimiser.step()
-    return network.requires_grad_(False)
+    return replace(base, network=usable(network))
 
 
-def _judge(track: _Folds, network: torch.nn.Module, temperature: float) -> NDArray[np.float64]:
+def _judge(track: _Seen, model: Checkpoint[PaceConfig]) -> NDArray[np.float64]:
     """(n_candidates,) probabilities."""
-    assert isinstance(network, PaceNet)
-    with torch.no_grad():
-        scores = pace.activate(network.judge(track.inputs).squeeze(1), temperature).numpy()
-    n = len(track.targets)
-    total = np.bincount(track.candidate, scores, n)
-    return np.asarray(total / np.maximum(1, np.bincount(track.candidate, minlength=n)))
+    network = model.network
+    judge = _definition(network).judge
+    scored = [
+        (batch, activate(judge(network.ops, *batch.inputs), model.config, model.temperature))
+        for batch in track.batches
+    ]
+    return probabilities(scored, len(track.targets))
 
 
-def _figures(parts: Sequence[NDArray[np.float64]], targets: NDArray[np.float32]) -> Figures:
+def _figures(parts: Sequence[NDArray[np.float64]], targets: NDArray[np.float64]) -> Figures:
     p = np.clip(np.concatenate(parts), 1e-4, 1 - 1e-4)
     right = (p >= COMPATIBLE) == (targets >= 0.5)
     surprise = -np.where(targets >= 0.5, np.log(p), np.log(1 - p))

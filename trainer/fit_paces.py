@@ -16,24 +16,32 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
-from tempo_core import checkpoint, pace_model
-from tempo_core.checkpoint import Checkpoint
-from tempo_core.config import FrontEnd, PaceModel, TempoGrid, Windows
+from tempo_core import checkpoint
+from tempo_core.config import FrontEnd
 from tempo_core.errors import ConfigError
-from tempo_core.estimate import judge_candidates
-from tempo_core.pace_model import PaceNet
+from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
+from tempo_core.model import Checkpoint
+from tempo_core.network import Network
 from tempo_core.paces import FASTEST, SAME, SLOWEST
-from tempo_core.tasks import pace
-from tempo_core.windows import fold_beats, sliding_windows
+from tempo_core.tasks.pace.config import PaceConfig, PaceModel
+from tempo_core.tasks.pace.context import context
+from tempo_core.tasks.pace.folds import fold_beats, n_beats, prepare
+from tempo_core.tasks.pace.network import build
+from tempo_core.tasks.pace.row import clear, encode
+from tempo_core.tasks.tempo.config import TempoConfig
 
 from . import options
 from .dataset import by_split, read_rhythm, read_songs
-from .pace_data import OCTAVES, Case, Track, clip_cases, song_cases
+from .pace_data import clip_cases, song_cases
+from .pace_tracks import Case, judged
 from .pace_truth import compatibility, stretched
 from .score import Sources
+from .tasks.pace import loss as loss_of
+from .torch_ops import Learnable, usable
+
+Array = NDArray[np.float32]
 
 FLATTEST = 0.02  # slope of a calibration that still says something
 STRETCH = 1.18  # of the tempo at most, for clips
@@ -58,9 +66,9 @@ class Recipe:
 
 def group_of(tempo: float, headline: float) -> int:
     """0 for the headline, 1 for a level that it may or may not have, 2 for what is no level."""
-    if abs(tempo / headline - 1) <= SAME:
+    if is_same(tempo, headline, SAME):
         return 0
-    return 1 if any(abs(tempo / (ratio * headline) - 1) <= SAME for ratio in OCTAVES) else 2
+    return 1 if is_level(tempo, headline, OTHERS_OF_ONE_PULSE, SAME) else 2
 
 
 class Sampler:
@@ -72,11 +80,9 @@ class Sampler:
     """
 
     def __init__(
-        self, sources: Sequence[Sequence[Case]], recipe: Recipe, front_end: FrontEnd,
-        windows: Windows, grid: TempoGrid, model: PaceModel,
-    ):  # fmt: skip
-        self._recipe, self._fps, self._grid, self._model = recipe, front_end.fps, grid, model
-        self._length = math.ceil(windows.duration * front_end.fps)
+        self, sources: Sequence[Sequence[Case]], recipe: Recipe, fps: float, model: PaceModel
+    ):
+        self._recipe, self._fps, self._model = recipe, fps, model
         self._rng = np.random.default_rng([recipe.seed, 1])
         self._pools: list[list[list[tuple[Case, int]]]] = []
         for cases in sources:
@@ -87,11 +93,11 @@ class Sampler:
                         pools[group_of(case.tempi[i], case.headline)].append((case, i))
             self._pools.append(pools)
 
-    def batch(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+    def batch(self) -> list[tuple[Array, Array, Array]]:
         """(folds, context, targets), once for each number of beats."""
         rng, recipe = self._rng, self._recipe
         shares = np.array(recipe.shares[: len(self._pools)])
-        sizes: dict[int, list[tuple[Tensor, Tensor, float]]] = {}
+        sizes: dict[int, list[tuple[Array, Array, float]]] = {}
         for _ in range(recipe.batch):
             pools = self._pools[rng.choice(len(shares), p=shares / shares.sum())]
             weights = np.array(recipe.groups) * [bool(pool) for pool in pools]
@@ -100,26 +106,25 @@ class Sampler:
             example = self._draw(case, i)
             sizes.setdefault(example[0].shape[1], []).append(example)
         return [
-            (torch.stack([e[0] for e in g]), torch.stack([e[1] for e in g]),
-             pace.encode([e[2] for e in g]))
-            for g in sizes.values()
-        ]  # fmt: skip
+            (np.stack(folds), np.stack(known), encode(targets))
+            for folds, known, targets in (zip(*group, strict=True) for group in sizes.values())
+        ]
 
-    def _draw(self, case: Case, i: int) -> tuple[Tensor, Tensor, float]:
-        """One fold of a candidate at a random place and phase."""
+    def _draw(self, case: Case, i: int) -> tuple[Array, Array, float]:
+        """One fold of a candidate at a random place and phase of a window with a clear pulse."""
         rng, fps, tempo = self._rng, self._fps, case.tempi[i]
-        n_frames = case.track.features.shape[1]
-        length = min(self._length, n_frames)
+        windows = clear(case.track.windows)
+        window = windows[rng.integers(len(windows))]
+        length = n_frames = window.features.shape[1]
         if rng.random() < self._recipe.short:
             shortest = min(length, math.ceil(self._model.n_beats // 4 * 60 * fps / tempo) + 1)
             length = int(rng.integers(shortest, length + 1))
         first = int(rng.integers(0, n_frames - length + 1))
-        features = torch.from_numpy(case.track.features[:, first : first + length]).float()
-        prepared = pace.prepare(features * self._tone(len(features)))
-        n_beats = max(
-            self._model.n_beats // 4, pace.n_beats(tempo, length, fps, self._model.n_beats)
-        )
-        needed = n_beats * 60 * fps / tempo
+        features = window.features[:, first : first + length]
+        prepared = prepare(features * self._tone(len(features)))
+        most = self._model.n_beats
+        n_rows = max(most // 4, n_beats(tempo, length, fps, most))
+        needed = n_rows * 60 * fps / tempo
         start = float(rng.uniform(0, max(0.0, length - needed)))
         target = float(case.targets[i])
         speed, score = 1.0, case.score
@@ -127,18 +132,16 @@ class Sampler:
             # A clip that is played faster is another clip to move to, and its notes say how.
             fits = [s for s in STRETCH ** rng.uniform(-1, 1, 4) if SLOWEST <= tempo * s <= FASTEST]
             speed = fits[0] if fits else 1.0
-            span = ((first + start) / fps / speed, (first + start + needed) / fps / speed)
+            begin = window.start + (first + start) / fps
+            span = (begin / speed, (begin + needed / fps) / speed)
             target = compatibility(stretched(score, speed), tempo * speed, span, soft=True)
-        fold = fold_beats(
-            prepared, fps, torch.tensor([tempo]), torch.tensor([start]), n_beats,
-            self._model.n_phases,
-        )  # fmt: skip
+        fold = fold_beats(prepared, fps, [tempo], [start], n_rows, self._model.n_phases)
         headline = None if rng.random() < self._recipe.no_headline else case.headline * speed
-        grid = replace(self._grid, bpm_min=self._grid.bpm_min * speed)
-        known = pace.context([tempo * speed], headline, torch.from_numpy(case.track.strength), grid)
+        grid = replace(case.track.grid, bpm_min=case.track.grid.bpm_min * speed)
+        known = context([tempo * speed], headline, case.track.strength, grid)
         return fold[0], known[0], target
 
-    def _tone(self, n_mels: int) -> Tensor:
+    def _tone(self, n_mels: int) -> Array:
         """(n_mels, 1) gains: another tone, and perhaps a run of bands that is missing."""
         rng, recipe = self._rng, self._recipe
         knots = rng.normal(0, recipe.tilt, 4)
@@ -147,13 +150,13 @@ class Sampler:
             size = int(rng.integers(2, n_mels // 3))
             begin = int(rng.integers(0, n_mels - size))
             gains[begin : begin + size] = 1e-4
-        return torch.from_numpy(gains).float()[:, None]
+        return gains.astype(np.float32)[:, None]
 
 
-def fit(sampler: Sampler, front_end: FrontEnd, model: PaceModel, recipe: Recipe) -> PaceNet:
+def fit(sampler: Sampler, front_end: FrontEnd, config: PaceConfig, recipe: Recipe) -> Network:
     """Train a network; the same seed gives the same network."""
     torch.manual_seed(recipe.seed)
-    network = pace_model.build(front_end, model)
+    network = Learnable(build(front_end, config))
     optimiser = torch.optim.AdamW(
         network.parameters(), recipe.rate, weight_decay=recipe.weight_decay
     )
@@ -163,9 +166,9 @@ def fit(sampler: Sampler, front_end: FrontEnd, model: PaceModel, recipe: Recipe)
         range(recipe.steps), desc="training", unit="step", mininterval=5, disable=None
     ) as steps:
         for step in steps:
-            groups = sampler.batch()
+            groups = [tuple(map(torch.from_numpy, group)) for group in sampler.batch()]
             loss = sum(
-                (pace.loss(network(folds, known), targets) * len(targets)
+                (loss_of(network(folds, known), targets) * len(targets)
                  for folds, known, targets in groups if len(targets) > 1),
                 start=torch.zeros(()),
             ) / recipe.batch  # fmt: skip
@@ -175,24 +178,7 @@ def fit(sampler: Sampler, front_end: FrontEnd, model: PaceModel, recipe: Recipe)
             schedule.step()
             mean += (float(loss.detach()) - mean) / min(step + 1, 100)
             steps.set_postfix(loss=f"{mean:.3f}", refresh=False)
-    return network.eval().requires_grad_(False)
-
-
-def heard(track: Track, front_end: FrontEnd, windows: Windows, n: int = 4) -> list[Tensor]:
-    """`n` windows of a track spread over it, as the estimator listens to it."""
-    whole = torch.from_numpy(track.features).float()
-    pieces = sliding_windows(whole, front_end.fps, windows)
-    step = max(1.0, len(pieces) / n)
-    return [pieces[int(k * step)] for k in range(min(n, len(pieces)))]
-
-
-def judged(case: Case, model: Checkpoint) -> NDArray[np.float64]:
-    """(n,) probability of each candidate as the estimator has it; 0 where it has none."""
-    pieces = heard(case.track, model.front_end, model.windows)
-    strength = torch.from_numpy(case.track.strength)
-    with torch.inference_mode():
-        found = judge_candidates(pieces, case.tempi, case.headline, strength, model.grid, model)
-    return np.array([p or 0.0 for p in found])
+    return usable(network)
 
 
 def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
@@ -234,8 +220,8 @@ def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tupl
 
 
 def finish(
-    network: PaceNet, cases: Sequence[Case], reference: Checkpoint, model: PaceModel
-) -> Checkpoint:
+    network: Network, cases: Sequence[Case], reference: Checkpoint[TempoConfig], config: PaceConfig
+) -> Checkpoint[PaceConfig]:
     """The model with probabilities that hold for the candidates of `cases` as they come.
 
     Raises
@@ -244,27 +230,17 @@ def finish(
         If there are none, see `calibrate`.
     """
     raw = Checkpoint(
-        "pace", "", reference.front_end, reference.windows, reference.grid, model,
-        reference.filterbank, network, 1.0, {}, "pace",
+        "pace", "", "pace", reference.front_end, reference.windows, config,
+        reference.filterbank, reference.spectrum, network, 1.0, {},
     )  # fmt: skip
     scores = np.concatenate([judged(case, raw) for case in cases])
     targets = np.concatenate([case.targets for case in cases])
     known = ~np.isnan(targets)
     slope, offset = calibrate(scores[known], targets[known])
-    last = network.judge[-1]
-    assert isinstance(last, torch.nn.Linear)
-    last.bias = torch.nn.Parameter(last.bias + offset / slope, requires_grad=False)
-    return replace(raw, temperature=1 / slope)
-
-
-def save(model: Checkpoint, card: dict[str, object], out: Path) -> Path:
-    """Write a pace model; its path."""
-    return checkpoint.save(
-        out, "pace", model.network, model.filterbank,
-        {"front_end": model.front_end, "windows": model.windows, "grid": model.grid,
-         "model": model.model},
-        model.temperature, card,
-    )  # fmt: skip
+    weights = dict(network.weights)
+    weights["judge.3.bias"] = weights["judge.3.bias"] + np.float32(offset / slope)
+    shifted = Network(network.definition, weights)
+    return replace(raw, network=shifted, temperature=1 / slope)
 
 
 @click.command(cls=options.Command)
@@ -285,17 +261,18 @@ def main(
     torch.set_num_threads(1)
     path = checkpoint.resolve(model)
     tempo_model = checkpoint.load(path, "tempo")
-    grid, recipe, shape = tempo_model.grid, Recipe(steps=steps, seed=seed), PaceModel()
+    config = PaceConfig(tempo_model.config.grid, PaceModel())
+    recipe = Recipe(steps=steps, seed=seed)
     sources = Sources(data / "midi", data / "samples")
-    rendered = clip_cases(clips, sources, path, cache, grid, jobs)
-    songs = song_cases(by_split(read_songs(data), "train"), path, cache, grid, jobs)
-    rhythm = song_cases(by_split(read_rhythm(data), "train"), path, cache, grid, jobs)
+    rendered = clip_cases(clips, sources, path, cache, jobs)
+    songs = song_cases(by_split(read_songs(data), "train"), path, cache, jobs)
+    rhythm = song_cases(by_split(read_rhythm(data), "train"), path, cache, jobs)
     train = [[c for r, cases in rendered if r.split == "train" for c in cases]]
     train += [[c for _, cases in group for c in cases] for group in (songs, rhythm)]
     held_out = [cases[0] for r, cases in rendered if r.split == "validation"]
-    sampler = Sampler(train, recipe, tempo_model.front_end, tempo_model.windows, grid, shape)
-    network = fit(sampler, tempo_model.front_end, shape, recipe)
-    done = finish(network, held_out, tempo_model, shape)
+    sampler = Sampler(train, recipe, tempo_model.spectrum.fps, config.model)
+    network = fit(sampler, tempo_model.front_end, config, recipe)
+    done = finish(network, held_out, tempo_model, config)
     n_clips = sum(r.split == "train" for r, _ in rendered)
     card: dict[str, object] = {
         "summary": f"{n_clips} clips, {len(songs) + len(rhythm)} songs, seed {seed}",
@@ -304,7 +281,7 @@ def main(
         "tempo_model": path.stem,
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
     }
-    written = save(done, card, out)
+    written = checkpoint.save(out, replace(done, card=card))
     click.echo(f"{written} ({written.stat().st_size / 1e3:.0f} kB)")
 
 

@@ -56,8 +56,8 @@ def find_files(
 def read_labels(table: Path) -> dict[Path, LabelledTrack]:
     """The labels in a table, by the path of the file.
 
-    It is tab-separated (`.csv`: separated by commas) with a header line. `path` (or `file`) and
-    `bpm` (or `tempo`) are needed; `artist`, `title`, `album`, `genre`, `year`, `recording_id`,
+    It has a header line, and tabs between its columns, or commas if that has no tab in it.
+    `path` (or `file`) and `bpm` (or `tempo`) are needed; `artist`, `title`, `album`, `genre`, `year`, `recording_id`,
     `label_source` and `key` are taken where they are there, and other columns left alone. A
     relative path is one beside the table. What is no number is a tempo that is none, and several
     lines for one path are several labels.
@@ -67,10 +67,11 @@ def read_labels(table: Path) -> dict[Path, LabelledTrack]:
     ConfigError
         If it is no such table.
     """
-    delimiter = "," if table.suffix.lower() == ".csv" else "\t"
     try:
         with table.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            header = next(csv.reader([file.readline()], delimiter=delimiter), [])
+            line = file.readline()
+            delimiter = "\t" if "\t" in line else ","
+            header = next(csv.reader([line], delimiter=delimiter), [])
             names = [ALIASES.get(name.strip().lower(), name.strip().lower()) for name in header]
             # The tables of `labels --export` have titles in which a quote is a quote.
             dialect = Verbatim if "tempo" in header else csv.excel

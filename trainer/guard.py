@@ -17,7 +17,6 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-import zstandard
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
@@ -25,6 +24,7 @@ from torch import Tensor
 
 from tempo_core import checkpoint
 from tempo_core.checkpoint import Checkpoint, metadata
+from tempo_core.compression import zstd
 from tempo_core.config import FrontEnd, TempoGrid, Windows
 from tempo_core.errors import CheckpointError, reason
 from tempo_core.files import replace_file
@@ -111,7 +111,7 @@ def save(guard: Guard, model: Checkpoint, folder: Path) -> Path:
     step = np.maximum(high - low, 1e-9) / (N_LEVELS - 1)
     levels = np.round((maps - low) / step).astype(np.uint8)
     # Differences along the tempo axis are mostly small; modulo 256 they can be undone.
-    packed = zstandard.compress(np.diff(levels, axis=-1, prepend=np.uint8(0)).tobytes(), 19)
+    packed = zstd.compress(np.diff(levels, axis=-1, prepend=np.uint8(0)).tobytes(), 19)
     arrays = {
         "maps": np.frombuffer(packed, np.uint8),
         "low": low.astype(np.float32),
@@ -159,7 +159,7 @@ def load(model: Checkpoint, path: Path | None = None) -> Guard:
                 f"{path}: made for the front end {header['digest']}, the model has {wanted}; "
                 "make one for it with `python -m trainer.guard`"
             )
-        packed = zstandard.decompress(arrays["maps"].tobytes())
+        packed = zstd.decompress(arrays["maps"].tobytes())
         levels = np.frombuffer(packed, np.uint8).reshape(header["shape"])
         levels = np.cumsum(levels, axis=-1, dtype=np.uint8)
         maps = levels.astype(np.float32) * arrays["step"] + arrays["low"]
@@ -169,7 +169,7 @@ def load(model: Checkpoint, path: Path | None = None) -> Guard:
             tuple(arrays["bpm"].tolist()),
             tuple(header["styles"]),
         )
-    except (OSError, SafetensorError, zstandard.ZstdError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, zstd.ZstdError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: is not a usable guard set ({reason(error)})") from error
 
 

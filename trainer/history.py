@@ -68,7 +68,7 @@ def _read(path: Path) -> list[Row]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a training log ({reason(error)})") from error
-    rows = _json(text) if path.suffix == ".jsonl" else _csv(text)
+    rows = _json(text) if text.lstrip().startswith("{") else _csv(text)
     return _in_a_row([row for row in rows if row])
 
 

@@ -1,85 +1,30 @@
-"""What the pace network learns from: the features of a track, and what its tempo model says of it.
-
-Decoding and the tempo model are the same for every recipe, so they run once a track and what comes
-out is kept in a cache; folding at a candidate tempo is cheap and happens while training.
-"""
+"""What the pace model is made of: rendered clips, whose notes are known, and real songs."""
 
 from __future__ import annotations
 
 import csv
 import math
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.numpy import save_file
 from tqdm import tqdm
 
-from tempo_core import checkpoint
-from tempo_core.audio import check, read_excerpts
-from tempo_core.config import TempoGrid
-from tempo_core.errors import AudioError, ConfigError
-from tempo_core.estimate import analyse, excerpt_features, from_analysis
+from tempo_core.errors import ConfigError
+from tempo_core.estimate import Estimator
 from tempo_core.files import replace_file
-from tempo_core.paces import SAME, candidates, pulse_strength
+from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
+from tempo_core.paces import SAME
+from tempo_core.tasks.pace.candidates import candidates
 
-from .cache import hash_file
 from .dataset import Recording, read_clips
+from .pace_tracks import Case, Track, keep, listener, read_track
 from .pace_truth import Score, compatibility, score_of
 from .score import Sources
 from .synthesis import attempts
 
-LAYOUT = 1  # of the cached files
 UNKNOWN = math.nan
-OCTAVES = (
-    1 / 4,
-    1 / 3,
-    1 / 2,
-    2.0,
-    3.0,
-    4.0,
-)  # that may be paces of a song although nobody says so
-
-
-@dataclass(frozen=True)
-class Track:
-    """One track as the estimator has it when it judges paces.
-
-    `features` are (n_mels, n_frames) float16 mel magnitudes with mean 1, `strength` is (n_bins,)
-    float32 as `pace.context` takes it, and `bpm` what the tempo model answers.
-    """
-
-    features: np.ndarray
-    strength: np.ndarray
-    bpm: float
-
-
-def track_of(path: Path, model: checkpoint.Checkpoint) -> Track:
-    """Decode a file and run the tempo model on it.
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be used.
-    """
-    excerpts = read_excerpts(path, model.front_end.sr, None)
-    check(excerpts, model.front_end.sr)
-    with torch.inference_mode():
-        pieces = excerpt_features(excerpts, model)
-        analysis = analyse(pieces, model)
-        bpm = from_analysis(analysis, model).bpm
-    features = pieces[0][0].numpy()
-    return Track(
-        (features / max(1e-8, float(features.mean()))).clip(0, 6e4).astype(np.float16),
-        pulse_strength(analysis.pulse).numpy(),
-        bpm,
-    )
 
 
 def load_tracks(
@@ -91,7 +36,7 @@ def load_tracks(
     it stopped.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    tasks = (joblib.delayed(_cached)(path, model_path, cache) for path in paths)
+    tasks = (joblib.delayed(_kept)(path, model_path, cache) for path in paths)
     results = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
     shown = tqdm(
         results, total=len(paths), unit="file", desc="features", disable=None if progress else True
@@ -99,39 +44,13 @@ def load_tracks(
     return [read_track(path) for path in shown]
 
 
-def read_track(path: Path) -> Track:
-    """Read one cache file."""
-    with safe_open(path, "numpy") as file:
-        return Track(
-            file.get_tensor("features"),
-            file.get_tensor("strength"),
-            float(file.metadata()["bpm"]),
-        )
+_listeners: dict[Path, Estimator] = {}  # of this process
 
 
-_loaded: dict[Path, checkpoint.Checkpoint] = {}  # of this process
-
-
-def _cached(path: Path, model_path: Path, cache: Path) -> Path:
-    torch.set_num_threads(1)
-    key = hash_file(path)
-    key.update(f"layout {LAYOUT} {model_path.name}".encode())
-    target = cache / f"{key.hexdigest()[:32]}.safetensors"
-    if not target.exists():
-        if model_path not in _loaded:
-            _loaded[model_path] = checkpoint.load(model_path)
-        try:
-            track = track_of(path, _loaded[model_path])
-        except AudioError as error:
-            raise AudioError(f"{path}: {error}") from error
-        temporary = target.with_suffix(f".{os.getpid()}.part")
-        arrays = {
-            "features": track.features,
-            "strength": track.strength,
-        }
-        save_file(arrays, temporary, {"bpm": repr(track.bpm)})
-        temporary.replace(target)
-    return target
+def _kept(path: Path, model: Path, cache: Path) -> Path:
+    if model not in _listeners:
+        _listeners[model] = listener(model)
+    return keep(path, _listeners[model], model, cache)
 
 
 def score_of_clip(row: dict[str, str], sources: Sources, duration: float = 30.0) -> Score:
@@ -181,48 +100,25 @@ def _score(folder: Path, row: dict[str, str], sources: Sources | None, cache: Pa
     return score
 
 
-@dataclass(frozen=True)
-class Case:
-    """A track with candidates and what is known of each.
-
-    `targets` (n,) are 1 for compatible, 0 for not, NaN for unknown. With a `score` they are those
-    of the whole clip, and parts of it are judged by their own notes.
-    """
-
-    track: Track
-    headline: float  # [BPM] that the candidates are relatives of
-    tempi: tuple[float, ...]
-    targets: NDArray[np.float64]
-    score: Score | None = None
-
-
-def clip_case(track: Track, score: Score, headline: float, grid: TempoGrid) -> Case:
+def clip_case(track: Track, score: Score, headline: float) -> Case:
     """A rendered clip, whose notes decide."""
-    tempi = tuple(candidates(headline, torch.from_numpy(track.strength), grid))
+    tempi = tuple(candidates(headline, track.strength, track.grid))
     targets = np.array([compatibility(score, tempo) for tempo in tempi])
     return Case(track, headline, tempi, targets, score)
 
 
-def song_case(track: Track, recording: Recording, headline: float, grid: TempoGrid) -> Case:
+def song_case(track: Track, recording: Recording, headline: float) -> Case:
     """A real song: tempo and alternatives are compatible, what is no octave of them is not."""
-    tempi = tuple(candidates(headline, torch.from_numpy(track.strength), grid))
+    tempi = tuple(candidates(headline, track.strength, track.grid))
     known = (recording.bpm, *recording.alternatives)
 
     def target(tempo: float) -> float:
-        if any(abs(tempo / k - 1) <= SAME for k in known):
+        if any(is_same(tempo, k, SAME) for k in known):
             return 1.0
-        near = any(abs(tempo / (k * ratio) - 1) <= SAME for k in known for ratio in OCTAVES)
+        near = any(is_level(tempo, k, OTHERS_OF_ONE_PULSE, SAME) for k in known)
         return UNKNOWN if near else 0.0
 
     return Case(track, headline, tempi, np.array([target(tempo) for tempo in tempi]))
-
-
-def manual_case(track: Track, paces: Sequence[float], grid: TempoGrid) -> Case:
-    """A track whose owner said at which paces one can move to it: at these and at no others."""
-    tempi = list(candidates(track.bpm, torch.from_numpy(track.strength), grid))
-    tempi += [p for p in paces if all(abs(p / t - 1) > SAME for t in tempi)]
-    targets = [float(any(abs(t / p - 1) <= SAME for p in paces)) for t in tempi]
-    return Case(track, track.bpm, tuple(tempi), np.array(targets))
 
 
 def headlines(track: Track, bpm: float) -> list[float]:
@@ -231,8 +127,8 @@ def headlines(track: Track, bpm: float) -> list[float]:
 
 
 def clip_cases(
-    folder: Path, sources: Sources | None, model_path: Path, cache: Path, grid: TempoGrid,
-    jobs: int, all_headlines: bool = True,
+    folder: Path, sources: Sources | None, model_path: Path, cache: Path, jobs: int,
+    all_headlines: bool = True,
 ) -> list[tuple[Recording, list[Case]]]:  # fmt: skip
     """The clips of a folder, each with a case for every headline it may be judged from."""
     clips = read_clips(folder)
@@ -241,16 +137,16 @@ def clip_cases(
     found = []
     for clip, score, track in zip(clips, scores, tracks, strict=True):
         tempi = headlines(track, clip.bpm) if all_headlines else [track.bpm]
-        found.append((clip, [clip_case(track, score, h, grid) for h in tempi]))
+        found.append((clip, [clip_case(track, score, h) for h in tempi]))
     return found
 
 
 def song_cases(
-    recordings: Sequence[Recording], model_path: Path, cache: Path, grid: TempoGrid, jobs: int
+    recordings: Sequence[Recording], model_path: Path, cache: Path, jobs: int
 ) -> list[tuple[Recording, list[Case]]]:
     """Real songs, each with a case for every headline it may be judged from."""
     tracks = load_tracks([r.path for r in recordings], model_path, cache / "tracks", jobs)
     return [
-        (r, [song_case(track, r, h, grid) for h in headlines(track, r.bpm)])
+        (r, [song_case(track, r, h) for h in headlines(track, r.bpm)])
         for r, track in zip(recordings, tracks, strict=True)
     ]

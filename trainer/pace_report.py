@@ -19,20 +19,22 @@ from pathlib import Path
 import click
 import matplotlib
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from PIL import Image
 
 from tempo_core import checkpoint
-from tempo_core.checkpoint import Checkpoint
+from tempo_core.levels import RELATIONS
+from tempo_core.model import Checkpoint
 from tempo_core.paces import COMPATIBLE, SAME
-from tempo_core.tasks import pace
+from tempo_core.tasks.pace.config import PaceConfig
+from tempo_core.tasks.pace.folds import folds
+from tempo_core.tasks.pace.row import clear_windows
 
 from . import options
 from .dataset import Recording, by_split, read_songs
-from .fit_paces import heard, judged
 from .metrics import expected_calibration_error
-from .pace_data import Case, clip_cases, load_tracks, song_case
+from .pace_data import clip_cases, load_tracks, song_case
+from .pace_tracks import Case, judged
 from .pace_truth import compatibility
 from .score import Sources
 
@@ -41,7 +43,6 @@ from matplotlib import pyplot as plt
 
 TEMPI = (40, 80, 90, 100, 110, 130, 145, 165, 330)  # [BPM] ranges in which tracks are compared
 ALIKE = 0.1  # relative: tempi of candidates that are compared without listening
-RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 2.0, 3.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,13 @@ class Judgement:
     def ratio(self) -> str:
         """The candidate to the tempo people count, or `other`."""
         found = self.tempo / self.bpm
-        near = min(RATIOS, key=lambda ratio: abs(found / ratio - 1))
+        near = min(RELATIONS, key=lambda ratio: abs(found / ratio - 1))
         return f"{near:.2f}" if abs(found / near - 1) <= SAME else "other"
 
 
-def judgements(tracks: Sequence[tuple[Recording, Case]], model: Checkpoint) -> list[Judgement]:
+def judgements(
+    tracks: Sequence[tuple[Recording, Case]], model: Checkpoint[PaceConfig]
+) -> list[Judgement]:
     """All candidates of all tracks."""
     found = []
     for recording, case in tracks:
@@ -183,7 +186,7 @@ def profile(tracks: Sequence[tuple[float, Sequence[float]]]) -> dict[str, object
     ratios: Counter[str] = Counter()
     for tempo, paces in tracks:
         for found in paces:
-            near = min(RATIOS, key=lambda ratio: abs(found / tempo / ratio - 1))
+            near = min(RELATIONS, key=lambda ratio: abs(found / tempo / ratio - 1))
             ratios["other" if abs(found / tempo / near - 1) > 0.06 else f"{near:.2f}"] += 1
     ratios.pop("1.00", None)
     total = sum(ratios.values())
@@ -218,18 +221,20 @@ def read_paces(data: Path) -> list[tuple[float, list[float]]]:
     return [(paces[0], paces) for paces in rows]
 
 
-def draw(found: Sequence[Judgement], model: Checkpoint, out: Path, columns: int = 4) -> None:
+def draw(
+    found: Sequence[Judgement], model: Checkpoint[PaceConfig], out: Path, columns: int = 4
+) -> None:
     """Folded pictures: a row a beat, time within the beat to the right, onsets dark."""
     n_rows = -(-len(found) // columns)
     figure, axes = plt.subplots(
         n_rows, columns, figsize=(2.6 * columns, 1.9 * n_rows), squeeze=False
     )
     for ax, judgement in zip(axes.flat, found, strict=False):
-        pieces = heard(judgement.case.track, model.front_end, model.windows)
-        view = pace.view(pieces, [judgement.tempo], model.front_end.fps, model.model)
+        windows = clear_windows(judgement.case.track.windows)
+        view = folds(windows, [judgement.tempo], model.spectrum.fps, model.config.model)
         if view:
             onsets = view[0][1][0, model.front_end.n_mels // 2 :]
-            ax.imshow(onsets.mean(dim=0), aspect="auto", cmap="gray_r", interpolation="nearest")
+            ax.imshow(onsets.mean(axis=0), aspect="auto", cmap="gray_r", interpolation="nearest")
         known = {1.0: "compatible", 0.0: "not"}.get(float(judgement.target), "unknown")
         ax.set_title(
             f"{judgement.group[:22]} {judgement.bpm:.0f} at {judgement.tempo:.1f}\n"
@@ -270,21 +275,20 @@ def main(
     jobs: int,
 ) -> None:  # fmt: skip
     """Measure a pace model on rendered clips and on real songs."""
-    torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     loaded = checkpoint.load(checkpoint.resolve(model, "pace"), "pace")
-    path, grid = checkpoint.resolve(tempo_model), loaded.grid
+    path = checkpoint.resolve(tempo_model)
     sources = Sources(data / "midi", data / "samples")
-    rendered = clip_cases(clips, sources, path, cache, grid, jobs, all_headlines=False)
+    rendered = clip_cases(clips, sources, path, cache, jobs, all_headlines=False)
     on_clips = judgements([(r, cases[0]) for r, cases in rendered if r.split == split], loaded)
     songs = by_split(read_songs(data), "validation")
     tracks = load_tracks([song.path for song in songs], path, cache / "tracks", jobs)
     on_songs = judgements(
-        [(s, song_case(t, s, s.bpm, grid)) for s, t in zip(songs, tracks, strict=True)], loaded
+        [(s, song_case(t, s, s.bpm)) for s, t in zip(songs, tracks, strict=True)], loaded
     )
     scores = [cases[0].score for _, cases in rendered]
     truth = [
-        (score.bpm, [score.bpm * r for r in RATIOS if compatibility(score, score.bpm * r)])
+        (score.bpm, [score.bpm * r for r in RELATIONS if compatibility(score, score.bpm * r)])
         for score in scores if score is not None
     ]  # fmt: skip
     figures = {

@@ -13,6 +13,7 @@ from beets.exceptions import UserError
 from tempo_core.background import GRACE, call, interruptible
 from tempo_core.console import shown
 from tempo_core.errors import TempoError
+from tempo_core.shadowing import check_trainer
 
 from . import stated
 from .progress import Progress, print_line
@@ -55,9 +56,11 @@ def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLog
     Raises
     ------
     UserError
-        If there are no labels, packages are missing, a track failed or the run was interrupted.
+        If there are no labels, packages are missing or hidden by others, a track failed or the run
+        was interrupted.
     """
     try:
+        check_trainer()
         with interruptible() as stop:
             call(
                 lambda: _evaluate_library(lib, args, settings, log),

@@ -11,6 +11,8 @@ from beets.exceptions import UserError
 from tempo_core.background import GRACE, call, interruptible
 from tempo_core.console import explain, shown
 from tempo_core.errors import TempoError
+from tempo_core.extras import advice
+from tempo_core.shadowing import check_trainer
 
 from .progress import name_of, print_line
 from .settings import path_of
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from beets.library import Library
     from beets.logging import BeetsLogger
 
-ADVICE = "pip install 'beets-tempo[train]'"
 AGAIN = "`beet tempo -f tempo_source::^model:` analyses again what had its tempo from a model"
 
 
@@ -31,10 +32,11 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
     Raises
     ------
     UserError
-        If there is nothing to learn from, a package is missing, a file could not be used or the run
-        was interrupted.
+        If there is nothing to learn from, a package is missing or another hides it, a file could
+        not be used or the run was interrupted.
     """
     try:
+        check_trainer()
         with interruptible() as stop:
             failed = call(
                 lambda: _train_library(lib, args, settings, log, stop.is_set),
@@ -42,7 +44,7 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
                 patience=GRACE,
             )
     except ImportError as error:
-        raise UserError(f"tempo-train needs more packages ({error}): {ADVICE}") from error
+        raise UserError(f"tempo-train needs more packages ({error}): {advice(error)}") from error
     except TempoError as error:
         raise UserError(str(error)) from error
     if failed:

@@ -15,6 +15,9 @@ import click
 
 from ..background import leave_with
 from ..console import explain, give_up_stdout, shown
+from ..errors import ConfigError
+from ..extras import advice
+from ..shadowing import check_trainer
 
 # Commands of this package, with the module that each is in and its name there.
 OWN = {
@@ -76,23 +79,29 @@ class Commands(click.Group):
         offered = entry_points(group=OFFERED)
         if cmd_name not in offered.names:
             return None
+        entry = offered[cmd_name]
         try:
-            command: click.Command = offered[cmd_name].load()
+            if entry.module.startswith("trainer."):
+                check_trainer()
+            command: click.Command = entry.load()
+        except ConfigError as error:
+            return _unavailable(cmd_name, "cannot be used: another `trainer`", str(error))
         except ImportError as error:
-            return _unavailable(cmd_name, str(error))
+            told = advice(error)
+            return _unavailable(
+                cmd_name,
+                f"needs more packages: {told}",
+                f"{cmd_name} needs more packages ({error}): {told}",
+            )
         return command
 
 
-def _unavailable(name: str, reason: str) -> click.Command:
-    advice = "pip install 'beets-tempo[train]'"
+def _unavailable(name: str, short_help: str, reason: str) -> click.Command:
+    """A command that only says why it cannot be used."""
 
-    @click.command(
-        name,
-        short_help=f"needs more packages: {advice}",
-        context_settings={"ignore_unknown_options": True},
-    )
+    @click.command(name, short_help=short_help, context_settings={"ignore_unknown_options": True})
     @click.argument("args", nargs=-1)
     def command(args: tuple[str, ...]) -> None:
-        raise click.ClickException(f"{name} needs more packages ({reason}): {advice}")
+        raise click.ClickException(reason)
 
     return command

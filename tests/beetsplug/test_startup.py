@@ -17,7 +17,7 @@ from .conftest import ROOT, Beet
 
 HEAVY = (
     "torch", "librosa", "scipy", "av", "joblib", "tqdm", "lightning", "safetensors",
-    "requests", "requests_cache", "bs4", "lxml", "rapidfuzz", "protego", "zstandard", "matplotlib",
+    "requests", "requests_cache", "bs4", "lxml", "rapidfuzz", "protego", "backports", "matplotlib",
 )  # fmt: skip
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import trainer
-from tempo_core import installed
+from tempo_core import in_use
 
 from ..audio import click_track, write_audio
 from ..conftest import MakeAudio
@@ -37,7 +39,7 @@ def test_it_learns_compares_and_uses(counted: Beet) -> None:
     assert "learned (shift)" in run.out
     assert "tempo-train: installed: it is better on your own tracks" in run.out
     assert "`beet tempo -f tempo_source::^model:`" in run.out
-    path = installed.active()
+    path = in_use.active()
     assert path is not None
     before = [item.bpm for item in counted.items()]
     assert counted("tempo", "-f", "title:Song").code == 0
@@ -54,7 +56,7 @@ def test_pretend_says_what_it_would_learn_from(counted: Beet, home: Path) -> Non
     assert unheard.startswith("tempo-train: 8 were not listened to yet; that decides which of them")
     assert judged == "tempo-train: would judge the result by 2 others"
     assert learned == "tempo-train: would learn from up to 6 labels: field 6"
-    assert installed.active() is None
+    assert in_use.active() is None
     assert not (home / "tempo-training").exists()
 
 
@@ -102,7 +104,7 @@ def test_quiet_and_without_installing(counted: Beet, tmp_path: Path) -> None:
     run = counted("tempo-train", "-q", "--no-install", "--out", out)
     assert (run.code, run.out) == (0, "")
     assert len(list(out.iterdir())) == 1
-    assert installed.active() is None
+    assert in_use.active() is None
 
 
 @pytest.fixture
@@ -123,17 +125,42 @@ def test_paces_that_were_stated_are_learned(moved: Beet) -> None:
     assert run.code == 0, run.err
     assert "tempo-train: learned paces of 10 tracks: pace-" in run.out
     assert "tempo-train: installed: it is better on your tracks" in run.out
-    path = installed.active("pace")
+    path = in_use.active("pace")
     assert path is not None
     assert path.stem in run.out
-    assert installed.active() is None
+    assert in_use.active() is None
+
+
+@pytest.mark.parametrize("n_heard", [1, 40], ids=["listening", "fitting"])
+def test_ctrl_c_while_paces_are_learned(
+    beet: Beet, home: Path, tmp_path: Path, n_heard: int
+) -> None:
+    """It ends soon, in one line; what was listened to is kept and nothing is in use."""
+    for k in range(40):
+        path = write_audio(tmp_path / f"{k}.wav", click_track(100 + k, 14, 11025), 11025)
+        beet.add(path, title=f"Clicks {k}", tempo_paces_manual=f"{(100 + k) / 2:g}")
+    process = beet.start("tempo-train", "--task", "pace")
+    kept = home / "tempo-training" / "paces"
+    while len(list(kept.glob("*.safetensors"))) < n_heard:
+        assert process.poll() is None
+        time.sleep(0.02)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert time.monotonic() - began < 2
+    assert process.returncode == 1
+    assert out == ""
+    assert err.startswith("error: interrupted")
+    assert len(err.splitlines()) == 1
+    assert len(list(kept.glob("*.safetensors"))) >= n_heard
+    assert in_use.active("pace") is None
 
 
 def test_too_few_paces_to_learn_from(moved: Beet) -> None:
     run = moved("tempo-train", "--task", "pace", "title:Clicks 1")
     assert run.code == 1
     assert "at least 10 are needed" in run.err
-    assert installed.active("pace") is None
+    assert in_use.active("pace") is None
 
 
 def test_nothing_to_learn_from(beet: Beet) -> None:

@@ -8,24 +8,40 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner, Result
 
-from tempo_core import Estimator, checkpoint, installed
+from tempo_core import Estimator, checkpoint, in_use
 from tempo_core.cli import main as cli
-from tempo_core.config import FrontEnd, PaceModel, TempoGrid, Windows
+from tempo_core.config import FrontEnd, Windows
 from tempo_core.errors import ConfigError, LabelError
+from tempo_core.estimate import load_rows
+from tempo_core.heard import Window
 from tempo_core.paces import SAME
-from tests.audio import click_track, write_audio
+from tempo_core.task import Batch, Task
+from tempo_core.tasks.pace.config import PaceConfig
+from tempo_core.tasks.pace.row import clear
+from tempo_core.tasks.tempo.config import TempoGrid
+from tempo_core.windows import window_spans
+from tests.audio import Audio, click_track, write_audio
 from trainer import adapt_paces
 from trainer.adapt_paces import MIN_TRACKS, fit_paces
 from trainer.dataset import Recording
-from trainer.fit_paces import Recipe, Sampler, calibrate, finish, fit, group_of, judged, save
-from trainer.pace_data import Case, Track, load_tracks, manual_case, read_track, song_case
+from trainer.fit_paces import Recipe, Sampler, calibrate, finish, fit, group_of
+from trainer.pace_data import load_tracks, song_case
 from trainer.pace_report import area_under_curve, balanced_accuracy, by_tempo, profile
+from trainer.pace_tracks import (
+    Case,
+    Track,
+    batches,
+    judged,
+    listener,
+    manual_case,
+    read_track,
+    track_of,
+)
 from trainer.pace_truth import Score
 
-FRONT_END, WINDOWS, GRID, MODEL = FrontEnd(), Windows(), TempoGrid(), PaceModel()
+FRONT_END, WINDOWS, GRID, CONFIG = FrontEnd(), Windows(), TempoGrid(), PaceConfig()
 
 
 def track(bpm: float, seed: int = 0) -> Track:
@@ -36,9 +52,12 @@ def track(bpm: float, seed: int = 0) -> Track:
     for time in np.arange(0.1, 20, 60 / bpm):
         frame = round(time * FRONT_END.fps)
         features[:, frame : frame + 4] += rng.random((40, 1))
-    features /= features.mean()
-    zeros = np.zeros(GRID.n_bins, np.float32)
-    return Track(features.astype(np.float16), zeros, bpm)
+    spans = window_spans(n_frames, FRONT_END.fps, WINDOWS)
+    windows = [
+        Window(features[:, first:last].astype(np.float32), 1.0, first / FRONT_END.fps)
+        for first, last in spans
+    ]
+    return Track(tuple(windows), bpm, np.zeros(GRID.n_bins), GRID)
 
 
 def cases(n: int) -> list[Case]:
@@ -54,21 +73,21 @@ def cases(n: int) -> list[Case]:
 
 
 def sampler(recipe: Recipe, sources: list[list[Case]]) -> Sampler:
-    return Sampler(sources, recipe, FRONT_END, WINDOWS, GRID, MODEL)
+    return Sampler(sources, recipe, FRONT_END.fps, CONFIG.model)
 
 
 def test_batches_hold_the_groups_in_their_shares() -> None:
     recipe = Recipe(batch=32, groups=(0.0, 0.75, 0.25))
     batches = sampler(recipe, [cases(6)])
     drawn = [group for _ in range(4) for group in batches.batch()]
-    targets = torch.cat([targets for _, _, targets in drawn])
+    targets = np.concatenate([targets for _, _, targets in drawn])
     assert len(targets) == 128
     # Half of the beat is compatible, ¾ and 3/2 of it are not.
-    assert float((targets >= 0.5).float().mean()) == pytest.approx(0.75, abs=0.12)
+    assert float((targets >= 0.5).mean()) == pytest.approx(0.75, abs=0.12)
     for folds, known, found in drawn:
         assert folds.shape[1:] in [(40, 16, 24), (40, 8, 24), (40, 4, 24)]
         assert len(folds) == len(known) == len(found)
-        assert torch.isfinite(folds).all()
+        assert np.isfinite(folds).all()
 
 
 def test_groups_of_candidates() -> None:
@@ -81,21 +100,21 @@ def test_the_same_seed_draws_the_same() -> None:
     one, two, other = (
         sampler(Recipe(batch=8, seed=seed), [cases(3)]).batch()[0][0] for seed in (0, 0, 1)
     )
-    assert torch.equal(one, two)
-    assert one.shape != other.shape or not torch.equal(one, other)
+    assert np.array_equal(one, two)
+    assert one.shape != other.shape or not np.array_equal(one, other)
 
 
 def test_a_trained_network_tells_paces_apart_and_is_used(tmp_path: Path) -> None:
     """Not by being told the headline: from what the folds look like."""
     recipe = Recipe(steps=30, batch=12, no_headline=1.0, mask=0.0)
-    network = fit(sampler(recipe, [cases(6)]), FRONT_END, MODEL, recipe)
+    network = fit(sampler(recipe, [cases(6)]), FRONT_END, CONFIG, recipe)
     reference = checkpoint.load(checkpoint.resolve("default"))
-    done = finish(network, cases(3), reference, MODEL)
+    done = finish(network, cases(3), reference, CONFIG)
     unseen = [replace(case, track=track(case.headline, 100 + k)) for k, case in enumerate(cases(3))]
     scores = np.concatenate([judged(case, done) for case in unseen])
     targets = np.concatenate([case.targets for case in unseen])
     assert area_under_curve(scores, targets) > 0.9
-    path = save(done, {"summary": "a test"}, tmp_path)
+    path = checkpoint.save(tmp_path, replace(done, card={"summary": "a test"}))
     assert checkpoint.load(path, "pace").card == {"summary": "a test"}
     clicks = write_audio(tmp_path / "a.wav", click_track(120, 30), 22050)
     assert Estimator(pace_model=path).estimate(clicks).paces
@@ -128,15 +147,15 @@ def test_a_calibration_that_turns_probabilities_round_is_refused(
 def test_a_network_that_learned_the_contrary_makes_no_model() -> None:
     recipe = Recipe(steps=30, batch=12, no_headline=1.0, mask=0.0)
     contrary = [replace(c, targets=1 - c.targets, score=None) for c in cases(6)]
-    network = fit(sampler(recipe, [contrary]), FRONT_END, MODEL, recipe)
+    network = fit(sampler(recipe, [contrary]), FRONT_END, CONFIG, recipe)
     reference = checkpoint.load(checkpoint.resolve("default"))
     with pytest.raises(ConfigError, match="cannot be calibrated: the slope is -"):
-        finish(network, cases(3), reference, MODEL)
+        finish(network, cases(3), reference, CONFIG)
 
 
 def test_songs_say_what_is_known_and_no_more() -> None:
     song = Recording(Path("a"), "songs", ((120.0, 1.0),), "train", "x", (240.0,))
-    case = song_case(track(120), song, 120.0, GRID)
+    case = song_case(track(120), song, 120.0)
     known = {round(t / 120, 2): target for t, target in zip(case.tempi, case.targets, strict=True)}
     assert known[1.0] == known[2.0] == 1
     assert known[1.5] == known[0.75] == 0
@@ -144,7 +163,7 @@ def test_songs_say_what_is_known_and_no_more() -> None:
 
 
 def test_a_manual_statement_is_complete() -> None:
-    case = manual_case(track(120), (60.0, 200.0), GRID)
+    case = manual_case(track(120), (60.0, 200.0))
     compatible = sorted(t for t, x in zip(case.tempi, case.targets, strict=True) if x == 1)
     assert compatible == pytest.approx([60, 200])
     assert not np.isnan(case.targets).any()
@@ -165,6 +184,92 @@ def test_figures() -> None:
     assert table["100..110"] == [2, 1.0, 0.5]
     assert table["80..90"] == [1, 0.0, 0.0]
     assert table["165..330"] == [0]
+
+
+def uneven(duration: float = 40.0) -> Audio:
+    """Silence, clicks, a stretch of noise without any pulse, clicks, silence."""
+    sr = 11025
+    rng = np.random.default_rng(0)
+    clicks = click_track(118, duration, sr)
+    clicks[round(0.4 * duration * sr) : round(0.8 * duration * sr)] = 0
+    noise = np.zeros_like(clicks)
+    middle = slice(round(0.4 * duration * sr), round(0.8 * duration * sr))
+    noise[middle] = 0.3 * rng.normal(size=noise[middle].size)
+    silence = np.zeros(9 * sr, clicks.dtype)
+    return np.concatenate([silence, clicks + noise, silence])
+
+
+@pytest.fixture(scope="module")
+def uneven_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_audio(tmp_path_factory.mktemp("uneven") / "a.wav", uneven(), 11025)
+
+
+def shown_in_use(path: Path) -> tuple[list[Batch], dict[str, float]]:
+    """What the estimator shows its pace network of a file, and its answers by the tempo."""
+    rows = load_rows(("pace",), {})
+    shown: list[Batch] = []
+
+    def spied(task: Task) -> Task:
+        def view(*args: object) -> list[Batch]:
+            found = task.view(*args)  # type: ignore[arg-type]
+            shown.extend(found)
+            return found
+
+        return replace(task, view=view)
+
+    (tempo, tempo_model), (pace, pace_model) = rows
+    estimator = Estimator.of([(tempo, tempo_model), (spied(pace), pace_model)])
+    found = estimator.estimate(path).paces
+    return shown, {f"{pace.bpm:.1f}": pace.probability for pace in found}
+
+
+def test_training_is_shown_what_use_is_shown(uneven_file: Path, tmp_path: Path) -> None:
+    """Of a file with silent ends and a stretch without a pulse; and the answers are the same."""
+    in_use_, answers = shown_in_use(uneven_file)
+    model = checkpoint.resolve("default")
+    (track,) = load_tracks([uneven_file], model, tmp_path, progress=False)
+    base = load_rows(("pace",), {})[-1][1]
+    case = manual_case(track, (track.bpm,))
+    trained = batches(case, base)
+    assert len(in_use_) == len(trained) > 0
+    for one, other in zip(in_use_, trained, strict=True):
+        np.testing.assert_array_equal(one.which, other.which)
+        for a, b in zip(one.inputs, other.inputs, strict=True):
+            np.testing.assert_array_equal(a, b)
+    adapted = adapt_paces._judge(adapt_paces._seen(case, base), base)
+    for found in (judged(case, base), adapted):
+        told = {
+            f"{tempo:.1f}": round(float(p), 2)
+            for tempo, p in zip(case.tempi, found, strict=True)
+            if p
+        }
+        assert told == answers
+
+
+def test_what_is_learned_from_sounds_and_has_a_pulse(uneven_file: Path) -> None:
+    track = track_of(uneven_file, listener(checkpoint.resolve("default")))
+    clear_ = clear(track.windows)
+    assert 0 < len(clear_) < len(track.windows)
+    assert min(window.start for window in track.windows) >= 8.5
+    ends = [w.start + w.features.shape[1] / FRONT_END.fps for w in track.windows]
+    assert 48 < max(ends) < 49.5
+    # The whole of a draw lies in a window with a pulse, whatever the notes of the clip say of it.
+    beats = np.arange(0.0, 120)
+    score = Score(118.0, 4, 0.0, 58.0, beats, np.ones(beats.size))
+    case = Case(track, track.bpm, (track.bpm, 2 * track.bpm), np.array([1.0, 0]), score)
+    recipe = Recipe(batch=16, mask=0, short=0)
+    drawn = sampler(recipe, [[case]])
+    unclear = [w for w in track.windows if not any(w is c for c in clear_)]
+    poisoned = [replace(w, features=np.full_like(w.features, np.nan)) for w in unclear]
+    windows = tuple(sorted([*clear_, *poisoned], key=lambda window: window.start))
+    poisoned_case = replace(case, track=replace(track, windows=windows))
+    same = Sampler(
+        [[poisoned_case]], Recipe(batch=16, mask=0, short=0), FRONT_END.fps, CONFIG.model
+    )
+    for _ in range(4):
+        for one, other in zip(drawn.batch(), same.batch(), strict=True):
+            np.testing.assert_array_equal(one[0], other[0])
+            assert np.isfinite(one[0]).all()
 
 
 @pytest.fixture
@@ -219,7 +324,12 @@ def test_features_are_kept_and_read_again(tmp_path: Path) -> None:
     stamp = kept.stat().st_mtime_ns
     (second,) = load_tracks([path], model, tmp_path / "cache", progress=False)
     assert kept.stat().st_mtime_ns == stamp
-    np.testing.assert_array_equal(first.features, second.features)
+    assert len(first.windows) == len(second.windows) > 1
+    for one, other in zip(first.windows, second.windows, strict=True):
+        np.testing.assert_array_equal(one.features, other.features)
+        assert (one.weight, one.start) == (other.weight, other.start)
+    np.testing.assert_array_equal(first.strength, second.strength)
+    assert first.grid == second.grid
     assert first.bpm == second.bpm == read_track(kept).bpm == pytest.approx(120, abs=0.1)
 
 
@@ -246,10 +356,10 @@ def test_paces_are_learned_from_a_table(stated: Path) -> None:
     told = run.stdout.splitlines()
     assert told[0].startswith(f"learned paces of {MIN_TRACKS} tracks: pace-")
     assert told[-1] == "not installed, as you said: it is better on your tracks"
-    assert installed.active("pace") is None
+    assert in_use.active("pace") is None
     run = train(stated)
     assert run.stdout.splitlines()[-1] == "installed: it is better on your tracks"
-    path = installed.active("pace")
+    path = in_use.active("pace")
     assert path is not None
     assert path.stem in run.stdout
 

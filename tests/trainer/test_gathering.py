@@ -98,8 +98,9 @@ def test_a_table_that_contradicts_itself(tmp_path: Path) -> None:
 
 def test_a_table_with_commas(tmp_path: Path) -> None:
     rows = '\ufefffile,BPM\n"a, b.mp3","128"\n'
-    (path,) = read_labels(table(tmp_path, rows, "labels.csv"))
-    assert path == tmp_path / "a, b.mp3"
+    for name in ("labels.csv", "labels.tsv", "labels"):  # what it is, its name does not say
+        (path,) = read_labels(table(tmp_path, rows, name))
+        assert path == tmp_path / "a, b.mp3"
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_logs_of_either_kind_are_read(tmp_path: Path) -> None:
     assert clock(rows) == "epoch"
     assert curve(rows, "train_loss", "epoch") == ([0], [3.0])
     assert curve(rows, "val_acc1", "epoch") == ([0, 1], [0.5, 0.75])
-    lines = tmp_path / "log.jsonl"
+    lines = tmp_path / "log.csv"  # what it is, its name does not say
     lines.write_text('{"phase": 1, "step": 50, "loss": 2.5}\n{"phase": 1, "step": 100, "lo')
     assert read_history(lines) == [{"phase": 1, "step": 50, "loss": 2.5}]
     write_history(csv, rows)

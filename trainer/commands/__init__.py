@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from tempo_core.background import GRACE, Stopped, call
+from tempo_core.extras import advice
 
-EXTRA = "pip install 'beets-tempo[train]'"
 T = TypeVar("T")
 
 
@@ -23,13 +23,18 @@ def load(name: str, stop: Event) -> Any:
     ClickException
         If it was to stop, or needs a package that is not installed.
     """
-    command = click.get_current_context().info_name
     try:
         return call(lambda: import_module(f"trainer.{name}"), stop.is_set)
     except Stopped as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:
-        raise click.ClickException(f"{command} needs more packages ({error}): {EXTRA}") from error
+        raise lacking(error) from error
+
+
+def lacking(error: ImportError) -> click.ClickException:
+    """What to raise where a package is not installed: which one brings it."""
+    command = click.get_current_context().info_name
+    return click.ClickException(f"{command} needs more packages ({error}): {advice(error)}")
 
 
 def work(function: Callable[[], T], stop: Event) -> T:

@@ -16,7 +16,7 @@ from tempo_core.cli.options import window_count
 from tempo_core.console import counted, echo, shown, time_limit_option
 from tempo_core.errors import TempoError
 
-from . import EXTRA, load, work
+from . import lacking, load, work
 
 if TYPE_CHECKING:
     from ..answers import Answer, Labelled
@@ -148,8 +148,7 @@ def evaluate(
         except TempoError as error:
             raise click.ClickException(str(error)) from error
         except ImportError as error:
-            told = f"evaluate needs more packages ({error}): {EXTRA}"
-            raise click.ClickException(told) from error
+            raise lacking(error) from error
     if failed:
         sys.exit(1)
 

@@ -9,7 +9,7 @@ import click
 from tempo_core.console import echo
 from tempo_core.errors import TempoError
 
-from . import EXTRA
+from . import lacking
 
 
 @click.command(short_help="Draw the report of an evaluation again.")
@@ -32,5 +32,5 @@ def plot(folder: Path, log: Path | None) -> None:
     except TempoError as error:
         raise click.ClickException(str(error)) from error
     except ImportError as error:
-        raise click.ClickException(f"plot needs more packages ({error}): {EXTRA}") from error
+        raise lacking(error) from error
     echo(f"{path}")

@@ -46,8 +46,8 @@ POOLS = {"median": Answers.median, "mode": Answers.mode}
 
 
 def is_reference(path: Path) -> bool:
-    """Whether a model file is one of these, by the task in its name."""
-    return path.name.partition("-")[0] in REFERENCES
+    """Whether a model file is one of these."""
+    return checkpoint.task_of(path) in REFERENCES
 
 
 class ReferenceEstimator:

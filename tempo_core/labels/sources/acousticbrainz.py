@@ -193,6 +193,12 @@ def _keys(rows: csv.DictReader[str]) -> Iterator[tuple[bytes, int, float | str]]
             yield recording, int(number), f"{row['key_key']} {row['key_scale']}"
 
 
+# What a file is, its first bytes say.
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
+BLOCK = 1 << 16  # [bytes] that are looked at
+
+
 @contextmanager
 def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
     """The tables in a file: itself, unpacked, or every table of an archive.
@@ -202,16 +208,15 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
     LabelError
         If it cannot be read.
     """
-    import zstandard
+    from ...compression import zstd
 
     try:
         with ExitStack() as stack:
-            stream: IO[bytes] = stack.enter_context(dump.open("rb"))
-            name = dump.name
-            if name.endswith(".zst"):
-                reader = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
-                stream, name = stack.enter_context(io.BufferedReader(reader)), name[:-4]
-            if name.endswith(".tar"):
+            stream = stack.enter_context(dump.open("rb"))
+            if stream.peek(len(ZSTD_MAGIC)).startswith(ZSTD_MAGIC):
+                stream = stack.enter_context(io.BufferedReader(zstd.open(stream), BLOCK))
+            beginning = stream.peek(BLOCK)
+            if beginning[TAR_MAGIC_AT:].startswith(TAR_MAGIC):
                 archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
                 contents = (
                     archive.extractfile(member)
@@ -221,7 +226,7 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
                 yield (content for content in contents if content is not None)
             else:
                 yield iter([stream])
-    except (OSError, zstandard.ZstdError, tarfile.TarError, csv.Error, EOFError) as error:
+    except (OSError, zstd.ZstdError, tarfile.TarError, csv.Error, EOFError) as error:
         raise LabelError(f"{os.fspath(dump)}: cannot be read ({reason(error)})") from error
 
 

@@ -58,11 +58,15 @@ def view_of(
 
 def clear_windows(windows: Sequence[Window]) -> list[Array]:
     """At most `LOOKED_AT` of a track's windows, spread over it; those with a clear pulse first."""
-    windows = thinned(windows)
-    clearest = max(window.weight for window in windows)
-    chosen = [w.features for w in windows if w.weight >= 0.5 * clearest]
+    chosen = [window.features for window in clear(thinned(windows))]
     step = max(1.0, len(chosen) / LOOKED_AT)
     return [chosen[int(k * step)] for k in range(min(LOOKED_AT, len(chosen)))]
+
+
+def clear(windows: Sequence[Window]) -> list[Window]:
+    """Those with a clear pulse."""
+    clearest = max(window.weight for window in windows)
+    return [window for window in windows if window.weight >= 0.5 * clearest]
 
 
 def _tempi(tempo: Tempo) -> list[float]:

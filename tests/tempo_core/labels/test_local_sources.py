@@ -11,10 +11,10 @@ from typing import Any
 
 import mutagen
 import pytest
-import zstandard
 from mediafile import MediaFile
 from mutagen.id3 import TBPM, TKEY
 
+from tempo_core.compression import zstd
 from tempo_core.errors import AudioError, LabelError
 from tempo_core.labels.files import read_track
 from tempo_core.labels.lookup import look_up
@@ -235,7 +235,7 @@ def pack(folder: Path, form: str) -> list[Path]:
                     info.size = len(content)
                     archive.addfile(info, io.BytesIO(content))
             data = stream.getvalue()
-        path.write_bytes(zstandard.compress(data) if form.endswith("zst") else data)
+        path.write_bytes(zstd.compress(data) if form.endswith("zst") else data)
         paths.append(path)
     return paths
 
@@ -258,6 +258,14 @@ def test_the_dump_is_indexed_and_looked_up(form: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in target.parent.iterdir()) == ["acousticbrainz.db"]
 
 
+@pytest.mark.parametrize("form", ["csv", "csv.zst", "tar.zst"])
+def test_what_a_dump_is_its_name_does_not_say(form: str, tmp_path: Path) -> None:
+    names = {"csv": "a.tar.zst", "csv.zst": "a.csv", "tar.zst": "a"}
+    dumps = [path.rename(path.with_name(names[form] + str(k)))
+             for k, path in enumerate(pack(tmp_path, form))]  # fmt: skip
+    assert acousticbrainz.build(dumps, tmp_path / "acousticbrainz.db") == 2
+
+
 def test_an_id_needs_no_artist(tmp_path: Path) -> None:
     target = tmp_path / "acousticbrainz.db"
     acousticbrainz.build(pack(tmp_path, "csv"), target)
@@ -271,7 +279,7 @@ def test_a_dump_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     broken: dict[str, Any] = {
         "half.csv.zst": rhythm.read_bytes()[:-9],
         "noise.csv.zst": b"noise" * 50,
-        "noise.tar.zst": zstandard.compress(b"noise" * 500),
+        "noise.tar.zst": zstd.compress(b"noise" * 500),
         "other.csv": b"a,b\n1,2\n",
         "mbid.csv": b"mbid,loudness\n1,2\n",
     }

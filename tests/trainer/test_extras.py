@@ -1,0 +1,85 @@
+"""Commands need the extra that is theirs and no other, and name it where it is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from importlib.metadata import requires
+from pathlib import Path
+from pkgutil import iter_modules
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import trainer.commands
+from tempo_core.extras import OF_PACKAGE, advice
+from tests.audio import click_track, write_audio
+from tests.extras import OF_OTHERS, without
+from trainer.commands import lacking
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = [f"trainer.commands.{module.name}" for module in iter_modules(trainer.commands.__path__)]
+BEHIND = [f"trainer.{name}" for name in ("learn", "build", "evaluate", "plots", "adapt_paces")]
+
+
+def run(code: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *code], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("modules", [COMMANDS, *([name] for name in BEHIND)], ids=lambda m: m[0])
+def test_commands_load_with_nothing_but_their_extra(modules: list[str], tmp_path: Path) -> None:
+    code = f"from importlib import import_module\nfor m in {modules}: import_module(m); print(m)"
+    done = run(["-c", code], without(OF_OTHERS, tmp_path, ROOT))
+    assert done.stdout.split() == modules, done.stderr
+
+
+def test_paces_are_learned_with_nothing_but_the_extra_train(tmp_path: Path) -> None:
+    rows = ["path\tpaces"]
+    for k in range(10):
+        write_audio(tmp_path / f"{k}.wav", click_track(100 + 5 * k, 13, 11025), 11025)
+        rows.append(f"{k}.wav\t{(100 + 5 * k) / 2:g}")
+    table = tmp_path / "stated.tsv"
+    table.write_text("\n".join(rows) + "\n")
+    out = tmp_path / "out"
+    done = run(
+        ["-m", "tempo_core.cli", "train", "--task", "pace", str(table), "--out", str(out),
+         "--no-install", "--jobs", "2"],
+        without(OF_OTHERS, tmp_path, ROOT),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("learned paces of 10 tracks")
+    assert [path.name.partition("-")[0] for path in out.iterdir()] == ["pace"]
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"),
+    [("torch", "train"), ("lightning", "train"), ("pretty_midi", "synthesis"),
+     ("soundfile", "synthesis"), ("mirdata", "datasets")],
+)  # fmt: skip
+def test_what_is_missing_is_named_with_its_extra(
+    package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought = [need for need in requires("beets-tempo") or () if extra in need.partition(";")[2]]
+    assert any(need.startswith(package) for need in brought)
+    monkeypatch.setitem(sys.modules, package, None)
+
+    @click.command()
+    def fit() -> None:
+        try:
+            import_module(package)
+        except ImportError as error:
+            raise lacking(error) from error
+
+    told = CliRunner().invoke(fit).stderr
+    assert told.startswith(f"Error: fit needs more packages (import of {package} halted")
+    assert told.endswith(f": pip install 'beets-tempo[{extra}]'\n")
+
+
+def test_what_is_in_a_package_is_of_its_extra() -> None:
+    assert "[synthesis]" in advice(ImportError("no", name="pretty_midi.utilities"))
+    assert "[train]" in advice(ImportError("something is wrong"))
+    assert set(OF_PACKAGE) == set(OF_OTHERS)
