@@ -97,7 +97,13 @@ def test_what_is_settled_has_no_audio_and_all_that_was_asked(spectrum: Counted) 
     assert settled.each(spectrum, loudest) == peaks
     assert (settled.n_seconds, settled.duration, settled.sr) == (heard.n_seconds, 60.0, SR)
     assert CALLS == before
-    assert settled.sounds(spectrum) == []  # gone
+    for ask in (
+        lambda: settled.sounds(spectrum),
+        lambda: settled.windows(spectrum, Windows(), weigh),
+        lambda: settled.each(spectrum, id),
+    ):
+        with pytest.raises(LookupError, match="no audio"):  # not a track without anything in it
+            ask()
     assert len(heard.sounds(spectrum)) == 2  # still there
 
 

@@ -188,6 +188,18 @@ def test_one_that_needs_the_tempo_comes_after_it(tmp_path: Path, make_audio: Mak
         )
 
 
+@pytest.mark.parametrize("duration", [2.0, 11.0, 100.0])
+def test_it_hears_as_much_whether_it_is_asked_early_or_late(
+    tmp_path: Path, make_audio: MakeAudio, duration: float
+) -> None:
+    models = {name: toys.save(tmp_path, name) for name in toys.TOYS}
+    file = make_audio("a.flac", bpm=126, duration=duration, sr=22050)
+    alone = Estimator(tasks=("toyoftempo",), models=models).results(file)
+    both = Estimator(tasks=("toy", "toyoftempo"), models=models).results(file)
+    assert alone["toyoftempo"] == both["toyoftempo"]
+    assert alone["toyoftempo"][0] * both["tempo"].bpm / 100 == pytest.approx(both["toy"], abs=1e-6)
+
+
 def test_the_spectrum_is_shared_where_it_is_the_same(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,11 @@ from tempo_core.task import Results, Task
 from tempo_core.tasks.tempo.decode import Tempo
 
 from ..toy.row import TASK as TOY
-from ..toy.row import ToyConfig
+from ..toy.row import ToyConfig, alike
+
+
+def keep(heard: Heard, checkpoint: Checkpoint[ToyConfig]) -> None:
+    heard.windows(checkpoint.spectrum, checkpoint.windows, alike)
 
 
 def decode(
@@ -26,5 +30,10 @@ def columns(result: tuple[float, str]) -> dict[str, Any]:
 
 
 TASK: Task[ToyConfig, float, float, tuple[float, str]] = replace(
-    TOY, name="toyoftempo", decode=decode, columns=columns, needs=("tempo",)  # type: ignore[arg-type]
+    TOY,  # type: ignore[arg-type]
+    name="toyoftempo",
+    keep=keep,
+    decode=decode,
+    columns=columns,
+    needs=("tempo",),
 )
