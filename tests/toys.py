@@ -31,10 +31,12 @@ def model(name: str = "toy", **changes: Any) -> Checkpoint[Any]:
     task, front_end = tasks.row(name), FrontEnd()
     config = task.config()
     definition = task.network(front_end, config)
-    weights = {part: np.zeros(shape, np.float32) for part, shape in shapes(definition.layers).items()}
+    weights = {
+        part: np.zeros(shape, np.float32) for part, shape in shapes(definition.layers).items()
+    }
     weights["norm.weight"] += 1
     weights["norm.running_var"] += 1
-    weights["norm.num_batches_tracked"] = np.array(1, np.int64)  # type: ignore[assignment]
+    weights["norm.num_batches_tracked"] = np.array(1, np.int64)
     weights["hidden.weight"] += np.linspace(-1, 1, front_end.n_mels, dtype=np.float32)
     weights["out.weight"] += 1
     made: Checkpoint[Any] = Checkpoint(

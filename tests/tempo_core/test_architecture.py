@@ -50,7 +50,7 @@ def _imports(name: str, path: Path) -> Iterator[tuple[str, str | None]]:
 
 
 def _graph(files: Mapping[str, Path]) -> dict[str, set[str]]:
-    """Which files import which; what is imported from a package without a file is its `__init__`."""
+    """Which files import which; a name of a package that is no file is from its `__init__`."""
     graph = {}
     for name, path in files.items():
         targets = {
@@ -99,7 +99,7 @@ def test_nothing_points_back(package: str) -> None:
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_no_files_import_each_other(package: str) -> None:
-    """Also not for types alone, or inside of functions: then neither can be read without the other."""
+    """Neither for types alone nor inside of functions: one could not be read without the other."""
     assert _circles(_graph(_files(package))) == KNOWN_CIRCLES[package]
 
 

@@ -83,9 +83,7 @@ def test_windows_are_those_of_every_excerpt(spectrum: Counted) -> None:
     long, short = round(np.ceil(2 * FPS)), int(FPS) + 1
     assert [w.features.shape[1] for w in windows] == [long] * 6 + [short]
     np.testing.assert_array_equal(windows[0].features, heard.sounds(spectrum)[0].features[:, :long])
-    assert [w.weight for w in windows] == pytest.approx(
-        [0.5, 1, *np.linspace(0.5, 1, 4), 0.5]
-    )
+    assert [w.weight for w in windows] == pytest.approx([0.5, 1, *np.linspace(0.5, 1, 4), 0.5])
 
 
 def test_what_is_settled_has_no_audio_and_all_that_was_asked(spectrum: Counted) -> None:
@@ -96,7 +94,7 @@ def test_what_is_settled_has_no_audio_and_all_that_was_asked(spectrum: Counted) 
     assert settled.windows(spectrum, PLAN, weigh) == windows
     assert settled.each(spectrum, loudest) == peaks
     assert (settled.n_seconds, settled.duration, settled.sr) == (heard.n_seconds, 60.0, SR)
-    assert CALLS == before
+    assert before == CALLS
     for ask in (
         lambda: settled.sounds(spectrum),
         lambda: settled.windows(spectrum, Windows(), weigh),

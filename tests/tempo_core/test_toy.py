@@ -319,6 +319,6 @@ def test_learned_models_of_it_are_listed_used_and_left_again(path: Path) -> None
     assert (run.exit_code, run.stdout) == (0, f"{path.stem} is in use\n")
     assert in_use.active("toy") == in_use.folder() / path.name
     assert any(path.stem in line and line.startswith("*") for line in models().stdout.splitlines())
-    assert models("rollback", "--task", "toy").exit_code == 0
-    assert in_use.active("toy") is None
+    assert "in use" in models("remove", path.stem).stderr
+    in_use.rollback("toy")
     assert models("remove", path.stem).exit_code == 0

@@ -43,17 +43,17 @@ def torch_says(network: Network, *inputs: Array) -> Array:
 
 
 def agree(network: Network, *inputs: Array) -> None:
-    """Assert that both back ends give the same logits, in float32, for all and for one at a time."""
-    kept = [given.copy() for given in inputs]
+    """Assert that both back ends give the same float32 logits, for all at once and for one."""
+    kept = [x.copy() for x in inputs]
     found, expected = network(*inputs), torch_says(network, *inputs)
     assert found.dtype == np.float32
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=TOLERANCE)
     np.testing.assert_allclose(
-        network(*(given[:1] for given in inputs)), expected[:1], atol=TOLERANCE, rtol=TOLERANCE
+        network(*(x[:1] for x in inputs)), expected[:1], atol=TOLERANCE, rtol=TOLERANCE
     )
-    for given, before in zip(inputs, kept, strict=True):
-        np.testing.assert_array_equal(given, before)
+    for after, before in zip(inputs, kept, strict=True):
+        np.testing.assert_array_equal(after, before)
 
 
 @lru_cache
@@ -126,9 +126,7 @@ def test_pace_networks_of_any_size(
     n_channels: int, n_hidden: int, n_beats: int, n_phases: int, n_pairs: int, n: int, seed: int
 ) -> None:
     size = PaceModel(n_beats, n_phases, n_channels, n_hidden)
-    network = random_network(
-        build_pace(FrontEnd(n_mels=2 * n_pairs), PaceConfig(model=size)), seed
-    )
+    network = random_network(build_pace(FrontEnd(n_mels=2 * n_pairs), PaceConfig(model=size)), seed)
     rng = np.random.default_rng(seed)
     folds = rng.standard_normal((n, 2 * n_pairs, n_beats, n_phases)).astype(np.float32)
     agree(network, folds, rng.standard_normal((n, N_CONTEXT)).astype(np.float32))
@@ -194,7 +192,9 @@ def test_no_operation_is_left_out() -> None:
 
 @given(st.integers(1, 12), st.integers(1, 20), st.integers(-12, 12), st.integers(0, 99))
 @settings(deadline=None)
-def test_interpolating_and_shifting_at_any_size(n: int, wanted: int, places: int, seed: int) -> None:
+def test_interpolating_and_shifting_at_any_size(
+    n: int, wanted: int, places: int, seed: int
+) -> None:
     class Nothing:
         layers: dict[str, Layer] = {}  # noqa: RUF012
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from tempo_core.heard import Heard
@@ -10,8 +9,7 @@ from tempo_core.model import Checkpoint
 from tempo_core.task import Results, Task
 from tempo_core.tasks.tempo.decode import Tempo
 
-from ..toy.row import TASK as TOY
-from ..toy.row import ToyConfig, alike
+from ..toy.row import ToyConfig, activate, alike, build, encode, pool, view
 
 
 def keep(heard: Heard, checkpoint: Checkpoint[ToyConfig]) -> None:
@@ -29,11 +27,7 @@ def columns(result: tuple[float, str]) -> dict[str, Any]:
     return {"brightness_for_tempo": round(result[0], 4), "speed": result[1]}
 
 
-TASK: Task[ToyConfig, float, float, tuple[float, str]] = replace(
-    TOY,  # type: ignore[arg-type]
-    name="toyoftempo",
-    keep=keep,
-    decode=decode,
-    columns=columns,
-    needs=("tempo",),
-)
+TASK: Task[ToyConfig, float, float, tuple[float, str]] = Task(
+    name="toyoftempo", config=ToyConfig, network=build, view=view, encode=encode, activate=activate,
+    pool=pool, decode=decode, columns=columns, needs=("tempo",), keep=keep,
+)  # fmt: skip

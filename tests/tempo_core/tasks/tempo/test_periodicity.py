@@ -23,9 +23,7 @@ def _onsets(audio: np.ndarray) -> np.ndarray:
 
 
 def _map_of_clicks(bpm: float, duration: float = 12.0) -> np.ndarray:
-    return periodicity_map(
-        _onsets(click_track(bpm, duration, FRONT_END.sr)), FRONT_END.fps, GRID
-    )
+    return periodicity_map(_onsets(click_track(bpm, duration, FRONT_END.sr)), FRONT_END.fps, GRID)
 
 
 @pytest.mark.parametrize("bpm", [45, 61.3, 80, 99.5, 120, 143.7, 174, 200, 260])
