@@ -42,6 +42,7 @@ MIXED = 8  # channels; of more nobody knows where they stand, and the first two 
 LOUDEST = 16.0  # peak amplitude that is believed; what is louder is scaled down
 CANCELLED = 0.3  # share of a band's onsets that is left in the mean of two channels, at the least
 NOTICED = 0.1  # share of all onsets that a band has to have for that to matter
+NOT_FINITE = "contains samples that are not finite numbers (NaN or Inf)"
 
 Run = tuple[float, float]  # (begin, end) [s] of a stretch of a recording
 
@@ -324,6 +325,8 @@ class Recorded:
                 f"audio of the shape {np.shape(audio)} at {sr} Hz; give (n_samples,) or "
                 f"(n_channels, n_samples) with at most {MIXED} channels, and the rate in Hz"
             )
+        if not np.isfinite(channels).all():
+            raise AudioError(NOT_FINITE)
         self._channels, self._sr = np.ascontiguousarray(channels), int(sr)
         self._resampled: dict[int, np.ndarray] = {}  # mono, by sample rate
 
@@ -375,8 +378,9 @@ class Recorded:
             resampler = _Resampler(sr)
             step = 1 << 20  # samples of a frame: libav counts its bytes in 32 bits
             for first in range(0, self._channels.shape[1], step):
-                piece = np.ascontiguousarray(self._channels[:, first : first + step])
-                frame = av.AudioFrame.from_ndarray(piece, "fltp", layout)
+                # The channels take turns: of eight planes PyAV cannot make a frame.
+                piece = self._channels[:, first : first + step].T.reshape(1, -1)
+                frame = av.AudioFrame.from_ndarray(piece, "flt", layout)
                 frame.sample_rate = self._sr
                 resampler.push(frame)
             self._resampled[sr] = _finite(Excerpt(mix(resampler.end(), sr), 0.0)).audio
@@ -387,7 +391,7 @@ def _finite(excerpt: Excerpt) -> Excerpt:
     """The excerpt, at a level that can be reckoned with; only floats can be louder than 1."""
     peak = float(np.abs(excerpt.audio).max(initial=0.0))
     if not math.isfinite(peak):
-        raise AudioError("contains samples that are not finite numbers (NaN or Inf)")
+        raise AudioError(NOT_FINITE)
     return Excerpt(excerpt.audio / peak, excerpt.start) if peak > LOUDEST else excerpt
 
 
@@ -425,9 +429,16 @@ def mix(channels: np.ndarray, sr: int) -> np.ndarray:
 
     What stands in two channels in opposite phase cancels in the mean. Where that happens to the
     onsets of some band, the channel with more onsets is taken instead.
+
+    Raises
+    ------
+    AudioError
+        If a sample of two channels is not a finite number.
     """
     if channels.shape[0] == 1:
         return np.ascontiguousarray(channels[0])
+    if not np.isfinite(channels).all():
+        raise AudioError(NOT_FINITE)
     mean = channels.mean(axis=0)
     if np.array_equal(channels[0], mean):
         return mean

@@ -73,7 +73,9 @@ class Asked:
     def take(self, new: Heard) -> None:
         """Look at what was heard."""
         for task, model in self._rows:
-            if not task.needs:
+            if task.needs:
+                task.keep(new, model)
+            else:
                 self._scored[task.name] += ask(task, new, {}, model)
         settled = new.settled()
         self._heard = settled if self._heard is None else self._heard + settled

@@ -104,12 +104,23 @@ class Heard:
         return made
 
     def sounds(self, spectrum: Spectrum) -> list[Sound]:
-        """The features of every excerpt."""
+        """The features of every excerpt.
 
-        def make(excerpt: Excerpt) -> Sound:
-            return Sound(spectrum.features(excerpt.audio), excerpt.start, spectrum.fps)
+        Raises
+        ------
+        LookupError
+            If there is no audio, or not any more, and they are not known.
+        """
 
-        return self._once(("sounds", spectrum.key), lambda: [make(e) for e in self._excerpts])
+        def make() -> list[Sound]:
+            if not self._excerpts:
+                raise LookupError("there is no audio to look at; a task says what is to be kept")
+            return [
+                Sound(spectrum.features(excerpt.audio), excerpt.start, spectrum.fps)
+                for excerpt in self._excerpts
+            ]
+
+        return self._once(("sounds", spectrum.key), make)
 
     def each(self, spectrum: Spectrum, make: Callable[[Sound], T]) -> list[T]:
         """What a function makes of the features of every excerpt; it is kept, so it is small."""

@@ -51,6 +51,10 @@ def always(scored: Sequence[Scored], config: Any) -> bool:
     return True
 
 
+def nothing(heard: Heard, checkpoint: Checkpoint[Any]) -> None:
+    """For tasks that look at nothing but what those that they need have looked at."""
+
+
 def unchanged(values: dict[str, Any], layout: int) -> dict[str, Any]:
     """For configurations that are as they have always been."""
     return values
@@ -83,6 +87,9 @@ class Task(Generic[C, L, P, R]):
         A result → the values of the columns that `columns.py` of the task declares.
     needs
         The tasks whose results it wants.
+    keep
+        Of a task with `needs`, which is asked when the audio is gone: called after each round of
+        listening, to ask what was heard for the windows, or whatever `view` will ask it for.
     enough
         Whether there is no need to listen to more of a track.
     front_end, spectrum
@@ -101,6 +108,7 @@ class Task(Generic[C, L, P, R]):
     decode: Callable[[P, Heard, Results, Checkpoint[C]], R]
     columns: Callable[[R], dict[str, Any]]
     needs: tuple[str, ...] = ()
+    keep: Callable[[Heard, Checkpoint[C]], Any] = nothing
     enough: Callable[[Sequence[Scored], C], bool] = always
     front_end: type[Config] = FrontEnd
     spectrum: Callable[[Any, Array], Spectrum] = Mel

@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from mediafile import MediaFile
+from threadpoolctl import threadpool_limits
 
 from tempo_core.opening import RegularFile
 
 from .audio import drum_pattern, write_audio, write_bad_files
 
 # Sums of floats depend on the number of threads, and the tests share the cores among themselves.
+# NumPy's library and torch look at it when they are loaded, child processes inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-torch.set_num_threads(1)
+threadpool_limits(1)
 
 MakeAudio = Callable[..., Path]
 

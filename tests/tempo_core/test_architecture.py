@@ -1,13 +1,16 @@
-"""beetsplug -> trainer -> tempo_core, and never back; and what importing costs."""
+"""beetsplug -> trainer -> tempo_core, and never back; no circles; and what importing costs."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
+from tests.audio import click_track, write_audio
 
 ROOT = Path(__file__).parents[2]
 MAY_IMPORT = {
@@ -15,26 +18,113 @@ MAY_IMPORT = {
     "trainer": {"trainer", "tempo_core"},
     "beetsplug": {"beetsplug", "trainer", "tempo_core"},
 }
+# What is for training, or large, stays where it is needed.
+FOR_TRAINING = {"torch", "lightning", "scipy", "librosa", "matplotlib", "tensorboardX", "mir_eval"}
+# Files that import each other, and should not; the list may only get shorter.
+KNOWN_CIRCLES: dict[str, list[set[str]]] = {
+    "tempo_core": [],
+    "trainer": [{"trainer.pace_truth", "trainer.synthesis"}],
+    "beetsplug": [],
+}
 
 
-def _imported(path: Path) -> set[str]:
-    """Top-level packages that a file imports, anywhere in it."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def _files(package: str) -> dict[str, Path]:
+    """Python files of a package, by the names they are imported by."""
+    found = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def _imports(name: str, path: Path) -> Iterator[tuple[str, str | None]]:
+    """(module, what of it or None) that a file imports, anywhere in it."""
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names.add(node.module.split(".")[0])
-    return names
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join([*above, *(node.module or "").split(".")]).rstrip(".")
+            yield from ((module, alias.name) for alias in node.names)
+
+
+def _graph(files: Mapping[str, Path]) -> dict[str, set[str]]:
+    """Which files import which; a name of a package that is no file is from its `__init__`."""
+    graph = {}
+    for name, path in files.items():
+        targets = {
+            whole if (whole := f"{module}.{part}") in files else module
+            for module, part in _imports(name, path)
+        }
+        graph[name] = (targets & files.keys()) - {name}
+    return graph
+
+
+def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(graph[start])
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting += graph[name]
+    return seen
+
+
+def _circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
+    """Largest sets of files that all import each other, at once or through others."""
+    reach = {name: _reachable(graph, name) for name in graph}
+    found: list[set[str]] = []
+    for name in graph:
+        circle = {other for other in reach[name] if name in reach[other]}
+        if name in circle and circle not in found:
+            found.append(circle)
+    return found
+
+
+def _imported(name: str, path: Path) -> set[str]:
+    """Top-level packages that a file imports, anywhere in it."""
+    return {module.split(".")[0] for module, _ in _imports(name, path)}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_nothing_points_back(package: str) -> None:
-    files = sorted((ROOT / package).rglob("*.py"))
+    files = _files(package)
     assert files
-    for path in files:
-        ours = _imported(path) & set(MAY_IMPORT)
+    for name, path in files.items():
+        ours = _imported(name, path) & set(MAY_IMPORT)
         assert ours <= MAY_IMPORT[package], path
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_no_files_import_each_other(package: str) -> None:
+    """Neither for types alone nor inside of functions: one could not be read without the other."""
+    assert _circles(_graph(_files(package))) == KNOWN_CIRCLES[package]
+
+
+def test_circles_are_found(tmp_path: Path) -> None:
+    sources = {
+        "p": "from . import a",
+        "p.a": "from .sub import name",
+        "p.sub": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .. import b",
+        "p.b": "def f():\n    import p.a",
+        "p.c": "from p import b\nfrom p.c import x",
+    }
+    files = {}
+    for name, source in sources.items():
+        is_package = name in ("p", "p.sub")
+        path = tmp_path.joinpath(*name.split("."), *(["__init__.py"] if is_package else []))
+        files[name] = path if is_package else path.with_suffix(".py")
+        files[name].parent.mkdir(parents=True, exist_ok=True)
+        files[name].write_text(source)
+    assert _circles(_graph(files)) == [{"p.a", "p.sub", "p.b"}]
+
+
+@pytest.mark.parametrize("package", ["tempo_core", "beetsplug"])
+def test_what_is_for_training_is_imported_by_the_trainer_only(package: str) -> None:
+    for name, path in _files(package).items():
+        assert not _imported(name, path) & FOR_TRAINING, path
 
 
 def test_beetsplug_stays_a_namespace() -> None:
@@ -43,13 +133,25 @@ def test_beetsplug_stays_a_namespace() -> None:
     assert [p for p in (ROOT / "beetsplug").iterdir() if p.is_file()] == []
 
 
-def test_estimating_imports_no_training_library() -> None:
-    code = "import sys, tempo_core.estimate; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"librosa", "scipy", "matplotlib", "lightning", "trainer"} & set(run.stdout.split())
+def _modules_after(code: str, *args: str) -> set[str]:
+    """What is loaded in a fresh interpreter after some code."""
+    run = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)", *args],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(run.stdout.split())
 
 
-def test_importing_the_package_does_not_import_torch() -> None:
-    code = "import sys, tempo_core; print('torch' in sys.modules, 'av' in sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["False", "False"]
+def test_estimating_loads_no_training_library(tmp_path: Path) -> None:
+    path = write_audio(tmp_path / "a.flac", click_track(120, 15.0), 22050)
+    code = "import tempo_core.estimate as e; assert e.estimate_file(sys.argv[1]).bpm"
+    assert not (FOR_TRAINING | {"trainer"}) & _modules_after(code, str(path))
+
+
+def test_the_plugin_loads_no_training_library() -> None:
+    loaded = _modules_after("import beetsplug.tempo")
+    assert not (FOR_TRAINING | {"trainer", "av"}) & loaded
+
+
+def test_importing_the_package_does_not_import_numpy() -> None:
+    assert not {"torch", "av", "numpy"} & _modules_after("import tempo_core")

@@ -143,9 +143,10 @@ def test_what_is_no_music_is_one_clear_error(
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_samples_that_are_no_numbers(tmp_path: Path, value: float) -> None:
-    samples = click_track(120, 3.0)
-    samples[1000] = value
+@pytest.mark.parametrize("n_channels", [1, 2, 6])
+def test_samples_that_are_no_numbers(tmp_path: Path, value: float, n_channels: int) -> None:
+    samples = np.tile(click_track(120, 3.0)[:, None], n_channels)
+    samples[1000, 0] = value
     with pytest.raises(AudioError, match="finite"):
         read_excerpts(write_audio(tmp_path / "nan.wav", samples, 22050, subtype="FLOAT"), SR, None)
 

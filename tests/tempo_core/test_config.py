@@ -6,14 +6,18 @@ import json
 
 import pytest
 
-from tempo_core.config import FrontEnd, Model, PaceModel, TempoGrid, Windows
+from tempo_core.config import Config, FrontEnd, Windows
 from tempo_core.errors import ConfigError
+from tempo_core.tasks.pace.config import PaceConfig, PaceModel
+from tempo_core.tasks.tempo.config import Model, TempoConfig, TempoGrid
 
-ALL = [FrontEnd(), Windows(), TempoGrid(), Model(), PaceModel()]
+ALL: list[Config] = [
+    FrontEnd(), Windows(), TempoGrid(), Model(), PaceModel(), TempoConfig(), PaceConfig(),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("config", ALL, ids=lambda c: type(c).__name__)
-def test_round_trip_through_json(config: FrontEnd | Windows | TempoGrid | Model) -> None:
+def test_round_trip_through_json(config: Config) -> None:
     again = type(config).from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config
     assert again.digest() == config.digest()
@@ -28,3 +32,11 @@ def test_an_unknown_or_missing_key_is_an_error() -> None:
 
 def test_the_digest_tells_configurations_apart() -> None:
     assert FrontEnd().digest() != FrontEnd(n_mels=41).digest()
+
+
+def test_a_part_of_another_kind_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"TempoConfig.model .* must be a configuration"):
+        TempoConfig(model=PaceModel())  # type: ignore[arg-type]
+    values = TempoConfig().to_dict()
+    with pytest.raises(ConfigError, match="n_bins"):
+        TempoConfig.from_dict({**values, "grid": {**values["grid"], "n_bins": -1}})

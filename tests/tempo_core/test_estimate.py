@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from tempo_core import (
     AudioError,
@@ -20,8 +21,10 @@ from tempo_core import (
     checkpoint,
     estimate_file,
 )
-from tempo_core.audio import AudioFile, Excerpt
-from tempo_core.estimate import from_excerpts
+from tempo_core.audio import AudioFile, Excerpt, read_excerpts
+from tempo_core.estimate import Asked, load_rows
+from tempo_core.heard import Heard
+from tempo_core.spectrum import Mel
 from tests.audio import FORMATS, STYLES, Audio, applause, drum_pattern, speech, write_audio
 
 MakeAudio = Callable[..., Path]
@@ -298,11 +301,7 @@ def test_a_damaged_pace_model_is_said_at_once(tmp_path: Path) -> None:
 def test_a_pace_model_of_another_front_end_is_refused(tmp_path: Path) -> None:
     model = checkpoint.load(checkpoint.resolve("default", "pace"))
     front_end = dataclasses.replace(model.front_end, hop_length=256)
-    configs = {"windows": model.windows, "grid": model.grid, "model": model.model}
-    path = checkpoint.save(
-        tmp_path, "pace", model.network, model.filterbank,
-        {"front_end": front_end, **configs}, 1.0, {},
-    )  # fmt: skip
+    path = checkpoint.save(tmp_path, dataclasses.replace(model, front_end=front_end))
     with pytest.raises(CheckpointError, match="different front ends"):
         Estimator(pace_model=path)
 
@@ -310,14 +309,154 @@ def test_a_pace_model_of_another_front_end_is_refused(tmp_path: Path) -> None:
 def test_the_path_of_excerpts_is_the_path_of_files(
     estimator: Estimator, make_audio: MakeAudio
 ) -> None:
-    from tempo_core.audio import read_excerpts
-
     path = make_audio("a.flac", bpm=126)
     excerpts = read_excerpts(path, 11025, None)
-    models = estimator._model, None, estimator._pace_model
-    assert from_excerpts(excerpts, *models) == estimator.estimate(path)
+    assert estimator.from_excerpts(excerpts) == estimator.estimate(path)
     with pytest.raises(AudioError, match="silent"):
-        from_excerpts([Excerpt(np.zeros(50000, "f"), 0.0)], estimator._model)
+        estimator.from_excerpts([Excerpt(np.zeros(50000, "f"), 0.0)])
+    with pytest.raises(AudioError, match="no audio"):
+        estimator.from_excerpts([])
+
+
+LAYOUTS: dict[str, Callable[[Audio], Audio]] = {
+    "mono": lambda audio: audio,
+    "one channel": lambda audio: audio[:, None],
+    "stereo": lambda audio: np.stack([audio, 0.4 * np.roll(audio, 300)], axis=1),
+    "opposite": lambda audio: np.stack([audio, -audio], axis=1),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("sr", "duration"), [(44100, 20), (22050, 100), (48000, 4 * 60 / 126)])
+def test_audio_in_memory_is_heard_like_its_file(
+    estimator: Estimator, tmp_path: Path, layout: str, sr: int, duration: float
+) -> None:
+    samples = LAYOUTS[layout](drum_pattern(126, duration, sr, "house", np.random.default_rng(0)))
+    path = write_audio(tmp_path / "a.wav", samples, sr, subtype="PCM_16")
+    stored, rate = soundfile.read(path, dtype="int16")
+    found = estimator.from_audio((stored / np.float32(32768)).T, rate)
+    expected = estimator.estimate(path)
+    assert found.bpm == pytest.approx(expected.bpm, abs=0.011)
+    assert found.confidence == pytest.approx(expected.confidence, abs=2e-3)
+    assert found.stability == (expected.stability and pytest.approx(expected.stability, abs=2e-3))
+    assert [p.bpm for p in found.paces] == pytest.approx([p.bpm for p in expected.paces], abs=0.11)
+    probabilities = [[p.probability for p in e.paces] for e in (found, expected)]
+    assert probabilities[0] == pytest.approx(probabilities[1], abs=0.011)
+
+
+@pytest.mark.parametrize(
+    ("audio", "sr", "message"),
+    [
+        (np.zeros((2, 3, 44100)), 44100, "shape"),
+        (np.zeros((44100, 2)), 44100, "shape"),  # the other way round
+        (np.zeros((0, 44100)), 44100, "shape"),
+        (np.ones(44100), 0, "shape"),
+        (np.ones(44100), -44100, "shape"),
+        (np.zeros(44100 * 5), 44100, "silent"),
+        (np.full(44100 * 5, 0.5), 44100, "silent"),  # an offset is none
+        (np.zeros(0), 44100, "no audio"),
+        (np.zeros((2, 0)), 44100, "no audio"),
+        (np.sin(np.arange(4000)), 44100, "too short"),
+        (np.r_[np.sin(np.arange(44100 * 3)), np.nan], 44100, "finite"),
+        (np.r_[np.sin(np.arange(44100 * 3)), np.inf], 44100, "finite"),
+        (np.stack([np.sin(np.arange(44100 * 3)), np.full(44100 * 3, np.nan)]), 44100, "finite"),
+    ],
+)
+def test_what_is_no_music_in_memory_is_an_audio_error(
+    estimator: Estimator, audio: np.ndarray, sr: int, message: str
+) -> None:
+    with pytest.raises(AudioError, match=message) as caught:
+        estimator.from_audio(audio, sr)
+    assert "\n" not in str(caught.value)
+
+
+def test_audio_in_memory_is_left_alone(estimator: Estimator) -> None:
+    audio = drum_pattern(126, 15, 11025, "house", np.random.default_rng(0))
+    kept = audio.copy()
+    for given in (audio, audio.astype(float), 40 * audio[None]):
+        assert estimator.from_audio(given, 11025).bpm == pytest.approx(126, abs=0.1)
+    np.testing.assert_array_equal(audio, kept)
+
+
+@pytest.mark.parametrize("duration", [3.0, 11.0, 40.0])
+def test_features_say_what_their_audio_says(estimator: Estimator, duration: float) -> None:
+    audio = drum_pattern(123.4, duration, 11025, "rock", np.random.default_rng(0))
+    spectrum = checkpoint.load(checkpoint.resolve("default")).spectrum
+    found = estimator.from_features(spectrum.features(audio))
+    asked = Asked(load_rows(("tempo", "pace"), {}), 11025)
+    asked.hear([Excerpt(audio, 0.0)])
+    assert found.columns == estimator.columns(asked.results())
+    assert found.columns["bpm"] == found.bpm
+
+
+def test_a_task_is_shown_the_features_of_the_one_that_it_needs(tmp_path: Path) -> None:
+    model = checkpoint.load(checkpoint.resolve("default", "pace"))
+    louder = np.float32(2) * model.filterbank
+    path = checkpoint.save(tmp_path, dataclasses.replace(model, filterbank=louder))
+    both = Estimator(pace_model=path)
+    audio = drum_pattern(126, 15, 11025, "house", np.random.default_rng(0))
+    assert both.from_audio(audio, 11025) == Estimator().from_audio(audio, 11025)
+
+
+def test_the_spectrum_of_each_excerpt_is_computed_once(
+    estimator: Estimator, monkeypatch: pytest.MonkeyPatch, make_audio: MakeAudio
+) -> None:
+    """Whatever tasks there are, and however often they look at it."""
+    heard: list[int] = []
+    features = Mel.features
+
+    def counted(self: Mel, audio: Audio) -> np.ndarray:
+        heard.append(audio.size)
+        return features(self, audio)
+
+    monkeypatch.setattr(Mel, "features", counted)
+    estimator.from_excerpts(read_excerpts(make_audio("a.flac", bpm=126), 11025, None))
+    assert len(heard) == 1
+    heard.clear()
+    estimator.estimate(make_audio("b.flac", bpm=126, duration=100, sr=22050))
+    assert len(heard) == 2  # windows that agree
+
+
+def test_results_and_columns(make_audio: MakeAudio) -> None:
+    path = make_audio("a.flac", bpm=126)
+    only = Estimator(tasks=("tempo",))
+    results = only.results(path)
+    assert list(results) == ["tempo"]
+    assert results["tempo"].bpm == pytest.approx(126, abs=0.1)
+    estimate = only.estimate(path)
+    assert estimate.paces == ()
+    assert estimate.columns == only.columns(results)
+    assert set(estimate.columns) == {"bpm", "confidence", "stability"}
+    both = Estimator(tasks=("pace",))  # which needs the tempo
+    assert list(both.results(path)) == list(both.sources) == ["tempo", "pace"]
+    assert both.estimate(path) == Estimator().estimate(path)
+    assert both.estimate(path).columns["paces"] == both.estimate(path).paces
+
+
+def test_tasks_that_do_not_exist() -> None:
+    with pytest.raises(ConfigError, match="no task 'weather'; there are tempo, pace"):
+        Estimator(tasks=("weather",))
+    with pytest.raises(ConfigError, match="no task is named"):
+        Estimator(tasks=())
+
+
+def test_rounds_put_together_are_what_is_heard_at_once(estimator: Estimator) -> None:
+    rows = load_rows(("tempo", "pace"), {})
+    pieces = [
+        Excerpt(drum_pattern(bpm, 13, 11025, "rock", np.random.default_rng(k)), 20.0 * k)
+        for k, bpm in enumerate((99, 99, 101))
+    ]
+    at_once, by_rounds = Asked(rows, 11025, 200.0), Asked(rows, 11025, 200.0)
+    assert not at_once.has_heard
+    assert not at_once.know_enough()
+    at_once.take(Heard(pieces, 11025, 200.0))
+    for piece in pieces:
+        by_rounds.hear([piece])
+    found = [estimator.columns(asked.results()) for asked in (at_once, by_rounds)]
+    assert found[0]["bpm"] == pytest.approx(found[1]["bpm"], abs=0.011)
+    for name in ("confidence", "stability"):
+        assert found[0][name] == pytest.approx(found[1][name], abs=1e-3)
+    assert [p.bpm for p in found[0]["paces"]] == [p.bpm for p in found[1]["paces"]]
 
 
 def test_the_signature_is_the_contract() -> None:

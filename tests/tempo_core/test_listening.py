@@ -14,17 +14,20 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from beetsplug.tempo.settings import DEFAULTS
-from tempo_core import AudioError, Estimator
+from tempo_core import AudioError, Estimator, checkpoint
 from tempo_core.audio import AudioFile, mix
 from tempo_core.config import Windows
-from tempo_core.estimate import UNCLEAR, analyse, excerpt_features, from_analysis
+from tempo_core.heard import Heard
 from tempo_core.listening import SECTION, WHOLE, coarse_first, plan, rounds
-from tempo_core.refine import LEAST_WEIGHT
+from tempo_core.listening import music as music_of
+from tempo_core.task import ask
+from tempo_core.tasks.tempo.decode import UNCLEAR, decode, pool
+from tempo_core.tasks.tempo.refine import LEAST_WEIGHT
+from tempo_core.tasks.tempo.row import TASK
 from tests.audio import Audio, drum_pattern, speech, write_audio, write_encoded
 
 WINDOWS = Windows()
@@ -392,18 +395,29 @@ def test_what_has_no_pulse_is_less_sure_than_the_plugin_asks_for(
 
 
 def test_without_a_clear_pulse_in_any_window_little_is_claimed(
-    estimator: Estimator, tmp_path: Path, music: Audio
+    tmp_path: Path, music: Audio
 ) -> None:
-    model = estimator._model
+    model = checkpoint.load(checkpoint.resolve("default"))
     with AudioFile(write_audio(tmp_path / "a.flac", music[: 30 * RATE], RATE)) as file:
-        (heard,) = rounds(file, SR, WINDOWS, 10)
-    with torch.inference_mode():
-        analysis = analyse(excerpt_features(heard.music, model), model)
-        clear, unclear = (
-            from_analysis(
-                dataclasses.replace(analysis, weights=torch.full_like(analysis.weights, w)), model
-            )
-            for w in (1.0, LEAST_WEIGHT)
-        )
+        heard = Heard(music_of(file, SR, WINDOWS, 10), SR)
+    scored = ask(TASK, heard, {}, model)
+
+    def tempo(weight: float) -> Any:
+        weighed = [
+            (dataclasses.replace(batch, weights=np.full(len(batch.which), weight)), scores)
+            for batch, scores in scored
+        ]
+        return decode(pool(weighed, model.config), heard, {}, model)
+
+    clear, unclear = tempo(1.0), tempo(LEAST_WEIGHT)
     assert unclear.bpm == clear.bpm
     assert unclear.confidence == pytest.approx(UNCLEAR * clear.confidence, abs=1e-3)
+    assert clear.confidence > 0.5
+
+
+def test_music_is_what_all_rounds_give_in_order(tmp_path: Path, music: Audio) -> None:
+    with AudioFile(write_audio(tmp_path / "a.flac", music, RATE)) as file:
+        heard = music_of(file, SR, WINDOWS, 4)
+        found = [excerpt for round_ in rounds(file, SR, WINDOWS, 4) for excerpt in round_.music]
+    assert len(heard) == 4
+    assert [e.start for e in heard] == sorted(e.start for e in found)

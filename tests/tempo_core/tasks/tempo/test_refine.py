@@ -6,24 +6,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from tempo_core.audio import Excerpt, read_excerpts
 from tempo_core.config import FrontEnd
-from tempo_core.features import mel_spectrogram
-from tempo_core.refine import Envelope, Lines, claimed, envelope, refine, spectra, stability
+from tempo_core.spectrum import mel_spectrogram
+from tempo_core.tasks.tempo.refine import (
+    Envelope,
+    Lines,
+    claimed,
+    envelope,
+    refine,
+    spectra,
+    stability,
+)
 from tests.audio import Audio, applause, drum_pattern, speech, write_audio
-from trainer.dataset import filterbank
+from tests.models import filterbank
 
 SR = FrontEnd().sr
 FPS = FrontEnd().fps
 
 
 def _lines(excerpts: list[Excerpt]) -> list[Lines]:
-    bank = filterbank(FrontEnd())
     envelopes = [
-        envelope(mel_spectrogram(torch.from_numpy(e.audio), FrontEnd(), bank), e.start)
-        for e in excerpts
+        envelope(mel_spectrogram(e.audio, FrontEnd(), filterbank()), e.start) for e in excerpts
     ]
     return spectra(envelopes, FPS)
 

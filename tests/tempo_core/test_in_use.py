@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tempo_core import Estimator, checkpoint, installed
+from tempo_core import Estimator, checkpoint, in_use
 from tempo_core.cli import main
 from tempo_core.errors import CheckpointError
 
@@ -22,10 +23,8 @@ def models(*args: str) -> Result:
 def another(folder: Path, task: str) -> Path:
     """A model that is not the shipped one."""
     model = checkpoint.load(checkpoint.resolve("shipped", task))
-    configs = {name: getattr(model, name) for name in ("front_end", "windows", "grid", "model")}
-    return checkpoint.save(
-        folder, task, model.network, model.filterbank, configs, 1.5, {"summary": "learned"}
-    )
+    learned = dataclasses.replace(model, temperature=1.5, card={"summary": "learned"})
+    return checkpoint.save(folder, learned)
 
 
 @pytest.fixture
@@ -34,17 +33,17 @@ def learned(tmp_path: Path) -> Path:
 
 
 def test_at_first_the_shipped_one_is_in_use() -> None:
-    assert installed.active() is None
-    assert installed.history() == []
+    assert in_use.active() is None
+    assert in_use.history() == []
     assert checkpoint.resolve("default") == checkpoint.resolve("shipped")
     with pytest.raises(CheckpointError, match="nothing to go back to"):
-        installed.rollback()
+        in_use.rollback()
 
 
 def test_use_list_rollback_remove(learned: Path) -> None:
     run = models("use", str(learned))
     assert (run.exit_code, run.stdout) == (0, f"{learned.stem} is in use\n")
-    assert checkpoint.resolve("default") == installed.folder() / learned.name
+    assert checkpoint.resolve("default") == in_use.folder() / learned.name
     assert Estimator().source.endswith(f"@{learned.stem[-8:]}")
     assert checkpoint.resolve("shipped") != checkpoint.resolve("default")
     lines = models().stdout.splitlines()
@@ -60,12 +59,12 @@ def test_use_list_rollback_remove(learned: Path) -> None:
     assert checkpoint.resolve("default") == checkpoint.resolve("shipped")
     assert models("use", learned.stem).exit_code == 0
     assert models("use", "shipped").exit_code == 0
-    assert installed.history() == [learned.name, "shipped"]
+    assert in_use.history() == [learned.name, "shipped"]
     assert models("rollback").stdout == f"{learned.stem} is in use\n"
     assert models("use", "shipped").exit_code == 0
     assert models("remove", learned.stem).exit_code == 0
-    assert not (installed.folder() / learned.name).exists()
-    assert installed.history() == ["shipped"]
+    assert not (in_use.folder() / learned.name).exists()
+    assert in_use.history() == ["shipped"]
     assert models("remove", checkpoint.resolve("shipped").stem).exit_code == 1
 
 
@@ -73,7 +72,7 @@ def test_use_list_rollback_remove(learned: Path) -> None:
 def test_a_name_that_nobody_has_is_answered_with_all_there_are(
     command: str, learned: Path, tmp_path: Path
 ) -> None:
-    mine = [installed.add(learned), installed.add(another(tmp_path, "pace"))]
+    mine = [in_use.add(learned), in_use.add(another(tmp_path, "pace"))]
     run = models(command, "nosuch")
     assert run.exit_code == 1
     for path in (*checkpoint.available(), *mine):
@@ -99,14 +98,14 @@ def test_a_pace_model_is_another_choice(learned: Path, tmp_path: Path) -> None:
 
 def test_using_it_twice_is_using_it_once(learned: Path) -> None:
     for _ in range(2):
-        installed.activate(installed.add(learned).name)
-    assert installed.history() == [learned.name]
-    assert sorted(p.name for p in installed.folder().iterdir()) == ["active.json", learned.name]
+        in_use.activate(in_use.add(learned).name)
+    assert in_use.history() == [learned.name]
+    assert sorted(p.name for p in in_use.folder().iterdir()) == ["active.json", learned.name]
 
 
 def test_a_damaged_model_in_use_is_not_papered_over(learned: Path) -> None:
-    path = installed.add(learned)
-    installed.activate(path.name)
+    path = in_use.add(learned)
+    in_use.activate(path.name)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="does not match its name"):
         Estimator()
@@ -120,8 +119,8 @@ def test_a_damaged_model_in_use_is_not_papered_over(learned: Path) -> None:
 
 
 def test_a_model_that_is_gone(learned: Path) -> None:
-    path = installed.add(learned)
-    installed.activate(path.name)
+    path = in_use.add(learned)
+    in_use.activate(path.name)
     path.unlink()
     with pytest.raises(CheckpointError, match="is gone; `tempo-core models use shipped`"):
         checkpoint.resolve("default")
@@ -140,8 +139,8 @@ def test_a_model_that_is_gone(learned: Path) -> None:
     ids=lambda text: text[:20],
 )  # fmt: skip
 def test_a_damaged_note_says_the_way_out(text: str, learned: Path) -> None:
-    installed.activate(installed.add(learned).name)
-    (installed.folder() / installed.ACTIVE).write_text(text)
+    in_use.activate(in_use.add(learned).name)
+    (in_use.folder() / in_use.ACTIVE).write_text(text)
     with pytest.raises(CheckpointError, match="tempo-core models use shipped"):
         checkpoint.resolve("default")
     assert models("use", "shipped").exit_code == 0
@@ -150,7 +149,7 @@ def test_a_damaged_note_says_the_way_out(text: str, learned: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
 def test_a_note_that_is_no_file_does_not_hang(kind: str) -> None:
-    path = installed.folder() / installed.ACTIVE
+    path = in_use.folder() / in_use.ACTIVE
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == "fifo":
         os.mkfifo(path)
@@ -164,32 +163,32 @@ def test_a_note_that_is_no_file_does_not_hang(kind: str) -> None:
 
 
 def test_a_note_in_another_encoding(learned: Path) -> None:
-    installed.activate(installed.add(learned).name)
-    (installed.folder() / installed.ACTIVE).write_bytes(b"\xff\xfe\x00")
+    in_use.activate(in_use.add(learned).name)
+    (in_use.folder() / in_use.ACTIVE).write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CheckpointError, match="tempo-core models use shipped"):
         checkpoint.resolve("default")
 
 
 def test_tasks_do_not_disturb_each_other(learned: Path) -> None:
-    installed.activate(learned.name, "pace")
-    installed.activate(installed.add(learned).name)
-    installed.rollback()
-    note = json.loads((installed.folder() / installed.ACTIVE).read_text())
+    in_use.activate(learned.name, "pace")
+    in_use.activate(in_use.add(learned).name)
+    in_use.rollback()
+    note = json.loads((in_use.folder() / in_use.ACTIVE).read_text())
     assert note == {"pace": [learned.name], "tempo": []}
 
 
 def test_without_the_variable_it_is_in_the_users_folder(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(installed.FOLDER)
-    folder = installed.folder()
+    monkeypatch.delenv(in_use.FOLDER)
+    folder = in_use.folder()
     assert home in folder.parents
     assert folder.parts[-2:] == ("beets-tempo", "models")
 
 
 def test_a_folder_that_cannot_be_written(learned: Path, tmp_path: Path) -> None:
-    shutil.rmtree(installed.folder(), ignore_errors=True)
-    installed.folder().parent.mkdir(parents=True, exist_ok=True)
-    installed.folder().write_text("a file")
+    shutil.rmtree(in_use.folder(), ignore_errors=True)
+    in_use.folder().parent.mkdir(parents=True, exist_ok=True)
+    in_use.folder().write_text("a file")
     with pytest.raises(CheckpointError, match="cannot be"):
-        installed.activate(learned.name)
+        in_use.activate(learned.name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tempo_core.metre import COMPOUND, is_compound
-from tempo_core.refine import Envelope
+from tempo_core.tasks.tempo.metre import COMPOUND, is_compound
+from tempo_core.tasks.tempo.refine import Envelope
 
 FPS = 86.13
 

@@ -1,0 +1,35 @@
+"""Models for tests: parts of the shipped ones, and small ones with weights from a seed."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tempo_core import checkpoint
+from tempo_core.network import Definition, Network, shapes
+
+
+@lru_cache
+def filterbank() -> NDArray[np.float32]:
+    """(40, 513), that of `FrontEnd()`."""
+    return checkpoint.load(checkpoint.resolve("shipped")).filterbank
+
+
+def random_network(definition: Definition, seed: int = 0) -> Network:
+    """A network whose weights, statistics of normalisations among them, are from a seed.
+
+    They are as large as to keep the level of what goes through.
+    """
+    rng = np.random.default_rng(seed)
+    weights: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {}
+    for name, shape in shapes(definition.layers).items():
+        if name.endswith("num_batches_tracked"):
+            weights[name] = np.array(7, np.int64)
+        elif name.endswith("running_var"):
+            weights[name] = rng.uniform(0.3, 3.0, shape).astype(np.float32)
+        else:
+            n_in = max(1, int(np.prod(shape[1:])))
+            weights[name] = (rng.standard_normal(shape) / np.sqrt(n_in)).astype(np.float32)
+    return Network(definition, weights)

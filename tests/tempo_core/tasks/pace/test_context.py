@@ -1,0 +1,31 @@
+"""What is known of a candidate beside the music."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tempo_core.levels import RELATIONS
+from tempo_core.tasks.pace.config import PaceModel
+from tempo_core.tasks.pace.context import KNOTS, N_CONTEXT, PULSES, context
+from tempo_core.tasks.tempo.config import TempoGrid
+
+GRID = TempoGrid()
+
+
+def test_context_says_place_relation_and_pulse() -> None:
+    strength = np.zeros(GRID.n_bins)
+    strength[GRID.bins_per_octave * 2] = 1.0  # 80 BPM
+    rows = context([160.0, 80.0, 47.0], 160.0, strength, GRID)
+    assert rows.shape == (3, N_CONTEXT)
+    assert PaceModel().n_context == N_CONTEXT
+    relations = rows[:, : len(RELATIONS)]
+    assert [RELATIONS[k] for k in relations[:2].argmax(axis=1)] == [1.0, 0.5]
+    assert not relations[2].any()
+    assert not context([160.0], None, strength, GRID)[0, : len(RELATIONS)].any()
+    places = rows[:, len(RELATIONS) :][:, : len(KNOTS)]
+    np.testing.assert_allclose(places.sum(axis=1), 1, rtol=1e-6)
+    # Linear in the logarithm: the knots average to the place itself.
+    np.testing.assert_allclose(places @ np.log2(KNOTS), np.log2([160.0, 80.0, 47.0]), rtol=1e-6)
+    pulses = rows[:, -len(PULSES) :]
+    assert pulses[0].tolist() == [0, 1, 0, 0, 0]  # its half
+    assert pulses[1].tolist() == [0, 0, 1, 0, 0]
