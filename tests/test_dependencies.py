@@ -1,0 +1,64 @@
+"""`pyproject.toml` names what the packages import, no more and no less."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+OURS = {"tempo_core", "trainer", "beetsplug"}
+# Where what is imported is not called as what is installed.
+INSTALLED_AS = {"backports": "backports-zstd", "bs4": "beautifulsoup4", "PIL": "pillow"}
+OF_BEETS = {"confuse", "mediafile", "typing-extensions"}  # beets could not do without them
+OF_MATPLOTLIB = {"pillow"}
+UNSEEN = {"lxml", "tensorboardx"}  # Beautiful Soup and Lightning import them when told to
+
+
+def imported(*packages: str) -> set[str]:
+    """Distributions whose packages are imported somewhere in some of ours."""
+    names: set[str] = set()
+    for path in (path for package in packages for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names.add(node.module.partition(".")[0])
+    others = names - OURS - sys.stdlib_module_names - {"compression"}  # that of Python 3.14
+    return {canonicalize_name(INSTALLED_AS.get(name, name)) for name in others}
+
+
+def named(requirements: Iterable[str]) -> set[str]:
+    """Their distributions, without ours."""
+    names = {canonicalize_name(Requirement(text).name) for text in requirements}
+    return names - {"beets-tempo"}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, set[str]]:
+    """What is named: the base under "", and each extra."""
+    tomllib = pytest.importorskip("tomllib", reason="of Python 3.11")
+    with (ROOT / "pyproject.toml").open("rb") as f:
+        data = tomllib.load(f)["project"]
+    lists = {"": data["dependencies"], **data["optional-dependencies"]}
+    return {extra: named(requirements) for extra, requirements in lists.items()}
+
+
+def test_the_base_is_what_the_core_and_the_plugin_import(project: dict[str, set[str]]) -> None:
+    assert imported("tempo_core", "beetsplug") - OF_BEETS == project[""] - UNSEEN
+
+
+def test_the_extras_are_what_the_trainer_imports_beside_it(project: dict[str, set[str]]) -> None:
+    extras = project["train"] | project["synthesis"] | project["datasets"]
+    assert imported("trainer") - OF_MATPLOTLIB - project[""] == extras - UNSEEN
+
+
+def test_constraints_pin_what_is_named(project: dict[str, set[str]]) -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = named(line for line in lines if line and not line.startswith("#"))
+    assert set().union(*project.values()) <= pinned
