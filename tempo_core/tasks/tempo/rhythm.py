@@ -37,6 +37,7 @@ def clarity(sound: Sound, plan: Windows) -> NDArray[np.float64]:
     centres = [sound.start + (first + last) / 2 / sound.fps for first, last in spans]
     # Many windows lie half-way between two pieces. Which of them counts is a matter of rounding;
     # in this precision it is the one that the models were calibrated with.
-    middles, pieces = np.float32(centres), np.float32([piece.centre for piece in lines])
+    middles = np.array(centres, np.float32)
+    pieces = np.array([piece.centre for piece in lines], np.float32)
     nearest = np.abs(middles[:, None] - pieces).argmin(axis=1)
     return np.array([piece.weight for piece in lines])[nearest]
