@@ -7,8 +7,9 @@ figure is what a user gets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -42,6 +43,10 @@ class Batch:
     weights: NDArray[np.float64]
     summary: Any = None
 
+
+NAME = re.compile("[a-z]+")  # of a task: it begins the name of a model file
+# What a model file says beside the fields of the configuration.
+TAKEN = {"layout", "task", "temperature", "card", "front_end", "windows"}
 
 Scored = tuple[Batch, Array]  # a batch without its inputs, and its scores (n, …)
 
@@ -113,6 +118,20 @@ class Task(Generic[C, L, P, R]):
     front_end: type[Config] = FrontEnd
     spectrum: Callable[[Any, Array], Spectrum] = Mel
     upgrade: Callable[[dict[str, Any], int], dict[str, Any]] = unchanged
+
+    def __post_init__(self) -> None:
+        """Check what a model file says of a task.
+
+        Raises
+        ------
+        ValueError
+            If the name is not made of letters, or the configuration has a field with a name that
+            stands for something else there.
+        """
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"{self.name!r} cannot be a task; small letters are needed")
+        if taken := TAKEN & {field.name for field in fields(self.config)}:
+            raise ValueError(f"{self.name}: {', '.join(sorted(taken))} cannot be configured")
 
 
 def ask(

@@ -57,10 +57,10 @@ def read_labels(table: Path) -> dict[Path, LabelledTrack]:
     """The labels in a table, by the path of the file.
 
     It has a header line, and tabs between its columns, or commas if that has no tab in it.
-    `path` (or `file`) and `bpm` (or `tempo`) are needed; `artist`, `title`, `album`, `genre`, `year`, `recording_id`,
-    `label_source` and `key` are taken where they are there, and other columns left alone. A
-    relative path is one beside the table. What is no number is a tempo that is none, and several
-    lines for one path are several labels.
+    `path` (or `file`) and `bpm` (or `tempo`) are needed; `artist`, `title`, `album`, `genre`,
+    `year`, `recording_id`, `label_source` and `key` are taken where they are there, and other
+    columns left alone. A relative path is one beside the table. What is no number is a tempo that
+    is none, and several lines for one path are several labels.
 
     Raises
     ------

@@ -23,11 +23,12 @@ def module_of(layer: Layer, n_axes: int) -> nn.Module:
         return nn.Linear(layer.n_in, layer.n_out)
     if isinstance(layer, Norm):
         return nn.BatchNorm2d(layer.n) if n_axes == 3 else nn.BatchNorm1d(layer.n)
-    kind = nn.Conv1d if len(layer.kernel) == 1 else nn.Conv2d
+    kind: Any = nn.Conv1d if len(layer.kernel) == 1 else nn.Conv2d
     mode = "circular" if layer.circular else "zeros"
-    return kind(  # type: ignore[no-any-return, operator]
+    made: nn.Module = kind(
         layer.n_in, layer.n_out, layer.kernel, padding=layer.padding, padding_mode=mode
     )
+    return made
 
 
 class Learnable(nn.Module):

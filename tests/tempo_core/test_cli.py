@@ -23,8 +23,8 @@ from click.testing import CliRunner, Result
 from tempo_core.cli import main
 from tempo_core.cli.group import OWN
 from tempo_core.cli.writers import OBJECT as COLUMNS
-from tempo_core.tasks import TASKS
 from tempo_core.console import unescaped
+from tempo_core.tasks import TASKS
 
 MakeAudio = Callable[..., Path]
 LATE = 4.0  # [s] two on a machine that has nothing else to do

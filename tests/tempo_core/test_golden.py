@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ RECORDINGS: dict[str, Any] = json.loads(golden.RECORDINGS.read_text())
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("golden")
-    yield {file.name: path for file, path in golden.write(folder)}
+    return {file.name: path for file, path in golden.write(folder)}
 
 
 def test_there_is_an_answer_on_record_for_every_file() -> None:

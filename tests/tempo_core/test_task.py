@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_core.columns import Column
+from tempo_core.config import Config
 from tempo_core.task import in_order
 from tempo_core.tasks import TASKS, columns, row
 
@@ -84,3 +86,14 @@ def test_columns_are_plain_and_text() -> None:
     ]  # fmt: skip
     assert paces.text(value) == "128:0.97 64:0.50"
     assert np.dtype(columns("tempo")[0].kind) == float
+
+
+def test_a_row_that_no_model_file_could_hold_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Card(Config):
+        card: int = 1
+
+    with pytest.raises(ValueError, match="letters"):
+        replace(row("tempo"), name="my_task")
+    with pytest.raises(ValueError, match="card"):
+        replace(row("tempo"), config=Card)

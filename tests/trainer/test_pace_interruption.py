@@ -16,6 +16,7 @@ from tests.audio import click_track, write_audio
 from trainer.adapt_paces import N_FOLDS, STEPS, fit_paces
 
 ROOT = Path(__file__).parents[2]
+LATE = 4.0  # [s] two on a machine that has nothing else to do
 N_TRACKS = 40  # so many that fitting takes seconds
 TOLD = "interrupted; what was listened to is kept, run the same again to go on"
 PROGRAMS = (
@@ -57,7 +58,7 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < LATE
     assert process.returncode == 1
     assert out == ""
     # Without the rest where it was loading something just then.

@@ -1,4 +1,4 @@
-"""Files whose estimates are on record, so that a change of structure can be told from one of answers.
+"""Files whose estimates are on record: a change of structure must not change the answers.
 
 `files` makes them, from formulas and a seed; `estimates.json` has what version 0.1.0 said of each
 before its core was rebuilt without torch. `record` says it again:
@@ -169,7 +169,7 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     assert (found["stability"] is None) == (expected["stability"] is None)
     if expected["stability"] is not None:
         assert abs(found["stability"] - expected["stability"]) < 1.01e-3
-    paces, wanted = ({bpm: p for bpm, p in answer["paces"]} for answer in (found, expected))
+    paces, wanted = (dict(answer["paces"]) for answer in (found, expected))
     assert len(paces) == len(wanted)
     for bpm, probability in wanted.items():
         near = min(paces, key=lambda other: abs(other - bpm))
