@@ -38,56 +38,42 @@ def ask(path: Path) -> tuple[list[Answer], Answer] | None:
     """The answers after each round, and that to all of a recording; None if it is not music."""
     import time
 
-    import torch
+    from threadpoolctl import threadpool_limits
 
-    from tempo_core import AudioError, Estimator, estimate, listening, refine
+    from tempo_core import AudioError, listening
     from tempo_core.audio import AudioFile
+    from tempo_core.estimate import Asked, load_rows
+    from tempo_core.tasks.tempo import decode
 
-    torch.set_num_threads(1)
-    estimate.AGREED_MASS = 0.0  # the rules below decide
-    engine = Estimator()
-    model, sr = engine._model, engine._model.front_end.sr
+    threadpool_limits(1, user_api="blas")
+    decode.AGREED_MASS = 0.0  # the rules below decide
+    rows = load_rows(["tempo"], {})
+    model = rows[0][1]
+    sr = model.spectrum.sr
 
     def listen(n_windows: int | None) -> list[Answer]:
         answers: list[Answer] = []
-        parts: list[estimate.Analysis] = []
+        asked = Asked(rows, sr)
         n_heard = 0
-        heard = 0.0
         begin = time.process_time()
-        with AudioFile(path) as file, torch.inference_mode():
+
+        def answer(agreed: bool) -> Answer:
+            found: decode.Tempo = asked.results()["tempo"]
+            seconds = time.process_time() - begin
+            return Answer(n_heard, found.bpm, found.confidence, found.stability, agreed, seconds)
+
+        with AudioFile(path) as file:
             for round_ in listening.rounds(file, sr, model.windows, n_windows):
                 if round_.is_first:
-                    parts, answers, n_heard, heard = [], [], 0, 0.0
+                    asked, answers, n_heard = Asked(rows, sr, round_.duration), [], 0
                 if not round_.music:
                     continue
                 n_heard += len(round_.music)
-                heard += sum(excerpt.audio.size for excerpt in round_.music) / sr
-                features = estimate.excerpt_features(round_.music, model)
-                parts.append(estimate.analyse(features, model))
-                if n_windows is None:
-                    continue
-                analysis = estimate.merge(parts)
-                found = estimate.from_analysis(analysis, model)
-                stability = found.stability
-                if stability is not None and round_.duration:
-                    stability = refine.claimed(stability, heard, round_.duration)
-                agreed = estimate.agreed(analysis, model)
-                answers.append(
-                    Answer(
-                        n_heard,
-                        found.bpm,
-                        found.confidence,
-                        stability,
-                        agreed,
-                        time.process_time() - begin,
-                    )
-                )
-            if n_windows is None and parts:
-                found = estimate.from_analysis(estimate.merge(parts), model)
-                seconds = time.process_time() - begin
-                answers.append(
-                    Answer(n_heard, found.bpm, found.confidence, found.stability, True, seconds)
-                )
+                asked.hear(round_.music)
+                if n_windows is not None:
+                    answers.append(answer(asked.know_enough()))
+            if n_windows is None and asked.has_heard:
+                answers.append(answer(True))
         return answers
 
     try:
