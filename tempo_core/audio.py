@@ -127,7 +127,7 @@ class AudioFile:
     def duration(self) -> float | None:
         """Length in seconds as the container states it; None if it does not."""
         stream = self._stream
-        if stream.duration is not None and stream.time_base is not None:
+        if stream.duration is not None and stream.time_base:
             seconds = float(stream.duration * stream.time_base)
         elif self._container.duration is not None:
             seconds = self._container.duration / av.time_base

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import av
 import av.container
@@ -31,6 +32,10 @@ CONTAINERS = (
 )
 # No protocol is allowed: the decoder gets bytes from us, and can open nothing by itself.
 OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
+# Tags in an encoding that nobody knows are no reason to fail; from PyAV 19 on they never are.
+LENIENT: dict[str, Any] = {}
+if int(av.__version__.partition(".")[0]) < 19:
+    LENIENT["metadata_errors"] = "ignore"
 NOT_REGULAR = "not a regular file; give the path of an audio file"
 LARGEST = 1 << 27  # [bytes] that are read in one piece: a tag with a hundred pictures
 BARREN = 1 << 25  # [bytes] without a packet; those of films lie between packets of sound, too
@@ -237,7 +242,7 @@ def open_container(file: Music) -> Iterator[av.container.InputContainer]:
         If it is no audio or video file.
     """
     try:
-        container = av.open(file, "r", options=OPTIONS, metadata_errors="ignore")
+        container = av.open(file, "r", options=OPTIONS, **LENIENT)
     except av.error.ArgumentError as error:  # of a format that is not allowed
         raise AudioError("cannot be opened as audio (its content is of another kind)") from error
     except (OSError, ValueError, av.error.FFmpegError) as error:

@@ -11,6 +11,7 @@ from beets.library import Item
 from mediafile import MediaFile
 
 from beetsplug.tempo.writing import TagError, write_fields
+from tempo_core.opening import LENIENT
 
 from .containers import Case, frame
 
@@ -31,7 +32,7 @@ def heard(path: Path) -> str:
     """All of the sound, decoded."""
     digest = hashlib.sha256()
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with av.open(str(path), **LENIENT) as container:
             for packet in container.demux():
                 if packet.stream.type == "audio":
                     try:
@@ -48,7 +49,7 @@ def heard(path: Path) -> str:
 def shown(path: Path) -> dict[str, str]:
     """The tags as another program reads them, but for the tempo."""
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with av.open(str(path), **LENIENT) as container:
             found = dict(container.metadata)
             for stream in container.streams:
                 found |= {f"{stream.index} {k}": v for k, v in stream.metadata.items()}

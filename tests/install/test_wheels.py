@@ -1,12 +1,14 @@
 """pip finds wheels of everything the package needs, where nobody has a compiler at hand.
 
-It resolves for another system than its own, but takes the markers of requirements ("only on
-Windows") as if they were for its own; so they are judged here.
+It resolves for another system and Python than its own, but takes the markers of requirements ("only
+on Windows") as if they were for its own, and refuses what its own Python is too old for. So both
+are judged here.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from dataclasses import dataclass
 from importlib.metadata import PathDistribution
@@ -15,6 +17,7 @@ from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from .conftest import pip
@@ -79,10 +82,11 @@ def resolve(wheel: Path, system: System, python: str) -> dict[str, dict[str, Any
     environment = system.environment(python)
     # Whatever Python the build ran in, the wheel says which requirements are for which.
     about = zipfile.Path(wheel, "-".join(wheel.name.split("-")[:2]) + ".dist-info/")
+    lifted = ["--ignore-requires-python"] if version(python) > sys.version_info[:2] else []
     wanted = applying(PathDistribution(about).requires or [], environment, ("",))  # type: ignore[arg-type]
     while True:
         report = pip(
-            "install", "--dry-run", "--ignore-installed", "--report", "-",
+            "install", "--dry-run", "--ignore-installed", *lifted, "--report", "-",
             "--only-binary", ":all:", *(f"--platform={name}" for name in system.platforms),
             "--python-version", python, "--target", wheel.parent / "nowhere",
             *(str(requirement) for requirement in wanted),
@@ -103,6 +107,10 @@ def resolve(wheel: Path, system: System, python: str) -> dict[str, dict[str, Any
         if not missing:
             return found
         wanted += missing
+
+
+def version(python: str) -> tuple[int, ...]:
+    return tuple(map(int, python.split(".")))
 
 
 def applying(
@@ -130,5 +138,7 @@ def test_everything_has_a_wheel(system: str, python: str, wheel: Path) -> None:
     assert ("colorama" in found) is (system == "Windows")  # a marker of click's
     assert ("backports-zstd" in found) is (python != "3.14")
     assert not {"torch", "scipy", "librosa", "numba"} & found.keys()
+    for item in found.values():
+        assert f"{python}.0" in SpecifierSet(item["metadata"].get("requires_python", ""))
     files = [item["download_info"]["url"].rpartition("/")[2] for item in found.values()]
     assert all(name.endswith(".whl") for name in files)
