@@ -27,6 +27,7 @@ import platformdirs
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SR = 44100  # [Hz]
+SCRIPTS = Path(sysconfig.get_path("scripts"))  # of this environment
 # Tempi as people play the styles, lowest and highest [BPM].
 TEMPI = {
     "house": (118, 132),
@@ -143,10 +144,13 @@ class Beets:
         Made by the first use; a later one with the same folder continues with its library.
     plugins
         To be switched on.
+    scripts
+        Where the `beet` to run is.
     """
 
-    def __init__(self, folder: Path, plugins: str = "") -> None:
+    def __init__(self, folder: Path, plugins: str = "", scripts: Path = SCRIPTS) -> None:
         self.folder = folder
+        self.scripts = scripts
         folder.mkdir(parents=True, exist_ok=True)
         # Tags are never written: the files are shared by all libraries and all runs. Duplicates
         # are welcome: a large library is made of links to few files.
@@ -155,22 +159,21 @@ class Beets:
             "import:\n    copy: no\n    write: no\n    autotag: no\n    duplicate_action: keep\n"
         )
 
-    def copy(self, folder: Path, plugins: str) -> Beets:
-        """The same library as it is now, elsewhere and with other plugins."""
-        other = Beets(folder, plugins)
+    def copy(self, folder: Path, plugins: str, scripts: Path | None = None) -> Beets:
+        """The same library as it is now, elsewhere and with other plugins or another `beet`."""
+        other = Beets(folder, plugins, scripts or self.scripts)
         shutil.copyfile(self.folder / "library.db", folder / "library.db")
         return other
 
     def run(self, *arguments: str) -> Cost:
         """Run `beet` and measure it; a failure ends the benchmark."""
-        command = [str(Path(sysconfig.get_path("scripts")) / "beet"), *arguments]
+        command = [str(self.scripts / "beet"), *arguments]
         return run_child(command, {"BEETSDIR": str(self.folder)})
 
     def list(self, format: str, *query: str) -> list[str]:
         """Lines of `beet ls -f`."""
-        beet = Path(sysconfig.get_path("scripts")) / "beet"
         return subprocess.run(
-            [beet, "ls", "-f", format, *query],
+            [self.scripts / "beet", "ls", "-f", format, *query],
             env=os.environ | {"BEETSDIR": str(self.folder)},
             check=True,
             capture_output=True,

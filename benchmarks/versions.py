@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -50,7 +51,9 @@ class Row:
     def cells(self) -> str:
         """The row of a Markdown table."""
         before, after = (f"{value:,.{self.digits}f}" for value in (self.before, self.after))
-        return f"| {self.name} | {before} | {after} | {self.before / self.after:.2f} | {self.goal} |"
+        return (
+            f"| {self.name} | {before} | {after} | {self.before / self.after:.2f} | {self.goal} |"
+        )
 
 
 def environment(folder: Path, constraints: Path, *requirements: str) -> tuple[Path, list[int]]:
@@ -63,10 +66,10 @@ def environment(folder: Path, constraints: Path, *requirements: str) -> tuple[Pa
     """
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     (scripts,) = (path for path in (folder / "bin", folder / "Scripts") if path.exists())
+    pip = [str(scripts / "python"), "-m", "pip", "install", "--quiet", "-c", str(constraints)]
     sizes = []
     for requirement in requirements:
-        pip = [scripts / "python", "-m", "pip", "install", "--quiet", "-c", constraints]
-        subprocess.run([*pip, requirement], check=True, env=bench.ENVIRONMENT)
+        subprocess.run([*pip, requirement], check=True)
         sizes.append(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))
     return scripts, sizes
 
@@ -103,7 +106,7 @@ def decoding(version: Version, arguments: Sequence[str]) -> tuple[float, float]:
     script = Path(__file__).with_name("decode.py")
     done = subprocess.run(
         [version.scripts / "python", script, "--json", *arguments],
-        check=True, stdout=subprocess.PIPE, text=True, env=bench.ENVIRONMENT,
+        check=True, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     means = json.loads(done.stdout)
     return means["estimate"], means["decode"]
@@ -123,9 +126,11 @@ def tagging(library: bench.Beets, plugin: str, options: Sequence[str]) -> Callab
     def measure(version: Version) -> bench.Cost:
         nonlocal n_runs
         n_runs += 1
-        folder = library.folder.with_name(f"{plugin}{n_runs}")
-        copy = library.copy(folder, plugin, scripts=version.scripts)
-        copy.run(plugin, *options, "id:1")  # numba compiles librosa once an installation
+        first, copy = (
+            library.copy(library.folder.with_name(f"{plugin}{n_runs}{n}"), plugin, version.scripts)
+            for n in "ab"
+        )
+        first.run(plugin, "id:1")  # numba compiles librosa once an installation, not once a run
         cost = copy.run(plugin, *options)
         if missing := len(copy.list("$id")) - len(copy.list("$id", "bpm:1..")):
             raise SystemExit(f"{version.name}: {plugin} left {missing} tracks without a tempo")
@@ -159,7 +164,7 @@ def rows(options: argparse.Namespace, folder: Path) -> list[Row]:
     in_turn(both, 1, one)  # the first run of everything is slower
     first, second = map(medians, in_turn(both, options.runs, one))
     table += [
-        Row("`tempo-core estimate`, one file: wall [s]", first.wall, second.wall, 2, "5 × faster"),
+        Row("`tempo-core estimate`, one file: wall [s]", first.wall, second.wall, 2, "a fifth"),
         Row("the same: CPU [s]", first.cpu, second.cpu, 2),
         Row("the same: peak memory [MiB]", first.peak, second.peak, goal="half"),
     ]
@@ -212,6 +217,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15, help="of start-up (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of all else (default: %(default)s)")
     options = parser.parse_args()
+    os.environ.pop("PYTHONPATH", None)  # what is installed is measured, and nothing else
     with tempfile.TemporaryDirectory() as name:
         table = rows(options, Path(name))
     bench.report(
