@@ -25,17 +25,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempo_core.paces import FASTEST, SAME, SLOWEST
 
+from .composition import Composition
 from .score import Note
-
-if TYPE_CHECKING:
-    from .synthesis import Composition
 
 ONSETS = 0.6  # share of the pulses of a level that must be heard
 ONSETS_FAST, FAST = 0.85, 250.0  # the same above so many BPM

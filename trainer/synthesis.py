@@ -19,7 +19,6 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -32,6 +31,7 @@ import soundfile
 from tqdm import tqdm
 
 from . import options
+from .composition import Composition, Drums, MidiSound, SampleSound
 from .mixing import SR, compress, duck, equalise, master, reverberate, sing
 from .pace_truth import score_of
 from .score import (
@@ -100,16 +100,6 @@ def draw_bpm(style: Style, rng: np.random.Generator) -> float:
 
 
 # --- sound ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class MidiSound:
-    """How fluidsynth plays some parts: levels, drum kit, soundfont, with effects or without."""
-
-    levels: tuple[float, ...]
-    kit: int
-    font: str
-    effects: bool
 
 
 def draw_midi_sound(n_parts: int, drums: bool, rng: np.random.Generator) -> MidiSound:
@@ -201,16 +191,6 @@ def _at_speed(audio: np.ndarray, speed: float) -> np.ndarray:
     return np.interp(np.arange(0, audio.size, speed), np.arange(audio.size), audio).astype(
         np.float32
     )
-
-
-@dataclass(frozen=True)
-class SampleSound:
-    """How a sampled drum sounds: the hit, its speed, its longest duration [samples], its level."""
-
-    path: Path
-    speed: float
-    tail: int
-    gain: float
 
 
 def draw_sample_sounds(
@@ -360,35 +340,6 @@ def mostly_silent(audio: np.ndarray) -> bool:
     """Whether half of the seconds or more have nothing to hear: a song may have a long rest."""
     seconds = audio[: audio.size // SR * SR].reshape(-1, SR)
     return seconds.size > 0 and float(np.median(np.sqrt(np.square(seconds).mean(axis=1)))) < SILENT
-
-
-@dataclass(frozen=True)
-class Drums:
-    """The drums of a clip: who plays them (`sampled`, `loop`, `midi` or `human`), and what."""
-
-    kind: str
-    hits: Hits
-    sound: MidiSound | dict[str, SampleSound] | Path  # for a loop the file
-
-
-@dataclass(frozen=True)
-class Composition:
-    """What a clip plays, before any sound; times in beats of `bpm`."""
-
-    style: Style
-    bpm: float
-    duration: float  # [s]
-    first_beat: float  # [s]
-    skipped: int  # so many beats of the first bar lie before the clip
-    sections: tuple[Section, ...]
-    drums: Drums | None
-    parts: tuple[Part, ...]  # of the harmony, as arranged
-    harmony: bool
-
-    @property
-    def origin(self) -> float:
-        """Where beat 0, the beginning of a bar, lies [s]: at the clip's beginning or before it."""
-        return self.first_beat - self.skipped * 60.0 / self.bpm
 
 
 def compose(
