@@ -18,21 +18,20 @@ EXPECTED: dict[str, Any] = json.loads(golden.EXPECTED.read_text())
 RECORDINGS: dict[str, Any] = json.loads(golden.RECORDINGS.read_text())
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("golden")
-    return {file.name: path for file, path in golden.write(folder)}
-
-
 def test_there_is_an_answer_on_record_for_every_file() -> None:
     names = [file.name for file in golden.files()]
     assert list(EXPECTED) == names
     assert len(names) >= 40
 
 
-@pytest.mark.parametrize("file", list(golden.files()), ids=lambda file: file.name)
-def test_the_answer_is_the_one_on_record(file: golden.File, written: dict[str, Path]) -> None:
-    golden.same(golden.say(written[file.name], file.options), EXPECTED[file.name])
+@pytest.mark.parametrize(
+    ("number", "file"),
+    list(enumerate(golden.files())),
+    ids=[file.name for file in golden.files()],
+)
+def test_the_answer_is_the_one_on_record(number: int, file: golden.File, tmp_path: Path) -> None:
+    path = golden.write(number, file, tmp_path)
+    golden.same(golden.say(path, file.options), EXPECTED[file.name])
 
 
 @pytest.mark.slow

@@ -129,13 +129,10 @@ def files() -> Iterator[File]:
         yield File(name, 22050, make, dict(options))
 
 
-def write(folder: Path) -> list[tuple[File, Path]]:
-    """Write the files into a folder."""
-    written = []
-    for number, file in enumerate(files()):
-        samples = file.make(file.sr, np.random.default_rng(number))
-        written.append((file, write_audio(folder / file.name, samples, file.sr)))
-    return written
+def write(number: int, file: File, folder: Path) -> Path:
+    """Write one of the files, by its place among them."""
+    samples = file.make(file.sr, np.random.default_rng(number))
+    return write_audio(folder / file.name, samples, file.sr)
 
 
 def say(path: Path, options: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +150,10 @@ def say(path: Path, options: dict[str, Any]) -> dict[str, Any]:
 
 def record(folder: Path) -> dict[str, dict[str, Any]]:
     """What the shipped models answer for every file, by its name."""
-    return {file.name: say(path, file.options) for file, path in write(folder)}
+    return {
+        file.name: say(write(number, file, folder), file.options)
+        for number, file in enumerate(files())
+    }
 
 
 def write_json(found: dict[str, dict[str, Any]], out: Path) -> None:
