@@ -8,8 +8,7 @@ import os
 import sqlite3
 import sys
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +17,9 @@ from ..console import explain, give_up_stdout, shown
 from ..errors import ConfigError
 from ..extras import advice
 from ..shadowing import check_trainer
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 # Commands of this package, with the module that each is in and its name there.
 OWN = {
@@ -28,6 +30,13 @@ OWN = {
     "models": "models",
 }
 OFFERED = "tempo_core.commands"  # entry points of those in other packages, see pyproject.toml
+
+
+def offered_commands() -> EntryPoints:
+    """What installed packages offer."""
+    from importlib.metadata import entry_points  # slow, and most commands are our own
+
+    return entry_points(group=OFFERED)
 
 
 class Commands(click.Group):
@@ -69,14 +78,14 @@ class Commands(click.Group):
         return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*OWN, *entry_points(group=OFFERED).names})
+        return sorted({*OWN, *offered_commands().names})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in OWN:
             module = import_module(f"{__package__}.{OWN[cmd_name]}")
             own: click.Command = getattr(module, OWN[cmd_name])
             return own
-        offered = entry_points(group=OFFERED)
+        offered = offered_commands()
         if cmd_name not in offered.names:
             return None
         entry = offered[cmd_name]

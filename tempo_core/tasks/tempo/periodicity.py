@@ -109,11 +109,22 @@ def _sampling(n_frames: int, fps: float, grid: TempoGrid) -> tuple[Array, Array,
     twice = np.where((frequency == 0) | (2 * frequency == size), 1.0, 2.0) / size
 
     def inverse(at: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(twice[:, None] * np.cos(2 * np.pi / size * np.outer(frequency, at)))
+        return np.asarray(twice[:, None] * _turns(2 * np.pi / size * at, frequency.size).real)
 
     matrix = scale * ((1 - weight) * inverse(lower) + weight * inverse(lower + 1))
-    phase = 2 * math.pi * np.arange(n_frames)[:, None] * tempi / (60 * fps)
+    waves = _turns(2 * math.pi * tempi / (60 * fps), n_frames)
     taper = 0.5 - 0.5 * np.cos(2 * math.pi * np.arange(n_frames) / n_frames)
     taper /= np.sqrt(np.square(taper).sum())
-    basis = taper[:, None] * np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
+    basis = taper[:, None] * np.concatenate([waves.real, waves.imag], axis=1)
     return matrix.astype(np.float32), twice.astype(np.float32), basis.astype(np.float32)
+
+
+def _turns(angles: NDArray[np.float64], n: int) -> NDArray[np.complex128]:
+    """(n, n_angles): the unit circle at 0, 1, … n - 1 times each angle [rad].
+
+    Products of a few, since a sine takes ten times as long as a multiplication.
+    """
+    step = math.isqrt(n) + 1
+    fine = np.exp(1j * np.outer(np.arange(step), angles))
+    coarse = np.exp(1j * np.outer(np.arange(step) * step, angles))
+    return np.asarray((coarse[:, None] * fine).reshape(-1, angles.size)[:n])
