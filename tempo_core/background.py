@@ -30,7 +30,7 @@ GRACE = 0.6  # [s] in which a long command that is interrupted may end in its ow
 TIME_LIMIT = 300.0
 # Processes that are commands of ours, as `sys.argv` names them.
 PROGRAMS = ("tempo-core", "beet", "-c")
-MODULES = (("tempo_core", "cli.py"), ("beets", "__main__.py"))
+MODULES = (("tempo_core", "cli", "__main__.py"), ("beets", "__main__.py"))
 POLL = 0.1  # [s] how often a waiting thread looks whether it is to stop
 
 
@@ -300,6 +300,13 @@ def leave_with(status: int) -> None:
     _status = status
 
 
+def is_ours(program: Path) -> bool:
+    """Whether a process that `sys.argv` names so is a command of ours."""
+    return program.stem in PROGRAMS or any(
+        program.parts[-len(module) :] == module for module in MODULES
+    )
+
+
 @atexit.register
 def _leave() -> None:
     """End a command here if a thread is stuck, or if somebody waits for the end.
@@ -308,8 +315,7 @@ def _leave() -> None:
     down, stops it; and taking down what torch has put up takes a second. From here on Ctrl-C can
     only spoil the exit status.
     """
-    program = Path(sys.argv[0])
-    if program.stem not in PROGRAMS and program.parts[-2:] not in MODULES:
+    if not is_ours(Path(sys.argv[0])):
         return  # how another program ends is its own business
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -279,6 +279,11 @@ def available(folder: Path = SHIPPED, task: str | None = None) -> list[Path]:
     return [path for path in found if task is None or task_of(path) == task]
 
 
+def unreadable(folder: Path) -> list[Path]:
+    """Model files in `folder` that cannot tell what they answer; `load` says why."""
+    return [path for path in available(folder) if task_of(path) is None]
+
+
 def task_of(path: Path) -> str | None:
     """What a model file says that it answers, without reading all of it; None if it cannot tell."""
     try:
@@ -315,7 +320,7 @@ def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
         if not shipped:
             raise CheckpointError(f"no {task} model in {SHIPPED}; install beets-tempo again")
         return shipped[-1]
-    known = [*shipped, *available(in_use.folder(), task)]
+    known = [*shipped, *available(in_use.folder(), task), *unreadable(in_use.folder())]
     # The whole name first: models that were learned on one day differ in the hash only.
     for path in known:
         if text in (path.stem, path.name):

@@ -143,6 +143,8 @@ class Estimator:
     ):
         if bpm_range is not None and not 0 < bpm_range[0] < bpm_range[1]:
             raise ConfigError(f"range is {bpm_range!r}; give two tempi in BPM, the lower one first")
+        for name in models or {}:
+            check_task(name)
         chosen = {"tempo": model, "pace": pace_model, **(models or {})}
         self._begin(load_rows(tasks, chosen, bpm_range), windows)
 
@@ -314,6 +316,18 @@ class Estimator:
         return dict(loops.as_loop(excerpts[0], found, sr, length, lambda other: results([other])))
 
 
+def check_task(name: str) -> None:
+    """Refuse a name that is none of the tasks'.
+
+    Raises
+    ------
+    ConfigError
+        If it is not.
+    """
+    if name not in tasks.TASKS:
+        raise ConfigError(f"no task {name!r}; there are {', '.join(tasks.TASKS)}")
+
+
 def load_rows(
     names: Sequence[str],
     models: Mapping[str, str | os.PathLike[str]],
@@ -328,9 +342,10 @@ def load_rows(
     ConfigError
         If there are none, or no task has this name.
     """
+    if isinstance(names, str):
+        raise ConfigError(f"tasks is {names!r}; give a list of names")
     for name in names:
-        if name not in tasks.TASKS:
-            raise ConfigError(f"no task {name!r}; there are {', '.join(tasks.TASKS)}")
+        check_task(name)
     if not names:
         raise ConfigError(f"no task is named; there are {', '.join(tasks.TASKS)}")
     loaded: dict[str, tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]] = {}

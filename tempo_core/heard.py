@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -65,6 +65,11 @@ class Kept:
         while len(windows) > MOST_WINDOWS:
             windows, stride = windows[::2], 2 * stride
         return Kept(windows, stride, n_before + len(later))
+
+    def alone(self) -> Kept:
+        """The same without the rest of the features that the windows were cut from."""
+        copies = [replace(w, features=w.features.copy()) for w in self.windows]
+        return replace(self, windows=copies)
 
 
 # How much each of the windows of a sound counts, (n_windows,).
@@ -141,7 +146,7 @@ class Heard:
         rest = Heard((), self.sr, self.duration)
         rest.n_seconds = self.n_seconds
         rest._each = {key: of for key, of in self._each.items() if key[0] != "sounds"}
-        rest._windows = dict(self._windows) if windows else {}
+        rest._windows = {key: kept.alone() for key, kept in self._windows.items() if windows}
         return rest
 
     def __add__(self, later: Heard) -> Heard:

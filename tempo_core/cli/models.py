@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -29,7 +30,8 @@ def models(ctx: click.Context) -> None:
             failed = True
     folders = (checkpoint.SHIPPED, in_use.folder())
     found = [checkpoint.available(place, task) for task in TASKS for place in folders]
-    for path in (path for paths in found for path in paths):
+    found += [checkpoint.unreadable(place) for place in folders]
+    for path in chain(*found):
         try:
             model = checkpoint.load(path)
         except TempoError as error:

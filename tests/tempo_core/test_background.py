@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from tempo_core import background
 from tempo_core.background import Stopped, call, check_wanted, interruptible, parallel
 from tempo_core.errors import AudioError, TimeLimitError
 from trainer.cache import hash_file
@@ -155,3 +157,12 @@ def test_a_stuck_thread_does_not_spoil_the_end(status: int | None) -> None:
     assert run.stdout == "given up after 0.5 s, the time limit for one file\n"
     assert run.stderr == ""
     assert time.monotonic() - begin < 30
+
+
+def test_commands_that_are_run_as_modules_are_known() -> None:
+    for package in ("tempo_core.cli", "beets"):
+        spec = find_spec(f"{package}.__main__")
+        assert spec is not None
+        assert spec.origin is not None
+        assert background.is_ours(Path(spec.origin))
+    assert not background.is_ours(Path("/somewhere/cli/__main__.py"))

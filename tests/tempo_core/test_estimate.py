@@ -436,6 +436,10 @@ def test_results_and_columns(make_audio: MakeAudio) -> None:
 def test_tasks_that_do_not_exist() -> None:
     with pytest.raises(ConfigError, match="no task 'weather'; there are tempo, pace"):
         Estimator(tasks=("weather",))
+    with pytest.raises(ConfigError, match="no task 'weather'"):
+        Estimator(models={"weather": "default"})
+    with pytest.raises(ConfigError, match="give a list of names"):
+        Estimator(tasks="tempo")
     with pytest.raises(ConfigError, match="no task is named"):
         Estimator(tasks=())
 

@@ -118,6 +118,21 @@ def test_a_damaged_model_in_use_is_not_papered_over(learned: Path) -> None:
     assert Estimator().source
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff" * 64, bytes(500)], ids=["empty", "ones", "zeros"])
+def test_a_model_that_cannot_tell_its_task_is_listed_and_removed(
+    content: bytes, learned: Path
+) -> None:
+    path = in_use.add(learned)
+    path.write_bytes(content)
+    for run in (models(), models("use", path.stem)):
+        assert run.exit_code == 1
+        assert "does not match its name" in run.stderr
+    with pytest.raises(CheckpointError, match="does not match its name"):
+        Estimator(path.stem)
+    assert models("remove", path.stem).stdout == f"{path.stem} is deleted\n"
+    assert models().exit_code == 0
+
+
 def test_a_model_that_is_gone(learned: Path) -> None:
     path = in_use.add(learned)
     in_use.activate(path.name)
