@@ -39,6 +39,7 @@ PREROLL = 0.25  # [s]
 LOOKAHEAD = 0.05  # [s] decoded beyond the end, more than the resampler's filter is long
 BATCH = 0.4  # [s] of audio that is resampled in one go
 MIXED = 8  # channels; of more nobody knows where they stand, and the first two are heard
+HIGHEST_RATE = 10_000_000  # [Hz]
 LOUDEST = 16.0  # peak amplitude that is believed; what is louder is scaled down
 CANCELLED = 0.3  # share of a band's onsets that is left in the mean of two channels, at the least
 NOTICED = 0.1  # share of all onsets that a band has to have for that to matter
@@ -319,8 +320,12 @@ class Recorded:
     """
 
     def __init__(self, audio: np.ndarray, sr: int):
-        channels = np.atleast_2d(np.asarray(audio, np.float32))
-        if channels.ndim != 2 or not 0 < len(channels) <= MIXED or sr < 1:
+        try:
+            with np.errstate(over="ignore"):  # what is too large is infinite, and refused
+                channels = np.atleast_2d(np.asarray(audio).astype(np.float32, casting="same_kind"))
+        except (TypeError, ValueError) as error:
+            raise AudioError(f"this is no audio ({error})") from error
+        if channels.ndim != 2 or not 0 < len(channels) <= MIXED or not 1 <= sr <= HIGHEST_RATE:
             raise AudioError(
                 f"audio of the shape {np.shape(audio)} at {sr} Hz; give (n_samples,) or "
                 f"(n_channels, n_samples) with at most {MIXED} channels, and the rate in Hz"

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from . import checkpoint, listening, tasks
-from .audio import AudioFile, Excerpt, Recorded, Source, check, sounding
+from .audio import MIN_DURATION, AudioFile, Excerpt, Recorded, Source, check, sounding
 from .errors import CheckpointError, ConfigError
 from .heard import Heard
 from .model import Checkpoint
@@ -249,11 +250,19 @@ class Estimator:
         Raises
         ------
         ConfigError
-            If the tasks do not all take the same features, and as for `estimate`.
+            If the tasks do not all take the same features, or these are of another shape, or as for
+            `estimate`.
         """
-        spectrum = self._rows[0][1].spectrum
+        first = self._rows[0][1]
+        spectrum, n_bands = first.spectrum, len(first.filterbank)
         if any(model.spectrum.key != spectrum.key for _, model in self._rows):
             raise ConfigError("the tasks take different features; give them audio")
+        shape, seconds = np.shape(features), MIN_DURATION
+        if len(shape) != 2 or shape[0] != n_bands or shape[1] < seconds * spectrum.fps:
+            raise ConfigError(
+                f"features of the shape {shape}; ({n_bands}, n_frames) of at least {seconds:g} s "
+                f"are needed, at {spectrum.fps:.1f} frames a second"
+            )
         asked = Asked(self._rows, self._sr)
         asked.take(Heard.of_features([features], spectrum))
         return self._estimate(asked.results())

@@ -465,3 +465,11 @@ def test_rounds_put_together_are_what_is_heard_at_once(estimator: Estimator) -> 
 
 def test_the_signature_is_the_contract() -> None:
     assert list(inspect.signature(Estimator).parameters)[:2] == ["model", "windows"]
+
+
+@pytest.mark.parametrize("shape", [(39, 1000), (40,), (1, 40, 1000), (40, 0), (40, 1)])
+def test_features_of_another_shape_are_refused(
+    shape: tuple[int, ...], estimator: Estimator
+) -> None:
+    with pytest.raises(ConfigError, match=r"\(40, n_frames\)"):
+        estimator.from_features(np.ones(shape, np.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -179,3 +180,15 @@ def test_the_array_is_left_alone() -> None:
     recorded.sounding_runs()
     np.testing.assert_array_equal(audio, kept)
     np.testing.assert_allclose(first.audio, audio, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("audio", "sr"),
+    [
+        (np.zeros(9, complex), SR), (["a", "b"], SR), ([[1.0], [1.0, 2.0]], SR),
+        (np.full(9, 1e300), SR), (np.zeros(9), float("nan")), (np.zeros(9), 1e10), (np.zeros(9), 0),
+    ],
+)  # fmt: skip
+def test_what_is_no_audio_is_one_error(audio: Any, sr: Any) -> None:
+    with pytest.raises(AudioError):
+        Recorded(audio, sr)
