@@ -216,6 +216,22 @@ def test_a_collection_that_grows_and_changes(
     assert after == before
 
 
+def test_what_was_heard_holds_wherever_the_file_goes_and_however_it_is_seen(
+    folder: Path, songs: list[LabelledTrack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listen(*args: object) -> None:
+        raise AssertionError("it was listened to before")
+
+    monkeypatch.setattr("trainer.build.listen", listen)
+    moved = Path(shutil.copy(songs[0].path, tmp_path / "moved.wav"))
+    tracks = [dataclasses.replace(songs[0], path=moved), *songs[1:]]
+    before = {track.id for track in read_collection(folder)}
+    assert {track.id for track in build(tracks, folder, OPTIONS).kept} == before
+    # As after a version whose network sees the music in another way.
+    monkeypatch.setattr("trainer.cache.LAYOUT", 1000)
+    assert {track.id for track in build(tracks, folder, OPTIONS).kept} == before
+
+
 def test_labels_of_one_file_are_labels_of_one_track(
     folder: Path, songs: list[LabelledTrack]
 ) -> None:
