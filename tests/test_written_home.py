@@ -1,0 +1,313 @@
+"""What version 0.1.0 left on a user's disk goes on to work: `written_home/by_0_1_0`.
+
+How the folder was made says `written_home/make.py`; `answers.json` in it is what version 0.1.0
+answered. All of it is used by commands, as a user would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import mutagen
+import pytest
+from click.testing import CliRunner, Result
+
+import tempo_core
+from tempo_core.cli import main
+
+from .beetsplug.conftest import Beet, forget_beets
+from .written_home.make import EVALUATE, FIELDS, FIT, FORMAT, IN_SET, LABELS, PACES, SONGS
+
+WRITTEN = Path(__file__).parent / "written_home" / "by_0_1_0"
+ANSWERS: dict[str, Any] = json.loads((WRITTEN / "answers.json").read_text())
+OWNER = "/home/me/"  # in the paths that are in the folder
+FILES = [song.file for song in SONGS]
+LEARNED = (*ANSWERS["tempo"], ANSWERS["pace"])
+# Known of the shipped model is of no use to another one.
+needs_shipped = pytest.mark.skipif(
+    any(
+        not (Path(tempo_core.__file__).parent / "models" / name).exists()
+        for name in ANSWERS["shipped"]
+    ),
+    reason="the models in the package are others than in version 0.1.0",
+)
+
+
+def core(*args: object, status: int = 0) -> Result:
+    """`tempo-core ARGUMENTS`."""
+    result = CliRunner().invoke(main, [str(arg) for arg in args])
+    assert result.exit_code == status, result.output
+    return result
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with everything in it."""
+    folder = tmp_path_factory.mktemp("written") / "me"
+    shutil.copytree(WRITTEN, folder)
+    large = folder / "large.tar.xz"
+    with tarfile.open(large) as archive:
+        archive.extractall(folder, filter="data")
+    large.unlink()
+    return folder
+
+
+def move_in(unpacked: Path, home: Path) -> None:
+    """Make `home` the home of the user whose folder it is.
+
+    Training sets and evaluations know files by absolute path, size and time of change. Version
+    control keeps no times, and the home was another one: both are put right. Everything else is
+    as it was written.
+    """
+    shutil.copytree(unpacked, home, dirs_exist_ok=True)
+    for name, changed in ANSWERS["mtimes"].items():
+        os.utime(home / name, ns=(changed, changed))
+    now = f"{home}/"
+    for path in (*home.rglob("*.tsv"), *home.rglob("*.jsonl"), *home.rglob("figures.json")):
+        path.write_text(path.read_text().replace(OWNER, now))
+    for path in home.rglob("keys-*.json"):  # names there are in hexadecimal digits
+        path.write_text(path.read_text().replace(OWNER.encode().hex(), now.encode().hex()))
+    for path in home.rglob("analysis.db"):
+        with closing(sqlite3.connect(path)) as db, db:
+            for (name,) in db.execute("SELECT path FROM files").fetchall():
+                moved = name.replace(OWNER.encode(), now.encode())
+                db.execute("UPDATE files SET path = ? WHERE path = ?", (moved, name))
+
+
+@pytest.fixture
+def me(home: Path, unpacked: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's home, which is the working directory."""
+    move_in(unpacked, home)
+    monkeypatch.chdir(home)
+    return home
+
+
+@pytest.fixture
+def beet(home: Path, unpacked: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Beet]:
+    """`beet` with the user's library and configuration."""
+    beet = Beet(home, capsys)
+    move_in(unpacked, home)
+    yield beet
+    beet.close()
+    forget_beets()
+
+
+def silence(*files: Path) -> None:
+    """Let there be no music in files any more, without a change of size and time."""
+    for file in files:
+        status = file.stat()
+        file.write_bytes(bytes(status.st_size))
+        os.utime(file, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+
+def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """What tells whether the files of a folder are the ones that they were."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.stat().st_ino, path.read_bytes()) for path in files}
+
+
+def assert_same(rows: Sequence[dict[str, Any]], expected: Sequence[dict[str, Any]]) -> None:
+    """Fail if estimates are not those of version 0.1.0, but for what rounding can do."""
+    assert [row["path"] for row in rows] == [row["path"] for row in expected]
+    for row, before in zip(rows, expected, strict=True):
+        assert row["error"] == before["error"]
+        if before["error"]:
+            continue
+        close = {"bpm": 0.011, "confidence": 1.1e-4, "stability": 0.011}
+        for name, tolerance in close.items():
+            assert row[name] == pytest.approx(before[name], abs=tolerance), (row["path"], name)
+        paces, paces_before = (sorted(r["paces"], key=lambda p: p["bpm"]) for r in (row, before))
+        for pace, pace_before in zip(paces, paces_before, strict=True):
+            assert pace["bpm"] == pytest.approx(pace_before["bpm"], abs=0.11), row["path"]
+            probability = pytest.approx(pace_before["probability"], abs=0.011)
+            assert pace["probability"] == probability, (row["path"], pace["bpm"])
+
+
+def estimate(*options: object, files: Sequence[str] = FILES) -> list[dict[str, Any]]:
+    """`tempo-core estimate`."""
+    args = ("estimate", "--format", "json", "--jobs", 1, *options, *files)
+    return list(json.loads(core(*args, status=int(FILES[-1] in files)).stdout))
+
+
+def fields(beet: Beet) -> dict[str, dict[str, str]]:
+    """What `beet ls` prints of each track, by its title."""
+    rows = [line.split("\t") for line in beet("ls", "-f", FORMAT).out.splitlines()]
+    return {row[0]: dict(zip(FIELDS, row, strict=True)) for row in rows}
+
+
+@pytest.mark.parametrize("name", ANSWERS["tempo"], ids=("layout 2", "layout 3"))
+def test_a_learned_model_answers_as_before(me: Path, name: str) -> None:
+    assert_same(estimate("--model", name), ANSWERS["estimates"][name])
+
+
+def test_models_are_listed_and_the_one_before_can_be_used_again(me: Path) -> None:
+    before, current, pace = LEARNED
+    said = {name: ANSWERS["estimates"][name][:1] for name in (before, current)}
+    listed = core("models").stdout.splitlines()
+    assert [line for line in ANSWERS["models"] if line.split()[-1] and line not in listed] == []
+    assert [line.split()[1] for line in listed if line.startswith("*")] == [current, pace]
+    assert_same(estimate(files=FILES[:1]), said[current])
+    assert core("models", "rollback").stdout == f"{before} is in use\n"
+    assert_same(estimate(files=FILES[:1]), said[before])
+    assert core("models", "rollback", "--task", "pace").stdout == "shipped is in use\n"
+    for name in (current, pace):
+        assert core("models", "use", name).stdout == f"{name} is in use\n"
+    assert core("models", "remove", before).stdout == f"{before} is deleted\n"
+    assert_same(estimate(files=FILES[:1]), said[current])
+
+
+def test_the_library_says_what_it_said(beet: Beet) -> None:
+    assert [list(row.values()) for row in fields(beet).values()] == ANSWERS["fields"]
+    for query, titles in ANSWERS["queries"].items():
+        assert beet("ls", "-f", "$title", query).out.split() == titles, query
+
+
+def test_what_is_done_stays_and_what_was_interrupted_is_finished(beet: Beet, home: Path) -> None:
+    before, files = fields(beet), contents(beet.music)
+    (killed,) = (home / song.file for song in SONGS if song.title == "Killed")
+    assert "TXXX:BEETS_TEMPO" not in mutagen.File(killed)
+    run = beet("tempo")
+    # The silent one is tried again: a copy is another file.
+    assert run.code == 1
+    assert "Nothing.opus: silent" in run.err
+    assert "0 set, 0 kept, 1 failed; 10 had a tempo already" in run.err
+    after, files_after = fields(beet), contents(beet.music)
+    assert before["Killed"].pop("tempo_pending") == "bpm tempo_marker"
+    assert after["Killed"].pop("tempo_pending") == "$tempo_pending"
+    assert after == before
+    tags = mutagen.File(killed)
+    assert str(tags["TBPM"]) == before["Killed"]["bpm"]
+    assert str(tags["TXXX:BEETS_TEMPO"]) == before["Killed"]["tempo_marker"]
+    assert {path for path in files if files_after[path] != files[path]} == {killed}
+    again = beet("tempo", "^title:Nothing")
+    assert (again.code, again.err) == (0, "")
+    assert "0 tracks analysed: 0 set, 0 kept, 0 failed; 10 had a tempo already" in again.out
+
+
+def test_an_analysis_anew_leaves_everybody_their_own(beet: Beet) -> None:
+    """Whose record was cleared are analysed again, and it is said of them what was said before."""
+    before = fields(beet)
+    assert beet("tempo", "-f", "tempo_source::^model:", "title:Found").code == 0
+    for title in ("Tagged", "Corrected", "Published"):
+        beet("modify", "-y", "-W", f"title:{title}", "tempo_bpm!", "tempo_verdict!")
+    run = beet("tempo", "^title:Nothing", "^title:Killed")
+    assert "3 tracks analysed: 0 set, 3 kept, 0 failed" in run.out
+    after = fields(beet)
+    for title in ("Found", "Tagged", "Corrected", "Published"):
+        for name in ("bpm", "tempo_source", "tempo_verdict"):
+            assert after[title][name] == before[title][name], (title, name)
+        tempo = float(before[title]["tempo_bpm"])
+        assert float(after[title]["tempo_bpm"]) == pytest.approx(tempo, abs=0.011)
+
+
+def test_labels_of_the_library_are_known(beet: Beet) -> None:
+    run = beet("tempo-labels")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.splitlines() == ANSWERS["tempo-labels"]
+
+
+def test_pages_are_read_from_the_cache(beet: Beet, home: Path) -> None:
+    """Where the labels themselves are lost, the pages that they are from are still there."""
+    (home / "labels.db").unlink()
+    later = datetime.now(timezone.utc) + timedelta(days=1)  # a page is good for 90 days
+    with closing(sqlite3.connect(home / "labels-pages.db")) as db, db:
+        for key, value in db.execute("SELECT key, value FROM responses").fetchall():
+            fresh = json.dumps({**json.loads(value), "expires": later.isoformat()})
+            db.execute(
+                "UPDATE responses SET value = ?, expires = ? WHERE key = ?",
+                (fresh, int(later.timestamp()), key),
+            )
+    run = beet("tempo-labels")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.splitlines() == ANSWERS["from pages"]
+
+
+def test_labels_of_files_are_known(me: Path) -> None:
+    """A label of a site, one of a tag, and none."""
+    chosen = [SONGS[k] for k in (0, 2, 7)]
+    *told, summary = core(*LABELS, *(song.file for song in chosen)).stdout.splitlines()
+    names = tuple(f"{song.artist} - {song.title}:" for song in chosen)
+    said = [line for line in ANSWERS["labels"] if line.startswith(names)]
+    estimated = re.compile(r"\d+\.\d+")  # its last digit may be another one
+    assert [estimated.sub("", line) for line in told] == [estimated.sub("", line) for line in said]
+    assert "; 0 requests, " in summary
+
+
+def test_what_was_estimated_is_not_estimated_again(beet: Beet, home: Path) -> None:
+    log = home / "tempo-eval" / "estimates.jsonl"
+    before = log.read_text()
+    run = beet("tempo-eval")
+    assert (run.code, run.err) == (0, "")
+    # A pace model knows by its place only what it has learned from, and that is another one.
+    said = [line for line in ANSWERS["tempo-eval"] if "The pace model learned from" not in line]
+    assert run.out.replace(f"{home}/", OWNER).splitlines() == said
+    assert log.read_text() == before
+
+
+@needs_shipped
+def test_the_training_set_of_the_library_is_known(beet: Beet) -> None:
+    """Nothing has to be listened to again: the plan knows what the audio contradicts."""
+    run = beet("tempo-train", "--pretend")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.splitlines() == ANSWERS["tempo-train"]
+
+
+def test_a_training_set_is_brought_up_to_date(me: Path) -> None:
+    """As it was; what the network sees is computed anew, since it is another view of the music."""
+    before = contents(me / "my-set" / "cache")
+    tables = [me / "my-set" / name for name in ("tracks.tsv", "dropped.tsv")]
+    texts, split = [table.read_text() for table in tables], me / "my-set" / "split-1.tsv"
+    members = set(split.read_text().splitlines())
+    build = core("build", "--out", "my-set", "--labels", "labels.tsv", "--cache", "--jobs", 1)
+    assert build.stdout == "kept 3: train 1, validation 1, test 1\n"
+    assert [table.read_text() for table in tables] == texts
+    assert members < set(split.read_text().splitlines())  # what is new are the places
+    after = contents(me / "my-set" / "cache")
+    assert {path: after[path] for path in before} == before
+
+
+@pytest.mark.slow
+def test_an_evaluation_goes_on_without_its_audio(me: Path) -> None:
+    log, figures = me / "evaluation" / "estimates.jsonl", me / "evaluation" / "figures.json"
+    known, measured = log.read_text(), json.loads(figures.read_text())["estimators"]
+    core("plot", "evaluation")
+    silence(*(me / song.file for song in IN_SET))
+    assert core(*EVALUATE).stdout.splitlines() == ANSWERS["evaluate"]
+    assert log.read_text() == known
+    assert json.loads(figures.read_text())["estimators"] == measured
+
+
+@pytest.mark.slow
+def test_paces_are_learned_beside_the_features_of_before(me: Path) -> None:
+    """These are of what training heard then, and are neither read nor touched."""
+    folder = me / "statements" / "paces"
+    before = contents(folder)
+    assert len(before) == 2
+    lines = core(*PACES).stdout.splitlines()
+    assert lines[0].startswith("learned paces of 10 tracks: pace-")
+    after = contents(folder)
+    assert {path: after[path] for path in before} == before
+    assert len(after) == 12
+
+
+@needs_shipped
+@pytest.mark.slow
+def test_what_the_network_saw_is_learned_from_where_the_audio_is_gone(me: Path) -> None:
+    cache = me / "my-set" / "cache"
+    before = contents(cache)
+    assert len(before) == 4  # three recordings, and which is whose
+    for song in IN_SET[:2]:  # those of training and validation; the test is listened to
+        (me / song.file).unlink()
+    lines = core(*FIT).stdout.splitlines()
+    assert lines[0].startswith("learned (fit) from 1 labels: tempo-")
+    assert contents(cache) == before
