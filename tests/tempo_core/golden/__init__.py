@@ -65,6 +65,14 @@ def _hidden(sr: int, rng: np.random.Generator) -> Audio:
     return np.concatenate([song, silence, other])
 
 
+def _noise_between(sr: int, rng: np.random.Generator) -> Audio:
+    """Half of the windows have no clear pulse, and some lie half-way between one that has and one
+    that has not."""
+    noise = (0.3 * rng.standard_normal(18 * sr)).astype(np.float32)
+    songs = [drum_pattern(bpm, 24, sr, style, rng) for bpm, style in ((97, "rock"), (131, "house"))]
+    return np.concatenate([songs[0], noise, songs[1]])
+
+
 def _opposite(sr: int, rng: np.random.Generator) -> Audio:
     """Two channels that cancel in the mean, but for a voice."""
     music, voice = drum_pattern(118, 45, sr, "house", rng), speech(45, sr, rng)
@@ -125,6 +133,8 @@ def files() -> Iterator[File]:
         ("one-window.flac", _band("rock", 117.2, 120), {"windows": 1}),
         ("four-windows.flac", _band("ballad", 67.9, 200), {"windows": 4}),
         ("all.mp3", _band("house", 122.4, 200), {"windows": "all"}),
+        ("noise-between.wav", _noise_between, {}),
+        ("noise-between-all.flac", _noise_between, {"windows": "all"}),
     ):  # fmt: skip
         yield File(name, 22050, make, dict(options))
 
