@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -253,42 +253,30 @@ class _Run:
                     continue
                 yield track, stamp
 
-        def unheard() -> Iterator[tuple[LabelledTrack, Stamp, str, str]]:
-            """Files whose content was never listened to, with its hash and the cache key."""
+        # A file that was moved, or is to be seen by the network in another way, sounds as it did.
+        known_contents = self.journal.contents(how)
 
-            def digest(task: tuple[LabelledTrack, Stamp]) -> Any:
-                return cache.hash_file(task[0].path)
-
-            for (track, stamp), result in self.each(digest, todo(), self.options.jobs):
-                if isinstance(result, Exception):
-                    found[track.path] = _failure(track, result)
-                    continue
-                content, key = result.hexdigest(), self.recipe.key(result)
-                # A file that was moved, or is to be seen by the network in another way, sounds as
-                # it did.
-                if heard := self.journal.heard(content, how):
-                    note(track, stamp, content, key, heard)
-                else:
-                    yield track, stamp, content, key
-
-        def note(track: LabelledTrack, stamp: Stamp, content: str, key: str, heard: Heard) -> None:
-            self.journal.note_file(stamp, recipe, content, key)
-            self.keys[stamp] = self.key_of[track.path] = key
-            found[track.path] = content[:16], heard
-
-        def work(task: tuple[LabelledTrack, Stamp, str, str]) -> Heard:
-            return listen(task[0].path, self.model, LONGEST)
+        def work(task: tuple[LabelledTrack, Stamp]) -> tuple[str, str, Heard | None]:
+            path = task[0].path
+            digest = cache.hash_file(path)
+            content, key = digest.hexdigest(), self.recipe.key(digest)
+            is_known = content in known_contents
+            return content, key, None if is_known else listen(path, self.model, LONGEST)
 
         with self.progress("listening", len(tracks)) as bar:
-            for (track, stamp, content, key), result in self.each(
-                work, unheard(), self.options.jobs
-            ):
+            for (track, stamp), result in self.each(work, todo(), self.options.jobs):
                 bar.update(1 + len(found) - bar.n)
                 if isinstance(result, Exception):
                     found[track.path] = _failure(track, result)
                     continue
-                self.journal.note_heard(content, how, result)
-                note(track, stamp, content, key, result)
+                content, key, new = result
+                heard = new or self.journal.heard(content, how)
+                assert heard is not None
+                if new:
+                    self.journal.note_heard(content, how, new)
+                self.journal.note_file(stamp, recipe, content, key)
+                self.keys[stamp] = self.key_of[track.path] = key
+                found[track.path] = content[:16], heard
             bar.update(len(found) - bar.n)
         self.check_stop()
         return [(track, found[track.path]) for track in tracks]

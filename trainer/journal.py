@@ -92,6 +92,11 @@ class Journal:
         values["fingerprint"] = np.frombuffer(values["fingerprint"], "<u4").astype(np.uint32)
         return Heard(**values)
 
+    def contents(self, how: str) -> frozenset[str]:
+        """Hashes of all contents that a model has listened to."""
+        rows = self._db.execute(f"SELECT content FROM {TABLE} WHERE how = ?", (how,))
+        return frozenset(str(content) for (content,) in rows)
+
     def note_heard(self, content: str, how: str, heard: Heard) -> None:
         """Keep what `heard` returns."""
         values: dict[str, Any] = {name: getattr(heard, name) for name in _FIELDS}
