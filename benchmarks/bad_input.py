@@ -271,8 +271,14 @@ def commands(folder: Path, cases: list[Case]) -> dict[str, list[object]]:
 def told(name: str, ended: Ended, cases: list[Case]) -> set[str]:
     """The names of the files that a command says something about."""
     from tempo_core.console import shown, unescaped
-    from trainer.answers import read_answers
-    from trainer.collection import DROPPED, TRACKS, CollectedTrack, DroppedTrack, read_table
+    from trainer.evaluation.answers import read_answers
+    from trainer.trainingset.tables import (
+        DROPPED,
+        TRACKS,
+        CollectedTrack,
+        DroppedTrack,
+        read_table,
+    )
 
     folder = cases[0].path.parent
     if name == "estimate":

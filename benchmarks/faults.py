@@ -21,10 +21,10 @@ import numpy as np
 
 from tempo_core.audio import read_excerpts
 from tests.audio import write_audio
-from trainer.build import BuildOptions, build
-from trainer.cleaning import Reason, contradicts
-from trainer.collection import LabelledTrack
-from trainer.dataset import read_songs
+from trainer.inputs.recordings import read_songs
+from trainer.trainingset.build import BuildOptions, build
+from trainer.trainingset.clean import Reason, contradicts
+from trainer.trainingset.tables import LabelledTrack
 
 SR = 24000  # [Hz] of the songs
 # How many of each; what a fault should be dropped for.

@@ -1,0 +1,1 @@
+"""Learning, evaluating and making the models that `tempo_core` uses."""

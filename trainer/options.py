@@ -26,7 +26,10 @@ data = click.option(
     "--data", type=_FOLDER, required=True, help="Folder with songs.tsv, rhythm.tsv, consensus.tsv."
 )
 clips = click.option(
-    "--clips", type=_FOLDER, required=True, help="Folder with clips.tsv of trainer.synthesis."
+    "--clips",
+    type=_FOLDER,
+    required=True,
+    help="Folder with clips.tsv of trainer.synthesis.",
 )
 cache = click.option(
     "--cache",

@@ -12,9 +12,9 @@ from tempo_core.labels.record import parse_bpm
 from tempo_core.labels.store import Store
 from tempo_core.levels import RELATIVES
 from tempo_core.tempi import round_half_up
-from trainer.cleaning import merge
-from trainer.collection import LabelledTrack, key_label
-from trainer.gathering import published
+from trainer.trainingset.clean import merge
+from trainer.trainingset.gather import published
+from trainer.trainingset.tables import LabelledTrack, key_label
 
 from .analysing import MANUAL, bpm_of, is_from_label, is_ours, origin, own
 from .choosing import Selection, items_of

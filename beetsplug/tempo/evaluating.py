@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from beets.library import Library
     from beets.logging import BeetsLogger
 
-    from trainer.answers import Answer, Labelled
-    from trainer.collection import LabelledTrack
-    from trainer.evaluate import Figures
-    from trainer.memory import Memory
+    from trainer.evaluation.answers import Answer, Labelled
+    from trainer.evaluation.run import Figures
+    from trainer.trainingset.memory import Memory
+    from trainer.trainingset.tables import LabelledTrack
 
 FOLDER = "tempo-eval"  # beside the library
 SHOWN = 10  # disagreements on the terminal; all are in a table
@@ -73,7 +73,7 @@ def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLog
 
 def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
     try:
-        from trainer import report as _report  # noqa: F401
+        from trainer.evaluation import report as _report  # noqa: F401
 
         from .collecting import labelled_tracks
     except ImportError as error:
@@ -98,9 +98,10 @@ def _evaluate(
     settings: Any,
     log: BeetsLogger,
 ) -> None:
-    from trainer import evaluate, report
-    from trainer.answers import Labelled
-    from trainer.baselines import BASELINES, open_model
+    from trainer.evaluation import report
+    from trainer.evaluation import run as evaluate
+    from trainer.evaluation.answers import Labelled
+    from trainer.evaluation.baselines import BASELINES, open_model
 
     estimators = [open_model(settings.model, settings.windows)]
     if settings.get("baseline"):
@@ -173,7 +174,8 @@ def _evaluate(
 def pace_lines(answers: Sequence[Answer]) -> list[str]:
     """How well stated paces are judged; of how many tracks the pace model has learned them."""
     from tempo_core import checkpoint
-    from trainer import evaluate, memory
+    from trainer.evaluation import run as evaluate
+    from trainer.trainingset import memory
 
     lines = evaluate.told_paces(answers)
     card = checkpoint.read(checkpoint.resolve("default", "pace")).header["card"]
@@ -203,7 +205,7 @@ def summary(figures: dict[str, Figures]) -> list[str]:
 
 def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
     """Where label and estimate are not the same tempo, the most suspicious labels first."""
-    from trainer.evaluate import worst
+    from trainer.evaluation.run import worst
 
     wrong = worst(answers)
     if all(answer.estimate is None for answer in answers):
@@ -237,8 +239,8 @@ def labelled(
     paces
         What somebody stated at which paces one can move to a file.
     """
-    from trainer.answers import Labelled
-    from trainer.sources import named
+    from trainer.evaluation.answers import Labelled
+    from trainer.evaluation.labelled import named
 
     tracks = [
         Labelled(
@@ -261,7 +263,7 @@ def labelled(
 
 
 def _is_known(track: LabelledTrack, known: Memory) -> bool:
-    from trainer.cache import hash_file
+    from trainer.inputs.cache import hash_file
 
     if known.knows(track.path, track.artist, track.title, track.recording_id):
         return True
@@ -283,8 +285,8 @@ def learned_from(lib: Library, settings: Any) -> Memory:
         If the model cannot be used.
     """
     from tempo_core import checkpoint
-    from trainer import memory
-    from trainer.collection import TRACKS, read_collection
+    from trainer.trainingset import memory
+    from trainer.trainingset.tables import TRACKS, read_collection
 
     from .training import training_folder
 

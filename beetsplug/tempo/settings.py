@@ -98,7 +98,7 @@ class TaskNames(confuse.StrSeq):
         return names
 
 
-METHODS = ("auto", "shift", "adapt", "fit")  # as in trainer.learn, which loads too much
+METHODS = ("auto", "shift", "adapt", "fit")  # as in trainer.learning.learn, which loads too much
 
 DEFAULTS: dict[str, Any] = {
     "auto": True,

@@ -107,6 +107,6 @@ def paces_of(item: Item, least: float | None = None) -> list[tuple[float, float]
 
 
 def labelled(items: Iterable[Item]) -> list[tuple[Path, tuple[float, ...]]]:
-    """(path, paces [BPM]) of the items with stated paces: what `trainer.adapt_paces` takes."""
+    """(path, paces [BPM]) of the items with stated paces: what `trainer.learning.paces` takes."""
     found = ((item.filepath, stated_paces(item)) for item in items)
     return [(path, paces) for path, paces in found if paces is not None]

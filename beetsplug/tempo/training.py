@@ -66,7 +66,7 @@ def _train_library(
 
 def _show(lib: Library, args: list[str], settings: Any) -> None:
     """Each track with a label and what would become of it, as far as is known without listening."""
-    from trainer.planning import plan
+    from trainer.trainingset.plan import plan
 
     from .collecting import labelled_tracks
 
@@ -101,8 +101,8 @@ def _train(
     lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
 ) -> int:
     """All steps; returns how many tracks could not be used."""
-    from trainer.build import BuildOptions, build
-    from trainer.learn import LearnOptions, check_options, choose_method, learn
+    from trainer.learning.learn import LearnOptions, check_options, choose_method, learn
+    from trainer.trainingset.build import BuildOptions, build
 
     from .collecting import labelled_tracks
 
@@ -144,7 +144,7 @@ def _train(
     built = collect(views=False)
     n_labels = sum(track.split != "test" for track in built.kept)
     if choose_method(n_labels, options) == "fit":
-        import trainer.finetune  # noqa: F401  before hours of work
+        import trainer.learning.network  # noqa: F401  before hours of work
 
         built = collect(views=True)  # what was heard is known by now
     for track in built.failed:
@@ -164,7 +164,7 @@ def _train_paces(
     lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
 ) -> int:
     """Learn from stated paces; returns how many tracks could not be used."""
-    from trainer.adapt_paces import PaceOptions, learn_paces
+    from trainer.learning.paces import PaceOptions, learn_paces
 
     from .stated import labelled
 

@@ -16,9 +16,9 @@ from beetsplug.tempo.settings import TEMPLATE
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, Status, Verdict
 from tempo_core.labels.store import Store
-from trainer.build import BuildOptions, build
-from trainer.collection import LabelledTrack
-from trainer.gathering import gather
+from trainer.trainingset.build import BuildOptions, build
+from trainer.trainingset.gather import gather
+from trainer.trainingset.tables import LabelledTrack
 
 from ..conftest import MakeAudio
 from .conftest import Beet

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from tempo_core import checkpoint
-from trainer import memory
-from trainer.collection import TRACKS, CollectedTrack, write_table
+from trainer.trainingset import memory
+from trainer.trainingset.tables import TRACKS, CollectedTrack, write_table
 
 from .conftest import ROOT, Beet
 

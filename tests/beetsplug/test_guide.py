@@ -11,8 +11,8 @@ import yaml
 from beetsplug.tempo.settings import DEFAULTS, TEMPLATE
 from tempo_core.cli import main
 from tempo_core.labels.sources import ABOUT
-from trainer.cleaning import Reason
 from trainer.commands.build import build
+from trainer.trainingset.clean import Reason
 
 from .conftest import ROOT, Beet
 

@@ -18,7 +18,7 @@ from beetsplug.tempo.choosing import settled
 from beetsplug.tempo.moving import tempo_of
 from tempo_core.labels.files import read_track
 from tempo_core.tempi import MARKER_TAG, Marker, is_tempo, parse_marker
-from trainer.gathering import gather
+from trainer.trainingset.gather import gather
 
 from ..audio import FORMATS
 from ..conftest import MakeAudio

@@ -15,7 +15,7 @@ import pytest
 from tempo_core import background
 from tempo_core.background import Stopped, call, check_wanted, interruptible, parallel
 from tempo_core.errors import AudioError, TimeLimitError
-from trainer.cache import hash_file
+from trainer.inputs.cache import hash_file
 
 
 def never() -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.audio import Audio, drum_pattern, write_audio
-from trainer.collection import LabelledTrack
+from trainer.trainingset.tables import LabelledTrack
 
 SR = 22050
 Song = Callable[..., LabelledTrack]

@@ -1,4 +1,4 @@
-"""A small run of `trainer.finetune`, also as a process: `python -m tests.trainer.finetuning`."""
+"""A small run of `fit`, also as a process: `python -m tests.trainer.finetuning`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from safetensors.numpy import save_file
 from tempo_core import checkpoint
 from tempo_core.network import Network
 from tempo_core.tasks.tempo.periodicity import N_MAPS
-from trainer import guard as guards
-from trainer.adapt import adaptable
-from trainer.cache import Views, write_views
-from trainer.dataset import MARGIN, Recording
-from trainer.finetune import Corpus, Recipe, finetune
+from trainer.inputs.cache import Views, write_views
+from trainer.inputs.recordings import Recording
+from trainer.inputs.views import MARGIN
+from trainer.learning import guard as guards
+from trainer.learning.network import Corpus, Recipe, finetune
+from trainer.learning.prior import adaptable
 
 RECIPE = Recipe(epochs=4, batch=4, passes=2, learning_rate=1e-3, patience=10)
 

@@ -21,7 +21,16 @@ from trainer.commands import lacking
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [f"trainer.commands.{module.name}" for module in iter_modules(trainer.commands.__path__)]
-BEHIND = [f"trainer.{name}" for name in ("learn", "build", "evaluate", "plots", "adapt_paces")]
+BEHIND = [
+    f"trainer.{name}"
+    for name in (
+        "learning.learn",
+        "trainingset.build",
+        "evaluation.run",
+        "evaluation.plots",
+        "learning.paces",
+    )
+]
 
 
 def run(code: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

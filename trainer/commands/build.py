@@ -14,7 +14,7 @@ from tempo_core.console import echo, time_limit_option
 from . import load, work
 
 if TYPE_CHECKING:
-    from ..build import Built
+    from ..trainingset.build import Built
 
 _PATH = click.Path(path_type=Path)
 
@@ -78,8 +78,8 @@ def build(
         if database is not None and not database.exists():
             raise ConfigError(f"no label store {database}; `tempo-core labels` makes one")
         with interruptible() as stop:
-            building = load("build", stop)
-            gathering = load("gathering", stop)
+            building = load("trainingset.build", stop)
+            gathering = load("trainingset.gather", stop)
             labels = {} if table is None else gathering.read_labels(table)
             options = building.BuildOptions(
                 seed=seed, jobs=jobs, model=model, quiet=quiet,

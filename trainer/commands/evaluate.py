@@ -19,12 +19,12 @@ from tempo_core.errors import TempoError
 from . import lacking, load, work
 
 if TYPE_CHECKING:
-    from ..answers import Answer, Labelled
+    from ..evaluation.answers import Answer, Labelled
 
 NAMES = (
     "librosa",
     "librosa-beats",
-)  # of trainer.baselines.BASELINES, which takes too long to import for --help
+)  # of trainer.evaluation.baselines.BASELINES, which takes too long to import for --help
 
 
 @click.command()
@@ -80,10 +80,9 @@ def evaluate(
 
         from tqdm import tqdm
 
-        from .. import evaluate as evaluation
-        from .. import published, report
-        from .. import sources as labelled
-        from ..baselines import BASELINES, open_model
+        from ..evaluation import labelled, published, report
+        from ..evaluation import run as evaluation
+        from ..evaluation.baselines import BASELINES, open_model
 
         def run() -> bool:
             tracks: list[Labelled] = []
@@ -157,7 +156,7 @@ def _remembered(model: str, tracks: Sequence[Labelled]) -> str:
     """Of how many of these tracks a model says itself that it learned from them; else nothing."""
     from tempo_core import checkpoint
 
-    from .. import memory
+    from ..trainingset import memory
 
     path = checkpoint.resolve(model)
     known = memory.of_card(checkpoint.read(path).header["card"]) or memory.NOTHING
@@ -178,7 +177,7 @@ def _history(out: Path, model: str, log: Path | None) -> list[dict[str, float]]:
     """
     from tempo_core import checkpoint
 
-    from ..history import HISTORY, read_history, unpack, write_history
+    from ..evaluation.history import HISTORY, read_history, unpack, write_history
 
     if log is not None:
         rows = read_history(log)

@@ -22,8 +22,9 @@ def plot(folder: Path, log: Path | None) -> None:
     Nothing is estimated; the audio need not be there.
     """
     try:
-        from .. import evaluate, report
-        from ..history import HISTORY, read_history, write_history
+        from ..evaluation import report
+        from ..evaluation import run as evaluate
+        from ..evaluation.history import HISTORY, read_history, write_history
 
         evaluate.load(folder)  # before anything is written beside something else
         if log is not None:

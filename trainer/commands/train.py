@@ -15,7 +15,7 @@ from tempo_core.console import echo, explain, time_limit_option
 from . import load, work
 
 if TYPE_CHECKING:
-    from ..learn import Learned
+    from ..learning.learn import Learned
 
 _PATH = click.Path(path_type=Path)
 OF_TEMPO = ("method", "from_scratch", "epochs", "devices", "accelerator", "guard")
@@ -79,7 +79,7 @@ def train(
             raise click.UsageError(f"{names}: not for --task pace; leave it out")
         try:
             with interruptible() as stop:
-                learning = load("adapt_paces", stop)
+                learning = load("learning.paces", stop)
                 chosen = learning.PaceOptions(
                     folder.parent / "paces", out, not no_install, install_anyway, seed, jobs,
                     quiet, time_limit,
@@ -94,7 +94,7 @@ def train(
         return
     try:
         with interruptible() as stop:
-            learning = load("learn", stop)
+            learning = load("learning.learn", stop)
             options = learning.LearnOptions(
                 method=method, from_scratch=from_scratch, epochs=epochs, seed=seed,
                 devices=devices, accelerator=accelerator, out=out, install=not no_install,

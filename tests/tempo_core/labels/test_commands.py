@@ -22,7 +22,7 @@ from tempo_core.console import escaped
 from tempo_core.labels.demo_site import DemoSite, Entry
 from tempo_core.labels.store import Store
 from tempo_core.opening import NOT_REGULAR
-from trainer.gathering import read_labels as read_labels_table
+from trainer.trainingset.gather import read_labels as read_labels_table
 
 MakeAudio = Callable[..., Path]
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,297 @@
+"""`tempo-core evaluate` as a user runs it, on real files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+from click.testing import CliRunner, Result
+
+from tempo_core import checkpoint
+from tempo_core.cli import main
+from tempo_core.opening import NOT_REGULAR
+from trainer.commands.evaluate import NAMES
+from trainer.evaluation.answers import read_answers
+from trainer.evaluation.baselines import BASELINES, Librosa
+from trainer.evaluation.history import pack, read_history, unpack
+from trainer.evaluation.metrics import progress
+from trainer.trainingset import memory
+from trainer.trainingset.tables import TRACKS, CollectedTrack, read_collection, write_table
+
+MakeAudio = Callable[..., Path]
+N_TRACKS = 9  # more than are done before the signal arrives
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(main, ["evaluate", *(str(a) for a in args)])
+
+
+def make(make_audio: MakeAudio, name: str, bpm: float, **options: object) -> Path:
+    return make_audio(name, bpm=bpm, duration=13, sr=22050, channels=1, **options)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, make_audio: MakeAudio) -> Path:
+    """A training set of three tracks, two of them in the test split, one of these gone."""
+    tracks = [
+        CollectedTrack(make(make_audio, "a.wav", 126), 126.0, "table", group="a", split="test"),
+        CollectedTrack(tmp_path / "gone.wav", 100.0, "table", group="b", split="test"),
+        CollectedTrack(make(make_audio, "c.wav", 118), 118.0, "table", group="c", split="train"),
+    ]
+    home = tmp_path / "set"
+    home.mkdir()
+    write_table(home / TRACKS, tracks, CollectedTrack)
+    return home
+
+
+def test_a_training_set(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run(folder, "--out", out, "--baseline", "librosa")
+    assert result.exit_code == 1  # one file is gone
+    assert f"{tmp_path / 'gone.wav'}: no such file" in result.stderr
+    assert "2 of 4 estimates failed and count as wrong" in result.stderr
+    assert "split: test" in result.stdout
+    answers = read_answers(out / "tracks.tsv")
+    assert [(a.path.name, bool(a.failure)) for a in answers] == 2 * [
+        ("a.wav", False),
+        ("gone.wav", True),
+    ]
+    assert answers[0].estimate == pytest.approx(126, abs=0.1)
+    assert answers[2].confidence is None
+    figures = json.loads((out / "figures.json").read_text())["estimators"]
+    ours, theirs = (f["all"] for f in figures.values())
+    assert ours["acc1"] == 0.5
+    assert (ours["n"], ours["n_failed"]) == (theirs["n"], theirs["n_failed"]) == (2, 1)
+    assert (out / "report.html").stat().st_size > 50_000
+    assert run(folder, "--out", out, "--split", "train").exit_code == 0
+
+
+def test_a_table_with_a_bad_line(tmp_path: Path, make_audio: MakeAudio) -> None:
+    make(make_audio, "a.wav", 126)
+    table = tmp_path / "t.tsv"
+    table.write_text("path\tbpm\na.wav\t126\na.wav\tNaN\n")
+    result = run(table, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert f"{table}, line 3: bpm is 'NaN'; give a number above 0" in result.stderr
+    assert "1 label could not be used" in result.stderr
+    assert "100.0" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("path\tbpm\n", "nothing is labelled"), ("path\ttempo\n", "has no column bpm")],
+)
+def test_nothing_to_measure(tmp_path: Path, content: str, message: str) -> None:
+    table = tmp_path / "t.tsv"
+    table.write_text(content)
+    result = run(table, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_usage(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert "give a folder, a table or --dataset" in run("--out", out).stderr
+    assert "--dataset needs --data-home" in run("--out", out, "--dataset", "ballroom").stderr
+    assert "no table and no folder" in run(tmp_path, "--out", out).stderr
+    for name, content in (("tempo-20260101-00000000.safetensors", "x"), ("x.safetensors", "x")):
+        model = tmp_path / name
+        model.write_text(content)
+        table = tmp_path / "t.tsv"
+        table.write_text("path\tbpm\na.wav\t120\n")
+        result = run(table, "--out", out, "--model", model)
+        assert result.exit_code == 1
+        assert str(model) in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_the_log_of_the_training_is_drawn(folder: Path, tmp_path: Path) -> None:
+    log = tmp_path / "metrics.csv"
+    log.write_text("epoch,step,train_loss,val_error_p50\n0,10,2.0,9\n1,20,1.0,0.5\n")
+    out = tmp_path / "out"
+    run(folder, "--out", out, "--split", "train", "--log", log)
+    assert (out / "plots" / "training.png").exists()
+    assert "<h2>Training</h2>" in (out / "report.html").read_text()
+
+
+def test_files_that_are_none_and_names_of_any_bytes(
+    tmp_path: Path, make_audio: MakeAudio, hang: Callable[[Path], None]
+) -> None:
+    """The table that `estimate` prints is one that can be measured."""
+    song = make(make_audio, "a.wav", 126).rename(tmp_path / os.fsdecode(b"\xff \x1b[2J\t\n.wav"))
+    os.mkfifo(tmp_path / "pipe.wav")
+    slow = make(make_audio, "slow.flac", 126)
+    hang(slow)
+    paths = [song, tmp_path / "pipe.wav", slow]
+    estimated = CliRunner().invoke(
+        main, ["estimate", "--format", "tsv", "--time-limit", "3", *map(str, paths)]
+    )
+    lines = estimated.stdout.splitlines()
+    assert len(lines) == 4
+    table = tmp_path / "t.tsv"
+    table.write_text("\n".join([lines[0], *(_labelled(line) for line in lines[1:])]) + "\n")
+    begin = time.monotonic()
+    result = run(table, "--out", tmp_path / "out", "--time-limit", 3, "--windows", "all")
+    assert time.monotonic() - begin < 30
+    assert result.exit_code == 1
+    assert "\x1b" not in result.output
+    assert f"{paths[1]}: {NOT_REGULAR}" in result.stderr
+    assert f"{slow}: given up after 3 s" in result.stderr
+    assert "2 of 3 estimates failed and count as wrong" in result.stderr
+    answers = {answer.path: answer for answer in read_answers(tmp_path / "out" / "tracks.tsv")}
+    assert answers[song].estimate == pytest.approx(126, abs=0.1)
+
+
+def _labelled(line: str) -> str:
+    path, _, *rest = line.split("\t")
+    return "\t".join([path, "126", *rest])
+
+
+def learned_model(folder: Path, card: dict[str, object]) -> Path:
+    """The shipped model with another card."""
+    shipped = checkpoint.load(checkpoint.resolve("shipped"))
+    return checkpoint.save(folder, dataclasses.replace(shipped, card=card))
+
+
+def test_the_curves_are_those_of_the_model_and_no_others(folder: Path, tmp_path: Path) -> None:
+    """Beside the set lies the log of some other model's run, as `fit` leaves it."""
+    log = folder / "runs/fit-12345678/csv/version_0/metrics.csv"
+    log.parent.mkdir(parents=True)
+    log.write_text("epoch,loss\n0,3\n1,2\n")
+    rows = [
+        {"epoch": k, "loss": 3.0 - k, **progress([100] * 4, [100 + 2 * k, 104, 200, 120])}
+        for k in range(3)
+    ]
+    silent = learned_model(tmp_path / "models", {})
+    telling = learned_model(tmp_path / "models", {"history": pack(rows)})
+    out = tmp_path / "out"
+    for model, drawn in ((telling, True), (silent, False), ("default", False)):
+        run(folder, "--out", out, "--split", "train", "--model", model)
+        assert ("<h2>Training</h2>" in (out / "report.html").read_text()) == drawn
+        assert (out / "history.csv").exists() == drawn
+        if drawn:
+            assert read_history(out / "history.csv") == unpack(pack(rows))
+
+
+def test_it_says_what_the_model_has_learned_from(folder: Path, tmp_path: Path) -> None:
+    (track, *_) = read_collection(folder)
+    model = learned_model(tmp_path / "models", {memory.KEY: memory.pack(memory.remember([track]))})
+    out = tmp_path / "out"
+    result = run(folder, "--out", out, "--split", "all", "--model", model)
+    assert f"{model.stem} has learned from 1 of these 3 tracks" in result.stdout
+    assert "has learned from 1 of these 3 tracks" in (out / "report.html").read_text()
+    assert "has learned from" not in run(folder, "--out", out, "--split", "all").stdout
+
+
+def test_stated_paces_are_compared(tmp_path: Path, make_audio: MakeAudio) -> None:
+    make(make_audio, "a.wav", 126)
+    make(make_audio, "b.wav", 100, style="rock")
+    table, out = tmp_path / "t.tsv", tmp_path / "out"
+    table.write_text("path\tbpm\tpaces\na.wav\t126\t63 126\nb.wav\t100\t\n")
+    for _ in range(2):  # asked, then known
+        result = run(table, "--out", out)
+        assert result.exit_code == 0, result.output
+        (line,) = [line for line in result.stdout.splitlines() if ", paces of 1 tracks: " in line]
+    (first, _) = read_answers(out / "tracks.tsv")
+    assert first.paces == (63.0, 126.0)
+    assert len(first.judged) > 3
+    figures = json.loads((out / "figures.json").read_text())["estimators"]
+    (paces,) = [own["paces"] for own in figures.values()]
+    assert paces["n_candidates"] == len(first.judged)
+    assert f"{100 * paces['accuracy']:.1f} % of {paces['n_candidates']} candidates" in line
+    page = (out / "report.html").read_text()
+    assert "<h2>Paces</h2>" in page
+    redrawn = CliRunner().invoke(main, ["plot", str(out)])
+    assert redrawn.exit_code == 0, redrawn.output
+    assert (out / "report.html").read_text() == page
+
+
+def test_answers_from_before_paces_were_kept_are_asked_again(
+    tmp_path: Path, make_audio: MakeAudio
+) -> None:
+    make(make_audio, "a.wav", 126)
+    table, out = tmp_path / "t.tsv", tmp_path / "out"
+    table.write_text("path\tbpm\tpaces\na.wav\t126\t63 126\n")
+    run(table, "--out", out)
+    log = out / "estimates.jsonl"
+    entry = json.loads(log.read_text())
+    log.write_text(json.dumps({k: v for k, v in entry.items() if not k.startswith("paces")}) + "\n")
+    assert ", paces of 1 tracks: " in run(table, "--out", out).stdout
+    assert log.read_text().count("\n") == 2
+
+
+def test_wrong_paces_are_one_line(tmp_path: Path, make_audio: MakeAudio) -> None:
+    make(make_audio, "a.wav", 126)
+    table = tmp_path / "t.tsv"
+    table.write_text("path\tbpm\tpaces\na.wav\t126\tfast\na.wav\t126\t\n")
+    result = run(table, "--out", tmp_path / "out")
+    assert f"{table}, line 2: 'fast' is no pace" in result.stderr
+
+
+def test_no_progress_bar_in_a_file(folder: Path, tmp_path: Path) -> None:
+    """Standard error of another command than a terminal's has messages in it, and nothing else."""
+    result = run(folder, "--out", tmp_path / "out")
+    assert "\r" not in result.stderr
+    assert "track/s" not in result.stderr
+
+
+@pytest.mark.parametrize("beats", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_librosa_is_what_it_says(beats: bool, tmp_path: Path, make_audio: MakeAudio) -> None:
+    import librosa
+
+    path = make(make_audio, "a.wav", 118)
+    audio, sr = soundfile.read(path, dtype="float32")
+    expected = (
+        librosa.beat.beat_track(y=audio, sr=sr)[0] if beats else librosa.feature.tempo(y=audio)
+    )
+    estimator = Librosa(beats)
+    assert estimator.estimate(path).bpm == pytest.approx(float(expected[0]), abs=0.01)
+    assert math.isnan(estimator.estimate(path).confidence)
+    assert set(NAMES) == set(BASELINES)
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
+def test_an_interrupted_run_goes_on(
+    number: signal.Signals, tmp_path: Path, make_audio: MakeAudio
+) -> None:
+    source = make(make_audio, "0.wav", 126)
+    lines = ["path\tbpm"]
+    for k in range(N_TRACKS):
+        (tmp_path / f"{k}.wav").exists() or os.link(source, tmp_path / f"{k}.wav")
+        lines.append(f"{k}.wav\t126")
+    table = tmp_path / "t.tsv"
+    table.write_text("\n".join(lines) + "\n")
+    out = tmp_path / "out"
+    args = ["evaluate", str(table), "--out", str(out), "--jobs", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tempo_core.cli", *args], stderr=subprocess.PIPE, text=True
+    )
+    log = out / "estimates.jsonl"
+    while not (log.exists() and log.read_text().count("\n") >= 2):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode != 0
+    if number == signal.SIGINT:
+        assert "the same command goes on from here" in stderr
+    done = log.read_text().count("\n")
+    assert 2 <= done < N_TRACKS
+    assert not (out / "figures.json").exists()
+    result = run(table, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert log.read_text().count("\n") == N_TRACKS
+    assert len(read_answers(out / "tracks.tsv")) == N_TRACKS

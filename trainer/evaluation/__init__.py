@@ -1,0 +1,1 @@
+"""How good estimators are on labelled music: answers, figures, pictures, reports."""

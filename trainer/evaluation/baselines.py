@@ -1,0 +1,92 @@
+"""What is evaluated: models of every kind, and estimators of others to compare with."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from tempo_core import checkpoint
+from tempo_core.audio import check, read_excerpts
+from tempo_core.errors import AudioError
+from tempo_core.estimate import Estimate, Estimator
+
+
+class TempoEstimator(Protocol):
+    """What can be evaluated: `source` says who it is, threads may share it."""
+
+    @property
+    def source(self) -> str: ...
+
+    def estimate(self, path: str | bytes | os.PathLike[str]) -> Estimate: ...
+
+
+class Librosa:
+    """librosa with its defaults on the whole file at 22,050 Hz; it states no confidence (NaN).
+
+    Parameters
+    ----------
+    beats
+        Take the tempo that `librosa.beat.beat_track` returns, which is what `beet autobpm` writes
+        (there rounded), instead of that of `librosa.feature.tempo`. The two differ in how they sum
+        up the onsets of the bands.
+    """
+
+    SR = 22050  # [Hz] librosa's default
+
+    def __init__(self, beats: bool = False) -> None:
+        import librosa
+
+        self.source = f"librosa-{version('librosa')}" + ("-beats" if beats else "")
+        self._tempo: Callable[..., Any] = librosa.feature.tempo
+        if beats:
+            self._tempo = lambda **audio: librosa.beat.beat_track(**audio)[0]
+
+    def estimate(self, path: str | bytes | os.PathLike[str]) -> Estimate:
+        """Estimate the tempo of one file.
+
+        Raises
+        ------
+        AudioError
+            If the file is missing, unreadable, silent or too short, or librosa finds nothing.
+        """
+        excerpts = read_excerpts(path, self.SR, None)
+        check(excerpts, self.SR)
+        bpm = float(np.ravel(self._tempo(y=excerpts[0].audio, sr=self.SR))[0])
+        if not (math.isfinite(bpm) and bpm > 0):
+            raise AudioError(f"librosa finds no tempo ({bpm})")
+        return Estimate(round(bpm, 2), math.nan, ())
+
+
+BASELINES: dict[str, Callable[[], TempoEstimator]] = {
+    "librosa": Librosa,
+    "librosa-beats": lambda: Librosa(beats=True),
+}
+
+
+# A design of model beside the shipped ones, by the task its files name: what opens such a file.
+# `trainer.research` adds its own; what is installed knows none.
+OTHER_DESIGNS: dict[str, Callable[[Path, int | str], TempoEstimator]] = {}
+
+
+def open_model(model: str | os.PathLike[str], windows: int | str) -> TempoEstimator:
+    """A model by its name or file, whichever known design it is of.
+
+    Raises
+    ------
+    CheckpointError, ConfigError
+        See `tempo_core.Estimator`.
+    """
+    path = checkpoint.resolve(model)
+    opened_by = OTHER_DESIGNS.get(checkpoint.task_of(path) or "", Estimator)
+    return opened_by(path, windows)
+
+
+def name_of(source: str) -> str:
+    """A source as it stands in tables: `tempo-20261121@78dc24a4`."""
+    return source.removeprefix("model:")

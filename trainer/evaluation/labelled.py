@@ -1,0 +1,154 @@
+"""Labelled tracks to evaluate on: training sets, the folders of the trainer, plain tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from tempo_core.errors import ConfigError
+
+from ..inputs.recordings import Recording, read_clips, read_rhythm, read_songs
+from ..trainingset.tables import TRACKS, CollectedTrack, file_in_table, read_collection
+from .answers import Labelled, pace_list, read_rows, tempi, tempo
+
+HELD_OUT = ("test", "validation")  # splits, the better one first
+ALL = "all"
+
+
+def read_source(source: Path) -> tuple[list[Labelled], list[str]]:
+    """Labelled tracks of a folder or a table, and a line about each row that is no use.
+
+    A folder is a training set (`tracks.tsv`), or one with any of `songs.tsv`, `rhythm.tsv` and
+    `clips.tsv`. A table has a header line and at least the columns `path` and `bpm`.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of these.
+    """
+    if source.is_file():
+        return read_table(source)
+    if (source / TRACKS).is_file():
+        return [_of_collection(track) for track in read_collection(source)], []
+    tables: dict[str, Callable[[Path], list[Recording]]] = {
+        "songs": read_songs,
+        "rhythm": read_rhythm,
+        "clips": read_clips,
+    }
+    present = [name for name in tables if (source / f"{name}.tsv").is_file()]
+    if not present:
+        raise ConfigError(
+            f"{source}: no table and no folder of a training set; give a folder with {TRACKS}, or "
+            "a table with the columns path and bpm"
+        )
+    try:
+        return [_of_recording(r) for name in present for r in tables[name](source)], []
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"{source}: a table of another kind ({error})") from error
+
+
+def _of_collection(track: CollectedTrack) -> Labelled:
+    return Labelled(
+        path=track.path,
+        bpm=track.bpm,
+        set=track.split or "collection",
+        split=track.split,
+        name=named(track.artist, track.title),
+        group=track.group or track.artist or str(track.path),
+        genre=track.genre,
+    )
+
+
+def _of_recording(recording: Recording) -> Labelled:
+    first, *others = recording.tempi
+    known = tuple(bpm for bpm, _ in others)
+    kind, _, style = recording.source.partition(":")
+    return Labelled(
+        path=recording.path,
+        bpm=recording.bpm,
+        set=kind,
+        split=recording.split,
+        group=recording.group,
+        name=recording.group if kind in ("songs", "rhythm") else "",
+        genre=recording.genre or style,
+        alternatives=(*known, *recording.alternatives),
+        weight=first[1] / (first[1] + others[0][1]) if others else None,
+    )
+
+
+def read_table(path: Path) -> tuple[list[Labelled], list[str]]:
+    """The rows of a table with the columns `path` and `bpm`, and a line about each bad one.
+
+    It may also have `artist`, `title`, `genre`, `group`, `split`, `set`, `alternatives` (tempi with
+    semicolons between them) and `paces` (tempi with spaces between). Paths are relative to the
+    table's folder.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or lacks a column.
+    """
+    rows = read_rows(path, ("path", "bpm"), "a table with the columns path and bpm")
+    tracks, problems = [], []
+    for number, row in rows:
+        try:
+            if not row["path"]:
+                raise ValueError("no path")
+            track = Labelled(
+                path=file_in_table(row["path"], path),
+                bpm=tempo(row["bpm"]),
+                set=row.get("set") or path.stem,
+                split=row.get("split", ""),
+                name=named(row.get("artist", ""), row.get("title", "")),
+                group=row.get("group") or row.get("artist") or row["path"],
+                genre=row.get("genre", ""),
+                alternatives=tempi(row.get("alternatives", "")),
+                paces=pace_list(row.get("paces", "")),
+            )
+        except ValueError as error:
+            problems.append(f"{path}, line {number}: {error}")
+            continue
+        tracks.append(track)
+    return tracks, problems
+
+
+def named(artist: str, title: str) -> str:
+    """Artist and title as one name, empty if neither is known."""
+    return " - ".join(part for part in (artist, title) if part)
+
+
+def choose_split(tracks: Sequence[Labelled], split: str | None) -> tuple[list[Labelled], str]:
+    """The tracks of a split, and its name.
+
+    Parameters
+    ----------
+    split
+        A name, `all`, or None for what no model should have learned from: the test split if there
+        is one, else the validation split, else all.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing in it.
+    """
+    names = {track.split for track in tracks}
+    if split is None:
+        split = next((name for name in HELD_OUT if name in names), ALL)
+    chosen = [track for track in tracks if split in (ALL, track.split)]
+    if not chosen:
+        known = ", ".join(sorted(name for name in names if name)) or "none"
+        raise ConfigError(
+            f"no tracks to evaluate on: {len(tracks)} labelled, none of them in the split "
+            f"{split!r} (there are: {known}); give another one or 'all'"
+            if tracks
+            else "no tracks to evaluate on: nothing is labelled"
+        )
+    return chosen, split
+
+
+def unique(tracks: Iterable[Labelled]) -> list[Labelled]:
+    """The tracks without those whose path came before."""
+    found: dict[Path, Labelled] = {}
+    for track in tracks:
+        found.setdefault(track.path, track)
+    return list(found.values())

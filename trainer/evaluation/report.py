@@ -1,0 +1,283 @@
+"""One HTML file about an evaluation: how good, compared with what, and which labels to look at.
+
+It is complete in itself: the pictures are inside, nothing is loaded from anywhere, no script runs,
+and names, genres and paths are text whatever they contain.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from tempo_core.markup import Markup, page, table
+
+from ..files import write_bytes
+from . import plots
+from .answers import Answer
+from .history import HISTORY, Row, read_history
+from .metrics import reliability, signed
+from .run import (
+    About,
+    Figures,
+    by_estimator,
+    figures_of,
+    load,
+    number,
+    percent,
+    sure,
+    told_paces,
+    worst,
+)
+from .run import table as main_figures
+
+REPORT = "report.html"
+PLOTS = "plots"
+MOST = 100  # rows of a list
+STYLE = """
+h2 { margin-top: 2.2rem; }
+figure { margin: 1rem 0; }
+figcaption { color: #555; max-width: 42rem; }
+figure img { width: 41rem; }
+.pair { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
+.pair figure { flex: 1 1 24rem; min-width: 0; max-width: 41rem; }
+.scroll { overflow-x: auto; }
+.scroll th, td.number { white-space: nowrap; }
+.path { display: inline-block; min-width: 14rem; overflow-wrap: anywhere; font-size: 13px; }
+.headline { font-size: 1.15rem; max-width: 48rem; }
+"""
+
+
+def redraw(folder: Path) -> Path:
+    """Draw the plots and the report of an evaluation from what it has saved; returns the report.
+
+    Raises
+    ------
+    ConfigError
+        If there is no evaluation in the folder, or it is damaged.
+    """
+    about, answers = load(folder)
+    log = folder / HISTORY
+    history = read_history(log) if log.exists() else []
+    return write_report(folder, about, answers, history)
+
+
+def write_report(
+    folder: Path,
+    about: About,
+    answers: Sequence[Answer],
+    history: Sequence[Row] = (),
+    name: Path | None = None,
+) -> Path:
+    """Write the report and its plots, as files of their own too; returns the report.
+
+    Parameters
+    ----------
+    name
+        Where to write the report; None for `report.html` in the folder.
+    """
+    pictures = {name: draw(figure) for name, figure in figures(answers, history).items()}
+    (folder / PLOTS).mkdir(parents=True, exist_ok=True)
+    for stem, data in pictures.items():
+        write_bytes(folder / PLOTS / f"{stem}.png", data)
+    path = name or folder / REPORT
+    text = render(about, answers, pictures)
+    # A path that is no text cannot be shown as what it is.
+    write_bytes(path, text.encode("utf-8", "replace"))
+    return path
+
+
+def draw(figure: Figure) -> bytes:
+    """A figure as PNG; what its font lacks is drawn as boxes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        return plots.png(figure)
+
+
+def figures(answers: Sequence[Answer], history: Sequence[Row] = ()) -> dict[str, Figure]:
+    """The pictures that there is something to show in, by the names of their files."""
+    estimators = by_estimator(answers)
+    found = {
+        f"estimates-{k}": plots.estimate_against_label(own)
+        for k, own in enumerate(estimators.values(), 1)
+    }
+    numbers = figures_of(answers)
+    found["errors"] = plots.errors(estimators)
+    found["octaves"] = plots.octaves({name: f.confusion for name, f in numbers.items()})
+    stated = {name: sure(own) for name, own in estimators.items()}
+    bins = {name: reliability(*pairs) for name, pairs in stated.items() if pairs[0]}
+    if bins:
+        found["reliability"] = plots.calibration(bins)
+    found["tempi"] = plots.parts({n: f.decades for n, f in numbers.items()}, "label [BPM]")
+    if any(f.genres for f in numbers.values()):
+        found["genres"] = plots.parts({n: f.genres for n, f in numbers.items()}, "genre")
+    if history:
+        found["training"] = plots.training(history)
+    return found
+
+
+def render(about: About, answers: Sequence[Answer], pictures: Mapping[str, bytes]) -> str:
+    """The report as text; `pictures` are PNGs by the names of `figures`."""
+    numbers = figures_of(answers)
+    return page(about.title, _parts(about, answers, numbers, pictures), STYLE)
+
+
+def _parts(
+    about: About,
+    answers: Sequence[Answer],
+    numbers: Mapping[str, Figures],
+    pictures: Mapping[str, bytes],
+) -> Iterator[str]:
+    estimators = by_estimator(answers)
+    first = next(iter(estimators))
+    yield f"<h1>{html.escape(about.title)}</h1>"
+    yield f'<p class="headline">{html.escape(headline(first, numbers[first]))}</p>'
+    told = [text for name, own in numbers.items() if (text := compared(first, name, own))]
+    if told:
+        yield "<ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in told) + "</ul>"
+    yield f'<p class="note">{html.escape(facts(about))}</p>'
+    for note in about.notes:
+        yield f"<p><strong>{html.escape(note)}</strong></p>"
+    head, *rows = main_figures(numbers)
+    yield _scroll(table(head, rows, range(2, len(head))))
+    yield (
+        '<p class="note">Shares of the tracks in %: within 4 % of the label (Accuracy 1), within '
+        "8 %, within 4 % of it or of a third, half, twice or three times it (octave: Accuracy 2), "
+        "within 1 % and within 10 BPM. Mean, median and 95 %: distance from the label in BPM. "
+        "P-score: "
+        "MIREX, for labels with two tempi. ECE: expected calibration error. In brackets the 95 % "
+        "interval, drawn by artist or song. A track that failed counts as wrong.</p>"
+    )
+    if "training" in pictures:
+        yield "<h2>Training</h2>"
+        yield _figure(
+            pictures["training"],
+            "How the first model was trained: after each epoch, on what it learned from (loss) and "
+            "on recordings that were held back (all else).",
+        )
+    yield "<h2>Estimate against label</h2>"
+    yield '<div class="pair">'
+    for k, name in enumerate(estimators, 1):
+        yield _figure(
+            pictures[f"estimates-{k}"],
+            f"{name}: each track a mark. The lines are simple ratios of the label.",
+        )
+    yield "</div><h2>Errors</h2>"
+    yield '<div class="pair">'
+    yield _figure(pictures["errors"], "Distance of the estimate from the label.")
+    yield _figure(pictures["octaves"], "What the estimate is of the label, within 4 %.")
+    yield "</div>"
+    if "reliability" in pictures:
+        yield "<h2>Confidence</h2>"
+        yield _figure(
+            pictures["reliability"],
+            "Share of right tempi among the tracks of a confidence; the larger a mark, the more "
+            "tracks. On the line a confidence means what it says.",
+        )
+    yield "<h2>By tempo"
+    yield (" and genre" if "genres" in pictures else "") + '</h2><div class="pair">'
+    yield _figure(pictures["tempi"], "Accuracy by the labelled tempo; in brackets the tracks.")
+    if "genres" in pictures:
+        yield _figure(pictures["genres"], "Accuracy by genre; in brackets the tracks.")
+    yield "</div>"
+    paces = told_paces(answers)
+    if paces:
+        yield "<h2>Paces</h2><ul>" + "".join(f"<li>{html.escape(t)}</li>" for t in paces) + "</ul>"
+    yield "<h2>Disagreements to look at</h2>"
+    own = estimators[first]
+    if any(answer.estimate is not None for answer in own):
+        yield _disagreements(worst(own))
+    else:
+        yield "<p>Nothing was estimated.</p>"
+    failures = [answer for answer in answers if answer.failure]
+    if failures:
+        yield "<h2>Not estimated</h2>"
+        rows = [(a.estimator, a.failure, _path(a.path)) for a in failures[:MOST]]
+        yield _scroll(table(("estimator", "why", "file"), rows))
+        yield _more(len(failures))
+
+
+def headline(name: str, own: Figures) -> str:
+    """The main figures of an estimator as a sentence."""
+    m = own.all
+    low, high = m.acc1_interval
+    text = (
+        f"{name} is right within 4 % for {percent(m.acc1)} % of {m.n} tracks (95 % interval "
+        f"{100 * low:.0f} to {100 * high:.0f}), up to the octave for {percent(m.acc2)} %."
+    )
+    if m.n_failed < m.n:
+        text += (
+            f" {percent(m.within_10_bpm_of_all)} % are within 10 BPM. Half of the estimates are "
+            f"within {number(m.error_percentiles['50'], 2)} BPM of the label, and 95 % within "
+            f"{number(m.error_percentiles['95'], 1)} BPM."
+        )
+    return text
+
+
+def compared(first: str, name: str, own: Figures) -> str:
+    """How another estimator does against the first one as a sentence, empty for the first."""
+    if own.ahead is None or own.ahead_interval is None:
+        return ""
+    low, high = own.ahead_interval
+    points = f"{100 * abs(own.ahead):.1f}"
+    known = f"(95 % interval {signed(low)} to {signed(high)})"
+    if points == "0.0":
+        return f"{name}: {percent(own.all.acc1)} %, as many as {first} {known}."
+    what = "more" if own.ahead > 0 else "fewer"
+    text = f"{name}: {percent(own.all.acc1)} %, {points} points {what} than {first} {known}"
+    return f"{text}." if low > 0 or high < 0 else f"{text}: that may be chance."
+
+
+def facts(about: About) -> str:
+    """What was evaluated, in one line."""
+    split = "all splits" if about.split == "all" else f"split {about.split}"
+    windows = "the whole track" if about.windows == "all" else f"at most {about.windows} windows"
+    return f"{split}; {windows} listened to; beets-tempo {about.package}"
+
+
+def _disagreements(wrong: Sequence[Answer]) -> str:
+    if not wrong:
+        return "<p>None: every estimate agrees with its label.</p>"
+    rows = [
+        (
+            a.name or a.path.name,
+            f"{a.bpm:g}",
+            f"{a.estimate:g}",
+            f"{a.ratio:.2f}",
+            "" if a.confidence is None else f"{a.confidence:.2f}",
+            a.set,
+            _path(a.path),
+        )
+        for a in wrong[:MOST]
+    ]
+    head = ("track", "label", "estimate", "ratio", "confidence", "set", "file")
+    note = (
+        '<p class="note">Both sides err: listen before you correct a label. First those that no '
+        "octave explains, then those that the estimator is surest of.</p>"
+    )
+    return note + _scroll(table(head, rows, (1, 2, 3, 4))) + _more(len(wrong))
+
+
+def _more(count: int) -> str:
+    return f'<p class="note">{count - MOST} more in tracks.tsv.</p>' if count > MOST else ""
+
+
+def _path(path: Path) -> Markup:
+    return Markup(f'<span class="path">{html.escape(str(path))}</span>')
+
+
+def _scroll(text: str) -> str:
+    return f'<div class="scroll">{text}</div>'
+
+
+def _figure(data: bytes, caption: str) -> str:
+    source = base64.b64encode(data).decode()
+    told = html.escape(caption)
+    return (
+        f'<figure><img alt="{told}" src="data:image/png;base64,{source}">'
+        f"<figcaption>{told}</figcaption></figure>"
+    )

@@ -1,0 +1,1 @@
+"""Recordings with labels, and what networks in training are shown of them."""

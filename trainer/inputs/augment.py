@@ -1,0 +1,76 @@
+"""Augmentation in two steps: draw the parameters once, then apply them to the input and the label.
+
+All of it happens on what the network sees. A time stretch is a shift of the logarithmic tempo axis,
+a change of tone a smooth curve added to the log-compressed band levels, a missing part of the
+spectrum a run of bands set to zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .views import MARGIN
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is done to one window."""
+
+    shift: (
+        int  # [bins] of the tempo axis; the label is multiplied by 2 ** (shift / bins_per_octave)
+    )
+    tone: NDArray[np.float32]  # (n_mels,) added to the mean levels
+    masked: slice  # bands that are silenced
+
+    def stretch(self, bins_per_octave: int) -> float:
+        """Factor on the tempo."""
+        return float(2.0 ** (self.shift / bins_per_octave))
+
+
+NOTHING = Change(0, np.zeros(1, np.float32), slice(0, 0))
+
+
+def draw(rng: np.random.Generator, n_mels: int, stretched: int = MARGIN) -> Change:
+    """Parameters of one augmentation; `stretched` is the largest shift of the axis [bins]."""
+    shift = int(rng.integers(-stretched, stretched + 1)) if rng.random() < 0.8 else 0
+    knots = rng.normal(0.0, 0.3, 5)  # a smooth random equaliser
+    tone = np.interp(np.linspace(0, 4, n_mels), np.arange(5), knots).astype(np.float32)
+    n_masked = int(rng.integers(1, n_mels // 4)) if rng.random() < 0.3 else 0
+    first = int(rng.integers(0, n_mels - n_masked + 1))
+    return Change(shift, tone, slice(first, first + n_masked))
+
+
+def apply_to_map(periodicity: np.ndarray, change: Change) -> NDArray[np.float32]:
+    """(N_MAPS, n_mels, n_bins + 2 * MARGIN) → (N_MAPS, n_mels, n_bins), stretched and masked.
+
+    A track played faster has its peaks further up the axis, so the cut begins further down.
+    """
+    first = MARGIN - change.shift
+    result = periodicity[..., first : first + periodicity.shape[-1] - 2 * MARGIN].astype(np.float32)
+    result[:, change.masked] = 0.0
+    return result
+
+
+def apply_to_statistics(statistics: np.ndarray, change: Change) -> NDArray[np.float32]:
+    """(4 * n_mels,) → the same, with another tone and the masked bands silent."""
+    result = statistics.reshape(4, -1).astype(np.float32)
+    result[0] = np.maximum(0.0, result[0] + change.tone)
+    result[:, change.masked] = 0.0
+    return result.ravel()
+
+
+def stretched_window(
+    features: np.ndarray, first: float, n_frames: int, stretch: float
+) -> NDArray[np.float32]:
+    """`n_frames` of (n_mels, n_all_frames) from frame `first` on, played `stretch` times as fast.
+
+    Frames between two are interpolated; where the recording ends, its last frame stays.
+    """
+    places = first + stretch * np.arange(n_frames)
+    low = np.clip(places.astype(int), 0, features.shape[1] - 2)
+    part = np.clip(places - low, 0, 1)
+    window = features[:, low] * (1 - part) + features[:, low + 1] * part
+    return window.astype(np.float32)

@@ -1,0 +1,152 @@
+"""What the pace model is made of: rendered clips, whose notes are known, and real songs."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import joblib
+import numpy as np
+from tqdm import tqdm
+
+from tempo_core.errors import ConfigError
+from tempo_core.estimate import Estimator
+from tempo_core.files import replace_file
+from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
+from tempo_core.paces import SAME
+from tempo_core.tasks.pace.candidates import candidates
+
+from ..synthesis.notes import Sources
+from ..synthesis.paces import Score, compatibility, score_of
+from ..synthesis.render import attempts
+from .pace_tracks import Case, Track, keep, listener, read_track
+from .recordings import Recording, read_clips
+
+UNKNOWN = math.nan
+
+
+def load_tracks(
+    paths: Sequence[Path], model_path: Path, cache: Path, jobs: int = 1, progress: bool = True
+) -> list[Track]:
+    """Tracks of files, in order, from the cache or computed and put there.
+
+    The cache is keyed by the file's content and the tempo model; an interrupted run goes on where
+    it stopped.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    tasks = (joblib.delayed(_kept)(path, model_path, cache) for path in paths)
+    results = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    shown = tqdm(
+        results, total=len(paths), unit="file", desc="features", disable=None if progress else True
+    )
+    return [read_track(path) for path in shown]
+
+
+_listeners: dict[Path, Estimator] = {}  # of this process
+
+
+def _kept(path: Path, model: Path, cache: Path) -> Path:
+    if model not in _listeners:
+        _listeners[model] = listener(model)
+    return keep(path, _listeners[model], model, cache)
+
+
+def score_of_clip(row: dict[str, str], sources: Sources, duration: float = 30.0) -> Score:
+    """The onsets of a rendered clip, recomputed from its row in `clips.tsv`.
+
+    Raises
+    ------
+    ConfigError
+        If the row is not what this version of the synthesis would render.
+    """
+    seed, index = Path(row["file"]).stem.split("-")
+    balanced = row["split"] == "test"
+    for clip, _ in attempts(int(index), int(seed), sources, duration, balanced=balanced):
+        if (clip.style.name, clip.bpm) == (row["style"], float(row["bpm"])):
+            return score_of(clip)
+    raise ConfigError(
+        f"{row['file']} is not what this version of the synthesis renders; render the clips again"
+    )
+
+
+def load_scores(folder: Path, sources: Sources | None, cache: Path, jobs: int = 1) -> list[Score]:
+    """The onsets of all clips of a folder, in the order of its table.
+
+    Clips of a synthesis that did not write them yet have theirs recomputed from `sources`, without
+    rendering, and kept in `cache`.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    with (folder / "clips.tsv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    tasks = (joblib.delayed(_score)(folder, row, sources, cache) for row in rows)
+    scores = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    return list(tqdm(scores, total=len(rows), unit="clip", desc="scores", disable=None))
+
+
+def _score(folder: Path, row: dict[str, str], sources: Sources | None, cache: Path) -> Score:
+    written = (folder / row["file"]).with_suffix(".score")
+    kept = cache / written.name
+    for path in (written, kept):
+        if path.exists():
+            return Score.from_json(path.read_text())
+    if sources is None:
+        raise ConfigError(
+            f"{written} is missing; say with --midi and --samples what it was made of"
+        )
+    score = score_of_clip(row, sources)
+    replace_file(kept, score.to_json().encode())
+    return score
+
+
+def clip_case(track: Track, score: Score, headline: float) -> Case:
+    """A rendered clip, whose notes decide."""
+    tempi = tuple(candidates(headline, track.strength, track.grid))
+    targets = np.array([compatibility(score, tempo) for tempo in tempi])
+    return Case(track, headline, tempi, targets, score)
+
+
+def song_case(track: Track, recording: Recording, headline: float) -> Case:
+    """A real song: tempo and alternatives are compatible, what is no octave of them is not."""
+    tempi = tuple(candidates(headline, track.strength, track.grid))
+    known = (recording.bpm, *recording.alternatives)
+
+    def target(tempo: float) -> float:
+        if any(is_same(tempo, k, SAME) for k in known):
+            return 1.0
+        near = any(is_level(tempo, k, OTHERS_OF_ONE_PULSE, SAME) for k in known)
+        return UNKNOWN if near else 0.0
+
+    return Case(track, headline, tempi, np.array([target(tempo) for tempo in tempi]))
+
+
+def headlines(track: Track, bpm: float) -> list[float]:
+    """Tempi that a track may be judged from: the estimate, and the true one where that differs."""
+    return [track.bpm] if abs(track.bpm / bpm - 1) <= SAME else [track.bpm, bpm]
+
+
+def clip_cases(
+    folder: Path, sources: Sources | None, model_path: Path, cache: Path, jobs: int,
+    all_headlines: bool = True,
+) -> list[tuple[Recording, list[Case]]]:  # fmt: skip
+    """The clips of a folder, each with a case for every headline it may be judged from."""
+    clips = read_clips(folder)
+    scores = load_scores(folder, sources, cache / "scores", jobs)
+    tracks = load_tracks([clip.path for clip in clips], model_path, cache / "tracks", jobs)
+    found = []
+    for clip, score, track in zip(clips, scores, tracks, strict=True):
+        tempi = headlines(track, clip.bpm) if all_headlines else [track.bpm]
+        found.append((clip, [clip_case(track, score, h) for h in tempi]))
+    return found
+
+
+def song_cases(
+    recordings: Sequence[Recording], model_path: Path, cache: Path, jobs: int
+) -> list[tuple[Recording, list[Case]]]:
+    """Real songs, each with a case for every headline it may be judged from."""
+    tracks = load_tracks([r.path for r in recordings], model_path, cache / "tracks", jobs)
+    return [
+        (r, [song_case(track, r, h) for h in headlines(track, r.bpm)])
+        for r, track in zip(recordings, tracks, strict=True)
+    ]

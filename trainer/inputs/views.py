@@ -1,0 +1,183 @@
+"""What the tempo network sees of recordings: computed as in use, kept in the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import joblib
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from tempo_core.audio import AudioFile
+from tempo_core.config import FrontEnd, Windows
+from tempo_core.errors import AudioError
+from tempo_core.heard import Window
+from tempo_core.spectrum import Mel
+from tempo_core.tasks.tempo.config import TempoGrid
+from tempo_core.tasks.tempo.rhythm import clarity
+from tempo_core.tasks.tempo.view import batches_of
+
+from .cache import (
+    USABLE,
+    Recipe,
+    Views,
+    cache_file,
+    hash_file,
+    read_keys,
+    read_notes,
+    read_views,
+    stamp,
+    thin,
+    touch,
+    write_views,
+)
+from .hearing import hear
+from .recordings import Recording
+
+
+def filterbank(front_end: FrontEnd) -> NDArray[np.float32]:
+    """(n_mels, n_fft // 2 + 1) Slaney-style triangular mel filters, from librosa."""
+    return np.asarray(
+        librosa.filters.mel(
+            sr=front_end.sr,
+            n_fft=front_end.n_fft,
+            n_mels=front_end.n_mels,
+            fmin=front_end.fmin,
+            fmax=front_end.fmax,
+        ),
+        np.float32,
+    )
+
+
+MARGIN = 12  # [bins] a third of an octave on a grid of 36
+
+AT_ONCE = 32  # windows whose maps are computed together
+
+SHORT = 0.5  # share of a window that the extra, shorter training windows are long
+
+
+def wide(grid: TempoGrid) -> TempoGrid:
+    """The grid with `MARGIN` bins more on both sides."""
+    bpm_min = grid.bpm_min * 2.0 ** (-MARGIN / grid.bins_per_octave)
+    return dataclasses.replace(grid, bpm_min=bpm_min, n_bins=grid.n_bins + 2 * MARGIN)
+
+
+def short(windows: Windows) -> Windows:
+    """The extra, shorter windows of training, so that a short track is nothing new."""
+    return Windows(windows.duration * SHORT, windows.duration * 2 * SHORT)
+
+
+def views_of(
+    path: Path,
+    front_end: FrontEnd,
+    windows: Windows,
+    grid: TempoGrid,
+    n_windows: int | None = None,
+) -> Views:
+    """Listen to all of a file as the estimator does, and compute what the network sees of it.
+
+    Beside the sliding windows there are half as long ones, so that a short track is nothing new to
+    the network. Of more than `n_windows` in all only so many are computed, evenly spread.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be used.
+    """
+    spectrum = Mel(front_end, filterbank(front_end))
+    with AudioFile(path) as file:
+        heard = hear(file, front_end.sr, windows, None)
+    full, half = (heard.windows(spectrum, plan, clarity) for plan in (windows, short(windows)))
+    whole = len(full) + len(half)
+    if n_windows is not None:
+        kept = thin(len(full), len(half), n_windows)
+        full, half = [full[k] for k in kept[0]], [half[k] for k in kept[1]]
+    seen = [*full, *half]
+    maps, statistics = _seen(seen, front_end.fps, wide(grid))
+    weights = np.array([window.weight for window in seen], np.float32)
+    return Views(maps, statistics, len(full), weights, len(seen) < whole)
+
+
+def _seen(
+    windows: Sequence[Window], fps: float, grid: TempoGrid
+) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
+    """Maps and statistics of windows, in their order; few at a time, as they take much memory."""
+    maps: list[NDArray[np.float16]] = []
+    statistics: list[NDArray[np.float32]] = []
+    for first in range(0, len(windows), AT_ONCE):
+        some = windows[first : first + AT_ONCE]
+        batches = batches_of(some, fps, grid)
+        order = np.argsort(np.concatenate([batch.which for batch in batches]))
+        inputs = [np.concatenate(parts) for parts in zip(*(b.inputs for b in batches), strict=True)]
+        maps.append(inputs[0][order].astype(np.float16))
+        statistics.append(inputs[1][order])
+    return np.concatenate(maps), np.concatenate(statistics)
+
+
+def load_views(
+    recordings: Sequence[Recording],
+    front_end: FrontEnd,
+    windows: Windows,
+    grid: TempoGrid,
+    cache: Path,
+    jobs: int = 2,
+) -> list[Views]:
+    """Views of every recording, in order, from the cache or computed and put there.
+
+    The cache is keyed by the file's content and the configuration, so nothing stale can be read; an
+    interrupted run goes on where it stopped. Where `build` made the cache smaller than the set, a
+    recording has only some of its windows.
+    """
+    recipe = Recipe(front_end, windows, grid)
+    return [read_views(path) for path in cache_views(recordings, recipe, cache, jobs)]
+
+
+def cache_views(
+    recordings: Sequence[Recording], recipe: Recipe, cache: Path, jobs: int = 2, quiet: bool = False
+) -> list[Path]:
+    """The cache file of every recording, in order, see `load_views`."""
+    cache.mkdir(parents=True, exist_ok=True)
+    known = read_keys(cache, recipe)
+    gone = _of_the_gone(recordings, recipe, cache)
+    tasks = (
+        joblib.delayed(_cached)(r.path, recipe, cache, gone.get(r.path) or known.get(stamp(r.path)))
+        for r in recordings
+    )
+    results = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    hidden = True if quiet else None
+    return list(
+        tqdm(results, total=len(recordings), unit="file", desc="reading audio", disable=hidden)
+    )
+
+
+def _of_the_gone(recordings: Iterable[Recording], recipe: Recipe, cache: Path) -> dict[Path, str]:
+    """Keys of the newest cached views of files that are not there any more."""
+    missing = {os.fsencode(r.path.absolute()): r.path for r in recordings if not stamp(r.path)}
+    found: dict[Path, str] = {}
+    for layout in USABLE if missing else ():
+        keys = read_keys(cache, dataclasses.replace(recipe, layout=layout))
+        for noted, key in keys.items():
+            path = missing.get(noted[0]) if noted else None
+            if path is not None and read_notes(cache_file(cache, key)) is not None:
+                found.setdefault(path, key)
+    return found
+
+
+def _cached(path: Path, recipe: Recipe, cache: Path, key: str | None) -> Path:
+    threadpool_limits(1, user_api="blas")  # the parallelism is over files
+    target = cache_file(cache, key or recipe.key(hash_file(path)))
+    if read_notes(target) is not None:
+        touch(target)
+        return target
+    try:
+        views = views_of(path, recipe.front_end, recipe.windows, recipe.grid)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
+    write_views(views, target, digest=recipe.digest())
+    return target

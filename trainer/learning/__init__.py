@@ -1,0 +1,1 @@
+"""What `tempo-train` does: learn from a training set, compare, and use what is better."""

@@ -1,0 +1,289 @@
+"""Train the pace network: `python -m trainer.making.pace --data DIR --clips DIR …`.
+
+It learns from candidates of rendered clips, whose notes say which paces are compatible (see
+`pace_truth.py`), and of real songs: their tempo and known alternatives are, what runs against the
+metre is not, and of half and double that nobody names nothing is known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from tempo_core import checkpoint
+from tempo_core.config import FrontEnd
+from tempo_core.errors import ConfigError
+from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
+from tempo_core.model import Checkpoint
+from tempo_core.network import Network
+from tempo_core.paces import FASTEST, SAME, SLOWEST
+from tempo_core.tasks.pace.config import PaceConfig, PaceModel
+from tempo_core.tasks.pace.context import context
+from tempo_core.tasks.pace.folds import fold_beats, n_beats, prepare
+from tempo_core.tasks.pace.network import build
+from tempo_core.tasks.pace.row import clear, encode
+from tempo_core.tasks.tempo.config import TempoConfig
+
+from .. import options
+from ..inputs.pace_cases import clip_cases, song_cases
+from ..inputs.pace_tracks import Case, judged
+from ..inputs.recordings import by_split, read_rhythm, read_songs
+from ..synthesis.notes import Sources
+from ..synthesis.paces import compatibility, stretched
+from ..tasks.pace import loss as loss_of
+from ..torch_ops import Learnable, usable
+
+Array = NDArray[np.float32]
+
+FLATTEST = 0.02  # slope of a calibration that still says something
+STRETCH = 1.18  # of the tempo at most, for clips
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the network is trained."""
+
+    steps: int = 4500
+    batch: int = 64
+    rate: float = 3e-3
+    weight_decay: float = 1e-2
+    seed: int = 0
+    shares: tuple[float, ...] = (0.75, 0.17, 0.08)  # of clips, songs and rhythm-game songs
+    groups: tuple[float, ...] = (0.12, 0.63, 0.25)  # shares of candidates, see `group_of`
+    no_headline: float = 0.25  # how often the network is not told the headline
+    tilt: float = 6.0  # [dB] standard deviation over the bands
+    mask: float = 0.2  # probability that a run of bands is missing
+    short: float = 0.15  # probability that the track is shorter than a window
+
+
+def group_of(tempo: float, headline: float) -> int:
+    """0 for the headline, 1 for a level that it may or may not have, 2 for what is no level."""
+    if is_same(tempo, headline, SAME):
+        return 0
+    return 1 if is_level(tempo, headline, OTHERS_OF_ONE_PULSE, SAME) else 2
+
+
+class Sampler:
+    """Draws training batches with fixed shares of three groups of candidates, see `group_of`.
+
+    In use three of four candidates are not compatible, and of most of those the ratio to the
+    headline says so. Drawn as they come, they would drown the few that have to be heard. Within a
+    group both classes keep their frequency, so that probabilities stay what they are.
+    """
+
+    def __init__(
+        self, sources: Sequence[Sequence[Case]], recipe: Recipe, fps: float, model: PaceModel
+    ):
+        self._recipe, self._fps, self._model = recipe, fps, model
+        self._rng = np.random.default_rng([recipe.seed, 1])
+        self._pools: list[list[list[tuple[Case, int]]]] = []
+        for cases in sources:
+            pools: list[list[tuple[Case, int]]] = [[], [], []]
+            for case in cases:
+                for i, target in enumerate(case.targets):
+                    if not math.isnan(target):
+                        pools[group_of(case.tempi[i], case.headline)].append((case, i))
+            self._pools.append(pools)
+
+    def batch(self) -> list[tuple[Array, Array, Array]]:
+        """(folds, context, targets), once for each number of beats."""
+        rng, recipe = self._rng, self._recipe
+        shares = np.array(recipe.shares[: len(self._pools)])
+        sizes: dict[int, list[tuple[Array, Array, float]]] = {}
+        for _ in range(recipe.batch):
+            pools = self._pools[rng.choice(len(shares), p=shares / shares.sum())]
+            weights = np.array(recipe.groups) * [bool(pool) for pool in pools]
+            pool = pools[rng.choice(len(pools), p=weights / weights.sum())]
+            case, i = pool[rng.integers(len(pool))]
+            example = self._draw(case, i)
+            sizes.setdefault(example[0].shape[1], []).append(example)
+        return [
+            (np.stack(folds), np.stack(known), encode(targets))
+            for folds, known, targets in (zip(*group, strict=True) for group in sizes.values())
+        ]
+
+    def _draw(self, case: Case, i: int) -> tuple[Array, Array, float]:
+        """One fold of a candidate at a random place and phase of a window with a clear pulse."""
+        rng, fps, tempo = self._rng, self._fps, case.tempi[i]
+        windows = clear(case.track.windows)
+        window = windows[rng.integers(len(windows))]
+        length = n_frames = window.features.shape[1]
+        if rng.random() < self._recipe.short:
+            shortest = min(length, math.ceil(self._model.n_beats // 4 * 60 * fps / tempo) + 1)
+            length = int(rng.integers(shortest, length + 1))
+        first = int(rng.integers(0, n_frames - length + 1))
+        features = window.features[:, first : first + length]
+        prepared = prepare(features * self._tone(len(features)))
+        most = self._model.n_beats
+        n_rows = max(most // 4, n_beats(tempo, length, fps, most))
+        needed = n_rows * 60 * fps / tempo
+        start = float(rng.uniform(0, max(0.0, length - needed)))
+        target = float(case.targets[i])
+        speed, score = 1.0, case.score
+        if score is not None:
+            # A clip that is played faster is another clip to move to, and its notes say how.
+            fits = [s for s in STRETCH ** rng.uniform(-1, 1, 4) if SLOWEST <= tempo * s <= FASTEST]
+            speed = fits[0] if fits else 1.0
+            begin = window.start + (first + start) / fps
+            span = (begin / speed, (begin + needed / fps) / speed)
+            target = compatibility(stretched(score, speed), tempo * speed, span, soft=True)
+        fold = fold_beats(prepared, fps, [tempo], [start], n_rows, self._model.n_phases)
+        headline = None if rng.random() < self._recipe.no_headline else case.headline * speed
+        grid = replace(case.track.grid, bpm_min=case.track.grid.bpm_min * speed)
+        known = context([tempo * speed], headline, case.track.strength, grid)
+        return fold[0], known[0], target
+
+    def _tone(self, n_mels: int) -> Array:
+        """(n_mels, 1) gains: another tone, and perhaps a run of bands that is missing."""
+        rng, recipe = self._rng, self._recipe
+        knots = rng.normal(0, recipe.tilt, 4)
+        gains = 10 ** (np.interp(np.linspace(0, 3, n_mels), range(4), knots) / 20)
+        if rng.random() < recipe.mask:
+            size = int(rng.integers(2, n_mels // 3))
+            begin = int(rng.integers(0, n_mels - size))
+            gains[begin : begin + size] = 1e-4
+        return gains.astype(np.float32)[:, None]
+
+
+def fit(sampler: Sampler, front_end: FrontEnd, config: PaceConfig, recipe: Recipe) -> Network:
+    """Train a network; the same seed gives the same network."""
+    torch.manual_seed(recipe.seed)
+    network = Learnable(build(front_end, config))
+    optimiser = torch.optim.AdamW(
+        network.parameters(), recipe.rate, weight_decay=recipe.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, recipe.steps)
+    mean = 0.0
+    with tqdm(
+        range(recipe.steps), desc="training", unit="step", mininterval=5, disable=None
+    ) as steps:
+        for step in steps:
+            groups = [tuple(map(torch.from_numpy, group)) for group in sampler.batch()]
+            loss = sum(
+                (loss_of(network(folds, known), targets) * len(targets)
+                 for folds, known, targets in groups if len(targets) > 1),
+                start=torch.zeros(()),
+            ) / recipe.batch  # fmt: skip
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            mean += (float(loss.detach()) - mean) / min(step + 1, 100)
+            steps.set_postfix(loss=f"{mean:.3f}", refresh=False)
+    return usable(network)
+
+
+def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
+    """(slope, offset) for the logits of probabilities (n,) that make targets (n,) most likely.
+
+    Platt, "Probabilistic outputs for support vector machines", 1999; by Newton's method.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to learn them from, or the most likely slope is not clearly above 0: a
+        higher probability would have to mean that something is less likely, or nothing at all.
+    """
+    if not 0 < np.mean(targets) < 1:
+        raise ConfigError("the paces cannot be calibrated: all candidates are of one kind")
+    p = np.clip(scores, 1e-4, 1 - 1e-4)
+    x = np.stack([np.log(p / (1 - p)), np.ones(p.size)], axis=1)
+
+    def surprise(weights: NDArray[np.float64]) -> float:
+        logits = x @ weights
+        return float((np.logaddexp(0, logits) - targets * logits).sum())
+
+    weights = np.zeros(2)
+    for _ in range(50):
+        q = 1 / (1 + np.exp(-x @ weights))
+        hessian = (x * (q * (1 - q))[:, None]).T @ x + 1e-3 * np.eye(2)
+        step = np.linalg.solve(hessian, x.T @ (targets - q))
+        # A full step can lead away from where it should lead.
+        halves = (weights + step / 2**k for k in range(20))
+        before = surprise(weights)
+        weights = next((w for w in halves if surprise(w) <= before), weights)
+    slope, offset = (float(w) for w in weights)
+    if not (math.isfinite(slope) and math.isfinite(offset) and slope >= FLATTEST):
+        raise ConfigError(
+            f"the paces cannot be calibrated: the slope is {slope:.3g}, so what the network finds "
+            "more probable is not so on the held-out clips; it has learned nothing that holds"
+        )
+    return slope, offset
+
+
+def finish(
+    network: Network, cases: Sequence[Case], reference: Checkpoint[TempoConfig], config: PaceConfig
+) -> Checkpoint[PaceConfig]:
+    """The model with probabilities that hold for the candidates of `cases` as they come.
+
+    Raises
+    ------
+    ConfigError
+        If there are none, see `calibrate`.
+    """
+    raw = Checkpoint(
+        "pace", "", "pace", reference.front_end, reference.windows, config,
+        reference.filterbank, reference.spectrum, network, 1.0, {},
+    )  # fmt: skip
+    scores = np.concatenate([judged(case, raw) for case in cases])
+    targets = np.concatenate([case.targets for case in cases])
+    known = ~np.isnan(targets)
+    slope, offset = calibrate(scores[known], targets[known])
+    weights = dict(network.weights)
+    weights["judge.3.bias"] = weights["judge.3.bias"] + np.float32(offset / slope)
+    shifted = Network(network.definition, weights)
+    return replace(raw, network=shifted, temperature=1 / slope)
+
+
+@click.command(cls=options.Command)
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              required=True, help="Folder with songs.tsv, rhythm.tsv and midi/.")  # fmt: skip
+@click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              required=True, help="Folder with clips.tsv of trainer.synthesis.")  # fmt: skip
+@click.option("--cache", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--model", default="default", show_default=True, help="Tempo model to go with.")
+@click.option("--steps", default=Recipe.steps, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", default=2, show_default=True)
+def main(
+    data: Path, clips: Path, cache: Path, out: Path, model: str, steps: int, seed: int, jobs: int
+) -> None:
+    """Train a pace model on rendered clips and real songs."""
+    torch.set_num_threads(1)
+    path = checkpoint.resolve(model)
+    tempo_model = checkpoint.load(path, "tempo")
+    config = PaceConfig(tempo_model.config.grid, PaceModel())
+    recipe = Recipe(steps=steps, seed=seed)
+    sources = Sources(data / "midi", data / "samples")
+    rendered = clip_cases(clips, sources, path, cache, jobs)
+    songs = song_cases(by_split(read_songs(data), "train"), path, cache, jobs)
+    rhythm = song_cases(by_split(read_rhythm(data), "train"), path, cache, jobs)
+    train = [[c for r, cases in rendered if r.split == "train" for c in cases]]
+    train += [[c for _, cases in group for c in cases] for group in (songs, rhythm)]
+    held_out = [cases[0] for r, cases in rendered if r.split == "validation"]
+    sampler = Sampler(train, recipe, tempo_model.spectrum.fps, config.model)
+    network = fit(sampler, tempo_model.front_end, config, recipe)
+    done = finish(network, held_out, tempo_model, config)
+    n_clips = sum(r.split == "train" for r, _ in rendered)
+    card: dict[str, object] = {
+        "summary": f"{n_clips} clips, {len(songs) + len(rhythm)} songs, seed {seed}",
+        "data": {"synthesis": n_clips, "songs": len(songs), "rhythm": len(rhythm)},
+        "recipe": asdict(recipe),
+        "tempo_model": path.stem,
+        "versions": {"torch": torch.__version__, "numpy": np.__version__},
+    }
+    written = checkpoint.save(out, replace(done, card=card))
+    click.echo(f"{written} ({written.stat().st_size / 1e3:.0f} kB)")
+
+
+if __name__ == "__main__":
+    main()

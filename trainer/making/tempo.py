@@ -1,0 +1,381 @@
+"""Train the tempo network: `python -m trainer.making.tempo --help`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tempo_core import checkpoint
+from tempo_core.config import FrontEnd, Windows
+from tempo_core.model import Checkpoint
+from tempo_core.network import Network
+from tempo_core.spectrum import Mel
+from tempo_core.task import Array, Batch, Scored, ask
+from tempo_core.tasks.tempo.axis import answerable
+from tempo_core.tasks.tempo.config import Model, TempoConfig, TempoGrid
+from tempo_core.tasks.tempo.decode import activate, highest, mean_scores
+from tempo_core.tasks.tempo.network import Member, build
+from tempo_core.tasks.tempo.row import TASK
+
+from .. import options
+from ..evaluation.calibration import calibrate
+from ..evaluation.metrics import progress
+from ..inputs.cache import Views
+from ..inputs.examples import example, full_windows
+from ..inputs.hearing import hear_file
+from ..inputs.recordings import (
+    Recording,
+    digest_of,
+    read_clips,
+    read_consensus,
+    read_rhythm,
+    read_songs,
+)
+from ..inputs.views import MARGIN, filterbank, load_views
+from ..tasks import tempo
+from ..torch_ops import Learnable, usable
+
+VALIDATED = 150  # steps
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with one learning-rate cycle."""
+
+    steps: int
+    learning_rate: float  # at its highest
+    # Whether a label whose octave is uncertain counts with all its readings, or as the first one.
+    # Learning begins from what the labels say; later, what was learned may overrule them.
+    open_labels: bool
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about a training run but the data."""
+
+    phases: tuple[Phase, ...] = (Phase(1500, 3e-3, False), Phase(450, 1e-3, True))
+    batch: int = 48
+    weight_decay: float = 1e-2
+    seed: int = 0
+    # How often each source is drawn. The few popular songs with human labels count most: they carry
+    # the octave convention; the synthesis teaches the rate.
+    shares: tuple[tuple[str, float], ...] = (
+        ("songs", 0.25), ("rhythm", 0.2), ("consensus", 0.3), ("synthesis", 0.25),
+    )  # fmt: skip
+    average: float = 0.995  # decay of the moving average of the weights that is kept
+    augment: bool = True
+    # [bins] The furthest a recording is stretched: half as far as the inputs allow, because how
+    # people count depends on the tempo itself, too.
+    stretched: int = MARGIN // 2
+    # Whether windows are drawn, and count while validating, by how clear a pulse they have, as in
+    # use; else all alike.
+    weighed: bool = True
+
+
+class Sampler:
+    """Draws augmented batches: recordings by source share, then one window of each at random."""
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        views: Sequence[Views],
+        config: TempoConfig,
+        recipe: Recipe,
+    ):
+        shares = dict(recipe.shares)
+        kinds = np.array([r.source.partition(":")[0] for r in recordings])
+        weights = np.zeros(len(recordings))
+        for kind in set(kinds):
+            weights[kinds == kind] = shares[kind] / (kinds == kind).sum()
+        self.weights = weights / weights.sum()
+        self.recordings, self.views, self.config, self.recipe = recordings, views, config, recipe
+        self.loss: Callable[[Tensor, Tensor], Tensor] = tempo.loss
+
+    def draw(
+        self, rng: np.random.Generator, open_labels: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """A batch of the network's two inputs, see `view.inputs_of`, and its targets."""
+        maps, statistics, targets = [], [], []
+        for i in rng.choice(len(self.weights), size=self.recipe.batch, p=self.weights):
+            stretched = self.recipe.stretched if self.recipe.augment else None
+            periodicity, sound, target = example(
+                self.recordings[i], self.views[i], self.config, rng, stretched, open_labels,
+                self.recipe.weighed,
+            )  # fmt: skip
+            maps.append(periodicity)
+            statistics.append(sound)
+            targets.append(target)
+        return (
+            torch.from_numpy(np.stack(maps)),
+            torch.from_numpy(np.stack(statistics)),
+            torch.from_numpy(np.stack(targets)),
+        )
+
+
+def descend(
+    loss: Tensor,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> float:
+    """One step down the clipped gradient of a batch's loss; returns the loss."""
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
+    schedule.step()
+    return float(loss.detach())
+
+
+N = TypeVar("N", bound=nn.Module)
+Validate = Callable[[nn.Module], dict[str, float]]
+Run = Callable[[Array, Array], Array]  # the network's two inputs → logits (batch, n_bins)
+
+
+def posterior_of(run: Run, batch: Batch, config: TempoConfig) -> NDArray[np.float64]:
+    """(n_bins,) what a network says of the windows of a recording, as in use."""
+    periodicity, statistics = batch.inputs
+    scores = activate(run(periodicity, statistics), config)
+    return mean_scores([(replace(batch, inputs=()), scores)])
+
+
+def validation(
+    recordings: Sequence[Recording],
+    views: Sequence[Views],
+    config: TempoConfig,
+    weighed: bool = True,
+) -> Validate:
+    """What says how good a network is by now on recordings that it does not learn from.
+
+    It runs as it does in use, without torch.
+    """
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        assert isinstance(network, Learnable)
+        run = usable(network)
+        found = [
+            highest(posterior_of(run, full_windows(one, weighed), config), config.grid).bpm
+            for one in views
+        ]
+        return progress([r.bpm for r in recordings], found)
+
+    return validate
+
+
+def fit(
+    sampler: Sampler,
+    make: Callable[[], N],
+    recipe: Recipe,
+    log: Path,
+    validate: Validate | None = None,
+) -> N:
+    """Train the network that `make` builds; its weights are the moving average over the last steps.
+
+    The network takes the two inputs that the sampler draws and returns logits (batch, n_bins).
+    What `validate` says of the average goes into the log every `VALIDATED` steps.
+    """
+    torch.manual_seed(recipe.seed)
+    rng = np.random.default_rng(recipe.seed)
+    network = make()
+    with log.open("w") as file:
+        for number, phase in enumerate(recipe.phases, 1):
+            network = _fit_phase(sampler, network, phase, recipe, rng, file, number, validate)
+    return network.eval()
+
+
+def _fit_phase(
+    sampler: Sampler,
+    network: N,
+    phase: Phase,
+    recipe: Recipe,
+    rng: np.random.Generator,
+    log: TextIO,
+    number: int,
+    validate: Validate | None,
+) -> N:
+    average = torch.optim.swa_utils.AveragedModel(
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average),
+        use_buffers=True,
+    )
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=phase.learning_rate, weight_decay=recipe.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, phase.learning_rate, total_steps=phase.steps
+    )
+    unanswerable = torch.from_numpy(~answerable(sampler.config.grid))
+    started, losses = time.monotonic(), []
+    network.train()
+    for step in range(1, phase.steps + 1):
+        maps, statistics, targets = sampler.draw(rng, phase.open_labels)
+        logits = network(maps, statistics).masked_fill(unanswerable, -torch.inf)
+        loss = sampler.loss(logits, targets)
+        losses.append(descend(loss, network, optimizer, schedule))
+        average.update_parameters(network)
+        if step % 50 == 0 or step == phase.steps:
+            row = {
+                "phase": number,
+                "step": step,
+                "loss": round(float(np.mean(losses[-50:])), 4),
+                "seconds": round(time.monotonic() - started),
+            }
+            if validate is not None and (step % VALIDATED == 0 or step == phase.steps):
+                row.update(validate(average.module.eval()))
+            log.write(json.dumps(row) + "\n")
+            log.flush()
+            click.echo(
+                f"seed {recipe.seed}  phase {number}  step {step}/{phase.steps}  "
+                f"loss {row['loss']}  {row['seconds']} s",
+                err=True,
+            )
+    kept = average.module
+    assert isinstance(kept, type(network))
+    return kept
+
+
+def fit_member(
+    sampler: Sampler,
+    front_end: FrontEnd,
+    recipe: Recipe,
+    out: Path,
+    validate: Validate | None = None,
+) -> Learnable:
+    """Train one member, or read it from `out` if an interrupted run had finished it."""
+    config = sampler.config
+    key = f"{recipe}{replace(config.model, n_members=1)}{digest_of(sampler.recordings)}"
+    name = f"member-{recipe.seed}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+    path = out / f"{name}.safetensors"
+    if path.exists():
+        network = Learnable(Member(front_end, config))
+        network.load_state_dict(load_file(path))
+        return network.eval()
+    network = fit(
+        sampler,
+        lambda: Learnable(Member(front_end, config)),
+        recipe,
+        out / f"{name}.jsonl",
+        validate,
+    )
+    temporary = path.with_suffix(".part")
+    save_file(network.state_dict(), temporary)
+    temporary.replace(path)
+    return network
+
+
+def score_recording(path: Path, model: Checkpoint[TempoConfig]) -> list[Scored]:
+    """What a model says of all windows of a file.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be used.
+    """
+    return ask(TASK, hear_file(path, model, None), {}, model)
+
+
+def together(networks: Sequence[Learnable], front_end: FrontEnd, config: TempoConfig) -> Network:
+    """Members that were trained alone as one network that is ready to be used."""
+    weights = {
+        f"members.{k}.{name}": value
+        for k, network in enumerate(networks)
+        for name, value in usable(network).weights.items()
+    }
+    return Network(build(front_end, config), weights)
+
+
+def new_model(
+    front_end: FrontEnd, windows: Windows, config: TempoConfig, network: Network
+) -> Checkpoint[TempoConfig]:
+    """A model that is not yet calibrated, with nothing on its card."""
+    filters = filterbank(front_end)
+    return Checkpoint(
+        name="tempo", hash="", task="tempo", front_end=front_end, windows=windows, config=config,
+        filterbank=filters, spectrum=Mel(front_end, filters), network=network,
+        temperature=1.0, card={},
+    )  # fmt: skip
+
+
+@click.command(cls=options.Command)
+@options.data
+@options.clips
+@options.cache
+@click.option("--out", type=click.Path(path_type=Path), required=True,
+              help="Folder for the model and its training log.")  # fmt: skip
+@click.option("--steps", type=int, help="Of each phase; for trying things out.")
+@click.option("--members", default=Model.n_members, show_default=True, help="Networks to train.")
+@click.option("--seed", default=0, show_default=True, help="Of the first member.")
+@click.option("--jobs", default=2, show_default=True, help="Processes and threads.")
+def main(
+    data: Path,
+    clips: Path,
+    cache: Path,
+    out: Path,
+    steps: int | None,
+    members: int,
+    seed: int,
+    jobs: int,
+) -> None:
+    """Train, calibrate on the validation split, and write a model file.
+
+    Members that an earlier run has finished are kept, so an interrupted run goes on, and members
+    may be trained by runs side by side.
+    """
+    front_end, windows = FrontEnd(), Windows()
+    config = TempoConfig(TempoGrid(), Model(n_members=members))
+    recipe = Recipe()
+    if steps is not None:
+        recipe = replace(recipe, phases=tuple(replace(p, steps=steps) for p in recipe.phases))
+    recordings = [
+        *read_songs(data),
+        *read_rhythm(data),
+        *read_consensus(data),
+        *read_clips(clips),
+    ]
+    views = load_views(recordings, front_end, windows, config.grid, cache, jobs)
+    torch.set_num_threads(jobs)
+    train = [i for i, r in enumerate(recordings) if r.split == "train"]
+    held = [
+        i for i, r in enumerate(recordings)
+        if r.split == "validation" and not r.source.startswith("synthesis")
+    ]  # fmt: skip
+    held_out = [recordings[i] for i in held]
+    validate = validation(held_out, [views[i] for i in held], config, recipe.weighed)
+    out.mkdir(parents=True, exist_ok=True)
+    trained_on = [recordings[i] for i in train]
+    sampler = Sampler(trained_on, [views[i] for i in train], config, recipe)
+    seeds = range(seed, seed + members)
+    trained = [
+        fit_member(sampler, front_end, replace(recipe, seed=s), out, validate) for s in seeds
+    ]
+    network = together(trained, front_end, config)
+    uncalibrated = new_model(front_end, windows, config, network)
+    scored = [score_recording(r.path, uncalibrated) for r in held_out]
+    temperature = calibrate(held_out, scored, config)
+    counts = Counter(r.source.partition(":")[0] for r in trained_on)
+    card = {
+        "summary": f"{len(trained_on)} recordings, seeds {list(seeds)}",
+        "data": dict(counts),
+        "data_digest": digest_of(trained_on),
+        "recipe": asdict(recipe),
+        "versions": {"torch": torch.__version__, "numpy": np.__version__},
+    }
+    path = checkpoint.save(out, replace(uncalibrated, temperature=temperature, card=card))
+    click.echo(f"{path} ({path.stat().st_size / 1e3:.0f} kB), temperature {temperature}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""Is a network on the spectrogram itself a help? `python -m trainer.research.fusion --help`.
+
+A temporal convolutional network on the mel spectrogram, with or without a head that must also find
+the beats of the rendered clips (Böck & Davies, "Deconstruct, analyse, reconstruct", ISMIR 2020),
+alone and fused late (mean of the logits) with a model file. It is not part of the shipped model;
+`docs/results.md` says what it was worth.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from pathlib import Path
+
+import click
+import joblib
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from tempo_core import checkpoint
+from tempo_core.audio import read_excerpts
+from tempo_core.config import FrontEnd, Windows
+from tempo_core.spectrum import Array, compress, mel_spectrogram, onset_strength
+from tempo_core.tasks.tempo.axis import answerable
+from tempo_core.tasks.tempo.config import TempoConfig
+from tempo_core.tasks.tempo.decode import activate, encode, highest, mass_near
+from tempo_core.tasks.tempo.view import inputs_of
+from tempo_core.windows import sliding_windows
+
+from .. import options
+from ..evaluation.metrics import acc1, acc2
+from ..inputs import augment
+from ..inputs.recordings import Recording, read_clips, read_consensus, read_rhythm, read_songs
+from ..inputs.views import filterbank
+from ..making.tempo import Recipe, descend
+
+N_CHANNELS = 48
+DILATIONS = (1, 2, 4, 8, 16, 32, 64)
+STRIDE = 2  # frames a step of the network
+
+
+class MelNet(nn.Module):
+    """Log-compressed features and onsets in, one logit a tempo and one a step for the beat out."""
+
+    def __init__(self, n_mels: int, n_bins: int):
+        super().__init__()
+        self.stem = nn.Conv1d(2 * n_mels, N_CHANNELS, 5, stride=STRIDE, padding=2)
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                nn.BatchNorm1d(N_CHANNELS),
+                nn.ELU(),
+                nn.Conv1d(N_CHANNELS, N_CHANNELS, 5, padding=2 * d, dilation=d),
+                nn.Dropout(0.1),
+            )
+            for d in DILATIONS
+        )
+        self.beat = nn.Conv1d(N_CHANNELS, 1, 1)
+        self.tempo = nn.Sequential(
+            nn.BatchNorm1d(2 * N_CHANNELS * len(DILATIONS)),
+            nn.Dropout(0.3),
+            nn.Linear(2 * N_CHANNELS * len(DILATIONS), 64),
+            nn.ELU(),
+            nn.Linear(64, n_bins),
+        )
+
+    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, 2 * n_mels, n_frames) → logits (batch, n_bins), beat logits (batch, n_steps)."""
+        x = self.stem(seen)
+        pooled = []
+        for layer in self.layers:
+            change = layer(x)
+            pooled += [change.mean(dim=-1), change.std(dim=-1)]
+            x = x + change
+        return self.tempo(torch.cat(pooled, dim=1)), self.beat(x).squeeze(1)
+
+
+def view(features: Array) -> Tensor:
+    """Features (batch, n_mels, n_frames) → what the network takes (batch, 2 * n_mels, n_frames)."""
+    compressed = compress(features)
+    return torch.from_numpy(np.concatenate([compressed, onset_strength(compressed)], axis=1))
+
+
+def features_of(path: Path, front_end: FrontEnd, cache: Path) -> Path:
+    """The file under `cache` with the features (n_mels, n_frames) float16 of a recording."""
+    threadpool_limits(1, user_api="blas")
+    key = hashlib.sha256(path.read_bytes() + front_end.digest().encode()).hexdigest()[:32]
+    target = cache / f"{key}.npy"
+    if not target.exists():
+        audio = read_excerpts(path, front_end.sr, None)[0].audio
+        features = mel_spectrogram(audio, front_end, filterbank(front_end))
+        temporary = target.with_suffix(".part")
+        with temporary.open("wb") as file:
+            np.save(file, features.astype(np.float16))
+        temporary.replace(target)
+    return target
+
+
+def draw(
+    features: list[np.ndarray], recordings: list[Recording], first_beats: dict[str, float],
+    weights: np.ndarray, rng: np.random.Generator, config: TempoConfig, fps: float, n_frames: int,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """A batch: the network's input, tempo targets, beat targets (NaN where unknown)."""
+    windows, targets, beats = [], [], []
+    for i in rng.choice(len(recordings), size=32, p=weights):
+        change = augment.draw(rng, features[i].shape[0])
+        stretch = change.stretch(config.grid.bins_per_octave)
+        room = features[i].shape[1] - 1 - n_frames * stretch
+        first = rng.uniform(0, room) if room > 0 else 0.0
+        window = augment.stretched_window(features[i], first, n_frames, stretch)
+        window = window * np.exp(change.tone)[:, None]
+        window[change.masked] = 0
+        windows.append(window)
+        bpm = recordings[i].bpm
+        targets.append(encode([(bpm * stretch, 1.0)], config).sum(axis=0))
+        seconds = (first + stretch * np.arange(0, n_frames, STRIDE)) / fps
+        start = first_beats.get(recordings[i].path.name)
+        if start is None:
+            beats.append(np.full(seconds.size, np.nan, np.float32))
+        else:
+            phase = (seconds - start) * bpm / 60
+            distance = np.abs(phase - np.round(phase)) * 60 / bpm / (STRIDE / fps * stretch)
+            beats.append(np.where(distance <= 0.5, 1.0, np.where(distance <= 1.5, 0.3, 0.0)))
+    return (
+        view(np.stack(windows).astype(np.float32)),
+        torch.from_numpy(np.stack(targets)),
+        torch.from_numpy(np.stack(beats).astype(np.float32)),
+    )
+
+
+@click.command(cls=options.Command)
+@options.data
+@options.clips
+@options.cache
+@click.option("--model", default="default", show_default=True, help="To fuse with.")
+@click.option("--beats/--no-beats", default=False, help="Train the beat head, too.")
+@click.option("--steps", default=1500, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", default=1, show_default=True)
+def main(
+    data: Path, clips: Path, cache: Path, model: str, beats: bool, steps: int, seed: int, jobs: int
+) -> None:
+    """Train the network on the spectrogram and measure it alone and fused."""
+    front_end, windows, config = FrontEnd(), Windows(), TempoConfig()
+    grid = config.grid
+    recordings = [
+        *read_songs(data),
+        *read_rhythm(data),
+        *read_consensus(data),
+        *read_clips(clips),
+    ]
+    cache.mkdir(parents=True, exist_ok=True)
+    tasks = (joblib.delayed(features_of)(r.path, front_end, cache) for r in recordings)
+    run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    features = [
+        np.load(p) for p in tqdm(run, total=len(recordings), desc="reading audio", disable=None)
+    ]
+    torch.set_num_threads(jobs)
+    with (clips / "clips.tsv").open(newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        first_beats = {row["file"]: float(row["first_beat"]) for row in rows}
+    train = [i for i, r in enumerate(recordings) if r.split == "train"]
+    kinds = np.array([recordings[i].source.partition(":")[0] for i in train])
+    weights = sum((kinds == k) * share / max(1, (kinds == k).sum()) for k, share in Recipe().shares)
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    n_frames = math.ceil(windows.duration * front_end.fps)
+    network = MelNet(front_end.n_mels, grid.n_bins)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+    unanswerable = torch.from_numpy(~answerable(grid))
+    losses = []
+    for step in range(1, steps + 1):
+        x, targets, beat_targets = draw(
+            [features[i] for i in train], [recordings[i] for i in train], first_beats,
+            weights / weights.sum(), rng, config, front_end.fps, n_frames,
+        )  # fmt: skip
+        logits, beat_logits = network(x)
+        log_scores = logits.masked_fill(unanswerable, -torch.inf).log_softmax(dim=-1)
+        loss = -(targets * log_scores.clamp_min(-30)).sum(dim=-1).mean()
+        known = ~beat_targets.isnan()
+        if beats and known.any():
+            loss = loss + 2 * nn.functional.binary_cross_entropy_with_logits(
+                beat_logits[known], beat_targets[known]
+            )
+        losses.append(descend(loss, network, optimizer, schedule))
+        if step % 100 == 0:
+            click.echo(f"step {step}/{steps}  loss {np.mean(losses[-100:]):.3f}", err=True)
+    network.eval()
+    other = checkpoint.load(checkpoint.resolve(model))
+    for source in ("songs", "rhythm"):
+        held_out = [
+            i for i, r in enumerate(recordings) if r.split == "validation" and r.source == source
+        ]
+        reference = [recordings[i].bpm for i in held_out]
+        for share in (1.0, 0.5, 0.3, 0.15, 0.0):  # of this network in the logits
+            answers, masses = [], []
+            for i in held_out:
+                pieces = sliding_windows(features[i].astype(np.float32), front_end.fps, windows)
+                with torch.inference_mode():
+                    mine = network(view(pieces))[0].numpy()
+                theirs = other.network(*inputs_of(pieces, front_end.fps, grid))
+                scores = activate(share * mine + (1 - share) * theirs, config)
+                posterior = scores.mean(axis=0)
+                answers.append(highest(posterior, grid).bpm)
+                masses.append(max(1e-3, mass_near(posterior, grid, recordings[i].bpm)))
+            click.echo(
+                f"{source}: share {share}  {100 * acc1(reference, answers):.1f} / "
+                f"{100 * acc2(reference, answers):.1f}, {-np.log(masses).mean():.2f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

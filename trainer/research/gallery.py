@@ -1,0 +1,187 @@
+"""The worst errors, to look at: `python -m trainer.research.gallery --data … --out errors.png`.
+
+Each row shows the tempogram of a recording with the label and the answer drawn in, the posterior
+beside it, and in words what kind of error it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from tempo_core import checkpoint
+from tempo_core.config import Windows
+from tempo_core.estimate import Estimate, Estimator
+from tempo_core.levels import ACCURACY_2, OCTAVES, is_level, is_same
+from tempo_core.model import Checkpoint
+from tempo_core.task import ask
+from tempo_core.tasks.tempo.axis import tempo_axis
+from tempo_core.tasks.tempo.config import TempoConfig, TempoGrid
+from tempo_core.tasks.tempo.decode import mean_scores, pulse_strength
+from tempo_core.tasks.tempo.rhythm import clarity
+from tempo_core.tasks.tempo.row import TASK
+from tempo_core.tasks.tempo.view import batches_of
+
+from .. import options
+from ..evaluation.run import estimate_recordings
+from ..inputs.hearing import hear_file
+from ..inputs.recordings import Recording, by_split, read_rhythm, read_songs
+
+PICTURE = Windows(8.0, 1.0)  # of the tempogram: finer in time than the network's
+CLOSE = 0.01  # relative; half a step of the grid
+STRONG = 2.0  # a pulse so much stronger than another is what the audio is about
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is drawn of one recording.
+
+    `tempogram` (n_bins, n_times) is the strength of the pulse, `posterior` (n_bins,) the network's
+    mean over the windows.
+    """
+
+    tempogram: np.ndarray
+    posterior: np.ndarray
+
+
+def picture(path: Path, model: Checkpoint[TempoConfig]) -> Picture:
+    """Tempogram and posterior of a whole recording.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
+    """
+    heard, spectrum = hear_file(path, model, None), model.spectrum
+    columns = [
+        pulse_strength(periodicity.mean(axis=1))
+        for batch in batches_of(
+            heard.windows(spectrum, PICTURE, clarity), spectrum.fps, model.config.grid
+        )
+        for periodicity in batch.inputs[0]
+    ]
+    posterior = mean_scores(ask(TASK, heard, {}, model))
+    return Picture(np.stack(columns, axis=1), posterior)
+
+
+def verdict(recording: Recording, estimate: Estimate, shown: Picture, grid: TempoGrid) -> str:
+    """What went wrong, in words."""
+    ratio = estimate.bpm / recording.bpm
+    level = next((k for k in ACCURACY_2 if is_same(ratio, k)), None)
+    if level is not None and level != 1:
+        name = {1 / 3: "a third", 1 / 2: "half", 2.0: "twice", 3.0: "three times"}[level]
+        known = any(is_same(estimate.bpm, a) for a in recording.alternatives)
+        also = "; this tempo is published or plausible, too" if known else ""
+        return f"counted at {name} the label{also}"
+    at_label, at_estimate = (
+        strength_at(shown.tempogram.mean(axis=1), bpm, grid)
+        for bpm in (recording.bpm, estimate.bpm)
+    )
+    if at_estimate > STRONG * at_label:
+        times = at_estimate / max(at_label, 1e-3)
+        return f"the audio pulses {times:.1f} times as strongly at the answer: is the label right?"
+    return f"another tempo, {ratio:.3f} of the label"
+
+
+def strength_at(strength: np.ndarray, bpm: float, grid: TempoGrid) -> float:
+    """The highest value of `strength` (n_bins,) within 1 % of a tempo or of its half or double.
+
+    Closer than the tolerance: what pulses at 175 shows at two thirds of it, too, which is near 120.
+    """
+    octaves = bpm * np.array(OCTAVES)
+    distance = np.abs(np.log(tempo_axis(grid) / octaves[:, None]))
+    return float(strength[(distance <= math.log(1 + CLOSE)).any(axis=0)].max())
+
+
+def worst(
+    recordings: Sequence[Recording], estimates: Sequence[Estimate | None], count: int
+) -> list[tuple[Recording, Estimate]]:
+    """The wrong answers: first those off by more than an octave, then by confidence."""
+
+    def badness(pair: tuple[Recording, Estimate]) -> tuple[bool, float]:
+        return not is_level(pair[1].bpm, pair[0].bpm, ACCURACY_2), pair[1].confidence
+
+    wrong = [
+        (r, e)
+        for r, e in zip(recordings, estimates, strict=True)
+        if e is not None and not is_same(e.bpm, r.bpm)
+    ]
+    return sorted(wrong, key=badness, reverse=True)[:count]
+
+
+def draw(
+    rows: Sequence[tuple[Recording, Estimate, Picture]], grid: TempoGrid, path: Path
+) -> None:  # fmt: skip
+    """One PNG with a row a recording."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot as plt
+
+    tempi = tempo_axis(grid)
+    figure, axes = plt.subplots(
+        len(rows), 2, figsize=(10, 2.3 * len(rows)), layout="constrained", squeeze=False,
+        sharey=True, width_ratios=(5, 1),
+    )  # fmt: skip
+    ticks = [40, 60, 90, 120, 180, 240, 360]
+    for (left, right), (recording, estimate, shown) in zip(axes, rows, strict=True):
+        times = PICTURE.duration / 2 + PICTURE.hop * np.arange(shown.tempogram.shape[1])
+        left.pcolormesh(times, tempi, shown.tempogram, cmap="magma", shading="nearest")
+        right.plot(shown.posterior, tempi, color="tab:blue")
+        for axis in (left, right):
+            axis.axhline(recording.bpm, color="lime", label="label")
+            axis.axhline(estimate.bpm, color="cyan", linestyle="--", label="answer")
+            for other in recording.alternatives:
+                axis.axhline(other, color="white", linestyle=":", label="also published")
+        left.set_yscale("log")
+        left.set_yticks(ticks, [str(t) for t in ticks])
+        left.minorticks_off()
+        left.set_ylim(30, 400)
+        left.set_ylabel("BPM")
+        left.set_title(
+            f"{recording.source} {recording.path.stem} ({recording.group}): label "
+            f"{recording.bpm:g}, answer {estimate.bpm:g}, confidence {estimate.confidence:.2f}\n"
+            f"{verdict(recording, estimate, shown, grid)}",
+            fontsize=9, loc="left",
+        )  # fmt: skip
+        right.set_xticks([])
+    axes[0, 0].legend(loc="upper right", fontsize=7)
+    axes[-1, 0].set_xlabel("s")
+    axes[-1, 1].set_xlabel("posterior")
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
+@click.command(cls=options.Command)
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              required=True, help="Folder with songs.tsv and rhythm.tsv.")  # fmt: skip
+@click.option("--split", default="validation", show_default=True)
+@click.option("--model", default="default", show_default=True)
+@click.option("--count", default=10, show_default=True, help="How many of the worst.")
+@click.option("--jobs", default=2, show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              help="The PNG to write.")  # fmt: skip
+def main(data: Path, split: str, model: str, count: int, jobs: int, out: Path) -> None:
+    """Draw the worst errors on the labelled recordings and say what they are."""
+    recordings = by_split([*read_songs(data), *read_rhythm(data)], split)
+    estimates = estimate_recordings(Estimator(model), recordings, jobs)
+    loaded = checkpoint.load(checkpoint.resolve(model))
+    rows = [(r, e, picture(r.path, loaded)) for r, e in worst(recordings, estimates, count)]
+    if not rows:
+        raise click.ClickException("nothing to draw: every answer is right")
+    for r, e, shown in rows:
+        click.echo(
+            f"{r.source}\t{r.path.stem}\t{r.group}\t{r.bpm:g}\t{e.bpm:g}\t{e.confidence:.2f}\t"
+            f"{verdict(r, e, shown, loaded.config.grid)}"
+        )
+    draw(rows, loaded.config.grid, out)
+    click.echo(f"{out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Music whose tempo, notes and paces are known exactly, from patterns, performances and songs."""

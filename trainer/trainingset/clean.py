@@ -1,0 +1,165 @@
+"""What does not belong into a training set, and why: a label that is none or not this recording's,
+audio that is none, two copies of one recording.
+
+Every rule is a function from what is known of a track to a `DroppedTrack`, or None where the track
+passes. Thresholds are chosen so that a right label is seldom lost: a wrong one in a hundred does
+little harm.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from tempo_core.labels.matching import Outcome, Pair, Side, version_gate
+
+from .fingerprint import same_recordings
+from .listen import Heard, contradicts
+from .tables import CollectedTrack, DroppedTrack, LabelledTrack
+from .trust import Label, choose, format_labels, parse_labels
+
+
+class Reason(str, enum.Enum):
+    """Why a track is left out, as it stands in `dropped.tsv`."""
+
+    NO_LABEL = "no label"
+    BAD_LABEL = "bad label"  # not a number, or no tempo that can be learnt
+    CONFLICT = "conflicting labels"  # two labels of equal trust, more than 4 % apart
+    VERSION = "other version"  # the label is that of a live version, a remix, …
+    MISSING = "missing file"
+    UNREADABLE = "unreadable"
+    TRUNCATED = "truncated"  # much less audio than the file promises
+    TOO_SHORT = "too short"
+    TOO_LONG = "too long"  # a mix, an audiobook
+    SILENT = "silent"
+    UNSTEADY = "changing tempo"
+    CONTRADICTED = "contradicts audio"  # no simple ratio of the label is in the audio
+    DUPLICATE = "duplicate"
+
+
+FAILURES = (Reason.MISSING, Reason.UNREADABLE)  # somebody should look at these files
+
+COMPLETE = 0.9  # share of the promised length from which on a file counts as whole
+SHORTEST = 6.0  # [s] the shorter windows of training
+LONGEST = 900.0  # [s]
+SILENCE = 0.5  # share of the seconds
+# Share of a track at another tempo from which on no one tempo is right for it. A song with a slow
+# introduction, or a clip of half a minute with a break in it, is below.
+UNSTEADY = 0.3
+SURE = 0.3  # confidence of an estimate below which it contradicts nobody
+
+
+def labels_of(track: LabelledTrack) -> tuple[Label, ...]:
+    """All that is said of a track's tempo, what counts first."""
+    return (Label(track.bpm, track.label_source), *parse_labels(track.other_labels))
+
+
+def with_labels(track: LabelledTrack, labels: Sequence[Label]) -> LabelledTrack:
+    """The track with the best of some labels."""
+    best, others = choose(labels)
+    if best is None:
+        return dataclasses.replace(track, bpm=0.0, label_source="", other_labels="")
+    return dataclasses.replace(
+        track, bpm=best.bpm, label_source=best.source, other_labels=format_labels(others)
+    )
+
+
+def merge(same: Sequence[LabelledTrack]) -> LabelledTrack:
+    """One track from several with one path, which are several labels of it."""
+    labels = [label for track in same for label in labels_of(track)]
+    best = with_labels(same[0], labels)
+    # What else is known comes with the label that counts, but the key with any.
+    known = next(
+        (t for t in same if (t.bpm, t.label_source) == (best.bpm, best.label_source)), best
+    )
+    key = known.key or next((t.key for t in same if t.key), "")
+    return dataclasses.replace(known, other_labels=best.other_labels, key=key)
+
+
+def check_label(track: LabelledTrack) -> DroppedTrack | None:
+    """Whether the label is one, and of this recording."""
+    label = Label(track.bpm, track.label_source)
+    if not track.bpm:
+        return drop(track, Reason.NO_LABEL)
+    if not label.usable:
+        return drop(track, Reason.BAD_LABEL, f"{label}")
+    rivals = [other for other in parse_labels(track.other_labels) if other.rank == label.rank]
+    if rivals:
+        return drop(track, Reason.CONFLICT, format_labels([label, *rivals]))
+    if track.label_title:
+        sides = (Side(title, (), "", None, None) for title in (track.title, track.label_title))
+        outcome, what = version_gate(Pair(*sides))
+        if outcome is Outcome.REJECTED:
+            told = f"{what.removeprefix('version: ')}, the label is of {track.label_title!r}"
+            return drop(track, Reason.VERSION, told)
+    return None
+
+
+def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | None:
+    """Whether the audio can be learnt from, and says what the label says."""
+    duration = heard.duration(sr)
+    if max(duration, heard.stated) > LONGEST:
+        return drop(track, Reason.TOO_LONG, f"{max(duration, heard.stated):.0f} s")
+    if duration < COMPLETE * heard.stated and heard.stated - duration > 1:
+        return drop(track, Reason.TRUNCATED, f"{duration:.1f} of {heard.stated:.1f} s")
+    if duration < SHORTEST:
+        return drop(track, Reason.TOO_SHORT, f"{duration:.2f} s")
+    if heard.silent > SILENCE:
+        return drop(track, Reason.SILENT, f"{100 * heard.silent:.0f} % of the time")
+    if Label(track.bpm, track.label_source).rank == 0:
+        # A person who states or corrects a tempo does so because the estimate was wrong.
+        return None
+    if heard.confidence >= SURE and contradicts(track.bpm, heard.bpm):
+        return drop(track, Reason.CONTRADICTED, f"label {track.bpm:g}, audio {heard.bpm:.1f}")
+    if heard.elsewhere > UNSTEADY:
+        told = f"{100 * heard.elsewhere:.0f} % of it at another tempo than {heard.bpm:.1f}"
+        return drop(track, Reason.UNSTEADY, told)
+    return None
+
+
+def duplicates(
+    tracks: Sequence[CollectedTrack], heard: Sequence[Heard], fps: float
+) -> Iterator[tuple[int, int]]:
+    """Pairs of tracks that are one recording: by content, by MusicBrainz, or by ear."""
+    yield from same_recordings([one.fingerprint for one in heard], fps)
+    for name in ("id", "recording_id"):
+        groups = defaultdict(list)
+        for k, track in enumerate(tracks):
+            if getattr(track, name):
+                groups[getattr(track, name)].append(k)
+        yield from ((group[0], k) for group in groups.values() for k in group[1:])
+
+
+def keep_one(
+    copies: Sequence[CollectedTrack],
+) -> tuple[CollectedTrack | None, list[DroppedTrack]]:
+    """Of copies of one recording the one to keep, with the best label of all, and the others.
+
+    That with the most trusted label is kept, of several such the longest by tens of seconds: a copy
+    with some more silence at its ends is no better. If labels of equal trust contradict each other,
+    none is kept.
+    """
+
+    def worth(track: CollectedTrack) -> tuple[int, float, str]:
+        rank = Label(track.bpm, track.label_source).rank
+        return rank, -round(track.duration, -1), str(track.path)
+
+    best, *others = sorted(copies, key=worth)
+    labels = [label for copy in (best, *others) for label in labels_of(copy)]
+    key = best.key or next((copy.key for copy in others if copy.key), "")
+    merged = dataclasses.replace(with_labels(best, labels), key=key)
+    assert isinstance(merged, CollectedTrack)
+    problem = check_label(dataclasses.replace(merged, label_title=""))
+    if problem is not None:
+        return None, [
+            drop(copy, Reason.CONFLICT, f"copies of one recording: {problem.detail}")
+            for copy in (best, *others)
+        ]
+    return merged, [drop(copy, Reason.DUPLICATE, f"of {best.path}") for copy in others]
+
+
+def drop(track: LabelledTrack, reason: Reason, detail: str = "") -> DroppedTrack:
+    """A row of `dropped.tsv`."""
+    return DroppedTrack(track.path, reason.value, detail)

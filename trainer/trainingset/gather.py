@@ -1,0 +1,198 @@
+"""Tracks with labels from what lies on a disk: files with tags, a table, a label store."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import fnmatch
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tempo_core.background import TIME_LIMIT, parallel
+from tempo_core.console import explain
+from tempo_core.errors import ConfigError, reason
+from tempo_core.files import audio_files
+from tempo_core.labels.files import read_track
+from tempo_core.labels.record import Record, Track, parse_bpm
+from tempo_core.labels.store import Store
+from tempo_core.labels.training import SOURCES, objection
+
+from .clean import merge
+from .tables import LabelledTrack, absolute, file_in_table, key_label
+
+# Names of columns as other tables have them.
+ALIASES = {
+    "file": "path", "tempo": "bpm", "mb_trackid": "recording_id", "initial_key": "key",
+}  # fmt: skip
+
+
+class Verbatim(csv.excel):
+    """A quote is a quote."""
+
+    quoting = csv.QUOTE_NONE
+
+
+def find_files(
+    places: Iterable[Path],
+    exclude: Sequence[str] = (),
+    stop: Callable[[], bool] = lambda: False,
+    time_limit: float | None = None,
+) -> list[Path]:
+    """Files, and the audio files in folders at any depth, by name.
+
+    Parameters
+    ----------
+    exclude
+        Patterns (`*/Audiobooks/*`, `*.wma`) of paths to leave out.
+    """
+    distinct = dict.fromkeys(
+        absolute(Path(name)) for name, _ in audio_files(places, stop, time_limit)
+    )
+    return [p for p in distinct if not any(fnmatch.fnmatch(str(p), e) for e in exclude)]
+
+
+def read_labels(table: Path) -> dict[Path, LabelledTrack]:
+    """The labels in a table, by the path of the file.
+
+    It has a header line, and tabs between its columns, or commas if that has no tab in it.
+    `path` (or `file`) and `bpm` (or `tempo`) are needed; `artist`, `title`, `album`, `genre`,
+    `year`, `recording_id`, `label_source` and `key` are taken where they are there, and other
+    columns left alone. A relative path is one beside the table. What is no number is a tempo that
+    is none, and several lines for one path are several labels.
+
+    Raises
+    ------
+    ConfigError
+        If it is no such table.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            line = file.readline()
+            delimiter = "\t" if "\t" in line else ","
+            header = next(csv.reader([line], delimiter=delimiter), [])
+            names = [ALIASES.get(name.strip().lower(), name.strip().lower()) for name in header]
+            # The tables of `labels --export` have titles in which a quote is a quote.
+            dialect = Verbatim if "tempo" in header else csv.excel
+            reader = csv.reader(file, dialect, delimiter=delimiter)
+            rows = [dict(zip(names, cells, strict=False)) for cells in reader]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise ConfigError(f"{table}: cannot be read as a table ({reason(error)})") from error
+    lacking = {"path", "bpm"} - set(names)
+    if lacking:
+        raise ConfigError(
+            f"{table}: has no column {' or '.join(sorted(lacking))}; a table of labels has at "
+            "least path and bpm, separated by tabs, with a header line"
+        )
+    labels: dict[Path, list[LabelledTrack]] = defaultdict(list)
+    for row in rows:
+        if row.get("path"):
+            track = _row(row, table)
+            labels[track.path].append(track)
+    return {path: merge(same) for path, same in labels.items()}
+
+
+def _row(row: Mapping[str, str], table: Path) -> LabelledTrack:
+    cell = {name: value.strip() for name, value in row.items()}
+    cell = {name: "" if value == "NA" else value for name, value in cell.items()}
+    year = cell.get("year", "")[:4]
+    return LabelledTrack(
+        path=file_in_table(cell["path"], table),
+        bpm=_number(cell.get("bpm", "")),
+        label_source=cell.get("label_source") or "table",
+        artist=cell.get("artist", ""),
+        title=cell.get("title", ""),
+        album=cell.get("album", ""),
+        genre=cell.get("genre", ""),
+        year=int(year) if year.isdecimal() else 0,
+        recording_id=cell.get("recording_id", ""),
+        label_title=cell.get("title", ""),
+        key=key_label(cell.get("key", "")),
+    )
+
+
+def _number(text: str) -> float:
+    """A tempo [BPM] as written, 0 for none, NaN for what is no number."""
+    if not text:
+        return 0.0
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return math.nan
+
+
+def gather(
+    files: Iterable[Path],
+    table: Mapping[Path, LabelledTrack],
+    store: Store | None,
+    problems: list[tuple[Path, str]],
+    sources: Sequence[str] = SOURCES,
+    stop: Callable[[], bool] = lambda: False,
+    time_limit: float = TIME_LIMIT,
+) -> Iterator[LabelledTrack]:
+    """Files with their labels: one track for each label, and one for a file without any.
+
+    Parameters
+    ----------
+    table
+        Of `read_labels`. What it says of artist and title replaces what the tags say, except that
+        a title in the tags is what the table's title is compared with.
+    store
+        Published labels; those of `sources` count that the audio agrees with.
+    problems
+        Files whose tags cannot be read are added, with the reason.
+    stop
+        Asked ten times a second; once it says True, no more come.
+    time_limit
+        For reading the tags of a file [s].
+    """
+    for path, read in parallel(read_track, files, 1, stop, time_limit):
+        row = table.get(path)
+        if isinstance(read, Exception):
+            if row is None:
+                problems.append((path, explain(read)))
+            track = Track("", (), path=str(path))
+        else:
+            track = read
+        known = LabelledTrack(
+            path=path,
+            bpm=0.0,
+            label_source="",
+            artist=track.artist,
+            title=track.title,
+            album=track.album,
+            genre=track.genre,
+            recording_id=track.recording_id or "",
+            key=key_label(track.tag_key or ""),
+        )
+        if row is not None:
+            named = {
+                name: getattr(row, name) or getattr(known, name)
+                for name in ("artist", "album", "genre", "year", "recording_id", "key")
+            }
+            known = dataclasses.replace(known, **named, title=known.title or row.title)
+        found = []
+        if row is not None and row.bpm:
+            found.append((row.bpm, row.label_source, row.label_title))
+            known = dataclasses.replace(known, other_labels=row.other_labels)
+        if track.tag_bpm:
+            bpm = parse_bpm(track.tag_bpm)
+            found.append((_number(track.tag_bpm) if bpm is None else bpm, "tag", ""))
+        if store is not None:
+            # A tag that is there no more, or was found to be this program's own, is no label.
+            known_tag = track.tag_bpm is not None
+            records = store.current(track.id).values()
+            found += published([r for r in records if known_tag or r.source != "tags"], sources)
+        for bpm, source, title in found or [(0.0, "", "")]:
+            yield dataclasses.replace(known, bpm=bpm, label_source=source, label_title=title)
+
+
+def published(records: Iterable[Record], sources: Sequence[str]) -> list[tuple[float, str, str]]:
+    """(BPM, source, title there) of the published labels that may be trained on."""
+    return [
+        (record.bpm, "tag" if record.source == "tags" else f"label:{record.source}",
+         record.match_title)
+        for record in records
+        if record.bpm and not objection(record, sources)
+    ]  # fmt: skip

@@ -1,0 +1,121 @@
+"""What has been heard so far, in one SQLite file beside the training set.
+
+A row is written as soon as a file has been listened to, in a transaction of its own: whatever stops
+a run, the next one carries on. What is known of a content holds wherever the file goes and however
+it is called; a file whose path, size and time of change are known is not read again at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tempo_core.errors import ConfigError, StorageError
+
+from ..inputs.cache import Stamp
+from .listen import Heard
+
+TABLE = "heard_3"  # another one whenever what is listened to changes
+_FIELDS = tuple(field.name for field in dataclasses.fields(Heard))
+
+
+class Journal:
+    """Use as a context manager, from one thread.
+
+    Raises
+    ------
+    ConfigError
+        If another process has it.
+    StorageError
+        If the file cannot be opened or is something else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=1)
+            # Two runs in one folder would undo each other's work; a lock ends with its process.
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            columns = ", ".join(f'"{name}"' for name in _FIELDS)
+            self._db.executescript(
+                "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INTEGER,"
+                " changed INTEGER, content TEXT, recipe TEXT, key TEXT);"
+                f"CREATE TABLE IF NOT EXISTS {TABLE} (content TEXT, how TEXT, {columns},"
+                " PRIMARY KEY (content, how));"
+            )
+        except sqlite3.Error as error:
+            if "locked" in str(error):
+                told = f"another run is building {path.parent}; wait until it has ended"
+                raise ConfigError(told) from error
+            raise StorageError(
+                f"{path}: cannot be used ({error}); if there is enough space, delete the file: it "
+                "only holds what can be computed again"
+            ) from error
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def file(self, stamp: Stamp, recipe: str) -> tuple[str, str] | None:
+        """Content hash and cache key of an unchanged file, None if it has to be read."""
+        row = self._db.execute(
+            "SELECT content, key FROM files"
+            " WHERE path = ? AND size = ? AND changed = ? AND recipe = ?",
+            (*stamp, recipe),
+        ).fetchone()
+        return None if row is None else (str(row[0]), str(row[1]))
+
+    def note_file(self, stamp: Stamp, recipe: str, content: str, key: str) -> None:
+        """Keep what `file` returns."""
+        self._write(
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+            (*stamp, content, recipe, key),
+        )
+
+    def heard(self, content: str, how: str) -> Heard | None:
+        """What was heard in a content by a model, None if it has to be listened to."""
+        row = self._db.execute(
+            f"SELECT {', '.join(_quoted())} FROM {TABLE} WHERE content = ? AND how = ?",
+            (content, how),
+        ).fetchone()
+        if row is None:
+            return None
+        values: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+        values["fingerprint"] = np.frombuffer(values["fingerprint"], "<u4").astype(np.uint32)
+        return Heard(**values)
+
+    def contents(self, how: str) -> frozenset[str]:
+        """Hashes of all contents that a model has listened to."""
+        rows = self._db.execute(f"SELECT content FROM {TABLE} WHERE how = ?", (how,))
+        return frozenset(str(content) for (content,) in rows)
+
+    def note_heard(self, content: str, how: str, heard: Heard) -> None:
+        """Keep what `heard` returns."""
+        values: dict[str, Any] = {name: getattr(heard, name) for name in _FIELDS}
+        values["fingerprint"] = heard.fingerprint.astype("<u4").tobytes()
+        marks = ", ".join("?" * (2 + len(_FIELDS)))
+        self._write(
+            f"INSERT OR REPLACE INTO {TABLE} VALUES ({marks})",
+            (content, how, *values.values()),
+        )
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        try:
+            self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"{self._path}: cannot be written ({error}); what is done is kept: free some space "
+                "and run it again"
+            ) from error
+
+
+def _quoted() -> list[str]:
+    return [f'"{name}"' for name in _FIELDS]

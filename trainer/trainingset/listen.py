@@ -1,0 +1,169 @@
+"""What is heard in a file: everything that cleaning a training set asks of the audio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tempo_core import heard as hearing_of
+from tempo_core.audio import QUIET, SILENCE, AudioFile, Excerpt, Recorded
+from tempo_core.errors import AudioError
+from tempo_core.estimate import DEFAULT_WINDOWS
+from tempo_core.levels import HARMONICS, OCTAVES, is_level
+from tempo_core.model import Checkpoint
+from tempo_core.task import answer, ask
+from tempo_core.tasks.tempo import loops, refine
+from tempo_core.tasks.tempo.config import TempoConfig
+from tempo_core.tasks.tempo.decode import Tempo, highest
+from tempo_core.tasks.tempo.rhythm import rhythm
+from tempo_core.tasks.tempo.row import TASK
+
+from ..inputs.hearing import hear, tempo_of
+from .fingerprint import Fingerprint, fingerprint
+
+PAUSE = 1.0  # [s] of silence that counts as silence
+# People who play together drift by some 3 % to both sides of their tempo, and hurry by as much
+# again where it gets loud. What is further off (relative) is another tempo: for a stretch of audio,
+# whose tempo is known to a tenth of a percent, and for the network, which is right to some percent
+# where the tempo moves under it.
+ANOTHER, ANOTHER_IN_WINDOW = 0.06, 0.08
+SURE = 0.5  # mass of a window's own peak from which on it has a say
+PULSES = np.geomspace(40.0, 320.0, 1200)  # [BPM] where a stretch's own tempo is looked for
+WEAKER = 0.75  # of the support of the best tempo, below which another one is not there
+MUSIC = 2.0  # [s] below which there is nothing to estimate
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What is heard in one file.
+
+    `n_samples` is its length at the model's sample rate, `stated` that of the container [s], 0
+    where it says nothing. `silent` is the share of its seconds without a sound. `bpm` and
+    `confidence` are the estimate, `elsewhere` is the share of the track, 0..1, that is at another
+    tempo, see `elsewhere`. Where nothing sounds `bpm` is 0.
+    """
+
+    n_samples: int
+    stated: float
+    silent: float
+    bpm: float
+    confidence: float
+    elsewhere: float
+    fingerprint: Fingerprint
+
+    def duration(self, sr: int) -> float:
+        """Length of what can be decoded [s]."""
+        return self.n_samples / sr
+
+
+def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Heard:
+    """Decode all of a file and say what is heard.
+
+    Parameters
+    ----------
+    longest
+        Of a file that is known to be longer [s] nothing is decoded.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be read.
+    """
+    sr = model.front_end.sr
+    with AudioFile(path) as file:
+        stated = file.duration or 0.0
+        if stated > longest:
+            return Heard(round(stated * sr), stated, 0.0, 0.0, 0.0, 0.0, np.zeros(0, np.uint32))
+        excerpts = file.read_all(sr)
+    if not excerpts:
+        raise AudioError("no audio could be decoded")
+    audio = excerpts[0].audio
+    silent = silence(audio, sr)
+    duration = audio.size / sr
+    if silent == 1.0 or duration < MUSIC:
+        nothing = np.zeros(0, np.uint32)
+        return Heard(audio.size, stated, silent, 0.0, 0.0, 0.0, nothing)
+    whole = hearing_of.Heard([Excerpt(audio, 0.0)], sr)
+    (sound,) = whole.sounds(model.spectrum)
+    tempo, straying = judge(Recorded(audio, sr), model)
+    another = max(straying, elsewhere(sound.once(rhythm).lines, tempo.bpm))
+    return Heard(
+        audio.size,
+        stated,
+        silent,
+        round(tempo.bpm, 2),
+        round(tempo.confidence, 4),
+        round(another, 4),
+        fingerprint(sound.features, model.spectrum.fps),
+    )
+
+
+def judge(source: Recorded, model: Checkpoint[TempoConfig]) -> tuple[Tempo, float]:
+    """The tempo of a file, and which share of windows, 0..1, is sure of another one."""
+    sr, length = model.spectrum.sr, model.windows.duration
+    if (source.duration or 0.0) < length:
+        return judge_short(source.read(sr, [(0.0, length)])[0], model), 0.0
+    heard = hear(source, sr, model.windows, DEFAULT_WINDOWS)
+    scored = ask(TASK, heard, {}, model)
+    tempo = answer(TASK, scored, heard, {}, model)
+    peaks = [highest(row, model.config.grid) for _, scores in scored for row in scores]
+    stray = [
+        peak.mass >= SURE
+        and contradicts(peak.bpm, tempo.bpm)
+        and not _octave_of(np.array([peak.bpm]), tempo.bpm, ANOTHER_IN_WINDOW).any()
+        for peak in peaks
+    ]
+    return tempo, sum(stray) / len(stray)
+
+
+def judge_short(excerpt: Excerpt, model: Checkpoint[TempoConfig]) -> Tempo:
+    """The tempo of a file shorter than a window, which may be a loop."""
+    sr, plan = model.spectrum.sr, model.windows
+
+    def results(all_of_it: Excerpt) -> dict[str, Tempo]:
+        heard = hear(Recorded(all_of_it.audio, sr), sr, plan, DEFAULT_WINDOWS)
+        return {"tempo": tempo_of(heard, model)}
+
+    found: Tempo = loops.as_loop(excerpt, results(excerpt), sr, plan.duration, results)["tempo"]
+    return found
+
+
+def elsewhere(lines: Sequence[refine.Lines], bpm: float) -> float:
+    """Share of the pieces of a track, 0..1, that are at another tempo than `bpm`.
+
+    Those are the pieces in which `bpm` and its octaves, give or take `ANOTHER`, have much less
+    support than the best tempo has. Pieces count by how clear a pulse they have. 0 where there is
+    only one piece.
+    """
+    if len(lines) < 2:
+        return 0.0
+    same = _octave_of(PULSES, bpm, ANOTHER)
+    supports = [refine.magnitude(piece.at(PULSES)) for piece in lines]
+    far = [support[same].max(initial=0) < WEAKER * support.max() for support in supports]
+    return float(np.average(far, weights=[piece.weight for piece in lines]))
+
+
+def _octave_of(tempi: NDArray[np.float64], bpm: float, tolerance: float) -> NDArray[np.bool_]:
+    """(n,) whether tempi (n,) are `bpm`, its half or its double, within a relative tolerance."""
+    return np.any([np.abs(tempi / (bpm * ratio) - 1) <= tolerance for ratio in OCTAVES], axis=0)
+
+
+def contradicts(bpm: float, other: float) -> bool:
+    """Whether a tempo is neither another one [BPM] nor a simple ratio of it, within 4 %.
+
+    3:4 is not among the ratios: with it, four of ten random tempi would pass for another way to
+    count.
+    """
+    return not is_level(bpm, other, HARMONICS)
+
+
+def silence(audio: np.ndarray, sr: int) -> float:
+    """Share of the seconds of audio (n_samples,) in which nothing sounds, 0..1."""
+    size = round(PAUSE * sr)
+    whole = audio[: max(1, audio.size // size) * size]
+    peaks = np.abs(whole).reshape(-1, min(size, whole.size)).max(axis=1)
+    return float((peaks < max(SILENCE, QUIET * peaks.max())).mean())
