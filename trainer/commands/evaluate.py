@@ -75,8 +75,8 @@ def evaluate(
         raise click.UsageError("--dataset needs --data-home, the folder of the data set")
     with interruptible() as stop:
         # Loading them takes seconds, and other packages may be missing.
-        for name in ("evaluate", "published", "report", "sources", "baselines"):
-            load(name, stop)
+        for name in ("run", "published", "report", "labelled", "baselines"):
+            load(f"evaluation.{name}", stop)
 
         from tqdm import tqdm
 

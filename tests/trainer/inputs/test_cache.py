@@ -259,7 +259,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-from trainer.cache import write_views, Views, explain
+from trainer.inputs.cache import write_views, Views, explain
 import numpy as np
 try:
     views = Views(np.zeros((3, 3, 40, 204), np.float16), np.zeros((3, 160)), 2)

@@ -18,6 +18,7 @@ from trainer.inputs.recordings import Recording
 from trainer.learning import compare
 from trainer.learning import guard as guards
 from trainer.learning.compare import Errors, Guarded, Pair, Verdict, paired
+from trainer.making.guard import collect
 from trainer.synthesis.styles import STYLES
 
 MODEL = checkpoint.load(checkpoint.resolve("shipped"))
@@ -43,7 +44,7 @@ def test_written_and_read_it_is_the_same(tmp_path: Path) -> None:
         audio = drum_pattern(bpm, 13, 22050, "rock", np.random.default_rng(k))
         path = write_audio(tmp_path / f"{k}.wav", audio, 22050)
         recordings.append(Recording(path, "synthesis:rock", ((bpm, 1.0),), "test", str(k)))
-    made = guards.collect(recordings, MODEL)
+    made = collect(recordings, MODEL)
     path = guards.save(made, MODEL, tmp_path)
     read = guards.load(MODEL, path)
     assert read.bpm == (100, 128)

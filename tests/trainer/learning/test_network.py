@@ -27,7 +27,7 @@ from trainer.learning.prior import adaptable
 
 from ..finetuning import RECIPE, corpus, run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def process(folder: Path, devices: int = 1) -> subprocess.Popen[bytes]:

@@ -15,7 +15,7 @@ from tempo_core.background import Stopped
 from tests.audio import click_track, write_audio
 from trainer.learning.paces import N_FOLDS, STEPS, fit_paces
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LATE = 4.0  # [s] two on a machine that has nothing else to do
 N_TRACKS = 40  # so many that fitting takes seconds
 TOLD = "interrupted; what was listened to is kept, run the same again to go on"

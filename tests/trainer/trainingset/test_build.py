@@ -45,7 +45,7 @@ from trainer.trainingset.tables import (
 from ..conftest import BANDS, SR, music
 
 OPTIONS = BuildOptions(jobs=2, windows=Windows(6.0, 3.0), quiet=True)
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def state(folder: Path) -> dict[str, Any]:
@@ -405,9 +405,9 @@ TRACKS_FILE = "wanted.json"
 CHILD = """
 import json, os, signal, sys
 from pathlib import Path
-import trainer.build, trainer.cache, trainer.collection, trainer.journal
-from trainer.collection import LabelledTrack
-from tests.trainer.test_build import OPTIONS
+import trainer.inputs.cache, trainer.trainingset.build, trainer.trainingset.journal
+from trainer.trainingset.tables import LabelledTrack
+from tests.trainer.trainingset.test_build import OPTIONS
 
 folder, moment, n = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 owner, _, name = moment.rpartition(".")
@@ -454,10 +454,10 @@ def test_kill_9_and_again(
 FULL = """
 import json, resource, sys
 from pathlib import Path
-import trainer.build
-from trainer.collection import LabelledTrack
+import trainer.trainingset.build
+from trainer.trainingset.tables import LabelledTrack
 from tempo_core.errors import StorageError
-from tests.trainer.test_build import OPTIONS
+from tests.trainer.trainingset.test_build import OPTIONS
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 folder = Path(sys.argv[1])
 rows = json.loads((folder.parent / "wanted.json").read_text())

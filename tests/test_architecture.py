@@ -12,12 +12,16 @@ import pytest
 
 from tests.audio import click_track, write_audio
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "tempo_core": {"tempo_core"},
     "trainer": {"trainer", "tempo_core"},
     "beetsplug": {"beetsplug", "trainer", "tempo_core"},
 }
+# Rooms of the trainer, from the ground up: each may import what is below it, and none above.
+ROOMS = ("synthesis", "inputs", "trainingset", "evaluation", "learning", "making", "commands",
+         "research")  # fmt: skip
+GROUND = {"files", "options", "torch_ops", "tasks"}  # which all of them may use
 # What is for training, or large, stays where it is needed.
 FOR_TRAINING = {"torch", "lightning", "scipy", "librosa", "matplotlib", "tensorboardX", "mir_eval"}
 
@@ -95,6 +99,15 @@ def test_nothing_points_back(package: str) -> None:
 def test_no_files_import_each_other(package: str) -> None:
     """Neither for types alone nor inside of functions: one could not be read without the other."""
     assert _circles(_graph(_files(package))) == []
+
+
+def test_no_room_of_the_trainer_imports_upwards() -> None:
+    level = {**dict.fromkeys(GROUND, -1), **{room: k for k, room in enumerate(ROOMS)}}
+    files = {name: path for name, path in _files("trainer").items() if name != "trainer"}
+    assert {name.split(".")[1] for name in files} == level.keys()
+    for name, targets in _graph(files).items():
+        for target in targets:
+            assert level[target.split(".")[1]] <= level[name.split(".")[1]], f"{name} -> {target}"
 
 
 def test_circles_are_found(tmp_path: Path) -> None:
