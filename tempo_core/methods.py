@@ -37,7 +37,7 @@ class Method:
 METHODS = (
     Method("shift", "tempo", "prior", 0, "learns where you count twice or half"),
     Method("adapt", "tempo", "prior", 50, "learns how you count, by tempo and by sound"),
-    Method("fit", "tempo", "network", 2000, "trains the whole network"),
+    Method("fit", "tempo", "network", 1000, "trains the whole network"),
     Method("paces", "pace", "paces", 0, "learns at which paces you move"),
 )
 
