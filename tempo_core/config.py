@@ -151,6 +151,40 @@ class FrontEnd(Config):
 
 
 @dataclass(frozen=True)
+class HarmonyFrontEnd(Config):
+    """From audio to features: a spectrogram whose bands are equally far apart in pitch."""
+
+    sr: int = setting(11025, 4000, 192000)  # [Hz], mono
+    n_fft: int = setting(8192, 256, 65536)  # [samples] 743 ms
+    hop_length: int = setting(2205, 64, 65536)  # [samples] 200 ms
+    bands_per_semitone: int = setting(3, 1, 9)
+    n_octaves: int = setting(7, 1, 10)
+    lowest: float = setting(32.703196, 8.0, 1000.0)  # [Hz] the first semitone: C1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.hop_length <= self.n_fft, "hop_length", "must not exceed n_fft")
+        self.require(
+            self.lowest * 2**self.n_octaves <= self.sr / 2, "n_octaves", "must end below half of sr"
+        )
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.sr / self.hop_length
+
+    @property
+    def n_bands(self) -> int:
+        """Bands of all octaves together."""
+        return 12 * self.bands_per_semitone * self.n_octaves
+
+    @property
+    def filterbank_shape(self) -> tuple[int, int]:
+        """(n_bands, 1): what a model file holds of the bands is their centres [Hz]."""
+        return self.n_bands, 1
+
+
+@dataclass(frozen=True)
 class Windows(Config):
     """How a track is cut into model inputs."""
 

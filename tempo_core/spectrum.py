@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .config import FrontEnd
+from .config import FrontEnd, HarmonyFrontEnd
 
 Array = NDArray[np.float32]
 
@@ -105,3 +105,81 @@ def onset_strength(compressed: Array) -> Array:
 def _hann(n: int) -> NDArray[np.float64]:
     """(n,) periodic Hann window."""
     return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n))
+
+
+SPECTRA = 16  # long spectra that are computed at a time
+
+
+class LogFrequency:
+    """Magnitude spectrogram whose bands are equally far apart in pitch.
+
+    Parameters
+    ----------
+    front_end
+        The sizes.
+    centres
+        (n_bands, 1) centre of each band [Hz], as stored in the checkpoint, see `band_centres`.
+    """
+
+    def __init__(self, front_end: HarmonyFrontEnd, centres: Array):
+        self.front_end, self.centres = front_end, centres
+        self.sr, self.fps = front_end.sr, front_end.fps
+
+    @cached_property
+    def key(self) -> str:
+        digest = hashlib.sha256(self.front_end.digest().encode())
+        digest.update(np.ascontiguousarray(self.centres).tobytes())
+        return f"log-frequency {digest.hexdigest()}"
+
+    @cached_property
+    def _octaves(self) -> list[tuple[slice, slice, Array]]:
+        """Of every octave: its bands, the bins that they look at, and the weights of these.
+
+        Products with weights that are mostly zero would take several times as long.
+        """
+        kernels = band_kernels(self.front_end, self.centres)
+        per_octave = 12 * self.front_end.bands_per_semitone
+        octaves = []
+        for first in range(0, len(kernels), per_octave):
+            bands = slice(first, first + per_octave)
+            used = np.flatnonzero(kernels[bands].any(axis=0))
+            bins = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
+            octaves.append((bands, bins, np.ascontiguousarray(kernels[bands, bins].T)))
+        return octaves
+
+    def features(self, audio: Array) -> Array:
+        """(n_samples,) → (n_bands, n_frames) linear magnitudes.
+
+        Frame k is centred on sample k * hop_length.
+        """
+        n_fft, hop = self.front_end.n_fft, self.front_end.hop_length
+        padded = np.pad(audio, n_fft // 2)
+        frames = sliding_window_view(padded, n_fft)[::hop]
+        features = np.empty((len(frames), len(self.centres)), np.float32)
+        for first in range(0, len(frames), SPECTRA):
+            spectrum = np.fft.rfft(frames[first : first + SPECTRA] * _hann(n_fft))
+            magnitudes = np.abs(spectrum.astype(np.complex64))
+            for bands, bins, weights in self._octaves:
+                features[first : first + SPECTRA, bands] = magnitudes[:, bins] @ weights
+        return np.ascontiguousarray(features.T)
+
+
+def band_centres(front_end: HarmonyFrontEnd) -> Array:
+    """(n_bands, 1) centre of each band [Hz]; the middle band of a semitone is in tune with A 440."""
+    per_octave = 12 * front_end.bands_per_semitone
+    steps = np.arange(front_end.n_bands) - (front_end.bands_per_semitone - 1) / 2
+    return np.asarray(front_end.lowest * 2.0 ** (steps / per_octave), np.float32)[:, None]
+
+
+def band_kernels(front_end: HarmonyFrontEnd, centres: Array) -> Array:
+    """(n_bands, n_fft // 2 + 1) triangular weights over the bins of a spectrum, each of sum 1.
+
+    A triangle is as wide as the distance to the next band, and at least as a bin: the lowest bands
+    are closer together than the bins.
+    """
+    bin_width = front_end.sr / front_end.n_fft
+    frequencies = np.arange(front_end.n_fft // 2 + 1) * bin_width
+    step = 2.0 ** (1 / (12 * front_end.bands_per_semitone)) - 1
+    half_width = np.maximum(centres.astype(np.float64) * step, bin_width)
+    weights = np.maximum(0, 1 - np.abs(frequencies - centres) / half_width)
+    return np.asarray(weights / np.maximum(weights.sum(1, keepdims=True), 1e-9), np.float32)

@@ -272,15 +272,24 @@ _QUALITIES = {
 _PITCHES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
-def _chord(name: str) -> tuple[int, ...]:
-    """Pitch classes of a chord like `F#:min7/b3`, root first; () for no chord."""
+def read_chord(name: str) -> tuple[int, tuple[int, ...]]:
+    """Root 0..11 of a chord like `F#:min7/b3` or a key like `Gb:maj`, and the intervals above it.
+
+    There are none for `N`, no chord.
+    """
     if name == "N":
-        return ()
+        return 0, ()
     root, _, quality = name.partition(":")
     pitch = _PITCHES[root[0]] + root.count("#") - root.count("b")
     quality = quality.split("/")[0].split("(")[0]
     intervals = _QUALITIES.get(quality) or _QUALITIES["min" if quality.startswith("min") else "maj"]
-    return tuple((pitch + i) % 12 for i in intervals)
+    return pitch % 12, intervals
+
+
+def _chord(name: str) -> tuple[int, ...]:
+    """Pitch classes of a chord, root first; () for no chord."""
+    root, intervals = read_chord(name)
+    return tuple((root + i) % 12 for i in intervals)
 
 
 def load_song(folder: Path) -> Song:

@@ -1,0 +1,1 @@
+"""Which key a track is in."""

@@ -1,0 +1,109 @@
+"""From scores to a key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...heard import Heard
+from ...keys import Key
+from ...model import Checkpoint
+from ...spectrum import Array
+from ...task import Results, Scored
+from .config import KeyConfig
+
+N_KEYS = 24  # C major to B major, C minor to B minor
+SURE = 0.9  # a confidence with which nobody listens on
+SECONDS = 60.0  # of music that are enough in any case
+
+
+@dataclass(frozen=True)
+class Tonality:
+    """The key of a track.
+
+    Attributes
+    ----------
+    key
+        None where nothing is likely enough: noise, drums, speech.
+    confidence
+        Probability of the most likely key, in 0..1.
+    posterior
+        (24,) probabilities of C major to B major and C minor to B minor.
+    tuning
+        How much higher than A 440 it is tuned [semitones], in -0.5..0.5.
+    """
+
+    key: Key | None
+    confidence: float
+    posterior: NDArray[np.float64]
+    tuning: float
+
+
+@dataclass(frozen=True)
+class PooledKeys:
+    """What all excerpts together say: (24,) mean of their scores, weighed by length; the tuning."""
+
+    scores: NDArray[np.float64]
+    tuning: float
+
+
+def key_of(number: int) -> Key:
+    """The key of a place in the network's answer, 0..23."""
+    return Key(number % 12, number >= 12)
+
+
+def number_of(key: Key) -> int:
+    """The inverse of `key_of`."""
+    return key.pitch_class + (12 if key.minor else 0)
+
+
+def encode(label: Key, config: KeyConfig | None = None) -> Array:
+    """A key → (24,) 1 at its place."""
+    target = np.zeros(N_KEYS, np.float32)
+    target[number_of(label)] = 1.0
+    return target
+
+
+def activate(logits: Array, config: KeyConfig | None = None, temperature: float = 1.0) -> Array:
+    """Logits (n, 24) → the same at a temperature; probabilities are made when they are pooled."""
+    return np.asarray(logits / temperature, np.float32)
+
+
+def pool(scored: Sequence[Scored], config: KeyConfig | None = None) -> PooledKeys:
+    """Everything that was heard, as if it had been heard in one piece."""
+    weights = np.concatenate([batch.weights for batch, _ in scored])
+    scores = np.concatenate([scores for _, scores in scored])
+    turns = [batch.weights.sum() * np.exp(2j * np.pi * batch.summary) for batch, _ in scored]
+    return PooledKeys(weights @ scores / weights.sum(), float(np.angle(sum(turns)) / (2 * np.pi)))
+
+
+def posterior(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(24,) probabilities of pooled scores."""
+    likely = np.exp(scores - scores.max())
+    return np.asarray(likely / likely.sum())
+
+
+def decode(
+    pooled: PooledKeys, heard: Heard, results: Results, checkpoint: Checkpoint[KeyConfig]
+) -> Tonality:
+    """The most likely key, if it is likely enough."""
+    likely = posterior(pooled.scores)
+    best = int(likely.argmax())
+    confidence = float(likely[best])
+    is_enough = confidence >= checkpoint.config.least_confidence
+    return Tonality(key_of(best) if is_enough else None, confidence, likely, pooled.tuning)
+
+
+def enough(scored: Sequence[Scored], config: KeyConfig) -> bool:
+    """Whether more would hardly change the answer."""
+    seconds = sum(float(batch.weights.sum()) for batch, _ in scored)
+    return seconds >= SECONDS or bool(posterior(pool(scored).scores).max() >= SURE)
+
+
+def columns(tonality: Tonality) -> dict[str, Any]:
+    """The values of `columns.COLUMNS`."""
+    return {"key": tonality.key, "key_confidence": round(tonality.confidence, 4)}
