@@ -441,7 +441,8 @@ def test_a_site_that_gives_the_key_back_makes_nobody_keep_it(
     report, table = tmp_path / "report.html", tmp_path / "table.tsv"
     for content in (found, refused):
         with HostileSite({"echo": content}) as echo:
-            labels = {"urls": {"getsongbpm": f"{echo.url}/echo"}, "getsongbpm_key": f" {key}\n"}
+            urls = {"getsongbpm": f"{echo.url}/echo"}
+            labels = {"interval": 0, "urls": urls, "getsongbpm_key": f" {key}\n"}
             labelled.configure(tempo={"sources": ["getsongbpm"], "labels": labels})
             run = labelled("-vv", "tempo-labels", "-f", "--report", report, "--export", table)
             assert f"X-API-KEY: {key}\r\n" in echo.requests[0]
