@@ -131,7 +131,10 @@ def test_paces_that_were_stated_are_learned(moved: Beet) -> None:
     assert in_use.active() is None
 
 
-@pytest.mark.parametrize("n_heard", [1, 40], ids=["listening", "fitting"])
+@pytest.mark.parametrize(
+    "n_heard",
+    [pytest.param(1, id="listening"), pytest.param(40, id="fitting", marks=pytest.mark.slow)],
+)
 def test_ctrl_c_while_paces_are_learned(
     beet: Beet, home: Path, tmp_path: Path, n_heard: int
 ) -> None:

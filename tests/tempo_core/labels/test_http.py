@@ -642,12 +642,15 @@ def hostile_site() -> Iterator[HostileSite]:
     ("name", "status", "message"),
     [
         ("drips its head", Status.RETRYABLE, "in time"),
-        ("drips headers", Status.RETRYABLE, "in time"),
         ("drips its body", Status.RETRYABLE, "in time"),
-        ("drips without a length", Status.RETRYABLE, "in time"),
-        ("says continue for ever", Status.RETRYABLE, "in time"),
         ("redirects slowly", Status.RETRYABLE, "in time"),
-        ("is busy slowly", Status.RETRYABLE, "in time"),
+        *(
+            pytest.param(name, Status.RETRYABLE, "in time", marks=pytest.mark.slow)
+            for name in (
+                "drips headers", "drips without a length", "says continue for ever",
+                "is busy slowly",
+            )
+        ),
         ("line garbage", Status.RETRYABLE, "cannot be reached"),
         ("to 9 'http:||['", Status.PARSE_ERROR, "no address"),
         ("to bytes", Status.NOT_FOUND, "no such page"),

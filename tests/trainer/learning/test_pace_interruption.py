@@ -38,8 +38,15 @@ def stated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return table
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=["tempo-core", "module"])
-@pytest.mark.parametrize("n_heard", [1, N_TRACKS], ids=["listening", "fitting"])
+@pytest.mark.parametrize(
+    ("program", "n_heard"),
+    [
+        pytest.param(PROGRAMS[0], N_TRACKS, id="tempo-core, fitting"),
+        pytest.param(PROGRAMS[1], 1, id="module, listening", marks=pytest.mark.slow),
+        pytest.param(PROGRAMS[0], 1, id="tempo-core, listening", marks=pytest.mark.slow),
+        pytest.param(PROGRAMS[1], N_TRACKS, id="module, fitting", marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
     program: list[str], n_heard: int, stated: Path, tmp_path: Path
 ) -> None:
