@@ -647,7 +647,9 @@ def hostile_site() -> Iterator[HostileSite]:
         *(
             pytest.param(name, Status.RETRYABLE, "in time", marks=pytest.mark.slow)
             for name in (
-                "drips headers", "drips without a length", "says continue for ever",
+                "drips headers",
+                "drips without a length",
+                "says continue for ever",
                 "is busy slowly",
             )
         ),
