@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from tempo_core.opening import RegularFile
 
-from .audio import drum_pattern, write_audio, write_bad_files
+from .audio import click_track, drum_pattern, write_audio, write_bad_files
 
 # Sums of floats depend on the number of threads, and the tests share the cores among themselves.
 # NumPy's library and torch look at it when they are loaded, child processes inherit it.
@@ -158,6 +158,16 @@ def make_audio(tmp_path: Path, _rendered: Callable[..., Path]) -> MakeAudio:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def clicks(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, float]]:
+    """Files of clicks, 14 s each and for reading only, and their tempi: 100, 101, … 139 BPM."""
+    folder = tmp_path_factory.mktemp("clicks")
+    return [
+        (write_audio(folder / f"{bpm}.wav", click_track(bpm, 14, 11025), 11025), float(bpm))
+        for bpm in range(100, 140)
+    ]
 
 
 @pytest.fixture
