@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd
 from tempo_core.errors import ConfigError
 from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
@@ -32,7 +33,6 @@ from tempo_core.tasks.pace.network import build
 from tempo_core.tasks.pace.row import clear, encode
 from tempo_core.tasks.tempo.config import TempoConfig
 
-from .. import options
 from ..inputs.pace_cases import clip_cases, song_cases
 from ..inputs.pace_tracks import Case, judged
 from ..inputs.recordings import by_split, read_rhythm, read_songs
@@ -48,7 +48,7 @@ STRETCH = 1.18  # of the tempo at most, for clips
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PaceRecipe:
     """How the network is trained."""
 
     steps: int = 4500
@@ -71,7 +71,7 @@ def group_of(tempo: float, headline: float) -> int:
     return 1 if is_level(tempo, headline, OTHERS_OF_ONE_PULSE, SAME) else 2
 
 
-class Sampler:
+class CandidateSampler:
     """Draws training batches with fixed shares of three groups of candidates, see `group_of`.
 
     In use three of four candidates are not compatible, and of most of those the ratio to the
@@ -80,7 +80,7 @@ class Sampler:
     """
 
     def __init__(
-        self, sources: Sequence[Sequence[Case]], recipe: Recipe, fps: float, model: PaceModel
+        self, sources: Sequence[Sequence[Case]], recipe: PaceRecipe, fps: float, model: PaceModel
     ):
         self._recipe, self._fps, self._model = recipe, fps, model
         self._rng = np.random.default_rng([recipe.seed, 1])
@@ -153,7 +153,9 @@ class Sampler:
         return gains.astype(np.float32)[:, None]
 
 
-def fit(sampler: Sampler, front_end: FrontEnd, config: PaceConfig, recipe: Recipe) -> Network:
+def fit(
+    sampler: CandidateSampler, front_end: FrontEnd, config: PaceConfig, recipe: PaceRecipe
+) -> Network:
     """Train a network; the same seed gives the same network."""
     torch.manual_seed(recipe.seed)
     network = Learnable(build(front_end, config))
@@ -243,7 +245,7 @@ def finish(
     return replace(raw, network=shifted, temperature=1 / slope)
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv, rhythm.tsv and midi/.")  # fmt: skip
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -251,7 +253,7 @@ def finish(
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--model", default="default", show_default=True, help="Tempo model to go with.")
-@click.option("--steps", default=Recipe.steps, show_default=True)
+@click.option("--steps", default=PaceRecipe.steps, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--jobs", default=2, show_default=True)
 def main(
@@ -262,7 +264,7 @@ def main(
     path = checkpoint.resolve(model)
     tempo_model = checkpoint.load(path, "tempo")
     config = PaceConfig(tempo_model.config.grid, PaceModel())
-    recipe = Recipe(steps=steps, seed=seed)
+    recipe = PaceRecipe(steps=steps, seed=seed)
     sources = Sources(data / "midi", data / "samples")
     rendered = clip_cases(clips, sources, path, cache, jobs)
     songs = song_cases(by_split(read_songs(data), "train"), path, cache, jobs)
@@ -270,7 +272,7 @@ def main(
     train = [[c for r, cases in rendered if r.split == "train" for c in cases]]
     train += [[c for _, cases in group for c in cases] for group in (songs, rhythm)]
     held_out = [cases[0] for r, cases in rendered if r.split == "validation"]
-    sampler = Sampler(train, recipe, tempo_model.spectrum.fps, config.model)
+    sampler = CandidateSampler(train, recipe, tempo_model.spectrum.fps, config.model)
     network = fit(sampler, tempo_model.front_end, config, recipe)
     done = finish(network, held_out, tempo_model, config)
     n_clips = sum(r.split == "train" for r, _ in rendered)

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.model import Checkpoint
 from tempo_core.network import Network
@@ -63,7 +64,7 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TempoRecipe:
     """Everything about a training run but the data."""
 
     phases: tuple[Phase, ...] = (Phase(1500, 3e-3, False), Phase(450, 1e-3, True))
@@ -85,7 +86,7 @@ class Recipe:
     weighed: bool = True
 
 
-class Sampler:
+class WindowSampler:
     """Draws augmented batches: recordings by source share, then one window of each at random."""
 
     def __init__(
@@ -93,7 +94,7 @@ class Sampler:
         recordings: Sequence[Recording],
         views: Sequence[Views],
         config: TempoConfig,
-        recipe: Recipe,
+        recipe: TempoRecipe,
     ):
         shares = dict(recipe.shares)
         kinds = np.array([r.source.partition(":")[0] for r in recordings])
@@ -176,9 +177,9 @@ def validation(
 
 
 def fit(
-    sampler: Sampler,
+    sampler: WindowSampler,
     make: Callable[[], N],
-    recipe: Recipe,
+    recipe: TempoRecipe,
     log: Path,
     validate: Validate | None = None,
 ) -> N:
@@ -197,10 +198,10 @@ def fit(
 
 
 def _fit_phase(
-    sampler: Sampler,
+    sampler: WindowSampler,
     network: N,
     phase: Phase,
-    recipe: Recipe,
+    recipe: TempoRecipe,
     rng: np.random.Generator,
     log: TextIO,
     number: int,
@@ -248,9 +249,9 @@ def _fit_phase(
 
 
 def fit_member(
-    sampler: Sampler,
+    sampler: WindowSampler,
     front_end: FrontEnd,
-    recipe: Recipe,
+    recipe: TempoRecipe,
     out: Path,
     validate: Validate | None = None,
 ) -> Learnable:
@@ -309,7 +310,7 @@ def new_model(
     )  # fmt: skip
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @options.data
 @options.clips
 @options.cache
@@ -336,7 +337,7 @@ def main(
     """
     front_end, windows = FrontEnd(), Windows()
     config = TempoConfig(TempoGrid(), Model(n_members=members))
-    recipe = Recipe()
+    recipe = TempoRecipe()
     if steps is not None:
         recipe = replace(recipe, phases=tuple(replace(p, steps=steps) for p in recipe.phases))
     recordings = [
@@ -356,7 +357,7 @@ def main(
     validate = validation(held_out, [views[i] for i in held], config, recipe.weighed)
     out.mkdir(parents=True, exist_ok=True)
     trained_on = [recordings[i] for i in train]
-    sampler = Sampler(trained_on, [views[i] for i in train], config, recipe)
+    sampler = WindowSampler(trained_on, [views[i] for i in train], config, recipe)
     seeds = range(seed, seed + members)
     trained = [
         fit_member(sampler, front_end, replace(recipe, seed=s), out, validate) for s in seeds

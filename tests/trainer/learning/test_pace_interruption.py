@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tempo_core import checkpoint, in_use
+from tempo_core import in_use
 from tempo_core.background import Stopped
 from tests.audio import click_track, write_audio
-from trainer.learning.paces import N_FOLDS, STEPS, fit_paces
+from trainer.learning.labels import PaceLabels
+from trainer.learning.learn import learn_from
+from trainer.learning.options import LearnOptions
+from trainer.learning.pace_fitting import STEPS
+from trainer.learning.paces import N_FOLDS
 
 ROOT = Path(__file__).parents[3]
 LATE = 4.0  # [s] two on a machine that has nothing else to do
@@ -69,8 +73,8 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
 
 
 def test_every_step_of_fitting_can_be_the_last(stated: Path, tmp_path: Path) -> None:
-    model, tempo = checkpoint.resolve("default", "pace"), checkpoint.resolve("default")
     tracks = [(stated.parent / f"{k}.wav", ((100 + k) / 2,)) for k in range(10)]
+    labels = PaceLabels(tracks, tmp_path / "kept")
     asked = 0
     limit = 10**9
 
@@ -79,11 +83,11 @@ def test_every_step_of_fitting_can_be_the_last(stated: Path, tmp_path: Path) -> 
         asked += 1
         return asked > limit
 
-    fit_paces(tracks, model, tempo, tmp_path / "kept", tmp_path / "out", stop=stop)
+    learn_from(labels, LearnOptions("pace", out=tmp_path / "out", install=False, jobs=1), stop)
     n_asked, n_steps = asked, (N_FOLDS + 1) * STEPS
     assert n_asked > n_steps
     asked, limit = 0, n_steps  # in the last of the fits, however often it is asked before
     with pytest.raises(Stopped, match=TOLD):
-        fit_paces(tracks, model, tempo, tmp_path / "kept", tmp_path / "none", stop=stop)
+        learn_from(labels, LearnOptions("pace", out=tmp_path / "none", jobs=1), stop)
     assert asked == limit + 1
     assert not (tmp_path / "none").exists()
