@@ -43,7 +43,7 @@ from ..evaluation.history import Row
 from ..evaluation.metrics import progress
 from ..inputs import augment
 from ..inputs.cache import Views, read_views
-from ..inputs.examples import example, full_windows
+from ..inputs.examples import DrawOptions, example, full_windows
 from ..inputs.recordings import Recording, digest_of
 from ..tasks import tempo
 from ..torch_ops import Learnable, tensors, usable
@@ -186,7 +186,7 @@ class Batches(Dataset[Batch]):
         i = drawn % len(self.corpus)
         return example(
             self.corpus.recordings[i], self.corpus.views(i), self.config, rng,
-            self.recipe.stretched, weighed=self.recipe.weighed,
+            DrawOptions(self.recipe.stretched, weighed=self.recipe.weighed),
         )  # fmt: skip
 
     def replayed(self, drawn: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:

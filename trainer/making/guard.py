@@ -21,7 +21,7 @@ from ..learning.guard import FOLDER, Guard, save
 
 
 def collect(recordings: Sequence[Recording], model: Checkpoint[TempoConfig]) -> Guard:
-    """The window in the middle of each recording.
+    """A guard set of the window in the middle of each recording.
 
     Raises
     ------

@@ -1,8 +1,9 @@
 """Train the pace network: `python -m trainer.making.pace --data DIR --clips DIR …`.
 
 It learns from candidates of rendered clips, whose notes say which paces are compatible (see
-`pace_truth.py`), and of real songs: their tempo and known alternatives are, what runs against the
-metre is not, and of half and double that nobody names nothing is known.
+`trainer.synthesis.paces`), and from those of real songs. There the tempo and known alternatives are
+compatible, what runs against the metre is not, and half and double tempi that nobody names are left
+out, because nothing is known about them.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ from ..torch_ops import Learnable, usable
 
 Array = NDArray[np.float32]
 
-FLATTEST = 0.02  # slope of a calibration that still says something
-STRETCH = 1.18  # of the tempo at most, for clips
+LEAST_SLOPE = 0.02  # of a calibration; below it probabilities mean nothing
+MOST_STRETCH = 1.18  # ratio of tempi by which a clip is played faster or slower at most
 
 
 @dataclass(frozen=True)
 class PaceRecipe:
-    """How the network is trained."""
+    """How the pace network is trained."""
 
     steps: int = 4500
     batch: int = 64
@@ -57,7 +58,7 @@ class PaceRecipe:
     weight_decay: float = 1e-2
     seed: int = 0
     shares: tuple[float, ...] = (0.75, 0.17, 0.08)  # of clips, songs and rhythm-game songs
-    groups: tuple[float, ...] = (0.12, 0.63, 0.25)  # shares of candidates, see `group_of`
+    groups: tuple[float, ...] = (0.12, 0.63, 0.25)  # shares of the groups of `group_of`
     no_headline: float = 0.25  # how often the network is not told the headline
     tilt: float = 6.0  # [dB] standard deviation over the bands
     mask: float = 0.2  # probability that a run of bands is missing
@@ -65,7 +66,7 @@ class PaceRecipe:
 
 
 def group_of(tempo: float, headline: float) -> int:
-    """0 for the headline, 1 for a level that it may or may not have, 2 for what is no level."""
+    """0 for the headline, 1 for a level that its metre may have, 2 for a tempo that is no level."""
     if is_same(tempo, headline, SAME):
         return 0
     return 1 if is_level(tempo, headline, OTHERS_OF_ONE_PULSE, SAME) else 2
@@ -74,9 +75,9 @@ def group_of(tempo: float, headline: float) -> int:
 class CandidateSampler:
     """Draws training batches with fixed shares of three groups of candidates, see `group_of`.
 
-    In use three of four candidates are not compatible, and of most of those the ratio to the
-    headline says so. Drawn as they come, they would drown the few that have to be heard. Within a
-    group both classes keep their frequency, so that probabilities stay what they are.
+    In use three of four candidates are not compatible, and for most of those the ratio to the
+    headline tells it. Drawn as often as they occur, they would outnumber the few that have to be
+    heard. Within a group both classes keep their frequency, so that probabilities stay right.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class CandidateSampler:
             self._pools.append(pools)
 
     def batch(self) -> list[tuple[Array, Array, Array]]:
-        """(folds, context, targets), once for each number of beats."""
+        """A batch as (folds, context, targets), one for each number of beats that occurs in it."""
         rng, recipe = self._rng, self._recipe
         shares = np.array(recipe.shares[: len(self._pools)])
         sizes: dict[int, list[tuple[Array, Array, float]]] = {}
@@ -111,7 +112,10 @@ class CandidateSampler:
         ]
 
     def _draw(self, case: Case, i: int) -> tuple[Array, Array, float]:
-        """One fold of a candidate at a random place and phase of a window with a clear pulse."""
+        """A fold of a candidate, its context and target.
+
+        The fold is from a random place and phase of a window with a clear pulse.
+        """
         rng, fps, tempo = self._rng, self._fps, case.tempi[i]
         windows = clear(case.track.windows)
         window = windows[rng.integers(len(windows))]
@@ -129,8 +133,10 @@ class CandidateSampler:
         target = float(case.targets[i])
         speed, score = 1.0, case.score
         if score is not None:
-            # A clip that is played faster is another clip to move to, and its notes say how.
-            fits = [s for s in STRETCH ** rng.uniform(-1, 1, 4) if SLOWEST <= tempo * s <= FASTEST]
+            # A clip that is played faster has other compatible paces, which its notes tell.
+            fits = [
+                s for s in MOST_STRETCH ** rng.uniform(-1, 1, 4) if SLOWEST <= tempo * s <= FASTEST
+            ]
             speed = fits[0] if fits else 1.0
             begin = window.start + (first + start) / fps
             span = (begin / speed, (begin + needed / fps) / speed)
@@ -142,7 +148,7 @@ class CandidateSampler:
         return fold[0], known[0], target
 
     def _tone(self, n_mels: int) -> Array:
-        """(n_mels, 1) gains: another tone, and perhaps a run of bands that is missing."""
+        """(n_mels, 1) random gains: a change of tone, and at times a run of missing bands."""
         rng, recipe = self._rng, self._recipe
         knots = rng.normal(0, recipe.tilt, 4)
         gains = 10 ** (np.interp(np.linspace(0, 3, n_mels), range(4), knots) / 20)
@@ -156,7 +162,7 @@ class CandidateSampler:
 def fit(
     sampler: CandidateSampler, front_end: FrontEnd, config: PaceConfig, recipe: PaceRecipe
 ) -> Network:
-    """Train a network; the same seed gives the same network."""
+    """Train a network; the same recipe and data give the same network."""
     torch.manual_seed(recipe.seed)
     network = Learnable(build(front_end, config))
     optimiser = torch.optim.AdamW(
@@ -184,15 +190,15 @@ def fit(
 
 
 def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
-    """(slope, offset) for the logits of probabilities (n,) that make targets (n,) most likely.
+    """Slope and offset for the logits of probabilities (n,) that make targets (n,) most likely.
 
     Platt, "Probabilistic outputs for support vector machines", 1999; by Newton's method.
 
     Raises
     ------
     ConfigError
-        If there is nothing to learn them from, or the most likely slope is not clearly above 0: a
-        higher probability would have to mean that something is less likely, or nothing at all.
+        If all targets are of one kind, or the most likely slope is not clearly above 0: then a
+        higher probability would mean that something is less likely, or nothing at all.
     """
     if not 0 < np.mean(targets) < 1:
         raise ConfigError("the paces cannot be calibrated: all candidates are of one kind")
@@ -208,12 +214,12 @@ def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tupl
         q = 1 / (1 + np.exp(-x @ weights))
         hessian = (x * (q * (1 - q))[:, None]).T @ x + 1e-3 * np.eye(2)
         step = np.linalg.solve(hessian, x.T @ (targets - q))
-        # A full step can lead away from where it should lead.
+        # A full step of Newton's method can overshoot.
         halves = (weights + step / 2**k for k in range(20))
         before = surprise(weights)
         weights = next((w for w in halves if surprise(w) <= before), weights)
     slope, offset = (float(w) for w in weights)
-    if not (math.isfinite(slope) and math.isfinite(offset) and slope >= FLATTEST):
+    if not (math.isfinite(slope) and math.isfinite(offset) and slope >= LEAST_SLOPE):
         raise ConfigError(
             f"the paces cannot be calibrated: the slope is {slope:.3g}, so what the network finds "
             "more probable is not so on the held-out clips; it has learned nothing that holds"
@@ -224,12 +230,12 @@ def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tupl
 def finish(
     network: Network, cases: Sequence[Case], reference: Checkpoint[TempoConfig], config: PaceConfig
 ) -> Checkpoint[PaceConfig]:
-    """The model with probabilities that hold for the candidates of `cases` as they come.
+    """The model, calibrated on the candidates of held-out cases.
 
     Raises
     ------
     ConfigError
-        If there are none, see `calibrate`.
+        If it cannot be calibrated, see `calibrate`.
     """
     raw = Checkpoint(
         "pace", "", "pace", reference.front_end, reference.windows, config,

@@ -145,7 +145,7 @@ def test_unclear_windows_are_drawn_less_often_but_are_drawn() -> None:
     def counts(weighed: bool) -> np.ndarray:
         rng = np.random.default_rng(0)
         drawn = [
-            fit.example(song, views, CONFIG, rng, None, weighed=weighed)[0].max()
+            fit.example(song, views, CONFIG, rng, fit.DrawOptions(None, weighed=weighed))[0].max()
             for _ in range(1300)
         ]
         return np.bincount(np.array(drawn, int), minlength=n)
