@@ -76,10 +76,16 @@ def choices() -> tuple[str, ...]:
     return (AUTO, *(m.name for m in METHODS if len(of_task(m.task)) > 1))
 
 
-def options(task: str) -> set[str]:
+def options(task: str) -> tuple[str, ...]:
     """The options that some methods of a task have a use for; `method` if there are several."""
-    found = {name for method in of_task(task) for name in method.options}
-    return found | ({"method"} if len(of_task(task)) > 1 else set())
+    several = ("method",) if len(of_task(task)) > 1 else ()
+    named = (name for method in of_task(task) for name in method.options)
+    return tuple(dict.fromkeys((*several, *named)))
+
+
+def with_option(name: str) -> tuple[str, ...]:
+    """The names of the methods that have a use for an option."""
+    return tuple(method.name for method in METHODS if name in method.options)
 
 
 def for_labels(task: str, n_labels: int) -> Method:

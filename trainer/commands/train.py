@@ -84,7 +84,8 @@ def _refuse_options_of_others(ctx: click.Context, task: str) -> None:
     UsageError
         If such an option was given.
     """
-    others = set().union(*map(methods.options, methods.tasks())) - methods.options(task)
+    everybody = {name for other in methods.tasks() for name in methods.options(other)}
+    others = everybody - set(methods.options(task))
     given = [
         f"--{name.replace('_', '-')}"
         for name in ctx.params
