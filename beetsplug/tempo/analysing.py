@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,26 +12,13 @@ import tempo_core
 from tempo_core.background import TIME_LIMIT, call, interruptible, parallel
 from tempo_core.errors import TempoError
 
-from .applying import apply_estimate, set_pace_fields
-from .choosing import (
-    BATCH,
-    FAILED,
-    STATED,
-    TO_ANALYSE,
-    TO_FINISH,
-    UNREAD,
-    Selection,
-    as_it_is,
-    each_item,
-    items_of,
-    settle,
-)
+from .applying import apply_estimate
+from .choosing import Work, choose, settle
 from .file_keys import remember_key
 from .guarding import library_errors
 from .keeping import (
     TEMPO,
     catch_up,
-    fails_again,
     finish,
     forget_failure,
     keep,
@@ -43,7 +29,7 @@ from .keeping import (
 )
 from .origin import Decision
 from .progress import AnalysisProgress, Progress
-from .stated import stated_paces
+from .selecting import BATCH, as_it_is, each_item, items_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -52,21 +38,6 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
 
     from tempo_core import Estimate, Estimator
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is to be done, as ids of tracks, and how many there is nothing to do for.
-
-    `skipped` tracks failed before and are unchanged. Of `unread` tracks nothing is missing but the
-    key that their file says.
-    """
-
-    analyse: list[int]
-    finish: list[int]
-    done: int
-    skipped: int
-    unread: list[int] = field(default_factory=list)
 
 
 def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
@@ -99,35 +70,6 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
         raise UserError(progress.summary())
     if not settings.quiet:
         ui.print_(f"tempo: {progress.summary()}")
-
-
-def choose(lib: Library, args: list[str], settings: Any) -> Work:
-    """What there is to do for the tracks that match."""
-    album = bool(settings.get("album"))
-    selection = Selection(lib, args, album=album, pretend=settings.pretend)
-    if not settings.pretend:
-        # What a person stated about paces since the analysis holds without a new one.
-        for item in items_of(lib, selection.ids(STATED)):
-            if stated_paces(item) is not None and set_pace_fields(item):
-                store(item)
-    if settings.force:
-        return Work(selection.ids(), [], 0, 0)
-    analyse, total = selection.ids(TO_ANALYSE), selection.count()
-    write = ui.should_write(settings.write)
-    to_finish = selection.ids(TO_FINISH) if write else []
-    done = total - len(analyse)
-    unread = [] if settings.pretend else selection.ids(UNREAD)
-    if settings.get("retry"):
-        return Work(analyse, to_finish, done, 0, unread)
-    hopeless = {item.id for item in items_of(lib, selection.ids(FAILED)) if fails_again(item)}
-    again = [id_ for id_ in analyse if id_ not in hopeless]
-    return Work(
-        again,
-        [id_ for id_ in to_finish if id_ not in hopeless],
-        done,
-        len(hopeless.intersection(analyse)) + len(hopeless.intersection(to_finish)),
-        unread,
-    )
 
 
 def _work(lib: Library, work: Work, settings: Any, progress: AnalysisProgress) -> None:

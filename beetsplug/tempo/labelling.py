@@ -24,7 +24,7 @@ from tempo_core.labels.summary import Tally, describe, is_silent
 from tempo_core.labels.training import objection
 from tempo_core.paces import parse_paces
 
-from .choosing import Selection, as_it_is, each_item, settle
+from .choosing import settle
 from .file_keys import key_text, remember_key
 from .guarding import library_errors
 from .keeping import TEMPO, catch_up, keep, store, tried
@@ -39,6 +39,7 @@ from .origin import (
     set_tempo,
 )
 from .progress import Progress
+from .selecting import Selection, as_it_is, each_item
 from .settings import path_of
 
 if TYPE_CHECKING:
