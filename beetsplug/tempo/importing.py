@@ -16,8 +16,8 @@ from tempo_core.background import Stopped, leave_with
 from tempo_core.console import explain, shown
 from tempo_core.tempi import parse_marker
 
-from .analysing import estimate_all, load_estimator
 from .applying import apply_estimate
+from .estimating import estimate_all, load_estimator
 from .file_keys import correct_key, remember_key
 from .keeping import (
     FAILURE,
