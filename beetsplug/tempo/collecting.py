@@ -16,7 +16,8 @@ from trainer.trainingset.clean import merge
 from trainer.trainingset.gather import published
 from trainer.trainingset.tables import LabelledTrack, key_label
 
-from .labelling import make_options, track_of
+from .describing import track_of
+from .labelling import make_options
 from .origin import MANUAL, bpm_of, is_from_label, is_ours, origin, own
 from .selecting import Selection, items_of
 
