@@ -19,9 +19,19 @@ if TYPE_CHECKING:
     from beets.library import Item
 
 
+def tags_of_file(item: Item, time_limit: float = TIME_LIMIT) -> Track | None:
+    """The tags of an item's file; None if they cannot be read within the time limit [s]."""
+    from tempo_core.labels.files import read_track
+
+    path = item.path
+    with suppress(TempoError):
+        return call(lambda: read_track(path), interrupted, time_limit)
+    return None
+
+
 def track_of(item: Item, time_limit: float = TIME_LIMIT) -> Track:
     """The item as a track to look up. The tags of its file are read, its audio is not."""
-    file = _file(item, time_limit)
+    file = tags_of_file(item, time_limit)
     tag_bpm, tag_key = _tags(item, file)
     names = (item.artist, *item.get("artists", ()), item.artist_credit, item.artist_sort)
     return Track(
@@ -55,16 +65,6 @@ def estimate_of(item: Item) -> float | None:
     with suppress(ValueError):
         paces = parse_paces(own(item, "tempo_paces") or "")
         return paces[0].bpm if paces else None
-    return None
-
-
-def _file(item: Item, time_limit: float) -> Track | None:
-    """The tags of an item's file; None if they cannot be read."""
-    from tempo_core.labels.files import read_track
-
-    path = item.path
-    with suppress(TempoError):
-        return call(lambda: read_track(path), interrupted, time_limit)
     return None
 
 
