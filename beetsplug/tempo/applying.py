@@ -10,18 +10,9 @@ from tempo_core.levels import COUNTED_ELSE, RELATIVES, TOLERANCE
 from tempo_core.paces import COMPATIBLE, SAME, format_paces, parse_paces
 from tempo_core.tempi import parse_marker
 
-from .marking import FIELD as MARKER
-from .origin import (
-    MANUAL,
-    TAG,
-    Decision,
-    bpm_of,
-    drop_marker,
-    origin,
-    own,
-    set_or_clear,
-    set_tempo,
-)
+from .items import bpm_of, own, set_or_clear
+from .marking import MARKER
+from .origin import MANUAL, TAG, Decision, drop_marker, origin, set_tempo
 from .stated import paces_of, stated_paces
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from tempo_core.levels import COUNTED_ELSE, TOLERANCE
 from .applying import judged, set_pace_fields, settled
 from .file_keys import SEEN
 from .keeping import FAILURE, PENDING, atomically, fails_again, store
-from .marking import FIELD as MARKER
+from .marking import MARKER
 from .origin import MANUAL, TAG, Decision
 from .queries import HAS_BPM
 from .selecting import Selection, ask, items_of
@@ -129,7 +129,7 @@ class Work:
 
 def choose(lib: Library, args: list[str], settings: Any) -> Work:
     """What there is to do for the tracks that match."""
-    album = bool(settings.get("album"))
+    album = bool(settings.album)
     selection = Selection(lib, args, album=album, pretend=settings.pretend)
     if not settings.pretend:
         # What a person stated about paces since the analysis holds without a new one.
@@ -143,7 +143,7 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
     to_finish = selection.ids(TO_FINISH) if write else []
     done = total - len(analyse)
     unread = [] if settings.pretend else selection.ids(UNREAD)
-    if settings.get("retry"):
+    if settings.retry:
         return Work(analyse, to_finish, done, 0, unread)
     hopeless = {item.id for item in items_of(lib, selection.ids(FAILED)) if fails_again(item)}
     again = [id_ for id_ in analyse if id_ not in hopeless]

@@ -15,8 +15,9 @@ from trainer.trainingset.gather import published
 from trainer.trainingset.tables import LabelledTrack, key_label
 
 from .describing import tags_of_file, track_of
+from .items import bpm_of, own
 from .labelling import make_options
-from .origin import MANUAL, bpm_of, is_from_label, is_ours, origin, own
+from .origin import MANUAL, is_from_label, is_ours, origin
 from .selecting import Selection, items_of
 
 if TYPE_CHECKING:

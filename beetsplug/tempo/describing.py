@@ -13,7 +13,8 @@ from tempo_core.labels.record import Track
 from tempo_core.paces import parse_paces
 
 from .file_keys import key_text
-from .origin import Decision, bpm_of, is_from_label, is_ours, own
+from .items import bpm_of, own
+from .origin import Decision, is_from_label, is_ours
 
 if TYPE_CHECKING:
     from beets.library import Item

@@ -127,10 +127,10 @@ def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLo
             "wrote is none"
         )
     estimators = [open_model(settings.model, settings.windows)]
-    if settings.get("baseline"):
+    if settings.baseline:
         estimators.append(BASELINES["librosa-beats"]())
     beside = Path(os.fsdecode(lib.path)).parent / FOLDER
-    folder = path_of(settings.get("out")) or beside
+    folder = path_of(settings.out) or beside
     make_folder(folder)
     questions = _questions(lib, found, paces, settings)
     answers = _ask(estimators, questions, folder, settings, log)
@@ -153,7 +153,7 @@ def _questions(
     """What to ask; of `--split test` only tracks that the model has not learned from."""
     tracks = recordings(found, learned_from(lib, settings), paces)
     notes = learned_notes(tracks)
-    if settings.get("split") == TEST:
+    if settings.split == TEST:
         tracks, notes = [track for track in tracks if track.set != LEARNED], []
         if not tracks:
             raise UserError("the model learned from all of these tracks; try without --split test")
@@ -202,11 +202,11 @@ def _write_results(
     if not answers.labelled:
         return notes
     about = evaluation.About(
-        f"Tempo of {len(questions.labelled)} labelled tracks", settings.get("split") or "all",
+        f"Tempo of {len(questions.labelled)} labelled tracks", settings.split,
         str(settings.windows), version("beets-tempo"), tuple(notes),
     )  # fmt: skip
     figures = evaluation.save(folder, about, answers.labelled)
-    if path := path_of(settings.get("report")):
+    if path := path_of(settings.report):
         report.write_report(folder, about, answers.labelled, name=path)
         notes.append(f"report: {path}")
     of_model = evaluation.by_estimator(answers.labelled)[answers.labelled[0].estimator]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_core.labels.record import Verdict
 
+from .items import bpm_of, same_file, set_or_clear
 from .keeping import TEMPO
-from .origin import Decision, bpm_of, same_file, set_or_clear, set_tempo
+from .origin import Decision, set_tempo
 
 if TYPE_CHECKING:
     from beets.library import Item

@@ -48,7 +48,7 @@ def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         If a setting makes no sense, a file cannot be used, a track failed or the run was
         interrupted.
     """
-    album = bool(settings.get("album"))
+    album = bool(settings.album)
     with library_errors("nothing was looked up"):
         if not settings.pretend:
             settle(lib)
@@ -78,7 +78,7 @@ def make_options(lib: Library, settings: Any) -> Options:
         getsongbpm_key=labels.getsongbpm_key or "",
         acousticbrainz=path_of(labels.acousticbrainz),
         tsv=path_of(settings.get("import_")),
-        force=settings.force,
+        force=bool(settings.force),
         proxy=labels.proxy or "",
     )
 
