@@ -165,7 +165,7 @@ class LogFrequency:
 
 
 def band_centres(front_end: HarmonyFrontEnd) -> Array:
-    """(n_bands, 1) centre of each band [Hz]; the middle band of a semitone is in tune with A 440."""
+    """(n_bands, 1) centre of each band [Hz]; the middle of a semitone is in tune with A 440."""
     per_octave = 12 * front_end.bands_per_semitone
     steps = np.arange(front_end.n_bands) - (front_end.bands_per_semitone - 1) / 2
     return np.asarray(front_end.lowest * 2.0 ** (steps / per_octave), np.float32)[:, None]

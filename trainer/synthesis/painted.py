@@ -1,9 +1,9 @@
 """Music of a known key as a log-frequency spectrogram, painted without making a sound.
 
 The melody, piano and chords of a POP909 song, a bass line and pads on its chords, each with a
-random timbre, are drawn straight into the bands: every partial with the response that the bands have to a
-sine under a Hann window. Powers add up; drums, noise, equalisation, vibrato and tuning follow. That
-takes a few hundredths of a second, and needs no soundfont.
+random timbre, are drawn straight into the bands: every partial with the response that the bands
+have to a sine under a Hann window. Powers add up; drums, noise, equalisation, vibrato and tuning
+follow. That takes a few hundredths of a second, and needs no soundfont.
 
 Wang et al., "POP909: A pop-song dataset for music arrangement generation", ISMIR 2020.
 """
@@ -24,6 +24,7 @@ from tempo_core.config import HarmonyFrontEnd
 from tempo_core.keys import Key
 from tempo_core.spectrum import band_centres, band_kernels
 
+from .key_profiles import PROFILES, key_of_profile
 from .score import read_chord
 
 Array = NDArray[np.float32]
@@ -99,26 +100,6 @@ def _lines(path: Path, separator: str | None = "\t") -> list[list[str]]:
     return [line.split(separator) for line in path.read_text().splitlines()]
 
 
-# Krumhansl, "Cognitive foundations of musical pitch", 1990: how well a pitch class fits a key.
-KRUMHANSL = np.array(
-    [
-        [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88],
-        [6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17],
-    ]
-)
-
-
-def key_of_pitches(weights: Floats, profiles: Floats = KRUMHANSL) -> Key:
-    """The key whose profile correlates best with how much each pitch class (12,) sounds."""
-    found = [
-        (float(np.corrcoef(np.roll(profile, tonic), weights)[0, 1]), tonic, minor)
-        for minor, profile in enumerate(profiles)
-        for tonic in range(12)
-    ]
-    _, tonic, minor = max(found)
-    return Key(tonic, bool(minor))
-
-
 def stretches(songs: Sequence[KeyedSong]) -> list[Stretch]:
     """All stretches in one key of songs; the first and the last reach to the ends of the song."""
     found = []
@@ -132,7 +113,11 @@ def stretches(songs: Sequence[KeyedSong]) -> list[Stretch]:
             notes = song.notes[(song.notes[:, 2] > start) & (song.notes[:, 1] < end)]
             pitch_classes, lengths = notes[:, 3].astype(int) % 12, notes[:, 2] - notes[:, 1]
             sounding = np.bincount(pitch_classes, lengths, 12).astype(np.float64)
-            found.append(Stretch(number, start, end, key, key_of_pitches(sounding) == key))
+            found.append(
+                Stretch(
+                    number, start, end, key, key_of_profile(sounding, PROFILES["krumhansl"]) == key
+                )
+            )
     return found
 
 

@@ -1,0 +1,403 @@
+"""Make the key model: `python -m trainer.making.key --help`.
+
+First it learns from painted music (`synthesis.painted`), then on from that together with songs
+whose key people named, and with recordings on whose key two profiles and the network agree. The
+weights of several such runs are averaged. Five folds by artist over all keyed songs say how good
+that is, and by what temperature the confidence holds.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import click
+import joblib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from tempo_core import checkpoint
+from tempo_core.cli.command import Command
+from tempo_core.config import HarmonyFrontEnd, Windows
+from tempo_core.errors import ConfigError
+from tempo_core.keys import Key, parse_key
+from tempo_core.model import Checkpoint
+from tempo_core.network import Network
+from tempo_core.spectrum import LogFrequency, band_centres
+from tempo_core.tasks.key.config import KeyConfig
+from tempo_core.tasks.key.decode import key_of, number_of, posterior
+from tempo_core.tasks.key.network import KeyNet, build
+
+from .. import options
+from ..evaluation.keys import KeyMetrics, measure_keys
+from ..inputs.harmony import load_features, seen
+from ..synthesis.key_profiles import PROFILES, chroma, key_of_profile
+from ..synthesis.painted import KeyedSong, Painter, read_song
+from ..tasks.key import loss as loss_of
+from ..torch_ops import Learnable, usable
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+N_FOLDS = 5
+PAINTED_AT_ONCE = 250  # excerpts in one kept file
+PAINTED_SECONDS = 26.0  # of one excerpt
+
+
+@dataclass(frozen=True)
+class KeyRecipe:
+    """How the key network is trained.
+
+    Attributes
+    ----------
+    n_painted
+        Excerpts that are painted.
+    steps, learning_rate
+        Of learning from painted music alone, and of learning on.
+    shares
+        How often an example is painted, a keyed song, or a recording that estimators agree on; of
+        both phases.
+    n_frames
+        Of one example, 0.4 s each.
+    n_averaged
+        Runs of learning on whose weights are averaged.
+    """
+
+    n_painted: int = 6000
+    steps: tuple[int, int] = (2500, 500)
+    learning_rate: tuple[float, float] = (6e-3, 2e-3)
+    shares: tuple[tuple[float, ...], tuple[float, ...]] = ((1.0,), (0.3, 0.25, 0.45))
+    batch: int = 16
+    n_frames: int = 48
+    weight_decay: float = 1e-2
+    average: float = 0.99  # decay of the moving average of the weights that is kept
+    n_averaged: int = 3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class KeyedRecording:
+    """A recording whose key is known: its name, artist, split, key and what the network sees."""
+
+    file: str
+    artist: str
+    split: str
+    key: Key
+    spectra: Array  # (2, n_bands, n_frames)
+
+
+Pool = Sequence[tuple[NDArray[np.floating], int]]  # what the network sees, and the key's number
+
+
+def read_keyed(
+    data: Path, cache: Path, front_end: HarmonyFrontEnd, jobs: int
+) -> list[KeyedRecording]:
+    """The songs of `songs.tsv` with a key."""
+    rows = [row for row in _rows(data / "songs.tsv") if parse_key(row["key"])]
+    features = load_features([data / row["file"] for row in rows], front_end, cache, jobs)
+    found = []
+    for row, spectrogram in zip(rows, features, strict=True):
+        key = parse_key(row["key"])
+        assert key is not None
+        spectra = seen(spectrogram.astype(np.float32), front_end)
+        found.append(KeyedRecording(row["file"], row["artist"], row["split"], key, spectra))
+    return found
+
+
+def read_agreed(
+    data: Path, cache: Path, front_end: HarmonyFrontEnd, network: Learnable, jobs: int
+) -> list[tuple[NDArray[np.floating], int]]:
+    """Other recordings on whose key the network and two profiles agree, which know no labels."""
+    files = [row["file"] for name in ("consensus.tsv", "charts.tsv", "rhythm.tsv")
+             for row in _rows(data / name)]  # fmt: skip
+    features = load_features([data / file for file in files], front_end, cache, jobs)
+    found = []
+    for spectrogram in tqdm(features, desc="looking for agreement", disable=None):
+        plain = spectrogram.astype(np.float32)
+        weights = chroma(plain, front_end)
+        keys = {key_of_profile(weights, profiles) for profiles in PROFILES.values()}
+        spectra = seen(plain, front_end)
+        keys.add(key_of(int(answers(network, [spectra])[0].argmax())))
+        if len(keys) == 1:
+            found.append((spectra.astype(np.float16), number_of(keys.pop())))
+    return found
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    if not table.exists():
+        raise ConfigError(f"no table {table}; give the folder that holds it")
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def paint_all(
+    midi: Path, front_end: HarmonyFrontEnd, recipe: KeyRecipe, cache: Path, jobs: int
+) -> list[tuple[NDArray[np.floating], int]]:
+    """Painted excerpts as the network sees them; parts that an earlier run has kept are read."""
+    cache.mkdir(parents=True, exist_ok=True)
+    folders = sorted(path for path in (midi / "POP909").iterdir() if path.is_dir())
+    parts = range(-(-recipe.n_painted // PAINTED_AT_ONCE))
+    name = f"{recipe.seed}-{front_end.digest()}"
+    missing = [k for k in parts if not (cache / f"painted-{name}-{k}.npz").exists()]
+    if missing:
+        songs = joblib.Parallel(n_jobs=jobs)(
+            joblib.delayed(read_song)(folder)
+            for folder in tqdm(folders, desc="reading songs", disable=None)
+        )
+        tasks = (
+            joblib.delayed(_paint_part)(
+                songs, front_end, [recipe.seed, k], cache / f"painted-{name}-{k}.npz"
+            )
+            for k in missing
+        )
+        run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+        for _ in tqdm(run, total=len(missing), desc="painting", disable=None):
+            pass
+    found: list[tuple[NDArray[np.floating], int]] = []
+    for k in parts:
+        with np.load(cache / f"painted-{name}-{k}.npz", allow_pickle=False) as arrays:
+            found += zip(arrays["spectra"], arrays["keys"].tolist(), strict=True)
+    return found[: recipe.n_painted]
+
+
+def _paint_part(
+    songs: Sequence[KeyedSong], front_end: HarmonyFrontEnd, seed: list[int], target: Path
+) -> None:
+    rng, painter = np.random.default_rng(seed), Painter(songs, front_end)
+    spectra: list[NDArray[np.float16]] = []
+    keys: list[int] = []
+    n_frames = int(PAINTED_SECONDS * front_end.fps / 2)
+    while len(keys) < PAINTED_AT_ONCE:
+        features, key = painter.paint(rng, PAINTED_SECONDS + 1)
+        spectra.append(repeated(seen(features, front_end), n_frames).astype(np.float16))
+        keys.append(number_of(key))
+    temporary = target.with_suffix(".part.npz")
+    np.savez(temporary, spectra=np.stack(spectra), keys=np.array(keys))
+    temporary.replace(target)
+
+
+def repeated(spectra: NDArray[np.floating], n_frames: int) -> NDArray[np.floating]:
+    """(…, n_frames) the first frames; of less the same once more from the beginning."""
+    times = -(-n_frames // spectra.shape[-1])
+    return np.tile(spectra, (1,) * (spectra.ndim - 1) + (times,))[..., :n_frames]
+
+
+def example(
+    spectra: NDArray[np.floating],
+    key: int,
+    n_frames: int,
+    per_semitone: int,
+    rng: np.random.Generator,
+) -> tuple[Array, int]:
+    """A random stretch, moved by up to half an octave; sometimes a run of bands is missing."""
+    last = spectra.shape[-1] - n_frames
+    start = int(rng.integers(0, last + 1)) if last > 0 else 0
+    shown = repeated(spectra[..., start:], n_frames).astype(np.float32)
+    semitones = int(rng.integers(-5, 7))
+    moved = np.roll(shown, per_semitone * semitones, axis=1)
+    if semitones > 0:
+        moved[:, : per_semitone * semitones] = 0
+    elif semitones < 0:
+        moved[:, per_semitone * semitones :] = 0
+    if rng.random() < 0.3:
+        n_bands = moved.shape[1]
+        width = int(rng.integers(10, 40))
+        first = int(rng.integers(0, n_bands - width))
+        moved[:, first : first + width] *= rng.uniform(0, 0.5)
+    return moved, (key % 12 + semitones) % 12 + 12 * (key // 12)
+
+
+def train(
+    network: Learnable, pools: Sequence[Pool], recipe: KeyRecipe, phase: int, seed: int
+) -> Learnable:
+    """Learn from pools of examples; the weights are the moving average over the last steps.
+
+    Parameters
+    ----------
+    phase
+        0 for painted music alone, 1 for learning on.
+    """
+    definition = network.definition
+    assert isinstance(definition, KeyNet)
+    per_semitone = definition.bands_per_semitone
+    rng = np.random.default_rng([seed, phase])
+    torch.manual_seed(seed)
+    network = copy.deepcopy(network).train().requires_grad_(True)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), recipe.learning_rate[phase], weight_decay=recipe.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate[phase], recipe.steps[phase], pct_start=0.2
+    )
+    average = torch.optim.swa_utils.AveragedModel(
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average),
+        use_buffers=True,
+    )
+    chances = np.array(recipe.shares[phase]) / sum(recipe.shares[phase])
+    for _ in tqdm(range(recipe.steps[phase]), desc="learning", mininterval=5, disable=None):
+        drawn = []
+        for number in rng.choice(len(pools), recipe.batch, p=chances):
+            spectra, key = pools[number][int(rng.integers(len(pools[number])))]
+            drawn.append(example(spectra, key, recipe.n_frames, per_semitone, rng))
+        inputs = torch.from_numpy(np.stack([spectra for spectra, _ in drawn]))
+        loss = loss_of(network(inputs), torch.tensor([key for _, key in drawn]))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(network)
+    kept = average.module
+    assert isinstance(kept, Learnable)
+    return kept.eval()
+
+
+def averaged(networks: Sequence[Learnable]) -> Learnable:
+    """One network whose weights are the mean of those of several that began from the same."""
+    made = copy.deepcopy(networks[0])
+    states = [network.state_dict() for network in networks]
+    made.load_state_dict(
+        {
+            name: torch.stack([state[name] for state in states]).mean(0)
+            if value.is_floating_point()
+            else value
+            for name, value in states[0].items()
+        }
+    )
+    return made.eval()
+
+
+def answers(network: Learnable, spectra: Sequence[Array]) -> Floats:
+    """(n, 24) logits of whole recordings."""
+    run = usable(network)
+    return np.stack([run(one[None].astype(np.float32))[0] for one in spectra]).astype(np.float64)
+
+
+def learn_on(painted_network: Learnable, pools: Sequence[Pool], recipe: KeyRecipe) -> Learnable:
+    """Several runs of learning on, averaged."""
+    seeds = range(recipe.seed, recipe.seed + recipe.n_averaged)
+    return averaged([train(painted_network, pools, recipe, 1, s) for s in seeds])
+
+
+def cross_validate(
+    painted_network: Learnable,
+    painted: Pool,
+    keyed: Sequence[KeyedRecording],
+    agreed: Pool,
+    recipe: KeyRecipe,
+) -> Floats:
+    """(n, 24) logits of keyed songs, each by a network that knows none of its artist."""
+    artists = sorted({recording.artist for recording in keyed})
+    np.random.default_rng(recipe.seed).shuffle(artists)
+    fold_of = {artist: k % N_FOLDS for k, artist in enumerate(artists)}
+    logits = np.zeros((len(keyed), 24))
+    for fold in range(N_FOLDS):
+        held = [i for i, r in enumerate(keyed) if fold_of[r.artist] == fold]
+        known = [(r.spectra, number_of(r.key)) for r in keyed if fold_of[r.artist] != fold]
+        network = learn_on(painted_network, (painted, known, agreed), recipe)
+        logits[held] = answers(network, [keyed[i].spectra for i in held])
+        told(f"fold {fold}", measure(logits[held], [keyed[i].key for i in held]))
+    return logits
+
+
+def measure(logits: Floats, keys: Sequence[Key]) -> KeyMetrics:
+    """Figures of answers (n, 24)."""
+    return measure_keys(keys, [key_of(int(row.argmax())) for row in logits])
+
+
+def temperature_of(logits: Floats, keys: Sequence[Key]) -> float:
+    """The temperature under which the confidences are most likely, given what was right."""
+    right = np.array(
+        [key_of(int(row.argmax())) == key for row, key in zip(logits, keys, strict=True)]
+    )
+    best = (np.inf, 1.0)
+    for temperature in np.geomspace(0.2, 3, 60):
+        sure = np.array([posterior(row / temperature).max() for row in logits])
+        p = sure.clip(1e-3, 1 - 1e-3)
+        best = min(best, (-float(np.log(np.where(right, p, 1 - p)).sum()), float(temperature)))
+    return round(best[1], 3)
+
+
+def told(name: str, metrics: KeyMetrics) -> None:
+    """Print a line of figures."""
+    click.echo(
+        f"{name}: weighted {metrics.weighted:.3f}, exact {metrics.exact:.3f} of {metrics.n}; "
+        + ", ".join(f"{relation} {n}" for relation, n in metrics.relations.items())
+    )
+
+
+def model_of(
+    network: Network, front_end: HarmonyFrontEnd, config: KeyConfig
+) -> Checkpoint[KeyConfig]:
+    """A model that is not yet calibrated, with nothing on its card."""
+    centres = band_centres(front_end)
+    return Checkpoint(
+        "key", "", "key", front_end, Windows(), config, centres, LogFrequency(front_end, centres),
+        network, 1.0, {},
+    )  # fmt: skip
+
+
+@click.command(cls=Command)
+@options.data
+@options.cache
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Folder for the model.")  # fmt: skip
+@click.option("--steps", type=(int, int), default=KeyRecipe.steps, show_default=True,
+              help="Of learning from painted music, and of learning on.")  # fmt: skip
+@click.option("--painted", "n_painted", default=KeyRecipe.n_painted, show_default=True,
+              help="Excerpts to paint.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", default=2, show_default=True, help="Processes.")
+def main(
+    data: Path, cache: Path, out: Path, steps: tuple[int, int], n_painted: int, seed: int, jobs: int
+) -> None:
+    """Make the key model, and say how good it is."""
+    torch.set_num_threads(1)
+    front_end, config = HarmonyFrontEnd(), KeyConfig()
+    recipe = KeyRecipe(n_painted=n_painted, steps=steps, seed=seed)
+    painted = paint_all(data / "midi", front_end, recipe, cache, jobs)
+    keyed = read_keyed(data, cache, front_end, jobs)
+    torch.manual_seed(seed)
+    fresh = Learnable(build(front_end, config))
+    first = train(fresh, (painted,), recipe, 0, seed)
+    told(
+        "painted only", measure(answers(first, [r.spectra for r in keyed]), [r.key for r in keyed])
+    )
+    agreed = read_agreed(data, cache, front_end, first, jobs)
+    click.echo(f"{len(agreed)} recordings that estimators agree on")
+    logits = cross_validate(first, painted, keyed, agreed, recipe)
+    told("five folds", measure(logits, [r.key for r in keyed]))
+    temperature = temperature_of(logits, [r.key for r in keyed])
+    train_split = [(r.spectra, number_of(r.key)) for r in keyed if r.split == "train"]
+    held = [r for r in keyed if r.split == "validation"]
+    network = learn_on(first, (painted, train_split, agreed), recipe)
+    validation = measure(answers(network, [r.spectra for r in held]), [r.key for r in held])
+    told("validation", validation)
+    card = {
+        "summary": f"{len(painted)} painted, {len(train_split)} songs, {len(agreed)} agreed, "
+        f"seed {seed}",
+        "data": {"painted": len(painted), "songs": len(train_split), "agreed": len(agreed)},
+        "recipe": asdict(recipe),
+        "figures": {
+            "five_folds": asdict(measure(logits, [r.key for r in keyed])),
+            "validation": asdict(validation),
+        },
+        "licence": "weights MIT; learned from POP909 (MIT) and from recordings that are not part "
+        "of the package",
+        "versions": {"torch": torch.__version__, "numpy": np.__version__},
+    }
+    model = replace(
+        model_of(usable(network), front_end, config), temperature=temperature, card=card
+    )
+    written = checkpoint.save(out, model)
+    click.echo(f"{written} ({written.stat().st_size / 1e3:.0f} kB), temperature {temperature}")
+
+
+if __name__ == "__main__":
+    main()
