@@ -96,11 +96,11 @@ _GIVE_VERDICT = (
 
 
 def settle(lib: Library) -> None:
-    """Let `tempo_source` say whose each `bpm` is, where that has changed outside of the plugin.
+    """Bring `tempo_source` and `tempo_verdict` up to date with changes made outside of the plugin.
 
-    A value that somebody corrected becomes `manual`, and one of the plugin's own whose record was
-    changed gets its source back. A missing record stays missing: removing it asks for an analysis.
-    Of somebody's value that is another one since, the verdict is found anew.
+    The source of a tempo that a person corrected becomes `manual`, and the plugin's own tempo gets
+    its source back where that was changed. A source that was removed stays so: that asks for an
+    analysis. Where a person changed a tempo of their own, the verdict is found again.
     """
     for item in items_of(lib, ask(lib, UNSETTLED)):
         if settled(item):
@@ -114,7 +114,7 @@ def settle(lib: Library) -> None:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done, as ids of tracks, and how many there is nothing to do for.
+    """Ids of tracks by what is to be done, and numbers of tracks that need nothing.
 
     `skipped` tracks failed before and are unchanged. Of `unread` tracks nothing is missing but the
     key that their file says.
@@ -128,7 +128,7 @@ class Work:
 
 
 def choose(lib: Library, args: list[str], settings: Any) -> Work:
-    """What there is to do for the tracks that match."""
+    """The work for the tracks that match; stated paces take effect at once."""
     album = bool(settings.album)
     selection = Selection(lib, args, album=album, pretend=settings.pretend)
     if not settings.pretend:
