@@ -76,7 +76,7 @@ def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[fl
         yield tag, "tag" if who == "field" else who, ""
         return
     yield float(bpm), who, ""
-    # The tag may hold what the analysis said before somebody corrected it.
+    # The tag may hold an estimate from before a person corrected the tempo in the library.
     estimate = own(item, "tempo_bpm")
     said = [round_half_up(estimate * ratio) for ratio in RELATIVES] if estimate else []
     written = who == MANUAL and tag in said

@@ -1,8 +1,8 @@
 """The key of a track as its file says it: read once, and kept as long as nothing changes.
 
 beets reads "F# minor" as F minor, "C# major" as C and "CM" as C minor, and that is what stands in
-`initial_key` then. So the file is asked what it says, unless the library says something else than
-beets reads there: then somebody put it there, and it counts.
+`initial_key` then. So the file is asked what it says, unless `initial_key` is not what beets reads
+there: then a person or program set it, and it counts.
 """
 
 from __future__ import annotations
