@@ -20,7 +20,7 @@ from .guarding import guarded
 from .marking import FIELD as MARKER
 from .marking import OptionalText, media_field
 from .queries import AlbumPaceQuery, PaceQuery
-from .settings import DEFAULTS, METHODS, load
+from .settings import DEFAULTS, METHODS, SECRETS, load
 from .stated import EstimatedPaces, StatedPaces
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class TempoPlugin(BeetsPlugin):
         self.own_types = declared
         self.foreign: dict[str, tuple[str, types.Type]] = {}  # fields whose type is another's
         self.config.add(DEFAULTS)
-        for secret in ("getsongbpm_key", "proxy"):
+        for secret in SECRETS:
             self.config["labels"][secret].redact = True
         if (field := media_field()) is not None:
             self.add_media_field(MARKER, field)

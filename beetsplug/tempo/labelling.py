@@ -16,11 +16,12 @@ from tempo_core.background import TIME_LIMIT, call, interrupted, interruptible
 from tempo_core.console import shown
 from tempo_core.errors import TempoError
 from tempo_core.labels.matching import queries
-from tempo_core.labels.options import Options, attributions, open_plan, open_run
+from tempo_core.labels.options import LabelOptions, attributions, open_plan, open_run
 from tempo_core.labels.record import Track, Verdict
 from tempo_core.labels.report import REVIEW, Line, write_report
-from tempo_core.labels.sources.tsv import write as write_table
+from tempo_core.labels.sources import source_settings
 from tempo_core.labels.summary import Tally, describe, is_silent
+from tempo_core.labels.tables import write_table
 from tempo_core.labels.training import objection
 from tempo_core.paces import parse_paces
 
@@ -81,21 +82,24 @@ def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         raise UserError(str(error)) from error
 
 
-def make_options(lib: Library, settings: Any) -> Options:
+def make_options(lib: Library, settings: Any) -> LabelOptions:
     """The settings of the plugin as the engine wants them."""
     labels = settings.labels
     beside = Path(os.fsdecode(lib.path)).parent / "labels.db"
+    values: dict[str, Any] = {"tsv": path_of(settings.get("import_"))}
+    for setting in source_settings():
+        if setting.in_config:
+            value = labels[setting.name]
+            values[setting.name] = path_of(value) if setting.is_file else value
 
-    return Options(
+    return LabelOptions(
         sources=tuple(settings.sources),
         database=path_of(labels.database) or beside,
         urls=labels.urls,
         interval=labels.interval,
         max_requests=labels.max_requests,
         contact=labels.contact or "",
-        getsongbpm_key=labels.getsongbpm_key or "",
-        acousticbrainz=path_of(labels.acousticbrainz),
-        tsv=path_of(settings.get("import_")),
+        values=values,
         force=settings.force,
         proxy=labels.proxy or "",
     )
@@ -185,7 +189,7 @@ def apply_label(item: Item, label: Record | None) -> list[str]:
 
 
 def _show_plan(
-    lib: Library, ids: list[int], options: Options, settings: Any, log: BeetsLogger
+    lib: Library, ids: list[int], options: LabelOptions, settings: Any, log: BeetsLogger
 ) -> None:
     n_open = 0
     progress = Progress(len(ids), quiet=settings.quiet, pretend=True, log=log)
@@ -205,7 +209,9 @@ def _show_plan(
         ui.print_(f"tempo-labels: would have: {n_open} of {len(ids)} tracks looked up")
 
 
-def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: BeetsLogger) -> None:
+def _label(
+    lib: Library, ids: list[int], options: LabelOptions, settings: Any, log: BeetsLogger
+) -> None:
     write = ui.should_write(settings.write)
     tally, lines, rows = Tally(), [], []
     progress = Progress(len(ids), quiet=settings.quiet, pretend=False, log=log)

@@ -21,7 +21,7 @@ def acousticbrainz_index(dumps: tuple[Path, ...], output: Path) -> None:
 
     They are the rhythm and the tonal table, as .csv, .csv.zst or .tar.zst.
     """
-    from ..labels.sources.acousticbrainz import build
+    from ..labels.sources.acousticbrainz.source import build
 
     n_recordings = build(list(dumps), output)
     echo(f"{output}: {n_recordings} recordings")

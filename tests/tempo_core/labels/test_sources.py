@@ -14,21 +14,17 @@ from typing import Any
 import pytest
 
 from tempo_core.errors import ConfigError
+from tempo_core.labels.declaration import SourceSettings
 from tempo_core.labels.demo_site import API_KEY, CATALOGUE, TROUBLES, DemoSite, Entry
-from tempo_core.labels.http import SourceError
+from tempo_core.labels.http.errors import SourceError
 from tempo_core.labels.lookup import look_up
 from tempo_core.labels.record import Candidate, Status, parse_bpm, read_tempi
-from tempo_core.labels.sources import (
-    ABOUT,
-    Settings,
-    deezer,
-    getsongbpm,
-    make_sources,
-    manners,
-    musicstax,
-    reccobeats,
-    songbpm,
-)
+from tempo_core.labels.sources import ABOUT, make_sources, manners
+from tempo_core.labels.sources.deezer import source as deezer
+from tempo_core.labels.sources.getsongbpm import source as getsongbpm
+from tempo_core.labels.sources.musicstax import source as musicstax
+from tempo_core.labels.sources.reccobeats import source as reccobeats
+from tempo_core.labels.sources.songbpm import source as songbpm
 
 from .conftest import MakeSession, track_of
 
@@ -288,7 +284,7 @@ Ask = Callable[..., Any]
 @pytest.fixture
 def ask(site: DemoSite, make_session: MakeSession) -> Ask:
     """Function that asks one source of the demo site about an entry, all the way over HTTP."""
-    settings = Settings(site.urls, getsongbpm_key=API_KEY)
+    settings = SourceSettings(site.urls, {"getsongbpm_key": API_KEY})
 
     def ask(name: str, entry: Entry, **changes: Any) -> Any:
         session = make_session(robots=ABOUT[name].robots, cache=None)
@@ -392,37 +388,39 @@ def test_the_key_travels_in_a_header_and_a_wrong_one_is_said(
     site: DemoSite, make_session: MakeSession
 ) -> None:
     session = make_session(robots=False, cache=None)
-    (source,) = make_sources(["getsongbpm"], Settings(site.urls, "secret"), session)
+    (source,) = make_sources(
+        ["getsongbpm"], SourceSettings(site.urls, {"getsongbpm_key": "secret"}), session
+    )
     with pytest.raises(SourceError, match="another key") as error:
         look_up(track_of(CATALOGUE[0]), source)
     assert error.value.final
     assert all("secret" not in hit.path for hit in site.hits)
     with pytest.raises(ConfigError, match="needs a key"):
-        make_sources(["getsongbpm"], Settings(site.urls), session)
+        make_sources(["getsongbpm"], SourceSettings(site.urls), session)
 
 
 def test_settings_that_make_no_sense(make_session: MakeSession, tmp_path: Path) -> None:
     session = make_session()
-    with pytest.raises(ConfigError, match="no source 'spotify'; there are tags, "):
-        make_sources(["spotify"], Settings({}), session)
+    with pytest.raises(ConfigError, match="no source 'spotify'; there are acousticbrainz, "):
+        make_sources(["spotify"], SourceSettings({}), session)
     with pytest.raises(ConfigError, match="address of musicstax"):
-        manners(["musicstax"], Settings({"musicstax": "musicstax.com"}), 2)
+        manners(["musicstax"], SourceSettings({"musicstax": "musicstax.com"}), 2)
     for name in ("acousticbrainz", "tsv"):
         with pytest.raises(ConfigError, match=f"{name} needs"):
-            make_sources([name], Settings({}), session)
+            make_sources([name], SourceSettings({}), session)
 
 
 def test_documented_interfaces_are_no_crawl() -> None:
-    hosts = manners(NETWORK, Settings({}), 2.0)
+    hosts = manners(NETWORK, SourceSettings({}), 2.0)
     assert hosts["https://musicstax.com"].robots
     assert hosts["https://songbpm.com"].robots
     assert not hosts["https://api.deezer.com"].robots
     assert len(hosts) == len(NETWORK)
     # Where both share a host, the stricter rule holds.
-    shared = Settings({"deezer": "http://127.0.0.1/d", "musicstax": "http://127.0.0.1/m"})
+    shared = SourceSettings({"deezer": "http://127.0.0.1/d", "musicstax": "http://127.0.0.1/m"})
     assert manners(["musicstax", "deezer"], shared, 2.0)["http://127.0.0.1"].robots
 
 
 def test_local_sources_use_no_network() -> None:
-    assert [name for name in ABOUT if name not in NETWORK] == ["tags", "acousticbrainz", "tsv"]
-    assert manners(["tags", "acousticbrainz", "tsv"], Settings({}), 2.0) == {}
+    assert [name for name in ABOUT if name not in NETWORK] == ["acousticbrainz", "tags", "tsv"]
+    assert manners(["tags", "acousticbrainz", "tsv"], SourceSettings({}), 2.0) == {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..http import PoliteSession
-from ..record import Track
+from .http.session import PoliteSession
+from .record import Track
 
 
 class ByName:
-    """Base of such a source; see `Source`."""
+    """Base of such a source; see `LabelSource`."""
 
     def __init__(self, session: PoliteSession, base_url: str) -> None:
         self._session = session
