@@ -23,11 +23,11 @@ from rapidfuzz import fuzz
 
 from tempo_core import Estimator
 from tempo_core.labels.crosscheck import check_tempo, same_tempo
-from tempo_core.labels.declaration import SourceSettings
 from tempo_core.labels.demo_site import DemoSite, Entry, decoys
 from tempo_core.labels.http.session import PoliteSession, SessionOptions
 from tempo_core.labels.lookup import Run
 from tempo_core.labels.record import Record, Track, Verdict
+from tempo_core.labels.source import SourceSettings
 from tempo_core.labels.sources import make_sources, manners
 from tempo_core.labels.store import Store
 from tempo_core.labels.titles import normalise

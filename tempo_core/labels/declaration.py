@@ -1,56 +1,20 @@
-"""The parts of a label source: what it says about itself, its settings, and what it can be asked.
+"""What a label source declares: its terms, its settings, and how it is made.
 
 Loaded whenever beets starts, so this module imports nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from .http.session import PoliteSession
-    from .record import Candidate, Track
+    from .source import LabelSource
 
 
-class LabelSource(Protocol):
-    """A site or file that is asked for published values of recordings.
-
-    `parser_version` is raised when the same page would be read differently: answers from before are
-    then read again, from the cache.
-    """
-
-    name: str
-    parser_version: int
-
-    def missing(self, track: Track) -> str:
-        """What the track lacks to be asked about, empty if nothing."""
-        ...
-
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
-        """Candidates, one list for each query; the caller stops when it has what it wants.
-
-        Raises
-        ------
-        SourceError
-            If the source cannot answer.
-        """
-        ...
-
-    def label(self, candidate: Candidate) -> Candidate:
-        """The candidate with everything that is known of it, above all its values.
-
-        Raises
-        ------
-        SourceError
-            If the source cannot answer.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class SourceSetting:
+class SourceSetting(NamedTuple):
     """A setting that one source needs, in the plugin's configuration and on the command line.
 
     `help` describes it for people. `is_file` says that the value is the path of a file, not a text.
@@ -73,8 +37,7 @@ class SourceSetting:
         return self.flag or f"--{self.name.replace('_', '-')}"
 
 
-@dataclass(frozen=True)
-class About:
+class About(NamedTuple):
     """Everything that is known of a source without asking it.
 
     Parameters
@@ -108,18 +71,6 @@ class About:
     robots: bool = True
     attribution: str = ""
     settings: tuple[SourceSetting, ...] = ()
-
-
-@dataclass(frozen=True)
-class SourceSettings:
-    """What a user has set for the sources.
-
-    `urls` has other addresses than the usual ones, by the names of the sources. `values` has the
-    values of `SourceSetting`, by their names: texts, paths, None where nothing is set.
-    """
-
-    urls: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # there are keys in it
 
 
 DERIVED_FROM_SPOTIFY = "derived from Spotify, whose terms forbid training models on its content"

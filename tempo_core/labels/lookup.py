@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from ..background import Background, Stopped
 from ..keys import parse_key
 from .crosscheck import check_key, check_tempo, same_tempo
-from .declaration import LabelSource
 from .http.errors import BudgetSpent, Closed, SourceError
 from .http.session import PoliteSession
 from .matching import GATES, Gate, Match, Outcome, judge
 from .record import Candidate, Record, Status, Track, Verdict, parse_bpm, read_tempi
+from .source import LabelSource
 from .sources import ABOUT
 from .store import Store
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .declaration import SourceSettings
 from .http.session import PoliteSession, SessionOptions
 from .lookup import Run, is_open
 from .record import Track
+from .source import SourceSettings
 from .sources import ABOUT, check_names, make_sources, manners
 from .store import Store
 

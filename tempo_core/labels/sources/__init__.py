@@ -7,16 +7,18 @@ Parsing is pure: functions from text to candidates, testable without a network.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
-from ..declaration import About, LabelSource, SourceSetting, SourceSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ..declaration import About, SourceSetting
     from ..http.session import Manners, PoliteSession
+    from ..source import LabelSource, SourceSettings
 
 
 def _find() -> dict[str, About]:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ...by_name import ByName
 from ...http.errors import SourceError
 from ...matching import queries
 from ...parsing import mapping, objects, read_json, seconds, string
 from ...record import Candidate, Status, Track
+from ...source import ByName
 
 QUOTA, NO_DATA = 4, 800
 _TYPES = ("application/json",)

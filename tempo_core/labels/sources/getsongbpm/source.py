@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ....errors import ConfigError
-from ...by_name import ByName
 from ...http.errors import SourceError
 from ...http.session import PoliteSession
 from ...parsing import mapping, objects, read_json, string
 from ...record import Candidate, Status, Track
+from ...source import ByName
 from ...titles import main_artist, parse_title
 
 

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from bs4 import Tag
 
-from ...by_name import ByName
 from ...http.addresses import origin_of
 from ...http.errors import SourceError
 from ...matching import queries
 from ...parsing import outermost, seconds, text_of, tree
 from ...record import Candidate, Status, Track
+from ...source import ByName
 
 MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
 
