@@ -16,18 +16,10 @@ from tempo_core.background import Stopped, leave_with
 from tempo_core.console import explain, shown
 from tempo_core.tempi import parse_marker
 
-from .analysing import (
-    Verdict,
-    apply_estimate,
-    estimate_all,
-    is_done,
-    is_ours,
-    load_estimator,
-    own,
-    same_file,
-    set_or_clear,
-)
+from .applying import apply_estimate
+from .estimating import estimate_all, load_estimator
 from .file_keys import correct_key, remember_key
+from .items import own, same_file, set_or_clear
 from .keeping import (
     FAILURE,
     ORIGINAL,
@@ -41,7 +33,8 @@ from .keeping import (
     renew_failure,
     store,
 )
-from .marking import FIELD as MARKER
+from .marking import MARKER
+from .origin import Decision, is_done, is_ours
 from .progress import describe
 
 if TYPE_CHECKING:
@@ -103,7 +96,7 @@ class ImportAnalysis:
         verdict = apply_estimate(
             item, result, source, force=settings.force, min_confidence=settings.min_confidence
         )
-        if verdict is Verdict.SET and _writes(settings):
+        if verdict is Decision.SET and _writes(settings):
             # The file waits until write(): in copy mode it is still the original. An import that
             # is killed until then is made good by the next `beet tempo`.
             announce(item, TEMPO, *([ORIGINAL] if _leaves_originals() else []))

@@ -10,6 +10,7 @@ from typing import Any
 
 import confuse
 
+from tempo_core import methods
 from tempo_core.errors import ConfigError
 from tempo_core.labels.sources import check_names, source_settings
 from tempo_core.tasks import TASKS
@@ -97,8 +98,6 @@ class TaskNames(confuse.StrSeq):
         return names
 
 
-METHODS = ("auto", "shift", "adapt", "fit")  # as in trainer.learning.learn, which loads too much
-
 # Settings of single sources, which stand in the section `labels`.
 OF_SOURCES = [setting for setting in source_settings() if setting.in_config]
 # Settings of the section `labels` that nothing may show.
@@ -168,7 +167,7 @@ TEMPLATE = {
         "cache_size": confuse.Optional(
             Number("a number of gigabytes above 0", lambda size: size > 0)
         ),
-        "method": confuse.Choice(METHODS),
+        "method": confuse.Choice(methods.names("tempo")),
         "guard": confuse.Optional(confuse.Filename()),
     },
 }

@@ -7,13 +7,11 @@ from pathlib import Path
 import click
 
 from ..console import echo
-from .command import TempoCommand
+from .command import Command
 from .options import FILE
 
 
-@click.command(
-    "acousticbrainz-index", cls=TempoCommand, short_help="Index a dump of AcousticBrainz."
-)
+@click.command("acousticbrainz-index", cls=Command, short_help="Index a dump of AcousticBrainz.")
 @click.argument("dumps", nargs=-1, required=True, type=FILE)
 @click.option("-o", "--output", required=True, type=FILE, help="The file to make.")
 def acousticbrainz_index(dumps: tuple[Path, ...], output: Path) -> None:

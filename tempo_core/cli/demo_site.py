@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from .command import TempoCommand
+from .command import Command
 from .options import FILE
 
 
-@click.command("demo-site", cls=TempoCommand, short_help="Serve a site to try `labels` on.")
+@click.command("demo-site", cls=Command, short_help="Serve a site to try `labels` on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
 @click.option("--catalogue", type=FILE, help="JSON file of what to serve.")
 @click.option("--decoys/--no-decoys", default=True, help="Surround each song with other versions.")

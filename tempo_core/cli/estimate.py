@@ -13,7 +13,7 @@ import click
 from ..background import call, interruptible, parallel
 from ..console import explain, time_limit_option
 from ..files import audio_files
-from .command import TempoCommand
+from .command import Command
 from .options import task_names, window_count
 from .writers import WRITERS, Row, Writer, shown_by
 
@@ -55,7 +55,7 @@ def estimate_files(
         yield ready[number]
 
 
-@click.command(cls=TempoCommand, short_help="Estimate the tempo of files.")
+@click.command(cls=Command, short_help="Estimate the tempo of files.")
 @click.option(
     "--format", "form", type=click.Choice(sorted(WRITERS)), default="text", show_default=True
 )

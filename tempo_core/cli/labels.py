@@ -16,7 +16,7 @@ from ..console import echo, explain, time_limit_option
 from ..errors import TempoError
 from ..files import audio_files
 from ..labels.sources import source_settings
-from .command import TempoCommand
+from .command import Command
 from .options import FILE
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..labels.options import LabelOptions
     from ..labels.record import Track
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _addresses(
@@ -36,7 +36,7 @@ def _addresses(
     return addresses
 
 
-def _options_of_sources(command: Command) -> Command:
+def _options_of_sources(command: Function) -> Function:
     """The command with an option for every setting of a source."""
     for setting in reversed(source_settings()):
         add = click.option(
@@ -50,7 +50,7 @@ def _options_of_sources(command: Command) -> Command:
     return command
 
 
-@click.command(cls=TempoCommand, short_help="Find published BPM and key of files.")
+@click.command(cls=Command, short_help="Find published BPM and key of files.")
 @click.option(
     "--source",
     "sources",
@@ -186,12 +186,11 @@ def _show_plan(options: LabelOptions, reading: _Reading) -> bool:
 
 def _label(options: LabelOptions, reading: _Reading, output: _Output) -> bool:
     from ..labels.options import attributions, open_run
-    from ..labels.report import Line, write_report
+    from ..labels.results import ResultFiles
     from ..labels.summary import Tally, describe
-    from ..labels.tables import write_table
 
     tally = Tally()
-    lines, rows = [], []
+    files = ResultFiles(output.report, output.export)
 
     def stopped_source(message: str) -> None:
         reading.failed.append(message)
@@ -204,12 +203,8 @@ def _label(options: LabelOptions, reading: _Reading, output: _Output) -> bool:
                 echo(f"{record.path}: {record.source}: {record.message}", err=True)
             if not output.quiet:
                 echo(describe(labelled))
-            lines.append(Line.of(labelled))
-            rows.append((labelled.track, labelled.chosen, bool(labelled.records)))
-        if output.report is not None:
-            write_report(output.report, lines)
-        if output.export is not None:
-            write_table(output.export, rows)
+            files.add(labelled)
+        files.write()
         if not output.quiet:
             echo(tally.summary(run))
             for line in attributions(options.names):

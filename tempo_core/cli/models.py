@@ -10,7 +10,7 @@ import click
 from ..console import echo
 from ..errors import CheckpointError, TempoError
 from ..tasks import TASKS
-from .command import TempoCommand
+from .command import Command
 
 
 @click.group(invoke_without_command=True, short_help="List, choose and remove models.")
@@ -51,7 +51,7 @@ def models(ctx: click.Context) -> None:
         )
 
 
-@models.command("use", cls=TempoCommand, short_help="Use a model from now on.")
+@models.command("use", cls=Command, short_help="Use a model from now on.")
 @click.argument("name")
 def use_model(name: str) -> None:
     """Use a model from now on: NAME as it is listed, a model file, or `shipped`."""
@@ -74,7 +74,7 @@ def use_model(name: str) -> None:
     echo(f"{path.stem} is in use")
 
 
-@models.command(cls=TempoCommand)
+@models.command(cls=Command)
 @click.option(
     "--task",
     type=click.Choice(list(TASKS)),
@@ -90,7 +90,7 @@ def rollback(task: str) -> None:
     echo(f"{name.removesuffix('.safetensors')} is in use")
 
 
-@models.command("remove", cls=TempoCommand)
+@models.command("remove", cls=Command)
 @click.argument("name")
 def remove_model(name: str) -> None:
     """Delete a learned model that is not in use."""

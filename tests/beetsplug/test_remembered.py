@@ -12,14 +12,15 @@ from beets.library import Item
 from mediafile import MediaFile
 
 from beetsplug.tempo import keeping
-from beetsplug.tempo.analysing import Verdict, apply_estimate, is_done, is_ours, origin
+from beetsplug.tempo.applying import apply_estimate
 from beetsplug.tempo.keeping import passes
+from beetsplug.tempo.origin import Decision, is_done, is_ours, origin
 from tempo_core import AudioError, Estimate, Pace
 
 from ..conftest import MakeAudio
 from .conftest import Beet, BpmOf
+from .test_analysing import terminal  # noqa: F401
 from .test_bad_input import add
-from .test_command import terminal  # noqa: F401
 
 MODEL = "model:x@01234567"
 HOUSE = Estimate(bpm=127.98, confidence=0.4, paces=(Pace(128.0, 0.97), Pace(64.0, 0.71)))
@@ -234,4 +235,4 @@ def test_a_terminal_names_conflicts(
 
 
 def test_every_verdict_can_be_asked_for() -> None:
-    assert [verdict.word for verdict in Verdict] == ["set", "kept", "conflict", "unsure"]
+    assert [verdict.word for verdict in Decision] == ["set", "kept", "conflict", "unsure"]
