@@ -19,7 +19,7 @@ from tempo_core.errors import TempoError
 from . import lacking, load, work
 
 if TYPE_CHECKING:
-    from ..evaluation.answers import Answer, Labelled
+    from ..evaluation.answers import Answer, LabelledRecording
 
 NAMES = (
     "librosa",
@@ -85,7 +85,7 @@ def evaluate(
         from ..evaluation.baselines import BASELINES, open_model
 
         def run() -> bool:
-            tracks: list[Labelled] = []
+            tracks: list[LabelledRecording] = []
             problems: list[str] = []
             for source in sources:
                 found = labelled.read_source(source)
@@ -124,7 +124,7 @@ def evaluate(
             notes = [
                 note for model in dict.fromkeys(models) if (note := _remembered(model, chosen))
             ]
-            about = evaluation.About(
+            about = evaluation.RunInfo(
                 f"Tempo of {len(chosen)} tracks", part, str(windows), version("beets-tempo"),
                 tuple(notes),
             )  # fmt: skip
@@ -152,7 +152,7 @@ def evaluate(
         sys.exit(1)
 
 
-def _remembered(model: str, tracks: Sequence[Labelled]) -> str:
+def _remembered(model: str, tracks: Sequence[LabelledRecording]) -> str:
     """Of how many of these tracks a model says itself that it learned from them; else nothing."""
     from tempo_core import checkpoint
 

@@ -269,7 +269,7 @@ def measure(answers: Sequence[Answer]) -> Metrics:
 
 
 @dataclass(frozen=True)
-class PaceFigures:
+class PaceMetrics:
     """How well paces are judged of tracks whose owner stated them; shares in 0..1.
 
     `accuracy` is that of all candidates and all stated paces, each offered or not. `offered` is the
@@ -284,7 +284,7 @@ class PaceFigures:
     stated: float
 
 
-def measure_paces(answers: Sequence[Answer]) -> PaceFigures | None:
+def measure_paces(answers: Sequence[Answer]) -> PaceMetrics | None:
     """Figures of the answers to tracks with stated paces, None if there are none of those.
 
     A track that could not be estimated offers nothing.
@@ -305,7 +305,7 @@ def measure_paces(answers: Sequence[Answer]) -> PaceFigures | None:
             if not any(_same(p.bpm, bpm) for p in answer.judged)
         ]
     offered, stated = np.array(rows, bool).T
-    return PaceFigures(
+    return PaceMetrics(
         n_tracks=len(known),
         n_candidates=len(rows),
         accuracy=float((offered == stated).mean()),
@@ -350,7 +350,7 @@ def right(
 
 
 @dataclass(frozen=True)
-class Part:
+class GroupMetrics:
     """A few figures of some of the tracks: accuracies in 0..1, the median error in BPM."""
 
     n: int
@@ -359,7 +359,7 @@ class Part:
     error_median: float
 
 
-def by(answers: Sequence[Answer], key: Callable[[Answer], str]) -> dict[str, Part]:
+def by(answers: Sequence[Answer], key: Callable[[Answer], str]) -> dict[str, GroupMetrics]:
     """Figures of the tracks by what `key` says of them, in the order of the keys.
 
     Those of which it says nothing (an empty string) are left out.
@@ -371,9 +371,9 @@ def by(answers: Sequence[Answer], key: Callable[[Answer], str]) -> dict[str, Par
     return {name: _part(parts[name]) for name in sorted(parts)}
 
 
-def _part(answers: Sequence[Answer]) -> Part:
+def _part(answers: Sequence[Answer]) -> GroupMetrics:
     errors = [abs(a.error) for a in answers if a.error is not None]
-    return Part(
+    return GroupMetrics(
         len(answers),
         float(right(answers).mean()),
         float(right(answers, within_levels).mean()),

@@ -28,11 +28,11 @@ from tempo_core.estimate import Estimate, Estimator
 from tempo_core.paces import format_paces, parse_paces
 
 from ..files import write_text, write_tsv
-from .answers import TABLE, Answer, Labelled, read_answers, write_answers
+from .answers import TABLE, Answer, LabelledRecording, read_answers, write_answers
 from .baselines import TempoEstimator, name_of
 from .metrics import (
     Metrics,
-    Part,
+    GroupMetrics,
     bootstrap_interval,
     by,
     confusion,
@@ -90,7 +90,7 @@ class AnswerLog:
         if self._file is not None:
             self._file.close()
 
-    def get(self, estimator: str, track: Labelled) -> Answer | None:
+    def get(self, estimator: str, track: LabelledRecording) -> Answer | None:
         """What an estimator said of this very file, None if it was not asked."""
         entry = self._known.get(self._key(estimator, track.path))
         if entry is None:
@@ -128,12 +128,12 @@ class AnswerLog:
             return (estimator, str(path), None, None)
 
 
-def shallow(track: Labelled) -> dict[str, Any]:
+def shallow(track: LabelledRecording) -> dict[str, Any]:
     """The fields of a track by their names."""
-    return {field.name: getattr(track, field.name) for field in dataclasses.fields(Labelled)}
+    return {field.name: getattr(track, field.name) for field in dataclasses.fields(LabelledRecording)}
 
 
-def answer_of(track: Labelled, estimator: str, result: Estimate | Exception) -> Answer:
+def answer_of(track: LabelledRecording, estimator: str, result: Estimate | Exception) -> Answer:
     """What an estimator's result means for a track."""
     known = shallow(track)
     if isinstance(result, Exception):
@@ -152,7 +152,7 @@ def answer_of(track: Labelled, estimator: str, result: Estimate | Exception) -> 
 def ask(
     estimator: TempoEstimator,
     settings: str,
-    tracks: Sequence[Labelled],
+    tracks: Sequence[LabelledRecording],
     log: AnswerLog,
     jobs: int,
     stopped: Callable[[], bool] = lambda: False,
@@ -194,7 +194,7 @@ def ask(
 def ask_all(
     estimators: Sequence[TempoEstimator],
     windows: int | str,
-    tracks: Sequence[Labelled],
+    tracks: Sequence[LabelledRecording],
     folder: Path,
     jobs: int,
     done: Callable[[Answer], None],
@@ -227,7 +227,7 @@ def ask_all(
 
 
 @dataclass(frozen=True)
-class About:
+class RunInfo:
     """What an evaluation is of; part of `figures.json`."""
 
     title: str
@@ -238,13 +238,13 @@ class About:
 
 
 @dataclass(frozen=True)
-class Figures:
+class EvaluationFigures:
     """All figures of one estimator; `sets` only where there is more than one."""
 
     all: Metrics
     sets: dict[str, Metrics]
-    genres: dict[str, Part]
-    decades: dict[str, Part]
+    genres: dict[str, GroupMetrics]
+    decades: dict[str, GroupMetrics]
     confusion: dict[str, int]
     # Accuracy 1 minus that of the first estimator, and its 95 % interval, by track.
     ahead: float | None
@@ -259,7 +259,7 @@ def by_estimator(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
     return found
 
 
-def figures_of(answers: Sequence[Answer]) -> dict[str, Figures]:
+def figures_of(answers: Sequence[Answer]) -> dict[str, EvaluationFigures]:
     """Figures of every estimator; the first one is what the others are compared with."""
     figures = {}
     first: dict[Path, float] = {}
@@ -273,7 +273,7 @@ def figures_of(answers: Sequence[Answer]) -> dict[str, Figures]:
             gaps = [rights[a.path] - first[a.path] for a in own]
             ahead = sum(gaps) / len(gaps)
             interval = bootstrap_interval(gaps, [a.group for a in own])
-        figures[name] = Figures(
+        figures[name] = EvaluationFigures(
             all=measure(own),
             sets={s: measure(part) for s, part in sets.items()} if len(sets) > 1 else {},
             genres=by(own, lambda answer: answer.genre),
@@ -303,7 +303,7 @@ def sure(answers: Iterable[Answer]) -> tuple[list[float], list[bool]]:
     return [c for c, _ in pairs], [ok for _, ok in pairs]
 
 
-def save(folder: Path, about: About, answers: Sequence[Answer]) -> dict[str, Figures]:
+def save(folder: Path, about: RunInfo, answers: Sequence[Answer]) -> dict[str, EvaluationFigures]:
     """Write the tables of tracks and of what to look at, and the figures; returns these."""
     figures = figures_of(answers)
     write_answers(folder / TABLE, answers)
@@ -329,7 +329,7 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def load(folder: Path) -> tuple[About, list[Answer]]:
+def load(folder: Path) -> tuple[RunInfo, list[Answer]]:
     """An evaluation that `save` wrote.
 
     Raises
@@ -343,7 +343,7 @@ def load(folder: Path) -> tuple[About, list[Answer]]:
         if document["layout"] != LAYOUT:
             raise ConfigError(f"{path}: layout {document['layout']}, this version reads {LAYOUT}")
         values = document["about"]
-        about = About(**{**values, "notes": tuple(values["notes"])})
+        about = RunInfo(**{**values, "notes": tuple(values["notes"])})
     except OSError as error:
         raise ConfigError(
             f"{folder}: no evaluation ({FIGURES}: {error.strerror}); give the folder that "
@@ -380,7 +380,7 @@ def write_worst(path: Path, wrong: Sequence[Answer]) -> None:
     write_tsv(path, ("path", "bpm", "estimate", "ratio", "confidence", "name", "estimator"), rows)
 
 
-def table(figures: Mapping[str, Figures]) -> list[tuple[str, ...]]:
+def table(figures: Mapping[str, EvaluationFigures]) -> list[tuple[str, ...]]:
     """The main figures as text: a header, then a row an estimator and set."""
     rows: list[tuple[str, ...]] = [
         ("estimator", "set", "tracks", "failed", "in 4 %", "(95 %)", "in 8 %", "octave", "in 1 %",

@@ -21,7 +21,7 @@ from tempo_core.tasks.pace.candidates import candidates
 from ..synthesis.notes import Sources
 from ..synthesis.paces import Score, compatibility, score_of
 from ..synthesis.render import attempts
-from .pace_tracks import Case, Track, keep, listener, read_track
+from .pace_tracks import Case, HeardTrack, keep, listener, read_track
 from .recordings import Recording, read_clips
 
 UNKNOWN = math.nan
@@ -29,7 +29,7 @@ UNKNOWN = math.nan
 
 def load_tracks(
     paths: Sequence[Path], model_path: Path, cache: Path, jobs: int = 1, progress: bool = True
-) -> list[Track]:
+) -> list[HeardTrack]:
     """Tracks of files, in order, from the cache or computed and put there.
 
     The cache is keyed by the file's content and the tempo model; an interrupted run goes on where
@@ -100,14 +100,14 @@ def _score(folder: Path, row: dict[str, str], sources: Sources | None, cache: Pa
     return score
 
 
-def clip_case(track: Track, score: Score, headline: float) -> Case:
+def clip_case(track: HeardTrack, score: Score, headline: float) -> Case:
     """A rendered clip, whose notes decide."""
     tempi = tuple(candidates(headline, track.strength, track.grid))
     targets = np.array([compatibility(score, tempo) for tempo in tempi])
     return Case(track, headline, tempi, targets, score)
 
 
-def song_case(track: Track, recording: Recording, headline: float) -> Case:
+def song_case(track: HeardTrack, recording: Recording, headline: float) -> Case:
     """A real song: tempo and alternatives are compatible, what is no octave of them is not."""
     tempi = tuple(candidates(headline, track.strength, track.grid))
     known = (recording.bpm, *recording.alternatives)
@@ -121,7 +121,7 @@ def song_case(track: Track, recording: Recording, headline: float) -> Case:
     return Case(track, headline, tempi, np.array([target(tempo) for tempo in tempi]))
 
 
-def headlines(track: Track, bpm: float) -> list[float]:
+def headlines(track: HeardTrack, bpm: float) -> list[float]:
     """Tempi that a track may be judged from: the estimate, and the true one where that differs."""
     return [track.bpm] if abs(track.bpm / bpm - 1) <= SAME else [track.bpm, bpm]
 

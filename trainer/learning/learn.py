@@ -22,7 +22,7 @@ from tempo_core.tasks.tempo.row import TASK
 
 from ..evaluation.calibration import calibrate
 from ..evaluation.history import Row, pack
-from ..inputs.cache import Recipe as CacheRecipe
+from ..inputs.cache import ViewRecipe
 from ..inputs.hearing import hear_file, tempo_of
 from ..inputs.recordings import Recording, digest_of
 from ..inputs.views import cache_views
@@ -374,7 +374,7 @@ class _Run:
         """With cached views; without the recordings that cannot be read any more."""
         from .network import Corpus
 
-        recipe = CacheRecipe(self.base.front_end, WINDOWS, self.base.config.grid)
+        recipe = ViewRecipe(self.base.front_end, WINDOWS, self.base.config.grid)
         folder, quiet = self.folder / CACHE, self.options.quiet
         try:
             paths = cache_views(recordings, recipe, folder, self.options.jobs, quiet)

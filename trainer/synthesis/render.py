@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from .. import options
 from .mixing import SR, compress, duck, equalise, master, reverberate, sing
-from .notes import Composition, Drums, Hits, MidiSound, Note, Part, SampleSound, Section, Sources
+from .notes import Composition, Drums, Hits, MidiSound, Note, InstrumentPart, SampleSound, Section, Sources
 from .paces import score_of
 from .score import DRUMS, VOICE, arrange, follow, groove_hits, harmony_parts, humanise, pattern_hits
 from .styles import STYLES, Style
@@ -103,7 +103,7 @@ def draw_midi_sound(n_parts: int, drums: bool, rng: np.random.Generator) -> Midi
 
 
 def render_midi(
-    parts: list[Part], hits: Hits, bpm: float, duration: float, origin: float, sound: MidiSound
+    parts: list[InstrumentPart], hits: Hits, bpm: float, duration: float, origin: float, sound: MidiSound
 ) -> np.ndarray:
     """Render with fluidsynth; (n_samples,) mono at `SR`.
 
@@ -240,7 +240,7 @@ def render_loop(path: Path, bpm: float, duration: float, origin: float) -> np.nd
 
 
 def render_voice(
-    part: Part, bpm: float, duration: float, origin: float, rng: np.random.Generator
+    part: InstrumentPart, bpm: float, duration: float, origin: float, rng: np.random.Generator
 ) -> np.ndarray:
     """A part that is sung, by one voice or a few; (n_samples,) at `SR`."""
     second = 60.0 / bpm
@@ -344,12 +344,12 @@ def compose(
         has_drums = False  # an intro, a breakdown; what is counted double needs its drums
     sections = arrange(style, n_beats, harmony, rng)
     drums = _draw_drums(style, bpm, n_beats, sections, sources, rng) if has_drums else None
-    arranged: tuple[Part, ...] = ()
+    arranged: tuple[InstrumentPart, ...] = ()
     if harmony:
         parts = harmony_parts(style, n_beats, sources, rng)
         deviation = 0.0 if rng.random() < style.electronic else rng.uniform(0.0, 0.015)
         arranged = tuple(
-            Part(p.role, p.program, humanise(follow(p.notes, p.role, sections), deviation, rng))
+            InstrumentPart(p.role, p.program, humanise(follow(p.notes, p.role, sections), deviation, rng))
             for p in parts
         )
     return Composition(

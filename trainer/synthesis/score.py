@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 
-from .notes import Hits, Note, Part, Section, Sources
+from .notes import Hits, Note, InstrumentPart, Section, Sources
 from .styles import Style
 
 ACCENT = {"x": 1.0, "o": 0.62, "-": 0.3}
@@ -436,7 +436,7 @@ def _in_three(beat: float) -> float | None:
 
 def harmony_parts(
     style: Style, n_beats: float, sources: Sources, rng: np.random.Generator
-) -> list[Part]:
+) -> list[InstrumentPart]:
     """Melody, chords, figure and bass of a pop song's stretch over `n_beats`."""
     folders = sorted(p for p in (sources.midi / "POP909").iterdir() if p.is_dir())
     song = load_song(folders[rng.integers(len(folders))])
@@ -470,10 +470,10 @@ def harmony_parts(
         if e > begin and bar_line(s) < n_beats
     ]
     program = int(rng.choice(style.programs))
-    parts: list[Part] = []
+    parts: list[InstrumentPart] = []
     sung = rng.random() < style.vocal
     if sung:
-        parts.append(Part("melody", VOICE, moved(song.parts[0])))
+        parts.append(InstrumentPart("melody", VOICE, moved(song.parts[0])))
     figure = style.figures[rng.integers(len(style.figures))]
     instrumental = range(1 if sung else 0, len(song.parts))
     if figure == "none":  # one instrument, alone
@@ -482,16 +482,16 @@ def harmony_parts(
         if sung:
             return parts
         return [
-            Part("melody", p, moved(song.parts[i])) for i, p in zip(choices, programs, strict=True)
+            InstrumentPart("melody", p, moved(song.parts[i])) for i, p in zip(choices, programs, strict=True)
         ]
     for i in instrumental:
         # A soloist plays the song's own piano part, or the figure alone.
         if rng.random() < (0.5 if style.solo else 0.6 if sung else 0.75):
             other = int(rng.choice([*MELODIC, int(rng.integers(0, 104)), *style.programs]))
-            parts.append(Part("melody", program if style.solo else other, moved(song.parts[i])))
-    parts.append(Part("chords", program, figure_notes(figure, chords, style.beats, rng)))
+            parts.append(InstrumentPart("melody", program if style.solo else other, moved(song.parts[i])))
+    parts.append(InstrumentPart("chords", program, figure_notes(figure, chords, style.beats, rng)))
     if style.bass and not style.solo and rng.random() < 0.75:
-        parts.append(Part("bass", int(rng.choice(style.bass)), bass_notes(chords, style, rng)))
+        parts.append(InstrumentPart("bass", int(rng.choice(style.bass)), bass_notes(chords, style, rng)))
     return parts
 
 

@@ -28,12 +28,12 @@ from tempo_core.tasks.tempo.periodicity import N_MAPS
 from tempo_core.windows import window_spans
 
 from ..inputs import cache
-from ..inputs.cache import Recipe, Stamp
+from ..inputs.cache import ViewRecipe, Stamp
 from ..inputs.views import MARGIN, short, views_of
 from . import clean as cleaning
 from .clean import FAILURES, LONGEST, Reason, drop
 from .journal import Journal
-from .listen import Heard, listen
+from .listen import Listening, listen
 from .split import FILE as SPLIT_FILE
 from .split import Ties, divide, read_split, write_split
 from .tables import (
@@ -135,7 +135,7 @@ def build(
     model = checkpoint.load(checkpoint.resolve(options.model))
     # The parallelism is over tracks; threads inside of an operation would only fight for cores.
     threadpool_limits(1, user_api="blas")
-    recipe = Recipe(model.front_end, options.windows, model.config.grid)
+    recipe = ViewRecipe(model.front_end, options.windows, model.config.grid)
     try:
         (folder / CACHE).mkdir(parents=True, exist_ok=True)
         with Journal(folder / JOURNAL) as journal:
@@ -152,7 +152,7 @@ class _Run:
     folder: Path
     options: BuildOptions
     model: Checkpoint[TempoConfig]
-    recipe: Recipe
+    recipe: ViewRecipe
     journal: Journal
     stop: Callable[[], bool]
     keys: dict[Stamp, str] = field(default_factory=dict)
@@ -170,7 +170,7 @@ class _Run:
                 dropped.append(problem)
 
         audible: list[CollectedTrack] = []
-        heard: list[Heard] = []
+        heard: list[Listening] = []
         for track, result in self.listen(labelled):
             if isinstance(result, DroppedTrack):
                 dropped.append(result)
@@ -232,11 +232,11 @@ class _Run:
 
     def listen(
         self, tracks: Sequence[LabelledTrack]
-    ) -> list[tuple[LabelledTrack, tuple[str, Heard] | DroppedTrack]]:
+    ) -> list[tuple[LabelledTrack, tuple[str, Listening] | DroppedTrack]]:
         """Each track with its id and what is heard, from the journal or from the file."""
         how = f"{self.model.source} {LONGEST:g}"
         recipe = self.recipe.digest()
-        found: dict[Path, tuple[str, Heard] | DroppedTrack] = {}
+        found: dict[Path, tuple[str, Listening] | DroppedTrack] = {}
 
         def todo() -> Iterator[tuple[LabelledTrack, Stamp]]:
             for track, stamp in self.each(lambda track: cache.stamp(track.path), tracks, 1):
@@ -257,7 +257,7 @@ class _Run:
         # A file that was moved, or is to be seen by the network in another way, sounds as it did.
         known_contents = self.journal.contents(how)
 
-        def work(task: tuple[LabelledTrack, Stamp]) -> tuple[str, str, Heard | None]:
+        def work(task: tuple[LabelledTrack, Stamp]) -> tuple[str, str, Listening | None]:
             path = task[0].path
             digest = cache.hash_file(path)
             content, key = digest.hexdigest(), self.recipe.key(digest)

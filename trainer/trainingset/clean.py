@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from tempo_core.labels.matching import Outcome, Pair, Side, version_gate
 
 from .fingerprint import same_recordings
-from .listen import Heard, contradicts
+from .listen import Listening, contradicts
 from .tables import CollectedTrack, DroppedTrack, LabelledTrack
-from .trust import Label, choose, format_labels, parse_labels
+from .trust import TrustedLabel, choose, format_labels, parse_labels
 
 
 class Reason(str, enum.Enum):
@@ -51,12 +51,12 @@ UNSTEADY = 0.3
 SURE = 0.3  # confidence of an estimate below which it contradicts nobody
 
 
-def labels_of(track: LabelledTrack) -> tuple[Label, ...]:
+def labels_of(track: LabelledTrack) -> tuple[TrustedLabel, ...]:
     """All that is said of a track's tempo, what counts first."""
-    return (Label(track.bpm, track.label_source), *parse_labels(track.other_labels))
+    return (TrustedLabel(track.bpm, track.label_source), *parse_labels(track.other_labels))
 
 
-def with_labels(track: LabelledTrack, labels: Sequence[Label]) -> LabelledTrack:
+def with_labels(track: LabelledTrack, labels: Sequence[TrustedLabel]) -> LabelledTrack:
     """The track with the best of some labels."""
     best, others = choose(labels)
     if best is None:
@@ -80,7 +80,7 @@ def merge(same: Sequence[LabelledTrack]) -> LabelledTrack:
 
 def check_label(track: LabelledTrack) -> DroppedTrack | None:
     """Whether the label is one, and of this recording."""
-    label = Label(track.bpm, track.label_source)
+    label = TrustedLabel(track.bpm, track.label_source)
     if not track.bpm:
         return drop(track, Reason.NO_LABEL)
     if not label.usable:
@@ -97,7 +97,7 @@ def check_label(track: LabelledTrack) -> DroppedTrack | None:
     return None
 
 
-def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | None:
+def check_audio(track: LabelledTrack, heard: Listening, sr: int) -> DroppedTrack | None:
     """Whether the audio can be learnt from, and says what the label says."""
     duration = heard.duration(sr)
     if max(duration, heard.stated) > LONGEST:
@@ -108,7 +108,7 @@ def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | N
         return drop(track, Reason.TOO_SHORT, f"{duration:.2f} s")
     if heard.silent > SILENCE:
         return drop(track, Reason.SILENT, f"{100 * heard.silent:.0f} % of the time")
-    if Label(track.bpm, track.label_source).rank == 0:
+    if TrustedLabel(track.bpm, track.label_source).rank == 0:
         # A person who states or corrects a tempo does so because the estimate was wrong.
         return None
     if heard.confidence >= SURE and contradicts(track.bpm, heard.bpm):
@@ -120,7 +120,7 @@ def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | N
 
 
 def duplicates(
-    tracks: Sequence[CollectedTrack], heard: Sequence[Heard], fps: float
+    tracks: Sequence[CollectedTrack], heard: Sequence[Listening], fps: float
 ) -> Iterator[tuple[int, int]]:
     """Pairs of tracks that are one recording: by content, by MusicBrainz, or by ear."""
     yield from same_recordings([one.fingerprint for one in heard], fps)
@@ -143,7 +143,7 @@ def keep_one(
     """
 
     def worth(track: CollectedTrack) -> tuple[int, float, str]:
-        rank = Label(track.bpm, track.label_source).rank
+        rank = TrustedLabel(track.bpm, track.label_source).rank
         return rank, -round(track.duration, -1), str(track.path)
 
     best, *others = sorted(copies, key=worth)

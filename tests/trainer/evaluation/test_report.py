@@ -20,7 +20,7 @@ from trainer.evaluation import run as evaluate
 from trainer.evaluation.answers import Answer
 from trainer.evaluation.history import clock, curve, pack, read_history, unpack, write_history
 
-ABOUT = evaluate.About("Tempo of 3 tracks", "test", "6", "0.1", ("A note.",))
+ABOUT = evaluate.RunInfo("Tempo of 3 tracks", "test", "6", "0.1", ("A note.",))
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',

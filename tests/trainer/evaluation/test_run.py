@@ -11,7 +11,7 @@ from tempo_core.errors import AudioError, ConfigError
 from tempo_core.estimate import Estimate
 from tempo_core.paces import Pace
 from trainer.evaluation import run as evaluate
-from trainer.evaluation.answers import Answer, Labelled, read_answers, write_answers
+from trainer.evaluation.answers import Answer, LabelledRecording, read_answers, write_answers
 from trainer.evaluation.labelled import choose_split, read_source, unique
 
 HOSTILE = ('<script>alert("1")</script>', "a\tb\nc\rd", "caf\udce9", "'; $x_1$ & \"", "日本")
@@ -32,15 +32,15 @@ class Known:
         return Estimate(bpm, 0.8, (Pace(bpm, 0.9), Pace(bpm * 2, 0.4)))
 
 
-def tracks_in(folder: Path, **tempi: float) -> list[Labelled]:
+def tracks_in(folder: Path, **tempi: float) -> list[LabelledRecording]:
     tracks = []
     for name, bpm in tempi.items():
         (folder / name).write_text(name)
-        tracks.append(Labelled(folder / name, bpm, set="x", group=name))
+        tracks.append(LabelledRecording(folder / name, bpm, set="x", group=name))
     return tracks
 
 
-def ask(folder: Path, tracks: list[Labelled], *estimators: Known) -> list[Answer]:
+def ask(folder: Path, tracks: list[LabelledRecording], *estimators: Known) -> list[Answer]:
     return evaluate.ask_all(estimators, 6, tracks, folder, 2, lambda answer: None)
 
 
@@ -150,7 +150,7 @@ def test_figures_compare_with_the_first(tmp_path: Path) -> None:
 def test_saved_figures_hold_no_nan_and_are_read_back(tmp_path: Path) -> None:
     tracks = tracks_in(tmp_path, a=100, b=120)
     answers = ask(tmp_path, tracks, Known({}))
-    about = evaluate.About("title", "all", "6", "0.1", ("a note",))
+    about = evaluate.RunInfo("title", "all", "6", "0.1", ("a note",))
     evaluate.save(tmp_path, about, answers)
 
     def refuse(name: str) -> None:
@@ -219,8 +219,8 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_split_is_the_most_honest_one_there_is() -> None:
-    def track(split: str) -> Labelled:
-        return Labelled(Path(split or "none"), 100, split=split)
+    def track(split: str) -> LabelledRecording:
+        return LabelledRecording(Path(split or "none"), 100, split=split)
 
     every = [track("train"), track("validation"), track("test")]
     assert choose_split(every, None) == ([every[2]], "test")
@@ -234,5 +234,5 @@ def test_the_split_is_the_most_honest_one_there_is() -> None:
 
 
 def test_a_file_counts_once() -> None:
-    tracks = [Labelled(Path("a"), 100), Labelled(Path("b"), 100), Labelled(Path("a"), 50)]
+    tracks = [LabelledRecording(Path("a"), 100), LabelledRecording(Path("b"), 100), LabelledRecording(Path("a"), 50)]
     assert [(t.path.name, t.bpm) for t in unique(tracks)] == [("a", 100), ("b", 100)]

@@ -25,7 +25,7 @@ from trainer.learning.compare import guard_answers
 from trainer.learning.guard import Guard
 from trainer.learning.learn import N_FOLDS, folds_of, learn_held_out
 from trainer.learning.prior import Frozen, Recipe, adaptable, freeze, shift
-from trainer.research.learning_curve import Track, in_range
+from trainer.research.learning_curve import CurveTrack, in_range
 from trainer.torch_ops import learnable
 
 BASE = checkpoint.load(checkpoint.resolve("shipped"))
@@ -40,14 +40,14 @@ def counted(guard: Guard) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def tracks() -> list[Track]:
+def tracks() -> list[CurveTrack]:
     """The guard set's clips for comparison, as if somebody had labelled them otherwise."""
     frozen = freeze(BASE.network, *LEARN.inputs())
     found = []
     for i, bpm in enumerate(counted(LEARN)):
         one = Frozen(frozen.rate[i : i + 1], frozen.pooled[i : i + 1], frozen.statistics[i : i + 1])
         recording = Recording(__file__, "x", ((bpm, 1.0),), "train", f"A{i}")  # type: ignore[arg-type]
-        found.append(Track(recording, one))
+        found.append(CurveTrack(recording, one))
     return found
 
 
@@ -103,7 +103,7 @@ def test_octaves_need_a_whole_number_of_them() -> None:
         build(BASE.front_end, TempoConfig(TempoGrid(n_bins=170), Model(separate_octave=True)))
 
 
-def test_a_range_is_learned_and_the_rate_stays(tracks: list[Track]) -> None:
+def test_a_range_is_learned_and_the_rate_stays(tracks: list[CurveTrack]) -> None:
     model = adapting.adapt(BASE, tracks, REST, Recipe(steps=40))
     unseen = counted(REST)
     before, after = guard_answers(REST, BASE), guard_answers(REST, model)
@@ -120,7 +120,7 @@ def test_a_range_is_learned_and_the_rate_stays(tracks: list[Track]) -> None:
     assert changed == {"timbre", "prior"}
 
 
-def test_the_same_seed_the_same_model(tracks: list[Track]) -> None:
+def test_the_same_seed_the_same_model(tracks: list[CurveTrack]) -> None:
     some = tracks[::12]
     first, second = (adapting.adapt(BASE, some, REST, Recipe(steps=5)) for _ in range(2))
     for name, value in first.network.weights.items():
@@ -132,7 +132,7 @@ def test_the_same_seed_the_same_model(tracks: list[Track]) -> None:
 
 @pytest.mark.parametrize(("factor", "direction"), [(2.0, 1), (0.5, -1)])
 def test_a_shift_leans_towards_the_labels(
-    tracks: list[Track], factor: float, direction: int
+    tracks: list[CurveTrack], factor: float, direction: int
 ) -> None:
     """Few labels of somebody who counts all of them twice, or half, as fast."""
     frozen = []
@@ -148,7 +148,7 @@ def test_a_shift_leans_towards_the_labels(
 
 
 @pytest.mark.slow
-def test_labels_that_are_right_change_little(tracks: list[Track]) -> None:
+def test_labels_that_are_right_change_little(tracks: list[CurveTrack]) -> None:
     plain = [
         dataclasses.replace(
             track, recording=dataclasses.replace(track.recording, tempi=((bpm, 1.0),))
@@ -160,7 +160,7 @@ def test_labels_that_are_right_change_little(tracks: list[Track]) -> None:
 
 
 @pytest.mark.slow
-def test_a_wrong_label_does_no_harm(tracks: list[Track]) -> None:
+def test_a_wrong_label_does_no_harm(tracks: list[CurveTrack]) -> None:
     wrong = [
         dataclasses.replace(
             t, recording=dataclasses.replace(t.recording, tempi=((t.recording.bpm * 1.26, 1.0),))
@@ -172,12 +172,12 @@ def test_a_wrong_label_does_no_harm(tracks: list[Track]) -> None:
     assert acc1(counted(REST), guard_answers(REST, model)) > 0.85
 
 
-def test_models_learned_side_by_side_are_those_learned_one_by_one(tracks: list[Track]) -> None:
+def test_models_learned_side_by_side_are_those_learned_one_by_one(tracks: list[CurveTrack]) -> None:
     """Each on one thread, and each track answered by one that knows none of its group."""
     some = tracks[::8]
     known: list[set[str]] = []
 
-    def from_tracks(part: Sequence[Track]) -> adapting.Model:
+    def from_tracks(part: Sequence[CurveTrack]) -> adapting.Model:
         assert torch.get_num_threads() == 1
         known.append({t.recording.group for t in part})
         return adapting.adapt(BASE, part, REST, Recipe(steps=3))
@@ -199,6 +199,6 @@ def test_models_learned_side_by_side_are_those_learned_one_by_one(tracks: list[T
         assert model is models[fold.index(k)]
 
 
-def test_a_stopped_learning_says_so(tracks: list[Track]) -> None:
+def test_a_stopped_learning_says_so(tracks: list[CurveTrack]) -> None:
     with pytest.raises(Stopped, match="begin anew"):
         learn_held_out(tracks[:4], lambda part: BASE, 0, 2, lambda: True)

@@ -27,7 +27,7 @@ from trainer.evaluation.pace_report import area_under_curve, balanced_accuracy, 
 from trainer.inputs.pace_cases import load_tracks, song_case
 from trainer.inputs.pace_tracks import (
     Case,
-    Track,
+    HeardTrack,
     batches,
     judged,
     listener,
@@ -44,7 +44,7 @@ from trainer.synthesis.paces import Score
 FRONT_END, WINDOWS, GRID, CONFIG = FrontEnd(), Windows(), TempoGrid(), PaceConfig()
 
 
-def track(bpm: float, seed: int = 0) -> Track:
+def track(bpm: float, seed: int = 0) -> HeardTrack:
     """Beats of noise with little sound between: one pulse, at `bpm`."""
     rng = np.random.default_rng(seed)
     n_frames = round(20 * FRONT_END.fps)
@@ -57,7 +57,7 @@ def track(bpm: float, seed: int = 0) -> Track:
         Window(features[:, first:last].astype(np.float32), 1.0, first / FRONT_END.fps)
         for first, last in spans
     ]
-    return Track(tuple(windows), bpm, np.zeros(GRID.n_bins), GRID)
+    return HeardTrack(tuple(windows), bpm, np.zeros(GRID.n_bins), GRID)
 
 
 def cases(n: int) -> list[Case]:

@@ -31,7 +31,7 @@ from trainer.synthesis.mixing import (
     speak,
     transcode,
 )
-from trainer.synthesis.notes import Note, Part, Section, Sources
+from trainer.synthesis.notes import Note, InstrumentPart, Section, Sources
 from trainer.synthesis.render import (
     LOOPS,
     MADE_WITH,
@@ -320,11 +320,11 @@ def test_songs_follow_the_metre_and_the_subdivision(midi: Path, tmp_path: Path) 
     """In three every fourth beat of the song is left out; a slow harmony lasts twice as long."""
     sources = Sources(midi, tmp_path)
 
-    def parts(name: str, **changes: object) -> list[Part]:
+    def parts(name: str, **changes: object) -> list[InstrumentPart]:
         style = replace(BY_NAME[name], **changes)  # type: ignore[arg-type]
         return harmony_parts(style, 24.0, sources, np.random.default_rng(4))
 
-    def starts(parts: list[Part], role: str) -> set[float]:
+    def starts(parts: list[InstrumentPart], role: str) -> set[float]:
         return {round(n.start, 2) for p in parts if p.role == role for n in p.notes}
 
     waltz = parts("waltz", vocal=1.0)

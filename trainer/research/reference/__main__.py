@@ -34,12 +34,12 @@ from ...making.tempo import Phase, Recipe, Sampler, fit, new_model, together
 from ...torch_ops import Learnable
 from .estimator import POOLS, ReferenceEstimator
 from .networks import REFERENCES, fold
-from .training import RandomWindows, Settings, cut, load_features, measure_leak, train
+from .training import RandomWindows, ReferenceSettings, cut, load_features, measure_leak, train
 
 DEFAULT = "tempo"  # the network of the package
 PHASES = (Phase(780, 3e-3, False),)
 BATCH = 32
-SHARES = dict(Settings.shares)
+SHARES = dict(ReferenceSettings.shares)
 
 
 def train_default(
@@ -80,7 +80,7 @@ def save_reference(out: Path, name: str, network: torch.nn.Module, card: dict[st
 
 
 def train_reference(
-    name: str, recordings: Sequence[Recording], cache: Path, out: Path, settings: Settings
+    name: str, recordings: Sequence[Recording], cache: Path, out: Path, settings: ReferenceSettings
 ) -> Path:
     """Train one reference network; returns its file."""
     front_end, windows = FrontEnd(), Windows()
@@ -149,7 +149,7 @@ def main(
         source: [r for r in by_split(labelled, "validation") if r.source == source]
         for source in ("songs", "rhythm")
     }
-    settings = Settings(seed=seed)
+    settings = ReferenceSettings(seed=seed)
     if steps is not None:
         settings = dataclasses.replace(settings, steps=steps)
     measured = [digest_of(rs) for rs in held_out.values()]
@@ -185,7 +185,7 @@ def main(
         click.echo(f"{name}: {json.dumps(figures)}")
 
 
-def _leak(labelled: Sequence[Recording], features: Path, settings: Settings) -> dict[str, Any]:
+def _leak(labelled: Sequence[Recording], features: Path, settings: ReferenceSettings) -> dict[str, Any]:
     front_end, windows = FrontEnd(), Windows()
     sides = []
     for split in ("train", "validation"):

@@ -25,7 +25,7 @@ from .networks import Reference, fold, n_frames
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReferenceSettings:
     """Of one training run."""
 
     steps: int = 900
@@ -60,7 +60,7 @@ class RandomWindows:
 
     def __init__(
         self, recordings: Sequence[Recording], features: Sequence[np.ndarray],
-        front_end: FrontEnd, windows: Windows, settings: Settings,
+        front_end: FrontEnd, windows: Windows, settings: ReferenceSettings,
     ) -> None:  # fmt: skip
         shares = dict(settings.shares)
         kinds = np.array([r.source.partition(":")[0] for r in recordings])
@@ -90,7 +90,7 @@ class RandomWindows:
 class ListedWindows:
     """Draws batches from a list of windows that somebody else has cut."""
 
-    def __init__(self, windows: Array, bpm: Tensor, settings: Settings) -> None:
+    def __init__(self, windows: Array, bpm: Tensor, settings: ReferenceSettings) -> None:
         self._windows, self._bpm, self._batch = windows, bpm, settings.batch
 
     def draw(self, rng: np.random.Generator) -> tuple[Array, Tensor]:
@@ -104,7 +104,7 @@ def train(
     source: RandomWindows | ListedWindows,
     front_end: FrontEnd,
     windows: Windows,
-    settings: Settings,
+    settings: ReferenceSettings,
 ) -> nn.Module:
     """A trained network of this design."""
     torch.manual_seed(settings.seed)  # the initial weights and the dropout know no other way
@@ -168,7 +168,7 @@ def measure_leak(
     unknown: tuple[Array, Tensor],
     front_end: FrontEnd,
     windows: Windows,
-    settings: Settings,
+    settings: ReferenceSettings,
     held_out: float = 0.2,
 ) -> Leak:
     """Train on a random part of the windows of known recordings; measure on the rest and elsewhere.
