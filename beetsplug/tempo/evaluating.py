@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from beets.library import Library
     from beets.logging import BeetsLogger
 
-    from trainer.evaluation.answers import Answer, Labelled
-    from trainer.evaluation.run import Figures
+    from trainer.evaluation.answers import Answer, LabelledRecording
+    from trainer.evaluation.run import EvaluationFigures
     from trainer.trainingset.memory import Memory
     from trainer.trainingset.tables import LabelledTrack
 
@@ -100,7 +100,7 @@ def _evaluate(
 ) -> None:
     from trainer.evaluation import report
     from trainer.evaluation import run as evaluate
-    from trainer.evaluation.answers import Labelled
+    from trainer.evaluation.answers import LabelledRecording
     from trainer.evaluation.baselines import BASELINES, open_model
 
     estimators = [open_model(settings.model, settings.windows)]
@@ -130,7 +130,7 @@ def _evaluate(
     # Whose paces are stated, but whose tempo is nobody's word.
     asked = {track.path for track in tracks}
     moved_to = [
-        Labelled(path, own[0], paces=own, name=path.name)
+        LabelledRecording(path, own[0], paces=own, name=path.name)
         for path, own in paces.items()
         if path not in asked and path not in {track.path for track in found}
     ]
@@ -153,7 +153,7 @@ def _evaluate(
     notes += pace_lines([*answers, *others])
     lines = []
     if answers:
-        about = evaluate.About(
+        about = evaluate.RunInfo(
             f"Tempo of {len(tracks)} labelled tracks", settings.get("split") or "all",
             str(settings.windows), version("beets-tempo"), tuple(notes),
         )  # fmt: skip
@@ -186,7 +186,7 @@ def pace_lines(answers: Sequence[Answer]) -> list[str]:
     return lines
 
 
-def summary(figures: dict[str, Figures]) -> list[str]:
+def summary(figures: dict[str, EvaluationFigures]) -> list[str]:
     """The main figures, a line an estimator and set."""
     lines = []
     for name, own in figures.items():
@@ -229,7 +229,7 @@ def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
 
 def labelled(
     found: Sequence[LabelledTrack], known: Memory, paces: Mapping[Path, tuple[float, ...]]
-) -> list[Labelled]:
+) -> list[LabelledRecording]:
     """Tracks to evaluate; `set` says whose label it is or, where that matters, who learned from it.
 
     Parameters
@@ -239,11 +239,11 @@ def labelled(
     paces
         What somebody stated at which paces one can move to a file.
     """
-    from trainer.evaluation.answers import Labelled
+    from trainer.evaluation.answers import LabelledRecording
     from trainer.evaluation.labelled import named
 
     tracks = [
-        Labelled(
+        LabelledRecording(
             path=track.path,
             bpm=track.bpm,
             set=LEARNED if known and _is_known(track, known) else track.label_source,

@@ -117,7 +117,9 @@ def named(artist: str, title: str) -> str:
     return " - ".join(part for part in (artist, title) if part)
 
 
-def choose_split(tracks: Sequence[LabelledRecording], split: str | None) -> tuple[list[LabelledRecording], str]:
+def choose_split(
+    tracks: Sequence[LabelledRecording], split: str | None
+) -> tuple[list[LabelledRecording], str]:
     """The tracks of a split, and its name.
 
     Parameters

@@ -61,7 +61,9 @@ def weighed_tempi(track: Any) -> PublishedLabel | None:
         return None
     (bpm, most), *others = pairs
     total = most + (others[0][1] if others else 0.0)
-    return PublishedLabel(bpm, tuple(b for b, _ in others), most / total if others and total > 0 else None)
+    return PublishedLabel(
+        bpm, tuple(b for b, _ in others), most / total if others and total > 0 else None
+    )
 
 
 # The data sets of mirdata that have a tempo for each whole recording.

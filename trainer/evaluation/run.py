@@ -130,7 +130,9 @@ class AnswerLog:
 
 def shallow(track: LabelledRecording) -> dict[str, Any]:
     """The fields of a track by their names."""
-    return {field.name: getattr(track, field.name) for field in dataclasses.fields(LabelledRecording)}
+    return {
+        field.name: getattr(track, field.name) for field in dataclasses.fields(LabelledRecording)
+    }
 
 
 def answer_of(track: LabelledRecording, estimator: str, result: Estimate | Exception) -> Answer:

@@ -139,7 +139,11 @@ def load_views(
 
 
 def cache_views(
-    recordings: Sequence[Recording], recipe: ViewRecipe, cache: Path, jobs: int = 2, quiet: bool = False
+    recordings: Sequence[Recording],
+    recipe: ViewRecipe,
+    cache: Path,
+    jobs: int = 2,
+    quiet: bool = False,
 ) -> list[Path]:
     """The cache file of every recording, in order, see `load_views`."""
     cache.mkdir(parents=True, exist_ok=True)
@@ -156,7 +160,9 @@ def cache_views(
     )
 
 
-def _of_the_gone(recordings: Iterable[Recording], recipe: ViewRecipe, cache: Path) -> dict[Path, str]:
+def _of_the_gone(
+    recordings: Iterable[Recording], recipe: ViewRecipe, cache: Path
+) -> dict[Path, str]:
     """Keys of the newest cached views of files that are not there any more."""
     missing = {os.fsencode(r.path.absolute()): r.path for r in recordings if not stamp(r.path)}
     found: dict[Path, str] = {}

@@ -148,7 +148,9 @@ def pools(tracks: Sequence[CurveTrack], name: str) -> list[list[CurveTrack]]:
     return [kinds["songs"], kinds[middle], kinds["clips"]]
 
 
-def draw(parts: Sequence[Sequence[CurveTrack]], n: int, rng: np.random.Generator) -> list[CurveTrack]:
+def draw(
+    parts: Sequence[Sequence[CurveTrack]], n: int, rng: np.random.Generator
+) -> list[CurveTrack]:
     """`n` tracks, as evenly from the parts as their sizes allow."""
     chosen: list[CurveTrack] = []
     # The smallest first; what it cannot give, the others do.

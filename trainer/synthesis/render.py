@@ -32,7 +32,17 @@ from tqdm import tqdm
 
 from .. import options
 from .mixing import SR, compress, duck, equalise, master, reverberate, sing
-from .notes import Composition, Drums, Hits, MidiSound, Note, InstrumentPart, SampleSound, Section, Sources
+from .notes import (
+    Composition,
+    Drums,
+    Hits,
+    MidiSound,
+    Note,
+    InstrumentPart,
+    SampleSound,
+    Section,
+    Sources,
+)
 from .paces import score_of
 from .score import DRUMS, VOICE, arrange, follow, groove_hits, harmony_parts, humanise, pattern_hits
 from .styles import STYLES, Style
@@ -103,7 +113,12 @@ def draw_midi_sound(n_parts: int, drums: bool, rng: np.random.Generator) -> Midi
 
 
 def render_midi(
-    parts: list[InstrumentPart], hits: Hits, bpm: float, duration: float, origin: float, sound: MidiSound
+    parts: list[InstrumentPart],
+    hits: Hits,
+    bpm: float,
+    duration: float,
+    origin: float,
+    sound: MidiSound,
 ) -> np.ndarray:
     """Render with fluidsynth; (n_samples,) mono at `SR`.
 
@@ -349,7 +364,9 @@ def compose(
         parts = harmony_parts(style, n_beats, sources, rng)
         deviation = 0.0 if rng.random() < style.electronic else rng.uniform(0.0, 0.015)
         arranged = tuple(
-            InstrumentPart(p.role, p.program, humanise(follow(p.notes, p.role, sections), deviation, rng))
+            InstrumentPart(
+                p.role, p.program, humanise(follow(p.notes, p.role, sections), deviation, rng)
+            )
             for p in parts
         )
     return Composition(

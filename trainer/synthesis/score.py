@@ -482,16 +482,21 @@ def harmony_parts(
         if sung:
             return parts
         return [
-            InstrumentPart("melody", p, moved(song.parts[i])) for i, p in zip(choices, programs, strict=True)
+            InstrumentPart("melody", p, moved(song.parts[i]))
+            for i, p in zip(choices, programs, strict=True)
         ]
     for i in instrumental:
         # A soloist plays the song's own piano part, or the figure alone.
         if rng.random() < (0.5 if style.solo else 0.6 if sung else 0.75):
             other = int(rng.choice([*MELODIC, int(rng.integers(0, 104)), *style.programs]))
-            parts.append(InstrumentPart("melody", program if style.solo else other, moved(song.parts[i])))
+            parts.append(
+                InstrumentPart("melody", program if style.solo else other, moved(song.parts[i]))
+            )
     parts.append(InstrumentPart("chords", program, figure_notes(figure, chords, style.beats, rng)))
     if style.bass and not style.solo and rng.random() < 0.75:
-        parts.append(InstrumentPart("bass", int(rng.choice(style.bass)), bass_notes(chords, style, rng)))
+        parts.append(
+            InstrumentPart("bass", int(rng.choice(style.bass)), bass_notes(chords, style, rng))
+        )
     return parts
 
 

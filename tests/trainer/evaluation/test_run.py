@@ -234,5 +234,9 @@ def test_the_split_is_the_most_honest_one_there_is() -> None:
 
 
 def test_a_file_counts_once() -> None:
-    tracks = [LabelledRecording(Path("a"), 100), LabelledRecording(Path("b"), 100), LabelledRecording(Path("a"), 50)]
+    tracks = [
+        LabelledRecording(Path("a"), 100),
+        LabelledRecording(Path("b"), 100),
+        LabelledRecording(Path("a"), 50),
+    ]
     assert [(t.path.name, t.bpm) for t in unique(tracks)] == [("a", 100), ("b", 100)]

@@ -83,6 +83,6 @@ def test_figures_are_by_the_convention() -> None:
     figures = measure(MIXED[:2], CONVENTIONS["range"], [160, 81])
     assert (figures.n, figures.acc1, figures.acc2) == (2, 0.5, 1.0)
     assert (figures.mean_error, figures.within_10) == (40.5, 0.5)
-    assert [t.recording.bpm for t in counted([CurveTrack(MIXED[0], NOTHING)], CONVENTIONS["range"])] == [
-        160
-    ]
+    assert [
+        t.recording.bpm for t in counted([CurveTrack(MIXED[0], NOTHING)], CONVENTIONS["range"])
+    ] == [160]

@@ -21,23 +21,38 @@ def test_the_order_of_trust() -> None:
 
 
 def test_the_site_does_not_matter_to_the_trust() -> None:
-    assert TrustedLabel(97, "label:acousticbrainz").rank == TrustedLabel(97, "label").rank == TRUST.index("label")
+    assert (
+        TrustedLabel(97, "label:acousticbrainz").rank
+        == TrustedLabel(97, "label").rank
+        == TRUST.index("label")
+    )
 
 
 def test_what_the_model_said_is_no_label() -> None:
-    assert choose([TrustedLabel(97, "model:tempo@01234567"), TrustedLabel(97, "model")]) == (None, ())
-    assert choose([TrustedLabel(97, "model:x"), TrustedLabel(128, "tag")]) == (TrustedLabel(128, "tag"), ())
+    assert choose([TrustedLabel(97, "model:tempo@01234567"), TrustedLabel(97, "model")]) == (
+        None,
+        (),
+    )
+    assert choose([TrustedLabel(97, "model:x"), TrustedLabel(128, "tag")]) == (
+        TrustedLabel(128, "tag"),
+        (),
+    )
 
 
 def test_labels_within_4_per_cent_are_no_conflict() -> None:
     assert choose([TrustedLabel(100, "manual"), TrustedLabel(103.9, "tag")])[1] == ()
-    assert choose([TrustedLabel(100, "manual"), TrustedLabel(104.1, "tag")])[1] == (TrustedLabel(104.1, "tag"),)
+    assert choose([TrustedLabel(100, "manual"), TrustedLabel(104.1, "tag")])[1] == (
+        TrustedLabel(104.1, "tag"),
+    )
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -5.0, 3.0, 12593.0])
 def test_what_is_no_tempo_counts_only_where_there_is_nothing_else(bad: float) -> None:
     assert not TrustedLabel(bad, "manual").usable
-    assert choose([TrustedLabel(bad, "manual"), TrustedLabel(128, "tag")]) == (TrustedLabel(128, "tag"), ())
+    assert choose([TrustedLabel(bad, "manual"), TrustedLabel(128, "tag")]) == (
+        TrustedLabel(128, "tag"),
+        (),
+    )
     (best, others) = choose([TrustedLabel(bad, "manual")])
     assert best is not None
     assert best.source == "manual"

@@ -185,7 +185,9 @@ def main(
         click.echo(f"{name}: {json.dumps(figures)}")
 
 
-def _leak(labelled: Sequence[Recording], features: Path, settings: ReferenceSettings) -> dict[str, Any]:
+def _leak(
+    labelled: Sequence[Recording], features: Path, settings: ReferenceSettings
+) -> dict[str, Any]:
     front_end, windows = FrontEnd(), Windows()
     sides = []
     for split in ("train", "validation"):
