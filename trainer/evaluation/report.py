@@ -22,8 +22,8 @@ from .answers import Answer
 from .history import HISTORY, Row, read_history
 from .metrics import reliability, signed
 from .run import (
-    RunInfo,
     EvaluationFigures,
+    RunInfo,
     by_estimator,
     figures_of,
     load,

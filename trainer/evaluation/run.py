@@ -31,8 +31,8 @@ from ..files import write_text, write_tsv
 from .answers import TABLE, Answer, LabelledRecording, read_answers, write_answers
 from .baselines import TempoEstimator, name_of
 from .metrics import (
-    Metrics,
     GroupMetrics,
+    Metrics,
     bootstrap_interval,
     by,
     confusion,

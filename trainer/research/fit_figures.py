@@ -20,8 +20,7 @@ from tempo_core.tasks.tempo.decode import highest
 
 from .. import options
 from ..evaluation.metrics import acc2
-from ..inputs.cache import ViewRecipe
-from ..inputs.cache import read_views
+from ..inputs.cache import ViewRecipe, read_views
 from ..inputs.examples import full_windows
 from ..inputs.recordings import Recording, read_clips, read_rhythm, read_songs
 from ..inputs.views import cache_views

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 
-from .notes import Hits, Note, InstrumentPart, Section, Sources
+from .notes import Hits, InstrumentPart, Note, Section, Sources
 from .styles import Style
 
 ACCENT = {"x": 1.0, "o": 0.62, "-": 0.3}

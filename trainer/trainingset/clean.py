@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
+from tempo_core.console import explain
 from tempo_core.labels.matching import Outcome, Pair, Side, version_gate
 
 from .fingerprint import same_recordings
 from .listen import Listening, contradicts
-from .tables import CollectedTrack, DroppedTrack, LabelledTrack
+from .split import Ties
+from .tables import CollectedTrack, DroppedTrack, LabelledTrack, absolute
 from .trust import TrustedLabel, choose, format_labels, parse_labels
 
 
@@ -76,6 +80,16 @@ def merge(same: Sequence[LabelledTrack]) -> LabelledTrack:
     )
     key = known.key or next((t.key for t in same if t.key), "")
     return dataclasses.replace(known, other_labels=best.other_labels, key=key)
+
+
+def merged(tracks: Iterable[LabelledTrack]) -> list[LabelledTrack]:
+    """One track a path, with the best of its labels."""
+    by_path: dict[Path, list[LabelledTrack]] = defaultdict(list)
+    for track in tracks:
+        path = absolute(track.path)
+        by_path[path].append(dataclasses.replace(track, path=path))
+    best = [merge(same) for same in by_path.values()]
+    return sorted(best, key=lambda track: os.fsencode(track.path))
 
 
 def check_label(track: LabelledTrack) -> DroppedTrack | None:
@@ -160,6 +174,46 @@ def keep_one(
     return merged, [drop(copy, Reason.DUPLICATE, f"of {best.path}") for copy in others]
 
 
+def without_copies(
+    tracks: Sequence[CollectedTrack], pairs: Iterable[tuple[int, int]]
+) -> tuple[list[CollectedTrack], list[DroppedTrack]]:
+    """The tracks without copies of one recording, and the copies.
+
+    Parameters
+    ----------
+    pairs
+        Indices of tracks that are one recording.
+    """
+    ties = Ties()
+    for i, j in pairs:
+        ties.tie((str(i), str(j)))
+    groups: dict[str, list[CollectedTrack]] = defaultdict(list)
+    for k, track in enumerate(tracks):
+        groups[ties.root(str(k))].append(track)
+    kept, dropped = [], []
+    for group in groups.values():
+        if len(group) == 1:
+            kept.append(group[0])
+            continue
+        best, others = keep_one(group)
+        kept += [best] if best is not None else []
+        dropped += others
+    return kept, dropped
+
+
 def drop(track: LabelledTrack, reason: Reason, detail: str = "") -> DroppedTrack:
     """A row of `dropped.tsv`."""
     return DroppedTrack(track.path, reason.value, detail)
+
+
+def failure(track: LabelledTrack, error: Exception) -> DroppedTrack:
+    """The row of `dropped.tsv` for a file that could not be used.
+
+    Raises
+    ------
+    OSError
+        If it is not the file's fault.
+    """
+    if isinstance(error, OSError):
+        raise error
+    return drop(track, Reason.UNREADABLE, explain(error))

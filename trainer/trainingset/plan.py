@@ -17,11 +17,18 @@ from tempo_core.console import counted
 from tempo_core.errors import ConfigError
 
 from . import clean as cleaning
-from .build import collected, merged, without_copies
-from .clean import Reason, drop
+from .clean import Reason, drop, merged, without_copies
 from .enough import check
 from .split import FILE, divide, read_split
-from .tables import DROPPED, TRACKS, CollectedTrack, DroppedTrack, LabelledTrack, read_table
+from .tables import (
+    DROPPED,
+    TRACKS,
+    CollectedTrack,
+    DroppedTrack,
+    LabelledTrack,
+    collected,
+    read_table,
+)
 from .trust import TrustedLabel
 
 R = TypeVar("R", CollectedTrack, DroppedTrack)

@@ -31,7 +31,7 @@ from trainer.synthesis.mixing import (
     speak,
     transcode,
 )
-from trainer.synthesis.notes import Note, InstrumentPart, Section, Sources
+from trainer.synthesis.notes import InstrumentPart, Note, Section, Sources
 from trainer.synthesis.render import (
     LOOPS,
     MADE_WITH,
