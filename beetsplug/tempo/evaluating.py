@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
 
     from trainer.evaluation.answers import Answer, LabelledRecording
-    from trainer.evaluation.run import EvaluationFigures
+    from trainer.evaluation.figures import EvaluationFigures
     from trainer.trainingset.memory import Memory
     from trainer.trainingset.tables import LabelledTrack
 
@@ -98,17 +98,17 @@ def _evaluate(
     settings: Any,
     log: BeetsLogger,
 ) -> None:
-    from trainer.evaluation import report
-    from trainer.evaluation import run as evaluate
+    from trainer.evaluation import asking, report, saving
     from trainer.evaluation.answers import LabelledRecording
     from trainer.evaluation.baselines import BASELINES, open_model
+    from trainer.evaluation.figures import by_estimator
 
     estimators = [open_model(settings.model, settings.windows)]
     if settings.get("baseline"):
         estimators.append(BASELINES["librosa-beats"]())
     beside = Path(os.fsdecode(lib.path)).parent / FOLDER
     folder = path_of(settings.get("out")) or beside
-    evaluate.make_folder(folder)
+    saving.make_folder(folder)
     known = learned_from(lib, settings)
     tracks = labelled(found, known, paces)
     notes: list[str] = []
@@ -138,13 +138,11 @@ def _evaluate(
     total = sum(len(asked_) * len(some) for asked_, some in todo)
     progress = EvaluationProgress(total, quiet=settings.quiet, pretend=False, log=log)
     with interruptible() as stop, progress:
+        options = asking.AskingOptions(settings.threads, stop.is_set, settings.time_limit)
         answers, others = (
-            evaluate.ask_all(
-                asked_, settings.windows, some, folder, settings.threads, progress.answer,
-                stop.is_set, settings.time_limit,
-            )
+            asking.ask_all(asked_, settings.windows, some, folder, options, progress.answer)
             for asked_, some in todo
-        )  # fmt: skip
+        )
     if stop.is_set():
         raise UserError(
             f"interrupted: {len(answers) + len(others)} of {total} estimates; the next run "
@@ -153,17 +151,17 @@ def _evaluate(
     notes += pace_lines([*answers, *others])
     lines = []
     if answers:
-        about = evaluate.RunInfo(
+        about = saving.RunInfo(
             f"Tempo of {len(tracks)} labelled tracks", settings.get("split") or "all",
             str(settings.windows), version("beets-tempo"), tuple(notes),
         )  # fmt: skip
-        figures = evaluate.save(folder, about, answers)
+        figures = saving.save(folder, about, answers)
         lines = summary(figures)
         if path := path_of(settings.get("report")):
             report.write_report(folder, about, answers, name=path)
             notes.append(f"report: {path}")
-        own = evaluate.by_estimator(answers)[answers[0].estimator]
-        notes += disagreements(own, folder / evaluate.WORST)
+        own = by_estimator(answers)[answers[0].estimator]
+        notes += disagreements(own, folder / saving.WORST)
     if not settings.quiet:
         for line in (*lines, *notes):
             print_line(f"tempo-eval: {line}" if not line.startswith(" ") else line)
@@ -174,10 +172,10 @@ def _evaluate(
 def pace_lines(answers: Sequence[Answer]) -> list[str]:
     """How well stated paces are judged; of how many tracks the pace model has learned them."""
     from tempo_core import checkpoint
-    from trainer.evaluation import run as evaluate
+    from trainer.evaluation import text_tables
     from trainer.trainingset import memory
 
-    lines = evaluate.told_paces(answers)
+    lines = text_tables.told_paces(answers)
     card = checkpoint.read(checkpoint.resolve("default", "pace")).header["card"]
     known = memory.of_card(card) or memory.NOTHING
     n_known = len({a.path for a in answers if a.paces and known.knows(a.path)})
@@ -205,7 +203,7 @@ def summary(figures: dict[str, EvaluationFigures]) -> list[str]:
 
 def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
     """Where label and estimate are not the same tempo, the most suspicious labels first."""
-    from trainer.evaluation.run import worst
+    from trainer.evaluation.figures import worst
 
     wrong = worst(answers)
     if all(answer.estimate is None for answer in answers):

@@ -75,13 +75,12 @@ def evaluate(
         raise click.UsageError("--dataset needs --data-home, the folder of the data set")
     with interruptible() as stop:
         # Loading them takes seconds, and other packages may be missing.
-        for name in ("run", "published", "report", "labelled", "baselines"):
+        for name in ("asking", "published", "report", "labelled", "baselines"):
             load(f"evaluation.{name}", stop)
 
         from tqdm import tqdm
 
-        from ..evaluation import labelled, published, report
-        from ..evaluation import run as evaluation
+        from ..evaluation import asking, labelled, published, report, saving, text_tables
         from ..evaluation.baselines import BASELINES, open_model
 
         def run() -> bool:
@@ -98,7 +97,7 @@ def evaluate(
             for problem in problems:
                 echo(problem, err=True)
             chosen, part = labelled.choose_split(labelled.unique(tracks), split)
-            evaluation.make_folder(out)
+            saving.make_folder(out)
             estimators = [
                 *(open_model(model, windows) for model in dict.fromkeys(models)),
                 *(BASELINES[name]() for name in dict.fromkeys(baselines)),
@@ -113,9 +112,10 @@ def evaluate(
                         bar.write(shown(f"{answer.path}: {answer.failure}"), file=sys.stderr)
                     bar.update()
 
-                answers = evaluation.ask_all(
-                    estimators, windows, chosen, out, jobs, done, stop.is_set, time_limit
-                )
+                answers = asking.ask_all(
+                    estimators, windows, chosen, out,
+                    asking.AskingOptions(jobs, stop.is_set, time_limit), done,
+                )  # fmt: skip
             if stop.is_set():
                 raise Stopped(
                     f"interrupted: {len(answers)} of {total} estimates are there; "
@@ -124,15 +124,15 @@ def evaluate(
             notes = [
                 note for model in dict.fromkeys(models) if (note := _remembered(model, chosen))
             ]
-            about = evaluation.RunInfo(
+            about = saving.RunInfo(
                 f"Tempo of {len(chosen)} tracks", part, str(windows), version("beets-tempo"),
                 tuple(notes),
             )  # fmt: skip
-            figures = evaluation.save(out, about, answers)
+            figures = saving.save(out, about, answers)
             path = report.write_report(out, about, answers, history)
-            for line in evaluation.aligned(evaluation.table(figures)):
+            for line in text_tables.aligned(text_tables.table(figures)):
                 echo(line)
-            for line in (*evaluation.told_paces(answers), *notes):
+            for line in (*text_tables.told_paces(answers), *notes):
                 echo(line)
             echo(f"split: {part}; report: {path}")
             failed = sum(bool(answer.failure) for answer in answers)

@@ -19,21 +19,12 @@ from tempo_core.markup import Markup, page, table
 from ..files import write_bytes
 from . import plots
 from .answers import Answer
+from .figures import EvaluationFigures, by_estimator, figures_of, sure, worst
 from .history import HISTORY, Row, read_history
 from .metrics import reliability, signed
-from .run import (
-    EvaluationFigures,
-    RunInfo,
-    by_estimator,
-    figures_of,
-    load,
-    number,
-    percent,
-    sure,
-    told_paces,
-    worst,
-)
-from .run import table as main_figures
+from .saving import RunInfo, load
+from .text_tables import number, percent, told_paces
+from .text_tables import table as main_figures
 
 REPORT = "report.html"
 PLOTS = "plots"

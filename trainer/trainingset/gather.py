@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tempo_core.background import TIME_LIMIT, parallel
+from tempo_core.background import TIME_LIMIT, never, parallel
 from tempo_core.console import explain
 from tempo_core.errors import ConfigError, reason
 from tempo_core.files import audio_files
@@ -37,7 +37,7 @@ class Verbatim(csv.excel):
 def find_files(
     places: Iterable[Path],
     exclude: Sequence[str] = (),
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], bool] = never,
     time_limit: float | None = None,
 ) -> list[Path]:
     """Files, and the audio files in folders at any depth, by name.
@@ -128,7 +128,7 @@ def gather(
     store: Store | None,
     problems: list[tuple[Path, str]],
     sources: Sequence[str] = SOURCES,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], bool] = never,
     time_limit: float = TIME_LIMIT,
 ) -> Iterator[LabelledTrack]:
     """Files with their labels: one track for each label, and one for a file without any.
