@@ -20,7 +20,6 @@ from tempo_core.tasks.pace.candidates import candidates
 
 from ..synthesis.notes import Sources
 from ..synthesis.paces import Score, compatibility, score_of
-from ..synthesis.render import attempts
 from .pace_tracks import Case, HeardTrack, keep, listener, read_track
 from .recordings import Recording, read_clips
 
@@ -61,6 +60,9 @@ def score_of_clip(row: dict[str, str], sources: Sources, duration: float = 30.0)
     ConfigError
         If the row is not what this version of the synthesis would render.
     """
+    # Composing needs the packages of the synthesis, which reading scores that are kept does not.
+    from ..synthesis.compose import attempts
+
     seed, index = Path(row["file"]).stem.split("-")
     balanced = row["split"] == "test"
     for clip, _ in attempts(int(index), int(seed), sources, duration, balanced=balanced):

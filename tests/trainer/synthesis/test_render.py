@@ -17,8 +17,19 @@ from click.testing import CliRunner
 
 from tests.audio import write_audio
 from trainer.inputs.recordings import read_clips
-from trainer.synthesis import render as synthesis
+from trainer.synthesis import clips
 from trainer.synthesis import sheet as listening_sheet
+from trainer.synthesis.clips import MADE_WITH, _write_clip, make_clip, mostly_silent
+from trainer.synthesis.compose import (
+    SAMPLES,
+    SOUNDFONTS,
+    compose,
+    draw_bpm,
+    draw_loop,
+    draw_midi_sound,
+    draw_sample_sounds,
+)
+from trainer.synthesis.harmony import FIGURES, VOICE, figure_notes, harmony_parts
 from trainer.synthesis.mixing import (
     CODECS,
     SR,
@@ -32,38 +43,11 @@ from trainer.synthesis.mixing import (
     transcode,
 )
 from trainer.synthesis.notes import InstrumentPart, Note, Section, Sources
-from trainer.synthesis.render import (
-    LOOPS,
-    MADE_WITH,
-    SAMPLES,
-    SOUNDFONTS,
-    _write_clip,
-    compose,
-    draw_bpm,
-    draw_loop,
-    draw_midi_sound,
-    draw_sample_sounds,
-    make_clip,
-    mostly_silent,
-    render,
-    render_loop,
-    render_midi,
-    render_samples,
-)
-from trainer.synthesis.score import (
-    ACCENT,
-    FIGURES,
-    VOICE,
-    _chord,
-    arrange,
-    figure_notes,
-    follow,
-    groove_hits,
-    harmony_parts,
-    humanise,
-    load_song,
-    pattern_hits,
-)
+from trainer.synthesis.performances import groove_hits
+from trainer.synthesis.render import render, render_loop, render_midi, render_samples
+from trainer.synthesis.samples import LOOPS
+from trainer.synthesis.score import ACCENT, arrange, follow, humanise, pattern_hits
+from trainer.synthesis.songs import _chord, load_song
 from trainer.synthesis.styles import STYLES, Style
 
 BY_NAME = {style.name: style for style in STYLES}
@@ -165,7 +149,7 @@ def test_a_clip_of_other_arguments_is_not_taken_for_this_one(samples: Path, tmp_
     sources = Sources(tmp_path, samples)
 
     def clip(duration: float) -> tuple[float, int]:
-        synthesis._write_clip(5, 1, sources, duration, [DRUMS_ONLY], False, out)
+        clips._write_clip(5, 1, sources, duration, [DRUMS_ONLY], False, out)
         (path,) = out.glob("*.ogg")
         return soundfile.info(path).duration, path.stat().st_mtime_ns
 
@@ -585,11 +569,11 @@ def test_a_balanced_set_is_a_test_set(
 ) -> None:
     """Every style in turn and never trained on; without the option styles are drawn by weight."""
     rare = replace(DRUMS_ONLY, name="rare", weight=1e-9)
-    monkeypatch.setattr(synthesis, "STYLES", (DRUMS_ONLY, rare))
+    monkeypatch.setattr(clips, "STYLES", (DRUMS_ONLY, rare))
 
     def rendered(out: str, *options: str) -> list[str]:
         result = CliRunner().invoke(
-            synthesis.main,
+            clips.main,
             ["--midi", str(tmp_path), "--samples", str(samples), "--out", str(tmp_path / out),
              "--count", "11", "--duration", "1", "--jobs", "1", *options],
             catch_exceptions=False,
