@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     pass
 
 LOG = "estimates.jsonl"
-
-
 KEPT = ("estimator", "estimate", "second", "confidence")  # of an answer, in the log
 
 

@@ -25,9 +25,7 @@ from tempo_core.estimate import Estimate, Estimator
 
 from .answers import Answer, LabelledRecording
 from .baselines import TempoEstimator, name_of
-from .metrics import (
-    within,
-)
+from .metrics import within
 
 if TYPE_CHECKING:
     from ..inputs.recordings import Recording

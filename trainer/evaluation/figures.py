@@ -8,18 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .answers import Answer
-from .metrics import (
-    GroupMetrics,
-    Metrics,
-    bootstrap_interval,
-    by,
-    confusion,
-    decade,
-    measure,
-    right,
-    within,
-    within_levels,
-)
+from .measuring import GroupMetrics, Metrics, by, confusion, decade, measure
+from .metrics import bootstrap_interval, right, within, within_levels
 
 if TYPE_CHECKING:
     pass

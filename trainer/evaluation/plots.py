@@ -22,7 +22,8 @@ from matplotlib.ticker import (
 
 from .answers import Answer
 from .history import Row, clock, curve
-from .metrics import OTHER, PERCENTILES, RATIOS, Bin, GroupMetrics, octave_ratio
+from .measuring import GroupMetrics
+from .metrics import OTHER, PERCENTILES, RATIOS, Bin, octave_ratio
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 FEW = 3  # estimators in one plot: with more, numbers at each mark would cover each other

@@ -14,21 +14,15 @@ from tempo_core.errors import ConfigError
 
 from ..files import write_text, write_tsv
 from .answers import TABLE, Answer, read_answers, write_answers
-from .metrics import (
-    measure_paces,
-    reliability,
-)
+from .measuring import measure_paces
+from .metrics import reliability
 
 if TYPE_CHECKING:
     pass
 from .figures import EvaluationFigures, by_estimator, figures_of, sure, worst
 
 FIGURES = "figures.json"
-
-
 WORST = "worst.tsv"  # wrong answers of the first estimator
-
-
 LAYOUT = 1  # of figures.json
 
 

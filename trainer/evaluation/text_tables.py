@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .answers import Answer
-from .metrics import (
-    measure_paces,
-)
+from .measuring import measure_paces
 
 if TYPE_CHECKING:
     pass

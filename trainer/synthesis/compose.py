@@ -33,15 +33,11 @@ from .score import DRUMS, arrange, follow, humanise, pattern_hits
 from .styles import STYLES, Style
 
 MAX_ATTEMPTS = 10  # to draw a clip that is not mostly silent
-
-
 SOUNDFONTS = (  # path, weight (the compressed last one takes seconds to load)
     ("/usr/share/sounds/sf2/FluidR3_GM.sf2", 0.52),
     ("/usr/share/sounds/sf2/TimGM6mb.sf2", 0.42),
     ("/usr/share/sounds/sf3/MuseScore_General_Full.sf3", 0.06),
 )
-
-
 SAMPLES = {  # name patterns of one-shot hits for each part
     "kick": ("bd_*", "drum_bass_*", "drum_heavy_kick*", "elec_soft_kick*", "elec_hollow_kick*"),
     "snare": (
@@ -56,15 +52,9 @@ SAMPLES = {  # name patterns of one-shot hits for each part
     "tom": ("drum_tom_*", "elec_fuzz_tom*"),
     "crash": ("drum_splash_*", "drum_cymbal_hard*", "drum_cymbal_open*", "elec_cymbal*"),
 }  # fmt: skip
-
-
 # [s] that a hit sounds at most, and its level.
 TAILS = {"kick": 0.5, "snare": 0.4, "hat": 0.3, "perc": 0.4, "tom": 0.5, "crash": 2.5}
-
-
 GAINS = {"kick": 1.0, "snare": 0.8, "hat": 0.35, "perc": 0.35, "tom": 0.6, "crash": 0.4}
-
-
 GM_HITS = {
     "kick": (35, 36),
     "snare": (37, 38, 38, 39, 40),
@@ -72,11 +62,7 @@ GM_HITS = {
     "perc": (54, 56, 60, 61, 62, 63, 64, 65, 67, 70, 75, 76),
     "crash": (49, 52, 55, 57),
 }
-
-
 GM_TOMS = (50, 47, 45, 41)
-
-
 LOOP_STRETCH = 1.3  # at most; jungle plays the amen break (137) at 170
 
 

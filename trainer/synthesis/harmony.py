@@ -10,11 +10,7 @@ from .styles import Style
 
 # General MIDI programs for melodies.
 MELODIC = (0, 4, 11, 24, 26, 40, 48, 52, 56, 65, 73, 80, 81, 82, 85, 88)
-
-
 VOICE = -1  # the program of a part that is sung
-
-
 # Onsets in beats of one bar of four for each accompaniment figure, and how long each note sounds.
 FIGURES: dict[str, tuple[tuple[float, ...], float]] = {
     "pad": ((0,), 4.0),
@@ -44,8 +40,6 @@ FIGURES: dict[str, tuple[tuple[float, ...], float]] = {
     "walk": ((0, 1, 2, 3), 0.9),
     "oompah": ((0, 1, 2, 3), 0.5),
 }
-
-
 BROKEN = ("arp8", "arp16", "pick", "triplet", "pick3", "walk", "montuno")  # one note at a time
 
 

@@ -21,8 +21,6 @@ _GROOVE_PARTS = {
     **dict.fromkeys((41, 43, 45, 47, 48, 50, 58), "tom"),
     **dict.fromkeys((49, 52, 55, 57), "crash"),
 }
-
-
 _TO_GM = {22: 42, 26: 46, 58: 43}
 
 

@@ -16,11 +16,7 @@ from .notes import Hits, Note, Section
 from .styles import Style
 
 ACCENT = {"x": 1.0, "o": 0.62, "-": 0.3}
-
-
 DRUMS = ("kick", "snare", "hat", "perc", "tom", "crash")
-
-
 _KINDS = (  # weight, the parts that rest
     (0.52, ()),
     (0.09, ("hat", "perc")),

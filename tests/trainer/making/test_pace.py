@@ -23,7 +23,6 @@ from tempo_core.tasks.pace.row import clear
 from tempo_core.tasks.tempo.config import TempoGrid
 from tempo_core.windows import window_spans
 from tests.audio import Audio, click_track, write_audio
-from trainer.evaluation.pace_report import area_under_curve, balanced_accuracy, by_tempo, profile
 from trainer.inputs.pace_cases import load_tracks, song_case
 from trainer.inputs.pace_tracks import (
     Case,
@@ -39,6 +38,7 @@ from trainer.inputs.recordings import Recording
 from trainer.learning import paces as adapt_paces
 from trainer.learning.paces import MIN_TRACKS, fit_paces
 from trainer.making.pace import Recipe, Sampler, calibrate, finish, fit, group_of
+from trainer.research.pace_figures import area_under_curve, balanced_accuracy, by_tempo, profile
 from trainer.synthesis.paces import Score
 
 FRONT_END, WINDOWS, GRID, CONFIG = FrontEnd(), Windows(), TempoGrid(), PaceConfig()

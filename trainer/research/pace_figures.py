@@ -1,4 +1,4 @@
-"""How good a pace model is: `python -m trainer.evaluation.pace_report --help`.
+"""How good a pace model is: `python -m trainer.research.pace_figures --help`.
 
 On rendered clips the notes say what is right; on real songs their tempo and known alternatives do.
 It prints the figures, writes them and a table of all candidates, and draws the music folded at
@@ -31,12 +31,12 @@ from tempo_core.tasks.pace.folds import folds
 from tempo_core.tasks.pace.row import clear_windows
 
 from .. import options
+from ..evaluation.metrics import expected_calibration_error
 from ..inputs.pace_cases import clip_cases, load_tracks, song_case
 from ..inputs.pace_tracks import Case, judged
 from ..inputs.recordings import Recording, by_split, read_songs
 from ..synthesis.notes import Sources
 from ..synthesis.paces import compatibility
-from .metrics import expected_calibration_error
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
