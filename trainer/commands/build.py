@@ -95,7 +95,12 @@ def build(
                 store = nullcontext() if database is None else Store(database, read_only=True)
                 with store as opened:
                     tracks = gathering.gather(
-                        paths, labels, opened, problems, sources or SOURCES, stop.is_set, time_limit
+                        paths,
+                        labels,
+                        opened,
+                        problems,
+                        sources or SOURCES,
+                        gathering.ReadingLimits(stop.is_set, time_limit),
                     )
                     return cast("Built", building.build(tracks, out, options, stop.is_set))
 

@@ -27,7 +27,7 @@ def read_source(source: Path) -> tuple[list[LabelledRecording], list[str]]:
         If it is none of these.
     """
     if source.is_file():
-        return read_table(source)
+        return read_labelled_table(source)
     if (source / TRACKS).is_file():
         return [_of_collection(track) for track in read_collection(source)], []
     tables: dict[str, Callable[[Path], list[Recording]]] = {
@@ -76,7 +76,7 @@ def _of_recording(recording: Recording) -> LabelledRecording:
     )
 
 
-def read_table(path: Path) -> tuple[list[LabelledRecording], list[str]]:
+def read_labelled_table(path: Path) -> tuple[list[LabelledRecording], list[str]]:
     """The rows of a table with the columns `path` and `bpm`, and a line about each bad one.
 
     It may also have `artist`, `title`, `genre`, `group`, `split`, `set`, `alternatives` (tempi with

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
 from tempo_core.paces import SAME
 from tempo_core.tasks.pace.candidates import candidates
 
+from ..files import read_tsv
 from ..synthesis.notes import Sources
 from ..synthesis.paces import Score, compatibility, score_of
 from .pace_tracks import Case, HeardTrack, keep, listener, read_track
@@ -80,8 +80,7 @@ def load_scores(folder: Path, sources: Sources | None, cache: Path, jobs: int = 
     rendering, and kept in `cache`.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with (folder / "clips.tsv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = read_tsv(folder / "clips.tsv")
     tasks = (joblib.delayed(_score)(folder, row, sources, cache) for row in rows)
     scores = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
     return list(tqdm(scores, total=len(rows), unit="clip", desc="scores", disable=None))

@@ -14,6 +14,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -81,15 +82,20 @@ def mostly_silent(audio: np.ndarray) -> bool:
 MADE_WITH = "made_with"  # in the note beside a clip, not in the table
 
 
-def _write_clip(
-    index: int,
-    seed: int,
-    sources: Sources,
-    duration: float,
-    styles: Sequence[Style],
-    balanced: bool,
-    out: Path,
-) -> None:
+@dataclass(frozen=True)
+class ClipSet:
+    """What all clips of a set have in common, see `make_clip`; `duration` in s."""
+
+    seed: int
+    sources: Sources
+    duration: float
+    styles: Sequence[Style]
+    balanced: bool
+
+
+def _write_clip(index: int, clips: ClipSet, out: Path) -> None:
+    """Write a clip and what is true of it to a folder, unless an earlier run has done so."""
+    seed, duration, styles, balanced = clips.seed, clips.duration, clips.styles, clips.balanced
     path = out / f"{seed}-{index:06d}.ogg"
     note = path.with_suffix(".json")
     arguments = [duration, balanced, [style.name for style in styles]]
@@ -97,7 +103,7 @@ def _write_clip(
     # By an earlier run that was interrupted; those of before did not say with which arguments.
     if note.exists() and json.loads(note.read_text()).get(MADE_WITH, made_with) == made_with:
         return
-    composition, audio, row = _make(index, seed, sources, duration, styles, balanced)
+    composition, audio, row = _make(index, seed, clips.sources, duration, styles, balanced)
     # A balanced set is for tests; of the others every tenth clip is kept for validation.
     split = "test" if balanced else "validation" if index % 10 == 0 else "train"
     row = {"file": path.name, "split": split, **row, MADE_WITH: made_with}
@@ -170,7 +176,8 @@ def main(
     sources = Sources(midi, samples)
     styles = [s for s in STYLES if s.name in names] or list(STYLES)
     write = joblib.delayed(_write_clip)
-    tasks = (write(i, seed, sources, duration, styles, balanced, out) for i in range(count))
+    clips = ClipSet(seed, sources, duration, styles, balanced)
+    tasks = (write(i, clips, out) for i in range(count))
     run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
     for _ in tqdm(run, total=count, unit="clip", disable=None):
         pass

@@ -13,7 +13,7 @@ import soundfile
 from tempo_core.errors import ConfigError
 from tests.audio import write_audio
 from trainer.inputs.pace_cases import load_scores, score_of_clip
-from trainer.synthesis.clips import _write_clip, main
+from trainer.synthesis.clips import ClipSet, _write_clip, main
 from trainer.synthesis.compose import SAMPLES, attempts
 from trainer.synthesis.mixing import SR
 from trainer.synthesis.notes import Sources
@@ -124,7 +124,7 @@ DRUMS_ONLY = Style(
 
 def test_the_score_of_a_clip_is_what_sounds(sources: Sources, tmp_path: Path) -> None:
     """Energy rises where the score has notes, in the clip that was written beside it."""
-    _write_clip(3, 5, sources, 8.0, [DRUMS_ONLY], False, tmp_path)
+    _write_clip(3, ClipSet(5, sources, 8.0, [DRUMS_ONLY], False), tmp_path)
     written = Score.from_json((tmp_path / "5-000003.score").read_text())
     (composition, _), *_ = attempts(3, 5, sources, 8.0, [DRUMS_ONLY])
     np.testing.assert_allclose(written.beats, score_of(composition).beats, atol=1e-3)

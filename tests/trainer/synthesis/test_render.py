@@ -149,7 +149,7 @@ def test_a_clip_of_other_arguments_is_not_taken_for_this_one(samples: Path, tmp_
     sources = Sources(tmp_path, samples)
 
     def clip(duration: float) -> tuple[float, int]:
-        clips._write_clip(5, 1, sources, duration, [DRUMS_ONLY], False, out)
+        clips._write_clip(5, clips.ClipSet(1, sources, duration, [DRUMS_ONLY], False), out)
         (path,) = out.glob("*.ogg")
         return soundfile.info(path).duration, path.stat().st_mtime_ns
 
@@ -555,7 +555,7 @@ def test_an_interrupted_run_goes_on_with_the_same_clips(samples: Path, tmp_path:
     for folder, indices in (("whole", (0, 1, 2)), ("cut", (2,)), ("cut", (0, 1, 2))):
         (tmp_path / folder).mkdir(exist_ok=True)
         for i in indices:
-            _write_clip(i, 4, sources, 4.0, [DRUMS_ONLY], False, tmp_path / folder)
+            _write_clip(i, clips.ClipSet(4, sources, 4.0, [DRUMS_ONLY], False), tmp_path / folder)
     for i in range(3):
         name = f"4-{i:06d}.ogg"
         whole, _ = soundfile.read(tmp_path / "whole" / name)

@@ -84,7 +84,7 @@ def train_reference(
 ) -> Path:
     """Train one reference network; returns its file."""
     front_end, windows = FrontEnd(), Windows()
-    features = load_features(recordings, front_end, cache)
+    features = load_features(recordings, front_end, windows, cache)
     source = RandomWindows(recordings, features, front_end, windows, settings)
     network = train(REFERENCES[name], source, front_end, windows, settings)
     card = {
@@ -192,7 +192,7 @@ def _leak(
     sides = []
     for split in ("train", "validation"):
         recordings = by_split(labelled, split)
-        loaded = load_features(recordings, front_end, features)
+        loaded = load_features(recordings, front_end, windows, features)
         sides.append(cut(recordings, loaded, front_end, windows))
     plain = dataclasses.replace(settings, augment=False)
     leak = measure_leak(REFERENCES["convblocks"], sides[0], sides[1], front_end, windows, plain)
