@@ -1,4 +1,4 @@
-"""What happens to tracks on their way into the library. Nothing here may stop an import."""
+"""Analysis of tracks that are being imported. Nothing here may stop an import."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from tempo_core.background import Stopped, leave_with
 from tempo_core.console import explain, shown
 from tempo_core.tempi import parse_marker
 
-from .analysing import estimate_all, load_estimator
 from .applying import apply_estimate
+from .estimating import estimate_all, load_estimator
 from .file_keys import correct_key, remember_key
+from .items import own, same_file, set_or_clear
 from .keeping import (
     FAILURE,
     ORIGINAL,
@@ -32,8 +33,8 @@ from .keeping import (
     renew_failure,
     store,
 )
-from .marking import FIELD as MARKER
-from .origin import Decision, is_done, is_ours, own, same_file, set_or_clear
+from .marking import MARKER
+from .origin import Decision, is_done, is_ours
 from .progress import describe
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _leaves_originals() -> bool:
 
 
 def _aborted() -> Callable[[], bool]:
-    """What says whether the import was told to stop; beets tells its threads by a flag."""
+    """A function that says whether the import was told to stop; beets sets a flag of the thread."""
     leave_with(0)  # as beets does; a track that hangs is only a warning here
     thread = threading.current_thread()
     return lambda: getattr(thread, "abort_flag", False)

@@ -23,7 +23,8 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from .. import options
+from tempo_core.cli.command import Command
+
 from .compose import attempts
 from .mixing import SR
 from .notes import (
@@ -122,7 +123,7 @@ def _write_clip(index: int, clips: ClipSet, out: Path) -> None:
     temporary.replace(note)
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @click.option(
     "--midi",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -16,8 +16,9 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+from tempo_core.cli.command import Command
+
 from ..files import read_tsv
-from ..options import Command
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

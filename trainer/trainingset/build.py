@@ -16,7 +16,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from tempo_core import checkpoint
+from tempo_core import checkpoint, methods
 from tempo_core.background import TIME_LIMIT, never
 from tempo_core.config import Windows
 from tempo_core.errors import ConfigError
@@ -35,7 +35,6 @@ from .split import divide, read_split, write_split
 from .tables import (
     CACHE,
     DROPPED,
-    FIT_FROM,
     SPLITS,
     TRACKS,
     WINDOWS,
@@ -269,7 +268,8 @@ def write_tables(folder: Path, kept: list[CollectedTrack], dropped: list[Dropped
 def _wants_views(kept: Sequence[CollectedTrack], options: BuildOptions) -> bool:
     """Whether the network's inputs are computed now."""
     if options.views is None:
-        return sum(track.split != "test" for track in kept) >= FIT_FROM
+        n_labels = sum(track.split != "test" for track in kept)
+        return methods.for_labels("tempo", n_labels).needs_views
     return options.views
 
 
