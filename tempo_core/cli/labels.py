@@ -15,6 +15,7 @@ from ..background import call, interruptible, parallel
 from ..console import echo, explain, time_limit_option
 from ..errors import TempoError
 from ..files import audio_files
+from .command import TempoCommand
 from .options import FILE
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def _addresses(
     return addresses
 
 
-@click.command(short_help="Find published BPM and key of files.")
+@click.command(cls=TempoCommand, short_help="Find published BPM and key of files.")
 @click.option(
     "--source",
     "sources",
@@ -97,14 +98,11 @@ def labels(
         tsv, force, proxy,
     )  # fmt: skip
     output = _Output(export, report, quiet)
-    try:
-        with interruptible() as stop:
-            reading = _Reading(files, model if estimate and not pretend else None, time_limit, stop)
-            failed = _show_plan(options, reading) if pretend else _label(options, reading, output)
-        if stop.is_set():
-            raise TempoError("interrupted; the next run continues from here")
-    except TempoError as error:
-        raise click.ClickException(str(error)) from error
+    with interruptible() as stop:
+        reading = _Reading(files, model if estimate and not pretend else None, time_limit, stop)
+        failed = _show_plan(options, reading) if pretend else _label(options, reading, output)
+    if stop.is_set():
+        raise TempoError("interrupted; the next run continues from here")
     if failed:
         sys.exit(1)
 
