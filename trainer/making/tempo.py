@@ -19,7 +19,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tempo_core import checkpoint
-from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.model import Checkpoint
 from tempo_core.network import Network
@@ -338,7 +337,7 @@ def new_model(
     )  # fmt: skip
 
 
-@click.command(cls=Command)
+@click.command(cls=options.TrainerCommand)
 @options.data
 @options.clips
 @options.cache

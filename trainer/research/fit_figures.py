@@ -16,7 +16,6 @@ import torch
 from tqdm import tqdm
 
 from tempo_core import checkpoint, in_use
-from tempo_core.cli.command import Command
 from tempo_core.tasks.tempo.decode import highest
 
 from .. import options
@@ -52,7 +51,7 @@ def answers(paths: list[Path], model: Model) -> list[float]:
     return found
 
 
-@click.command(cls=Command)
+@click.command(cls=options.TrainerCommand)
 @options.data
 @options.clips
 @click.option("--test-clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
