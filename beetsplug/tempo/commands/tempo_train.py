@@ -42,7 +42,7 @@ def subcommand() -> ui.Subcommand:
     )  # fmt: skip
     add(
         "--method", choices=list(methods.names("tempo")), default=None,
-        help="shift and adapt learn how you count, fit the whole network",
+        help="; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.task == "tempo"),
     )  # fmt: skip
     add(
         "--from-scratch", action="store_true", default=False,

@@ -12,16 +12,15 @@ import pytest
 
 from tempo_core import in_use
 from tempo_core.background import Stopped
-from tests.audio import click_track, write_audio
+from trainer.learning import pace_fitting
 from trainer.learning.labels import PaceLabels
 from trainer.learning.learn import learn_from
 from trainer.learning.options import LearnOptions
-from trainer.learning.pace_fitting import STEPS
 from trainer.learning.paces import N_FOLDS
 
 ROOT = Path(__file__).parents[3]
 LATE = 4.0  # [s] two on a machine that has nothing else to do
-N_TRACKS = 40  # so many that fitting takes seconds
+N_TRACKS = 40  # all of the clicks, so many that fitting takes seconds
 TOLD = "interrupted; what was listened to is kept, run the same again to go on"
 PROGRAMS = (
     ["-m", "tempo_core.cli", "train", "--task", "pace", "--jobs", "2"],
@@ -29,28 +28,22 @@ PROGRAMS = (
 )
 
 
-@pytest.fixture(scope="module")
-def stated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table of clicks of somebody who moves at half of every tempo."""
-    folder = tmp_path_factory.mktemp("stated")
-    rows = ["path\tpaces"]
-    for k in range(N_TRACKS):
-        write_audio(folder / f"{k}.wav", click_track(100 + k, 14, 11025), 11025)
-        rows.append(f"{k}.wav\t{(100 + k) / 2:g}")
-    table = folder / "stated.tsv"
-    table.write_text("\n".join(rows) + "\n")
-    return table
-
-
-@pytest.mark.parametrize("program", PROGRAMS, ids=["tempo-core", "module"])
-@pytest.mark.parametrize("n_heard", [1, N_TRACKS], ids=["listening", "fitting"])
+@pytest.mark.parametrize(
+    ("program", "n_heard"),
+    [
+        pytest.param(PROGRAMS[0], N_TRACKS, id="tempo-core, fitting"),
+        pytest.param(PROGRAMS[1], 1, id="module, listening", marks=pytest.mark.slow),
+        pytest.param(PROGRAMS[0], 1, id="tempo-core, listening", marks=pytest.mark.slow),
+        pytest.param(PROGRAMS[1], N_TRACKS, id="module, fitting", marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
-    program: list[str], n_heard: int, stated: Path, tmp_path: Path
+    program: list[str], n_heard: int, clicks: list[tuple[Path, float]], tmp_path: Path
 ) -> None:
+    """Learning from a table of somebody who moves at half of every tempo."""
     table = tmp_path / "stated.tsv"
-    lines = stated.read_text().splitlines()
-    paths = [f"{stated.parent}/{line}" for line in lines[1:]]
-    table.write_text("\n".join([lines[0], *paths]) + "\n")
+    rows = [f"{path}\t{bpm / 2:g}" for path, bpm in clicks]
+    table.write_text("\n".join(["path\tpaces", *rows, ""]))
     kept = tmp_path / "paces"
     process = subprocess.Popen(
         [sys.executable, *program, str(table)],
@@ -72,9 +65,12 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
     assert not list(in_use.folder().glob("*"))
 
 
-def test_every_step_of_fitting_can_be_the_last(stated: Path, tmp_path: Path) -> None:
-    tracks = [(stated.parent / f"{k}.wav", ((100 + k) / 2,)) for k in range(10)]
-    labels = PaceLabels(tracks, tmp_path / "kept")
+def test_every_step_of_fitting_can_be_the_last(
+    clicks: list[tuple[Path, float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = PaceLabels([(path, (bpm / 2,)) for path, bpm in clicks[:10]], tmp_path / "kept")
+    of_one_model = 25
+    monkeypatch.setattr(pace_fitting, "STEPS", of_one_model)
     asked = 0
     limit = 10**9
 
@@ -84,7 +80,7 @@ def test_every_step_of_fitting_can_be_the_last(stated: Path, tmp_path: Path) -> 
         return asked > limit
 
     learn_from(labels, LearnOptions("pace", out=tmp_path / "out", install=False, jobs=1), stop)
-    n_asked, n_steps = asked, (N_FOLDS + 1) * STEPS
+    n_asked, n_steps = asked, (N_FOLDS + 1) * of_one_model
     assert n_asked > n_steps
     asked, limit = 0, n_steps  # in the last of the fits, however often it is asked before
     with pytest.raises(Stopped, match=TOLD):

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
 from beets import dbcore
 from beets.library import Item, Library
 
-from beetsplug.tempo import choosing
-from beetsplug.tempo.choosing import TO_ANALYSE, Selection, items_of
+from beetsplug.tempo import selecting
+from beetsplug.tempo.choosing import TO_ANALYSE
+from beetsplug.tempo.selecting import Selection, items_of
 
-from .conftest import Beet
+from .conftest import Beet, forget_beets
 
 MODEL = "model:x@01234567"
 
 
-@pytest.fixture
-def library(beet: Beet) -> Library:
-    """Sixty tracks on five albums and some on none; every third is analysed."""
-    beet.load()
-    library = beet.library
+@pytest.fixture(scope="module")
+def database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Database of sixty tracks on five albums and some on none; every third is analysed."""
+    path = tmp_path_factory.mktemp("sixty") / "library.db"
+    shutil.copyfile(empty_database, path)
+    library = Library(str(path), "/music")
     for number in range(60):
         fields: dict[str, Any] = {"bpm": 60 + number, "title": f"T{number % 7}"}
         if number % 3 == 0:
@@ -32,7 +36,17 @@ def library(beet: Beet) -> Library:
         album = library.add_album(list(library.items(f"album:L{number}")))
         album["shelf"] = "top" if number % 2 else "low"
         album.store(inherit=False)
-    return library
+    library._close()
+    forget_beets()
+    return path
+
+
+@pytest.fixture
+def library(beet: Beet, database: Path) -> Library:
+    """The sixty tracks, in a library of the test's own."""
+    shutil.copyfile(database, beet.database)
+    beet.load()
+    return beet.library
 
 
 QUERIES = [
@@ -49,7 +63,7 @@ QUERIES = [
 def test_what_matches(
     query: list[str], batch: int, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "BATCH", batch)
+    monkeypatch.setattr(selecting, "BATCH", batch)
     expected = [item.id for item in library.items(query)]
     selection = Selection(library, query)
     assert selection.ids() == expected
@@ -104,7 +118,7 @@ def test_tracks_do_not_pile_up(
                 Item(path=b"/%d.mp3" % number, bpm=100, tempo_bpm=100.0, tempo_source=MODEL,
                      title="x" * 1000, comments="y" * 1000)
             )  # fmt: skip
-    monkeypatch.setattr(choosing, "BATCH", 50)
+    monkeypatch.setattr(selecting, "BATCH", 50)
     Selection(library, query).ids()
     ours = peak(lambda: Selection(library, query).ids())
     theirs = peak(lambda: [item.id for item in list(library.items(query))])
