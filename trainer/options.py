@@ -5,13 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from tempo_core.cli.command import TempoCommand
 from tempo_core.console import echo, explain
-from tempo_core.extras import advice
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 data = click.option(
@@ -29,25 +26,6 @@ cache = click.option(
     required=True,
     help="Folder for what is computed from the audio.",
 )
-
-
-class TrainerCommand(TempoCommand):
-    """A command that also fails in one line where a package is not installed."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command.
-
-        Raises
-        ------
-        ClickException
-            If a package cannot be imported, with the command that installs it.
-        """
-        try:
-            return super().invoke(ctx)
-        except ImportError as error:
-            raise click.ClickException(
-                f"{ctx.info_name} needs more packages ({error}): {advice(error)}"
-            ) from error
 
 
 def tell(failed: Iterable[tuple[Path, Exception]], summary: Iterable[str], quiet: bool) -> None:

@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 import trainer.commands
+from tempo_core.cli.command import lacking
 from tempo_core.extras import OF_PACKAGE, advice
 from tests.audio import click_track, write_audio
 from tests.extras import OF_OTHERS, without
-from trainer.options import TrainerCommand
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [f"trainer.commands.{module.name}" for module in iter_modules(trainer.commands.__path__)]
@@ -77,9 +77,12 @@ def test_what_is_missing_is_named_with_its_extra(
     assert any(need.replace("-", "_").startswith(package) for need in brought)
     monkeypatch.setitem(sys.modules, package, None)
 
-    @click.command(cls=TrainerCommand)
+    @click.command()
     def fit() -> None:
-        import_module(package)
+        try:
+            import_module(package)
+        except ImportError as error:
+            raise lacking(error) from error
 
     told = CliRunner().invoke(fit).stderr
     assert told.startswith(f"Error: fit needs more packages (import of {package} halted")

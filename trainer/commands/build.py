@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tempo_core.cli.command import Command
 from tempo_core.console import echo, time_limit_option
 
-from ..options import TrainerCommand
 from . import load, work
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class BuildRequest:
     files: tuple[str, ...]
 
 
-@click.command(cls=TrainerCommand, short_help="Make a training set of files with labels.")
+@click.command(cls=Command, short_help="Make a training set of files with labels.")
 @click.option("--out", type=_PATH, required=True, help="Folder of the training set.")
 @click.option(
     "--labels", "table", type=_PATH,

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tempo_core.background import Stopped, interruptible
+from tempo_core.cli.command import Command
 from tempo_core.cli.options import window_count
 from tempo_core.console import counted, echo, shown, time_limit_option
 
-from ..options import TrainerCommand
 from . import load, work
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class EvaluationRequest:
     log: Path | None
 
 
-@click.command(cls=TrainerCommand)
+@click.command(cls=Command)
 @click.argument("sources", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
               help="Folder for figures, table of tracks, plots and report.")  # fmt: skip

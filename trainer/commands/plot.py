@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
+from tempo_core.cli.command import Command
 from tempo_core.console import echo
 
-from ..options import TrainerCommand
 
-
-@click.command(cls=TrainerCommand, short_help="Draw the report of an evaluation again.")
+@click.command(cls=Command, short_help="Draw the report of an evaluation again.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Training log to draw as well.")  # fmt: skip

@@ -10,10 +10,11 @@ import click
 from click.core import ParameterSource
 
 from tempo_core import methods
+from tempo_core.cli.command import Command
 from tempo_core.console import time_limit_option
 
 from ..learning.options import LearnOptions
-from ..options import TrainerCommand, tell
+from ..options import tell
 from . import load, work
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _PATH = click.Path(path_type=Path)
 _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in methods.choices())
 
 
-@click.command(cls=TrainerCommand, short_help="Learn how you count from a training set.")
+@click.command(cls=Command, short_help="Learn how you count from a training set.")
 @click.option(
     "--task", type=click.Choice(methods.tasks()), default="tempo", show_default=True,
     help="What to learn; pace takes a table with the columns path and paces.",

@@ -18,6 +18,7 @@ import torch
 
 from tempo_core import checkpoint
 from tempo_core.background import interruptible
+from tempo_core.cli.command import Command
 from tempo_core.console import counted
 from tempo_core.errors import AudioError, LabelError
 from tempo_core.estimate import load_rows
@@ -25,7 +26,7 @@ from tempo_core.model import Checkpoint
 from tempo_core.tasks.pace.config import PaceConfig
 
 from ..inputs.pace_tracks import keep, listener, manual_case, read_track
-from ..options import TrainerCommand, tell
+from ..options import tell
 from ..trainingset import memory
 from ..trainingset.tables import CollectedTrack
 from .job import Failure, Job, Proposal, hear_all
@@ -154,7 +155,7 @@ def _cross_validate(
     return PaceComparison(figures(before, targets), figures(after, targets))
 
 
-@click.command(cls=TrainerCommand)
+@click.command(cls=Command)
 @click.argument("table", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path),
               help="Folder for what is computed; by default one beside the table.")  # fmt: skip

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd
 from tempo_core.errors import ConfigError
 from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
@@ -36,7 +37,6 @@ from tempo_core.tasks.tempo.config import TempoConfig
 from ..inputs.pace_cases import clip_cases, song_cases
 from ..inputs.pace_tracks import Case, judged
 from ..inputs.recordings import by_split, read_rhythm, read_songs
-from ..options import TrainerCommand
 from ..synthesis.notes import Sources
 from ..synthesis.paces import compatibility, stretched
 from ..tasks.pace import loss as loss_of
@@ -251,7 +251,7 @@ def finish(
     return replace(raw, network=shifted, temperature=1 / slope)
 
 
-@click.command(cls=TrainerCommand)
+@click.command(cls=Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv, rhythm.tsv and midi/.")  # fmt: skip
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),

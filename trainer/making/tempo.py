@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.model import Checkpoint
 from tempo_core.network import Network
@@ -337,7 +338,7 @@ def new_model(
     )  # fmt: skip
 
 
-@click.command(cls=options.TrainerCommand)
+@click.command(cls=Command)
 @options.data
 @options.clips
 @options.cache

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.levels import HARMONICS
 from tempo_core.spectrum import Array
@@ -176,7 +177,7 @@ def measure(
     }
 
 
-@click.command(cls=options.TrainerCommand)
+@click.command(cls=Command)
 @options.data
 @options.clips
 @options.cache

@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from tempo_core import checkpoint, in_use
+from tempo_core.cli.command import Command
 from tempo_core.tasks.tempo.decode import highest
 
 from .. import options
@@ -51,7 +52,7 @@ def answers(paths: list[Path], model: Model) -> list[float]:
     return found
 
 
-@click.command(cls=options.TrainerCommand)
+@click.command(cls=Command)
 @options.data
 @options.clips
 @click.option("--test-clips", type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from tempo_core import checkpoint
 from tempo_core.audio import read_excerpts
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.spectrum import Array, compress, mel_spectrogram, onset_strength
 from tempo_core.tasks.tempo.axis import answerable
@@ -131,7 +132,7 @@ def draw(
     )
 
 
-@click.command(cls=options.TrainerCommand)
+@click.command(cls=Command)
 @options.data
 @options.clips
 @options.cache

@@ -15,6 +15,7 @@ import click
 import numpy as np
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.config import Windows
 from tempo_core.estimate import Estimate, Estimator
 from tempo_core.levels import ACCURACY_2, OCTAVES, is_level, is_same
@@ -30,7 +31,6 @@ from tempo_core.tasks.tempo.view import batches_of
 from ..evaluation.run import estimate_recordings
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import Recording, by_split, read_rhythm, read_songs
-from ..options import TrainerCommand
 
 PICTURE = Windows(8.0, 1.0)  # of the tempogram: finer in time than the network's
 CLOSE = 0.01  # relative; half a step of the grid
@@ -157,7 +157,7 @@ def draw(
     plt.close(figure)
 
 
-@click.command(cls=TrainerCommand)
+@click.command(cls=Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv and rhythm.tsv.")  # fmt: skip
 @click.option("--split", default="validation", show_default=True)

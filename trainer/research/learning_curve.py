@@ -23,6 +23,7 @@ from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from tempo_core import checkpoint, in_use
+from tempo_core.cli.command import Command
 from tempo_core.tasks.tempo.decode import activate, highest
 
 from .. import options
@@ -269,7 +270,7 @@ def plot(rows: dict[str, dict[int, list[float]]], guard: dict[str, dict[int, lis
     plt.close(figure)
 
 
-@click.command(cls=options.TrainerCommand)
+@click.command(cls=Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv and rhythm.tsv.")  # fmt: skip
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from ..options import TrainerCommand
+from tempo_core.cli.command import Command
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -57,7 +57,7 @@ def draw_clip(axes: plt.Axes, path: Path, row: dict[str, str], start: float, len
     axes.set_title(title, fontsize=6, loc="left", pad=1.5)
 
 
-@click.command(cls=TrainerCommand)
+@click.command(cls=Command)
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with clips.tsv of trainer.synthesis.")  # fmt: skip
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)

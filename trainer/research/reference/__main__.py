@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.estimate import Estimate, Estimator
 from tempo_core.tasks.tempo.config import Model, TempoConfig
@@ -124,7 +125,7 @@ def n_parameters(path: Path) -> int:
     return sum(w.size for name, w in weights.items() if not name.endswith(running))
 
 
-@click.command(cls=options.TrainerCommand)
+@click.command(cls=Command)
 @options.data
 @options.clips
 @options.cache
