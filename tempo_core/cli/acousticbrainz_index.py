@@ -7,13 +7,11 @@ from pathlib import Path
 import click
 
 from ..console import echo
-from .command import TempoCommand
+from ..errors import TempoError
 from .options import FILE
 
 
-@click.command(
-    "acousticbrainz-index", cls=TempoCommand, short_help="Index a dump of AcousticBrainz."
-)
+@click.command("acousticbrainz-index", short_help="Index a dump of AcousticBrainz.")
 @click.argument("dumps", nargs=-1, required=True, type=FILE)
 @click.option("-o", "--output", required=True, type=FILE, help="The file to make.")
 def acousticbrainz_index(dumps: tuple[Path, ...], output: Path) -> None:
@@ -23,5 +21,8 @@ def acousticbrainz_index(dumps: tuple[Path, ...], output: Path) -> None:
     """
     from ..labels.sources.acousticbrainz import build
 
-    n_recordings = build(list(dumps), output)
+    try:
+        n_recordings = build(list(dumps), output)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
     echo(f"{output}: {n_recordings} recordings")

@@ -15,7 +15,6 @@ from ..background import call, interruptible, parallel
 from ..console import echo, explain, time_limit_option
 from ..errors import TempoError
 from ..files import audio_files
-from .command import TempoCommand
 from .options import FILE
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def _addresses(
     return addresses
 
 
-@click.command(cls=TempoCommand, short_help="Find published BPM and key of files.")
+@click.command(short_help="Find published BPM and key of files.")
 @click.option(
     "--source",
     "sources",
@@ -98,11 +97,14 @@ def labels(
         tsv, force, proxy,
     )  # fmt: skip
     output = _Output(export, report, quiet)
-    with interruptible() as stop:
-        reading = _Reading(files, model if estimate and not pretend else None, time_limit, stop)
-        failed = _show_plan(options, reading) if pretend else _label(options, reading, output)
-    if stop.is_set():
-        raise TempoError("interrupted; the next run continues from here")
+    try:
+        with interruptible() as stop:
+            reading = _Reading(files, model if estimate and not pretend else None, time_limit, stop)
+            failed = _show_plan(options, reading) if pretend else _label(options, reading, output)
+        if stop.is_set():
+            raise TempoError("interrupted; the next run continues from here")
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
     if failed:
         sys.exit(1)
 

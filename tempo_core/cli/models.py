@@ -10,7 +10,6 @@ import click
 from ..console import echo
 from ..errors import CheckpointError, TempoError
 from ..tasks import TASKS
-from .command import TempoCommand
 
 
 @click.group(invoke_without_command=True, short_help="List, choose and remove models.")
@@ -51,7 +50,7 @@ def models(ctx: click.Context) -> None:
         )
 
 
-@models.command("use", cls=TempoCommand, short_help="Use a model from now on.")
+@models.command("use", short_help="Use a model from now on.")
 @click.argument("name")
 def use_model(name: str) -> None:
     """Use a model from now on: NAME as it is listed, a model file, or `shipped`."""
@@ -69,12 +68,12 @@ def use_model(name: str) -> None:
             in_use.activate(in_use.SHIPPED, task)
         else:
             in_use.activate(in_use.add(path).name, task)
-    except OSError as error:
+    except (TempoError, OSError) as error:
         raise click.ClickException(str(error)) from error
     echo(f"{path.stem} is in use")
 
 
-@models.command(cls=TempoCommand)
+@models.command()
 @click.option(
     "--task",
     type=click.Choice(list(TASKS)),
@@ -86,11 +85,14 @@ def rollback(task: str) -> None:
     """Use the model again that was in use before this one."""
     from .. import in_use
 
-    name = in_use.rollback(task)
+    try:
+        name = in_use.rollback(task)
+    except TempoError as error:
+        raise click.ClickException(str(error)) from error
     echo(f"{name.removesuffix('.safetensors')} is in use")
 
 
-@models.command("remove", cls=TempoCommand)
+@models.command("remove")
 @click.argument("name")
 def remove_model(name: str) -> None:
     """Delete a learned model that is not in use."""
@@ -99,7 +101,7 @@ def remove_model(name: str) -> None:
     try:
         path = _find_model(name)
         in_use.remove(path)
-    except OSError as error:
+    except (TempoError, OSError) as error:
         raise click.ClickException(str(error)) from error
     echo(f"{path.stem} is deleted")
 
