@@ -204,5 +204,6 @@ def signed(share: float) -> str:
 
 
 def mean_or_nan(values: ArrayLike) -> float:
+    """The mean of values (n,), NaN if there are none."""
     values = np.asarray(values, float)
     return float(values.mean()) if values.size else math.nan
