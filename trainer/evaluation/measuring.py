@@ -17,9 +17,9 @@ from .metrics import (
     LENIENT,
     OTHER,
     RATIOS,
-    _mean,
     bootstrap_interval,
     expected_calibration_error,
+    mean_or_nan,
     octave_ratio,
     p_score,
     percentiles,
@@ -111,22 +111,22 @@ def measure(answers: Sequence[Answer]) -> Metrics:
         within_1_percent_of_all=float(right(answers, lambda r, e: within(r, e, 0.01)).mean()),
         within_8_percent_of_all=float(right(answers, lambda r, e: within(r, e, LENIENT)).mean()),
         within_10_bpm_of_all=float((error <= FAR).sum() / len(answers)),
-        error_mean=_mean(error),
+        error_mean=mean_or_nan(error),
         error_percentiles=percentiles(error),
-        within_1_percent=_mean(precise <= 0.01 * reference[correct]),
-        within_0_1_bpm=_mean(very_precise),
+        within_1_percent=mean_or_nan(precise <= 0.01 * reference[correct]),
+        within_0_1_bpm=mean_or_nan(very_precise),
         within_0_1_bpm_interval=(
             bootstrap_interval(very_precise, correct_groups)
             if correct_groups
             else (math.nan, math.nan)
         ),
-        within_0_5_bpm=_mean(precise <= 0.5),
+        within_0_5_bpm=mean_or_nan(precise <= 0.5),
         ece=expected_calibration_error(stated[:, 0], stated[:, 1]),
-        alternative=_mean(known),
+        alternative=mean_or_nan(known),
         n_two_tempi=len(scores),
-        p_score=_mean(scores[:, 0]),
-        one_correct=_mean(scores[:, 1]),
-        both_correct=_mean(scores[:, 2]),
+        p_score=mean_or_nan(scores[:, 0]),
+        one_correct=mean_or_nan(scores[:, 1]),
+        both_correct=mean_or_nan(scores[:, 2]),
     )
 
 
@@ -171,8 +171,8 @@ def measure_paces(answers: Sequence[Answer]) -> PaceMetrics | None:
         n_tracks=len(known),
         n_candidates=len(rows),
         accuracy=float((offered == stated).mean()),
-        offered=_mean(offered[stated]),
-        stated=_mean(stated[offered]),
+        offered=mean_or_nan(offered[stated]),
+        stated=mean_or_nan(stated[offered]),
     )
 
 

@@ -203,6 +203,7 @@ def signed(share: float) -> str:
     return f"{points:+.1f}" if points else "0.0"
 
 
-def _mean(values: ArrayLike) -> float:
+def mean_or_nan(values: ArrayLike) -> float:
+    """The mean of values (n,), NaN if there are none."""
     values = np.asarray(values, float)
     return float(values.mean()) if values.size else math.nan

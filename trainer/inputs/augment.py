@@ -17,13 +17,16 @@ from .views import MARGIN
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to one window."""
+    """What is done to one window.
 
-    shift: (
-        int  # [bins] of the tempo axis; the label is multiplied by 2 ** (shift / bins_per_octave)
-    )
-    tone: NDArray[np.float32]  # (n_mels,) added to the mean levels
-    masked: slice  # bands that are silenced
+    The tempo axis is moved by `shift` [bins], and the label multiplied by
+    2 ** (shift / bins_per_octave). `tone` (n_mels,) is added to the mean levels, and the bands
+    `masked` are silenced.
+    """
+
+    shift: int
+    tone: NDArray[np.float32]
+    masked: slice
 
     def stretch(self, bins_per_octave: int) -> float:
         """Factor on the tempo."""

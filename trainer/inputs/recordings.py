@@ -1,4 +1,4 @@
-"""Recordings with labels, and their features: one table in, one cached array a recording out.
+"""Recordings with labels, as the tables of songs, rhythm games, consensus and clips list them.
 
 A *recording* is the unit of every split and of every figure; windows are drawn from it during
 training and never listed.

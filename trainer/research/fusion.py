@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -102,11 +103,29 @@ def features_of(path: Path, front_end: FrontEnd, cache: Path) -> Path:
     return target
 
 
+@dataclass(frozen=True)
+class BeatCorpus:
+    """Recordings to draw batches from.
+
+    `features` (n_mels, n_frames) and `weights`, how often each is drawn, are those of the
+    `recordings`. `first_beats` [s] are of rendered clips, by the name of the file. A window is
+    `n_frames` frames long, of which there are `fps` in a second.
+    """
+
+    recordings: list[Recording]
+    features: list[np.ndarray]
+    weights: np.ndarray
+    first_beats: dict[str, float]
+    fps: float
+    n_frames: int
+
+
 def draw(
-    features: list[np.ndarray], recordings: list[Recording], first_beats: dict[str, float],
-    weights: np.ndarray, rng: np.random.Generator, config: TempoConfig, fps: float, n_frames: int,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    corpus: BeatCorpus, rng: np.random.Generator, config: TempoConfig
+) -> tuple[Tensor, Tensor, Tensor]:
     """A batch: the network's input, tempo targets, beat targets (NaN where unknown)."""
+    recordings, features, weights = corpus.recordings, corpus.features, corpus.weights
+    fps, n_frames, first_beats = corpus.fps, corpus.n_frames, corpus.first_beats
     windows, targets, beats = [], [], []
     for i in rng.choice(len(recordings), size=32, p=weights):
         change = augment.draw(rng, features[i].shape[0])
@@ -172,16 +191,17 @@ def main(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     n_frames = math.ceil(windows.duration * front_end.fps)
+    corpus = BeatCorpus(
+        [recordings[i] for i in train], [features[i] for i in train], weights / weights.sum(),
+        first_beats, front_end.fps, n_frames,
+    )  # fmt: skip
     network = MelNet(front_end.n_mels, grid.n_bins)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     unanswerable = torch.from_numpy(~answerable(grid))
     losses = []
     for step in range(1, steps + 1):
-        x, targets, beat_targets = draw(
-            [features[i] for i in train], [recordings[i] for i in train], first_beats,
-            weights / weights.sum(), rng, config, front_end.fps, n_frames,
-        )  # fmt: skip
+        x, targets, beat_targets = draw(corpus, rng, config)
         logits, beat_logits = network(x)
         log_scores = logits.masked_fill(unanswerable, -torch.inf).log_softmax(dim=-1)
         loss = -(targets * log_scores.clamp_min(-30)).sum(dim=-1).mean()

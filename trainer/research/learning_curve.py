@@ -208,11 +208,24 @@ def measure(
     )
 
 
+@dataclass(frozen=True)
+class CurveDraw:
+    """One draw of labels: the `name` of a convention, how many labels, and the seed."""
+
+    name: str
+    n_labels: int
+    seed: int
+
+
 def one_draw(
-    name: str, n: int, seed: int, pool: Sequence[CurveTrack], test: Sequence[CurveTrack],
-    base: Model, guard: Guard,
-) -> dict[str, object]:  # fmt: skip
-    """Learn from one draw of `n` labels (0: the shipped model) and measure."""
+    drawing: CurveDraw,
+    pool: Sequence[CurveTrack],
+    test: Sequence[CurveTrack],
+    base: Model,
+    guard: Guard,
+) -> dict[str, object]:
+    """Learn from one draw of labels (none: the shipped model) and measure."""
+    name, n, seed = drawing.name, drawing.n_labels, drawing.seed
     convention = CONVENTIONS[name]
     model = base
     if n:
@@ -322,8 +335,11 @@ def main(
     figures = {}
     for name, n, seed in todo:
         figures[name, n, seed] = kept(
-            out, f"{name}-{n}-{seed}", arguments, partial(_drawn, name, n, seed, heard, base, guard)
-        )
+            out,
+            f"{name}-{n}-{seed}",
+            arguments,
+            partial(_drawn, CurveDraw(name, n, seed), heard, base, guard),
+        )  # fmt: skip
     curves: dict[str, dict[int, list[float]]] = {}
     rate: dict[str, dict[int, list[float]]] = {}
     for name in names:
@@ -337,11 +353,15 @@ def main(
 
 
 def _drawn(
-    name: str, n: int, seed: int, heard: Callable[[], tuple[list[CurveTrack], list[CurveTrack]]],
-    base: Model, guard: Guard,
-) -> dict[str, Any]:  # fmt: skip
-    figures = one_draw(name, n, seed, *heard(), base, guard)
-    click.echo(f"{(name, n, seed)} {json.dumps(figures['all'])} guard {figures['guard']}", err=True)
+    drawing: CurveDraw,
+    heard: Callable[[], tuple[list[CurveTrack], list[CurveTrack]]],
+    base: Model,
+    guard: Guard,
+) -> dict[str, Any]:
+    """The figures of a draw, which are also told on the terminal."""
+    figures = one_draw(drawing, *heard(), base, guard)
+    told = (drawing.name, drawing.n_labels, drawing.seed)
+    click.echo(f"{told} {json.dumps(figures['all'])} guard {figures['guard']}", err=True)
     return figures
 
 

@@ -1,5 +1,5 @@
-"""What does not belong into a training set, and why: a label that is none or not this recording's,
-audio that is none, two copies of one recording.
+"""Rules for what is left out of a training set: labels that are no tempo or are of another
+recording, audio that cannot be learned from, and copies of a recording.
 
 Every rule is a function from what is known of a track to a `DroppedTrack`, or None where the track
 passes. Thresholds are chosen so that a right label is seldom lost: a wrong one in a hundred does
@@ -48,15 +48,15 @@ FAILURES = (Reason.MISSING, Reason.UNREADABLE)  # somebody should look at these 
 COMPLETE = 0.9  # share of the promised length from which on a file counts as whole
 SHORTEST = 6.0  # [s] the shorter windows of training
 LONGEST = 900.0  # [s]
-SILENCE = 0.5  # share of the seconds
+MOSTLY_SILENT = 0.5  # share of the seconds
 # Share of a track at another tempo from which on no one tempo is right for it. A song with a slow
 # introduction, or a clip of half a minute with a break in it, is below.
 UNSTEADY = 0.3
-SURE = 0.3  # confidence of an estimate below which it contradicts nobody
+SURE_CONTRADICTION = 0.3  # confidence of an estimate below which it contradicts nobody
 
 
 def labels_of(track: LabelledTrack) -> tuple[TrustedLabel, ...]:
-    """All that is said of a track's tempo, what counts first."""
+    """All labels of a track, the most trusted one first."""
     return (TrustedLabel(track.bpm, track.label_source), *parse_labels(track.other_labels))
 
 
@@ -93,7 +93,7 @@ def merged(tracks: Iterable[LabelledTrack]) -> list[LabelledTrack]:
 
 
 def check_label(track: LabelledTrack) -> DroppedTrack | None:
-    """Whether the label is one, and of this recording."""
+    """Why the label of a track cannot be learned from; None if it can be."""
     label = TrustedLabel(track.bpm, track.label_source)
     if not track.bpm:
         return drop(track, Reason.NO_LABEL)
@@ -112,7 +112,7 @@ def check_label(track: LabelledTrack) -> DroppedTrack | None:
 
 
 def check_audio(track: LabelledTrack, heard: Listening, sr: int) -> DroppedTrack | None:
-    """Whether the audio can be learnt from, and says what the label says."""
+    """Why a track's audio cannot be learned from, or contradicts its label; None if neither."""
     duration = heard.duration(sr)
     if max(duration, heard.stated) > LONGEST:
         return drop(track, Reason.TOO_LONG, f"{max(duration, heard.stated):.0f} s")
@@ -120,12 +120,12 @@ def check_audio(track: LabelledTrack, heard: Listening, sr: int) -> DroppedTrack
         return drop(track, Reason.TRUNCATED, f"{duration:.1f} of {heard.stated:.1f} s")
     if duration < SHORTEST:
         return drop(track, Reason.TOO_SHORT, f"{duration:.2f} s")
-    if heard.silent > SILENCE:
+    if heard.silent > MOSTLY_SILENT:
         return drop(track, Reason.SILENT, f"{100 * heard.silent:.0f} % of the time")
     if TrustedLabel(track.bpm, track.label_source).rank == 0:
         # A person who states or corrects a tempo does so because the estimate was wrong.
         return None
-    if heard.confidence >= SURE and contradicts(track.bpm, heard.bpm):
+    if heard.confidence >= SURE_CONTRADICTION and contradicts(track.bpm, heard.bpm):
         return drop(track, Reason.CONTRADICTED, f"label {track.bpm:g}, audio {heard.bpm:.1f}")
     if heard.elsewhere > UNSTEADY:
         told = f"{100 * heard.elsewhere:.0f} % of it at another tempo than {heard.bpm:.1f}"

@@ -30,7 +30,7 @@ ALIASES = {
 
 
 class Verbatim(csv.excel):
-    """A quote is a quote."""
+    """Tables in which a quotation mark has no special meaning."""
 
     quoting = csv.QUOTE_NONE
 
@@ -60,8 +60,8 @@ def read_labels(table: Path) -> dict[Path, LabelledTrack]:
     It has a header line, and tabs between its columns, or commas if that has no tab in it.
     `path` (or `file`) and `bpm` (or `tempo`) are needed; `artist`, `title`, `album`, `genre`,
     `year`, `recording_id`, `label_source` and `key` are taken where they are there, and other
-    columns left alone. A relative path is one beside the table. What is no number is a tempo that
-    is none, and several lines for one path are several labels.
+    columns left alone. A relative path is one beside the table. A tempo that is no
+    number becomes NaN, and several lines for one path are several labels.
 
     Raises
     ------

@@ -31,8 +31,8 @@ PAUSE = 1.0  # [s] of silence that counts as silence
 # whose tempo is known to a tenth of a percent, and for the network, which is right to some percent
 # where the tempo moves under it.
 ANOTHER, ANOTHER_IN_WINDOW = 0.06, 0.08
-SURE = 0.5  # mass of a window's own peak from which on it has a say
-PULSES = np.geomspace(40.0, 320.0, 1200)  # [BPM] where a stretch's own tempo is looked for
+SURE_WINDOW = 0.5  # mass of a window's own highest peak, from which on it may contradict
+STRETCH_TEMPI = np.geomspace(40.0, 320.0, 1200)  # [BPM] where a stretch's own tempo is looked for
 WEAKER = 0.75  # of the support of the best tempo, below which another one is not there
 MUSIC = 2.0  # [s] below which there is nothing to estimate
 
@@ -112,7 +112,7 @@ def judge(source: Recorded, model: Checkpoint[TempoConfig]) -> tuple[Tempo, floa
     tempo = answer(TASK, scored, heard, {}, model)
     peaks = [highest(row, model.config.grid) for _, scores in scored for row in scores]
     stray = [
-        peak.mass >= SURE
+        peak.mass >= SURE_WINDOW
         and contradicts(peak.bpm, tempo.bpm)
         and not _octave_of(np.array([peak.bpm]), tempo.bpm, ANOTHER_IN_WINDOW).any()
         for peak in peaks
@@ -141,8 +141,8 @@ def elsewhere(lines: Sequence[refine.Lines], bpm: float) -> float:
     """
     if len(lines) < 2:
         return 0.0
-    same = _octave_of(PULSES, bpm, ANOTHER)
-    supports = [refine.magnitude(piece.at(PULSES)) for piece in lines]
+    same = _octave_of(STRETCH_TEMPI, bpm, ANOTHER)
+    supports = [refine.magnitude(piece.at(STRETCH_TEMPI)) for piece in lines]
     far = [support[same].max(initial=0) < WEAKER * support.max() for support in supports]
     return float(np.average(far, weights=[piece.weight for piece in lines]))
 
