@@ -182,7 +182,7 @@ def test_a_missing_extra_is_named(
 def test_a_missing_extra_of_building_and_training_is_named(tmp_path: Path) -> None:
     code = """
 import sys
-sys.modules["librosa"] = None
+sys.modules["librosa"] = sys.modules["torch"] = None
 from tempo_core.cli import main
 for arguments in (["build", ".", "--out", "set"], ["train", "."]):
     try:
