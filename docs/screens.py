@@ -2,7 +2,8 @@
 
 Makes the library of `docs/demo` in a temporary folder, runs the commands of `SCREENS` on it, and
 writes what each prints to `docs/images/<name>.svg`. What is printed is taken as it is, but for long
-outputs, of which the first lines are shown.
+outputs, of which the first lines are shown. The plot of the report of `beet tempo-labels` becomes
+`docs/images/report-labels.svg`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tempo_core.labels.demo_site import DemoSite  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 SIZE, LINE = 13.0, 19.0  # of the characters, and from one line to the next [pixels]
+PLOT = "report-labels"
 PAPER, INK, PROMPT, DIM = "#1e2430", "#e6e9ef", "#8fd18a", "#8a94a6"
 
 
@@ -127,41 +129,49 @@ def shortened(lines: list[str], n_lines: int) -> list[str]:
     return [*lines[: n_lines - 2], f"… {len(lines) - n_lines + 1} more", lines[-1]]
 
 
-def made(folder: Path, names: list[str]) -> dict[str, Picture]:
-    """All pictures, from a demo library in `folder`."""
+def make_library(folder: Path, site: DemoSite) -> None:
+    """The demo library, imported and analysed, in an empty folder."""
     for name in ("beets", "home"):
         (folder / name).mkdir(parents=True)
+    config = demo.CONFIG.format(demo=folder, musicstax=site.urls["musicstax"])
+    (folder / "beets" / "config.yaml").write_text(config)
+    demo.generate(demo.OLD, folder / "inbox" / "old")
+    demo.generate(demo.NEW, folder / "inbox" / "new")
+    shell = demo.Shell(folder)
+    shell.output("beet", "-P", "tempo", "ls", stderr=False)
+    for inbox in ("old", "new"):
+        shell.output("beet", "import", "-A", "-q", str(folder / "inbox" / inbox), stderr=False)
+
+
+def made(folder: Path) -> tuple[dict[str, Picture], str]:
+    """All screens by their names, and the plot of the report on labels, from the demo library."""
     with DemoSite(demo.catalogue(), with_decoys=False) as site:
-        config = demo.CONFIG.format(demo=folder, musicstax=site.urls["musicstax"])
-        (folder / "beets" / "config.yaml").write_text(config)
-        demo.generate(demo.OLD, folder / "inbox" / "old")
-        demo.generate(demo.NEW, folder / "inbox" / "new")
-        shell = demo.Shell(folder)
-        shell.output("beet", "-P", "tempo", "ls", stderr=False)
-        for inbox in ("old", "new"):
-            shell.output("beet", "import", "-A", "-q", str(folder / "inbox" / inbox))
+        make_library(folder, site)
         pictures = {}
         for screen in SCREENS:
             for command in screen.before:
                 printed(command, folder)
-            if names and screen.name not in names:
-                continue
             blocks = [
                 (command, shortened(printed(command, folder), screen.n_lines))
                 for command in screen.commands
             ]
             pictures[screen.name] = terminal("; ".join(screen.commands), blocks)
-    return pictures
+            if screen.name == "screen-labels":
+                printed("beet tempo-labels -q --report report.html", folder)
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    plot = re.search(r"<svg.*?</svg>", report, re.DOTALL)
+    assert plot is not None, "the report has no plot"
+    return pictures, plot[0] + "\n"
 
 
 def main() -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description="Pictures of real screens for the guides.")
-    parser.add_argument("--png", type=Path, help="folder to draw them in as well, as PNG")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    parser.add_argument("--png", type=Path, help="folder to draw the screens in as well, as PNG")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        pictures = made(Path(os.path.realpath(folder)), options.names)
+        pictures, plot = made(Path(os.path.realpath(folder)))
+    (IMAGES / f"{PLOT}.svg").write_text(plot, encoding="utf-8")
     for name, picture in pictures.items():
         (IMAGES / f"{name}.svg").write_text(picture.svg(), encoding="utf-8")
         if options.png:
