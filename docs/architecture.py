@@ -196,8 +196,8 @@ def arranged(graph: Graph, level: Mapping[str, int]) -> tuple[list[list[str]], l
         for target in sorted(graph[name] & graph.keys()):
             between = range(level[name] - 1, level[target], -1)
             line = [name, *(f"{name}>{target}@{row}" for row in between), target]
-            for row, place in zip(between, line[1:-1], strict=True):
-                rows[row].append(place)
+            for number, place in zip(between, line[1:-1], strict=True):
+                rows[number].append(place)
             lines.append(line)
     near: dict[str, list[str]] = {place: [] for row in rows for place in row}
     for line in lines:

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "demo")]
-import demo  # noqa: E402
-
+sys.path.insert(0, str(ROOT))
+from docs.demo import demo  # noqa: E402
 from docs.drawing import MONO_ADVANCE, Box, Picture, Words  # noqa: E402
 from tempo_core.labels.demo_site import DemoSite  # noqa: E402
 
