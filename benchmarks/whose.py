@@ -28,7 +28,7 @@ from beets.library import Item, Library  # noqa: E402
 from mediafile import MediaFile  # noqa: E402
 
 import tempo_core  # noqa: E402
-from beetsplug.tempo.analysing import origin  # noqa: E402
+from beetsplug.tempo.origin import origin  # noqa: E402
 from tempo_core.paces import Pace  # noqa: E402
 from tests.audio import drum_pattern, write_audio  # noqa: E402
 from tests.beetsplug.conftest import forget_beets  # noqa: E402

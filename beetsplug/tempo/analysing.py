@@ -1,280 +1,242 @@
-"""Which tracks need an analysis, the threads that do it, and what a result does to an item."""
+"""What `beet tempo` does with the tracks that its query matches."""
 
 from __future__ import annotations
 
-import enum
-import os
-from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from beets.util import syspath
+from beets import ui
+from beets.exceptions import UserError
 
 import tempo_core
-from tempo_core import tasks
-from tempo_core.background import TIME_LIMIT, call, parallel
-from tempo_core.levels import COUNTED_ELSE, RELATIVES, TOLERANCE
-from tempo_core.paces import COMPATIBLE, SAME, format_paces, parse_paces
-from tempo_core.tempi import Marker, is_tempo, parse_marker, round_half_up
+from tempo_core.background import TIME_LIMIT, call, interruptible, parallel
+from tempo_core.errors import TempoError
 
-from .marking import FIELD as MARKER
-from .stated import paces_of, stated_paces
+from .applying import apply_estimate, set_pace_fields
+from .choosing import (
+    BATCH,
+    FAILED,
+    STATED,
+    TO_ANALYSE,
+    TO_FINISH,
+    UNREAD,
+    Selection,
+    as_it_is,
+    each_item,
+    items_of,
+    settle,
+)
+from .file_keys import remember_key
+from .guarding import library_errors
+from .keeping import (
+    TEMPO,
+    catch_up,
+    fails_again,
+    finish,
+    forget_failure,
+    keep,
+    note_failure,
+    store,
+    store_all,
+    tried,
+)
+from .origin import Decision
+from .progress import AnalysisProgress, Progress
+from .stated import stated_paces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
-    from beets.library import Item
+    from beets.library import Item, Library
+    from beets.logging import BeetsLogger
 
     from tempo_core import Estimate, Estimator
-    from tempo_core.paces import Pace
-
-# Of `tempo_source`: a person's word, and a value that was there before.
-MANUAL, TAG = "manual", "tag"
-UNKNOWN_MODEL = "model:unknown"  # whose name was removed
-OWN_RULES = ("tempo", "pace")  # tasks: what becomes of them depends on what somebody said before
-PACE_FIELDS = {"tempo_half": 0.5, "tempo_double": 2, "tempo_triple": 3}
 
 
-class Verdict(enum.Enum):
-    """What an analysis meant for an item; the lower-case name is `tempo_verdict`."""
+@dataclass(frozen=True)
+class Work:
+    """What is to be done, as ids of tracks, and how many there is nothing to do for.
 
-    SET = "the tempo is the analysis's"
-    KEPT = "somebody's tempo was kept; the analysis agrees with it"
-    CONFLICT = "somebody's tempo was kept; the analysis disagrees with it"
-    UNSURE = "the analysis is less sure than was asked for, and has left the tempo alone"
-
-    @property
-    def word(self) -> str:
-        """As it stands in `tempo_verdict`."""
-        return self.name.lower()
-
-
-def bpm_of(item: Item) -> int:
-    """The item's `bpm`, 0 where there is none: a number that can be no tempo is none."""
-    return int(item.bpm) if is_tempo(item.bpm) else 0
-
-
-def origin(item: Item) -> str:
-    """Who said the item's `bpm`, as in `tempo_source`; empty where there is none.
-
-    `tempo_source` is believed only as far as the rest bears it out, because other programs and
-    people change `bpm` or remove the record without knowing of each other:
-
-    - A `bpm` that is the marker beside it, rounded, was written together with it. The word `manual`
-      makes it a person's, who stands by it, unless the verdict is about somebody's tempo: then that
-      was the one meant, and this has come back from the file.
-    - One that is said to be a model's or a label's and is not their value was changed by somebody
-      since: `manual`.
-    - One that an analysis set and nobody changed stays the analysis's if the record of the source
-      was removed or changed. Only the word `manual` makes it a person's, who stands by it.
+    `skipped` tracks failed before and are unchanged. Of `unread` tracks nothing is missing but the
+    key that their file says.
     """
-    bpm = bpm_of(item)
-    source = str(own(item, "tempo_source") or "")
-    if not bpm:
-        return ""
-    marker, verdict = parse_marker(own(item, MARKER)), own(item, "tempo_verdict")
-    stands_by = source == MANUAL and verdict not in (Verdict.KEPT.word, Verdict.CONFLICT.word)
-    if marker is not None and marker.is_of(bpm) and not stands_by:
-        return marker.source
-    if source == MANUAL:
-        return source
-    estimated = _rounds_to(own(item, "tempo_bpm"), bpm) and verdict in (None, Verdict.SET.word)
-    if source.startswith("label:"):
-        return source if _rounds_to(own(item, "tempo_label_bpm"), bpm) else MANUAL
-    if source.startswith("model:"):
-        return source if estimated else MANUAL
-    if estimated and (verdict or (not source and _is_headline(item))):
-        return UNKNOWN_MODEL
-    return source or TAG
+
+    analyse: list[int]
+    finish: list[int]
+    done: int
+    skipped: int
+    unread: list[int] = field(default_factory=list)
 
 
-def _rounds_to(tempo: Any, bpm: int) -> bool:
-    return is_tempo(tempo) and round_half_up(tempo) == bpm
+def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
+    """Analyse what matches, store and write the results, and say what happened.
 
-
-def _is_headline(item: Item) -> bool:
-    """Whether `tempo_bpm` is what the audio alone spoke for, and not adjusted to somebody's."""
-    try:
-        paces = parse_paces(own(item, "tempo_paces") or "")
-    except ValueError:
-        return False
-    return bool(paces) and abs(paces[0].bpm - own(item, "tempo_bpm")) <= 0.1
-
-
-def is_done(item: Item) -> bool:
-    """Whether an item carries a tempo and the record of where it is from, or why it has none.
-
-    The record alone does not count: importing a track again keeps flexible fields and loses `bpm`.
+    Raises
+    ------
+    UserError
+        If there is no model, a track failed, the library cannot be written or the run was
+        interrupted.
     """
-    recorded = own(item, "tempo_bpm") and own(item, "tempo_source")
-    unsure = own(item, "tempo_verdict") == Verdict.UNSURE.word
-    return bool(recorded and (bpm_of(item) or unsure))
+    with library_errors("nothing was analysed"):
+        if not settings.pretend:
+            settle(lib)
+        work = choose(lib, args, settings)
+    progress = AnalysisProgress(
+        len(work.analyse) + len(work.finish),
+        work.done,
+        work.skipped,
+        quiet=settings.quiet,
+        pretend=settings.pretend,
+        log=log,
+    )
+    with library_errors(progress.summary):
+        if work.analyse or work.finish:
+            _work(lib, work, settings, progress)
+        if work.unread:
+            _read_keys(lib, work.unread, settings, log)
+    if progress.failed:
+        raise UserError(progress.summary())
+    if not settings.quiet:
+        ui.print_(f"tempo: {progress.summary()}")
 
 
-def is_ours(item: Item) -> bool:
-    """Whether the item's `bpm` was put there by an analysis, not by a person or another program."""
-    return origin(item).startswith("model:")
+def choose(lib: Library, args: list[str], settings: Any) -> Work:
+    """What there is to do for the tracks that match."""
+    album = bool(settings.get("album"))
+    selection = Selection(lib, args, album=album, pretend=settings.pretend)
+    if not settings.pretend:
+        # What a person stated about paces since the analysis holds without a new one.
+        for item in items_of(lib, selection.ids(STATED)):
+            if stated_paces(item) is not None and set_pace_fields(item):
+                store(item)
+    if settings.force:
+        return Work(selection.ids(), [], 0, 0)
+    analyse, total = selection.ids(TO_ANALYSE), selection.count()
+    write = ui.should_write(settings.write)
+    to_finish = selection.ids(TO_FINISH) if write else []
+    done = total - len(analyse)
+    unread = [] if settings.pretend else selection.ids(UNREAD)
+    if settings.get("retry"):
+        return Work(analyse, to_finish, done, 0, unread)
+    hopeless = {item.id for item in items_of(lib, selection.ids(FAILED)) if fails_again(item)}
+    again = [id_ for id_ in analyse if id_ not in hopeless]
+    return Work(
+        again,
+        [id_ for id_ in to_finish if id_ not in hopeless],
+        done,
+        len(hopeless.intersection(analyse)) + len(hopeless.intersection(to_finish)),
+        unread,
+    )
 
 
-def is_from_label(item: Item) -> bool:
-    """Whether the item's `bpm` is a published label that was applied."""
-    return origin(item).startswith("label:")
+def _work(lib: Library, work: Work, settings: Any, progress: AnalysisProgress) -> None:
+    with interruptible() as stop, progress:
+        _finish(lib, work.finish, settings, progress, stop.is_set)
+        if work.analyse:
+            try:
+                estimator = load_estimator(settings, stop.is_set)
+            except (TempoError, ImportError) as error:
+                raise UserError(str(error)) from error
+            _analyse(lib, work.analyse, estimator, settings, progress, stop.is_set)
+    if stop.is_set():
+        raise UserError(f"interrupted: {progress.summary()}; the next run continues from here")
 
 
-def own(item: Item, field: str) -> Any:
-    """A flexible field of the item itself: without this, the album's would shine through."""
-    return item.get(field, with_album=False)
-
-
-def set_or_clear(item: Item, field: str, value: Any) -> None:
-    """Set a flexible field, or take it away where there is nothing to say."""
-    if value is not None:
-        item[field] = value
-    elif field in item.keys(with_album=False):
-        del item[field]
-
-
-@contextmanager
-def same_file(item: Item) -> Iterator[None]:
-    """Set fields that files have as well, while the file stays as it is.
-
-    Setting them resets the time of the last look at the file, and `beet update` would then take
-    the old values from there. The file has not changed, so that time still holds.
-    """
-    mtime = item.mtime
-    try:
-        yield
-    finally:
-        item.mtime = mtime
-
-
-def file_status(item: Item) -> os.stat_result | None:
-    """Size and times of the item's file; None if it cannot be looked at."""
-    try:
-        return os.stat(syspath(item.path))  # noqa: PTH116
-    except (OSError, ValueError):
-        return None
-
-
-def set_tempo(item: Item, tempo: float, source: str) -> None:
-    """Put a tempo of the plugin's own into `bpm`, with the marker that says so."""
-    with same_file(item):
-        item.bpm = round_half_up(tempo)
-        item[MARKER] = str(Marker(tempo, source))
-        item.tempo_source = source
-
-
-def drop_marker(item: Item) -> None:
-    """A person stands by the tempo: it is nobody else's from here on. The file keeps its own."""
-    mtime = item.mtime  # as in `set_tempo`
-    set_or_clear(item, MARKER, None)
-    item.mtime = mtime
-
-
-def apply_estimate(
-    item: Item,
-    estimate: Estimate,
-    source: str,
-    *,
-    force: bool = False,
-    min_confidence: float = 0.0,
-) -> Verdict:
-    """Set the fields that follow from an estimate; neither stores the item nor writes its tags.
-
-    Parameters
-    ----------
-    item
-        Changed in place. A `bpm` that somebody else set stays, unless `force`.
-    estimate
-        What the engine found.
-    source
-        Who found it, `model:<name>@<hash>`.
-    force
-        Overwrite `bpm` whoever set it.
-    min_confidence
-        An estimate less sure than this (0..1) leaves `bpm` alone, also with `force`.
-    """
-    said, sure = origin(item), estimate.confidence >= min_confidence
-    tempo = estimate.bpm
-    if said and not said.startswith("model:") and not force:
-        agreed = agreeing_tempo(bpm_of(item), estimate)
-        if agreed is not None:
-            tempo, verdict = agreed, Verdict.KEPT
+def _finish(
+    lib: Library,
+    ids: list[int],
+    settings: Any,
+    progress: AnalysisProgress,
+    stopped: Callable[[], bool],
+) -> None:
+    """Write what a run that was interrupted left to be written."""
+    for item in each_item(lib, ids):
+        if stopped():
+            return
+        problem = None if settings.pretend else tried(partial(finish, item, stopped))
+        if problem:
+            progress.failure(item, problem)
         else:
-            verdict = Verdict.CONFLICT if sure else Verdict.UNSURE
-        item.tempo_source = said
-        if said == MANUAL:
-            drop_marker(item)
-    elif not sure:
-        verdict = Verdict.UNSURE
-        if said.startswith("model:"):
-            # Its record is about to go.
-            earlier = parse_marker(own(item, MARKER))
-            set_tempo(item, earlier.bpm if earlier else own(item, "tempo_bpm"), said)
-        item.tempo_source = said or source
-    else:
-        verdict = Verdict.SET
-        set_tempo(item, tempo, source)
-    item.tempo_bpm = tempo
-    item.tempo_confidence = estimate.confidence
-    item.tempo_verdict = verdict.word
-    set_or_clear(item, "tempo_stability", estimate.stability)
-    set_further(item, estimate)
-    stated = stated_paces(item)
-    if stated is not None:
-        # What somebody wrote over the estimate would be lost otherwise.
-        item.tempo_paces_manual = " ".join(f"{pace:g}" for pace in stated)
-    item.tempo_paces = format_paces(estimate.paces)
-    set_pace_fields(item)
-    return verdict
+            progress.finished(item)
 
 
-def set_further(item: Item, estimate: Estimate) -> None:
-    """Set the fields of tasks that have no rules of their own here."""
-    for name in tasks.TASKS:
-        for column in tasks.columns(name) if name not in OWN_RULES else ():
-            if column.field is not None and column.name in estimate.columns:
-                value = estimate.columns[column.name]
-                set_or_clear(item, column.field, None if value is None else column.text(value))
+def _analyse(
+    lib: Library,
+    ids: list[int],
+    estimator: Any,
+    settings: Any,
+    progress: AnalysisProgress,
+    stopped: Callable[[], bool],
+) -> None:
+    write = ui.should_write(settings.write)
+    items = each_item(lib, ids)
+    results = estimate_all(
+        estimator.estimate, items, settings.threads, stopped, settings.time_limit
+    )
+    for heard, result in results:
+        # Whoever changed or removed it while it was listened to is right.
+        item = as_it_is(lib, heard)
+        if item is None:
+            progress.advance()
+            continue
+        if isinstance(result, Exception):
+            note_failure(item, result)
+            if not settings.pretend:
+                tried(partial(store, item, stopped))
+            progress.failure(item, result)
+            continue
+        forget_failure(item)
+        catch_up(item)
+        verdict = apply_estimate(
+            item,
+            result,
+            estimator.source,
+            force=settings.force,
+            min_confidence=settings.min_confidence,
+        )
+        problem = None
+        if not settings.pretend:
+            names = TEMPO if verdict is Decision.SET else ()
+            problem = tried(partial(_store, item, names, write, stopped))
+        if problem:
+            progress.failure(item, problem)
+        else:
+            progress.result(item, result, verdict)
 
 
-def set_pace_fields(item: Item) -> bool:
-    """Set half, double and triple pace from what is known of an item; whether that changed any."""
-    before = [own(item, field) for field in PACE_FIELDS]
-    tempo = own(item, "tempo_bpm") or bpm_of(item)
-    # From the text, so that a probability that is rounded there decides the same here.
-    paces = [pace for pace, _ in paces_of(item)]
-    for field, ratio in PACE_FIELDS.items():
-        fits = any(abs(pace / (tempo * ratio) - 1) <= SAME for pace in paces) if tempo else False
-        set_or_clear(item, field, round(tempo * ratio, 2) if fits else None)
-    return before != [own(item, field) for field in PACE_FIELDS]
+def _store(
+    item: Item, names: Iterable[str], write: bool, stopped: Callable[[], bool]
+) -> Exception | None:
+    problem = keep(item, names, write, stopped)
+    if remember_key(item):  # of the file as it is now
+        store(item, stopped)
+    return problem
 
 
-def agreeing_tempo(bpm: float, estimate: Estimate) -> float | None:
-    """The precise tempo behind somebody's BPM, None if it fits no pace of the estimate.
+def _read_keys(lib: Library, ids: list[int], settings: Any, log: BeetsLogger) -> None:
+    """Note the key that files say, where that is not known.
 
-    A tag within 4 % of a pace is that pace, said with less precision or at another octave.
+    Raises
+    ------
+    UserError
+        If it was interrupted.
     """
-    return precise_pace(bpm, estimate.bpm, estimate.paces)
-
-
-def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float | None:
-    """The same of an estimate that is known by its tempo [BPM] and its paces only."""
-    simple = [estimated * ratio for ratio in COUNTED_ELSE]
-    tempi = [
-        estimated,
-        *(
-            pace.bpm
-            for pace in paces
-            if pace.probability >= COMPATIBLE
-            or any(abs(pace.bpm / tempo - 1) <= SAME for tempo in simple)
-        ),
-    ]
-    nearest = min(tempi, key=lambda tempo: abs(tempo - bpm))
-    if abs(nearest - bpm) > TOLERANCE * bpm:
-        return None
-    # Paces are rounded to 0.1; a simple multiple of the headline is as precise as that is.
-    precise = min((estimated * ratio for ratio in RELATIVES), key=lambda t: abs(t - nearest))
-    return round(precise if abs(precise - nearest) < 0.01 * nearest else nearest, 2)
+    progress = Progress(len(ids), quiet=settings.quiet, pretend=False, log=log)
+    with interruptible() as stop, progress:
+        for start in range(0, len(ids), BATCH):
+            read = []
+            for item in items_of(lib, ids[start : start + BATCH]):
+                if not stop.is_set() and remember_key(item):
+                    read.append(item)
+                progress.advance()
+            store_all(lib, read, stop.is_set)
+            if stop.is_set():
+                raise UserError(
+                    "interrupted while keys were read; the next run continues from here"
+                )
+            if not read:  # none of the files is there: the disk is not, or at least not today
+                return
 
 
 def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:

@@ -17,19 +17,11 @@ from tempo_core.levels import COUNTED_ELSE, TOLERANCE
 from tempo_core.paces import parse_paces
 from tempo_core.tempi import parse_marker
 
-from .analysing import (
-    MANUAL,
-    TAG,
-    Verdict,
-    bpm_of,
-    origin,
-    own,
-    precise_pace,
-    set_pace_fields,
-)
+from .applying import precise_pace, set_pace_fields
 from .file_keys import SEEN
 from .keeping import FAILURE, PENDING, atomically, patiently, store
 from .marking import FIELD as MARKER
+from .origin import MANUAL, TAG, Decision, bpm_of, origin, own
 from .queries import HAS_BPM
 from .stated import FIELDS
 
@@ -56,7 +48,7 @@ def _rounded(field: str) -> str:
     return f"CAST(CAST({_value(field)} AS REAL) + 0.5 AS INTEGER)"
 
 
-_UNSURE = f"ifnull({_value('tempo_verdict')}, '') = '{Verdict.UNSURE.word}'"
+_UNSURE = f"ifnull({_value('tempo_verdict')}, '') = '{Decision.UNSURE.word}'"
 # The same as `is_done`.
 DONE = (
     f"{_value('tempo_source')} IS NOT NULL AND CAST({_value('tempo_bpm')} AS REAL) != 0 "
@@ -77,12 +69,12 @@ STATED = f"({_value(FIELDS[0])} IS NOT NULL OR {_value(FIELDS[1])} NOT LIKE '%:%
 _DOUBTFUL = (
     f"{HAS_BPM} AND CASE "
     f"WHEN source.value = '{MANUAL}' THEN items.bpm = {_rounded(MARKER)} "
-    f"AND {_value('tempo_verdict')} IN ('{Verdict.KEPT.word}', '{Verdict.CONFLICT.word}') "
+    f"AND {_value('tempo_verdict')} IN ('{Decision.KEPT.word}', '{Decision.CONFLICT.word}') "
     "WHEN source.value LIKE 'model:%' THEN "
     f"ifnull(items.bpm != {_rounded('tempo_bpm')}, 1) OR {_UNSURE} "
     f"WHEN source.value LIKE 'label:%' THEN ifnull(items.bpm != {_rounded('tempo_label_bpm')}, 1) "
     f"ELSE items.bpm = {_rounded(MARKER)} OR (items.bpm = {_rounded('tempo_bpm')} "
-    f"AND {_value('tempo_verdict')} = '{Verdict.SET.word}') END"
+    f"AND {_value('tempo_verdict')} = '{Decision.SET.word}') END"
 )
 UNSETTLED = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
@@ -96,18 +88,18 @@ _AGREES = " OR ".join(
 OUTDATED = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
     f"WHERE source.key = 'tempo_source' AND source.value IN ('{TAG}', '{MANUAL}') AND {HAS_BPM} "
-    f"AND CASE {_value('tempo_verdict')} WHEN '{Verdict.KEPT.word}' THEN "
+    f"AND CASE {_value('tempo_verdict')} WHEN '{Decision.KEPT.word}' THEN "
     f"abs({_value('tempo_bpm')} - items.bpm) > {TOLERANCE} * items.bpm "
-    f"WHEN '{Verdict.CONFLICT.word}' THEN {_AGREES} END"
+    f"WHEN '{Decision.CONFLICT.word}' THEN {_AGREES} END"
 )
 # What was analysed before there were verdicts. `tempo_bpm` is close to somebody's tempo where the
 # analysis agreed with it.
 _WITHOUT_VERDICT = f"items WHERE {HAS_BPM} AND {DONE} AND {_value('tempo_verdict')} IS NULL"
 _GIVE_VERDICT = (
     "INSERT INTO item_attributes (entity_id, key, value) SELECT items.id, 'tempo_verdict', CASE "
-    f"WHEN {_value('tempo_source')} LIKE 'model:%' THEN '{Verdict.SET.word}' "
+    f"WHEN {_value('tempo_source')} LIKE 'model:%' THEN '{Decision.SET.word}' "
     f"WHEN abs({_value('tempo_bpm')} - items.bpm) <= {TOLERANCE} * items.bpm "
-    f"THEN '{Verdict.KEPT.word}' ELSE '{Verdict.CONFLICT.word}' END "
+    f"THEN '{Decision.KEPT.word}' ELSE '{Decision.CONFLICT.word}' END "
     f"FROM {_WITHOUT_VERDICT}"
 )
 
@@ -141,7 +133,7 @@ def settled(item: Item) -> bool:
     marker = parse_marker(own(item, MARKER))
     if said.startswith("model:") and marker is not None and marker.is_of(bpm_of(item)):
         # Back from the file, where somebody's was compared before.
-        item.tempo_verdict, item.tempo_bpm = Verdict.SET.word, marker.bpm
+        item.tempo_verdict, item.tempo_bpm = Decision.SET.word, marker.bpm
         set_pace_fields(item)
     return True
 
@@ -150,7 +142,7 @@ def judged(item: Item) -> bool:
     """Set what the last analysis says to the item's `bpm`, somebody's; whether that changed it."""
     before = own(item, "tempo_verdict"), own(item, "tempo_bpm")
     agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), _paces(item))
-    item.tempo_verdict = (Verdict.KEPT if agreed else Verdict.CONFLICT).word
+    item.tempo_verdict = (Decision.KEPT if agreed else Decision.CONFLICT).word
     item.tempo_bpm = agreed or own(item, "tempo_bpm")
     set_pace_fields(item)
     return before != (own(item, "tempo_verdict"), own(item, "tempo_bpm"))

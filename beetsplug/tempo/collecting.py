@@ -16,9 +16,9 @@ from trainer.trainingset.clean import merge
 from trainer.trainingset.gather import published
 from trainer.trainingset.tables import LabelledTrack, key_label
 
-from .analysing import MANUAL, bpm_of, is_from_label, is_ours, origin, own
 from .choosing import Selection, items_of
 from .labelling import make_options, track_of
+from .origin import MANUAL, bpm_of, is_from_label, is_ours, origin, own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

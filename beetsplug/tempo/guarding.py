@@ -7,8 +7,7 @@ import sqlite3
 import sys
 import traceback
 from contextlib import contextmanager
-from functools import wraps
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from beets import ui
 from beets.exceptions import UserError
@@ -19,21 +18,19 @@ if TYPE_CHECKING:
 
     from beets.library import Library
 
-Plugin = TypeVar("Plugin")
+    Command = Callable[[Library, Values, list[str]], None]
+
 KEPT = "what was finished is kept, and the next run carries on"
 
 
-def guarded(
-    command: Callable[[Plugin, Library, Values, list[str]], None],
-) -> Callable[[Plugin, Library, Values, list[str]], None]:
+def guarded(command: Command) -> Command:
     """A command that turns what ends it into beets' `UserError`: one line, exit status 1."""
 
-    @wraps(command)
-    def run(plugin: Plugin, lib: Library, opts: Values, args: list[str]) -> None:
+    def run(lib: Library, opts: Values, query: list[str]) -> None:
         if sys.stdout is None and not getattr(opts, "quiet", None):
             raise UserError("standard output is closed; -q or >/dev/null does without it")
         try:
-            command(plugin, lib, opts, args)
+            command(lib, opts, query)
             if sys.stdout is not None:
                 ui.print_(end="")  # whatever is not printed yet
         except KeyboardInterrupt:

@@ -16,17 +16,8 @@ from tempo_core.background import Stopped, leave_with
 from tempo_core.console import explain, shown
 from tempo_core.tempi import parse_marker
 
-from .analysing import (
-    Verdict,
-    apply_estimate,
-    estimate_all,
-    is_done,
-    is_ours,
-    load_estimator,
-    own,
-    same_file,
-    set_or_clear,
-)
+from .analysing import estimate_all, load_estimator
+from .applying import apply_estimate
 from .file_keys import correct_key, remember_key
 from .keeping import (
     FAILURE,
@@ -42,6 +33,7 @@ from .keeping import (
     store,
 )
 from .marking import FIELD as MARKER
+from .origin import Decision, is_done, is_ours, own, same_file, set_or_clear
 from .progress import describe
 
 if TYPE_CHECKING:
@@ -103,7 +95,7 @@ class ImportAnalysis:
         verdict = apply_estimate(
             item, result, source, force=settings.force, min_confidence=settings.min_confidence
         )
-        if verdict is Verdict.SET and _writes(settings):
+        if verdict is Decision.SET and _writes(settings):
             # The file waits until write(): in copy mode it is still the original. An import that
             # is killed until then is made good by the next `beet tempo`.
             announce(item, TEMPO, *([ORIGINAL] if _leaves_originals() else []))

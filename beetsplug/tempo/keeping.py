@@ -23,8 +23,8 @@ from tempo_core.background import TIME_LIMIT
 from tempo_core.console import explain
 from tempo_core.errors import TempoError
 
-from .analysing import bpm_of, file_status, is_ours, origin, own, same_file, set_or_clear
 from .marking import FIELD as MARKER
+from .origin import bpm_of, file_status, is_ours, origin, own, same_file, set_or_clear
 from .writing import try_write
 
 if TYPE_CHECKING:

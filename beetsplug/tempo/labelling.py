@@ -24,8 +24,12 @@ from tempo_core.labels.summary import Tally, describe, is_silent
 from tempo_core.labels.training import objection
 from tempo_core.paces import parse_paces
 
-from .analysing import Verdict as Analysed
-from .analysing import (
+from .choosing import Selection, as_it_is, each_item, settle
+from .file_keys import key_text, remember_key
+from .guarding import library_errors
+from .keeping import TEMPO, catch_up, keep, store, tried
+from .origin import (
+    Decision,
     bpm_of,
     is_from_label,
     is_ours,
@@ -34,10 +38,6 @@ from .analysing import (
     set_or_clear,
     set_tempo,
 )
-from .choosing import Selection, as_it_is, each_item, settle
-from .file_keys import key_text, remember_key
-from .guarding import library_errors
-from .keeping import TEMPO, catch_up, keep, store, tried
 from .progress import Progress
 from .settings import path_of
 
@@ -130,7 +130,7 @@ def estimate_of(item: Item) -> float | None:
     theirs then. The most probable pace does not know about tags.
     """
     tempo: float | None = own(item, "tempo_bpm")
-    audio = (Analysed.SET.word, Analysed.CONFLICT.word, Analysed.UNSURE.word)
+    audio = (Decision.SET.word, Decision.CONFLICT.word, Decision.UNSURE.word)
     by_model = str(own(item, "tempo_source")).startswith("model:")
     if tempo and (own(item, "tempo_verdict") in audio or by_model):
         return tempo
@@ -175,7 +175,7 @@ def apply_label(item: Item, label: Record | None) -> list[str]:
     if not bpm_of(item) and label.bpm:
         set_tempo(item, label.bpm, f"label:{label.source}")
         agrees = label.verdict is Verdict.AGREE
-        set_or_clear(item, "tempo_verdict", Analysed.KEPT.word if agrees else None)
+        set_or_clear(item, "tempo_verdict", Decision.KEPT.word if agrees else None)
         changed += TEMPO
     if not item.initial_key and label.key:
         with same_file(item):

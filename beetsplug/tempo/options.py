@@ -1,10 +1,11 @@
-"""Options that make no sense, alone or together: refused in one line, before anything is done."""
+"""Options of the commands: how they are declared, checked, and merged with the configuration."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from beets import ui
 from beets.exceptions import UserError
 
 if TYPE_CHECKING:
@@ -19,74 +20,76 @@ CALLED = {
 MOST_SEEDS = 2**32  # what random generators take
 
 
-def check_tempo(opts: Values) -> None:
-    """Of `beet tempo`."""
-    _settle(opts)
-    _whole(opts, ("threads",))
-    if opts.cadence is None:
-        _refuse(opts, ("format",), "is for --cadence")
-    else:
-        others = [name for name in vars(opts) if name not in ("cadence", "format")]
-        _refuse(opts, others, "does nothing with --cadence, which only lists what is known")
+def command(name: str, summary: str, about: str) -> ui.Subcommand:
+    """A command that takes a query; `about` stands in its own help, `summary` in that of beets."""
+    parser = ui.CommonOptionsParser(usage="%prog [options] [QUERY...]", description=about)
+    return ui.Subcommand(name, parser=parser, help=summary)
 
 
-def check_mix(opts: Values) -> None:
-    """Of `beet tempo-mix`."""
-    if not 0 <= opts.pitch < 100:
-        raise UserError("--pitch must be a percentage from 0 to 99")
-    _whole(opts, ("max",))
+def add_quiet(command: ui.Subcommand, text: str = "show only failures") -> None:
+    """The option -q."""
+    command.parser.add_option("-q", "--quiet", action="store_true", default=None, help=text)
 
 
-def check_labels(opts: Values, applies: bool) -> None:
-    """Of `beet tempo-labels`; `applies` is what the configuration says about `--apply`."""
-    _settle(opts)
-    _whole(opts, ("max_requests",), least=0)
-    if opts.pretend:
-        _refuse(opts, ("report", "export", "trainable_only"), "writes a file, which -p does not")
-    if not opts.export:
-        _refuse(opts, ("trainable_only",), "is for --export")
-    if opts.write and not (opts.apply or applies):
-        raise UserError("-w does nothing without --apply: only what is applied goes into tags")
-    for option in ("report", "export"):
-        _writable(opts, option)
-    if opts.report and opts.export and Path(opts.report).resolve() == Path(opts.export).resolve():
-        raise UserError("--report and --export must be two files")
+def add_threads(command: ui.Subcommand, text: str) -> None:
+    """The option -t, of commands that listen."""
+    command.parser.add_option("-t", "--threads", type="int", default=None, help=text)
 
 
-def check_train(opts: Values, method: str) -> None:
-    """Of `beet tempo-train`; `method` is what the configuration says."""
-    _whole(opts, ("threads", "epochs", "devices"))
-    if not 0 <= opts.seed < MOST_SEEDS:
-        raise UserError(f"--seed must be a whole number from 0 to {MOST_SEEDS - 1}")
-    if opts.no_install and opts.install_anyway:
-        raise UserError("--no-install and --install-anyway contradict each other")
-    if opts.out and Path(opts.out).expanduser().is_file():
-        raise UserError(f"--out {opts.out} is a file, not a folder")
-    chosen = opts.method or method
-    if opts.task == "pace":
-        ignored = (
-            "method", "from_scratch", "epochs", "devices", "accelerator", "threads", "guard",
-        )  # fmt: skip
-        _refuse(opts, ignored, "is not for --task pace")
-    elif opts.from_scratch and chosen not in ("auto", "fit"):
-        raise UserError(f"--from-scratch is a way to fit, the method is {chosen}; leave one out")
-    elif chosen in ("shift", "adapt"):
-        _refuse(opts, ("devices", "accelerator"), f"is for fit, the method is {chosen}")
-        if chosen == "shift":
-            _refuse(opts, ("epochs",), "is for adapt and fit, the method is shift")
+def add_common_options(
+    command: ui.Subcommand, *, force: str, write: str = "write to the files' tags"
+) -> None:
+    """The options of commands that change the library, named as everywhere in beets."""
+    add = command.parser.add_option
+    add("-f", "--force", action="store_true", default=None, help=force)
+    add(
+        "-p", "--pretend", action="store_true", default=False,
+        help="show what would be done, write nothing",
+    )  # fmt: skip
+    add_quiet(command, "show nothing but failures")
+    # A list, so that -w and -W are both seen where somebody gives both: see `settle`.
+    add("-w", "--write", action="append_const", const=True, help=write)
+    add(
+        "-W", "--nowrite", dest="write", action="append_const", const=False,
+        help="change the library only, not the files' tags",
+    )  # fmt: skip
+    command.parser.add_album_option()
 
 
-def check_evaluation(opts: Values) -> None:
-    """Of `beet tempo-eval`."""
-    _whole(opts, ("threads",))
-    _writable(opts, "report")
-    if opts.out and Path(opts.out).expanduser().is_file():
-        raise UserError(f"--out {opts.out} is a file, not a folder")
+def merged(
+    settings: Any, opts: Values, section: str | None = None, own: Collection[str] = ()
+) -> Any:
+    """The configuration with the options of the command line over it.
+
+    An option that was not given leaves the setting of its name as the configuration or the default
+    has it. Where there is no such setting it is None.
+
+    Parameters
+    ----------
+    settings
+        What `settings.load` returns; changed in place.
+    section
+        The part of the settings that belongs to the command: options of the same name go there.
+    own
+        Options that are never taken from the configuration, though there is a setting of the name.
+    """
+    part = settings[section] if section is not None else {}
+    for name, value in vars(opts).items():
+        where = part if name in part else settings
+        if value is not None or name in own or name not in where:
+            where[name] = value
+    return settings
 
 
-def _settle(opts: Values) -> None:
-    """Make one of all that was said with -w and -W."""
-    said: list[bool] | None = opts.write
+def settle(opts: Values) -> None:
+    """Make one of all that was said with -w and -W.
+
+    Raises
+    ------
+    UserError
+        If both were given.
+    """
+    said: list[bool] | None = getattr(opts, "write", None)
     if said is None:
         return
     if len(set(said)) > 1:
@@ -94,32 +97,65 @@ def _settle(opts: Values) -> None:
     opts.write = said[0]
 
 
-def _whole(opts: Values, names: Collection[str], least: int = 1) -> None:
+def require_whole(opts: Values, names: Collection[str], least: int = 1) -> None:
+    """Refuse numbers below the least that makes sense.
+
+    Raises
+    ------
+    UserError
+        With what is needed.
+    """
     for name in names:
         value = getattr(opts, name)
         if value is not None and value < least:
-            raise UserError(f"{_called(name)} must be a whole number from {least}")
+            raise UserError(f"{called(name)} must be a whole number from {least}")
 
 
-def _refuse(opts: Values, names: Iterable[str], why: str) -> None:
-    """Refuse those of the options that were given."""
+def refuse(opts: Values, names: Iterable[str], why: str) -> None:
+    """Refuse those of the options that were given.
+
+    Raises
+    ------
+    UserError
+        If one of them was.
+    """
     for name in names:
         value: Any = getattr(opts, name)
         if value is not None and value is not False:
-            raise UserError(f"{_called(name)} {why}")
+            raise UserError(f"{called(name)} {why}")
 
 
-def _writable(opts: Values, name: str) -> None:
-    """What is written at the end of hours must have a place to go."""
+def require_writable(opts: Values, name: str) -> None:
+    """Refuse a file that cannot be made, since it is written at the end of hours of work.
+
+    Raises
+    ------
+    UserError
+        If it is none, or its folder is not there.
+    """
     value = getattr(opts, name)
     if value is None:
         return
     path = Path(value).expanduser()
     if not value or path.is_dir():
-        raise UserError(f"{_called(name)} needs the name of a file")
+        raise UserError(f"{called(name)} needs the name of a file")
     if not path.parent.is_dir():
-        raise UserError(f"{_called(name)} {value}: there is no folder {path.parent}")
+        raise UserError(f"{called(name)} {value}: there is no folder {path.parent}")
 
 
-def _called(name: str) -> str:
+def require_folder(opts: Values, name: str) -> None:
+    """Refuse a folder that is a file.
+
+    Raises
+    ------
+    UserError
+        If it is one.
+    """
+    value = getattr(opts, name)
+    if value and Path(value).expanduser().is_file():
+        raise UserError(f"{called(name)} {value} is a file, not a folder")
+
+
+def called(name: str) -> str:
+    """An option as people write it."""
     return CALLED.get(name, f"--{name.replace('_', '-')}")

@@ -12,7 +12,7 @@ from beets import ui
 
 from tempo_core.console import counted, explain, shown
 
-from .analysing import Verdict
+from .origin import Decision
 
 if TYPE_CHECKING:
     from beets.library import Item
@@ -27,15 +27,15 @@ def name_of(item: Item) -> str:
     return f"{item.artist} - {item.title}" if item.title else item.filepath.name
 
 
-def describe(item: Item, estimate: Estimate, verdict: Verdict) -> str:
+def describe(item: Item, estimate: Estimate, verdict: Decision) -> str:
     """One line: the track and what became of its tempo."""
     name = shown(name_of(item))
     found = f"{estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f})"
-    if verdict is Verdict.KEPT:
+    if verdict is Decision.KEPT:
         return f"{name}: kept {item.bpm} BPM, analysed as {found}"
-    if verdict is Verdict.CONFLICT:
+    if verdict is Decision.CONFLICT:
         return f"{name}: kept {item.bpm} BPM, in conflict with {found}"
-    if verdict is Verdict.UNSURE:
+    if verdict is Decision.UNSURE:
         return f"{name}: unsure, bpm left at {item.bpm}: {found}"
     return f"{name}: {found}"
 
@@ -152,15 +152,15 @@ class AnalysisProgress(Progress):
         log: BeetsLogger,
     ) -> None:
         super().__init__(total, quiet=quiet, pretend=pretend, log=log)
-        self.counts: Counter[Verdict] = Counter()
+        self.counts: Counter[Decision] = Counter()
         self._done = done
         self._skipped = skipped
         self._finished = 0
 
-    def result(self, item: Item, estimate: Estimate, verdict: Verdict) -> None:
+    def result(self, item: Item, estimate: Estimate, verdict: Decision) -> None:
         """A track is finished."""
         self.counts[verdict] += 1
-        self.line(describe(item, estimate, verdict), notable=verdict is Verdict.CONFLICT)
+        self.line(describe(item, estimate, verdict), notable=verdict is Decision.CONFLICT)
 
     def finished(self, item: Item) -> None:
         """What an interrupted run left to be written is in the file."""
@@ -170,15 +170,15 @@ class AnalysisProgress(Progress):
     def summary(self) -> str:
         """All of it in one line."""
         n_analysed = self.counts.total() + self.failed
-        parts = [f"{self.counts[Verdict.SET]} set", f"{self.counts[Verdict.KEPT]} kept"]
-        if self.counts[Verdict.CONFLICT]:
+        parts = [f"{self.counts[Decision.SET]} set", f"{self.counts[Decision.KEPT]} kept"]
+        if self.counts[Decision.CONFLICT]:
             parts.append(
-                f"{self.counts[Verdict.CONFLICT]} kept in conflict with the analysis "
+                f"{self.counts[Decision.CONFLICT]} kept in conflict with the analysis "
                 f"({_listed('tempo_verdict:conflict')})"
             )
-        if self.counts[Verdict.UNSURE]:
+        if self.counts[Decision.UNSURE]:
             parts.append(
-                f"{self.counts[Verdict.UNSURE]} left alone as unsure "
+                f"{self.counts[Decision.UNSURE]} left alone as unsure "
                 f"({_listed('tempo_verdict:unsure')})"
             )
         parts.append(f"{self.failed} failed")

@@ -10,6 +10,7 @@ from typing import Any
 
 import confuse
 
+from tempo_core import methods
 from tempo_core.tasks import TASKS
 
 
@@ -98,8 +99,6 @@ class TaskNames(confuse.StrSeq):
         return names
 
 
-METHODS = ("auto", "shift", "adapt", "fit")  # as in trainer.learning.learn, which loads too much
-
 DEFAULTS: dict[str, Any] = {
     "auto": True,
     "force": False,
@@ -133,6 +132,8 @@ DEFAULTS: dict[str, Any] = {
     },
 }
 
+SECRETS = ("getsongbpm_key", "proxy")  # of the section `labels`: never shown
+
 TEMPLATE = {
     "auto": bool,
     "force": bool,
@@ -163,7 +164,7 @@ TEMPLATE = {
         "cache_size": confuse.Optional(
             Number("a number of gigabytes above 0", lambda size: size > 0)
         ),
-        "method": confuse.Choice(METHODS),
+        "method": confuse.Choice(methods.names("tempo")),
         "guard": confuse.Optional(confuse.Filename()),
     },
 }

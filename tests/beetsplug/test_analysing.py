@@ -10,17 +10,12 @@ from collections.abc import Iterator
 import pytest
 from beets.library import Item
 
-from beetsplug.tempo.analysing import (
-    Verdict,
-    agreeing_tempo,
-    apply_estimate,
-    estimate_all,
-    is_done,
-    is_ours,
-    round_half_up,
-)
+from beetsplug.tempo.analysing import estimate_all
+from beetsplug.tempo.applying import agreeing_tempo, apply_estimate
+from beetsplug.tempo.origin import Decision, is_done, is_ours
 from beetsplug.tempo.queries import PaceQuery
 from tempo_core import AudioError, Estimate, Pace
+from tempo_core.tempi import round_half_up
 
 from .conftest import Beet
 
@@ -51,7 +46,7 @@ def test_halves_are_rounded_up(tempo: float, bpm: int) -> None:
 
 def test_an_untagged_track_gets_every_field() -> None:
     item = Item()
-    assert apply_estimate(item, HOUSE, SOURCE) is Verdict.SET
+    assert apply_estimate(item, HOUSE, SOURCE) is Decision.SET
     assert item.bpm == 128
     assert item.tempo_bpm == 127.98
     assert item.tempo_confidence == 0.93
@@ -99,7 +94,7 @@ def test_fields_and_query_agree_at_the_border() -> None:
 
 def test_a_tag_that_agrees_is_kept() -> None:
     item = Item(bpm=64)
-    assert apply_estimate(item, HOUSE, SOURCE) is Verdict.KEPT
+    assert apply_estimate(item, HOUSE, SOURCE) is Decision.KEPT
     assert (item.bpm, item.tempo_bpm, item.tempo_source) == (64, 63.99, "tag")
     # Half and double are counted from this track's tempo, which is what the tag says.
     assert item.tempo_double == pytest.approx(127.98)
@@ -110,7 +105,7 @@ def test_a_tag_that_agrees_is_kept() -> None:
 
 def test_a_tag_that_disagrees_is_kept_too() -> None:
     item = Item(bpm=100)
-    assert apply_estimate(item, HOUSE, SOURCE) is Verdict.CONFLICT
+    assert apply_estimate(item, HOUSE, SOURCE) is Decision.CONFLICT
     assert (item.bpm, item.tempo_bpm, item.tempo_source) == (100, 127.98, "tag")
     assert is_done(item)
     assert not is_ours(item)
@@ -118,7 +113,7 @@ def test_a_tag_that_disagrees_is_kept_too() -> None:
 
 def test_force_overwrites_the_tag() -> None:
     item = Item(bpm=100)
-    assert apply_estimate(item, HOUSE, SOURCE, force=True) is Verdict.SET
+    assert apply_estimate(item, HOUSE, SOURCE, force=True) is Decision.SET
     assert (item.bpm, item.tempo_source) == (128, SOURCE)
 
 

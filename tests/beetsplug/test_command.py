@@ -13,7 +13,7 @@ from beets import ui
 from mediafile import MediaFile
 
 import tempo_core
-from beetsplug.tempo.analysing import agreeing_tempo
+from beetsplug.tempo.applying import agreeing_tempo
 from tempo_core import CheckpointError
 from tempo_core.paces import parse_paces
 

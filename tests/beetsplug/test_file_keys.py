@@ -15,7 +15,7 @@ from mediafile import MediaFile
 from mutagen.id3 import TKEY
 
 import tempo_core.labels.files
-from beetsplug.tempo import command, file_keys
+from beetsplug.tempo import analysing, file_keys
 from beetsplug.tempo.file_keys import key_of, remember_key
 from tempo_core.background import interruptible
 from tempo_core.keys import parse_key
@@ -183,7 +183,7 @@ def test_no_keys_are_looked_for_where_the_disk_is_away(
         n_seen += 1
         return seen(item)
 
-    monkeypatch.setattr(command, "BATCH", 20)
+    monkeypatch.setattr(analysing, "BATCH", 20)
     monkeypatch.setattr(file_keys, "_seen", counting)
     assert "60 had a tempo already" in beet("tempo").out
     assert n_seen == 20

@@ -410,7 +410,7 @@ def test_a_disk_that_is_full_for_the_library(
         (size,) = connection.execute("PRAGMA page_count").fetchone()
     connection.close()
     attempt = keeping.store
-    import_module("beetsplug.tempo.command")  # which takes `store` as it is
+    import_module("beetsplug.tempo.analysing")  # which takes `store` as it is
 
     def limited(item: Item, *args: Any) -> None:
         item.db._connection().execute(f"PRAGMA max_page_count = {size + pages}")

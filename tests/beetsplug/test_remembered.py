@@ -12,8 +12,9 @@ from beets.library import Item
 from mediafile import MediaFile
 
 from beetsplug.tempo import keeping
-from beetsplug.tempo.analysing import Verdict, apply_estimate, is_done, is_ours, origin
+from beetsplug.tempo.applying import apply_estimate
 from beetsplug.tempo.keeping import passes
+from beetsplug.tempo.origin import Decision, is_done, is_ours, origin
 from tempo_core import AudioError, Estimate, Pace
 
 from ..conftest import MakeAudio
@@ -234,4 +235,4 @@ def test_a_terminal_names_conflicts(
 
 
 def test_every_verdict_can_be_asked_for() -> None:
-    assert [verdict.word for verdict in Verdict] == ["set", "kept", "conflict", "unsure"]
+    assert [verdict.word for verdict in Decision] == ["set", "kept", "conflict", "unsure"]

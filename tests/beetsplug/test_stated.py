@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from beets.library import Item, Library
 
-from beetsplug.tempo.analysing import apply_estimate
+from beetsplug.tempo.applying import apply_estimate
 from beetsplug.tempo.queries import PaceQuery
 from beetsplug.tempo.stated import labelled, paces_of, read, stated_paces
 from tempo_core import Estimate, Pace

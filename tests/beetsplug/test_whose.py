@@ -13,9 +13,9 @@ from mediafile import MediaFile
 
 import beetsplug.tempo.choosing as choosing
 import tempo_core
-from beetsplug.tempo.analysing import UNKNOWN_MODEL, is_done, origin
 from beetsplug.tempo.choosing import settled
 from beetsplug.tempo.moving import tempo_of
+from beetsplug.tempo.origin import UNKNOWN_MODEL, is_done, origin
 from tempo_core.labels.files import read_track
 from tempo_core.tempi import MARKER_TAG, Marker, is_tempo, parse_marker
 from trainer.trainingset.gather import gather

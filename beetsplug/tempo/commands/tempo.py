@@ -1,0 +1,66 @@
+"""`beet tempo`: estimate the tempo of tracks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import options
+
+if TYPE_CHECKING:
+    from optparse import Values
+
+    from beets import ui
+    from beets.library import Library
+
+    from . import Plugin
+
+
+def subcommand() -> ui.Subcommand:
+    """The command and its options."""
+    command = options.command(
+        "tempo",
+        "estimate the tempo of tracks and write it to them",
+        "Listens to the tracks that match and have no tempo yet, and fills in bpm, the "
+        "tempo_* fields and the files' tags. Without a query it does so for the whole library.",
+    )
+    options.add_common_options(
+        command, force="analyse tracks that have a tempo already, and overwrite it"
+    )
+    options.add_threads(command, "tracks to analyse at a time")
+    add = command.parser.add_option
+    add("--retry", action="store_true", help="try again what failed before")
+    add(
+        "--cadence", metavar="A..B",
+        help="instead list the tracks one can move to at A to B steps a minute",
+    )  # fmt: skip
+    add("--format", metavar="FORMAT", help="print the tracks of --cadence like this")
+    return command
+
+
+def check(opts: Values, settings: Any) -> None:
+    """Refuse options that make no sense, alone or together.
+
+    Raises
+    ------
+    UserError
+        Saying which.
+    """
+    options.require_whole(opts, ("threads",))
+    if opts.cadence is None:
+        options.refuse(opts, ("format",), "is for --cadence")
+    else:
+        others = [name for name in vars(opts) if name not in ("cadence", "format")]
+        options.refuse(opts, others, "does nothing with --cadence, which only lists what is known")
+
+
+def run(plugin: Plugin, lib: Library, settings: Any, query: list[str]) -> None:
+    """Analyse the tracks that match, or list those of a cadence."""
+    if settings.cadence is not None:
+        from ..moving import list_cadence
+
+        list_cadence(lib, query, settings.cadence, settings.format)
+        return
+    from ..analysing import analyse_library
+
+    plugin.require_types()
+    analyse_library(lib, query, settings, plugin._log)

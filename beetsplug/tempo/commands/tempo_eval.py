@@ -1,0 +1,56 @@
+"""`beet tempo-eval`: how good the analysis is on the user's own labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import options
+
+if TYPE_CHECKING:
+    from optparse import Values
+
+    from beets import ui
+    from beets.library import Library
+
+    from . import Plugin
+
+
+def subcommand() -> ui.Subcommand:
+    """The command and its options."""
+    command = options.command(
+        "tempo-eval",
+        "how good the analysis is on labelled tracks",
+        "Compares the analysis with the tracks that match and have a tempo that is not its "
+        "own. Only reads the library.",
+    )
+    add = command.parser.add_option
+    add("--report", metavar="FILE", help="write a report as HTML")
+    add("--baseline", action="store_true", help="compare with librosa as well")
+    add(
+        "--split", type="choice", choices=("all", "test"), default="all",
+        help="test: only tracks that the model has not learned from",
+    )  # fmt: skip
+    add("--out", metavar="DIR", help="where figures and estimates are kept")
+    options.add_quiet(command)
+    options.add_threads(command, "tracks to analyse at a time")
+    return command
+
+
+def check(opts: Values, settings: Any) -> None:
+    """Refuse options that make no sense.
+
+    Raises
+    ------
+    UserError
+        Saying which.
+    """
+    options.require_whole(opts, ("threads",))
+    options.require_writable(opts, "report")
+    options.require_folder(opts, "out")
+
+
+def run(plugin: Plugin, lib: Library, settings: Any, query: list[str]) -> None:
+    """Compare the analysis with the labels of the tracks that match."""
+    from ..evaluating import evaluate_library
+
+    evaluate_library(lib, query, settings, plugin._log)
