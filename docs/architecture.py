@@ -43,7 +43,7 @@ PACKAGES = {
 # Rooms of modules that lie beside the folders, and the room of all other such modules.
 LOOSE = {
     "beetsplug": {
-        "commands": "command labelling mixing training evaluating moving collecting",
+        "work": "analysing labelling mixing moving training evaluating collecting importing",
         "settings": "settings options guarding",
     },
     "trainer": {},
@@ -55,11 +55,12 @@ LOOSE = {
         "tempi and keys": "levels tempi paces keys methods",
     },
 }
-REST = {"beetsplug": "library", "trainer": "ground", "tempo_core": "ground"}
+REST = {"beetsplug": "items", "trainer": "ground", "tempo_core": "ground"}
 ABOUT = {
     "beetsplug/plugin": "fields, events, commands",
-    "beetsplug/commands": "beet tempo, tempo-…",
-    "beetsplug/library": "fields, tags, queries, import",
+    "beetsplug/commands": "a module a command",
+    "beetsplug/work": "what commands and imports do",
+    "beetsplug/items": "fields, tags, queries",
     "beetsplug/settings": "configuration, options",
     "trainer/research": "not in the wheel",
     "trainer/commands": "of tempo-core",
