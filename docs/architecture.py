@@ -83,7 +83,6 @@ ABOUT = {
     "tempo_core/tagging": "change one tag",
     "tempo_core/tempi and keys": "levels, paces, keys",
     "tempo_core/ground": "errors, files, console",
-    "tempo_core/exports": "exchange formats",
 }
 BOX = (184.0, 62.0)  # width and height of a room
 GAP, ROW, MARGIN, HEAD, SPACE = 18.0, 92.0, 18.0, 36.0, 64.0

@@ -66,6 +66,21 @@ def test_pages_and_files_that_code_names_exist() -> None:
             assert (ROOT / name).is_file(), f"{path}: {name}"
 
 
+PACKAGES = "tempo_core|trainer|beetsplug|tests|benchmarks|docs"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_modules_that_pages_name_exist(page: Path) -> None:
+    if page.name == "CHANGELOG.md":  # which names what there was before
+        return
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(rf"`((?:{PACKAGES})/[\w./-]+)`", text):
+        assert (ROOT / name).exists(), f"{page.name}: {name}"
+    known = modules(ROOT)
+    for name in re.findall(r"python -m ((?:tempo_core|trainer)[\w.]*\w)", text):
+        assert {name, f"{name}.__main__"} & known.keys(), f"{page.name}: {name}"
+
+
 def test_every_picture_is_shown() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in pages())
     for path in (*IMAGES.iterdir(), TARGET):
