@@ -5,6 +5,10 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/installed
 
+# Each worker begins with a stretch of the tests and takes from the others when it is done, so that
+# most fixtures of a module or a package are made in one of them only.
+PYTEST = $(BIN)/python -m pytest -n auto --dist worksteal
+
 # What is neither a package nor a test, but is checked like one.
 SCRIPTS = tests/audio.py tests/conftest.py docs benchmarks
 
@@ -24,10 +28,10 @@ demo: $(INSTALLED) ## generate a small library under demo/, import it into beets
 	$(BIN)/python docs/demo/demo.py $(DEMO_ARGS)
 
 test: $(INSTALLED) ## run the tests
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
-slow: $(INSTALLED) ## run the tests that take minutes
-	$(BIN)/python -m pytest -n auto -m slow $(PYTEST_ARGS)
+slow: $(INSTALLED) ## run the tests that are left out by default, because they take minutes
+	$(PYTEST) -m slow $(PYTEST_ARGS)
 
 bare: $(INSTALLED) ## build the wheel, install it without extras and try it there
 	$(BIN)/python -m pytest -m install tests/install $(PYTEST_ARGS)

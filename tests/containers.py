@@ -51,7 +51,7 @@ class Case:
 _base: dict[str, bytes] = {}
 
 
-def base(kind: str, seconds: float = 3) -> bytes:
+def base(kind: str, seconds: float = 1) -> bytes:
     """A plain file of a kind, without a tag where the encoder allows."""
     key = f"{kind} {seconds}"
     if key not in _base:

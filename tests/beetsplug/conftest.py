@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import shutil
@@ -20,6 +21,7 @@ import yaml
 from beets import logging
 from beets.library import Item, Library
 from beets.util import cached_classproperty
+from confuse import yaml_util
 
 from tempo_core import Estimate, Estimator
 
@@ -135,6 +137,24 @@ def forget_beets() -> None:
             handler.stream = sys.stderr  # each test has another
     beets.config.clear()
     beets.config._materialized = False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _defaults_parsed_once() -> Iterator[None]:
+    """Default settings of beets, parsed once: each time takes longer than most commands do."""
+    parse = yaml_util.load_yaml
+    parsed: dict[str, Any] = {}
+
+    def load_yaml(filename: str, loader: Any = yaml_util.Loader) -> Any:
+        if Path(filename).name != "config_default.yaml":
+            return parse(filename, loader)
+        if filename not in parsed:
+            parsed[filename] = parse(filename, loader)
+        return copy.deepcopy(parsed[filename])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml_util, "load_yaml", load_yaml)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +14,17 @@ from beets.library import Item, Library
 from beetsplug.tempo import choosing
 from beetsplug.tempo.choosing import TO_ANALYSE, Selection, items_of
 
-from .conftest import Beet
+from .conftest import Beet, forget_beets
 
 MODEL = "model:x@01234567"
 
 
-@pytest.fixture
-def library(beet: Beet) -> Library:
-    """Sixty tracks on five albums and some on none; every third is analysed."""
-    beet.load()
-    library = beet.library
+@pytest.fixture(scope="module")
+def database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Database of sixty tracks on five albums and some on none; every third is analysed."""
+    path = tmp_path_factory.mktemp("sixty") / "library.db"
+    shutil.copyfile(empty_database, path)
+    library = Library(str(path), "/music")
     for number in range(60):
         fields: dict[str, Any] = {"bpm": 60 + number, "title": f"T{number % 7}"}
         if number % 3 == 0:
@@ -32,7 +35,17 @@ def library(beet: Beet) -> Library:
         album = library.add_album(list(library.items(f"album:L{number}")))
         album["shelf"] = "top" if number % 2 else "low"
         album.store(inherit=False)
-    return library
+    library._close()
+    forget_beets()
+    return path
+
+
+@pytest.fixture
+def library(beet: Beet, database: Path) -> Library:
+    """The sixty tracks, in a library of the test's own."""
+    shutil.copyfile(database, beet.database)
+    beet.load()
+    return beet.library
 
 
 QUERIES = [

@@ -58,7 +58,7 @@ COMMANDS = (
 FEW = [COMMANDS[0], *(pytest.param(args, marks=pytest.mark.slow) for args in COMMANDS[1:])]
 
 
-@pytest.mark.parametrize("args", COMMANDS)
+@pytest.mark.parametrize("args", FEW)
 def test_a_full_output_is_one_line(args: tuple[str, ...], filled: Beet) -> None:
     with Path("/dev/full").open("wb") as full:
         run = start(*args, stdout=full)

@@ -436,7 +436,7 @@ def test_what_another_plugin_does_to_a_file_is_a_warning(
 
 @pytest.mark.usefixtures("match")
 @pytest.mark.parametrize("flags", ["-aq", pytest.param("-A", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("where", ["analysed", "copied"])
+@pytest.mark.parametrize("where", ["analysed", pytest.param("copied", marks=pytest.mark.slow)])
 def test_a_killed_import_is_made_good(
     where: str, flags: str, beet: Beet, album: Path, tempi: Tempi
 ) -> None:

@@ -441,7 +441,8 @@ def test_a_site_that_gives_the_key_back_makes_nobody_keep_it(
     report, table = tmp_path / "report.html", tmp_path / "table.tsv"
     for content in (found, refused):
         with HostileSite({"echo": content}) as echo:
-            labels = {"urls": {"getsongbpm": f"{echo.url}/echo"}, "getsongbpm_key": f" {key}\n"}
+            urls = {"getsongbpm": f"{echo.url}/echo"}
+            labels = {"interval": 0, "urls": urls, "getsongbpm_key": f" {key}\n"}
             labelled.configure(tempo={"sources": ["getsongbpm"], "labels": labels})
             run = labelled("-vv", "tempo-labels", "-f", "--report", report, "--export", table)
             assert f"X-API-KEY: {key}\r\n" in echo.requests[0]
@@ -482,7 +483,9 @@ def _hurry(beet: Beet, interval: float) -> None:
     beet.configure(tempo={"labels": labels})
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
+)
 def test_a_run_that_is_ended_goes_on_next_time(
     how: signal.Signals, labelled: Beet, site: DemoSite
 ) -> None:

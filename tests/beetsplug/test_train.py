@@ -13,7 +13,6 @@ import pytest
 import trainer
 from tempo_core import in_use
 
-from ..audio import click_track, write_audio
 from ..conftest import MakeAudio
 from .conftest import Beet
 
@@ -108,11 +107,9 @@ def test_quiet_and_without_installing(counted: Beet, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def moved(beet: Beet, tmp_path: Path) -> Beet:
+def moved(beet: Beet, clicks: list[tuple[Path, float]]) -> Beet:
     """A library of clicks of somebody who moves at half of every tempo, and only so."""
-    for k in range(10):
-        bpm = 100.0 + 5 * k
-        path = write_audio(tmp_path / f"{k}.wav", click_track(bpm, 14, 11025), 11025)
+    for k, (path, bpm) in enumerate(clicks[::4]):
         beet.add(path, title=f"Clicks {k}", tempo_paces_manual=f"{bpm / 2:g}")
     return beet
 
@@ -131,14 +128,16 @@ def test_paces_that_were_stated_are_learned(moved: Beet) -> None:
     assert in_use.active() is None
 
 
-@pytest.mark.parametrize("n_heard", [1, 40], ids=["listening", "fitting"])
+@pytest.mark.parametrize(
+    "n_heard",
+    [pytest.param(1, id="listening"), pytest.param(40, id="fitting", marks=pytest.mark.slow)],
+)
 def test_ctrl_c_while_paces_are_learned(
-    beet: Beet, home: Path, tmp_path: Path, n_heard: int
+    beet: Beet, home: Path, clicks: list[tuple[Path, float]], n_heard: int
 ) -> None:
     """It ends soon, in one line; what was listened to is kept and nothing is in use."""
-    for k in range(40):
-        path = write_audio(tmp_path / f"{k}.wav", click_track(100 + k, 14, 11025), 11025)
-        beet.add(path, title=f"Clicks {k}", tempo_paces_manual=f"{(100 + k) / 2:g}")
+    for path, bpm in clicks:
+        beet.add(path, title=f"Clicks {bpm:g}", tempo_paces_manual=f"{bpm / 2:g}")
     process = beet.start("tempo-train", "--task", "pace")
     kept = home / "tempo-training" / "paces"
     while len(list(kept.glob("*.safetensors"))) < n_heard:

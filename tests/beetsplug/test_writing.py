@@ -207,7 +207,13 @@ print(try_write(Item(path=os.fsencode(sys.argv[1]), bpm=128)))
 """
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        pytest.param(suffix, marks=[] if suffix in ("mp3", "m4a") else [pytest.mark.slow])
+        for suffix in FORMATS
+    ],
+)
 def test_no_room_for_the_copy(suffix: str, make_audio: MakeAudio) -> None:
     """The system itself ends the write in the middle."""
     path = make_audio(f"a.{suffix}", duration=1)

@@ -114,7 +114,11 @@ def _warped(audio: Audio, tempo: np.ndarray) -> Audio:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "bpm", "style"), [("mp3", 127.98, "house"), ("m4a", 93.27, "rock")]
+    ("suffix", "bpm", "style"),
+    [
+        ("mp3", 127.98, "house"),
+        pytest.param("m4a", 93.27, "rock", marks=pytest.mark.slow),
+    ],
 )
 def test_a_long_steady_track_is_within_0_05_bpm(
     estimator: Estimator, make_audio: MakeAudio, suffix: str, bpm: float, style: str
@@ -131,7 +135,14 @@ def test_a_long_steady_track_is_within_0_05_bpm(
 
 
 @pytest.mark.parametrize("windows", [6, "all"])
-@pytest.mark.parametrize("other", [100.0, 130.5, 135.0])
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(100.0, marks=pytest.mark.slow),
+        130.5,
+        pytest.param(135.0, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_tempo_most_of_the_track_is_in(
     tmp_path: Path, windows: int | str, other: float, order: int
@@ -225,7 +236,7 @@ def _hiss(duration: float, sr: int, rng: np.random.Generator) -> Audio:
 
 
 @pytest.mark.parametrize("before", [_silence, _hiss, speech, applause])
-@pytest.mark.parametrize("after", [_silence, applause])
+@pytest.mark.parametrize("after", [pytest.param(_silence, marks=pytest.mark.slow), applause])
 def test_what_is_around_the_music_does_not_count(
     estimator: Estimator,
     tmp_path: Path,

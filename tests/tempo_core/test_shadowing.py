@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -91,22 +92,30 @@ def told(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
+@pytest.fixture(scope="session")
+def empty_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a beets library that is up to date."""
+    path = tmp_path_factory.mktemp("beets") / "library.db"
+    code = f"from beets.library import Library; Library({str(path)!r}, '/')"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return path
+
+
 @pytest.fixture
-def folder(tmp_path: Path, home: Path) -> Path:
+def folder(tmp_path: Path, home: Path, empty_library: Path) -> Path:
     """Where the commands run, with a beets library that is up to date."""
     (home / "beets" / "config.yaml").write_text(
         f"plugins: [tempo]\ndirectory: {home}\nlibrary: {home}/library.db\n"
         "create_backup_before_migrations: no\n"
     )
-    assert run(["beet", "ls"], tmp_path, ROOT).returncode == 0
+    shutil.copyfile(empty_library, home / "library.db")
     return tmp_path
 
 
-@pytest.fixture
-def theirs(folder: Path) -> Path:
+@pytest.fixture(scope="session")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that another distribution is installed in."""
-    place = folder / "theirs"
-    place.mkdir()
+    place = tmp_path_factory.mktemp("theirs")
     install(place, "another-trainer", THEIRS)
     return place
 
@@ -150,7 +159,9 @@ def test_a_module_of_that_name_is_told(folder: Path) -> None:
     assert "uninstall one-file" in told(run(TRAIN, folder, place, ROOT))
 
 
-@pytest.mark.parametrize("order", ["theirs first", "ours first"])
+@pytest.mark.parametrize(
+    "order", ["theirs first", pytest.param("ours first", marks=pytest.mark.slow)]
+)
 def test_two_in_one_folder_are_told(order: str, folder: Path, environment: Path) -> None:
     both = {"another-trainer": THEIRS, "beets-tempo": OURS}
     for name in sorted(both, reverse=order == "ours first"):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tempo_core.config import Windows
 from tests.audio import Audio, drum_pattern, write_audio
+from trainer.trainingset.build import BuildOptions, build
 from trainer.trainingset.tables import LabelledTrack
 
 SR = 22050
+BUILD_OPTIONS = BuildOptions(jobs=2, windows=Windows(6.0, 3.0), quiet=True)
 Song = Callable[..., LabelledTrack]
 # Tempo, style; all are right for the shipped model up to a simple ratio.
 BANDS = [(126, "house"), (96, "rock"), (174, "dnb"), (112, "house"), (138, "rock"), (118, "house")]
@@ -29,3 +33,11 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledTrack]:
         path = write_audio(folder / f"song {k}.wav", music(bpm, style, k), SR)
         tracks.append(LabelledTrack(path, bpm, "table", f"Band {k}", f"Song {k}"))
     return tracks
+
+
+@pytest.fixture(scope="session")
+def training_set(songs: list[LabelledTrack], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The training set of the six songs with its cache, built once; for reading and copying."""
+    folder = tmp_path_factory.mktemp("training") / "set"
+    build(songs, folder, BUILD_OPTIONS)
+    return folder

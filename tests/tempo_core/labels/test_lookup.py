@@ -363,7 +363,7 @@ with open_run(options) as run:
 """
 
 
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_kill_9_keeps_every_finished_track(after: bool, options: Options, site: DemoSite) -> None:
     root = str(Path(__file__).parents[3])
     code = KILLED.format(

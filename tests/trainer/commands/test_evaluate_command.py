@@ -41,6 +41,12 @@ def make(make_audio: MakeAudio, name: str, bpm: float, **options: object) -> Pat
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without drawing: `test_a_training_set` and `test_report.py` look at the pictures."""
+    monkeypatch.setattr("trainer.evaluation.plots.png", lambda _figure: b"\x89PNG")
+
+
+@pytest.fixture
 def folder(tmp_path: Path, make_audio: MakeAudio) -> Path:
     """A training set of three tracks, two of them in the test split, one of these gone."""
     tracks = [
@@ -76,6 +82,7 @@ def test_a_training_set(folder: Path, tmp_path: Path) -> None:
     assert run(folder, "--out", out, "--split", "train").exit_code == 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_table_with_a_bad_line(tmp_path: Path, make_audio: MakeAudio) -> None:
     make(make_audio, "a.wav", 126)
     table = tmp_path / "t.tsv"
@@ -116,6 +123,7 @@ def test_wrong_usage(tmp_path: Path) -> None:
         assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_log_of_the_training_is_drawn(folder: Path, tmp_path: Path) -> None:
     log = tmp_path / "metrics.csv"
     log.write_text("epoch,step,train_loss,val_error_p50\n0,10,2.0,9\n1,20,1.0,0.5\n")
@@ -125,6 +133,7 @@ def test_the_log_of_the_training_is_drawn(folder: Path, tmp_path: Path) -> None:
     assert "<h2>Training</h2>" in (out / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_files_that_are_none_and_names_of_any_bytes(
     tmp_path: Path, make_audio: MakeAudio, hang: Callable[[Path], None]
 ) -> None:
@@ -135,19 +144,19 @@ def test_files_that_are_none_and_names_of_any_bytes(
     hang(slow)
     paths = [song, tmp_path / "pipe.wav", slow]
     estimated = CliRunner().invoke(
-        main, ["estimate", "--format", "tsv", "--time-limit", "3", *map(str, paths)]
+        main, ["estimate", "--format", "tsv", "--time-limit", "1", *map(str, paths)]
     )
     lines = estimated.stdout.splitlines()
     assert len(lines) == 4
     table = tmp_path / "t.tsv"
     table.write_text("\n".join([lines[0], *(_labelled(line) for line in lines[1:])]) + "\n")
     begin = time.monotonic()
-    result = run(table, "--out", tmp_path / "out", "--time-limit", 3, "--windows", "all")
+    result = run(table, "--out", tmp_path / "out", "--time-limit", 1, "--windows", "all")
     assert time.monotonic() - begin < 30
     assert result.exit_code == 1
     assert "\x1b" not in result.output
     assert f"{paths[1]}: {NOT_REGULAR}" in result.stderr
-    assert f"{slow}: given up after 3 s" in result.stderr
+    assert f"{slow}: given up after 1 s" in result.stderr
     assert "2 of 3 estimates failed and count as wrong" in result.stderr
     answers = {answer.path: answer for answer in read_answers(tmp_path / "out" / "tracks.tsv")}
     assert answers[song].estimate == pytest.approx(126, abs=0.1)
@@ -164,6 +173,7 @@ def learned_model(folder: Path, card: dict[str, object]) -> Path:
     return checkpoint.save(folder, dataclasses.replace(shipped, card=card))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_curves_are_those_of_the_model_and_no_others(folder: Path, tmp_path: Path) -> None:
     """Beside the set lies the log of some other model's run, as `fit` leaves it."""
     log = folder / "runs/fit-12345678/csv/version_0/metrics.csv"
@@ -184,6 +194,7 @@ def test_the_curves_are_those_of_the_model_and_no_others(folder: Path, tmp_path:
             assert read_history(out / "history.csv") == unpack(pack(rows))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_it_says_what_the_model_has_learned_from(folder: Path, tmp_path: Path) -> None:
     (track, *_) = read_collection(folder)
     model = learned_model(tmp_path / "models", {memory.KEY: memory.pack(memory.remember([track]))})
@@ -194,6 +205,7 @@ def test_it_says_what_the_model_has_learned_from(folder: Path, tmp_path: Path) -
     assert "has learned from" not in run(folder, "--out", out, "--split", "all").stdout
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_stated_paces_are_compared(tmp_path: Path, make_audio: MakeAudio) -> None:
     make(make_audio, "a.wav", 126)
     make(make_audio, "b.wav", 100, style="rock")
@@ -217,6 +229,7 @@ def test_stated_paces_are_compared(tmp_path: Path, make_audio: MakeAudio) -> Non
     assert (out / "report.html").read_text() == page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_answers_from_before_paces_were_kept_are_asked_again(
     tmp_path: Path, make_audio: MakeAudio
 ) -> None:
@@ -239,6 +252,7 @@ def test_wrong_paces_are_one_line(tmp_path: Path, make_audio: MakeAudio) -> None
     assert f"{table}, line 2: 'fast' is no pace" in result.stderr
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_no_progress_bar_in_a_file(folder: Path, tmp_path: Path) -> None:
     """Standard error of another command than a terminal's has messages in it, and nothing else."""
     result = run(folder, "--out", tmp_path / "out")
@@ -261,6 +275,7 @@ def test_librosa_is_what_it_says(beats: bool, tmp_path: Path, make_audio: MakeAu
     assert set(NAMES) == set(BASELINES)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )

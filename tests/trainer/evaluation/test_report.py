@@ -185,16 +185,19 @@ def test_a_missing_extra_of_building_and_training_is_named(tmp_path: Path) -> No
 import sys
 sys.modules["librosa"] = None
 from tempo_core.cli import main
-main(sys.argv[1:])
+for arguments in (["build", ".", "--out", "set"], ["train", "."]):
+    try:
+        main(arguments)
+    except SystemExit as end:
+        assert end.code == 1
 """
-    for args in (["build", ".", "--out", "set"], ["train", "."]):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *args],
-            capture_output=True, text=True, cwd=tmp_path, check=False,
-        )  # fmt: skip
-        assert done.returncode == 1
-        assert f"{args[0]} needs more packages" in done.stderr
-        assert len(done.stderr.splitlines()) == 1
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    build, train = done.stderr.splitlines()
+    assert "build needs more packages" in build
+    assert "train needs more packages" in train
     assert not (tmp_path / "set").exists()
 
 

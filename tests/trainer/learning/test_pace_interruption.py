@@ -12,12 +12,12 @@ import pytest
 
 from tempo_core import checkpoint, in_use
 from tempo_core.background import Stopped
-from tests.audio import click_track, write_audio
-from trainer.learning.paces import N_FOLDS, STEPS, fit_paces
+from trainer.learning import paces
+from trainer.learning.paces import N_FOLDS, fit_paces
 
 ROOT = Path(__file__).parents[3]
 LATE = 4.0  # [s] two on a machine that has nothing else to do
-N_TRACKS = 40  # so many that fitting takes seconds
+N_TRACKS = 40  # all of the clicks, so many that fitting takes seconds
 TOLD = "interrupted; what was listened to is kept, run the same again to go on"
 PROGRAMS = (
     ["-m", "tempo_core.cli", "train", "--task", "pace", "--jobs", "2"],
@@ -25,28 +25,22 @@ PROGRAMS = (
 )
 
 
-@pytest.fixture(scope="module")
-def stated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table of clicks of somebody who moves at half of every tempo."""
-    folder = tmp_path_factory.mktemp("stated")
-    rows = ["path\tpaces"]
-    for k in range(N_TRACKS):
-        write_audio(folder / f"{k}.wav", click_track(100 + k, 14, 11025), 11025)
-        rows.append(f"{k}.wav\t{(100 + k) / 2:g}")
-    table = folder / "stated.tsv"
-    table.write_text("\n".join(rows) + "\n")
-    return table
-
-
-@pytest.mark.parametrize("program", PROGRAMS, ids=["tempo-core", "module"])
-@pytest.mark.parametrize("n_heard", [1, N_TRACKS], ids=["listening", "fitting"])
+@pytest.mark.parametrize(
+    ("program", "n_heard"),
+    [
+        pytest.param(PROGRAMS[0], N_TRACKS, id="tempo-core, fitting"),
+        pytest.param(PROGRAMS[1], 1, id="module, listening", marks=pytest.mark.slow),
+        pytest.param(PROGRAMS[0], 1, id="tempo-core, listening", marks=pytest.mark.slow),
+        pytest.param(PROGRAMS[1], N_TRACKS, id="module, fitting", marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
-    program: list[str], n_heard: int, stated: Path, tmp_path: Path
+    program: list[str], n_heard: int, clicks: list[tuple[Path, float]], tmp_path: Path
 ) -> None:
+    """Learning from a table of somebody who moves at half of every tempo."""
     table = tmp_path / "stated.tsv"
-    lines = stated.read_text().splitlines()
-    paths = [f"{stated.parent}/{line}" for line in lines[1:]]
-    table.write_text("\n".join([lines[0], *paths]) + "\n")
+    rows = [f"{path}\t{bpm / 2:g}" for path, bpm in clicks]
+    table.write_text("\n".join(["path\tpaces", *rows, ""]))
     kept = tmp_path / "paces"
     process = subprocess.Popen(
         [sys.executable, *program, str(table)],
@@ -68,9 +62,13 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
     assert not list(in_use.folder().glob("*"))
 
 
-def test_every_step_of_fitting_can_be_the_last(stated: Path, tmp_path: Path) -> None:
+def test_every_step_of_fitting_can_be_the_last(
+    clicks: list[tuple[Path, float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, tempo = checkpoint.resolve("default", "pace"), checkpoint.resolve("default")
-    tracks = [(stated.parent / f"{k}.wav", ((100 + k) / 2,)) for k in range(10)]
+    tracks = [(path, (bpm / 2,)) for path, bpm in clicks[:10]]
+    n_steps = 25
+    monkeypatch.setattr(paces, "STEPS", n_steps)
     asked = 0
     limit = 10**9
 
@@ -80,9 +78,9 @@ def test_every_step_of_fitting_can_be_the_last(stated: Path, tmp_path: Path) -> 
         return asked > limit
 
     fit_paces(tracks, model, tempo, tmp_path / "kept", tmp_path / "out", stop=stop)
-    n_asked, n_steps = asked, (N_FOLDS + 1) * STEPS
-    assert n_asked > n_steps
-    asked, limit = 0, n_steps  # in the last of the fits, however often it is asked before
+    n_all = (N_FOLDS + 1) * n_steps
+    assert asked > n_all
+    asked, limit = 0, n_all  # in the last of the fits, however often it is asked before
     with pytest.raises(Stopped, match=TOLD):
         fit_paces(tracks, model, tempo, tmp_path / "kept", tmp_path / "none", stop=stop)
     assert asked == limit + 1

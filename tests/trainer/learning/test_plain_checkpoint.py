@@ -74,7 +74,7 @@ def test_missing(tmp_path: Path) -> None:
 
 FULL = """
 import resource, signal, sys, torch
-from trainer.plain_checkpoint import PlainCheckpointIO
+from trainer.learning.plain_checkpoint import PlainCheckpointIO
 from tempo_core.errors import CheckpointError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))

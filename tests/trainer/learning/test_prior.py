@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ from tests.audio import drum_pattern, write_audio
 from trainer.evaluation.metrics import acc1, acc2
 from trainer.inputs.recordings import Recording
 from trainer.learning import guard as guards
+from trainer.learning import learn as learning
 from trainer.learning import prior as adapting
 from trainer.learning.compare import guard_answers
 from trainer.learning.guard import Guard
-from trainer.learning.learn import N_FOLDS, folds_of, learn_held_out
+from trainer.learning.learn import folds_of, learn_held_out
 from trainer.learning.prior import Frozen, Recipe, adaptable, freeze, shift
 from trainer.research.learning_curve import Track, in_range
 from trainer.torch_ops import learnable
@@ -172,8 +174,12 @@ def test_a_wrong_label_does_no_harm(tracks: list[Track]) -> None:
     assert acc1(counted(REST), guard_answers(REST, model)) > 0.85
 
 
-def test_models_learned_side_by_side_are_those_learned_one_by_one(tracks: list[Track]) -> None:
+def test_models_learned_side_by_side_are_those_learned_one_by_one(
+    tracks: list[Track], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each on one thread, and each track answered by one that knows none of its group."""
+    n_folds = 2
+    monkeypatch.setattr(learning, "folds_of", partial(folds_of, n=n_folds))
     some = tracks[::8]
     known: list[set[str]] = []
 
@@ -189,10 +195,10 @@ def test_models_learned_side_by_side_are_those_learned_one_by_one(tracks: list[T
         for model, models in results
     ]
     assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
-    assert len(known) == 2 * (1 + N_FOLDS)
+    assert len(known) == 2 * (1 + n_folds)
     everybody = {t.recording.group for t in some}
     assert known.count(everybody) == 2
-    fold = folds_of([t.recording.group for t in some], 0)
+    fold = folds_of([t.recording.group for t in some], 0, n_folds)
     (_, models), _ = results
     for track, k, model in zip(some, fold, models, strict=True):
         assert track.recording.group not in known[1 + k]  # with one job in the order of the folds

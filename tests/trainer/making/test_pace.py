@@ -273,14 +273,9 @@ def test_what_is_learned_from_sounds_and_has_a_pulse(uneven_file: Path) -> None:
 
 
 @pytest.fixture
-def labelled(tmp_path: Path) -> list[tuple[Path, tuple[float, ...]]]:
+def labelled(clicks: list[tuple[Path, float]]) -> list[tuple[Path, tuple[float, ...]]]:
     """Clicks of somebody who moves at half of every tempo, and only so."""
-    tracks = []
-    for k in range(MIN_TRACKS):
-        bpm = 100.0 + 5 * k
-        path = write_audio(tmp_path / f"{k}.wav", click_track(bpm, 14, 11025), 11025)
-        tracks.append((path, (bpm / 2,)))
-    return tracks
+    return [(path, (bpm / 2,)) for path, bpm in clicks[::4][:MIN_TRACKS]]
 
 
 def test_statements_change_the_model(
@@ -334,13 +329,11 @@ def test_features_are_kept_and_read_again(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def stated(tmp_path: Path) -> Path:
-    """A table of clicks of somebody who moves at half of every tempo, and only so."""
+def stated(labelled: list[tuple[Path, tuple[float, ...]]], tmp_path: Path) -> Path:
+    """A table of the clicks."""
     rows = ["path\tpaces\ttitle"]
-    for k in range(MIN_TRACKS):
-        bpm = 100 + 5 * k
-        write_audio(tmp_path / f"{k}.wav", click_track(bpm, 14, 11025), 11025)
-        rows.append(f"{k}.wav\t{bpm / 2:g}\tClicks {k}")
+    for k, (path, (pace,)) in enumerate(labelled):
+        rows.append(f"{path}\t{pace:g}\tClicks {k}")
     table = tmp_path / "stated.tsv"
     table.write_text("\n".join(rows) + "\n")
     return table
@@ -364,7 +357,10 @@ def test_paces_are_learned_from_a_table(stated: Path) -> None:
     assert path.stem in run.stdout
 
 
-def test_the_same_as_a_module(stated: Path, tmp_path: Path) -> None:
+def test_the_same_as_a_module(
+    stated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapt_paces, "STEPS", 10)
     out = tmp_path / "out"
     help_ = CliRunner().invoke(adapt_paces.main, ["--help"])
     assert help_.exit_code == 0
@@ -402,7 +398,8 @@ def test_options_of_the_tempo_are_refused(stated: Path) -> None:
     assert "--method, --epochs: not for --task pace" in run.stderr
 
 
-def test_a_file_that_is_gone_is_named(stated: Path) -> None:
+def test_a_file_that_is_gone_is_named(stated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapt_paces, "STEPS", 10)
     with stated.open("a") as file:
         file.write("gone.wav\t87 174\tGone\n")
     run = train(stated, "--no-install")

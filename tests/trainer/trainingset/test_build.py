@@ -27,7 +27,7 @@ from tests.audio import write_audio, write_bad_files
 from trainer.inputs.cache import read_notes, read_views
 from trainer.inputs.views import load_views
 from trainer.trainingset import build as build_module
-from trainer.trainingset.build import JOURNAL, BuildOptions, Built, build
+from trainer.trainingset.build import JOURNAL, Built, build
 from trainer.trainingset.clean import Reason
 from trainer.trainingset.journal import TABLE, Journal
 from trainer.trainingset.tables import (
@@ -43,8 +43,8 @@ from trainer.trainingset.tables import (
 )
 
 from ..conftest import BANDS, SR, music
+from ..conftest import BUILD_OPTIONS as OPTIONS
 
-OPTIONS = BuildOptions(jobs=2, windows=Windows(6.0, 3.0), quiet=True)
 ROOT = Path(__file__).parents[3]
 
 
@@ -58,17 +58,10 @@ def state(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(scope="module")
-def plain(songs: list[LabelledTrack], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A set of the six songs, to be copied."""
-    folder = tmp_path_factory.mktemp("set") / "set"
-    build(songs, folder, OPTIONS)
-    return folder
-
-
 @pytest.fixture
-def folder(plain: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(plain, tmp_path / "set"))
+def folder(training_set: Path, tmp_path: Path) -> Path:
+    """A copy of the training set of the six songs, to be changed."""
+    return Path(shutil.copytree(training_set, tmp_path / "set"))
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +154,8 @@ def test_tables_say_what_was_returned(faulty: Built) -> None:
     assert all(track.recording().path.exists() for track in faulty.kept)
 
 
-def test_the_set(plain: Path, songs: list[LabelledTrack]) -> None:
-    kept = read_collection(plain)
+def test_the_set(training_set: Path, songs: list[LabelledTrack]) -> None:
+    kept = read_collection(training_set)
     assert [track.path for track in kept] == [track.path for track in songs]
     assert Counter(t.split for t in kept) == {"train": 4, "validation": 1, "test": 1}
     assert {t.duration for t in kept} == {14.0}
@@ -296,11 +289,11 @@ def test_inputs_of_an_older_front_end_are_replaced(
 
 
 def test_inputs_that_no_method_needs_are_not_computed(
-    plain: Path, songs: list[LabelledTrack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    training_set: Path, songs: list[LabelledTrack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Below the number of labels from which on the whole network is trained nothing else does."""
     options = dataclasses.replace(OPTIONS, views=None)
-    shutil.copytree(plain, tmp_path / "set")
+    shutil.copytree(training_set, tmp_path / "set")
     for path in (tmp_path / "set" / CACHE).glob("*.safetensors"):
         path.unlink()
     build(songs, tmp_path / "set", options)
@@ -407,7 +400,7 @@ import json, os, signal, sys
 from pathlib import Path
 import trainer.inputs.cache, trainer.trainingset.build, trainer.trainingset.journal
 from trainer.trainingset.tables import LabelledTrack
-from tests.trainer.trainingset.test_build import OPTIONS
+from tests.trainer.conftest import BUILD_OPTIONS as OPTIONS
 
 folder, moment, n = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 owner, _, name = moment.rpartition(".")
@@ -436,7 +429,7 @@ trainer.trainingset.build.build(tracks, folder, OPTIONS)
     ],
 )
 def test_kill_9_and_again(
-    moment: str, n: int, plain: Path, songs: list[LabelledTrack], tmp_path: Path
+    moment: str, n: int, training_set: Path, songs: list[LabelledTrack], tmp_path: Path
 ) -> None:
     rows = [{**dataclasses.asdict(track), "path": str(track.path)} for track in songs]
     (tmp_path / TRACKS_FILE).write_text(json.dumps(rows))
@@ -448,7 +441,7 @@ def test_kill_9_and_again(
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
     build(songs, folder, OPTIONS)
-    assert state(folder) == state(plain)
+    assert state(folder) == state(training_set)
 
 
 FULL = """
@@ -457,7 +450,7 @@ from pathlib import Path
 import trainer.trainingset.build
 from trainer.trainingset.tables import LabelledTrack
 from tempo_core.errors import StorageError
-from tests.trainer.trainingset.test_build import OPTIONS
+from tests.trainer.conftest import BUILD_OPTIONS as OPTIONS
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 folder = Path(sys.argv[1])
 rows = json.loads((folder.parent / "wanted.json").read_text())
@@ -471,7 +464,7 @@ except StorageError as error:
 
 @pytest.mark.parametrize("limit", [pytest.param(40_000, marks=pytest.mark.slow), 150_000])
 def test_a_full_disk_is_one_message_and_costs_nothing(
-    limit: int, plain: Path, songs: list[LabelledTrack], tmp_path: Path
+    limit: int, training_set: Path, songs: list[LabelledTrack], tmp_path: Path
 ) -> None:
     """Full while the journal is written, and while the network's inputs are."""
     rows = [{**dataclasses.asdict(track), "path": str(track.path)} for track in songs]
@@ -486,7 +479,7 @@ def test_a_full_disk_is_one_message_and_costs_nothing(
     assert done.stdout.count("\n") == 1
     assert "what is done is kept" in done.stdout
     build(songs, folder, OPTIONS)
-    assert state(folder) == state(plain)
+    assert state(folder) == state(training_set)
 
 
 def test_odd_names_survive_a_table(tmp_path: Path) -> None:
