@@ -43,7 +43,8 @@ PACKAGES = {
 # Rooms of modules that lie beside the folders, and the room of all other such modules.
 LOOSE = {
     "beetsplug": {
-        "work": "analysing labelling mixing moving training evaluating collecting importing",
+        "work": "analysing labelling mixing moving training evaluating evaluation_summary "
+        "evaluation_tracks collecting importing",
         "settings": "settings options guarding",
     },
     "trainer": {},

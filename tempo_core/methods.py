@@ -1,7 +1,8 @@
-"""The ways to learn from a user's labels, a row each: what settings, commands and trainer go by.
+"""The methods of learning from a user's labels, a row each.
 
-A row names a module of `trainer.learning`, which does the learning. The rows stand here because
-beets reads them at every start, when nothing of the trainer may be loaded.
+Settings, commands and the trainer read these rows. A row names a module of `trainer.learning`,
+whose function `learn` does the work. The rows stand here because beets reads them at every start,
+when nothing of the trainer may be loaded.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ AUTO = "auto"  # the method that the number of labels calls for
 
 @dataclass(frozen=True)
 class Method:
-    """One way to learn.
+    """One method of learning.
 
     Attributes
     ----------
     task
-        What is learned, a name in `tempo_core.tasks.TASKS`.
+        The task whose model is learned, a name in `tempo_core.tasks.TASKS`.
     module
-        The module of `trainer.learning` that does it.
+        The module of `trainer.learning` with the method's function `learn`.
     labels_from
-        From how many labels on `auto` means this method, in 0..∞.
+        The number of labels from which on `auto` means this method, at least 0.
     about
-        What it does, for people who choose.
+        What the method does, for people who choose one.
+    options
+        The options of `tempo-core train` that only some methods have a use for, and this one has.
+    needs_views
+        Whether the method trains on the network's inputs of all recordings, which a training set
+        can hold (`tempo-core build --cache`).
     """
 
     name: str
@@ -32,21 +38,56 @@ class Method:
     module: str
     labels_from: int
     about: str
+    options: tuple[str, ...] = ()
+    needs_views: bool = False
 
 
 METHODS = (
-    Method("shift", "tempo", "prior", 0, "learns where you count twice or half"),
-    Method("adapt", "tempo", "prior", 50, "learns how you count, by tempo and by sound"),
-    Method("fit", "tempo", "network", 1000, "trains the whole network"),
+    Method("shift", "tempo", "prior", 0, "learns where you count twice or half", ("guard",)),
+    Method(
+        "adapt", "tempo", "prior", 50, "learns how you count, by tempo and by sound",
+        ("epochs", "guard"),
+    ),
+    Method(
+        "fit", "tempo", "network", 1000, "trains the whole network",
+        ("from_scratch", "epochs", "devices", "accelerator", "guard"), needs_views=True,
+    ),
     Method("paces", "pace", "paces", 0, "learns at which paces you move"),
-)
+)  # fmt: skip
+
+
+def of_task(task: str) -> tuple[Method, ...]:
+    """The methods of a task, from the one for the fewest labels to the one for the most."""
+    return tuple(method for method in METHODS if method.task == task)
 
 
 def names(task: str) -> tuple[str, ...]:
     """What may be chosen for a task: `auto`, and its methods from the least labels to the most."""
-    return (AUTO, *(method.name for method in METHODS if method.task == task))
+    return (AUTO, *(method.name for method in of_task(task)))
 
 
 def tasks() -> tuple[str, ...]:
     """The tasks that can be learned, in the order of their first rows."""
     return tuple(dict.fromkeys(method.task for method in METHODS))
+
+
+def choices() -> tuple[str, ...]:
+    """`auto`, and the names of all methods of tasks that have more than one."""
+    return (AUTO, *(m.name for m in METHODS if len(of_task(m.task)) > 1))
+
+
+def options(task: str) -> tuple[str, ...]:
+    """The options that some methods of a task have a use for; `method` if there are several."""
+    several = ("method",) if len(of_task(task)) > 1 else ()
+    named = (name for method in of_task(task) for name in method.options)
+    return tuple(dict.fromkeys((*several, *named)))
+
+
+def with_option(name: str) -> tuple[str, ...]:
+    """The names of the methods that have a use for an option."""
+    return tuple(method.name for method in METHODS if name in method.options)
+
+
+def for_labels(task: str, n_labels: int) -> Method:
+    """The method that `auto` means for a number of labels."""
+    return [method for method in of_task(task) if method.labels_from <= n_labels][-1]

@@ -1,25 +1,14 @@
-"""What several commands of the trainer share: options, and how they fail."""
+"""Options that several commands of the trainer have, and how they end."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from tempo_core.errors import TempoError
-
-
-class Command(click.Command):
-    """A command whose expected failures are one line and an exit status of 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run it."""
-        try:
-            return super().invoke(ctx)
-        except TempoError as error:
-            raise click.ClickException(str(error)) from error
-
+from tempo_core.console import echo, explain
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 data = click.option(
@@ -37,3 +26,18 @@ cache = click.option(
     required=True,
     help="Folder for what is computed from the audio.",
 )
+
+
+def tell(failed: Iterable[tuple[Path, Exception]], summary: Iterable[str], quiet: bool) -> None:
+    """Print files that could not be used on stderr, and a summary on stdout unless it is quiet.
+
+    The command ends with an exit status of 1 if a file failed.
+    """
+    problems = [f"{path}: {explain(error)}" for path, error in failed]
+    for line in problems:
+        echo(line, err=True)
+    if not quiet:
+        for line in summary:
+            echo(line)
+    if problems:
+        sys.exit(1)

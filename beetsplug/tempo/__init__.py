@@ -13,8 +13,7 @@ from beets.plugins import BeetsPlugin, find_plugins
 
 from . import fields
 from .commands import subcommands
-from .marking import FIELD as MARKER
-from .marking import media_field
+from .marking import MARKER, media_field
 from .queries import AlbumPaceQuery, PaceQuery
 from .settings import DEFAULTS, SECRETS, load
 

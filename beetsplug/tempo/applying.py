@@ -1,25 +1,18 @@
-"""What an estimate does to an item."""
+"""What an estimate sets on an item, and what follows where the item changes afterwards."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tempo_core import tasks
 from tempo_core.levels import COUNTED_ELSE, RELATIVES, TOLERANCE
-from tempo_core.paces import COMPATIBLE, SAME, format_paces
+from tempo_core.paces import COMPATIBLE, SAME, format_paces, parse_paces
 from tempo_core.tempi import parse_marker
 
-from .marking import FIELD as MARKER
-from .origin import (
-    MANUAL,
-    Decision,
-    bpm_of,
-    drop_marker,
-    origin,
-    own,
-    set_or_clear,
-    set_tempo,
-)
+from .items import bpm_of, own, set_or_clear
+from .marking import MARKER
+from .origin import MANUAL, TAG, Decision, drop_marker, origin, set_tempo
 from .stated import paces_of, stated_paces
 
 if TYPE_CHECKING:
@@ -139,3 +132,36 @@ def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float |
     # Paces are rounded to 0.1; a simple multiple of the headline is as precise as that is.
     precise = min((estimated * ratio for ratio in RELATIVES), key=lambda t: abs(t - nearest))
     return round(precise if abs(precise - nearest) < 0.01 * nearest else nearest, 2)
+
+
+def settled(item: Item) -> bool:
+    """Set `tempo_source` by what the item's `bpm` is, and what follows; whether that changed it."""
+    source = own(item, "tempo_source")
+    said = origin(item)
+    if not source or not said or said == source:
+        return False
+    item.tempo_source = said
+    if said in (MANUAL, TAG) and own(item, "tempo_bpm"):
+        judged(item)
+    marker = parse_marker(own(item, MARKER))
+    if said.startswith("model:") and marker is not None and marker.is_of(bpm_of(item)):
+        # Back from the file, where somebody's was compared before.
+        item.tempo_verdict, item.tempo_bpm = Decision.SET.word, marker.bpm
+        set_pace_fields(item)
+    return True
+
+
+def judged(item: Item) -> bool:
+    """Set what the last analysis says to the item's `bpm`, somebody's; whether that changed it."""
+    before = own(item, "tempo_verdict"), own(item, "tempo_bpm")
+    agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), _paces(item))
+    item.tempo_verdict = (Decision.KEPT if agreed else Decision.CONFLICT).word
+    item.tempo_bpm = agreed or own(item, "tempo_bpm")
+    set_pace_fields(item)
+    return before != (own(item, "tempo_verdict"), own(item, "tempo_bpm"))
+
+
+def _paces(item: Item) -> tuple[Pace, ...]:
+    with suppress(ValueError):
+        return parse_paces(own(item, "tempo_paces") or "")
+    return ()

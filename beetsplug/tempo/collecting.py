@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from tempo_core.background import TIME_LIMIT, call, interrupted
-from tempo_core.errors import TempoError
-from tempo_core.labels.files import read_track
+from tempo_core.background import TIME_LIMIT
 from tempo_core.labels.record import parse_bpm
 from tempo_core.labels.store import Store
 from tempo_core.levels import RELATIVES
@@ -16,16 +14,16 @@ from trainer.trainingset.clean import merge
 from trainer.trainingset.gather import published
 from trainer.trainingset.tables import LabelledTrack, key_label
 
-from .choosing import Selection, items_of
-from .labelling import make_options, track_of
-from .origin import MANUAL, bpm_of, is_from_label, is_ours, origin, own
+from .describing import tags_of_file, track_of
+from .items import bpm_of, own
+from .labelling import make_options
+from .origin import MANUAL, is_from_label, is_ours, origin
+from .selecting import Selection, items_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from beets.library import Item, Library
-
-    from tempo_core.labels.record import Track
 
 
 def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[LabelledTrack]:
@@ -71,7 +69,8 @@ def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[fl
     if not bpm or source.startswith(("model:", "label:")):
         return  # a published label counts by what the store knows of it
     who = MANUAL if source == MANUAL else "field"
-    tag = _tag(item, time_limit)
+    tags = tags_of_file(item, time_limit)
+    tag = None if tags is None else parse_bpm(tags.tag_bpm)
     if tag is not None and bpm in (int(tag), round_half_up(tag)):
         # The same, more precisely: beets cuts fractions off.
         yield tag, "tag" if who == "field" else who, ""
@@ -83,14 +82,6 @@ def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[fl
     written = who == MANUAL and tag in said
     if tag is not None and not written:
         yield tag, "tag", ""
-
-
-def _tag(item: Item, time_limit: float) -> float | None:
-    track: Track | None = None
-    with suppress(TempoError):
-        path = item.path
-        track = call(lambda: read_track(path), interrupted, time_limit)
-    return None if track is None else parse_bpm(track.tag_bpm)
 
 
 def _labelled(item: Item, bpm: float, source: str, title: str) -> LabelledTrack:

@@ -1,9 +1,9 @@
-"""What `beet tempo-eval` does with the tracks that its query matches."""
+"""Work of `beet tempo-eval`: the analysis is compared with the labels of a library."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,15 @@ from tempo_core.errors import TempoError
 from tempo_core.shadowing import check_trainer
 
 from . import stated
+from .evaluation_summary import disagreement_lines, figure_lines, pace_lines
+from .evaluation_tracks import (
+    LEARNED,
+    TEST,
+    learned_from,
+    learned_notes,
+    recordings,
+    recordings_with_paces,
+)
 from .progress import Progress, print_line
 from .settings import path_of
 
@@ -26,21 +35,16 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
 
     from trainer.evaluation.answers import Answer, Labelled
-    from trainer.evaluation.run import Figures
-    from trainer.trainingset.memory import Memory
     from trainer.trainingset.tables import LabelledTrack
 
-FOLDER = "tempo-eval"  # beside the library
-SHOWN = 10  # disagreements on the terminal; all are in a table
-HELD_OUT, LEARNED = "held out", "learned from"
-TEST = "test"
+FOLDER = "tempo-eval"  # of answers and tables, beside the library
 
 
 class EvaluationProgress(Progress):
     """Shows what each estimator says of each track."""
 
     def answer(self, answer: Answer) -> None:
-        """An estimator has answered."""
+        """Show the answer of an estimator, or log that it failed."""
         name = answer.name or answer.path.name
         if answer.estimate is None:
             self.failed += 1
@@ -48,6 +52,38 @@ class EvaluationProgress(Progress):
             self.advance()
         else:
             self.line(f"{name}: label {answer.bpm:g}, {answer.estimator} {answer.estimate:g}")
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Recordings that estimators are asked about.
+
+    Attributes
+    ----------
+    labelled
+        Recordings with a label of the tempo, for all estimators.
+    with_paces
+        Recordings of which only the paces were stated, for the model alone.
+    notes
+        Sentences for people on what the figures are worth.
+    """
+
+    labelled: Sequence[Labelled]
+    with_paces: Sequence[Labelled]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers to `Questions`, and how many of all of them failed."""
+
+    labelled: Sequence[Answer]
+    with_paces: Sequence[Answer]
+    n_failed: int
+
+    @property
+    def all(self) -> list[Answer]:
+        return [*self.labelled, *self.with_paces]
 
 
 def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
@@ -73,7 +109,9 @@ def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLog
 
 def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
     try:
-        from trainer.evaluation import report as _report  # noqa: F401
+        from trainer.evaluation import report  # noqa: F401  its packages are needed in the end
+        from trainer.evaluation.baselines import BASELINES, open_model
+        from trainer.evaluation.run import make_folder
 
         from .collecting import labelled_tracks
     except ImportError as error:
@@ -88,216 +126,89 @@ def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLo
             "published one (beet tempo-labels), or stated paces; what the analysis itself "
             "wrote is none"
         )
-    _evaluate(lib, found, paces, settings, log)
+    estimators = [open_model(settings.model, settings.windows)]
+    if settings.baseline:
+        estimators.append(BASELINES["librosa-beats"]())
+    beside = Path(os.fsdecode(lib.path)).parent / FOLDER
+    folder = path_of(settings.out) or beside
+    make_folder(folder)
+    questions = _questions(lib, found, paces, settings)
+    answers = _ask(estimators, questions, folder, settings, log)
+    lines = _write_results(questions, answers, folder, settings)
+    if not settings.quiet:
+        for line in lines:
+            print_line(f"tempo-eval: {line}" if not line.startswith(" ") else line)
+    if answers.n_failed:
+        raise UserError(
+            f"{answers.n_failed} of {len(answers.all)} estimates failed and count as wrong"
+        )
 
 
-def _evaluate(
+def _questions(
     lib: Library,
     found: Sequence[LabelledTrack],
     paces: Mapping[Path, tuple[float, ...]],
     settings: Any,
-    log: BeetsLogger,
-) -> None:
-    from trainer.evaluation import report
-    from trainer.evaluation import run as evaluate
-    from trainer.evaluation.answers import Labelled
-    from trainer.evaluation.baselines import BASELINES, open_model
-
-    estimators = [open_model(settings.model, settings.windows)]
-    if settings.get("baseline"):
-        estimators.append(BASELINES["librosa-beats"]())
-    beside = Path(os.fsdecode(lib.path)).parent / FOLDER
-    folder = path_of(settings.get("out")) or beside
-    evaluate.make_folder(folder)
-    known = learned_from(lib, settings)
-    tracks = labelled(found, known, paces)
-    notes: list[str] = []
-    n_learned = sum(track.set == LEARNED for track in tracks)
-    if n_learned and n_learned == len(tracks):
-        notes.append(
-            f"The model learned from all of these {len(tracks)} tracks: none of them says how good "
-            "it is on new ones."
-        )
-    elif n_learned:
-        notes.append(
-            f"The model learned from {n_learned} of these {len(tracks)} tracks: how good it is on "
-            f"new ones, only the others ({HELD_OUT}) say."
-        )
-    if settings.get("split") == TEST:
+) -> Questions:
+    """What to ask; of `--split test` only tracks that the model has not learned from."""
+    tracks = recordings(found, learned_from(lib, settings), paces)
+    notes = learned_notes(tracks)
+    if settings.split == TEST:
         tracks, notes = [track for track in tracks if track.set != LEARNED], []
         if not tracks:
             raise UserError("the model learned from all of these tracks; try without --split test")
-    # Whose paces are stated, but whose tempo is nobody's word.
-    asked = {track.path for track in tracks}
-    moved_to = [
-        Labelled(path, own[0], paces=own, name=path.name)
-        for path, own in paces.items()
-        if path not in asked and path not in {track.path for track in found}
-    ]
-    todo = [(estimators, tracks), (estimators[:1], moved_to)]
-    total = sum(len(asked_) * len(some) for asked_, some in todo)
-    progress = EvaluationProgress(total, quiet=settings.quiet, pretend=False, log=log)
-    with interruptible() as stop, progress:
-        answers, others = (
-            evaluate.ask_all(
-                asked_, settings.windows, some, folder, settings.threads, progress.answer,
-                stop.is_set, settings.time_limit,
-            )
-            for asked_, some in todo
-        )  # fmt: skip
-    if stop.is_set():
-        raise UserError(
-            f"interrupted: {len(answers) + len(others)} of {total} estimates; the next run "
-            "continues from here"
-        )
-    notes += pace_lines([*answers, *others])
-    lines = []
-    if answers:
-        about = evaluate.About(
-            f"Tempo of {len(tracks)} labelled tracks", settings.get("split") or "all",
-            str(settings.windows), version("beets-tempo"), tuple(notes),
-        )  # fmt: skip
-        figures = evaluate.save(folder, about, answers)
-        lines = summary(figures)
-        if path := path_of(settings.get("report")):
-            report.write_report(folder, about, answers, name=path)
-            notes.append(f"report: {path}")
-        own = evaluate.by_estimator(answers)[answers[0].estimator]
-        notes += disagreements(own, folder / evaluate.WORST)
-    if not settings.quiet:
-        for line in (*lines, *notes):
-            print_line(f"tempo-eval: {line}" if not line.startswith(" ") else line)
-    if progress.failed:
-        raise UserError(f"{progress.failed} of {total} estimates failed and count as wrong")
+    return Questions(tracks, recordings_with_paces(paces, [track.path for track in found]), notes)
 
 
-def pace_lines(answers: Sequence[Answer]) -> list[str]:
-    """How well stated paces are judged; of how many tracks the pace model has learned them."""
-    from tempo_core import checkpoint
-    from trainer.evaluation import run as evaluate
-    from trainer.trainingset import memory
-
-    lines = evaluate.told_paces(answers)
-    card = checkpoint.read(checkpoint.resolve("default", "pace")).header["card"]
-    known = memory.of_card(card) or memory.NOTHING
-    n_known = len({a.path for a in answers if a.paces and known.knows(a.path)})
-    if lines and n_known:
-        lines.append(f"The pace model learned from {n_known} of these tracks.")
-    return lines
-
-
-def summary(figures: dict[str, Figures]) -> list[str]:
-    """The main figures, a line an estimator and set."""
-    lines = []
-    for name, own in figures.items():
-        for set_, m in {"all": own.all, **own.sets}.items():
-            low, high = m.acc1_interval
-            median = m.error_percentiles["50"]
-            lines.append(
-                f"{name}, {set_}: {100 * m.acc1:.1f} % of {m.n} right (95 % interval "
-                f"{100 * low:.0f} to {100 * high:.0f}), {100 * m.acc2:.1f} % up to the octave"
-                f"; {100 * m.within_8_percent_of_all:.1f} % within 8 %, "
-                f"{100 * m.within_10_bpm_of_all:.1f} % within 10 BPM"
-                + (f", half within {median:.2f} BPM" if m.n_failed < m.n else "")
-            )
-    return lines
-
-
-def disagreements(answers: Sequence[Answer], table: Path) -> list[str]:
-    """Where label and estimate are not the same tempo, the most suspicious labels first."""
-    from trainer.evaluation.run import worst
-
-    wrong = worst(answers)
-    if all(answer.estimate is None for answer in answers):
-        return []
-    if not wrong:
-        return ["no label disagrees with the analysis"]
-    one = len(wrong) == 1
-    told = "1 label disagrees" if one else f"{len(wrong)} labels disagree"
-    lines = [f"{told} with the analysis; {'it is' if one else 'all of them are'} in {table}"]
-    for answer in wrong[:SHOWN]:
-        sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
-        lines += [
-            f"  {answer.name or answer.path.name}: label {answer.bpm:g}, "
-            f"analysed as {answer.estimate:g} ({answer.ratio:.2f} of it{sure})",
-            f"    {shown(answer.path)}",
-        ]
-    if len(wrong) > SHOWN:
-        lines.append(f"  ... and {len(wrong) - SHOWN} more")
-    return lines
-
-
-def labelled(
-    found: Sequence[LabelledTrack], known: Memory, paces: Mapping[Path, tuple[float, ...]]
-) -> list[Labelled]:
-    """Tracks to evaluate; `set` says whose label it is or, where that matters, who learned from it.
-
-    Parameters
-    ----------
-    known
-        What the model has learned from.
-    paces
-        What somebody stated at which paces one can move to a file.
-    """
-    from trainer.evaluation.answers import Labelled
-    from trainer.evaluation.labelled import named
-
-    tracks = [
-        Labelled(
-            path=track.path,
-            bpm=track.bpm,
-            set=LEARNED if known and _is_known(track, known) else track.label_source,
-            name=named(track.artist, track.title),
-            group=track.artist or str(track.path),
-            genre=track.genre,
-            paces=paces.get(track.path, ()),
-        )
-        for track in found
-    ]
-    if any(track.set == LEARNED for track in tracks):
-        tracks = [
-            track if track.set == LEARNED else dataclasses.replace(track, set=HELD_OUT)
-            for track in tracks
-        ]
-    return tracks
-
-
-def _is_known(track: LabelledTrack, known: Memory) -> bool:
-    from trainer.inputs.cache import hash_file
-
-    if known.knows(track.path, track.artist, track.title, track.recording_id):
-        return True
-    if track.recording_id or (track.artist and track.title):
-        return False
-    # A file without a name that has moved is known by what is in it only.
-    try:
-        return known.knows(track.path, content=hash_file(track.path).hexdigest())
-    except OSError:
-        return False
-
-
-def learned_from(lib: Library, settings: Any) -> Memory:
-    """What the model in use has learned from: by its own word, or that of the training set here.
+def _ask(
+    estimators: Sequence[Any], questions: Questions, folder: Path, settings: Any, log: BeetsLogger
+) -> Answers:
+    """Answers of the estimators, of which those in the folder are not asked for again.
 
     Raises
     ------
-    TempoError
-        If the model cannot be used.
+    UserError
+        If the run was interrupted.
     """
-    from tempo_core import checkpoint
-    from trainer.trainingset import memory
-    from trainer.trainingset.tables import TRACKS, read_collection
+    from trainer.evaluation.run import ask_all
 
-    from .training import training_folder
+    todo = [(estimators, questions.labelled), (estimators[:1], questions.with_paces)]
+    total = sum(len(asked) * len(tracks) for asked, tracks in todo)
+    progress = EvaluationProgress(total, quiet=settings.quiet, pretend=False, log=log)
+    with interruptible() as stop, progress:
+        labelled, with_paces = (
+            ask_all(
+                asked, settings.windows, tracks, folder, settings.threads, progress.answer,
+                stop.is_set, settings.time_limit,
+            )
+            for asked, tracks in todo
+        )  # fmt: skip
+    if stop.is_set():
+        n_answers = len(labelled) + len(with_paces)
+        raise UserError(
+            f"interrupted: {n_answers} of {total} estimates; the next run continues from here"
+        )
+    return Answers(labelled, with_paces, progress.failed)
 
-    path = checkpoint.resolve(settings.model)
-    card = checkpoint.read(path).header["card"]
-    stated = memory.of_card(card)
-    if stated is not None:
-        return stated
-    folder = training_folder(lib, settings)
-    trained_elsewhere = path.parent == checkpoint.SHIPPED or "data" in card
-    if trained_elsewhere or not (folder / TRACKS).is_file():
-        return memory.NOTHING
-    # Learned before models said so themselves.
-    return memory.remember(t for t in read_collection(folder) if t.split != TEST)
+
+def _write_results(
+    questions: Questions, answers: Answers, folder: Path, settings: Any
+) -> list[str]:
+    """Write figures, tables and what `--report` asks for; lines for the terminal."""
+    from trainer.evaluation import report
+    from trainer.evaluation import run as evaluation
+
+    notes = [*questions.notes, *pace_lines(answers.all)]
+    if not answers.labelled:
+        return notes
+    about = evaluation.About(
+        f"Tempo of {len(questions.labelled)} labelled tracks", settings.split,
+        str(settings.windows), version("beets-tempo"), tuple(notes),
+    )  # fmt: skip
+    figures = evaluation.save(folder, about, answers.labelled)
+    if path := path_of(settings.report):
+        report.write_report(folder, about, answers.labelled, name=path)
+        notes.append(f"report: {path}")
+    of_model = evaluation.by_estimator(answers.labelled)[answers.labelled[0].estimator]
+    notes += disagreement_lines(of_model, folder / evaluation.WORST)
+    return [*figure_lines(figures), *notes]

@@ -10,8 +10,7 @@ from beets.plugins import find_plugins
 
 from tempo_core import tasks
 
-from .marking import FIELD as MARKER
-from .marking import OptionalText
+from .marking import MARKER, OptionalText
 from .stated import EstimatedPaces, StatedPaces
 
 if TYPE_CHECKING:

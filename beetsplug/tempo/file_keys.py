@@ -19,7 +19,7 @@ from tempo_core.background import Stopped, call, interrupted
 from tempo_core.errors import TempoError, TimeLimitError
 from tempo_core.keys import Key, parse_key
 
-from .origin import file_status, own, same_file, set_or_clear
+from .items import file_status, own, same_file, set_or_clear
 
 if TYPE_CHECKING:
     from beets.library import Item

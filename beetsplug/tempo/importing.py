@@ -16,9 +16,10 @@ from tempo_core.background import Stopped, leave_with
 from tempo_core.console import explain, shown
 from tempo_core.tempi import parse_marker
 
-from .analysing import estimate_all, load_estimator
 from .applying import apply_estimate
+from .estimating import estimate_all, load_estimator
 from .file_keys import correct_key, remember_key
+from .items import own, same_file, set_or_clear
 from .keeping import (
     FAILURE,
     ORIGINAL,
@@ -32,8 +33,8 @@ from .keeping import (
     renew_failure,
     store,
 )
-from .marking import FIELD as MARKER
-from .origin import Decision, is_done, is_ours, own, same_file, set_or_clear
+from .marking import MARKER
+from .origin import Decision, is_done, is_ours
 from .progress import describe
 
 if TYPE_CHECKING:

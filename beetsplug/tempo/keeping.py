@@ -23,8 +23,9 @@ from tempo_core.background import TIME_LIMIT
 from tempo_core.console import explain
 from tempo_core.errors import TempoError
 
-from .marking import FIELD as MARKER
-from .origin import bpm_of, file_status, is_ours, origin, own, same_file, set_or_clear
+from .items import bpm_of, file_status, own, same_file, set_or_clear
+from .marking import MARKER
+from .origin import is_ours, origin
 from .writing import try_write
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from mediafile import (
 
 from tempo_core.tempi import MARKER_TAG
 
-FIELD = "tempo_marker"
+MARKER = "tempo_marker"
 
 
 class OptionalText(types.String):
@@ -29,7 +29,7 @@ class OptionalText(types.String):
 
 def media_field() -> MediaField | None:
     """How files keep it; None if mediafile knows already: its list outlives a plugin."""
-    if FIELD in MediaFile.fields():
+    if MARKER in MediaFile.fields():
         return None
     return MediaField(
         MP3DescStorageStyle(MARKER_TAG),

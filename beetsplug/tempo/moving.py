@@ -13,7 +13,7 @@ from tempo_core.console import printable
 from tempo_core.levels import TOLERANCE
 from tempo_core.paces import SAME
 
-from .origin import bpm_of, own
+from .items import bpm_of, own
 from .queries import PaceQuery
 from .stated import paces_of
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import enum
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-from beets.util import syspath
 
 from tempo_core.paces import parse_paces
 from tempo_core.tempi import Marker, is_tempo, parse_marker, round_half_up
 
-from .marking import FIELD as MARKER
+from .items import bpm_of, own, same_file, set_or_clear
+from .marking import MARKER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from beets.library import Item
 
-# Of `tempo_source`: a person's word, and a value that was there before.
-MANUAL, TAG = "manual", "tag"
-UNKNOWN_MODEL = "model:unknown"  # whose name was removed
+# Values of `tempo_source`: a person set the tempo; it was there before the first analysis; an
+# analysis set it, and the name of its model was removed since.
+MANUAL, TAG, UNKNOWN_MODEL = "manual", "tag", "model:unknown"
 
 
 class Decision(enum.Enum):
@@ -36,11 +31,6 @@ class Decision(enum.Enum):
     def word(self) -> str:
         """As it stands in `tempo_verdict`."""
         return self.name.lower()
-
-
-def bpm_of(item: Item) -> int:
-    """The item's `bpm`, 0 where there is none: a number that can be no tempo is none."""
-    return int(item.bpm) if is_tempo(item.bpm) else 0
 
 
 def origin(item: Item) -> str:
@@ -110,41 +100,6 @@ def is_from_label(item: Item) -> bool:
     return origin(item).startswith("label:")
 
 
-def own(item: Item, field: str) -> Any:
-    """A flexible field of the item itself: without this, the album's would shine through."""
-    return item.get(field, with_album=False)
-
-
-def set_or_clear(item: Item, field: str, value: Any) -> None:
-    """Set a flexible field, or take it away where there is nothing to say."""
-    if value is not None:
-        item[field] = value
-    elif field in item.keys(with_album=False):
-        del item[field]
-
-
-@contextmanager
-def same_file(item: Item) -> Iterator[None]:
-    """Set fields that files have as well, while the file stays as it is.
-
-    Setting them resets the time of the last look at the file, and `beet update` would then take
-    the old values from there. The file has not changed, so that time still holds.
-    """
-    mtime = item.mtime
-    try:
-        yield
-    finally:
-        item.mtime = mtime
-
-
-def file_status(item: Item) -> os.stat_result | None:
-    """Size and times of the item's file; None if it cannot be looked at."""
-    try:
-        return os.stat(syspath(item.path))  # noqa: PTH116
-    except (OSError, ValueError):
-        return None
-
-
 def set_tempo(item: Item, tempo: float, source: str) -> None:
     """Put a tempo of the plugin's own into `bpm`, with the marker that says so."""
     with same_file(item):
@@ -154,7 +109,6 @@ def set_tempo(item: Item, tempo: float, source: str) -> None:
 
 
 def drop_marker(item: Item) -> None:
-    """A person stands by the tempo: it is nobody else's from here on. The file keeps its own."""
-    mtime = item.mtime  # as in `set_tempo`
-    set_or_clear(item, MARKER, None)
-    item.mtime = mtime
+    """Take the marker away, of a tempo that a person stands by. The file keeps its marker."""
+    with same_file(item):
+        set_or_clear(item, MARKER, None)

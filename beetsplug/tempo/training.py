@@ -143,7 +143,7 @@ def _train(
 
     built = collect(views=False)
     n_labels = sum(track.split != "test" for track in built.kept)
-    if choose_method(n_labels, options) == "fit":
+    if choose_method(n_labels, options).needs_views:
         import trainer.learning.network  # noqa: F401  before hours of work
 
         built = collect(views=True)  # what was heard is known by now
@@ -164,13 +164,14 @@ def _train_paces(
     lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
 ) -> int:
     """Learn from stated paces; returns how many tracks could not be used."""
-    from trainer.learning.paces import PaceOptions, learn_paces
+    from trainer.learning.labels import PaceLabels
+    from trainer.learning.learn import LearnOptions, learn_from
 
     from .stated import labelled
 
-    options = PaceOptions(
-        training_folder(lib, settings) / "paces",
-        path_of(settings.get("out")),
+    options = LearnOptions(
+        task="pace",
+        out=path_of(settings.get("out")),
         install=not settings.no_install,
         install_anyway=settings.install_anyway,
         seed=settings.seed,
@@ -178,17 +179,14 @@ def _train_paces(
         quiet=settings.quiet,
         time_limit=settings.time_limit,
     )
-    learned = learn_paces(
-        [(Path(os.fsdecode(path)), paces) for path, paces in labelled(lib.items(args))],
-        options,
-        stop,
-    )
-    failed = learned.adapted.failed
-    for file, reason in failed:
-        log.error("{}", shown(f"{file}: {reason}"))
+    statements = [(Path(os.fsdecode(path)), paces) for path, paces in labelled(lib.items(args))]
+    labels = PaceLabels(statements, training_folder(lib, settings) / "paces")
+    learned = learn_from(labels, options, stop)
+    for file, error in learned.failed:
+        log.error("{}: {}", shown(file), explain(error))
     if not settings.quiet:
         for line in learned.summary():
             print_line(f"tempo-train: {line}")
         if learned.installed:
             print_line(f"tempo-train: {AGAIN}")
-    return len(failed)
+    return len(learned.failed)

@@ -171,12 +171,11 @@ def _show_plan(options: Options, reading: _Reading) -> bool:
 
 def _label(options: Options, reading: _Reading, output: _Output) -> bool:
     from ..labels.options import attributions, open_run
-    from ..labels.report import Line, write_report
-    from ..labels.sources.tsv import write
+    from ..labels.results import ResultFiles
     from ..labels.summary import Tally, describe
 
     tally = Tally()
-    lines, rows = [], []
+    files = ResultFiles(output.report, output.export)
 
     def stopped_source(message: str) -> None:
         reading.failed.append(message)
@@ -189,12 +188,8 @@ def _label(options: Options, reading: _Reading, output: _Output) -> bool:
                 echo(f"{record.path}: {record.source}: {record.message}", err=True)
             if not output.quiet:
                 echo(describe(labelled))
-            lines.append(Line.of(labelled))
-            rows.append((labelled.track, labelled.chosen, bool(labelled.records)))
-        if output.report is not None:
-            write_report(output.report, lines)
-        if output.export is not None:
-            write(output.export, rows)
+            files.add(labelled)
+        files.write()
         if not output.quiet:
             echo(tally.summary(run))
             for line in attributions(options.names):

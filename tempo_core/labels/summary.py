@@ -37,6 +37,11 @@ def describe(labelled: Labelled) -> str:
     return f"{name}: {status} ({'; '.join(told)})" if told else f"{name}: {status}"
 
 
+def describe_failures(labelled: Labelled) -> str:
+    """Sources that failed at a track in this run, with the reasons; empty if none did."""
+    return "; ".join(f"{record.source}: {record.message}" for record in labelled.failures)
+
+
 class Tally:
     """Counts a run's tracks by what became of them."""
 

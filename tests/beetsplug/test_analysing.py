@@ -1,265 +1,475 @@
-"""The rules about whose tempo counts, and the threads that find it out."""
+"""`beet tempo`: what it analyses, keeps, writes, prints and returns."""
 
 from __future__ import annotations
 
-import dataclasses
-import threading
-import time
-from collections.abc import Iterator
+import os
+import sys
+from pathlib import Path
+from typing import Any
 
+import mutagen
 import pytest
-from beets.library import Item
+from beets import ui
+from mediafile import MediaFile
 
-from beetsplug.tempo.analysing import estimate_all
-from beetsplug.tempo.applying import agreeing_tempo, apply_estimate
-from beetsplug.tempo.origin import Decision, is_done, is_ours
-from beetsplug.tempo.queries import PaceQuery
-from tempo_core import AudioError, Estimate, Pace
-from tempo_core.tempi import round_half_up
+import tempo_core
+from beetsplug.tempo.applying import agreeing_tempo
+from tempo_core import CheckpointError
+from tempo_core.paces import parse_paces
 
-from .conftest import Beet
+from ..conftest import MakeAudio
+from .conftest import Beet, BpmOf, TempoOf
 
-SOURCE = "model:default@0123abcd"
-HOUSE = Estimate(
-    bpm=127.98,
-    confidence=0.93,
-    paces=(Pace(128.0, 0.97), Pace(64.0, 0.91), Pace(256.0, 0.08)),
-    stability=0.99,
-)
+Tree = dict[str, tuple[int, int, bytes]]
 
 
-@pytest.fixture(autouse=True)
-def _plugin(beet: Beet) -> None:
-    beet.load()
+def state(folder: Path) -> Tree:
+    """Everything a command could change under a folder."""
+    return {
+        str(path): (path.stat().st_mtime_ns, path.stat().st_ino, path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def song(make_audio: MakeAudio) -> Path:
+    return make_audio("songs/a.mp3", duration=8, bpm=126, artist="B", title="A", albumartist="B")
+
+
+@pytest.fixture
+def bpm(song: Path, bpm_of: BpmOf) -> int:
+    return bpm_of(song)
+
+
+@pytest.fixture
+def songs(song: Path, make_audio: MakeAudio) -> list[Path]:
+    other = make_audio("songs/b.flac", duration=8, bpm=98, artist="B", title="C", albumartist="B")
+    return [song, other]
+
+
+@pytest.fixture
+def tempi(songs: list[Path], bpm_of: BpmOf) -> list[int]:
+    return [bpm_of(path) for path in songs]
+
+
+@pytest.fixture
+def conflict(song: Path, tempo_of: TempoOf) -> int:
+    """A tempo that fits none of the song's paces."""
+    return next(n for n in range(100, 300) if agreeing_tempo(n, tempo_of(song)) is None)
+
+
+def test_a_library_is_analysed(beet: Beet, songs: list[Path], tempo_of: TempoOf) -> None:
+    beet.add(*songs)
+    estimates = [tempo_of(path) for path in songs]
+    run = beet("tempo")
+    assert run.code == 0
+    lines = run.out.splitlines()
+    assert sorted(lines[:-1]) == [
+        f"B - {title}: {estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f})"
+        for title, estimate in zip("AC", estimates, strict=True)
+    ]
+    assert lines[-1] == ("tempo: 2 tracks analysed: 2 set, 0 kept, 0 failed; 0 had a tempo already")
+    for path, item, estimate in zip(songs, beet.items("title+"), estimates, strict=True):
+        assert item.tempo_bpm == estimate.bpm
+        assert item.bpm == MediaFile(path).bpm == round(estimate.bpm)
+        assert item.tempo_confidence == estimate.confidence
+        assert item.tempo_source.startswith("model:")
+        assert parse_paces(item.tempo_paces)[0].bpm == estimate.paces[0].bpm
+
+
+def test_nothing_drifts_afterwards(beet: Beet, songs: list[Path]) -> None:
+    """Trap 8: a fractional tag would be cut off on reading and change with every update."""
+    beet.add(*songs)
+    beet("tempo")
+    before = [dict(item) for item in beet.items()]
+    for command in ("update", "write"):
+        run = beet(command)
+        assert (run.code, run.out, run.err) == (0, "", "")
+    assert [dict(item) for item in beet.items()] == before
+    again = beet("tempo")
+    assert again.out == (
+        "tempo: 0 tracks analysed: 0 set, 0 kept, 0 failed; 2 had a tempo already\n"
+    )
+
+
+def test_nothing_drifts_without_tags_either(
+    beet: Beet, songs: list[Path], tempi: list[int]
+) -> None:
+    """`beet update` reads files that changed; these did not, so the tempo must survive it."""
+    beet.add(*songs)
+    files = state(songs[0].parent)
+    beet("tempo", "-W")
+    assert state(songs[0].parent) == files
+    assert beet("update").out == ""
+    assert [item.bpm for item in beet.items("title+")] == tempi
+    beet("write")  # later, by beets itself
+    assert [MediaFile(path).bpm for path in songs] == tempi
 
 
 @pytest.mark.parametrize(
-    ("tempo", "bpm"), [(127.49, 127), (127.5, 128), (128.5, 129), (127.98, 128), (99.995, 100)]
-)
-def test_halves_are_rounded_up(tempo: float, bpm: int) -> None:
-    """Traps 7 and 8: beets rounds halves to even and mediafile cuts them off."""
-    assert round_half_up(tempo) == bpm
-    item = Item()
-    apply_estimate(item, Estimate(tempo, 0.9, ()), SOURCE)
-    assert item.bpm == bpm
-
-
-def test_an_untagged_track_gets_every_field() -> None:
-    item = Item()
-    assert apply_estimate(item, HOUSE, SOURCE) is Decision.SET
-    assert item.bpm == 128
-    assert item.tempo_bpm == 127.98
-    assert item.tempo_confidence == 0.93
-    assert item.tempo_stability == 0.99
-    assert item.tempo_half == pytest.approx(63.99)
-    assert "tempo_double" not in item  # unlikely, so it is not there at all
-    assert "tempo_triple" not in item
-    assert item.tempo_paces == "128:0.97 64:0.91 256:0.08"
-    assert item.tempo_source == SOURCE
-    assert is_done(item)
-    assert is_ours(item)
-
-
-@pytest.mark.parametrize(
-    ("bpm", "precise"),
+    ("args", "settings", "written"),
     [
-        (128, 127.98),
-        (125, 127.98),  # within 4 %
-        (133, 127.98),
-        (64, 63.99),
-        (256, 255.96),
-        (122, None),
-        (134, None),
-        (96, None),  # three quarters is no pace
-        (43, None),  # a third is none of this track's
+        ([], {}, True),
+        (["-W"], {}, False),
+        ([], {"import": {"write": False}}, False),
+        (["-w"], {"import": {"write": False}}, True),
+        ([], {"tempo": {"write": False}}, False),
+        ([], {"import": {"write": False}, "tempo": {"write": True}}, True),
+        (["-W"], {"tempo": {"write": True}}, False),
     ],
 )
-def test_a_tag_near_a_pace_is_that_pace_precisely(bpm: int, precise: float | None) -> None:
-    assert agreeing_tempo(bpm, HOUSE) == precise
+def test_who_decides_about_tags(
+    args: list[str], settings: dict[str, Any], written: bool, beet: Beet, song: Path, bpm: int
+) -> None:
+    beet.configure(**settings)
+    beet.add(song)
+    assert beet("tempo", *args).code == 0
+    assert beet.item().bpm == bpm
+    assert MediaFile(song).bpm == (bpm if written else None)
 
 
-def test_a_pace_that_is_no_simple_multiple_counts_as_it_is() -> None:
-    odd = Estimate(bpm=100.0, confidence=0.5, paces=(Pace(100.0, 0.9), Pace(83.3, 0.6)))
-    assert agreeing_tempo(83, odd) == 83.3
+def test_only_what_matches_is_analysed(beet: Beet, songs: list[Path], tempi: list[int]) -> None:
+    beet.add(*songs)
+    beet("tempo", "title:A")
+    assert [item.bpm for item in beet.items("title+")] == [tempi[0], 0]
+    assert beet("tempo", "title:nothing").code == 0
 
 
-def test_fields_and_query_agree_at_the_border() -> None:
-    item = Item()
-    apply_estimate(item, Estimate(100.0, 0.9, (Pace(50.0, 0.8951), Pace(200.0, 0.8949))), SOURCE)
-    assert item.tempo_paces == "50:0.90 200:0.89"
-    assert (item.get("tempo_half"), item.get("tempo_double")) == (50.0, None)
-    assert PaceQuery("pace", "50").match(item)
-    assert not PaceQuery("pace", "200").match(item)
-
-
-def test_a_tag_that_agrees_is_kept() -> None:
-    item = Item(bpm=64)
-    assert apply_estimate(item, HOUSE, SOURCE) is Decision.KEPT
-    assert (item.bpm, item.tempo_bpm, item.tempo_source) == (64, 63.99, "tag")
-    # Half and double are counted from this track's tempo, which is what the tag says.
-    assert item.tempo_double == pytest.approx(127.98)
-    assert "tempo_half" not in item
-    assert is_done(item)
-    assert not is_ours(item)
-
-
-def test_a_tag_that_disagrees_is_kept_too() -> None:
-    item = Item(bpm=100)
-    assert apply_estimate(item, HOUSE, SOURCE) is Decision.CONFLICT
-    assert (item.bpm, item.tempo_bpm, item.tempo_source) == (100, 127.98, "tag")
-    assert is_done(item)
-    assert not is_ours(item)
-
-
-def test_force_overwrites_the_tag() -> None:
-    item = Item(bpm=100)
-    assert apply_estimate(item, HOUSE, SOURCE, force=True) is Decision.SET
-    assert (item.bpm, item.tempo_source) == (128, SOURCE)
-
-
-def test_a_pace_of_an_earlier_analysis_goes_when_it_is_not_found_again() -> None:
-    item = Item(tempo_half=60.0, tempo_double=240.0, tempo_triple=360.0)
-    apply_estimate(item, HOUSE, SOURCE)
-    assert item.tempo_half == pytest.approx(63.99)
-    assert "tempo_double" not in item
-    assert "tempo_triple" not in item
-
-
-def test_a_stability_that_is_unknown_is_not_there() -> None:
-    item = Item(tempo_stability=0.5)
-    apply_estimate(item, dataclasses.replace(HOUSE, stability=None), SOURCE)
-    assert "tempo_stability" not in item
-
-
-def test_the_record_alone_does_not_make_a_track_done() -> None:
-    """Importing a track again keeps flexible fields and resets `bpm`."""
-    item = Item()
-    apply_estimate(item, HOUSE, SOURCE)
-    item.bpm = 0
-    assert not is_done(item)
-    item.bpm = 128
-    del item["tempo_source"]
-    assert not is_done(item)
-
-
-def test_the_albums_record_is_not_its_tracks(beet: Beet) -> None:
+def test_albums_can_be_matched(beet: Beet, songs: list[Path], tempi: list[int]) -> None:
+    beet.add(*songs)
     library = beet.library
-    item = Item(title="a", path=b"/a.mp3", bpm=128)
-    library.add(item)
-    album = library.add_album([item])
-    album.update({"tempo_bpm": 127.98, "tempo_source": SOURCE, "tempo_double": 255.96})
-    album.store(inherit=False)
-    item = library.items().get()
-    assert not is_done(item)
-    apply_estimate(item, HOUSE, SOURCE)  # must not try to delete the album's tempo_double
-    item.store()
+    library.add_album(list(library.items("title:C"))).store()
+    run = beet("tempo", "-a")
+    assert "tempo: 1 track analysed" in run.out
+    assert [item.bpm for item in beet.items("title+")] == [0, tempi[1]]
 
 
-def test_a_new_tempo_leaves_the_time_of_the_last_look_at_the_file() -> None:
-    """beets would set it to 0, and `beet update` then take the old tempo from the file."""
-    item = Item(bpm=0)
-    item.mtime = 12345
-    apply_estimate(item, HOUSE, SOURCE)
-    assert item.mtime == 12345
+def test_a_tag_that_agrees_is_kept(beet: Beet, song: Path, tempo_of: TempoOf) -> None:
+    estimate = tempo_of(song)
+    tag = int(estimate.bpm) - 1
+    beet.add(song, bpm=tag)
+    files = state(song.parent)
+    run = beet("tempo")
+    assert f"B - A: kept {tag} BPM, analysed as {estimate.bpm:.2f} BPM" in run.out
+    assert "1 kept" in run.out
+    item = beet.item()
+    assert (item.bpm, item.tempo_bpm, item.tempo_source) == (tag, estimate.bpm, "tag")
+    assert state(song.parent) == files
+    assert "0 tracks analysed" in beet("tempo").out
 
 
-# The threads. Items only need a path here.
+def test_a_tag_that_disagrees_is_kept_and_reported(
+    beet: Beet, song: Path, conflict: int, tempo_of: TempoOf
+) -> None:
+    estimate = tempo_of(song)
+    beet.add(song, bpm=conflict)
+    files = state(song.parent)
+    run = beet("tempo")
+    assert f"B - A: kept {conflict} BPM, in conflict with {estimate.bpm:.2f} BPM" in run.out
+    assert "1 kept in conflict with the analysis" in run.out
+    item = beet.item()
+    assert (item.bpm, item.tempo_bpm) == (conflict, estimate.bpm)
+    assert item.tempo_source == "tag"
+    assert state(song.parent) == files
+    assert "0 tracks analysed" in beet("tempo").out
 
 
-def tracks(n: int) -> list[Item]:
-    return [Item(path=f"/{i}.mp3".encode()) for i in range(n)]
+def test_a_fractional_tag_is_kept_as_it_is(beet: Beet, make_audio: MakeAudio) -> None:
+    """Trap 8: mediafile reads 125.98 as 125; the file keeps what its owner wrote."""
+    path = make_audio("a.flac", duration=8, bpm=126)
+    media = mutagen.File(path)
+    media["bpm"] = "125.98"
+    media.save()
+    beet.add(path)
+    beet("tempo")
+    assert beet.item().bpm == 125
+    assert mutagen.File(path)["bpm"] == ["125.98"]
 
 
-def never() -> bool:
-    return False
+@pytest.mark.parametrize("how", ["-f", "--force", "configured"])
+def test_force_overwrites(how: str, beet: Beet, song: Path, conflict: int, bpm: int) -> None:
+    if how == "configured":
+        beet.configure(tempo={"force": True})
+    beet.add(song, bpm=conflict)
+    beet("tempo", *([] if how == "configured" else [how]))
+    item = beet.item()
+    assert (item.bpm, MediaFile(song).bpm) == (bpm, bpm)
+    assert item.tempo_source.startswith("model:")
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_every_track_comes_back_with_its_own_result(threads: int) -> None:
-    def estimate(path: bytes) -> Estimate:
-        time.sleep(0.001 * (path[1] % 3))
-        return Estimate(float(path[1:-4]), 1.0, ())
-
-    items = tracks(20)
-    results = list(estimate_all(estimate, items, threads, never))
-    assert len(results) == 20
-    for item, result in results:
-        assert isinstance(result, Estimate)
-        assert result.bpm == float(item.path[1:-4])
+def test_zero_counts_as_missing(beet: Beet, song: Path, bpm: int) -> None:
+    """beets writes BPM 0 into files that have none (#645)."""
+    media = MediaFile(song)
+    media.bpm = 0
+    media.save()
+    beet.add(song)
+    beet("tempo")
+    assert beet.item().bpm == MediaFile(song).bpm == bpm
 
 
-def test_what_goes_wrong_with_one_track_is_its_result() -> None:
-    errors = [AudioError("too short"), RuntimeError("a bug"), MemoryError()]
-    remaining = iter(errors)
-
-    def estimate(path: bytes) -> Estimate:
-        raise next(remaining)
-
-    results = [result for _, result in estimate_all(estimate, tracks(3), 1, never)]
-    assert results == errors
-
-
-def test_tracks_are_taken_only_as_they_are_needed() -> None:
-    """A hundred thousand tracks must not wait in memory."""
-    taken = 0
-
-    def counted() -> Iterator[Item]:
-        nonlocal taken
-        for item in tracks(50):
-            taken += 1
-            yield item
-
-    ahead = []
-    for done, _ in enumerate(estimate_all(lambda path: HOUSE, counted(), 2, never), 1):
-        ahead.append(taken - done)
-    assert taken == 50
-    assert max(ahead) <= 4
+def test_pretending_changes_nothing(beet: Beet, songs: list[Path]) -> None:
+    beet.add(*songs)
+    beet("ls")  # let beets do its own housekeeping first
+    before, files = beet.database.read_bytes(), state(songs[0].parent)
+    for args in (["-p"], ["-fp", "-w"]):
+        run = beet("tempo", *args)
+        assert "B - A: " in run.out
+        assert run.out.splitlines()[-1].startswith("tempo: would have: 2 tracks analysed: 2 set")
+        assert run.code == 0
+    assert beet.database.read_bytes() == before
+    assert state(songs[0].parent) == files
 
 
-def test_no_more_threads_than_asked_for() -> None:
-    running = most = 0
-    lock = threading.Lock()
-
-    def estimate(path: bytes) -> Estimate:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.01)
-        with lock:
-            running -= 1
-        return HOUSE
-
-    assert len(list(estimate_all(estimate, tracks(12), 3, never))) == 12
-    assert most == 3
+@pytest.mark.parametrize("configured", [True, False])
+def test_quiet_prints_nothing(configured: bool, beet: Beet, song: Path, bpm: int) -> None:
+    beet.configure(tempo={"quiet": configured})
+    beet.add(song)
+    run = beet("tempo", *([] if configured else ["-q"]))
+    assert (run.code, run.out, run.err) == (0, "", "")
+    assert beet.item().bpm == bpm
 
 
-def test_stopping_does_not_wait_for_a_long_track() -> None:
-    release = threading.Event()
-    started = threading.Event()
-
-    def estimate(path: bytes) -> Estimate:
-        started.set()
-        release.wait(10)
-        return HOUSE
-
-    begin = time.monotonic()
-    assert list(estimate_all(estimate, tracks(5), 2, started.is_set)) == []
-    assert time.monotonic() - begin < 2
-    release.set()
+def test_paths_reach_the_workers_absolute(beet: Beet, song: Path, bpm: int) -> None:
+    """Trap 6: beets stores paths relative to the library and threads do not know which one."""
+    inside = beet.music / "deep" / song.name
+    inside.parent.mkdir()
+    song.rename(inside)
+    beet.add(inside)
+    with beet.library.transaction() as tx:
+        (row,) = tx.query("SELECT path FROM items")
+    assert bytes(row["path"]) == b"deep/a.mp3"
+    assert beet("tempo", "-t", "2").code == 0
+    assert beet.item().bpm == bpm
 
 
-def test_what_is_ready_is_delivered_before_stopping() -> None:
-    stop = threading.Event()
-    results = []
-    for _item, result in estimate_all(lambda path: HOUSE, tracks(50), 1, stop.is_set):
-        results.append(result)
-        if len(results) == 3:
-            stop.set()
-    assert len(results) == 3
+def test_failures_are_one_line_each_and_exit_with_1(
+    beet: Beet, songs: list[Path], bpm: int
+) -> None:
+    beet.add(*songs)
+    songs[1].unlink()
+    run = beet("tempo")
+    assert run.code == 1
+    assert run.err.splitlines() == [
+        f"tempo: {songs[1]}: no such file",
+        "error: 2 tracks analysed: 1 set, 0 kept, 1 failed; 0 had a tempo already",
+    ]
+    assert beet.item("title:A").bpm == bpm
+    assert "analysed" not in run.out  # the summary appears once
+    quiet = beet("tempo", "-q")
+    assert (quiet.code, quiet.out, quiet.err.count("\n")) == (1, "", 2)
 
 
-def test_the_threads_end_with_the_work() -> None:
-    before = threading.active_count()
-    list(estimate_all(lambda path: HOUSE, tracks(5), 3, never))
-    assert threading.active_count() == before
+def test_a_tag_that_cannot_be_written_is_a_failure(
+    beet: Beet, songs: list[Path], tempi: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tempo is in the library all the same, as after any beets command."""
+    beet.add(*songs)
+    replace = Path.replace
+
+    def fail(self: Path, target: Path) -> Path:
+        if target.suffix == ".mp3":
+            raise PermissionError(13, "Permission denied")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    run = beet("tempo")
+    assert run.code == 1
+    assert run.err.splitlines() == [
+        f"tempo: {songs[0]}: cannot write the tag: Permission denied",
+        "error: 2 tracks analysed: 1 set, 0 kept, 1 failed; 0 had a tempo already",
+    ]
+    assert [item.bpm for item in beet.items("title+")] == tempi
+    assert [MediaFile(path).bpm for path in songs] == [None, tempi[1]]
+    assert beet("update").out == ""
+
+
+def test_a_bug_in_the_engine_costs_one_track(
+    beet: Beet, songs: list[Path], tempi: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Buggy(tempo_core.Estimator):
+        def estimate(self, path: Any) -> Any:
+            if os.fsdecode(path).endswith("mp3"):
+                raise ZeroDivisionError("division by zero")
+            return super().estimate(path)
+
+    monkeypatch.setattr(tempo_core, "Estimator", Buggy, raising=False)
+    beet.add(*songs)
+    run = beet("tempo")
+    assert run.code == 1
+    assert run.err.splitlines()[0] == f"tempo: {songs[0]}: ZeroDivisionError: division by zero"
+    assert [item.bpm for item in beet.items("title+")] == [0, tempi[1]]
+
+
+def test_a_track_removed_meanwhile_is_passed_over(
+    beet: Beet, songs: list[Path], tempi: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beet.add(*songs)
+    beet.configure(tempo={"threads": 1})
+    get_item = beet.library.__class__.get_item
+    monkeypatch.setattr(
+        beet.library.__class__,
+        "get_item",
+        lambda self, id_: get_item(self, id_) if id_ == 2 else None,
+    )
+    assert beet("tempo").code == 0
+    assert [item.bpm for item in beet.items("title+")] == [0, tempi[1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("threads", 0),
+        ("threads", "two"),
+        ("threads", True),
+        ("windows", 0),
+        ("windows", "some"),
+        ("range", 120),
+        ("range", [155, 78]),
+        ("range", ["a", "b"]),
+        ("range", [78, 100, 155]),
+        ("force", "maybe"),
+        ("write", "maybe"),
+        ("quiet", "maybe"),
+        ("auto", "maybe"),
+        ("model", 5),
+    ],
+)
+def test_bad_settings_are_one_line(name: str, value: Any, beet: Beet, song: Path) -> None:
+    beet.add(song)
+    beet.configure(tempo={name: value})
+    for command in (["tempo"], ["import", "-A", song]):
+        run = beet(*command)
+        assert run.code == 1
+        assert run.err.startswith(f"configuration error: tempo.{name}")
+        assert run.err.count("\n") == 1
+        assert run.out == ""
+    assert beet.item().bpm == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("range", [90, 180]), ("windows", 2), ("windows", "all"), ("threads", 1)]
+)
+def test_good_settings_are_used(name: str, value: Any, beet: Beet, song: Path) -> None:
+    beet.add(song)
+    beet.configure(tempo={name: value})
+    assert beet("tempo").code == 0
+    assert beet.item().bpm
+
+
+def test_settings_reach_the_engine(beet: Beet, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def estimator(**settings: Any) -> Any:
+        seen.append(settings)
+        raise CheckpointError("enough")
+
+    monkeypatch.setattr(tempo_core, "Estimator", estimator, raising=False)
+    beet.add(song)
+    beet.configure(tempo={"model": "mine", "windows": "all", "range": [78, 155]})
+    beet("tempo")
+    assert seen == [
+        {"model": "mine", "windows": "all", "bpm_range": (78, 155), "tasks": ["tempo", "pace"]}
+    ]
+
+
+@pytest.mark.parametrize("threads", ["0", "-3", "x"])
+def test_bad_number_of_threads(threads: str, beet: Beet) -> None:
+    run = beet("tempo", "-t", threads)
+    assert run.code != 0
+    assert "-t" in run.err
+
+
+def test_a_missing_model_is_one_error_before_any_work(beet: Beet, song: Path) -> None:
+    beet.add(song)
+    beet.configure(tempo={"model": "no-such-model"})
+    files, library = state(song.parent), beet.database.read_bytes()
+    run = beet("tempo")
+    assert run.code == 1
+    assert run.err.startswith("error: ")
+    assert "no-such-model" in run.err
+    assert run.err.count("\n") == 1
+    assert run.out == ""
+    assert state(song.parent) == files
+    assert beet.database.read_bytes() == library
+
+
+def test_a_tampered_model_is_one_error_before_any_work(
+    beet: Beet, song: Path, tmp_path: Path
+) -> None:
+    (shipped, *_) = (Path(tempo_core.__file__).parent / "models").glob("*.safetensors")
+    content = bytearray(shipped.read_bytes())
+    content[-1] ^= 1
+    tampered = tmp_path / shipped.name
+    tampered.write_bytes(content)
+    beet.add(song)
+    beet.configure(tempo={"model": str(tampered)})
+    files, library = state(song.parent), beet.database.read_bytes()
+    run = beet("tempo")
+    assert run.code == 1
+    assert run.err.startswith("error: ")
+    assert run.err.count("\n") == 1
+    assert (run.out, state(song.parent), beet.database.read_bytes()) == ("", files, library)
+    imported = beet("import", "-A", song.parent)  # goes on without
+    assert imported.code == 0
+    assert "analysis skipped" in imported.err
+
+
+# What a terminal shows.
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """stdout and stderr of the next command say that they are a terminal."""
+    main = ui.main
+
+    def on_terminal(args: list[str]) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+        main(args)
+
+    monkeypatch.setattr(ui, "main", on_terminal)
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_shows_progress(beet: Beet, songs: list[Path]) -> None:
+    missing = songs[0].with_name("missing.mp3")
+    songs[0].rename(missing)
+    beet.add(missing, songs[1])
+    missing.unlink()
+    run = beet("tempo")
+    assert run.code == 1
+    assert "2/2" in run.err
+    assert "failed=1" in run.err
+    # A log line stands on a line of its own, above the bar.
+    lines = run.err.replace("\r", "\n").split("\n")
+    assert f"tempo: {missing}: no such file" in lines
+    assert lines[-2] == "error: 2 tracks analysed: 1 set, 0 kept, 1 failed; 0 had a tempo already"
+    assert run.out == ""
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_ends_with_the_summary(beet: Beet, songs: list[Path]) -> None:
+    beet.add(*songs)
+    run = beet("tempo")
+    assert run.out == "tempo: 2 tracks analysed: 2 set, 0 kept, 0 failed; 0 had a tempo already\n"
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("args", [["tempo", "-p"], ["-v", "tempo"]])
+def test_a_terminal_shows_lines_on_request(args: list[str], beet: Beet, song: Path) -> None:
+    beet.add(song)
+    assert "B - A: " in beet(*args).out
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_quiet_terminal_stays_empty(beet: Beet, song: Path) -> None:
+    beet.add(song)
+    run = beet("tempo", "-q")
+    assert (run.out, run.err) == ("", "")
+
+
+def test_help_names_every_option(beet: Beet) -> None:
+    out = beet("tempo", "--help").out
+    for option in ("--force", "--pretend", "--quiet", "--write", "--nowrite", "--threads"):
+        assert option in out

@@ -11,7 +11,7 @@ import pytest
 from mediafile import MediaFile
 
 from beetsplug.tempo.collecting import labelled_tracks
-from beetsplug.tempo.labelling import track_of
+from beetsplug.tempo.describing import track_of
 from beetsplug.tempo.settings import TEMPLATE
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, Status, Verdict

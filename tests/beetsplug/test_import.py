@@ -24,7 +24,7 @@ from tempo_core import Estimate
 
 from ..conftest import MakeAudio
 from .conftest import ROOT, Beet, BpmOf
-from .test_command import state
+from .test_analysing import state
 
 Tempi = dict[str, int]
 TITLES = ("A", "C")

@@ -19,7 +19,7 @@ from beets.library import Item
 from mediafile import MediaFile
 
 from beetsplug.tempo import keeping, labelling
-from beetsplug.tempo.labelling import estimate_of
+from beetsplug.tempo.describing import estimate_of
 from tempo_core.labels.demo_site import DemoSite, Entry
 from tempo_core.labels.store import Store
 

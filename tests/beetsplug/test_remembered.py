@@ -19,8 +19,8 @@ from tempo_core import AudioError, Estimate, Pace
 
 from ..conftest import MakeAudio
 from .conftest import Beet, BpmOf
+from .test_analysing import terminal  # noqa: F401
 from .test_bad_input import add
-from .test_command import terminal  # noqa: F401
 
 MODEL = "model:x@01234567"
 HOUSE = Estimate(bpm=127.98, confidence=0.4, paces=(Pace(128.0, 0.97), Pace(64.0, 0.71)))

@@ -13,9 +13,10 @@ from mediafile import MediaFile
 
 import beetsplug.tempo.choosing as choosing
 import tempo_core
-from beetsplug.tempo.choosing import settled
+from beetsplug.tempo.applying import settled
 from beetsplug.tempo.moving import tempo_of
 from beetsplug.tempo.origin import UNKNOWN_MODEL, is_done, origin
+from beetsplug.tempo.selecting import ask
 from tempo_core.labels.files import read_track
 from tempo_core.tempi import MARKER_TAG, Marker, is_tempo, parse_marker
 from trainer.trainingset.gather import gather
@@ -93,7 +94,7 @@ def test_the_database_finds_what_is_to_be_settled(beet: Beet) -> None:
         library.add(Item(path=b"/%d.mp3" % number, **fields))
     wrong = [item.id for item in library.items() if settled(item)]
     assert len(wrong) == 10
-    candidates = choosing._ask(library, choosing.UNSETTLED)
+    candidates = ask(library, choosing.UNSETTLED)
     assert set(wrong) <= set(candidates)
     assert len(candidates) <= len(wrong) + 2
     choosing.settle(library)
@@ -107,8 +108,8 @@ def test_the_database_and_python_agree_on_what_is_done(beet: Beet) -> None:
     library.add(Item(path=b"/a.mp3", bpm=0, tempo_bpm=90.0, tempo_source=MODEL,
                      tempo_verdict="unsure"))  # fmt: skip
     done = [item.id for item in library.items() if is_done(item)]
-    assert set(choosing._ask(library, f"SELECT id FROM items WHERE {choosing.DONE}")) == set(done)
-    todo = choosing._ask(library, f"SELECT id FROM items WHERE {choosing.TO_ANALYSE}")
+    assert set(ask(library, f"SELECT id FROM items WHERE {choosing.DONE}")) == set(done)
+    todo = ask(library, f"SELECT id FROM items WHERE {choosing.TO_ANALYSE}")
     assert sorted(todo + done) == sorted(item.id for item in library.items())
     assert len(done) > 10
 

@@ -16,10 +16,10 @@ from trainer.inputs.cache import Views, write_views
 from trainer.inputs.recordings import Recording
 from trainer.inputs.views import MARGIN
 from trainer.learning import guard as guards
-from trainer.learning.network import Corpus, Recipe, finetune
-from trainer.learning.prior import adaptable
+from trainer.learning.network_fitting import Corpus, FitData, FitRecipe, FitRun, finetune
+from trainer.learning.prior_fitting import adaptable
 
-RECIPE = Recipe(epochs=4, batch=4, passes=2, learning_rate=1e-3, patience=10)
+RECIPE = FitRecipe(epochs=4, batch=4, passes=2, learning_rate=1e-3, patience=10)
 
 
 def corpus(folder: Path, n: int, split: str) -> Corpus:
@@ -37,7 +37,7 @@ def corpus(folder: Path, n: int, split: str) -> Corpus:
 
 
 def run(
-    folder: Path, recipe: Recipe = RECIPE, devices: int = 1
+    folder: Path, recipe: FitRecipe = RECIPE, devices: int = 1
 ) -> tuple[Network, list[dict[str, float]]]:
     """Train in `folder`."""
     torch.set_num_threads(1)  # a sum of floats depends on it
@@ -45,9 +45,8 @@ def run(
     base = adaptable(checkpoint.load(checkpoint.resolve("shipped")))
     train, validation = corpus(folder, 6, "train"), corpus(folder, 2, "validation")
     guard = guards.load(base).part(replay=True)
-    return finetune(
-        base, train, validation, guard, recipe, folder / "runs", devices=devices, quiet=True
-    )
+    data = FitData(train, validation, guard)
+    return finetune(base, data, recipe, FitRun(folder / "runs", devices, quiet=True))
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 import trainer.commands
+from tempo_core.cli.command import lacking
 from tempo_core.extras import OF_PACKAGE, advice
 from tests.audio import click_track, write_audio
 from tests.extras import OF_OTHERS, without
-from trainer.commands import lacking
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [f"trainer.commands.{module.name}" for module in iter_modules(trainer.commands.__path__)]

@@ -1,4 +1,4 @@
-"""What the trainer adds to `tempo-core`, one module a command; each loads next to nothing."""
+"""The commands that the trainer adds to `tempo-core`, a module each; each loads next to nothing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from importlib import import_module
 from threading import Event
 from typing import Any, TypeVar
 
-import click
-
-from tempo_core.background import GRACE, Stopped, call
-from tempo_core.extras import advice
+from tempo_core.background import GRACE, call
 
 T = TypeVar("T")
 
@@ -20,25 +17,16 @@ def load(name: str, stop: Event) -> Any:
 
     Raises
     ------
-    ClickException
-        If it was to stop, or needs a package that is not installed.
+    Stopped
+        If it was to stop.
+    ImportError
+        If it needs a package that is not installed.
     """
-    try:
-        return call(lambda: import_module(f"trainer.{name}"), stop.is_set)
-    except Stopped as error:
-        raise click.ClickException(str(error)) from error
-    except ImportError as error:
-        raise lacking(error) from error
-
-
-def lacking(error: ImportError) -> click.ClickException:
-    """What to raise where a package is not installed: which one brings it."""
-    command = click.get_current_context().info_name
-    return click.ClickException(f"{command} needs more packages ({error}): {advice(error)}")
+    return call(lambda: import_module(f"trainer.{name}"), stop.is_set)
 
 
 def work(function: Callable[[], T], stop: Event) -> T:
-    """Do what a command is there for, which Ctrl-C ends soon, whatever it is at.
+    """The result of a command's work, which Ctrl-C ends soon, whatever it is doing.
 
     Raises
     ------

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from tempo_core.cli.command import Command
 from tempo_core.console import echo, time_limit_option
 
 from . import load, work
@@ -17,9 +22,45 @@ if TYPE_CHECKING:
     from ..trainingset.build import Built
 
 _PATH = click.Path(path_type=Path)
+Problem = tuple[Path, str]  # a file that cannot be used, and why
 
 
-@click.command(short_help="Make a training set of files with labels.")
+@dataclass(frozen=True)
+class BuildRequest:
+    """The command line of `tempo-core build`.
+
+    Attributes
+    ----------
+    table, database
+        Where labels are, or None.
+    sources
+        Sources in the database to take labels of; none is those whose licence allows it.
+    exclude
+        Patterns of paths that are left out.
+    cache_size
+        The most that the network's inputs may take on disk [GB]; None is no limit.
+    cache
+        Whether they are computed now; None is what the number of labels calls for.
+    time_limit
+        For each file [s].
+    """
+
+    out: Path
+    table: Path | None
+    database: Path | None
+    sources: tuple[str, ...]
+    exclude: tuple[str, ...]
+    cache_size: float | None
+    cache: bool | None
+    jobs: int
+    seed: int
+    model: str
+    time_limit: float
+    quiet: bool
+    files: tuple[str, ...]
+
+
+@click.command(cls=Command, short_help="Make a training set of files with labels.")
 @click.option("--out", type=_PATH, required=True, help="Folder of the training set.")
 @click.option(
     "--labels", "table", type=_PATH,
@@ -51,69 +92,79 @@ _PATH = click.Path(path_type=Path)
 @time_limit_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
 @click.argument("files", nargs=-1)  # _PATH would look at them here
-def build(
-    out: Path, table: Path | None, database: Path | None, sources: tuple[str, ...],
-    exclude: tuple[str, ...], cache_size: float | None, cache: bool | None, jobs: int, seed: int,
-    model: str, time_limit: float, quiet: bool, files: tuple[str, ...],
-) -> None:  # fmt: skip
+def build(**given: Any) -> None:
     """Make a training set of FILES and folders, or of the files in a table.
 
     Labels come from the table, the label store and the files' own tags, in this order. Run it again
     when the collection has changed: what is known is not computed again, and no recording changes
     from training to test. The exit status is 1 if a file could not be read.
     """
-    from contextlib import nullcontext
-
     from tempo_core.background import interruptible
-    from tempo_core.errors import ConfigError, TempoError
-    from tempo_core.labels.sources import check_names
-    from tempo_core.labels.store import Store
-    from tempo_core.labels.training import SOURCES
+    from tempo_core.errors import TempoError
 
-    if not files and table is None:
+    request = BuildRequest(**given)
+    if not request.files and request.table is None:
         raise click.UsageError("give files or folders, or a table with --labels")
-    problems: list[tuple[Path, str]] = []
+    problems: list[Problem] = []
     try:
-        check_names(list(sources))
-        if database is not None and not database.exists():
-            raise ConfigError(f"no label store {database}; `tempo-core labels` makes one")
         with interruptible() as stop:
-            building = load("trainingset.build", stop)
-            gathering = load("trainingset.gather", stop)
-            labels = {} if table is None else gathering.read_labels(table)
-            options = building.BuildOptions(
-                seed=seed, jobs=jobs, model=model, quiet=quiet,
-                views=True if cache is None and cache_size is not None else cache,
-                cache_size=None if cache_size is None else round(cache_size * 1e9),
-                time_limit=time_limit,
-            )  # fmt: skip
-
-            def run() -> Built:
-                paths = gathering.find_files(
-                    map(Path, files) if files else labels, exclude, stop.is_set, time_limit
-                )
-                store = nullcontext() if database is None else Store(database, read_only=True)
-                with store as opened:
-                    tracks = gathering.gather(
-                        paths, labels, opened, problems, sources or SOURCES, stop.is_set, time_limit
-                    )
-                    return cast("Built", building.build(tracks, out, options, stop.is_set))
-
-            built = work(run, stop)
-    except TempoError as error:
-        _report(problems)
-        raise click.ClickException(str(error)) from error
+            built = _build(request, problems, stop)
+    except TempoError:
+        _print(problems)
+        raise
     failed = {track.path for track in built.failed}
-    _report([(p, told) for p, told in problems if p not in failed])
-    for track in built.failed:
-        echo(f"{track.path}: {track.reason} {track.detail}".rstrip(), err=True)
-    if not quiet:
+    _print((path, reason) for path, reason in problems if path not in failed)
+    _print((track.path, f"{track.reason} {track.detail}".rstrip()) for track in built.failed)
+    if not request.quiet:
         for line in built.summary():
             echo(line)
     if problems or failed:
         sys.exit(1)
 
 
-def _report(problems: list[tuple[Path, str]]) -> None:
-    for path, told in problems:
-        echo(f"{path}: {told}", err=True)
+def _build(request: BuildRequest, problems: list[Problem], stop: Event) -> Built:
+    """Build the training set; files with unusable labels are appended to `problems`."""
+    from tempo_core.errors import ConfigError
+    from tempo_core.labels.sources import check_names
+    from tempo_core.labels.store import Store
+    from tempo_core.labels.training import SOURCES
+
+    check_names(list(request.sources))
+    if request.database is not None and not request.database.exists():
+        raise ConfigError(f"no label store {request.database}; `tempo-core labels` makes one")
+    building = load("trainingset.build", stop)
+    gathering = load("trainingset.gather", stop)
+    labels = {} if request.table is None else gathering.read_labels(request.table)
+    size = request.cache_size
+    options = building.BuildOptions(
+        seed=request.seed,
+        jobs=request.jobs,
+        model=request.model,
+        quiet=request.quiet,
+        views=True if request.cache is None and size is not None else request.cache,
+        cache_size=None if size is None else round(size * 1e9),
+        time_limit=request.time_limit,
+    )
+
+    def run() -> Built:
+        paths = gathering.find_files(
+            map(Path, request.files) if request.files else labels,
+            request.exclude, stop.is_set, request.time_limit,
+        )  # fmt: skip
+        store = (
+            nullcontext() if request.database is None else Store(request.database, read_only=True)
+        )
+        with store as opened:
+            tracks = gathering.gather(
+                paths, labels, opened, problems, request.sources or SOURCES, stop.is_set,
+                request.time_limit,
+            )  # fmt: skip
+            built: Built = building.build(tracks, request.out, options, stop.is_set)
+        return built
+
+    return work(run, stop)
+
+
+def _print(problems: Iterable[Problem]) -> None:
+    for path, reason in problems:
+        echo(f"{path}: {reason}", err=True)

@@ -5,29 +5,68 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tempo_core.background import Stopped, interruptible
+from tempo_core.cli.command import Command
 from tempo_core.cli.options import window_count
 from tempo_core.console import counted, echo, shown, time_limit_option
-from tempo_core.errors import TempoError
 
-from . import lacking, load, work
+from . import load, work
 
 if TYPE_CHECKING:
     from ..evaluation.answers import Answer, Labelled
+    from ..evaluation.run import TempoEstimator
 
-NAMES = (
-    "librosa",
-    "librosa-beats",
-)  # of trainer.evaluation.baselines.BASELINES, which takes too long to import for --help
+# Names in trainer.evaluation.baselines.BASELINES, which takes too long to import for --help.
+BASELINE_NAMES = ("librosa", "librosa-beats")
 
 
-@click.command()
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """The command line of `tempo-core evaluate`.
+
+    Attributes
+    ----------
+    sources
+        Folders of training sets, and tables.
+    split
+        The split to measure on, or `all`; None is the first of test and validation that there is.
+    models, baselines
+        What is measured; the others are compared with the first model.
+    windows
+        How many windows of a track to listen to, or `all`.
+    time_limit
+        For each track [s].
+    dataset, data_home, dataset_version, index, download
+        A published data set by its name, see `trainer.evaluation.published`, or None.
+    log
+        A training log to draw; None is the one inside of the first model.
+    """
+
+    sources: tuple[Path, ...]
+    out: Path
+    split: str | None
+    models: tuple[str, ...]
+    baselines: tuple[str, ...]
+    windows: int | str
+    jobs: int
+    time_limit: float
+    dataset: str | None
+    data_home: Path | None
+    dataset_version: str
+    index: Path | None
+    download: bool
+    log: Path | None
+
+
+@click.command(cls=Command)
 @click.argument("sources", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
               help="Folder for figures, table of tracks, plots and report.")  # fmt: skip
@@ -35,7 +74,7 @@ NAMES = (
               "of the validation split, else all.")  # fmt: skip
 @click.option("--model", "models", multiple=True, default=("default",), show_default=True,
               help="Name or path of a model; several are compared with the first.")  # fmt: skip
-@click.option("--baseline", "baselines", multiple=True, type=click.Choice(NAMES),
+@click.option("--baseline", "baselines", multiple=True, type=click.Choice(BASELINE_NAMES),
               help="Another estimator to compare with.")  # fmt: skip
 @click.option("--windows", callback=window_count, default="10", show_default=True, metavar="N|all",
               help="As for `estimate`.")  # fmt: skip
@@ -57,103 +96,121 @@ NAMES = (
 )
 @click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Training log to draw; else what the first model has of its own.")  # fmt: skip
-def evaluate(
-    sources: tuple[Path, ...], out: Path, split: str | None, models: tuple[str, ...],
-    baselines: tuple[str, ...], windows: int | str, jobs: int, time_limit: float,
-    dataset: str | None, data_home: Path | None, dataset_version: str, index: Path | None,
-    download: bool, log: Path | None,
-) -> None:  # fmt: skip
+def evaluate(**given: Any) -> None:
     """Measure models on labelled tracks.
 
     SOURCES are folders of training sets, folders with songs.tsv, rhythm.tsv or clips.tsv, and
     tables with the columns path and bpm. What was estimated before is read from --out, so an
     interrupted run goes on, and another model can be added later.
     """
-    if not sources and dataset is None:
+    request = EvaluationRequest(**given)
+    if not request.sources and request.dataset is None:
         raise click.UsageError("nothing to measure: give a folder, a table or --dataset")
-    if dataset is not None and data_home is None:
+    if request.dataset is not None and request.data_home is None:
         raise click.UsageError("--dataset needs --data-home, the folder of the data set")
     with interruptible() as stop:
         # Loading them takes seconds, and other packages may be missing.
         for name in ("run", "published", "report", "labelled", "baselines"):
             load(f"evaluation.{name}", stop)
-
-        from tqdm import tqdm
-
-        from ..evaluation import labelled, published, report
-        from ..evaluation import run as evaluation
-        from ..evaluation.baselines import BASELINES, open_model
-
-        def run() -> bool:
-            tracks: list[Labelled] = []
-            problems: list[str] = []
-            for source in sources:
-                found = labelled.read_source(source)
-                tracks += found[0]
-                problems += found[1]
-            if dataset is not None and data_home is not None:
-                found = published.read_dataset(dataset, data_home, dataset_version, index, download)
-                tracks += found[0]
-                problems += found[1]
-            for problem in problems:
-                echo(problem, err=True)
-            chosen, part = labelled.choose_split(labelled.unique(tracks), split)
-            evaluation.make_folder(out)
-            estimators = [
-                *(open_model(model, windows) for model in dict.fromkeys(models)),
-                *(BASELINES[name]() for name in dict.fromkeys(baselines)),
-            ]
-            history = _history(out, models[0], log)
-            total = len(estimators) * len(chosen)
-            with tqdm(total=total, unit="track", disable=None) as bar:
-
-                def done(answer: Answer) -> None:
-                    bar.set_description(answer.estimator, refresh=False)
-                    if answer.failure:
-                        bar.write(shown(f"{answer.path}: {answer.failure}"), file=sys.stderr)
-                    bar.update()
-
-                answers = evaluation.ask_all(
-                    estimators, windows, chosen, out, jobs, done, stop.is_set, time_limit
-                )
-            if stop.is_set():
-                raise Stopped(
-                    f"interrupted: {len(answers)} of {total} estimates are there; "
-                    "the same command goes on from here"
-                )
-            notes = [
-                note for model in dict.fromkeys(models) if (note := _remembered(model, chosen))
-            ]
-            about = evaluation.About(
-                f"Tempo of {len(chosen)} tracks", part, str(windows), version("beets-tempo"),
-                tuple(notes),
-            )  # fmt: skip
-            figures = evaluation.save(out, about, answers)
-            path = report.write_report(out, about, answers, history)
-            for line in evaluation.aligned(evaluation.table(figures)):
-                echo(line)
-            for line in (*evaluation.told_paces(answers), *notes):
-                echo(line)
-            echo(f"split: {part}; report: {path}")
-            failed = sum(bool(answer.failure) for answer in answers)
-            if failed:
-                echo(f"{failed} of {total} estimates failed and count as wrong", err=True)
-            if problems:
-                echo(f"{counted(len(problems), 'label')} could not be used", err=True)
-            return bool(failed or problems)
-
-        try:
-            failed = work(run, stop)
-        except TempoError as error:
-            raise click.ClickException(str(error)) from error
-        except ImportError as error:
-            raise lacking(error) from error
+        failed = work(lambda: _evaluate(request, stop), stop)
     if failed:
         sys.exit(1)
 
 
+def _evaluate(request: EvaluationRequest, stop: Event) -> bool:
+    """Measure, write the report and print the figures; returns whether anything failed."""
+    from ..evaluation import labelled, report
+    from ..evaluation import run as evaluation
+    from ..evaluation.baselines import BASELINES, open_model
+
+    tracks, problems = _read_tracks(request)
+    for problem in problems:
+        echo(problem, err=True)
+    chosen, part = labelled.choose_split(labelled.unique(tracks), request.split)
+    evaluation.make_folder(request.out)
+    models = dict.fromkeys(request.models)
+    estimators = [
+        *(open_model(model, request.windows) for model in models),
+        *(BASELINES[name]() for name in dict.fromkeys(request.baselines)),
+    ]
+    history = _history(request.out, request.models[0], request.log)
+    answers = _answers(request, estimators, chosen, stop)
+    notes = [note for model in models if (note := _remembered(model, chosen))]
+    about = evaluation.About(
+        f"Tempo of {len(chosen)} tracks", part, str(request.windows), version("beets-tempo"),
+        tuple(notes),
+    )  # fmt: skip
+    figures = evaluation.save(request.out, about, answers)
+    path = report.write_report(request.out, about, answers, history)
+    for line in evaluation.aligned(evaluation.table(figures)):
+        echo(line)
+    for line in (*evaluation.told_paces(answers), *notes):
+        echo(line)
+    echo(f"split: {part}; report: {path}")
+    failed = sum(bool(answer.failure) for answer in answers)
+    if failed:
+        echo(f"{failed} of {len(answers)} estimates failed and count as wrong", err=True)
+    if problems:
+        echo(f"{counted(len(problems), 'label')} could not be used", err=True)
+    return bool(failed or problems)
+
+
+def _read_tracks(request: EvaluationRequest) -> tuple[list[Labelled], list[str]]:
+    """Labelled tracks of all sources and of the data set, and what could not be read of them."""
+    from ..evaluation import labelled, published
+
+    found = [labelled.read_source(source) for source in request.sources]
+    if request.dataset is not None and request.data_home is not None:
+        found.append(
+            published.read_dataset(
+                request.dataset, request.data_home, request.dataset_version, request.index,
+                request.download,
+            )
+        )  # fmt: skip
+    tracks = [track for some, _ in found for track in some]
+    return tracks, [problem for _, some in found for problem in some]
+
+
+def _answers(
+    request: EvaluationRequest,
+    estimators: Sequence[TempoEstimator],
+    chosen: Sequence[Labelled],
+    stop: Event,
+) -> list[Answer]:
+    """The answers of all estimators, those that are kept in the report's folder included.
+
+    Raises
+    ------
+    Stopped
+        If it was to stop; what was estimated is kept.
+    """
+    from tqdm import tqdm
+
+    from ..evaluation import run as evaluation
+
+    total = len(estimators) * len(chosen)
+    with tqdm(total=total, unit="track", disable=None) as bar:
+
+        def done(answer: Answer) -> None:
+            bar.set_description(answer.estimator, refresh=False)
+            if answer.failure:
+                bar.write(shown(f"{answer.path}: {answer.failure}"), file=sys.stderr)
+            bar.update()
+
+        answers = evaluation.ask_all(
+            estimators, request.windows, chosen, request.out, request.jobs, done, stop.is_set,
+            request.time_limit,
+        )  # fmt: skip
+    if stop.is_set():
+        raise Stopped(
+            f"interrupted: {len(answers)} of {total} estimates are there; "
+            "the same command goes on from here"
+        )
+    return answers
+
+
 def _remembered(model: str, tracks: Sequence[Labelled]) -> str:
-    """Of how many of these tracks a model says itself that it learned from them; else nothing."""
+    """How many of these tracks a model learned from, by its own card, as a sentence; or nothing."""
     from tempo_core import checkpoint
 
     from ..trainingset import memory
@@ -172,8 +229,8 @@ def _remembered(model: str, tracks: Sequence[Labelled]) -> str:
 def _history(out: Path, model: str, log: Path | None) -> list[dict[str, float]]:
     """The log of a model's training, copied so that the report can be drawn again without it.
 
-    It is the one inside of the model, unless another one is named: what lies in a folder may be
-    that of another model.
+    It is the one inside of the model unless `log` names another one. A log that lies in `out` is
+    not read: it may be of another model.
     """
     from tempo_core import checkpoint
 

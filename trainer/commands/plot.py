@@ -6,13 +6,11 @@ from pathlib import Path
 
 import click
 
+from tempo_core.cli.command import Command
 from tempo_core.console import echo
-from tempo_core.errors import TempoError
-
-from . import lacking
 
 
-@click.command(short_help="Draw the report of an evaluation again.")
+@click.command(cls=Command, short_help="Draw the report of an evaluation again.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Training log to draw as well.")  # fmt: skip
@@ -21,17 +19,11 @@ def plot(folder: Path, log: Path | None) -> None:
 
     Nothing is estimated; the audio need not be there.
     """
-    try:
-        from ..evaluation import report
-        from ..evaluation import run as evaluate
-        from ..evaluation.history import HISTORY, read_history, write_history
+    from ..evaluation import report
+    from ..evaluation import run as evaluate
+    from ..evaluation.history import HISTORY, read_history, write_history
 
-        evaluate.load(folder)  # before anything is written beside something else
-        if log is not None:
-            write_history(folder / HISTORY, read_history(log))
-        path = report.redraw(folder)
-    except TempoError as error:
-        raise click.ClickException(str(error)) from error
-    except ImportError as error:
-        raise lacking(error) from error
-    echo(f"{path}")
+    evaluate.load(folder)  # before anything is written beside something else
+    if log is not None:
+        write_history(folder / HISTORY, read_history(log))
+    echo(f"{report.redraw(folder)}")

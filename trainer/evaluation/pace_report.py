@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.levels import RELATIONS
 from tempo_core.model import Checkpoint
 from tempo_core.paces import COMPATIBLE, SAME
@@ -30,7 +31,6 @@ from tempo_core.tasks.pace.config import PaceConfig
 from tempo_core.tasks.pace.folds import folds
 from tempo_core.tasks.pace.row import clear_windows
 
-from .. import options
 from ..inputs.pace_cases import clip_cases, load_tracks, song_case
 from ..inputs.pace_tracks import Case, judged
 from ..inputs.recordings import Recording, by_split, read_songs
@@ -259,7 +259,7 @@ def ambiguous(found: Sequence[Judgement], n: int) -> list[Judgement]:
     return wrong + [j for j in even if j not in wrong][:n]
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv, paces.tsv and midi/.")  # fmt: skip
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),

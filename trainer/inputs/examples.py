@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,35 +22,44 @@ from .views import MARGIN
 LEAST_DRAWN = 0.1
 
 
+@dataclass(frozen=True)
+class DrawOptions:
+    """How a window of a recording is drawn.
+
+    Attributes
+    ----------
+    stretched
+        The furthest it is stretched [bins]; None is no augmentation at all.
+    open_labels
+        Whether a label whose octave is uncertain counts with all its readings, or as the first one.
+    weighed
+        Whether windows are drawn by their weights, or all alike.
+    """
+
+    stretched: int | None
+    open_labels: bool = True
+    weighed: bool = True
+
+
 def example(
     recording: Recording,
     views: Views,
     config: TempoConfig,
     rng: np.random.Generator,
-    stretched: int | None,
-    open_labels: bool = True,
-    weighed: bool = True,
+    options: DrawOptions,
 ) -> tuple[Array, Array, Array]:
-    """One window at random as the network's two inputs, and its target.
-
-    Parameters
-    ----------
-    stretched
-        By how much at most [bins], None for no augmentation at all.
-    weighed
-        Whether windows are drawn by their weights.
-    """
-    if weighed:
+    """A window at random: the network's two inputs, see `view.inputs_of`, and its target."""
+    if options.weighed:
         chances = np.maximum(views.weights, LEAST_DRAWN)
         k = int(rng.choice(len(chances), p=chances / chances.sum()))
     else:
         k = int(rng.integers(len(views.maps)))
     change = augment.NOTHING
-    if stretched is not None:
-        change = augment.draw(rng, views.maps.shape[2], stretched)
+    if options.stretched is not None:
+        change = augment.draw(rng, views.maps.shape[2], options.stretched)
     factor = change.stretch(config.grid.bins_per_octave)
     readings = recording.tempi
-    if not open_labels and readings[0][1] > 0.5:
+    if not options.open_labels and readings[0][1] > 0.5:
         readings = readings[:1]
     tempi = [(bpm * factor, weight) for bpm, weight in readings]
     return (

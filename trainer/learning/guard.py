@@ -1,8 +1,8 @@
-"""The guard set: rendered music that no learning may unlearn; `making.guard` makes it.
+"""The guard set: rendered music that a learned model must not have unlearned.
 
-One window each of freshly rendered clips of every style, as the network sees it, small enough to be
-part of the package. Some of the clips are for replay while learning, the others for comparing the
-model before and after; a clip is never both.
+It has one window each of rendered clips of every style, as the network sees it, and is small enough
+to be part of the package; `trainer.making.guard` makes it. Some of the clips are replayed while
+learning, the others are for comparing the models before and after; a clip is never both.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from tempo_core.spectrum import Array
 from tempo_core.tasks.tempo.config import TempoConfig, TempoGrid
 
 FOLDER = Path(__file__).parent / "data"
-LAYOUT = 2  # raise it when what `view.inputs_of` computes changes
-N_LEVELS = 128  # of a quantised map: answers stay the same, and it packs well
-REPLAYED = 3  # every so many-th clip of a style is for replay
+LAYOUT = 2  # to be raised when what `view.inputs_of` computes changes
+N_LEVELS = 128  # of a quantised map: few enough to pack well, and answers stay the same
+REPLAYED = 3  # one clip of so many of a style is for replay
 _NAME = re.compile(r"^guard-(?P<hash>[0-9a-f]{8})\.safetensors$")
 
 
@@ -51,7 +51,7 @@ class Guard:
         return len(self.bpm)
 
     def inputs(self) -> tuple[Array, Array]:
-        """What the network takes, see `view.inputs_of`."""
+        """The network's two inputs, see `view.inputs_of`."""
         return np.repeat(self.maps, 2, axis=2), self.statistics
 
     def part(self, replay: bool) -> Guard:
@@ -71,7 +71,7 @@ class Guard:
 
 
 def digest(front_end: FrontEnd, windows: Windows, grid: TempoGrid) -> str:
-    """Names what the maps depend on, the code that computes them included."""
+    """A digest of what the maps depend on, the code that computes them included."""
     key = hashlib.sha256(f"layout {LAYOUT}".encode())
     for config in (front_end, windows, grid):
         key.update(config.digest().encode())
@@ -84,7 +84,8 @@ def save(guard: Guard, model: Checkpoint[TempoConfig], folder: Path) -> Path:
     low, high = maps.min(axis=(2, 3), keepdims=True), maps.max(axis=(2, 3), keepdims=True)
     step = np.maximum(high - low, 1e-9) / (N_LEVELS - 1)
     levels = np.round((maps - low) / step).astype(np.uint8)
-    # Differences along the tempo axis are mostly small; modulo 256 they can be undone.
+    # Differences along the tempo axis are mostly small, so they pack well; `load` sums them up
+    # modulo 256.
     packed = zstd.compress(np.diff(levels, axis=-1, prepend=np.uint8(0)).tobytes(), 19)
     arrays = {
         "maps": np.frombuffer(packed, np.uint8),

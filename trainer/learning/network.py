@@ -1,477 +1,137 @@
-"""Learning from thousands of labels: the whole network, with lightning.
+"""The method `fit`: learning the whole tempo network from thousands of labels.
 
-The batches of a run are a function of (seed, epoch, step), whoever draws them: a run that was
-killed goes on from its last epoch to the same result, and several processes share a batch instead
-of each drawing its own. Part of each batch is the guard set's, whose octave is left open, so that
-the rate of other music stays known.
+It learns from the training split and chooses the best epoch on the validation split; the test split
+is for the comparison. What is learned is in `network_fitting`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import lightning
-import numpy as np
 import torch
-from lightning.pytorch import Trainer, callbacks, loggers
-from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator
-from lightning.pytorch.strategies import DDPStrategy, Strategy
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from threadpoolctl import threadpool_limits
 
-from tempo_core.background import Stopped
-from tempo_core.errors import ConfigError
-from tempo_core.model import Checkpoint
-from tempo_core.network import Network
-from tempo_core.task import Array
-from tempo_core.task import Batch as Windows
-from tempo_core.tasks.tempo.axis import answerable
-from tempo_core.tasks.tempo.config import TempoConfig
-from tempo_core.tasks.tempo.decode import activate, encode, highest, mean_scores
-from tempo_core.tasks.tempo.network import build
+from tempo_core.errors import AudioError, ConfigError
+from tempo_core.task import ask
+from tempo_core.tasks.tempo.row import TASK
 
-from ..evaluation.history import Row
-from ..evaluation.metrics import progress
-from ..inputs import augment
-from ..inputs.cache import Views, read_views
-from ..inputs.examples import example, full_windows
-from ..inputs.recordings import Recording, digest_of
-from ..tasks import tempo
-from ..torch_ops import Learnable, tensors, usable
-from .guard import Guard
-from .plain_checkpoint import PlainCheckpointIO
-from .prior import ensemble
+from ..evaluation.calibration import calibrate
+from ..inputs.cache import Recipe as CacheRecipe
+from ..inputs.hearing import hear_file
+from ..inputs.recordings import Recording
+from ..inputs.views import cache_views
+from ..trainingset.tables import CACHE, WINDOWS
+from .frozen import Model
+from .job import Failure, Job, Proposal, hear_all, refuse_nothing
+from .labels import TempoLabels
+from .network_fitting import Corpus, FitData, FitRecipe, FitRun, finetune, recipe_from_scratch
+from .prior_fitting import adaptable
+from .tempo import (
+    CALIBRATE_FROM,
+    CALIBRATE_ON,
+    Trial,
+    answers_of_both,
+    load_models,
+    propose,
+)
 
-Batch = tuple[Tensor, Tensor, Tensor]
-# The network's two inputs, the weights of the windows, and their targets.
-Hearing = tuple[Array, Array, NDArray[np.float64], Array]
-HELD_WINDOWS = 6  # of a recording, at most, while validating
-OPEN = (1.0, 2.0, 0.5)  # readings of a replayed clip
+RUNS = "runs"  # folder of checkpoints and logs, in that of the training set
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything about a run but the data."""
+def learn(labels: TempoLabels, job: Job) -> Proposal:
+    """Learn the whole network.
 
-    epochs: int = 12
-    learning_rate: float = 6e-4  # at its highest
-    batch: int = 48  # windows
-    replay: float = 0.25  # share of the batch that is the guard set's
-    passes: float = 4.0  # windows of each track in an epoch
-    most_steps: int = 200  # in an epoch
-    # A stretched track is counted as its tempo says, which a convention may contradict.
-    stretched: int = 2  # [bins]
-    weight_decay: float = 1e-2
-    patience: int = 4  # epochs without a better validation loss
-    from_scratch: bool = False
-    # Whether windows are drawn, and count while validating, by how clear a pulse they have, as in
-    # use; else all alike.
-    weighed: bool = True
-    seed: int = 0
-
-
-def recipe_from_scratch(seed: int, epochs: int | None = None) -> Recipe:
-    """As for the shipped model: faster, longer, with much stretching."""
-    return Recipe(
-        epochs or 30, learning_rate=3e-3, stretched=augment.MARGIN, patience=8, seed=seed,
-        from_scratch=True,
-    )  # fmt: skip
-
-
-@dataclass
-class Corpus:
-    """Recordings and the files of their views, opened when they are first used.
-
-    Other processes get the names of the files, not what is in them.
+    Raises
+    ------
+    ConfigError
+        If a split is empty, or nothing in it can be read.
+    Stopped
+        If the run was to stop.
     """
-
-    recordings: Sequence[Recording]
-    paths: Sequence[Path]
-
-    def __post_init__(self) -> None:
-        self._opened: dict[int, Views] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"recordings": self.recordings, "paths": self.paths, "_opened": {}}
-
-    def __len__(self) -> int:
-        return len(self.recordings)
-
-    def views(self, i: int) -> Views:
-        """Views of one recording."""
-        if i not in self._opened:
-            self._opened[i] = read_views(self.paths[i])
-        return self._opened[i]
-
-
-class Batches(Dataset[Batch]):
-    """Item k is step `k % steps` of epoch `k // steps`; of each batch the part of one process."""
-
-    def __init__(
-        self,
-        corpus: Corpus,
-        guard: Guard | None,
-        config: TempoConfig,
-        recipe: Recipe,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        self.corpus, self.guard, self.config, self.recipe = corpus, guard, config, recipe
-        self.rank, self.world = rank, world
-        n_own = recipe.batch if guard is None else round(recipe.batch * (1 - recipe.replay))
-        self.steps = min(recipe.most_steps, max(1, round(len(corpus) * recipe.passes / n_own)))
-        self.n_own = n_own
-
-    def __len__(self) -> int:
-        return self.steps * self.recipe.epochs
-
-    def __getitem__(self, k: int) -> Batch:
-        epoch, step = divmod(k, self.steps)
-        place = [self.recipe.seed, epoch, step]
-        chosen = np.random.default_rng(place).integers(2**62, size=self.recipe.batch)
-        maps: list[Array] = []
-        statistics: list[Array] = []
-        targets: list[Array] = []
-        for j in range(self.rank, self.recipe.batch, self.world):
-            rng = np.random.default_rng([*place, j])
-            draw = self.own if j < self.n_own else self.replayed
-            parts = draw(int(chosen[j]), rng)
-            for found, part in zip((maps, statistics, targets), parts, strict=True):
-                found.append(part)
-        maps_, statistics_, targets_ = (
-            torch.from_numpy(np.stack(parts)) for parts in (maps, statistics, targets)
-        )
-        return maps_, statistics_, targets_
-
-    def own(self, drawn: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-        i = drawn % len(self.corpus)
-        return example(
-            self.corpus.recordings[i], self.corpus.views(i), self.config, rng,
-            self.recipe.stretched, weighed=self.recipe.weighed,
-        )  # fmt: skip
-
-    def replayed(self, drawn: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-        assert self.guard is not None
-        i = drawn % len(self.guard)
-        readings = [(self.guard.bpm[i] * ratio, 1 / len(OPEN)) for ratio in OPEN]
-        change = augment.draw(rng, 2 * self.guard.maps.shape[2], 0)
-        maps = np.repeat(self.guard.maps[i], 2, axis=1)
-        maps[:, change.masked] = 0.0
-        return (
-            maps,
-            augment.apply_to_statistics(self.guard.statistics[i], change),
-            encode(readings, self.config),
-        )
+    models, options = load_models(), job.options
+    base = adaptable(models.base)
+    _check_splits(labels)
+    train, failed = _corpus(labels.of_split("train"), labels.folder, base, job)
+    refuse_nothing(len(train), failed)
+    validation, gone = _corpus(labels.of_split("validation"), labels.folder, base, job)
+    failed += gone
+    refuse_nothing(len(validation), failed)
+    torch.set_num_threads(options.jobs if options.devices == 1 else 1)
+    network, history = finetune(
+        base,
+        FitData(train, validation, models.guard.part(replay=True)),
+        _recipe(job),
+        FitRun(labels.folder / RUNS, options.devices, options.accelerator, job.stop, options.quiet),
+    )
+    torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
+    model = dataclasses.replace(base, network=network)
+    answers, gone = answers_of_both(labels.of_split("test"), models.current, model, job)
+    trial = Trial(
+        model=model,
+        temperature=_temperature(validation.recordings, model, job),
+        learned_from=train.recordings,
+        answers=answers,
+        how="of artists it never heard",
+        method="fit from scratch" if options.from_scratch else job.method.name,
+        failed=[*failed, *gone],
+        history=history,
+    )
+    return propose(labels, models, job, trial)
 
 
-class _InOrder(Sampler[int]):
-    """The steps of the epoch that a run is in, also of the first one after it was killed."""
-
-    def __init__(self, steps: int, epoch: Callable[[], int]) -> None:
-        self.steps, self.epoch = steps, epoch
-
-    def __iter__(self) -> Iterator[int]:
-        for step in range(self.steps):
-            yield self.epoch() * self.steps + step
-
-    def __len__(self) -> int:
-        return self.steps
-
-
-class Held(Dataset[Hearing]):
-    """Validation: the estimator's windows of each recording, a few of them, and its target."""
-
-    def __init__(self, corpus: Corpus, config: TempoConfig, weighed: bool) -> None:
-        self.corpus, self.config, self.weighed = corpus, config, weighed
-
-    def __len__(self) -> int:
-        return len(self.corpus)
-
-    def __getitem__(self, i: int) -> Hearing:
-        views = self.corpus.views(i)
-        n = views.n_full
-        rows = np.linspace(0, n - 1, min(HELD_WINDOWS, n)).round().astype(int)
-        heard = full_windows(views, self.weighed, rows)
-        target = encode(self.corpus.recordings[i].tempi, self.config)
-        maps, statistics = heard.inputs
-        return maps, statistics, heard.weights, np.stack([target] * len(rows))
-
-
-class Learning(lightning.LightningModule):
-    """The tempo network as lightning trains it; `tempo.loss` for each member by itself.
-
-    It is validated as it is used, without torch.
-    """
-
-    def __init__(
-        self,
-        network: Learnable,
-        train: Corpus,
-        validation: Corpus,
-        guard: Guard | None,
-        config: TempoConfig,
-        recipe: Recipe,
-    ) -> None:
-        super().__init__()
-        self.network = network.requires_grad_(True)
-        self.config, self.recipe = config, recipe
-        self.corpora, self.guard = (train, validation), guard
-        self.register_buffer(
-            "unanswerable", torch.from_numpy(~answerable(config.grid)), persistent=False
-        )
-        self.used: Network | None = None  # as it is by now, for validation
-        self.answers: list[float] = []  # of the validation so far [BPM], in order
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        rank, world = self.trainer.global_rank, self.trainer.world_size
-        batches = Batches(self.corpora[0], self.guard, self.config, self.recipe, rank, world)
-        return DataLoader(
-            batches, batch_size=None, sampler=_InOrder(batches.steps, lambda: self.current_epoch)
-        )
-
-    def val_dataloader(self) -> DataLoader[Hearing]:
-        held = Held(self.corpora[1], self.config, self.recipe.weighed)
-        return DataLoader(held, batch_size=None, collate_fn=lambda item: item)
-
-    def on_train_epoch_start(self) -> None:
-        if not self.recipe.from_scratch:
-            # What is normal was learned from more music than one person's.
-            for module in self.modules():
-                if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-                    module.eval()
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # Dropout too is a function of the step, so nothing of it need be kept to go on.
-        place = f"{self.recipe.seed} {self.current_epoch} {batch_idx} {self.global_rank}"
-        torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "little"))
-
-    def training_step(self, batch: Batch, _number: int) -> Tensor:
-        maps, statistics, targets = batch
-        parts = []
-        whole = ensemble(self.network)
-        for k in range(whole.n_members):
-            ops = self.network.ops.at(f"members.{k}")
-            rate, pooled = whole.member.find_rate(ops, maps)
-            prior = whole.member.log_prior(ops, pooled, statistics)
-            logits = whole.combine(self.network.ops, rate, prior)
-            parts.append(tempo.loss(self.masked(logits), targets))
-        loss = torch.stack(parts).mean()
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(maps))
-        return loss
-
-    def on_validation_epoch_start(self) -> None:
-        self.used = usable(self.network)
-
-    def validation_step(self, held: Hearing, _number: int) -> None:
-        maps, statistics, weights, targets = held
-        assert self.used is not None
-        logits = self.used(maps, statistics)
-        masked = np.where(answerable(self.config.grid), logits, np.float32(-np.inf))
-        loss = tempo.loss(torch.from_numpy(masked), torch.from_numpy(targets)).to(self.device)
-        self.log("validation_loss", loss, prog_bar=True, batch_size=1, sync_dist=True)
-        windows = Windows((), np.arange(len(weights)), weights)
-        scores = activate(logits, self.config)
-        self.answers.append(highest(mean_scores([(windows, scores)]), self.config.grid).bpm)
-
-    def on_validation_epoch_end(self) -> None:
-        """How good the network is by now on recordings it does not learn from."""
-        labels = [recording.bpm for recording in self.corpora[1].recordings]
-        figures = progress(labels, self.answers)
-        self.answers = []
-        self.log_dict(figures, sync_dist=True)
-
-    def masked(self, logits: Tensor) -> Tensor:
-        assert isinstance(self.unanswerable, Tensor)
-        return logits.masked_fill(self.unanswerable, -torch.inf)
-
-    def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.AdamW(
-            self.parameters(), self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
-        )
-        steps = Batches(self.corpora[0], self.guard, self.config, self.recipe).steps
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.recipe.learning_rate, total_steps=steps * self.recipe.epochs
-        )
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-
-class _History(callbacks.Callback):
-    """What was logged of every epoch, as part of the checkpoints: it goes on where the run does."""
-
-    state_key = "history"
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = list(state_dict["rows"])
-
-    def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.rows.append({"epoch": float(trainer.current_epoch), **metrics})
-
-
-class _Told(callbacks.Callback):
-    """Says what an epoch brought where there is no progress bar, and stops when asked to."""
-
-    def __init__(self, stop: Callable[[], bool] | None, lines: bool) -> None:
-        self.stop, self.lines = stop, lines
-
-    def __getstate__(self) -> dict[str, Any]:  # other processes are stopped by the first
-        return {"stop": None, "lines": self.lines}
-
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        if self.stop is not None and self.stop():
-            raise Stopped("interrupted; run the same again to go on from the last epoch")
-
-    def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
-        if self.lines and trainer.is_global_zero:
-            metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
-            print(
-                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: loss "
-                f"{metrics['loss']:.3f}; held back: loss {metrics['validation_loss']:.3f}, "
-                f"right {100 * metrics['validation_acc1']:.1f} %, "
-                f"half within {metrics['validation_error_50']:.2f} BPM",
-                file=sys.stderr,
+def _check_splits(labels: TempoLabels) -> None:
+    for split in ("train", "validation", "test"):
+        if not labels.of_split(split):
+            raise ConfigError(
+                f"no recording is in the {split} split, which fit needs; "
+                "add labels of more artists, or use --method adapt"
             )
 
 
-def check_accelerator(accelerator: str, devices: int) -> None:
-    """Refuse what this computer has not.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such accelerator, or there are fewer devices.
-    """
-    known = {"cpu": CPUAccelerator, "gpu": CUDAAccelerator, "cuda": CUDAAccelerator,
-             "mps": MPSAccelerator}  # fmt: skip
-    if accelerator == "auto":
-        return
-    if accelerator not in known:
-        raise ConfigError(f"accelerator {accelerator!r} is none of {', '.join(known)}, auto")
-    kind = known[accelerator]
-    if accelerator == "gpu" and not kind.is_available():
-        kind = MPSAccelerator
-    if not kind.is_available():
-        raise ConfigError(
-            f"no {accelerator} that can be used is in this computer; leave --accelerator out"
-        )
-    if kind is not CPUAccelerator and devices > kind.auto_device_count():
-        n = kind.auto_device_count()
-        raise ConfigError(f"{devices} devices are wanted, there are {n}; give --devices {n}")
+def _recipe(job: Job) -> FitRecipe:
+    seed, epochs = job.options.seed, job.options.epochs
+    if job.options.from_scratch:
+        return recipe_from_scratch(seed, epochs)
+    return FitRecipe(epochs or FitRecipe.epochs, seed=seed)
 
 
-def finetune(
-    base: Checkpoint[TempoConfig],
-    train: Corpus,
-    validation: Corpus,
-    guard: Guard | None,
-    recipe: Recipe,
-    folder: Path,
-    *,
-    devices: int = 1,
-    accelerator: str = "cpu",
-    stop: Callable[[], bool] | None = None,
-    quiet: bool = False,
-) -> tuple[Network, list[Row]]:
-    """Train from the weights of `base`, or of its shape from scratch.
+def _corpus(
+    recordings: Sequence[Recording], folder: Path, base: Model, job: Job
+) -> tuple[Corpus, list[Failure]]:
+    """Recordings with their views in the cache, and those that cannot be read any more."""
+    recipe = CacheRecipe(base.front_end, WINDOWS, base.config.grid)
+    cache, options = folder / CACHE, job.options
+    try:
+        paths = cache_views(recordings, recipe, cache, options.jobs, options.quiet)
+        return Corpus(recordings, paths), []
+    except (AudioError, OSError):
+        pass  # one of them: find out which
+    kept: list[Recording] = []
+    failed: list[Failure] = []
+    paths = []
+    for recording in recordings:
+        try:
+            paths += cache_views([recording], recipe, cache, 1, quiet=True)
+            kept.append(recording)
+        except AudioError as error:
+            failed.append((recording.path, error))
+        except FileNotFoundError:
+            failed.append((recording.path, AudioError("no such file")))
+    return Corpus(kept, paths), failed
 
-    Returns the best epoch's network, and what was logged of every epoch.
 
-    Parameters
-    ----------
-    folder
-        For checkpoints and logs (CSV, TensorBoard). A run with the same data and recipe that was
-        killed goes on from what it finds there.
-    devices
-        Processes on the CPU, or GPUs.
-
-    Raises
-    ------
-    Stopped
-        If `stop` said True.
-    ConfigError
-        If the accelerator is not there.
-    CheckpointError
-        If a checkpoint cannot be written or read.
-    """
-    check_accelerator(accelerator, devices)
-    key = {
-        "recipe": asdict(recipe),
-        "base": base.source,
-        "data": [digest_of(train.recordings), digest_of(validation.recordings)],
-        "guard": None if guard is None else len(guard),
-    }
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:8]
-    run = folder / f"fit-{name}"
-    torch.manual_seed(recipe.seed)
-    network = Learnable(build(base.front_end, base.config))
-    if not recipe.from_scratch:
-        network.load_state_dict(tensors(base.network.weights))
-    learning = Learning(network, train, validation, guard, base.config, recipe)
-    io = PlainCheckpointIO()
-    # Two: what lightning calls `save_last` skips the epochs that are not the best.
-    best_and_last = [
-        callbacks.ModelCheckpoint(
-            run, name, monitor=monitor, save_on_train_epoch_end=True, enable_version_counter=False
-        )
-        for name, monitor in (("best", "validation_loss"), ("last", None))
-    ]
-    for kept in best_and_last:
-        kept.FILE_EXTENSION = ".safetensors"
-    bar = not quiet and sys.stdout.isatty() and sys.stderr.isatty()
-    strategy: str | Strategy = "auto"
-    if devices > 1:
-        backend = "gloo" if accelerator == "cpu" else None
-        strategy = DDPStrategy(start_method="spawn", process_group_backend=backend)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        # Advice about workers, intervals of logging and folders that are not empty.
-        warnings.filterwarnings("ignore", module="lightning")
-        warnings.filterwarnings("ignore", module="torch.optim.lr_scheduler")
-        trainer = Trainer(
-            accelerator=accelerator,
-            devices=devices,
-            strategy=strategy,
-            max_epochs=recipe.epochs,
-            callbacks=[
-                *best_and_last,
-                _History(),
-                callbacks.EarlyStopping("validation_loss", patience=recipe.patience),
-                _Told(stop, lines=not bar and not quiet),
-            ],
-            logger=[
-                # Each row at once: what a killed run has logged is part of the curve.
-                loggers.CSVLogger(run, "csv", flush_logs_every_n_steps=1),
-                loggers.TensorBoardLogger(run, "tensorboard"),
-            ],
-            plugins=[io],
-            gradient_clip_val=1.0,
-            num_sanity_val_steps=0,
-            enable_progress_bar=bar,
-            enable_model_summary=False,
-            log_every_n_steps=10,
-            use_distributed_sampler=False,
-            deterministic=True,
-        )
-        last = run / "last.safetensors"
-        trainer.fit(learning, ckpt_path=last if last.exists() else None)
-    best = io.load_checkpoint(run / "best.safetensors")["state_dict"]
-    network.load_state_dict(
-        {k.removeprefix("network."): v for k, v in best.items() if k.startswith("network.")}
+def _temperature(recordings: Sequence[Recording], model: Model, job: Job) -> float:
+    """The temperature that fits the validation recordings best, or the model's if they are few."""
+    chosen = list(recordings)[:CALIBRATE_ON]
+    if len(chosen) < CALIBRATE_FROM:
+        return model.temperature
+    plain = dataclasses.replace(model, temperature=1.0)
+    scored, _ = hear_all(
+        [r.path for r in chosen],
+        lambda k: ask(TASK, hear_file(chosen[k].path, plain), {}, plain),
+        job,
     )
-    history = io.load_checkpoint(last)["callbacks"][_History.state_key]["rows"]
-    return usable(network), history
+    return calibrate([chosen[k] for k in scored], list(scored.values()), model.config)

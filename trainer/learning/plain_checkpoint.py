@@ -22,17 +22,17 @@ from tempo_core.checkpoint import metadata
 from tempo_core.errors import CheckpointError
 from tempo_core.files import replace_file
 
-# Containers that JSON does not have, and places of tensors, are one-key objects of these names.
+# Tuples, dicts and tensors are objects with one of these names as their only key.
 TENSOR, TUPLE, PAIRS = "__tensor__", "__tuple__", "__pairs__"
 
 
 def pack(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """`value` as JSON has it; its tensors go into `tensors`, by number.
+    """A value in types that JSON has; its tensors are added to `tensors`, by number.
 
     Raises
     ------
     CheckpointError
-        If there is something in it that is neither plain nor a tensor.
+        If something in it is neither plain nor a tensor.
     """
     if isinstance(value, Tensor):
         name = str(len(tensors))
@@ -56,7 +56,7 @@ def pack(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """What `pack` made `value` of."""
+    """The value that `pack` made this JSON of, with tensors by their numbers."""
     if isinstance(value, list):
         return [unpack(item, tensors) for item in value]
     if isinstance(value, dict):
@@ -70,7 +70,7 @@ def unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 class PlainCheckpointIO(CheckpointIO):
-    """For lightning's `Trainer(plugins=…)`."""
+    """The reader and writer of checkpoints that lightning gets as `Trainer(plugins=…)`."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
@@ -80,7 +80,7 @@ class PlainCheckpointIO(CheckpointIO):
         Raises
         ------
         CheckpointError
-            If it cannot be written; the previous one is as it was.
+            If it cannot be written; the previous one stays as it was.
         """
         tensors: dict[str, Tensor] = {}
         text = json.dumps(pack(checkpoint, tensors))
@@ -103,7 +103,7 @@ class PlainCheckpointIO(CheckpointIO):
         Raises
         ------
         CheckpointError
-            If it is missing or not one of these.
+            If it is missing, or was not written by `save_checkpoint`.
         """
         try:
             data = Path(path).read_bytes()
@@ -121,5 +121,5 @@ class PlainCheckpointIO(CheckpointIO):
         return checkpoint
 
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """Delete a checkpoint that is superseded."""
+        """Delete a checkpoint that a newer one replaces."""
         Path(path).unlink(missing_ok=True)

@@ -10,18 +10,18 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.model import Checkpoint
 from tempo_core.tasks.tempo.config import TempoConfig
 from tempo_core.tasks.tempo.network import pair_bands
 
-from .. import options
 from ..inputs.recordings import Recording, read_clips
 from ..inputs.views import MARGIN, views_of
 from ..learning.guard import FOLDER, Guard, save
 
 
 def collect(recordings: Sequence[Recording], model: Checkpoint[TempoConfig]) -> Guard:
-    """The window in the middle of each recording.
+    """A guard set of the window in the middle of each recording.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def collect(recordings: Sequence[Recording], model: Checkpoint[TempoConfig]) -> 
     return Guard(np.stack(maps), np.stack(statistics), tuple(r.bpm for r in recordings), styles)
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True,
               help="Folder with clips.tsv of trainer.synthesis --balanced.")  # fmt: skip

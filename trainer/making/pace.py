@@ -1,8 +1,9 @@
 """Train the pace network: `python -m trainer.making.pace --data DIR --clips DIR …`.
 
 It learns from candidates of rendered clips, whose notes say which paces are compatible (see
-`pace_truth.py`), and of real songs: their tempo and known alternatives are, what runs against the
-metre is not, and of half and double that nobody names nothing is known.
+`trainer.synthesis.paces`), and from those of real songs. There the tempo and known alternatives are
+compatible, what runs against the metre is not, and half and double tempi that nobody names are left
+out, because nothing is known about them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd
 from tempo_core.errors import ConfigError
 from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
@@ -32,7 +34,6 @@ from tempo_core.tasks.pace.network import build
 from tempo_core.tasks.pace.row import clear, encode
 from tempo_core.tasks.tempo.config import TempoConfig
 
-from .. import options
 from ..inputs.pace_cases import clip_cases, song_cases
 from ..inputs.pace_tracks import Case, judged
 from ..inputs.recordings import by_split, read_rhythm, read_songs
@@ -43,13 +44,13 @@ from ..torch_ops import Learnable, usable
 
 Array = NDArray[np.float32]
 
-FLATTEST = 0.02  # slope of a calibration that still says something
-STRETCH = 1.18  # of the tempo at most, for clips
+LEAST_SLOPE = 0.02  # of a calibration; below it probabilities mean nothing
+MOST_STRETCH = 1.18  # ratio of tempi by which a clip is played faster or slower at most
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How the network is trained."""
+class PaceRecipe:
+    """How the pace network is trained."""
 
     steps: int = 4500
     batch: int = 64
@@ -57,7 +58,7 @@ class Recipe:
     weight_decay: float = 1e-2
     seed: int = 0
     shares: tuple[float, ...] = (0.75, 0.17, 0.08)  # of clips, songs and rhythm-game songs
-    groups: tuple[float, ...] = (0.12, 0.63, 0.25)  # shares of candidates, see `group_of`
+    groups: tuple[float, ...] = (0.12, 0.63, 0.25)  # shares of the groups of `group_of`
     no_headline: float = 0.25  # how often the network is not told the headline
     tilt: float = 6.0  # [dB] standard deviation over the bands
     mask: float = 0.2  # probability that a run of bands is missing
@@ -65,22 +66,22 @@ class Recipe:
 
 
 def group_of(tempo: float, headline: float) -> int:
-    """0 for the headline, 1 for a level that it may or may not have, 2 for what is no level."""
+    """0 for the headline, 1 for a level that its metre may have, 2 for a tempo that is no level."""
     if is_same(tempo, headline, SAME):
         return 0
     return 1 if is_level(tempo, headline, OTHERS_OF_ONE_PULSE, SAME) else 2
 
 
-class Sampler:
+class CandidateSampler:
     """Draws training batches with fixed shares of three groups of candidates, see `group_of`.
 
-    In use three of four candidates are not compatible, and of most of those the ratio to the
-    headline says so. Drawn as they come, they would drown the few that have to be heard. Within a
-    group both classes keep their frequency, so that probabilities stay what they are.
+    In use three of four candidates are not compatible, and for most of those the ratio to the
+    headline tells it. Drawn as often as they occur, they would outnumber the few that have to be
+    heard. Within a group both classes keep their frequency, so that probabilities stay right.
     """
 
     def __init__(
-        self, sources: Sequence[Sequence[Case]], recipe: Recipe, fps: float, model: PaceModel
+        self, sources: Sequence[Sequence[Case]], recipe: PaceRecipe, fps: float, model: PaceModel
     ):
         self._recipe, self._fps, self._model = recipe, fps, model
         self._rng = np.random.default_rng([recipe.seed, 1])
@@ -94,7 +95,7 @@ class Sampler:
             self._pools.append(pools)
 
     def batch(self) -> list[tuple[Array, Array, Array]]:
-        """(folds, context, targets), once for each number of beats."""
+        """A batch as (folds, context, targets), one for each number of beats that occurs in it."""
         rng, recipe = self._rng, self._recipe
         shares = np.array(recipe.shares[: len(self._pools)])
         sizes: dict[int, list[tuple[Array, Array, float]]] = {}
@@ -111,7 +112,10 @@ class Sampler:
         ]
 
     def _draw(self, case: Case, i: int) -> tuple[Array, Array, float]:
-        """One fold of a candidate at a random place and phase of a window with a clear pulse."""
+        """A fold of a candidate, its context and target.
+
+        The fold is from a random place and phase of a window with a clear pulse.
+        """
         rng, fps, tempo = self._rng, self._fps, case.tempi[i]
         windows = clear(case.track.windows)
         window = windows[rng.integers(len(windows))]
@@ -129,8 +133,10 @@ class Sampler:
         target = float(case.targets[i])
         speed, score = 1.0, case.score
         if score is not None:
-            # A clip that is played faster is another clip to move to, and its notes say how.
-            fits = [s for s in STRETCH ** rng.uniform(-1, 1, 4) if SLOWEST <= tempo * s <= FASTEST]
+            # A clip that is played faster has other compatible paces, which its notes tell.
+            fits = [
+                s for s in MOST_STRETCH ** rng.uniform(-1, 1, 4) if SLOWEST <= tempo * s <= FASTEST
+            ]
             speed = fits[0] if fits else 1.0
             begin = window.start + (first + start) / fps
             span = (begin / speed, (begin + needed / fps) / speed)
@@ -142,7 +148,7 @@ class Sampler:
         return fold[0], known[0], target
 
     def _tone(self, n_mels: int) -> Array:
-        """(n_mels, 1) gains: another tone, and perhaps a run of bands that is missing."""
+        """(n_mels, 1) random gains: a change of tone, and at times a run of missing bands."""
         rng, recipe = self._rng, self._recipe
         knots = rng.normal(0, recipe.tilt, 4)
         gains = 10 ** (np.interp(np.linspace(0, 3, n_mels), range(4), knots) / 20)
@@ -153,8 +159,10 @@ class Sampler:
         return gains.astype(np.float32)[:, None]
 
 
-def fit(sampler: Sampler, front_end: FrontEnd, config: PaceConfig, recipe: Recipe) -> Network:
-    """Train a network; the same seed gives the same network."""
+def fit(
+    sampler: CandidateSampler, front_end: FrontEnd, config: PaceConfig, recipe: PaceRecipe
+) -> Network:
+    """Train a network; the same recipe and data give the same network."""
     torch.manual_seed(recipe.seed)
     network = Learnable(build(front_end, config))
     optimiser = torch.optim.AdamW(
@@ -182,15 +190,15 @@ def fit(sampler: Sampler, front_end: FrontEnd, config: PaceConfig, recipe: Recip
 
 
 def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
-    """(slope, offset) for the logits of probabilities (n,) that make targets (n,) most likely.
+    """Slope and offset for the logits of probabilities (n,) that make targets (n,) most likely.
 
     Platt, "Probabilistic outputs for support vector machines", 1999; by Newton's method.
 
     Raises
     ------
     ConfigError
-        If there is nothing to learn them from, or the most likely slope is not clearly above 0: a
-        higher probability would have to mean that something is less likely, or nothing at all.
+        If all targets are of one kind, or the most likely slope is not clearly above 0: then a
+        higher probability would mean that something is less likely, or nothing at all.
     """
     if not 0 < np.mean(targets) < 1:
         raise ConfigError("the paces cannot be calibrated: all candidates are of one kind")
@@ -206,12 +214,12 @@ def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tupl
         q = 1 / (1 + np.exp(-x @ weights))
         hessian = (x * (q * (1 - q))[:, None]).T @ x + 1e-3 * np.eye(2)
         step = np.linalg.solve(hessian, x.T @ (targets - q))
-        # A full step can lead away from where it should lead.
+        # A full step of Newton's method can overshoot.
         halves = (weights + step / 2**k for k in range(20))
         before = surprise(weights)
         weights = next((w for w in halves if surprise(w) <= before), weights)
     slope, offset = (float(w) for w in weights)
-    if not (math.isfinite(slope) and math.isfinite(offset) and slope >= FLATTEST):
+    if not (math.isfinite(slope) and math.isfinite(offset) and slope >= LEAST_SLOPE):
         raise ConfigError(
             f"the paces cannot be calibrated: the slope is {slope:.3g}, so what the network finds "
             "more probable is not so on the held-out clips; it has learned nothing that holds"
@@ -222,12 +230,12 @@ def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tupl
 def finish(
     network: Network, cases: Sequence[Case], reference: Checkpoint[TempoConfig], config: PaceConfig
 ) -> Checkpoint[PaceConfig]:
-    """The model with probabilities that hold for the candidates of `cases` as they come.
+    """The model, calibrated on the candidates of held-out cases.
 
     Raises
     ------
     ConfigError
-        If there are none, see `calibrate`.
+        If it cannot be calibrated, see `calibrate`.
     """
     raw = Checkpoint(
         "pace", "", "pace", reference.front_end, reference.windows, config,
@@ -243,7 +251,7 @@ def finish(
     return replace(raw, network=shifted, temperature=1 / slope)
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv, rhythm.tsv and midi/.")  # fmt: skip
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -251,7 +259,7 @@ def finish(
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--model", default="default", show_default=True, help="Tempo model to go with.")
-@click.option("--steps", default=Recipe.steps, show_default=True)
+@click.option("--steps", default=PaceRecipe.steps, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--jobs", default=2, show_default=True)
 def main(
@@ -262,7 +270,7 @@ def main(
     path = checkpoint.resolve(model)
     tempo_model = checkpoint.load(path, "tempo")
     config = PaceConfig(tempo_model.config.grid, PaceModel())
-    recipe = Recipe(steps=steps, seed=seed)
+    recipe = PaceRecipe(steps=steps, seed=seed)
     sources = Sources(data / "midi", data / "samples")
     rendered = clip_cases(clips, sources, path, cache, jobs)
     songs = song_cases(by_split(read_songs(data), "train"), path, cache, jobs)
@@ -270,7 +278,7 @@ def main(
     train = [[c for r, cases in rendered if r.split == "train" for c in cases]]
     train += [[c for _, cases in group for c in cases] for group in (songs, rhythm)]
     held_out = [cases[0] for r, cases in rendered if r.split == "validation"]
-    sampler = Sampler(train, recipe, tempo_model.spectrum.fps, config.model)
+    sampler = CandidateSampler(train, recipe, tempo_model.spectrum.fps, config.model)
     network = fit(sampler, tempo_model.front_end, config, recipe)
     done = finish(network, held_out, tempo_model, config)
     n_clips = sum(r.split == "train" for r, _ in rendered)

@@ -7,7 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.model import Checkpoint
 from tempo_core.network import Network
@@ -34,7 +35,7 @@ from .. import options
 from ..evaluation.calibration import calibrate
 from ..evaluation.metrics import progress
 from ..inputs.cache import Views
-from ..inputs.examples import example, full_windows
+from ..inputs.examples import DrawOptions, example, full_windows
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import (
     Recording,
@@ -48,12 +49,12 @@ from ..inputs.views import MARGIN, filterbank, load_views
 from ..tasks import tempo
 from ..torch_ops import Learnable, usable
 
-VALIDATED = 150  # steps
+LOGGED, VALIDATED = 50, 150  # every so many steps
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training with one learning-rate cycle."""
+    """A part of a training run, with one cycle of the learning rate."""
 
     steps: int
     learning_rate: float  # at its highest
@@ -63,37 +64,37 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything about a training run but the data."""
+class TempoRecipe:
+    """How the tempo network is trained: everything about a run but the data."""
 
     phases: tuple[Phase, ...] = (Phase(1500, 3e-3, False), Phase(450, 1e-3, True))
     batch: int = 48
     weight_decay: float = 1e-2
     seed: int = 0
-    # How often each source is drawn. The few popular songs with human labels count most: they carry
-    # the octave convention; the synthesis teaches the rate.
+    # How often each source is drawn. The few popular songs with human labels are drawn often: they
+    # carry the octave convention; the synthesis teaches the rate.
     shares: tuple[tuple[str, float], ...] = (
         ("songs", 0.25), ("rhythm", 0.2), ("consensus", 0.3), ("synthesis", 0.25),
     )  # fmt: skip
     average: float = 0.995  # decay of the moving average of the weights that is kept
     augment: bool = True
-    # [bins] The furthest a recording is stretched: half as far as the inputs allow, because how
+    # The furthest a recording is stretched [bins]: half as far as the inputs allow, because how
     # people count depends on the tempo itself, too.
     stretched: int = MARGIN // 2
-    # Whether windows are drawn, and count while validating, by how clear a pulse they have, as in
-    # use; else all alike.
+    # Whether windows with a clear pulse are drawn more often, and count for more while validating,
+    # as in use; else all count alike.
     weighed: bool = True
 
 
-class Sampler:
-    """Draws augmented batches: recordings by source share, then one window of each at random."""
+class WindowSampler:
+    """Draws augmented batches: recordings by the share of their source, then a window of each."""
 
     def __init__(
         self,
         recordings: Sequence[Recording],
         views: Sequence[Views],
         config: TempoConfig,
-        recipe: Recipe,
+        recipe: TempoRecipe,
     ):
         shares = dict(recipe.shares)
         kinds = np.array([r.source.partition(":")[0] for r in recordings])
@@ -107,14 +108,16 @@ class Sampler:
     def draw(
         self, rng: np.random.Generator, open_labels: bool = True
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """A batch of the network's two inputs, see `view.inputs_of`, and its targets."""
+        """A batch: the network's two inputs, see `view.inputs_of`, and its targets."""
+        recipe = self.recipe
+        options = DrawOptions(
+            recipe.stretched if recipe.augment else None, open_labels, recipe.weighed
+        )
         maps, statistics, targets = [], [], []
         for i in rng.choice(len(self.weights), size=self.recipe.batch, p=self.weights):
-            stretched = self.recipe.stretched if self.recipe.augment else None
             periodicity, sound, target = example(
-                self.recordings[i], self.views[i], self.config, rng, stretched, open_labels,
-                self.recipe.weighed,
-            )  # fmt: skip
+                self.recordings[i], self.views[i], self.config, rng, options
+            )
             maps.append(periodicity)
             statistics.append(sound)
             targets.append(target)
@@ -146,7 +149,7 @@ Run = Callable[[Array, Array], Array]  # the network's two inputs → logits (ba
 
 
 def posterior_of(run: Run, batch: Batch, config: TempoConfig) -> NDArray[np.float64]:
-    """(n_bins,) what a network says of the windows of a recording, as in use."""
+    """(n_bins,) scores of a recording, pooled over its windows as in use."""
     periodicity, statistics = batch.inputs
     scores = activate(run(periodicity, statistics), config)
     return mean_scores([(replace(batch, inputs=()), scores)])
@@ -158,9 +161,9 @@ def validation(
     config: TempoConfig,
     weighed: bool = True,
 ) -> Validate:
-    """What says how good a network is by now on recordings that it does not learn from.
+    """A function that measures a network on recordings that it does not learn from.
 
-    It runs as it does in use, without torch.
+    The network runs as in use, without torch. The figures are those of `metrics.progress`.
     """
 
     def validate(network: nn.Module) -> dict[str, float]:
@@ -176,36 +179,75 @@ def validation(
 
 
 def fit(
-    sampler: Sampler,
+    sampler: WindowSampler,
     make: Callable[[], N],
-    recipe: Recipe,
+    recipe: TempoRecipe,
     log: Path,
     validate: Validate | None = None,
 ) -> N:
     """Train the network that `make` builds; its weights are the moving average over the last steps.
 
-    The network takes the two inputs that the sampler draws and returns logits (batch, n_bins).
-    What `validate` says of the average goes into the log every `VALIDATED` steps.
+    Parameters
+    ----------
+    make
+        Builds a network that takes the two inputs that the sampler draws and returns logits
+        (batch, n_bins).
+    log
+        File for a line of JSON every `LOGGED` steps.
+    validate
+        Gets the average every `VALIDATED` steps; what it returns is logged.
     """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     network = make()
     with log.open("w") as file:
         for number, phase in enumerate(recipe.phases, 1):
-            network = _fit_phase(sampler, network, phase, recipe, rng, file, number, validate)
+            phase_log = _PhaseLog(file, number, phase.steps, recipe.seed, validate)
+            network = _fit_phase(sampler, network, phase, recipe, rng, phase_log)
     return network.eval()
 
 
+@dataclass(frozen=True)
+class _PhaseLog:
+    """The log of one phase, in a file and on stderr."""
+
+    file: TextIO
+    number: int
+    n_steps: int
+    seed: int
+    validate: Validate | None
+    started: float = field(default_factory=time.monotonic)  # [s]
+
+    def write(self, step: int, losses: Sequence[float], average: nn.Module) -> None:
+        """Add a line, if it is time for one: the losses so far, and figures of the average."""
+        if step % LOGGED and step != self.n_steps:
+            return
+        row = {
+            "phase": self.number,
+            "step": step,
+            "loss": round(float(np.mean(losses[-LOGGED:])), 4),
+            "seconds": round(time.monotonic() - self.started),
+        }
+        if self.validate is not None and (step % VALIDATED == 0 or step == self.n_steps):
+            row.update(self.validate(average.eval()))
+        self.file.write(json.dumps(row) + "\n")
+        self.file.flush()
+        click.echo(
+            f"seed {self.seed}  phase {self.number}  step {step}/{self.n_steps}  "
+            f"loss {row['loss']}  {row['seconds']} s",
+            err=True,
+        )
+
+
 def _fit_phase(
-    sampler: Sampler,
+    sampler: WindowSampler,
     network: N,
     phase: Phase,
-    recipe: Recipe,
+    recipe: TempoRecipe,
     rng: np.random.Generator,
-    log: TextIO,
-    number: int,
-    validate: Validate | None,
+    log: _PhaseLog,
 ) -> N:
+    """Train through one phase; returns the moving average of the network."""
     average = torch.optim.swa_utils.AveragedModel(
         network,
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average),
@@ -218,7 +260,7 @@ def _fit_phase(
         optimizer, phase.learning_rate, total_steps=phase.steps
     )
     unanswerable = torch.from_numpy(~answerable(sampler.config.grid))
-    started, losses = time.monotonic(), []
+    losses: list[float] = []
     network.train()
     for step in range(1, phase.steps + 1):
         maps, statistics, targets = sampler.draw(rng, phase.open_labels)
@@ -226,37 +268,24 @@ def _fit_phase(
         loss = sampler.loss(logits, targets)
         losses.append(descend(loss, network, optimizer, schedule))
         average.update_parameters(network)
-        if step % 50 == 0 or step == phase.steps:
-            row = {
-                "phase": number,
-                "step": step,
-                "loss": round(float(np.mean(losses[-50:])), 4),
-                "seconds": round(time.monotonic() - started),
-            }
-            if validate is not None and (step % VALIDATED == 0 or step == phase.steps):
-                row.update(validate(average.module.eval()))
-            log.write(json.dumps(row) + "\n")
-            log.flush()
-            click.echo(
-                f"seed {recipe.seed}  phase {number}  step {step}/{phase.steps}  "
-                f"loss {row['loss']}  {row['seconds']} s",
-                err=True,
-            )
+        log.write(step, losses, average.module)
     kept = average.module
     assert isinstance(kept, type(network))
     return kept
 
 
 def fit_member(
-    sampler: Sampler,
+    sampler: WindowSampler,
     front_end: FrontEnd,
-    recipe: Recipe,
+    recipe: TempoRecipe,
     out: Path,
     validate: Validate | None = None,
 ) -> Learnable:
     """Train one member, or read it from `out` if an interrupted run had finished it."""
     config = sampler.config
-    key = f"{recipe}{replace(config.model, n_members=1)}{digest_of(sampler.recordings)}"
+    # The name that the recipe's class had: members of earlier runs are found by it.
+    recipe_text = repr(recipe).replace(TempoRecipe.__name__, "Recipe", 1)
+    key = f"{recipe_text}{replace(config.model, n_members=1)}{digest_of(sampler.recordings)}"
     name = f"member-{recipe.seed}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
     path = out / f"{name}.safetensors"
     if path.exists():
@@ -277,7 +306,7 @@ def fit_member(
 
 
 def score_recording(path: Path, model: Checkpoint[TempoConfig]) -> list[Scored]:
-    """What a model says of all windows of a file.
+    """The scores a model gives all windows of a file.
 
     Raises
     ------
@@ -288,7 +317,7 @@ def score_recording(path: Path, model: Checkpoint[TempoConfig]) -> list[Scored]:
 
 
 def together(networks: Sequence[Learnable], front_end: FrontEnd, config: TempoConfig) -> Network:
-    """Members that were trained alone as one network that is ready to be used."""
+    """One network for use, of members that were trained alone."""
     weights = {
         f"members.{k}.{name}": value
         for k, network in enumerate(networks)
@@ -300,7 +329,7 @@ def together(networks: Sequence[Learnable], front_end: FrontEnd, config: TempoCo
 def new_model(
     front_end: FrontEnd, windows: Windows, config: TempoConfig, network: Network
 ) -> Checkpoint[TempoConfig]:
-    """A model that is not yet calibrated, with nothing on its card."""
+    """A model that is not calibrated yet, with an empty card."""
     filters = filterbank(front_end)
     return Checkpoint(
         name="tempo", hash="", task="tempo", front_end=front_end, windows=windows, config=config,
@@ -309,7 +338,7 @@ def new_model(
     )  # fmt: skip
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @options.data
 @options.clips
 @options.cache
@@ -336,7 +365,7 @@ def main(
     """
     front_end, windows = FrontEnd(), Windows()
     config = TempoConfig(TempoGrid(), Model(n_members=members))
-    recipe = Recipe()
+    recipe = TempoRecipe()
     if steps is not None:
         recipe = replace(recipe, phases=tuple(replace(p, steps=steps) for p in recipe.phases))
     recordings = [
@@ -356,7 +385,7 @@ def main(
     validate = validation(held_out, [views[i] for i in held], config, recipe.weighed)
     out.mkdir(parents=True, exist_ok=True)
     trained_on = [recordings[i] for i in train]
-    sampler = Sampler(trained_on, [views[i] for i in train], config, recipe)
+    sampler = WindowSampler(trained_on, [views[i] for i in train], config, recipe)
     seeds = range(seed, seed + members)
     trained = [
         fit_member(sampler, front_end, replace(recipe, seed=s), out, validate) for s in seeds

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.levels import HARMONICS
 from tempo_core.spectrum import Array
@@ -39,7 +40,7 @@ from ..inputs.recordings import (
     read_songs,
 )
 from ..inputs.views import load_views
-from ..making.tempo import Phase, Recipe, Sampler, fit, posterior_of
+from ..making.tempo import Phase, TempoRecipe, WindowSampler, fit, posterior_of
 from ..tasks import tempo
 from ..torch_ops import Learnable
 
@@ -119,12 +120,12 @@ class Variant:
 
     name: str
     make: Make = plain
-    recipe: Callable[[Recipe], Recipe] = field(default=lambda recipe: recipe)
+    recipe: Callable[[TempoRecipe], TempoRecipe] = field(default=lambda recipe: recipe)
     hierarchical: bool = False
 
 
-def _without_source(name: str) -> Callable[[Recipe], Recipe]:
-    def change(recipe: Recipe) -> Recipe:
+def _without_source(name: str) -> Callable[[TempoRecipe], TempoRecipe]:
+    def change(recipe: TempoRecipe) -> TempoRecipe:
         return replace(recipe, shares=tuple((k, 0.0 if k == name else s) for k, s in recipe.shares))
 
     return change
@@ -176,7 +177,7 @@ def measure(
     }
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @options.data
 @options.clips
 @options.cache
@@ -217,13 +218,13 @@ def main(
         for seed in seeds:
             if only and variant.name not in only:
                 continue
-            recipe = variant.recipe(Recipe(phases=PHASES, batch=BATCH, seed=seed))
+            recipe = variant.recipe(TempoRecipe(phases=PHASES, batch=BATCH, seed=seed))
             name = f"{variant.name.replace(' ', '-')}-{seed}"
 
             def run(
-                variant: Variant = variant, recipe: Recipe = recipe, name: str = name
+                variant: Variant = variant, recipe: TempoRecipe = recipe, name: str = name
             ) -> dict[str, dict[str, float]]:
-                sampler = Sampler(
+                sampler = WindowSampler(
                     [recordings[i] for i in train], [views[i] for i in train], config, recipe
                 )
                 if variant.hierarchical:

@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from tempo_core import checkpoint, in_use
+from tempo_core.cli.command import Command
 from tempo_core.tasks.tempo.decode import highest
 
 from .. import options
@@ -27,9 +28,10 @@ from ..inputs.recordings import Recording, read_clips, read_rhythm, read_songs
 from ..inputs.views import cache_views
 from ..learning import guard as guards
 from ..learning.compare import guard_answers
-from ..learning.learn import folds_of
-from ..learning.network import Corpus, Recipe, finetune
-from ..learning.prior import Model, adaptable
+from ..learning.frozen import Model
+from ..learning.network_fitting import Corpus, FitData, FitRecipe, FitRun, finetune
+from ..learning.prior import folds_of
+from ..learning.prior_fitting import adaptable
 from ..making.tempo import posterior_of
 from .learning_curve import CONVENTIONS, Convention, measure, measured_sets
 
@@ -50,7 +52,7 @@ def answers(paths: list[Path], model: Model) -> list[float]:
     return found
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @options.data
 @options.clips
 @click.option("--test-clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -58,8 +60,10 @@ def answers(paths: list[Path], model: Model) -> list[float]:
 @options.cache
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
 @click.option("--convention", "name", type=click.Choice(list(CONVENTIONS)), default="plain")
-@click.option("--epochs", default=Recipe.epochs, show_default=True)
-@click.option("--steps", default=Recipe.most_steps, show_default=True, help="In an epoch, at most.")
+@click.option("--epochs", default=FitRecipe.epochs, show_default=True)
+@click.option(
+    "--steps", default=FitRecipe.most_steps, show_default=True, help="In an epoch, at most."
+)
 @click.option("--jobs", default=1, show_default=True, help="Threads.")
 def main(
     data: Path, clips: Path, test_clips: Path, cache: Path, out: Path, name: str, epochs: int,
@@ -86,8 +90,8 @@ def main(
         parts.append(Corpus(relabelled(some, convention), [path_of[r.path] for r in some]))
     torch.set_num_threads(jobs)
     network, _ = finetune(
-        base, parts[0], parts[1], guard.part(replay=True),
-        Recipe(epochs=epochs, most_steps=steps), out,
+        base, FitData(parts[0], parts[1], guard.part(replay=True)),
+        FitRecipe(epochs=epochs, most_steps=steps), FitRun(out),
     )  # fmt: skip
     fitted = dataclasses.replace(base, network=network)
     rendered = {r.path for r in read_clips(clips)}

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from tempo_core import checkpoint
 from tempo_core.audio import read_excerpts
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.spectrum import Array, compress, mel_spectrogram, onset_strength
 from tempo_core.tasks.tempo.axis import answerable
@@ -36,7 +37,7 @@ from ..evaluation.metrics import acc1, acc2
 from ..inputs import augment
 from ..inputs.recordings import Recording, read_clips, read_consensus, read_rhythm, read_songs
 from ..inputs.views import filterbank
-from ..making.tempo import Recipe, descend
+from ..making.tempo import TempoRecipe, descend
 
 N_CHANNELS = 48
 DILATIONS = (1, 2, 4, 8, 16, 32, 64)
@@ -131,7 +132,7 @@ def draw(
     )
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @options.data
 @options.clips
 @options.cache
@@ -164,7 +165,9 @@ def main(
         first_beats = {row["file"]: float(row["first_beat"]) for row in rows}
     train = [i for i, r in enumerate(recordings) if r.split == "train"]
     kinds = np.array([recordings[i].source.partition(":")[0] for i in train])
-    weights = sum((kinds == k) * share / max(1, (kinds == k).sum()) for k, share in Recipe().shares)
+    weights = sum(
+        (kinds == k) * share / max(1, (kinds == k).sum()) for k, share in TempoRecipe().shares
+    )
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     n_frames = math.ceil(windows.duration * front_end.fps)

@@ -15,6 +15,7 @@ import click
 import numpy as np
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.config import Windows
 from tempo_core.estimate import Estimate, Estimator
 from tempo_core.levels import ACCURACY_2, OCTAVES, is_level, is_same
@@ -27,7 +28,6 @@ from tempo_core.tasks.tempo.rhythm import clarity
 from tempo_core.tasks.tempo.row import TASK
 from tempo_core.tasks.tempo.view import batches_of
 
-from .. import options
 from ..evaluation.run import estimate_recordings
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import Recording, by_split, read_rhythm, read_songs
@@ -157,7 +157,7 @@ def draw(
     plt.close(figure)
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv and rhythm.tsv.")  # fmt: skip
 @click.option("--split", default="validation", show_default=True)

@@ -23,6 +23,7 @@ from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from tempo_core import checkpoint, in_use
+from tempo_core.cli.command import Command
 from tempo_core.tasks.tempo.decode import activate, highest
 
 from .. import options
@@ -33,8 +34,9 @@ from ..inputs.recordings import Recording, digest_of, read_clips, read_rhythm, r
 from ..inputs.views import load_views
 from ..learning import guard as guards
 from ..learning.compare import errors, guard_answers
+from ..learning.frozen import Frozen, Model, freeze, join, logits
 from ..learning.guard import Guard
-from ..learning.prior import Frozen, Model, Recipe, adapt, freeze, join, logits, shift
+from ..learning.prior_fitting import PriorRecipe, adapt, shift
 
 SIZES = (25, 50, 100, 200, 400)
 SHIFT_BELOW = 50
@@ -198,7 +200,7 @@ def measure(
     """Figures of answers in order of the recordings, if they are counted like that."""
     counted_ = [replace(r, tempi=((convention(r), 1.0),)) for r in recordings]
     reference = [r.bpm for r in counted_]
-    off = errors(counted_, bpm)
+    off = errors([r.bpm for r in counted_], bpm)
     return Figures(
         len(counted_), acc1(reference, bpm), acc2(reference, bpm), off.mean, off.within_10
     )
@@ -217,7 +219,7 @@ def one_draw(
         if n < SHIFT_BELOW:
             model = shift(base, labelled)
         else:
-            model = adapt(base, labelled, guard.part(replay=True), Recipe(seed=seed))
+            model = adapt(base, labelled, guard.part(replay=True), PriorRecipe(seed=seed))
     figures: dict[str, object] = {}
     found = {t.recording.path: bpm for t, bpm in zip(test, answers(test, model), strict=True)}
     for part, recordings in measured_sets([t.recording for t in test], name).items():
@@ -268,7 +270,7 @@ def plot(rows: dict[str, dict[int, list[float]]], guard: dict[str, dict[int, lis
     plt.close(figure)
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with songs.tsv and rhythm.tsv.")  # fmt: skip
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -30,7 +30,8 @@ import scipy.signal
 import soundfile
 from tqdm import tqdm
 
-from .. import options
+from tempo_core.cli.command import Command
+
 from .mixing import SR, compress, duck, equalise, master, reverberate, sing
 from .notes import Composition, Drums, Hits, MidiSound, Note, Part, SampleSound, Section, Sources
 from .paces import score_of
@@ -479,7 +480,7 @@ def _write_clip(
     temporary.replace(note)
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @click.option(
     "--midi",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

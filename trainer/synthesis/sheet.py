@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from ..options import Command
+from tempo_core.cli.command import Command
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

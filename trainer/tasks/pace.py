@@ -1,4 +1,4 @@
-"""What the pace network learns by."""
+"""The loss of the pace network."""
 
 from __future__ import annotations
 

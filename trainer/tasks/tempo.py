@@ -1,4 +1,4 @@
-"""What the tempo network learns by."""
+"""The loss of the tempo network."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor
 def loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Cross entropy of logits (batch, n_bins) against targets (batch, MAX_READINGS, n_bins).
 
-    Which reading of an open label counts, and how much, follows from its weight and from how
-    probable the network finds it by now: what it learns from sure labels decides the octave of the
-    others (expectation-maximisation over partial labels). The logits of unanswerable bins are -inf.
+    How much each reading of an open label counts follows from its weight and from how probable the
+    network finds it: what it has learned from sure labels decides the octave of the others
+    (expectation-maximisation over partial labels). The logits of unanswerable bins are -inf.
     """
     log_scores = logits.log_softmax(dim=-1)
     with torch.no_grad():

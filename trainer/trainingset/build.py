@@ -17,7 +17,7 @@ from typing import TypeVar
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from tempo_core import checkpoint, listening
+from tempo_core import checkpoint, listening, methods
 from tempo_core.background import TIME_LIMIT, Background, Stopped, parallel
 from tempo_core.config import Windows
 from tempo_core.console import explain
@@ -39,7 +39,6 @@ from .split import Ties, divide, read_split, write_split
 from .tables import (
     CACHE,
     DROPPED,
-    FIT_FROM,
     SPLITS,
     TRACKS,
     WINDOWS,
@@ -204,7 +203,8 @@ class _Run:
         warnings = _warnings(kept)
         views = self.options.views
         if views is None:
-            views = sum(track.split != "test" for track in kept) >= FIT_FROM
+            n_labels = sum(track.split != "test" for track in kept)
+            views = methods.for_labels("tempo", n_labels).needs_views
         if views:
             lengths = {t.path: h.n_samples for t, h in zip(audible, heard, strict=True)}
             lost, notes = self.compute_views(kept, lengths)

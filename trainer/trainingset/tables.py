@@ -33,7 +33,6 @@ from ..inputs.recordings import Recording
 TRACKS, DROPPED = "tracks.tsv", "dropped.tsv"
 SPLITS = ("train", "validation", "test")
 CACHE = "cache"  # folder for `inputs.views.load_views`
-FIT_FROM = 1000  # labels from which on the whole network is trained, which needs the cache
 WINDOWS = Windows(12.0, 5.0)  # of whole tracks: fewer than of clips
 
 

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from . import Plugin
 
 SECTION = "train"
-# Options that only some of the methods understand, each with those that do.
-OF_METHODS = {"devices": ("fit",), "accelerator": ("fit",), "epochs": ("adapt", "fit")}
-OF_TEMPO = (
-    "method", "from_scratch", "epochs", "devices", "accelerator", "threads", "guard",
-)  # fmt: skip
 
 
 def subcommand() -> ui.Subcommand:
@@ -47,7 +42,7 @@ def subcommand() -> ui.Subcommand:
     )  # fmt: skip
     add(
         "--method", choices=list(methods.names("tempo")), default=None,
-        help="shift and adapt learn how you count, fit the whole network",
+        help="; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.task == "tempo"),
     )  # fmt: skip
     add(
         "--from-scratch", action="store_true", default=False,
@@ -86,12 +81,15 @@ def check(opts: Values, settings: Any) -> None:
     options.require_folder(opts, "out")
     method = opts.method or settings.train.method
     if opts.task != "tempo":
-        options.refuse(opts, OF_TEMPO, f"is not for --task {opts.task}")
+        options.refuse(
+            opts, (*methods.options("tempo"), "threads"), f"is not for --task {opts.task}"
+        )
     elif opts.from_scratch and method not in (methods.AUTO, "fit"):
         raise UserError(f"--from-scratch is a way to fit, the method is {method}; leave one out")
     elif method != methods.AUTO:
-        for name, which in OF_METHODS.items():
-            if method not in which:
+        for name in methods.options("tempo"):
+            which = methods.with_option(name)
+            if which and method not in which:
                 told = " and ".join(which)
                 options.refuse(opts, (name,), f"is for {told}, the method is {method}")
 

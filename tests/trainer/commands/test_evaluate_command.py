@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from tempo_core import checkpoint
 from tempo_core.cli import main
 from tempo_core.opening import NOT_REGULAR
-from trainer.commands.evaluate import NAMES
+from trainer.commands.evaluate import BASELINE_NAMES
 from trainer.evaluation.answers import read_answers
 from trainer.evaluation.baselines import BASELINES, Librosa
 from trainer.evaluation.history import pack, read_history, unpack
@@ -272,7 +272,7 @@ def test_librosa_is_what_it_says(beats: bool, tmp_path: Path, make_audio: MakeAu
     estimator = Librosa(beats)
     assert estimator.estimate(path).bpm == pytest.approx(float(expected[0]), abs=0.01)
     assert math.isnan(estimator.estimate(path).confidence)
-    assert set(NAMES) == set(BASELINES)
+    assert set(BASELINE_NAMES) == set(BASELINES)
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -17,7 +17,7 @@ from trainer.evaluation.metrics import acc1, acc2
 from trainer.inputs.recordings import Recording
 from trainer.learning import compare
 from trainer.learning import guard as guards
-from trainer.learning.compare import Errors, Guarded, Pair, Verdict, paired
+from trainer.learning.compare import ComparisonVerdict, Errors, Guarded, PairedShare, paired
 from trainer.making.guard import collect
 from trainer.synthesis.styles import STYLES
 
@@ -82,8 +82,8 @@ def test_a_pair_by_whole_groups() -> None:
         paired([], [], [])
 
 
-def pair(before: float, after: float, p_better: float = 0.99) -> Pair:
-    return Pair(100, before, after, (0, 0), p_better)
+def pair(before: float, after: float, p_better: float = 0.99) -> PairedShare:
+    return PairedShare(100, before, after, (0, 0), p_better)
 
 
 @pytest.mark.parametrize(
@@ -97,15 +97,15 @@ def pair(before: float, after: float, p_better: float = 0.99) -> Pair:
         (pair(0.8, 0.7, 0.0), pair(0.99, 1.0), False, "it is worse"),
     ],
 )
-def test_the_verdict(own: Pair, rate: Pair, installs: bool, told: str) -> None:
+def test_the_verdict(own: PairedShare, rate: PairedShare, installs: bool, told: str) -> None:
     guard = Guarded("guard set", rate, pair(0.9, 0.2))
-    verdict = Verdict(own, Errors(1, 1), Errors(1, 1), (guard,))
+    verdict = ComparisonVerdict(own, Errors(1, 1), Errors(1, 1), (guard,))
     assert verdict.installable == installs
     assert told in verdict.reason()
 
 
 def test_every_guard_counts() -> None:
     good, bad = (Guarded(n, pair(0.9, x), pair(1, 1)) for n, x in (("a", 0.9), ("b", 0.8)))
-    verdict = Verdict(pair(0.8, 0.9), Errors(1, 1), Errors(1, 1), (good, bad))
+    verdict = ComparisonVerdict(pair(0.8, 0.9), Errors(1, 1), Errors(1, 1), (good, bad))
     assert not verdict.installable
     assert "(b:" in verdict.reason()

@@ -16,9 +16,13 @@ from tempo_core.cli import main
 from tempo_core.errors import ConfigError, TempoError
 from tests.audio import drum_pattern, write_audio
 from trainer.evaluation.history import unpack
-from trainer.learning import compare, learn
-from trainer.learning.compare import Errors, Guarded, Pair, Verdict
-from trainer.learning.learn import Learned, LearnOptions, choose_method, folds_of
+from trainer.learning import compare
+from trainer.learning.compare import ComparisonVerdict, Errors, Guarded, PairedShare
+from trainer.learning.job import Proposal
+from trainer.learning.learn import Learned
+from trainer.learning.network import RUNS
+from trainer.learning.options import LearnOptions, choose_method
+from trainer.learning.prior import N_FOLDS, folds_of
 from trainer.trainingset import memory
 from trainer.trainingset.tables import TRACKS, CollectedTrack, write_table
 
@@ -104,7 +108,7 @@ def test_fit_on_real_audio(folder: Path, tracks: list[CollectedTrack], tmp_path:
     assert run.exit_code == 0, run.output
     assert "learned (fit) from 6 labels" in run.stdout
     assert "of artists it never heard" in run.stdout
-    assert list((folder / learn.RUNS).rglob("last.safetensors"))
+    assert list((folder / RUNS).rglob("last.safetensors"))
     (path,) = out.iterdir()
     card = checkpoint.load(path).card
     (epoch,) = unpack(card["history"])
@@ -198,18 +202,21 @@ def test_nothing_can_be_read(tmp_path: Path) -> None:
 
 def test_the_method_goes_by_the_number_of_labels() -> None:
     options = LearnOptions()
-    found = [choose_method(n, options) for n in (1, 49, 50, 999, 1000)]
+    found = [choose_method(n, options).name for n in (1, 49, 50, 999, 1000)]
     assert found == ["shift", "shift", "adapt", "adapt", "fit"]
-    assert choose_method(5000, LearnOptions(method="adapt")) == "adapt"
-    assert choose_method(5, LearnOptions(from_scratch=True)) == "fit"
+    assert choose_method(5000, LearnOptions(method="adapt")).name == "adapt"
+    assert choose_method(5, LearnOptions(from_scratch=True)).name == "fit"
     with pytest.raises(ConfigError, match="leave one out"):
         choose_method(5, LearnOptions(method="shift", from_scratch=True))
+    assert choose_method(5000, LearnOptions(task="pace")).name == "paces"
+    with pytest.raises(ConfigError, match="task pace is fit, not one of auto, paces"):
+        choose_method(5, LearnOptions(task="pace", method="fit"))
 
 
 def test_folds_keep_artists_together() -> None:
     groups = ["a"] * 5 + ["b"] * 3 + list("cdefgh")
     folds = folds_of(groups, 0)
-    assert len(set(folds)) == learn.N_FOLDS
+    assert len(set(folds)) == N_FOLDS
     for group in set(groups):
         assert len({f for f, g in zip(folds, groups, strict=True) if g == group}) == 1
     assert folds == folds_of(groups, 0)
@@ -217,17 +224,22 @@ def test_folds_keep_artists_together() -> None:
 
 
 def test_every_outcome_is_told(tmp_path: Path) -> None:
-    pair = Pair(10, 0.8, 0.9, (0.0, 0.2), 0.97)
-    guard = Guarded("guard set", Pair(10, 0.99, 0.9, (0, 0), 0), pair)
-    verdict = Verdict(pair, Errors(9, 0.8), Errors(4, 0.9), (guard,))
+    pair = PairedShare(10, 0.8, 0.9, (0.0, 0.2), 0.97)
+    guard = Guarded("guard set", PairedShare(10, 0.99, 0.9, (0, 0), 0), pair)
+    verdict = ComparisonVerdict(pair, Errors(9, 0.8), Errors(4, 0.9), (guard,))
     path = tmp_path / "tempo-20260101-00000000.safetensors"
+    model = checkpoint.load(checkpoint.resolve("shipped"))
+    proposal = Proposal(
+        model, "learned (adapt) from 9 labels", verdict.lines("how"), verdict.installable,
+        verdict.reason(), (),
+    )  # fmt: skip
 
     def last(installed_: bool, wanted: bool) -> str:
-        return Learned("adapt", 9, "how", path, verdict, installed_, wanted, []).summary()[-1]
+        return Learned(proposal, path, installed_, wanted).summary()[-1]
 
     assert last(True, True).startswith("installed because you said so, although it is better")
     assert last(False, False).startswith("not installed, as you said")
     assert f"`tempo-core models use {path}` uses it all the same" in last(False, True)
     json.dumps(dataclasses.asdict(verdict))
     assert issubclass(ConfigError, TempoError)
-    assert compare.SURE > 0.5
+    assert compare.SURE_BETTER > 0.5

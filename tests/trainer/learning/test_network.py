@@ -22,8 +22,15 @@ from tempo_core.network import Network
 from tempo_core.tasks.tempo.config import TempoConfig
 from trainer.evaluation.history import Row, read_history
 from trainer.learning import guard as guards
-from trainer.learning.network import Batches, check_accelerator, finetune, recipe_from_scratch
-from trainer.learning.prior import adaptable
+from trainer.learning.network_fitting import (
+    Batches,
+    FitData,
+    FitRun,
+    check_accelerator,
+    finetune,
+    recipe_from_scratch,
+)
+from trainer.learning.prior_fitting import adaptable
 
 from ..finetuning import RECIPE, corpus, run
 
@@ -50,9 +57,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Network, list
 
 def test_a_batch_is_a_function_of_epoch_and_step(tmp_path: Path) -> None:
     guard = guards.load(checkpoint.load(checkpoint.resolve("shipped")))
+    data = FitData(corpus(tmp_path, 5, "train"), corpus(tmp_path, 2, "validation"), guard)
 
     def make(rank: int, world: int) -> Batches:
-        return Batches(corpus(tmp_path, 5, "train"), guard, TempoConfig(), RECIPE, rank, world)
+        return Batches(data, TempoConfig(), RECIPE, rank, world)
 
     whole_, first, second = make(0, 1), make(0, 2), make(1, 2)
     for k in (7, 0, 7):
@@ -65,7 +73,8 @@ def test_a_batch_is_a_function_of_epoch_and_step(tmp_path: Path) -> None:
 
 def test_replayed_clips_leave_the_octave_open(tmp_path: Path) -> None:
     guard = guards.load(checkpoint.load(checkpoint.resolve("shipped")))
-    batches = Batches(corpus(tmp_path, 2, "train"), guard, TempoConfig(), RECIPE)
+    data = FitData(corpus(tmp_path, 2, "train"), corpus(tmp_path, 2, "validation"), guard)
+    batches = Batches(data, TempoConfig(), RECIPE)
     targets = batches[0][2]
     readings = (targets.sum(dim=-1) > 0).sum(dim=-1)
     assert readings[: batches.n_own].tolist() == [1] * batches.n_own
@@ -124,8 +133,9 @@ def test_killed_and_resumed_it_is_the_same(
 def test_a_stopped_run_says_so_and_goes_on(tmp_path: Path) -> None:
     base = adaptable(checkpoint.load(checkpoint.resolve("shipped")))
     train, validation = corpus(tmp_path, 4, "train"), corpus(tmp_path, 1, "validation")
+    stopped = FitRun(tmp_path, stop=lambda: True, quiet=True)
     with pytest.raises(Stopped, match="go on from the last epoch"):
-        finetune(base, train, validation, None, RECIPE, tmp_path, stop=lambda: True, quiet=True)
+        finetune(base, FitData(train, validation, None), RECIPE, stopped)
 
 
 def test_a_damaged_checkpoint_is_one_error(

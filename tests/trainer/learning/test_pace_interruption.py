@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tempo_core import checkpoint, in_use
+from tempo_core import in_use
 from tempo_core.background import Stopped
-from trainer.learning import paces
-from trainer.learning.paces import N_FOLDS, fit_paces
+from trainer.learning import pace_fitting
+from trainer.learning.labels import PaceLabels
+from trainer.learning.learn import learn_from
+from trainer.learning.options import LearnOptions
+from trainer.learning.paces import N_FOLDS
 
 ROOT = Path(__file__).parents[3]
 LATE = 4.0  # [s] two on a machine that has nothing else to do
@@ -65,10 +68,9 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
 def test_every_step_of_fitting_can_be_the_last(
     clicks: list[tuple[Path, float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, tempo = checkpoint.resolve("default", "pace"), checkpoint.resolve("default")
-    tracks = [(path, (bpm / 2,)) for path, bpm in clicks[:10]]
-    n_steps = 25
-    monkeypatch.setattr(paces, "STEPS", n_steps)
+    labels = PaceLabels([(path, (bpm / 2,)) for path, bpm in clicks[:10]], tmp_path / "kept")
+    of_one_model = 25
+    monkeypatch.setattr(pace_fitting, "STEPS", of_one_model)
     asked = 0
     limit = 10**9
 
@@ -77,11 +79,11 @@ def test_every_step_of_fitting_can_be_the_last(
         asked += 1
         return asked > limit
 
-    fit_paces(tracks, model, tempo, tmp_path / "kept", tmp_path / "out", stop=stop)
-    n_all = (N_FOLDS + 1) * n_steps
-    assert asked > n_all
-    asked, limit = 0, n_all  # in the last of the fits, however often it is asked before
+    learn_from(labels, LearnOptions("pace", out=tmp_path / "out", install=False, jobs=1), stop)
+    n_asked, n_steps = asked, (N_FOLDS + 1) * of_one_model
+    assert n_asked > n_steps
+    asked, limit = 0, n_steps  # in the last of the fits, however often it is asked before
     with pytest.raises(Stopped, match=TOLD):
-        fit_paces(tracks, model, tempo, tmp_path / "kept", tmp_path / "none", stop=stop)
+        learn_from(labels, LearnOptions("pace", out=tmp_path / "none", jobs=1), stop)
     assert asked == limit + 1
     assert not (tmp_path / "none").exists()

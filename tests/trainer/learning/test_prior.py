@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tempo_core import Estimator, checkpoint
+from tempo_core import Estimator, checkpoint, methods
 from tempo_core.background import Stopped
 from tempo_core.errors import ConfigError
 from tempo_core.tasks.tempo.axis import answerable
@@ -21,18 +21,26 @@ from tests.audio import drum_pattern, write_audio
 from trainer.evaluation.metrics import acc1, acc2
 from trainer.inputs.recordings import Recording
 from trainer.learning import guard as guards
-from trainer.learning import learn as learning
-from trainer.learning import prior as adapting
+from trainer.learning import prior
 from trainer.learning.compare import guard_answers
+from trainer.learning.frozen import Frozen, ensemble, freeze, listen, logits
+from trainer.learning.frozen import Model as TempoModel
 from trainer.learning.guard import Guard
-from trainer.learning.learn import folds_of, learn_held_out
-from trainer.learning.prior import Frozen, Recipe, adaptable, freeze, shift
+from trainer.learning.job import Job
+from trainer.learning.options import LearnOptions
+from trainer.learning.prior import folds_of, learn_held_out
+from trainer.learning.prior_fitting import PriorRecipe, adapt, adaptable, shift
 from trainer.research.learning_curve import Track, in_range
 from trainer.torch_ops import learnable
 
 BASE = checkpoint.load(checkpoint.resolve("shipped"))
 GUARD = guards.load(BASE)
 LEARN, REST = GUARD.part(replay=False), GUARD.part(replay=True)
+
+
+def job(jobs: int, stop: bool = False) -> Job:
+    """A run of `adapt`, in threads."""
+    return Job(methods.for_labels("tempo", 100), LearnOptions(jobs=jobs), lambda: stop)
 
 
 def counted(guard: Guard) -> list[float]:
@@ -56,11 +64,9 @@ def tracks() -> list[Track]:
 def test_frozen_windows_give_what_the_network_gives() -> None:
     frozen = freeze(BASE.network, *REST.inputs())
     expected = BASE.network(*REST.inputs())
-    np.testing.assert_allclose(
-        adapting.logits(BASE.network, frozen), expected, atol=1e-4, rtol=1e-4
-    )
+    np.testing.assert_allclose(logits(BASE.network, frozen), expected, atol=1e-4, rtol=1e-4)
     with torch.no_grad():
-        learning = adapting.logits(learnable(BASE.network), frozen.tensors())
+        learning = logits(learnable(BASE.network), frozen.tensors())
     np.testing.assert_allclose(learning.numpy(), expected, atol=1e-4, rtol=1e-4)
 
 
@@ -68,8 +74,8 @@ def test_a_track_is_answered_as_the_estimator_answers(tmp_path: Path) -> None:
     audio = drum_pattern(118, 30, 22050, "rock", np.random.default_rng(0))
     path = write_audio(tmp_path / "a.wav", audio, 22050)
     recording = Recording(path, "x", ((118.0, 1.0),), "train", "A")
-    track = adapting.listen(recording, BASE)
-    alone = adapting.listen(recording, BASE, BASE)  # by the whole network, as one in use
+    track = listen(recording, BASE)
+    alone = listen(recording, BASE, BASE)  # by the whole network, as one in use
     assert track.before == pytest.approx(alone.before, abs=1e-6)
     assert track.before == pytest.approx(Estimator("shipped").estimate(path).bpm, abs=0.02)
 
@@ -91,12 +97,12 @@ def test_the_prior_cannot_move_the_rate() -> None:
     rng = np.random.default_rng(0)
     rate, prior = (k * rng.standard_normal((5, 180), np.float32) for k in (3, 5))
 
-    def together(logits: np.ndarray) -> np.ndarray:
-        scores = np.where(answerable(TempoGrid()), np.exp(logits), 0)
+    def together(found: np.ndarray) -> np.ndarray:
+        scores = np.where(answerable(TempoGrid()), np.exp(found), 0)
         octaves: np.ndarray = (scores / scores.sum(axis=-1, keepdims=True)).reshape(5, -1, 36)
         return np.asarray(octaves.sum(axis=-2))
 
-    found = adapting.ensemble(network).combine(network.ops, rate, prior)
+    found = ensemble(network).combine(network.ops, rate, prior)
     np.testing.assert_allclose(together(found), together(rate), atol=1e-5, rtol=1e-4)
 
 
@@ -106,7 +112,7 @@ def test_octaves_need_a_whole_number_of_them() -> None:
 
 
 def test_a_range_is_learned_and_the_rate_stays(tracks: list[Track]) -> None:
-    model = adapting.adapt(BASE, tracks, REST, Recipe(steps=40))
+    model = adapt(BASE, tracks, REST, PriorRecipe(steps=40))
     unseen = counted(REST)
     before, after = guard_answers(REST, BASE), guard_answers(REST, model)
     assert acc1(unseen, before) < 0.75
@@ -124,10 +130,10 @@ def test_a_range_is_learned_and_the_rate_stays(tracks: list[Track]) -> None:
 
 def test_the_same_seed_the_same_model(tracks: list[Track]) -> None:
     some = tracks[::12]
-    first, second = (adapting.adapt(BASE, some, REST, Recipe(steps=5)) for _ in range(2))
+    first, second = (adapt(BASE, some, REST, PriorRecipe(steps=5)) for _ in range(2))
     for name, value in first.network.weights.items():
         assert np.array_equal(value, second.network.weights[name])
-    other = adapting.adapt(BASE, some, REST, Recipe(steps=5, seed=1))
+    other = adapt(BASE, some, REST, PriorRecipe(steps=5, seed=1))
     name = "members.0.prior.0.weight"
     assert not np.array_equal(other.network.weights[name], first.network.weights[name])
 
@@ -157,7 +163,7 @@ def test_labels_that_are_right_change_little(tracks: list[Track]) -> None:
         )
         for track, bpm in zip(tracks, guard_answers(LEARN, BASE), strict=True)
     ]
-    model = adapting.adapt(BASE, plain[::2], REST, Recipe(steps=20))
+    model = adapt(BASE, plain[::2], REST, PriorRecipe(steps=20))
     assert acc1(guard_answers(REST, BASE), guard_answers(REST, model)) > 0.9
 
 
@@ -170,7 +176,7 @@ def test_a_wrong_label_does_no_harm(tracks: list[Track]) -> None:
         for t in tracks[::12]
     ]
     right = [t for i, t in enumerate(tracks) if i % 12]
-    model = adapting.adapt(BASE, [*right, *wrong], REST, Recipe(steps=40))
+    model = adapt(BASE, [*right, *wrong], REST, PriorRecipe(steps=40))
     assert acc1(counted(REST), guard_answers(REST, model)) > 0.85
 
 
@@ -179,17 +185,17 @@ def test_models_learned_side_by_side_are_those_learned_one_by_one(
 ) -> None:
     """Each on one thread, and each track answered by one that knows none of its group."""
     n_folds = 2
-    monkeypatch.setattr(learning, "folds_of", partial(folds_of, n=n_folds))
+    monkeypatch.setattr(prior, "folds_of", partial(folds_of, n=n_folds))
     some = tracks[::8]
     known: list[set[str]] = []
 
-    def from_tracks(part: Sequence[Track]) -> adapting.Model:
+    def from_tracks(part: Sequence[Track]) -> TempoModel:
         assert torch.get_num_threads() == 1
         known.append({t.recording.group for t in part})
-        return adapting.adapt(BASE, part, REST, Recipe(steps=3))
+        return adapt(BASE, part, REST, PriorRecipe(steps=3))
 
     torch.set_num_threads(2)
-    results = [learn_held_out(some, from_tracks, 0, jobs) for jobs in (1, 3)]
+    results = [learn_held_out(some, from_tracks, job(jobs)) for jobs in (1, 3)]
     weights = [
         [value for m in (model, *models) for value in m.network.weights.values()]
         for model, models in results
@@ -207,4 +213,4 @@ def test_models_learned_side_by_side_are_those_learned_one_by_one(
 
 def test_a_stopped_learning_says_so(tracks: list[Track]) -> None:
     with pytest.raises(Stopped, match="begin anew"):
-        learn_held_out(tracks[:4], lambda part: BASE, 0, 2, lambda: True)
+        learn_held_out(tracks[:4], lambda part: BASE, job(2, stop=True))

@@ -36,9 +36,13 @@ from trainer.inputs.pace_tracks import (
     track_of,
 )
 from trainer.inputs.recordings import Recording
+from trainer.learning import pace_fitting
 from trainer.learning import paces as adapt_paces
-from trainer.learning.paces import MIN_TRACKS, fit_paces
-from trainer.making.pace import Recipe, Sampler, calibrate, finish, fit, group_of
+from trainer.learning.labels import PaceLabels
+from trainer.learning.learn import learn_from
+from trainer.learning.options import LearnOptions
+from trainer.learning.paces import MIN_TRACKS
+from trainer.making.pace import CandidateSampler, PaceRecipe, calibrate, finish, fit, group_of
 from trainer.synthesis.paces import Score
 
 FRONT_END, WINDOWS, GRID, CONFIG = FrontEnd(), Windows(), TempoGrid(), PaceConfig()
@@ -72,12 +76,12 @@ def cases(n: int) -> list[Case]:
     return found
 
 
-def sampler(recipe: Recipe, sources: list[list[Case]]) -> Sampler:
-    return Sampler(sources, recipe, FRONT_END.fps, CONFIG.model)
+def sampler(recipe: PaceRecipe, sources: list[list[Case]]) -> CandidateSampler:
+    return CandidateSampler(sources, recipe, FRONT_END.fps, CONFIG.model)
 
 
 def test_batches_hold_the_groups_in_their_shares() -> None:
-    recipe = Recipe(batch=32, groups=(0.0, 0.75, 0.25))
+    recipe = PaceRecipe(batch=32, groups=(0.0, 0.75, 0.25))
     batches = sampler(recipe, [cases(6)])
     drawn = [group for _ in range(4) for group in batches.batch()]
     targets = np.concatenate([targets for _, _, targets in drawn])
@@ -98,7 +102,7 @@ def test_groups_of_candidates() -> None:
 
 def test_the_same_seed_draws_the_same() -> None:
     one, two, other = (
-        sampler(Recipe(batch=8, seed=seed), [cases(3)]).batch()[0][0] for seed in (0, 0, 1)
+        sampler(PaceRecipe(batch=8, seed=seed), [cases(3)]).batch()[0][0] for seed in (0, 0, 1)
     )
     assert np.array_equal(one, two)
     assert one.shape != other.shape or not np.array_equal(one, other)
@@ -106,7 +110,7 @@ def test_the_same_seed_draws_the_same() -> None:
 
 def test_a_trained_network_tells_paces_apart_and_is_used(tmp_path: Path) -> None:
     """Not by being told the headline: from what the folds look like."""
-    recipe = Recipe(steps=30, batch=12, no_headline=1.0, mask=0.0)
+    recipe = PaceRecipe(steps=30, batch=12, no_headline=1.0, mask=0.0)
     network = fit(sampler(recipe, [cases(6)]), FRONT_END, CONFIG, recipe)
     reference = checkpoint.load(checkpoint.resolve("default"))
     done = finish(network, cases(3), reference, CONFIG)
@@ -145,7 +149,7 @@ def test_a_calibration_that_turns_probabilities_round_is_refused(
 
 
 def test_a_network_that_learned_the_contrary_makes_no_model() -> None:
-    recipe = Recipe(steps=30, batch=12, no_headline=1.0, mask=0.0)
+    recipe = PaceRecipe(steps=30, batch=12, no_headline=1.0, mask=0.0)
     contrary = [replace(c, targets=1 - c.targets, score=None) for c in cases(6)]
     network = fit(sampler(recipe, [contrary]), FRONT_END, CONFIG, recipe)
     reference = checkpoint.load(checkpoint.resolve("default"))
@@ -236,7 +240,7 @@ def test_training_is_shown_what_use_is_shown(uneven_file: Path, tmp_path: Path) 
         np.testing.assert_array_equal(one.which, other.which)
         for a, b in zip(one.inputs, other.inputs, strict=True):
             np.testing.assert_array_equal(a, b)
-    adapted = adapt_paces._judge(adapt_paces._seen(case, base), base)
+    adapted = pace_fitting.judge(pace_fitting.freeze(case, base), base)
     for found in (judged(case, base), adapted):
         told = {
             f"{tempo:.1f}": round(float(p), 2)
@@ -257,14 +261,14 @@ def test_what_is_learned_from_sounds_and_has_a_pulse(uneven_file: Path) -> None:
     beats = np.arange(0.0, 120)
     score = Score(118.0, 4, 0.0, 58.0, beats, np.ones(beats.size))
     case = Case(track, track.bpm, (track.bpm, 2 * track.bpm), np.array([1.0, 0]), score)
-    recipe = Recipe(batch=16, mask=0, short=0)
+    recipe = PaceRecipe(batch=16, mask=0, short=0)
     drawn = sampler(recipe, [[case]])
     unclear = [w for w in track.windows if not any(w is c for c in clear_)]
     poisoned = [replace(w, features=np.full_like(w.features, np.nan)) for w in unclear]
     windows = tuple(sorted([*clear_, *poisoned], key=lambda window: window.start))
     poisoned_case = replace(case, track=replace(track, windows=windows))
-    same = Sampler(
-        [[poisoned_case]], Recipe(batch=16, mask=0, short=0), FRONT_END.fps, CONFIG.model
+    same = CandidateSampler(
+        [[poisoned_case]], PaceRecipe(batch=16, mask=0, short=0), FRONT_END.fps, CONFIG.model
     )
     for _ in range(4):
         for one, other in zip(drawn.batch(), same.batch(), strict=True):
@@ -281,18 +285,18 @@ def labelled(clicks: list[tuple[Path, float]]) -> list[tuple[Path, tuple[float, 
 def test_statements_change_the_model(
     labelled: list[tuple[Path, tuple[float, ...]]], tmp_path: Path
 ) -> None:
-    model, tempo = checkpoint.resolve("default", "pace"), checkpoint.resolve("default")
+    model = checkpoint.resolve("default", "pace")
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"")
     pipe = tmp_path / "pipe.wav"
     os.mkfifo(pipe)
     songs = [*labelled, (broken, (80.0,)), (pipe, (80.0,))]
-    found = fit_paces(songs, model, tempo, tmp_path / "c", tmp_path / "o")
-    assert found.n_tracks == MIN_TRACKS
+    options = LearnOptions("pace", out=tmp_path / "o", install=False, jobs=1, quiet=True)
+    found = learn_from(PaceLabels(songs, tmp_path / "c"), options)
+    assert found.summary()[0].startswith(f"learned paces of {MIN_TRACKS} tracks: pace-")
     assert [path for path, _ in found.failed] == [broken, pipe]
-    assert "empty" in found.failed[0][1]
-    assert found.after.surprise < found.before.surprise
-    assert found.after.accuracy > found.before.accuracy
+    assert "empty" in str(found.failed[0][1])
+    assert found.proposal.installable
     path, (half,) = labelled[3]
 
     def probability(pace_model: Path) -> float:
@@ -305,9 +309,9 @@ def test_statements_change_the_model(
 def test_too_few_statements_are_refused(
     labelled: list[tuple[Path, tuple[float, ...]]], tmp_path: Path
 ) -> None:
-    model, tempo = checkpoint.resolve("default", "pace"), checkpoint.resolve("default")
+    labels = PaceLabels(labelled[:2], tmp_path / "c")
     with pytest.raises(LabelError, match=f"2 usable tracks .* at least {MIN_TRACKS} are needed"):
-        fit_paces(labelled[:2], model, tempo, tmp_path / "c", tmp_path / "o")
+        learn_from(labels, LearnOptions("pace", out=tmp_path / "o", jobs=1, quiet=True))
     assert not (tmp_path / "o").exists()
 
 

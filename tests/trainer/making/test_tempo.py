@@ -145,7 +145,7 @@ def test_unclear_windows_are_drawn_less_often_but_are_drawn() -> None:
     def counts(weighed: bool) -> np.ndarray:
         rng = np.random.default_rng(0)
         drawn = [
-            fit.example(song, views, CONFIG, rng, None, weighed=weighed)[0].max()
+            fit.example(song, views, CONFIG, rng, fit.DrawOptions(None, weighed=weighed))[0].max()
             for _ in range(1300)
         ]
         return np.bincount(np.array(drawn, int), minlength=n)
@@ -162,8 +162,8 @@ def test_no_example_is_stretched_further_than_the_recipe_says() -> None:
     )  # fmt: skip
     song = Recording(Path("a"), "songs", ((120.0, 1.0),), "train", "A")
     for stretched in (0, 3, MARGIN):
-        recipe = fit.Recipe(batch=200, stretched=stretched)
-        targets = fit.Sampler([song], [views], CONFIG, recipe).draw(rng)[2]
+        recipe = fit.TempoRecipe(batch=200, stretched=stretched)
+        targets = fit.WindowSampler([song], [views], CONFIG, recipe).draw(rng)[2]
         centre = 36 * math.log2(120 / GRID.bpm_min)
         moved = (targets[:, 0].argmax(dim=1) - centre).abs()
         assert stretched - 1 < moved.max() <= stretched + 0.5
@@ -198,11 +198,11 @@ def test_how_good_it_is_by_now_is_logged(tmp_path: Path) -> None:
     )  # fmt: skip
     song = Recording(Path("a"), "songs", ((120.0, 1.0),), "train", "A")
     phases = (fit.Phase(2, 1e-3, False), fit.Phase(3, 1e-3, True))
-    recipe = fit.Recipe(phases=phases, batch=2, shares=(("songs", 1.0),))
+    recipe = fit.TempoRecipe(phases=phases, batch=2, shares=(("songs", 1.0),))
     config = TempoConfig(GRID, Model(channels=(4, 4, 4), n_rate=8))
     log = tmp_path / "member.jsonl"
     network = fit.fit(
-        fit.Sampler([song], [views], CONFIG, recipe),
+        fit.WindowSampler([song], [views], CONFIG, recipe),
         lambda: Learnable(Member(FRONT_END, config)),
         recipe,
         log,

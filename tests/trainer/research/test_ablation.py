@@ -11,7 +11,7 @@ from tempo_core.tasks.tempo.axis import tempo_axis
 from tempo_core.tasks.tempo.config import Model, TempoConfig
 from tempo_core.tasks.tempo.decode import encode
 from tempo_core.tasks.tempo.periodicity import N_MAPS
-from trainer.making.tempo import Recipe
+from trainer.making.tempo import TempoRecipe
 from trainer.research.ablation import VARIANTS, LinearAxis, Variant, Without, hierarchical_loss
 
 FRONT_END, CONFIG = FrontEnd(), TempoConfig(model=Model(channels=(4, 4, 4)))
@@ -23,7 +23,7 @@ def test_every_variant_gives_one_logit_a_tempo(variant: Variant) -> None:
     network = variant.make(FRONT_END, CONFIG).eval()
     logits = network(torch.rand(2, N_MAPS, 40, GRID.n_bins), torch.rand(2, 160))
     assert logits.shape == (2, GRID.n_bins)
-    shares = dict(variant.recipe(Recipe()).shares)
+    shares = dict(variant.recipe(TempoRecipe()).shares)
     assert sum(share > 0 for share in shares.values()) >= 3
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainer.inputs.recordings import Recording
-from trainer.learning.prior import Frozen
+from trainer.learning.frozen import Frozen
 from trainer.research.learning_curve import (
     CONVENTIONS,
     Track,

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tempo_core import checkpoint
+from tempo_core import checkpoint, methods
 from tempo_core.background import Stopped
 from tempo_core.config import Windows
 from tempo_core.errors import ConfigError, StorageError
@@ -298,7 +298,8 @@ def test_inputs_that_no_method_needs_are_not_computed(
         path.unlink()
     build(songs, tmp_path / "set", options)
     assert not list((tmp_path / "set" / CACHE).glob("*.safetensors"))
-    monkeypatch.setattr(build_module, "FIT_FROM", 5)  # five of the six are not for the test
+    rows = [dataclasses.replace(m, labels_from=min(m.labels_from, 5)) for m in methods.METHODS]
+    monkeypatch.setattr(methods, "METHODS", rows)  # five of the six are not for the test
     build(songs, tmp_path / "set", options)
     assert len(list((tmp_path / "set" / CACHE).glob("*.safetensors"))) == 6
 

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from tempo_core import checkpoint
+from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.estimate import Estimate, Estimator
 from tempo_core.tasks.tempo.config import Model, TempoConfig
@@ -30,7 +31,7 @@ from ...evaluation.metrics import acc1, acc2
 from ...files import kept
 from ...inputs.recordings import Recording, by_split, digest_of, read_clips, read_rhythm, read_songs
 from ...inputs.views import filterbank, load_views
-from ...making.tempo import Phase, Recipe, Sampler, fit, new_model, together
+from ...making.tempo import Phase, TempoRecipe, WindowSampler, fit, new_model, together
 from ...torch_ops import Learnable
 from .estimator import POOLS, ReferenceEstimator
 from .networks import REFERENCES, fold
@@ -50,10 +51,10 @@ def train_default(
     config = TempoConfig(model=Model(n_members=1))
     phases = tuple(dataclasses.replace(p, steps=steps or p.steps) for p in PHASES)
     shares = (*SHARES.items(), ("consensus", 0.0))
-    recipe = Recipe(phases=phases, batch=BATCH, seed=seed, shares=shares)
+    recipe = TempoRecipe(phases=phases, batch=BATCH, seed=seed, shares=shares)
     views = load_views(recordings, front_end, windows, config.grid, cache, jobs=1)
     torch.set_num_threads(1)
-    sampler = Sampler(recordings, views, config, recipe)
+    sampler = WindowSampler(recordings, views, config, recipe)
     network = fit(
         sampler, lambda: Learnable(Member(front_end, config)), recipe, out / f"{DEFAULT}.jsonl"
     )
@@ -124,7 +125,7 @@ def n_parameters(path: Path) -> int:
     return sum(w.size for name, w in weights.items() if not name.endswith(running))
 
 
-@click.command(cls=options.Command)
+@click.command(cls=Command)
 @options.data
 @options.clips
 @options.cache

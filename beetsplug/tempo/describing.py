@@ -1,0 +1,94 @@
+"""What the library, the file and the analysis say of an item, as labels are looked up by it."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from tempo_core.background import TIME_LIMIT, call, interrupted
+from tempo_core.errors import TempoError
+from tempo_core.labels.record import Track
+from tempo_core.paces import parse_paces
+
+from .file_keys import key_text
+from .items import bpm_of, own
+from .origin import Decision, is_from_label, is_ours
+
+if TYPE_CHECKING:
+    from beets.library import Item
+
+
+def tags_of_file(item: Item, time_limit: float = TIME_LIMIT) -> Track | None:
+    """The tags of an item's file; None if they cannot be read within the time limit [s]."""
+    from tempo_core.labels.files import read_track
+
+    path = item.path
+    with suppress(TempoError):
+        return call(lambda: read_track(path), interrupted, time_limit)
+    return None
+
+
+def track_of(item: Item, time_limit: float = TIME_LIMIT) -> Track:
+    """The item as a track to look up. The tags of its file are read, its audio is not."""
+    file = tags_of_file(item, time_limit)
+    tag_bpm, tag_key = _tags(item, file)
+    names = (item.artist, *item.get("artists", ()), item.artist_credit, item.artist_sort)
+    return Track(
+        title=item.title,
+        artists=tuple(dict.fromkeys(name for name in names if name)),
+        album=item.album,
+        genre=str(item.get("genre") or "; ".join(item.get("genres") or ())),
+        duration=item.length or None,
+        file_duration=file.duration if file else None,
+        isrc=item.isrc or None,
+        recording_id=item.mb_trackid or None,
+        spotify_id=own(item, "spotify_track_id") or None,
+        path=os.fsdecode(item.path),
+        tag_bpm=tag_bpm,
+        tag_key=tag_key,
+        estimate_bpm=estimate_of(item),
+    )
+
+
+def estimate_of(item: Item) -> float | None:
+    """The tempo that the audio alone speaks for, None if it was not analysed.
+
+    `tempo_bpm` is not that where somebody's tempo was kept and agrees: it is the pace that fits
+    theirs then. The most probable pace does not know about tags.
+    """
+    tempo: float | None = own(item, "tempo_bpm")
+    audio = (Decision.SET.word, Decision.CONFLICT.word, Decision.UNSURE.word)
+    by_model = str(own(item, "tempo_source")).startswith("model:")
+    if tempo and (own(item, "tempo_verdict") in audio or by_model):
+        return tempo
+    with suppress(ValueError):
+        paces = parse_paces(own(item, "tempo_paces") or "")
+        return paces[0].bpm if paces else None
+    return None
+
+
+def _tags(item: Item, file: Track | None) -> tuple[str | None, str | None]:
+    """BPM and key as somebody wrote them, verbatim; None for what this plugin wrote itself.
+
+    beets cuts fractions off a BPM and misreads long names of keys when it reads a file, so the
+    file is asked, as long as it says what the library says.
+    """
+    known = bpm_of(item)
+    in_library = str(known) if known else None
+    in_file = file.tag_bpm if file else None
+    bpm = in_file if in_file and _as_beets_reads(in_file) == known else in_library
+    if is_ours(item) or is_from_label(item):
+        bpm = None
+    key = key_text(item, file.tag_key if file else None)
+    elsewhere = own(item, "tempo_label_source") not in (None, "tags")
+    if elsewhere and item.initial_key == own(item, "tempo_label_key"):
+        key = None  # it was applied
+    return bpm, key
+
+
+def _as_beets_reads(bpm: str) -> int:
+    """The whole number that a BPM begins with, 0 if it does not begin with one."""
+    digits = re.match(r"[+-]?[0-9]+", bpm)
+    return int(digits[0]) if digits else 0

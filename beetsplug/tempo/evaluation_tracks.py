@@ -1,0 +1,137 @@
+"""Tracks to evaluate the model on, told apart by whether the model has learned from them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from .training import training_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from beets.library import Library
+
+    from trainer.evaluation.answers import Labelled
+    from trainer.trainingset.memory import Memory
+    from trainer.trainingset.tables import LabelledTrack
+
+HELD_OUT, LEARNED = "held out", "learned from"  # sets of tracks in figures and tables
+TEST = "test"  # split of a training set that models do not learn from
+
+
+def recordings(
+    found: Sequence[LabelledTrack], known: Memory, paces: Mapping[Path, tuple[float, ...]]
+) -> list[Labelled]:
+    """The labelled tracks of a library as recordings to evaluate on.
+
+    The `set` of a recording is `LEARNED` or `HELD_OUT`; where the model has learned from none of
+    them it is the source of the label.
+
+    Parameters
+    ----------
+    known
+        Tracks that the model has learned from.
+    paces
+        Paces [BPM] that a person stated, by file.
+    """
+    from trainer.evaluation.answers import Labelled
+    from trainer.evaluation.labelled import named
+
+    tracks = [
+        Labelled(
+            path=track.path,
+            bpm=track.bpm,
+            set=LEARNED if known and _is_known(track, known) else track.label_source,
+            name=named(track.artist, track.title),
+            group=track.artist or str(track.path),
+            genre=track.genre,
+            paces=paces.get(track.path, ()),
+        )
+        for track in found
+    ]
+    if any(track.set == LEARNED for track in tracks):
+        tracks = [
+            track if track.set == LEARNED else dataclasses.replace(track, set=HELD_OUT)
+            for track in tracks
+        ]
+    return tracks
+
+
+def recordings_with_paces(
+    paces: Mapping[Path, tuple[float, ...]], labelled: Sequence[Path]
+) -> list[Labelled]:
+    """Recordings whose paces a person stated and which have no label of the tempo.
+
+    Parameters
+    ----------
+    paces
+        Paces [BPM] that a person stated, by file; the first stands for the tempo.
+    labelled
+        Files that have a label.
+    """
+    from trainer.evaluation.answers import Labelled
+
+    others = paces.keys() - set(labelled)
+    return [
+        Labelled(path, stated[0], paces=stated, name=path.name)
+        for path, stated in paces.items()
+        if path in others
+    ]
+
+
+def learned_notes(tracks: Sequence[Labelled]) -> list[str]:
+    """A sentence for people on how many of the tracks the model has learned from; none if none."""
+    n_learned = sum(track.set == LEARNED for track in tracks)
+    if n_learned and n_learned == len(tracks):
+        return [
+            f"The model learned from all of these {len(tracks)} tracks: none of them says how good "
+            "it is on new ones."
+        ]
+    if n_learned:
+        return [
+            f"The model learned from {n_learned} of these {len(tracks)} tracks: how good it is on "
+            f"new ones, only the others ({HELD_OUT}) say."
+        ]
+    return []
+
+
+def _is_known(track: LabelledTrack, known: Memory) -> bool:
+    from trainer.inputs.cache import hash_file
+
+    if known.knows(track.path, track.artist, track.title, track.recording_id):
+        return True
+    if track.recording_id or (track.artist and track.title):
+        return False
+    # The content is the only mark of a file that has moved and has no title.
+    try:
+        return known.knows(track.path, content=hash_file(track.path).hexdigest())
+    except OSError:
+        return False
+
+
+def learned_from(lib: Library, settings: Any) -> Memory:
+    """Tracks that the model in use has learned from.
+
+    The model says so itself, or, if it is older than that, the training set of the library does.
+
+    Raises
+    ------
+    TempoError
+        If the model cannot be used.
+    """
+    from tempo_core import checkpoint
+    from trainer.trainingset import memory
+    from trainer.trainingset.tables import TRACKS, read_collection
+
+    path = checkpoint.resolve(settings.model)
+    card = checkpoint.read(path).header["card"]
+    stated = memory.of_card(card)
+    if stated is not None:
+        return stated
+    folder = training_folder(lib, settings)
+    trained_elsewhere = path.parent == checkpoint.SHIPPED or "data" in card
+    if trained_elsewhere or not (folder / TRACKS).is_file():
+        return memory.NOTHING
+    return memory.remember(t for t in read_collection(folder) if t.split != TEST)

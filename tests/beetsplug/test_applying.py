@@ -1,0 +1,159 @@
+"""Whose tempo counts, and what an estimate sets on an item."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from beets.library import Item
+
+from beetsplug.tempo.applying import agreeing_tempo, apply_estimate
+from beetsplug.tempo.origin import Decision, is_done, is_ours
+from beetsplug.tempo.queries import PaceQuery
+from tempo_core import Estimate, Pace
+from tempo_core.tempi import round_half_up
+
+from .conftest import Beet
+
+SOURCE = "model:default@0123abcd"
+HOUSE = Estimate(
+    bpm=127.98,
+    confidence=0.93,
+    paces=(Pace(128.0, 0.97), Pace(64.0, 0.91), Pace(256.0, 0.08)),
+    stability=0.99,
+)
+
+
+@pytest.fixture(autouse=True)
+def _plugin(beet: Beet) -> None:
+    beet.load()
+
+
+@pytest.mark.parametrize(
+    ("tempo", "bpm"), [(127.49, 127), (127.5, 128), (128.5, 129), (127.98, 128), (99.995, 100)]
+)
+def test_halves_are_rounded_up(tempo: float, bpm: int) -> None:
+    """Traps 7 and 8: beets rounds halves to even and mediafile cuts them off."""
+    assert round_half_up(tempo) == bpm
+    item = Item()
+    apply_estimate(item, Estimate(tempo, 0.9, ()), SOURCE)
+    assert item.bpm == bpm
+
+
+def test_an_untagged_track_gets_every_field() -> None:
+    item = Item()
+    assert apply_estimate(item, HOUSE, SOURCE) is Decision.SET
+    assert item.bpm == 128
+    assert item.tempo_bpm == 127.98
+    assert item.tempo_confidence == 0.93
+    assert item.tempo_stability == 0.99
+    assert item.tempo_half == pytest.approx(63.99)
+    assert "tempo_double" not in item  # unlikely, so it is not there at all
+    assert "tempo_triple" not in item
+    assert item.tempo_paces == "128:0.97 64:0.91 256:0.08"
+    assert item.tempo_source == SOURCE
+    assert is_done(item)
+    assert is_ours(item)
+
+
+@pytest.mark.parametrize(
+    ("bpm", "precise"),
+    [
+        (128, 127.98),
+        (125, 127.98),  # within 4 %
+        (133, 127.98),
+        (64, 63.99),
+        (256, 255.96),
+        (122, None),
+        (134, None),
+        (96, None),  # three quarters is no pace
+        (43, None),  # a third is none of this track's
+    ],
+)
+def test_a_tag_near_a_pace_is_that_pace_precisely(bpm: int, precise: float | None) -> None:
+    assert agreeing_tempo(bpm, HOUSE) == precise
+
+
+def test_a_pace_that_is_no_simple_multiple_counts_as_it_is() -> None:
+    odd = Estimate(bpm=100.0, confidence=0.5, paces=(Pace(100.0, 0.9), Pace(83.3, 0.6)))
+    assert agreeing_tempo(83, odd) == 83.3
+
+
+def test_fields_and_query_agree_at_the_border() -> None:
+    item = Item()
+    apply_estimate(item, Estimate(100.0, 0.9, (Pace(50.0, 0.8951), Pace(200.0, 0.8949))), SOURCE)
+    assert item.tempo_paces == "50:0.90 200:0.89"
+    assert (item.get("tempo_half"), item.get("tempo_double")) == (50.0, None)
+    assert PaceQuery("pace", "50").match(item)
+    assert not PaceQuery("pace", "200").match(item)
+
+
+def test_a_tag_that_agrees_is_kept() -> None:
+    item = Item(bpm=64)
+    assert apply_estimate(item, HOUSE, SOURCE) is Decision.KEPT
+    assert (item.bpm, item.tempo_bpm, item.tempo_source) == (64, 63.99, "tag")
+    # Half and double are counted from this track's tempo, which is what the tag says.
+    assert item.tempo_double == pytest.approx(127.98)
+    assert "tempo_half" not in item
+    assert is_done(item)
+    assert not is_ours(item)
+
+
+def test_a_tag_that_disagrees_is_kept_too() -> None:
+    item = Item(bpm=100)
+    assert apply_estimate(item, HOUSE, SOURCE) is Decision.CONFLICT
+    assert (item.bpm, item.tempo_bpm, item.tempo_source) == (100, 127.98, "tag")
+    assert is_done(item)
+    assert not is_ours(item)
+
+
+def test_force_overwrites_the_tag() -> None:
+    item = Item(bpm=100)
+    assert apply_estimate(item, HOUSE, SOURCE, force=True) is Decision.SET
+    assert (item.bpm, item.tempo_source) == (128, SOURCE)
+
+
+def test_a_pace_of_an_earlier_analysis_goes_when_it_is_not_found_again() -> None:
+    item = Item(tempo_half=60.0, tempo_double=240.0, tempo_triple=360.0)
+    apply_estimate(item, HOUSE, SOURCE)
+    assert item.tempo_half == pytest.approx(63.99)
+    assert "tempo_double" not in item
+    assert "tempo_triple" not in item
+
+
+def test_a_stability_that_is_unknown_is_not_there() -> None:
+    item = Item(tempo_stability=0.5)
+    apply_estimate(item, dataclasses.replace(HOUSE, stability=None), SOURCE)
+    assert "tempo_stability" not in item
+
+
+def test_the_record_alone_does_not_make_a_track_done() -> None:
+    """Importing a track again keeps flexible fields and resets `bpm`."""
+    item = Item()
+    apply_estimate(item, HOUSE, SOURCE)
+    item.bpm = 0
+    assert not is_done(item)
+    item.bpm = 128
+    del item["tempo_source"]
+    assert not is_done(item)
+
+
+def test_the_albums_record_is_not_its_tracks(beet: Beet) -> None:
+    library = beet.library
+    item = Item(title="a", path=b"/a.mp3", bpm=128)
+    library.add(item)
+    album = library.add_album([item])
+    album.update({"tempo_bpm": 127.98, "tempo_source": SOURCE, "tempo_double": 255.96})
+    album.store(inherit=False)
+    item = library.items().get()
+    assert not is_done(item)
+    apply_estimate(item, HOUSE, SOURCE)  # must not try to delete the album's tempo_double
+    item.store()
+
+
+def test_a_new_tempo_leaves_the_time_of_the_last_look_at_the_file() -> None:
+    """beets would set it to 0, and `beet update` then take the old tempo from the file."""
+    item = Item(bpm=0)
+    item.mtime = 12345
+    apply_estimate(item, HOUSE, SOURCE)
+    assert item.mtime == 12345

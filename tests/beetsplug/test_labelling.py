@@ -1,0 +1,52 @@
+"""Items are paired with what a run knows about their tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+from beets.library import Item
+
+from beetsplug.tempo.labelling import labelled_items
+
+from .conftest import Beet
+
+
+class FakeRun:
+    """Answers with the titles of the first tracks, like a run that is interrupted then."""
+
+    def __init__(self, n_answers: int) -> None:
+        self._n_answers = n_answers
+
+    def label(self, tracks: Iterable[Any], stopped: Callable[[], bool]) -> Iterator[str]:
+        for k, track in enumerate(tracks):
+            if k == self._n_answers:
+                return
+            yield track.title
+
+
+@pytest.mark.parametrize("n_answers", [0, 2, 3])
+def test_each_item_comes_with_the_answer_about_it(n_answers: int, beet: Beet) -> None:
+    beet.load()
+    items = [Item(title=title, path=b"/away.mp3") for title in "abc"]
+    run: Any = FakeRun(n_answers)
+    paired = list(labelled_items(run, iter(items), 10, lambda: False))
+    assert [(item.title, labelled) for item, labelled in paired] == [
+        (title, title) for title in "abc"[:n_answers]
+    ]
+
+
+def test_items_are_taken_one_at_a_time(beet: Beet) -> None:
+    beet.load()
+    taken: list[str] = []
+
+    def items() -> Iterator[Item]:
+        for title in "abc":
+            taken.append(title)
+            yield Item(title=title, path=b"/away.mp3")
+
+    run: Any = FakeRun(3)
+    paired = labelled_items(run, items(), 10, lambda: False)
+    next(paired)
+    assert taken == ["a"]

@@ -1,0 +1,133 @@
+"""What every learning method is given, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from tempo_core.background import Stopped, parallel
+from tempo_core.errors import ConfigError
+from tempo_core.methods import Method
+from tempo_core.model import Checkpoint
+
+from .options import LearnOptions
+
+T = TypeVar("T")
+Failure = tuple[Path, Exception]  # a file that could not be used, and the reason
+FROM_THE_BEGINNING = "interrupted; run the same again to begin anew"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A learning run: its method, its options, and whether it is to go on.
+
+    `stop` is asked between steps; once it returns True, the run is abandoned.
+    """
+
+    method: Method
+    options: LearnOptions
+    stop: Callable[[], bool]
+
+    def check_going_on(self, message: str = FROM_THE_BEGINNING) -> None:
+        """End the run if it is to stop.
+
+        Raises
+        ------
+        Stopped
+            With `message`, if `stop` returned True.
+        """
+        if self.stop():
+            raise Stopped(message)
+
+    def progress_bar(self, what: str, total: int, unit: str = "it") -> tqdm[Any]:
+        """A progress bar on stderr, hidden where that is no terminal or all is to be quiet."""
+        return tqdm(desc=what, total=total, unit=unit, disable=True if self.options.quiet else None)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A learned model that was compared with the one in use, and is not written yet.
+
+    Attributes
+    ----------
+    model
+        The model with its card.
+    learned
+        What it was learned from, such as `learned (shift) from 8 labels`.
+    comparison
+        Lines with figures before and after.
+    installable
+        Whether it is good enough to be used from now on.
+    reason
+        Why, or why not, in one sentence without a subject: `it is better …`.
+    failed
+        Files that could not be used.
+    """
+
+    model: Checkpoint[Any]
+    learned: str
+    comparison: tuple[str, ...]
+    installable: bool
+    reason: str
+    failed: tuple[Failure, ...]
+
+
+def hear_all(
+    paths: Sequence[Path],
+    hear: Callable[[int], T],
+    job: Job,
+    interrupted: str = FROM_THE_BEGINNING,
+    expected: tuple[type[Exception], ...] = (Exception,),
+) -> tuple[dict[int, T], list[Failure]]:
+    """Listen to files in threads.
+
+    Parameters
+    ----------
+    hear
+        Gets the number of a file in `paths` and returns what is kept of it.
+    interrupted
+        The message if the run was to stop.
+    expected
+        Exceptions by which a file fails alone; all others end the run.
+
+    Returns
+    -------
+    What `hear` returned by number, in ascending order, and the files for which it raised.
+
+    Raises
+    ------
+    Stopped
+        If the run was to stop.
+    """
+    heard: dict[int, T] = {}
+    failed: list[Failure] = []
+    options = job.options
+    with job.progress_bar("listening", len(paths), "track") as bar:
+        numbers = range(len(paths))
+        for k, result in parallel(hear, numbers, options.jobs, job.stop, options.time_limit):
+            bar.update()
+            if isinstance(result, expected):
+                failed.append((paths[k], result))
+            elif isinstance(result, Exception):
+                raise result
+            else:
+                heard[k] = result
+    job.check_going_on(interrupted)
+    return {k: heard[k] for k in sorted(heard)}, failed
+
+
+def refuse_nothing(n: int, failed: Sequence[Failure]) -> None:
+    """Refuse to go on without a single usable recording.
+
+    Raises
+    ------
+    ConfigError
+        If `n` recordings are 0, with the first failure.
+    """
+    if n == 0:
+        path, error = failed[0]
+        raise ConfigError(f"no recording can be read; the first: {path}: {error}")

@@ -1,0 +1,116 @@
+"""The labels of a task as its learning methods get them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tempo_core.errors import ConfigError
+
+from ..evaluation.answers import pace_list, read_rows
+from ..inputs.recordings import Recording
+from ..trainingset.enough import check
+from ..trainingset.tables import CollectedTrack, absolute, read_collection
+
+PACE_COLUMNS = ("path", "paces")  # of a table of statements
+
+
+class Labels(Protocol):
+    """Labels to learn from; their number may choose the method.
+
+    `folder` is where a run keeps what the next one can go on from.
+    """
+
+    @property
+    def folder(self) -> Path: ...
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class TempoLabels:
+    """A training set in a folder. Its length is the number of labels outside the test split."""
+
+    folder: Path
+    tracks: Sequence[CollectedTrack]
+
+    def __len__(self) -> int:
+        return len(self.for_training)
+
+    @property
+    def for_training(self) -> list[CollectedTrack]:
+        """Tracks that a model may be learned from or chosen by."""
+        return [track for track in self.tracks if track.split != "test"]
+
+    def of_split(self, split: str) -> list[Recording]:
+        """Recordings of one split."""
+        return [track.recording() for track in self.tracks if track.split == split]
+
+
+@dataclass(frozen=True)
+class PaceLabels:
+    """Audio files, each with the tempi [BPM] that one can move to it at, and no others.
+
+    `folder` is for the features of the tracks; an interrupted run goes on from there.
+    """
+
+    statements: Sequence[tuple[Path, Sequence[float]]]
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.statements)
+
+
+def read_tempo_labels(folder: Path) -> TempoLabels:
+    """Read a training set.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or too little in it to learn from.
+    """
+    tracks = read_collection(folder)
+    check(tracks)
+    return TempoLabels(folder, tracks)
+
+
+def read_pace_labels(table: Path, folder: Path | None = None) -> PaceLabels:
+    """Read a table of statements; features are kept in a folder beside it by default.
+
+    Raises
+    ------
+    ConfigError
+        See `read_paces`.
+    """
+    return PaceLabels(read_paces(table), folder or table.parent / "paces")
+
+
+def read_paces(table: Path) -> list[tuple[Path, tuple[float, ...]]]:
+    """The statements in a table: audio files, each with the tempi [BPM] one can move to it at.
+
+    It is tab-separated with a header line and has at least the columns `path`, relative to the
+    table's folder, and `paces`: tempi with spaces between, such as `87 174`. A file without a
+    statement is left out.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, lacks a column, or has something else than tempi in it.
+    """
+    stated: dict[Path, tuple[float, ...]] = {}
+    for number, row in read_rows(table, PACE_COLUMNS, "a table with the columns path and paces"):
+        try:
+            paces = pace_list(row["paces"])
+        except ValueError as error:
+            raise ConfigError(f"{table}, line {number}: {error}") from error
+        if row["path"] and paces:
+            stated[absolute(table.parent / row["path"])] = paces
+    return list(stated.items())
+
+
+# What reads the labels of each task from the file or folder that `tempo-core train` is given.
+READERS: dict[str, Callable[[Path], Labels]] = {
+    "tempo": read_tempo_labels,
+    "pace": read_pace_labels,
+}

@@ -1,0 +1,82 @@
+"""Options of a learning run, and which method they choose."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tempo_core import methods
+from tempo_core.background import TIME_LIMIT
+from tempo_core.errors import ConfigError
+from tempo_core.methods import AUTO, Method
+
+
+@dataclass(frozen=True)
+class LearnOptions:
+    """Options of a learning run, whatever it learns from.
+
+    Attributes
+    ----------
+    task
+        The task whose model is learned, see `tempo_core.methods.tasks`.
+    method
+        The name of a method of this task, or `auto`.
+    from_scratch
+        Whether to train from random weights and not from the shipped ones.
+    epochs
+        Epochs of `fit`, steps of `adapt`; None is what the method has by default.
+    devices, accelerator
+        Processes or GPUs of `fit`, and their kind as lightning names it.
+    out
+        The folder the model is written to; None is the folder of learned models.
+    install, install_anyway
+        Whether the model is used if it is better, and whether it is used in any case.
+    guard
+        Folder of a training set of recordings whose tempo must be found as often as before.
+    jobs
+        Threads.
+    time_limit
+        Longest time that reading one file may take [s].
+    """
+
+    task: str = "tempo"
+    method: str = AUTO
+    from_scratch: bool = False
+    epochs: int | None = None
+    seed: int = 0
+    devices: int = 1
+    accelerator: str = "cpu"
+    out: Path | None = None
+    install: bool = True
+    install_anyway: bool = False
+    guard: Path | None = None
+    jobs: int = os.cpu_count() or 1
+    quiet: bool = False
+    time_limit: float = TIME_LIMIT
+
+
+def choose_method(n_labels: int, options: LearnOptions) -> Method:
+    """The method that was asked for, or the one for this number of labels.
+
+    Raises
+    ------
+    ConfigError
+        If the options contradict each other.
+    """
+    rows = methods.of_task(options.task)
+    if options.from_scratch:
+        (fit,) = (row for row in rows if "from_scratch" in row.options)
+        if options.method not in (AUTO, fit.name):
+            raise ConfigError(
+                f"from scratch is a way to {fit.name}, the method is {options.method}; "
+                "leave one out"
+            )
+        return fit
+    if options.method == AUTO:
+        return methods.for_labels(options.task, n_labels)
+    for row in rows:
+        if row.name == options.method:
+            return row
+    known = ", ".join(methods.names(options.task))
+    raise ConfigError(f"the method of task {options.task} is {options.method}, not one of {known}")
