@@ -24,10 +24,11 @@ from rapidfuzz import fuzz
 from tempo_core import Estimator
 from tempo_core.labels.crosscheck import check_tempo, same_tempo
 from tempo_core.labels.demo_site import DemoSite, Entry, decoys
-from tempo_core.labels.http import PoliteSession
+from tempo_core.labels.http.session import PoliteSession, SessionOptions
 from tempo_core.labels.lookup import Run
 from tempo_core.labels.record import Record, Track, Verdict
-from tempo_core.labels.sources import Settings, make_sources, manners
+from tempo_core.labels.source import SourceSettings
+from tempo_core.labels.sources import make_sources, manners
 from tempo_core.labels.store import Store
 from tempo_core.labels.titles import normalise
 
@@ -118,8 +119,9 @@ def make_cases(music: Sequence[bench.Track], seed: int) -> list[Case]:
 
 def look_up(cases: Iterable[Case], site: DemoSite, folder: Path) -> list[Record | None]:
     """The label of each case, None if there is none."""
-    settings = Settings(site.urls)
-    with PoliteSession(manners(["musicstax"], settings, 0.0), cache=folder / "pages.db") as session:
+    settings = SourceSettings(site.urls)
+    hosts = manners(["musicstax"], settings, 0.0)
+    with PoliteSession(hosts, SessionOptions(cache=folder / "pages.db")) as session:
         sources = make_sources(["musicstax"], settings, session)
         with Store(folder / "labels.db") as store:
             run = Run(sources, store, session)

@@ -48,6 +48,13 @@ TROUBLES = {
 }
 ROBOTS = "User-agent: *\nDisallow: /private/\nDisallow: /*?admin=\n"
 API_KEY = "demo-key"  # the one that the GetSongBPM interface wants
+SERVED = {  # sources that the site can stand for, with the path of each
+    "musicstax": "musicstax",
+    "songbpm": "songbpm",
+    "getsongbpm": "getsong",
+    "deezer": "deezer",
+    "reccobeats": "reccobeats/v1",
+}
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -192,13 +199,7 @@ class DemoSite:
     @property
     def urls(self) -> dict[str, str]:
         """What to configure as the address of each source."""
-        return {
-            "musicstax": f"{self.url}/musicstax",
-            "songbpm": f"{self.url}/songbpm",
-            "getsongbpm": f"{self.url}/getsong",
-            "deezer": f"{self.url}/deezer",
-            "reccobeats": f"{self.url}/reccobeats/v1",
-        }
+        return {name: f"{self.url}/{path}" for name, path in SERVED.items()}
 
     def paths(self) -> list[str]:
         """What was asked for so far, but for the robots.txt."""

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from ..background import Background, Stopped
 from ..keys import parse_key
 from .crosscheck import check_key, check_tempo, same_tempo
-from .http import BudgetSpent, Closed, PoliteSession, SourceError
+from .http.errors import BudgetSpent, Closed, SourceError
+from .http.session import PoliteSession
 from .matching import GATES, Gate, Match, Outcome, judge
 from .record import Candidate, Record, Status, Track, Verdict, parse_bpm, read_tempi
-from .sources import ABOUT, Source
+from .source import LabelSource
+from .sources import ABOUT
 from .store import Store
 
 MAX_PAGES = 3  # pages of candidates that are fetched for one track from one source
@@ -56,7 +58,7 @@ class Labelled:
         return tuple(r for r in self.records if r.status.failed and r.source in self.asked)
 
 
-def look_up(track: Track, source: Source, gates: Sequence[Gate] = GATES) -> Record:
+def look_up(track: Track, source: LabelSource, gates: Sequence[Gate] = GATES) -> Record:
     """Ask one source about one track that lacks nothing; every way this can end is a record.
 
     Raises
@@ -79,7 +81,7 @@ Judged = tuple[Candidate, Match]
 
 
 def _candidates(
-    track: Track, source: Source, gates: Sequence[Gate]
+    track: Track, source: LabelSource, gates: Sequence[Gate]
 ) -> tuple[list[Judged], Counter[str]]:
     """Candidates with a tempo that may be the track, and how often what spoke against others."""
     reasons: Counter[str] = Counter()
@@ -197,7 +199,7 @@ class Run:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[LabelSource],
         store: Store,
         session: PoliteSession,
         *,
@@ -278,7 +280,7 @@ class Run:
         return Labelled(track, tuple(records), tuple(asked), tuple(left), choose(records))
 
     def _ask(
-        self, track: Track, source: Source, known: Record | None, background: Background
+        self, track: Track, source: LabelSource, known: Record | None, background: Background
     ) -> Record:
         try:
             record = background.call(lambda: look_up(track, source, self._gates))
@@ -302,12 +304,12 @@ class Run:
         self._store.add(record)
         return record
 
-    def _stop(self, source: Source, message: str) -> None:
+    def _stop(self, source: LabelSource, message: str) -> None:
         self.stopped_sources.add(source.name)
         self._on_stop(message)
 
 
-def is_open(record: Record | None, source: Source, force: bool) -> bool:
+def is_open(record: Record | None, source: LabelSource, force: bool) -> bool:
     """Whether a source is to be asked about a track of which it has said `record`."""
     return (
         record is None
@@ -318,7 +320,7 @@ def is_open(record: Record | None, source: Source, force: bool) -> bool:
     )
 
 
-def needs_network(source: Source) -> bool:
+def needs_network(source: LabelSource) -> bool:
     """Whether asking costs somebody else something."""
     return bool(ABOUT[source.name].url)
 
@@ -351,7 +353,7 @@ def choose(records: Sequence[Record]) -> Record | None:
     return max(found, key=weight)[0] if found else None
 
 
-def _empty(track: Track, source: Source, status: Status, message: str) -> Record:
+def _empty(track: Track, source: LabelSource, status: Status, message: str) -> Record:
     return Record(
         track=track.id,
         source=source.name,

@@ -8,7 +8,7 @@ from pathlib import Path
 from .lookup import Labelled
 from .record import Record, Track
 from .report import Line, write_report
-from .sources import tsv
+from .tables import write_table
 from .training import SOURCES, objection
 
 
@@ -61,4 +61,4 @@ class ResultFiles:
         if self._report is not None:
             write_report(self._report, self._lines, self._trainable)
         if self._table is not None:
-            tsv.write(self._table, self._rows)
+            write_table(self._table, self._rows)

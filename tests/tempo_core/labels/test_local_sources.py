@@ -19,8 +19,10 @@ from tempo_core.errors import AudioError, LabelError
 from tempo_core.labels.files import read_track
 from tempo_core.labels.lookup import look_up
 from tempo_core.labels.record import Record, Status, Track
-from tempo_core.labels.sources import acousticbrainz, tsv
-from tempo_core.labels.sources.tags import Tags
+from tempo_core.labels.sources.acousticbrainz import source as acousticbrainz
+from tempo_core.labels.sources.tags.source import Tags
+from tempo_core.labels.sources.tsv.source import Table
+from tempo_core.labels.tables import write_table
 
 MakeAudio = Callable[..., Path]
 
@@ -148,7 +150,7 @@ def test_a_table_is_read_by_path_and_by_name(tmp_path: Path) -> None:
         "Song C\tSinger\tAlbum\tPop\t/music/c.mp3\t0.0\t\n"
         "Song D\tSinger\tAlbum\tPop\t/music/d.mp3\t99\tF min\n"
     )
-    source = tsv.Table(table)
+    source = Table(table)
     by_path = look_up(Track('Song "A"', ("Singer",), path="/music/a.mp3"), source)
     assert (by_path.status, by_path.bpm, by_path.key) == (Status.FOUND, 128.0, "C#")
     by_name = look_up(Track("song d", ("SINGER",), path="/elsewhere.mp3"), source)
@@ -171,9 +173,9 @@ def test_a_table_is_read_by_path_and_by_name(tmp_path: Path) -> None:
 def test_what_is_no_table(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "x.tsv").write_bytes(content)
     with pytest.raises(LabelError, match=message):
-        tsv.Table(tmp_path / "x.tsv")
+        Table(tmp_path / "x.tsv")
     with pytest.raises(LabelError, match=r"as a table \(No such file or dir[^'\]]*$"):
-        tsv.Table(tmp_path / "missing.tsv")
+        Table(tmp_path / "missing.tsv")
 
 
 def _label(bpm: float | None, key: str | None, status: Status = Status.FOUND) -> Record:
@@ -191,7 +193,7 @@ def test_a_table_that_is_written_reads_back(tmp_path: Path) -> None:
         (tracks[2], None, False),
         (tracks[3], _label(99.0, "Fm"), True),
     ]
-    assert tsv.write(path, rows) == 2
+    assert write_table(path, rows) == 2
     assert path.read_text().splitlines() == [
         "title\tartist\talbum\tgenre\tpath\ttempo\tkey",
         "Song 0\tSinger X\tAlbum\tNA\t/0.mp3\t127.98\tC# Maj",
@@ -199,13 +201,13 @@ def test_a_table_that_is_written_reads_back(tmp_path: Path) -> None:
         "Song 2\tSinger X\tAlbum\tNA\t/2.mp3\t0.0\t",
         "Song 3\tSinger X\tAlbum\tNA\t/3.mp3\t99\tF min",
     ]
-    source = tsv.Table(path)
+    source = Table(path)
     found = [look_up(track, source) for track in tracks]
     assert [record.bpm for record in found] == [127.98, None, None, 99]
     assert [record.key for record in found] == ["C#", None, None, "Fm"]
     assert sorted(tmp_path.iterdir()) == [path]
     with pytest.raises(LabelError, match="cannot be written"):
-        tsv.write(tmp_path / "no" / "out.tsv", rows)
+        write_table(tmp_path / "no" / "out.tsv", rows)
 
 
 # The AcousticBrainz dump.

@@ -10,8 +10,8 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 from bs4.builder import ParserRejectedMarkup
 
-from ..http import SourceError
-from ..record import Status, one_line
+from .http.errors import SourceError
+from .record import Status, one_line
 
 MAX_TAGS = 20_000  # of a page; real ones have some thousands
 MAX_OBJECTS = 100  # of an array: results of a search, or artists of a song

@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ...keys import from_numbers
-from ..http import PoliteSession, SourceError
-from ..record import Candidate, Status, Track
-from .parsing import mapping, objects, read_json, seconds, string
+from ....keys import from_numbers
+from ...http.errors import SourceError
+from ...http.session import PoliteSession
+from ...parsing import mapping, objects, read_json, seconds, string
+from ...record import Candidate, Status, Track
 
 _TYPES = ("application/json",)
 
 
 class ReccoBeats:
-    """See `Source`."""
+    """See `LabelSource`."""
 
     name = "reccobeats"
     parser_version = 2

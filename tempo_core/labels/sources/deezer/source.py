@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..http import SourceError
-from ..matching import queries
-from ..record import Candidate, Status, Track
-from .by_name import ByName
-from .parsing import mapping, objects, read_json, seconds, string
+from ...http.errors import SourceError
+from ...matching import queries
+from ...parsing import mapping, objects, read_json, seconds, string
+from ...record import Candidate, Status, Track
+from ...source import ByName
 
 QUOTA, NO_DATA = 4, 800
 _TYPES = ("application/json",)
 
 
 class Deezer(ByName):
-    """See `Source`."""
+    """See `LabelSource`."""
 
     name = "deezer"
     parser_version = 2

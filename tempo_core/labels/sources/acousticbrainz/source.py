@@ -18,9 +18,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from ...errors import ConfigError, LabelError, reason
-from ..crosscheck import same_tempo
-from ..record import Candidate, Track
+from ....errors import ConfigError, LabelError, reason
+from ...crosscheck import same_tempo
+from ...record import Candidate, Track
 
 LAYOUT = 0x7E4B0001  # application id and layout of the file in one number
 MAJORITY = 2 / 3  # of the submissions have to be within 4 % of their median
@@ -28,7 +28,7 @@ BATCH = 50_000  # rows a transaction
 
 
 class AcousticBrainz:
-    """See `Source`."""
+    """See `LabelSource`."""
 
     name = "acousticbrainz"
     parser_version = 1
@@ -208,7 +208,7 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
     LabelError
         If it cannot be read.
     """
-    from ...compression import zstd
+    from ....compression import zstd
 
     try:
         with ExitStack() as stack:

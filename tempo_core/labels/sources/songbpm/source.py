@@ -7,17 +7,18 @@ from urllib.parse import urlsplit
 
 from bs4 import Tag
 
-from ..http import SourceError, origin_of
-from ..matching import queries
-from ..record import Candidate, Status, Track
-from .by_name import ByName
-from .parsing import outermost, seconds, text_of, tree
+from ...http.addresses import origin_of
+from ...http.errors import SourceError
+from ...matching import queries
+from ...parsing import outermost, seconds, text_of, tree
+from ...record import Candidate, Status, Track
+from ...source import ByName
 
 MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
 
 
 class SongBpm(ByName):
-    """See `Source`."""
+    """See `LabelSource`."""
 
     name = "songbpm"
     parser_version = 2

@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 
 from bs4 import Tag
 
-from ..http import SourceError
-from ..matching import queries
-from ..record import Candidate, Status, Track
-from .by_name import ByName
-from .parsing import outermost, seconds, text_of, tree
+from ...http.errors import SourceError
+from ...matching import queries
+from ...parsing import outermost, seconds, text_of, tree
+from ...record import Candidate, Status, Track
+from ...source import ByName
 
 _TRACK = re.compile(r"/track/[^/?#]*/([0-9A-Za-z]{4,40})/?$")
 MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
 
 
 class MusicStax(ByName):
-    """See `Source`."""
+    """See `LabelSource`."""
 
     name = "musicstax"
     parser_version = 2

@@ -1,4 +1,4 @@
-"""A table of labels, as the project that this one grew from kept it.
+"""Tables of labels: files in the format of the project that this one grew from.
 
 Tab-separated with a header line: `title artist album genre path tempo key`. `NA` is "asked and not
 found", a tempo of 0 "not asked yet". What is odd in a path is `escaped`.
@@ -10,46 +10,16 @@ import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ...console import escaped, shown, unescaped
-from ...errors import ConfigError, LabelError, reason
-from ...keys import PITCH_CLASSES, parse_key
-from ..record import Candidate, Record, Status, Track, parse_bpm
-from ..titles import normalise
+from ..console import escaped, shown
+from ..errors import LabelError, reason
+from ..keys import PITCH_CLASSES, parse_key
+from .record import Candidate, Record, Status, Track, parse_bpm
 
 COLUMNS = ("title", "artist", "album", "genre", "path", "tempo", "key")
 NA = "NA"
 
 
-class Table:
-    """See `Source`. A row is found by its path, or by artist and title."""
-
-    name = "tsv"
-    parser_version = 1
-
-    def __init__(self, path: Path | None) -> None:
-        if path is None:
-            raise ConfigError("tsv needs a table; name its file")
-        self._by_path: dict[str, Candidate] = {}
-        self._by_name: dict[tuple[str, str], list[Candidate]] = {}
-        for candidate, file in read(path):
-            if file:
-                self._by_path[file] = self._by_path[unescaped(file)] = candidate
-            name = (normalise(candidate.artists[0]), normalise(candidate.title))
-            self._by_name.setdefault(name, []).append(candidate)
-
-    def missing(self, track: Track) -> str:
-        return "" if track.title or track.path else "a title"
-
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
-        if track.path in self._by_path:
-            yield [self._by_path[track.path]]
-        yield self._by_name.get((normalise(track.artist), normalise(track.title)), [])
-
-    def label(self, candidate: Candidate) -> Candidate:
-        return candidate
-
-
-def read(path: Path) -> Iterator[tuple[Candidate, str]]:
+def read_table(path: Path) -> Iterator[tuple[Candidate, str]]:
     """The labels in a table, each with the path of its file; rows without a tempo are left out.
 
     Raises
@@ -86,7 +56,7 @@ def read(path: Path) -> Iterator[tuple[Candidate, str]]:
         raise LabelError(f"{path}: cannot be read as a table ({reason(error)})") from error
 
 
-def write(path: Path, rows: Iterable[tuple[Track, Record | None, bool]]) -> int:
+def write_table(path: Path, rows: Iterable[tuple[Track, Record | None, bool]]) -> int:
     """Write a table, all or nothing, and return its number of labels.
 
     Parameters

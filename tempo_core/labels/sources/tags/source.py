@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..record import Candidate, Track
+from ...record import Candidate, Track
 
 
 class Tags:
-    """See `Source`."""
+    """See `LabelSource`."""
 
     name = "tags"
     parser_version = 1

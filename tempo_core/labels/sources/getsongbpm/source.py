@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...errors import ConfigError
-from ..http import PoliteSession, SourceError
-from ..record import Candidate, Status, Track
-from ..titles import main_artist, parse_title
-from .by_name import ByName
-from .parsing import mapping, objects, read_json, string
+from ....errors import ConfigError
+from ...http.errors import SourceError
+from ...http.session import PoliteSession
+from ...parsing import mapping, objects, read_json, string
+from ...record import Candidate, Status, Track
+from ...source import ByName
+from ...titles import main_artist, parse_title
 
 
 class GetSongBpm(ByName):
-    """See `Source`."""
+    """See `LabelSource`."""
 
     name = "getsongbpm"
     parser_version = 2
