@@ -82,6 +82,12 @@ def test_files_and_modules_that_pages_name_exist(page: Path) -> None:
         assert {name, f"{name}.__main__"} & known.keys(), f"{page.name}: {name}"
 
 
+def test_every_benchmark_is_described() -> None:
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    scripts = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"bench.py"}
+    assert scripts == set(re.findall(r"^\| `(\w+\.py)`", text, re.MULTILINE))
+
+
 def test_every_picture_is_shown() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in pages())
     for path in (*IMAGES.iterdir(), TARGET):
