@@ -202,7 +202,7 @@ def main() -> None:
 
     estimates = [case.track.estimate_bpm for case in cases]
     rng = np.random.default_rng(options.seed + 1)
-    # On real songs the shipped model is an octave off for about one in eight (docs/results.md).
+    # On real songs the shipped model is an octave off for about one in eight (docs/accuracy.md).
     real = [
         e and e * (float(rng.choice([0.5, 2.0])) if rng.random() < OCTAVE_ERRORS else 1.0)
         for e in estimates

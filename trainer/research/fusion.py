@@ -3,7 +3,7 @@
 A temporal convolutional network on the mel spectrogram, with or without a head that must also find
 the beats of the rendered clips (Böck & Davies, "Deconstruct, analyse, reconstruct", ISMIR 2020),
 alone and fused late (mean of the logits) with a model file. It is not part of the shipped model;
-`docs/results.md` says what it was worth.
+`docs/archive/experiments.md` says what it was worth.
 """
 
 from __future__ import annotations
