@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tempo_core.labels.record import Verdict
+from tempo_core.labels.record import LabelVerdict
 
 from .items import bpm_of, same_file, set_or_clear
 from .keeping import TEMPO
@@ -13,7 +13,7 @@ from .origin import Decision, set_tempo
 if TYPE_CHECKING:
     from beets.library import Item
 
-    from tempo_core.labels.lookup import Labelled
+    from tempo_core.labels.lookup import LookedUp
     from tempo_core.labels.record import Record
 
 FIELDS = (
@@ -22,7 +22,7 @@ FIELDS = (
 )  # fmt: skip
 
 
-def set_fields(item: Item, labelled: Labelled) -> None:
+def set_fields(item: Item, labelled: LookedUp) -> None:
     """Write what is known into the item's `tempo_label_*` fields; does not store it.
 
     If nothing new could be found out, they stay as they are.
@@ -51,12 +51,12 @@ def apply_label(item: Item, label: Record | None) -> list[str]:
     nothing to add: agreeing, it is less precise, and disagreeing, it is a question. `initial_key`
     is filled where it is empty, from a label whose tempo the audio does not contradict.
     """
-    if label is None or label.verdict not in (Verdict.AGREE, Verdict.NO_ESTIMATE):
+    if label is None or label.verdict not in (LabelVerdict.AGREE, LabelVerdict.NO_ESTIMATE):
         return []
     changed: list[str] = []
     if not bpm_of(item) and label.bpm:
         set_tempo(item, label.bpm, f"label:{label.source}")
-        agrees = label.verdict is Verdict.AGREE
+        agrees = label.verdict is LabelVerdict.AGREE
         set_or_clear(item, "tempo_verdict", Decision.KEPT.word if agrees else None)
         changed += TEMPO
     if not item.initial_key and label.key:

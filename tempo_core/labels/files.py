@@ -20,7 +20,7 @@ from ..keys import parse_key
 from ..opening import RegularFile
 from ..tagging.id3 import inflates_beyond
 from ..tempi import MARKER_TAG, parse_marker
-from .record import Track, parse_bpm, read_tempi
+from .record import TrackQuery, parse_bpm, read_tempi
 
 # Where the formats keep things, by the class of their tags: ID3 frames, MP4 atoms, and names that
 # Vorbis comments, APE and ASF share. Several names for one field: the first that is there counts.
@@ -44,7 +44,7 @@ _MP4 = {
     "album": ("\xa9alb",),
     "genre": ("\xa9gen",),
     "isrc": (f"{_ITUNES}ISRC",),
-    "recording_id": (f"{_ITUNES}MusicBrainz Track Id",),
+    "recording_id": (f"{_ITUNES}MusicBrainz TrackQuery Id",),
     # `tmpo` holds whole numbers only; who writes both means the precise one.
     "bpm": (f"{_ITUNES}BPM", "tmpo"),
     "key": (f"{_ITUNES}initialkey", f"{_ITUNES}KEY"),
@@ -79,7 +79,7 @@ _WITH_ID3 = ("MP3", "TrueAudio", "AIFF", "WAVE", "DSF", "DSDIFF", "ID3FileType")
 _COMPRESSED = {3: 0x80, 4: 0x08}  # flag of an ID3 frame, by the version of the tag
 
 
-def read_track(path: str | bytes | os.PathLike[str]) -> Track:
+def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
     """Read the tags and the duration of a file.
 
     A tempo that this program wrote there itself is left out: nobody said it.
@@ -104,7 +104,7 @@ def read_track(path: str | bytes | os.PathLike[str]) -> Track:
     tags = _tags(file.tags)
     marker = parse_marker(tags["marker"])
     own = marker is not None and marker.is_of(parse_bpm(tags["bpm"]))
-    return Track(
+    return TrackQuery(
         title=tags["title"],
         artists=tuple(dict.fromkeys(a for a in (tags["artist"], tags["artist_sort"]) if a)),
         album=tags["album"],

@@ -18,7 +18,7 @@ from .crosscheck import check_key, check_tempo, same_tempo
 from .http.errors import BudgetSpent, Closed, SourceError
 from .http.session import PoliteSession
 from .matching import GATES, Gate, Match, Outcome, judge
-from .record import Candidate, Record, Status, Track, Verdict, parse_bpm, read_tempi
+from .record import Candidate, LabelVerdict, Record, Status, TrackQuery, parse_bpm, read_tempi
 from .source import LabelSource
 from .sources import ABOUT
 from .store import Store
@@ -28,7 +28,7 @@ MAX_FAILURES = 3  # in a row, after which a source is left alone for the rest of
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LookedUp:
     """What is known about a track after a run.
 
     `records` has one record a source; `asked` names the sources that were asked just now. `left`
@@ -36,7 +36,7 @@ class Labelled:
     spent. `chosen` is the label, None if there is none.
     """
 
-    track: Track
+    track: TrackQuery
     records: tuple[Record, ...]
     asked: tuple[str, ...]
     left: tuple[str, ...]
@@ -58,7 +58,7 @@ class Labelled:
         return tuple(r for r in self.records if r.status.failed and r.source in self.asked)
 
 
-def look_up(track: Track, source: LabelSource, gates: Sequence[Gate] = GATES) -> Record:
+def look_up(track: TrackQuery, source: LabelSource, gates: Sequence[Gate] = GATES) -> Record:
     """Ask one source about one track that lacks nothing; every way this can end is a record.
 
     Raises
@@ -81,7 +81,7 @@ Judged = tuple[Candidate, Match]
 
 
 def _candidates(
-    track: Track, source: LabelSource, gates: Sequence[Gate]
+    track: TrackQuery, source: LabelSource, gates: Sequence[Gate]
 ) -> tuple[list[Judged], Counter[str]]:
     """Candidates with a tempo that may be the track, and how often what spoke against others."""
     reasons: Counter[str] = Counter()
@@ -136,7 +136,9 @@ def _rank(pair: Judged) -> tuple[int, bool, float, float]:
     )
 
 
-def _decide(track: Track, record: Record, hopeful: list[Judged], reasons: Counter[str]) -> Record:
+def _decide(
+    track: TrackQuery, record: Record, hopeful: list[Judged], reasons: Counter[str]
+) -> Record:
     """Turn what a source offers into a label, if it is one."""
     accepted = sorted((p for p in hopeful if p[1].outcome is Outcome.ACCEPTED), key=_rank)
     if not accepted and hopeful:
@@ -223,8 +225,8 @@ class Run:
         return self._session.n_requests
 
     def label(
-        self, tracks: Iterable[Track], stopped: Callable[[], bool] = lambda: False
-    ) -> Iterator[Labelled]:
+        self, tracks: Iterable[TrackQuery], stopped: Callable[[], bool] = lambda: False
+    ) -> Iterator[LookedUp]:
         """Ask about each track what is not known, and yield it with all that is known then.
 
         Parameters
@@ -249,7 +251,7 @@ class Run:
             self._session.close()
             background.close()
 
-    def _label(self, track: Track, background: Background) -> Labelled:
+    def _label(self, track: TrackQuery, background: Background) -> LookedUp:
         known = self._store.current(track.id)
         records, asked, left = [], [], []
         for source in self._sources:
@@ -275,12 +277,12 @@ class Run:
             if checked != record:
                 self._store.update(checked)
             records.append(checked)
-            if checked.status is Status.FOUND and checked.verdict is Verdict.AGREE:
+            if checked.status is Status.FOUND and checked.verdict is LabelVerdict.AGREE:
                 break  # no second opinion needed
-        return Labelled(track, tuple(records), tuple(asked), tuple(left), choose(records))
+        return LookedUp(track, tuple(records), tuple(asked), tuple(left), choose(records))
 
     def _ask(
-        self, track: Track, source: LabelSource, known: Record | None, background: Background
+        self, track: TrackQuery, source: LabelSource, known: Record | None, background: Background
     ) -> Record:
         try:
             record = background.call(lambda: look_up(track, source, self._gates))
@@ -325,7 +327,7 @@ def needs_network(source: LabelSource) -> bool:
     return bool(ABOUT[source.name].url)
 
 
-def cross_check(record: Record, track: Track) -> Record:
+def cross_check(record: Record, track: TrackQuery) -> Record:
     """The record with what the audio says now, and where the file is now."""
     return dataclasses.replace(
         record,
@@ -348,12 +350,12 @@ def choose(records: Sequence[Record]) -> Record | None:
     def weight(label: tuple[Record, float]) -> tuple[int, bool]:
         record, bpm = label
         supporters = {ABOUT[r.source].family for r, other in found if same_tempo(other, bpm)}
-        return len(supporters), record.verdict is Verdict.AGREE
+        return len(supporters), record.verdict is LabelVerdict.AGREE
 
     return max(found, key=weight)[0] if found else None
 
 
-def _empty(track: Track, source: LabelSource, status: Status, message: str) -> Record:
+def _empty(track: TrackQuery, source: LabelSource, status: Status, message: str) -> Record:
     return Record(
         track=track.id,
         source=source.name,

@@ -16,7 +16,7 @@ from itertools import product
 
 from rapidfuzz import fuzz
 
-from .record import Candidate, Track
+from .record import Candidate, TrackQuery
 from .titles import (
     SPEEDS,
     Name,
@@ -211,7 +211,7 @@ def duration_gate(pair: Pair) -> tuple[Outcome, str]:
 GATES: tuple[Gate, ...] = (version_gate, numeral_gate, artist_gate, duration_gate)
 
 
-def judge(track: Track, candidate: Candidate, gates: Sequence[Gate] = GATES) -> Match:
+def judge(track: TrackQuery, candidate: Candidate, gates: Sequence[Gate] = GATES) -> Match:
     """Decide whether a candidate is the track; without a gate, what it prevents goes through."""
     pair = Pair(
         Side(
@@ -250,7 +250,7 @@ def judge(track: Track, candidate: Candidate, gates: Sequence[Gate] = GATES) -> 
     return Match(outcome, ", ".join(reasons), scores)
 
 
-def queries(track: Track) -> Iterator[str]:
+def queries(track: TrackQuery) -> Iterator[str]:
     """What to type into a search box, most specific first. Never a title alone."""
     full = f"{track.artist} {track.title}".strip()
     yield full

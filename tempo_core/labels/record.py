@@ -47,7 +47,7 @@ class Status(enum.Enum):
         return self not in (Status.BLOCKED, Status.RETRYABLE, Status.SKIPPED)
 
 
-class Verdict(enum.Enum):
+class LabelVerdict(enum.Enum):
     """What the audio says to a published tempo."""
 
     AGREE = "agree"
@@ -70,7 +70,7 @@ class KeyVerdict(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Track:
+class TrackQuery:
     """A recording to find a label for: what its tags and its audio say.
 
     `artists` are names of the artist, the tagged one first, then others of the same artist (sort
@@ -146,7 +146,7 @@ class Record:
     `verdict` compares with `estimate_bpm`, the audio's tempo at that time.
     """
 
-    track: str  # Track.id
+    track: str  # TrackQuery.id
     source: str
     status: Status
     message: str
@@ -168,7 +168,7 @@ class Record:
     scores: Mapping[str, float] = field(default_factory=dict)
     estimate_bpm: float | None = None
     estimate_key: str | None = None
-    verdict: Verdict = Verdict.NO_ESTIMATE
+    verdict: LabelVerdict = LabelVerdict.NO_ESTIMATE
     key_verdict: KeyVerdict = KeyVerdict.NO_ESTIMATE
 
 

@@ -16,8 +16,8 @@ from ..console import counted
 from ..errors import LabelError
 from ..files import replace_file
 from ..markup import Markup, escape, page, table
-from .lookup import Labelled
-from .record import KeyVerdict, Record, Status, Verdict
+from .lookup import LookedUp
+from .record import KeyVerdict, LabelVerdict, Record, Status
 from .sources import ABOUT
 from .training import SOURCES, objection
 
@@ -27,14 +27,14 @@ TICKS = (50, 60, 70, 80, 100, 120, 140, 170, 200, 240)
 # Colours that people with any kind of colour vision tell apart (Okabe and Ito), and shapes for the
 # rest.
 LOOKS = {
-    Verdict.AGREE: ("#009e73", "circle", "agrees"),
-    Verdict.OCTAVE: ("#e69f00", "square", "an octave off"),
-    Verdict.TRIPLE: ("#0072b2", "diamond", "a factor of three off"),
-    Verdict.METER: ("#cc79a7", "triangle", "3:2 or 4:3"),
-    Verdict.CONFLICT: ("#d55e00", "cross", "in conflict"),
+    LabelVerdict.AGREE: ("#009e73", "circle", "agrees"),
+    LabelVerdict.OCTAVE: ("#e69f00", "square", "an octave off"),
+    LabelVerdict.TRIPLE: ("#0072b2", "diamond", "a factor of three off"),
+    LabelVerdict.METER: ("#cc79a7", "triangle", "3:2 or 4:3"),
+    LabelVerdict.CONFLICT: ("#d55e00", "cross", "in conflict"),
 }
 LINES = ((1.0, "1:1"), (2.0, "2:1"), (0.5, "1:2"), (1.5, "3:2"), (2 / 3, "2:3"))
-REVIEW = (Verdict.CONFLICT, Verdict.METER, Verdict.TRIPLE, Verdict.OCTAVE)
+REVIEW = (LabelVerdict.CONFLICT, LabelVerdict.METER, LabelVerdict.TRIPLE, LabelVerdict.OCTAVE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Line:
     records: tuple[Record, ...]
 
     @classmethod
-    def of(cls, labelled: Labelled) -> Line:
+    def of(cls, labelled: LookedUp) -> Line:
         track = labelled.track
         return cls(track.name, track.path, labelled.status, labelled.chosen, labelled.records)
 
@@ -123,7 +123,7 @@ def plot(records: Iterable[Record]) -> str:
             f'<path d="M{_x(low):.1f} {_y(low * ratio):.1f}L{x2:.1f} {y2:.1f}" {style}/>'
             f'<text x="{x2 - 4:.1f}" y="{y2 + 14:.1f}" fill="#777" text-anchor="end">{name}</text>'
         )
-    counts: Counter[Verdict] = Counter()
+    counts: Counter[LabelVerdict] = Counter()
     for record in records:
         if record.bpm and record.estimate_bpm and record.verdict in LOOKS:
             counts[record.verdict] += 1
@@ -181,7 +181,7 @@ def _count(lines: Sequence[Line]) -> str:
     told = [f"{statuses[s]} {s.value.replace('_', ' ')}" for s in Status if statuses[s]]
     if statuses[None]:
         told.append(f"{statuses[None]} not asked yet")
-    said = [f"{verdicts[v]} {v.value.replace('_', ' ')}" for v in Verdict if verdicts[v]]
+    said = [f"{verdicts[v]} {v.value.replace('_', ' ')}" for v in LabelVerdict if verdicts[v]]
     tracks, labels = counted(len(lines), "track"), ", ".join(said) or "none"
     return f"{tracks}: {', '.join(told)}. Of the labels: {labels}."
 

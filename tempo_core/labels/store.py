@@ -18,11 +18,11 @@ from typing import Any, get_type_hints
 
 from ..errors import LabelError
 from ..files import create_private, keep_private
-from .record import KeyVerdict, Record, Status, Verdict
+from .record import KeyVerdict, LabelVerdict, Record, Status
 
 LAYOUT = 1  # raised whenever a reader of the previous layout would misread the file
 _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
-_ENUMS = {"status": Status, "verdict": Verdict, "key_verdict": KeyVerdict}
+_ENUMS = {"status": Status, "verdict": LabelVerdict, "key_verdict": KeyVerdict}
 _OPINION = ("path", "estimate_bpm", "estimate_key", "verdict", "key_verdict")
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .lookup import Labelled, Run
-from .record import Status, Verdict
+from .lookup import LookedUp, Run
+from .record import LabelVerdict, Status
 
 _SAYS = {
-    Verdict.AGREE: "the audio agrees ({:g})",
-    Verdict.OCTAVE: "an octave off the audio's {:g}",
-    Verdict.TRIPLE: "a factor of three off the audio's {:g}",
-    Verdict.METER: "3:2 or 4:3 of the audio's {:g}",
-    Verdict.CONFLICT: "in conflict with the audio's {:g}",
+    LabelVerdict.AGREE: "the audio agrees ({:g})",
+    LabelVerdict.OCTAVE: "an octave off the audio's {:g}",
+    LabelVerdict.TRIPLE: "a factor of three off the audio's {:g}",
+    LabelVerdict.METER: "3:2 or 4:3 of the audio's {:g}",
+    LabelVerdict.CONFLICT: "in conflict with the audio's {:g}",
 }
 
 
-def is_silent(labelled: Labelled) -> bool:
+def is_silent(labelled: LookedUp) -> bool:
     """Whether there is nothing to say of a track: no source has anything to go by, not even a tag.
 
     In most collections that is most of it.
@@ -24,7 +24,7 @@ def is_silent(labelled: Labelled) -> bool:
     return labelled.status in (None, Status.SKIPPED) and not labelled.left
 
 
-def describe(labelled: Labelled) -> str:
+def describe(labelled: LookedUp) -> str:
     """A track and what became of it."""
     name, chosen = labelled.track.name, labelled.chosen
     if chosen is not None and chosen.bpm:
@@ -37,7 +37,7 @@ def describe(labelled: Labelled) -> str:
     return f"{name}: {status} ({'; '.join(told)})" if told else f"{name}: {status}"
 
 
-def describe_failures(labelled: Labelled) -> str:
+def describe_failures(labelled: LookedUp) -> str:
     """Sources that failed at a track in this run, with the reasons; empty if none did."""
     return "; ".join(f"{record.source}: {record.message}" for record in labelled.failures)
 
@@ -47,13 +47,13 @@ class Tally:
 
     def __init__(self) -> None:
         self.statuses: Counter[Status | None] = Counter()
-        self.verdicts: Counter[Verdict] = Counter()
+        self.verdicts: Counter[LabelVerdict] = Counter()
         self.lacking: Counter[str] = Counter()  # what skipped tracks lack
         self.known = 0  # nothing had to be asked
         self.left = 0  # something could not be asked
         self.failed = 0
 
-    def add(self, labelled: Labelled) -> None:
+    def add(self, labelled: LookedUp) -> None:
         """Count one more track."""
         self.statuses[labelled.status] += 1
         if labelled.status is Status.SKIPPED:
@@ -68,7 +68,7 @@ class Tally:
         """All of it in one line."""
         n_tracks = self.statuses.total()
         found = f"{self.statuses[Status.FOUND]} found"
-        said = [f"{self.verdicts[v]} {v.value.replace('_', ' ')}" for v in Verdict]
+        said = [f"{self.verdicts[v]} {v.value.replace('_', ' ')}" for v in LabelVerdict]
         said = [text for text in said if not text.startswith("0 ")]
         parts = [f"{found} ({', '.join(said)})" if said else found]
         parts += [

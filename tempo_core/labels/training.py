@@ -12,17 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .record import Record, Status, Verdict
+from .record import LabelVerdict, Record, Status
 from .sources import ABOUT
 
 SOURCES = tuple(name for name, about in ABOUT.items() if about.trainable)
-VERDICTS = (Verdict.AGREE,)
+VERDICTS = (LabelVerdict.AGREE,)
 
 
 def objection(
     record: Record | None,
     sources: Collection[str] = SOURCES,
-    verdicts: Collection[Verdict] = VERDICTS,
+    verdicts: Collection[LabelVerdict] = VERDICTS,
 ) -> str:
     """Why a label may not be trained on, empty if it may.
 

@@ -20,7 +20,7 @@ from typing import IO
 
 from ....errors import ConfigError, LabelError, reason
 from ...crosscheck import same_tempo
-from ...record import Candidate, Track
+from ...record import Candidate, TrackQuery
 
 LAYOUT = 0x7E4B0001  # application id and layout of the file in one number
 MAJORITY = 2 / 3  # of the submissions have to be within 4 % of their median
@@ -50,10 +50,10 @@ class AcousticBrainz:
         if layout != LAYOUT:
             raise LabelError(f"{path}: was not made by `tempo-core acousticbrainz-index`")
 
-    def missing(self, track: Track) -> str:
+    def missing(self, track: TrackQuery) -> str:
         return "" if _id(track.recording_id or "") else "a MusicBrainz recording id"
 
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
+    def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         recording = _id(track.recording_id or "")
         rows = self._db.execute(
             "SELECT bpm, key FROM submissions WHERE recording = ? ORDER BY number", (recording,)
