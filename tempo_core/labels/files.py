@@ -63,9 +63,9 @@ _NAMED = {
     "marker": (MARKER_TAG,),
 }
 _READ: dict[str, Callable[[str], Any]] = {"bpm": read_tempi, "key": parse_key}
-MOST = 10  # values of a tag
-LONGEST = 500  # [characters] what is longer is no name
-INFLATED = 1 << 16  # [bytes] what a compressed frame may become
+MAX_VALUES = 10  # values of a tag
+LONGEST_TAG = 500  # [characters] what is longer is no name
+MAX_INFLATED = 1 << 16  # [bytes] what a compressed frame may become
 # Classes of mutagen, with their modules.
 _KINDS = (
     ("MP3", "mp3"), ("TrueAudio", "trueaudio"), ("AIFF", "aiff"), ("WAVE", "wave"), ("DSF", "dsf"),
@@ -153,8 +153,8 @@ class _Bounded:
                 packed = unsynch.decode(data)
             # The length is said before the content; whoever writes it may lie, or leave it out.
             parts = (data[4:], data, packed[4:], packed)
-            if any(inflates_beyond(part, INFLATED) for part in parts):
-                raise ID3JunkFrameError(f"inflates to more than {INFLATED} bytes")
+            if any(inflates_beyond(part, MAX_INFLATED) for part in parts):
+                raise ID3JunkFrameError(f"inflates to more than {MAX_INFLATED} bytes")
         return super()._fromData(header, flags, data)  # type: ignore[misc]
 
 
@@ -171,7 +171,7 @@ def _value(field: str, tags: list[Any]) -> str:
     """The text of the first tag that says something, for a BPM or a key of the first that says one:
     `BPM=0` may stand before the tempo."""
     says = _READ.get(field)
-    texts = [text for tag in tags if (text := _text(tag, MOST if says else 1))]
+    texts = [text for tag in tags if (text := _text(tag, MAX_VALUES if says else 1))]
     return next((text for text in texts if says and says(text)), texts[0] if texts else "")
 
 
@@ -179,7 +179,7 @@ def _text(value: Any, most: int) -> str:
     """The first values of a tag as text, however its format wraps them: `a`, or `a; b`."""
     value = getattr(value, "text", getattr(value, "data", value))
     values = value if isinstance(value, (list, tuple)) else [value]
-    return "; ".join(text for one in values[:most] if (text := _plain(one)))[:LONGEST]
+    return "; ".join(text for one in values[:most] if (text := _plain(one)))[:LONGEST_TAG]
 
 
 def _plain(value: Any) -> str:
@@ -187,4 +187,4 @@ def _plain(value: Any) -> str:
         value = value[0] if value else ""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    return " ".join(str(getattr(value, "value", value) or "").split())[:LONGEST]
+    return " ".join(str(getattr(value, "value", value) or "").split())[:LONGEST_TAG]

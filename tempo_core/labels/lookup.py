@@ -1,7 +1,7 @@
 """Asking the sources about tracks: which is asked, which of its answers is believed, what is kept.
 
 The order of the sources is the order of asking. The next one is asked only while no label agrees
-with the audio, so that nobody is bothered for a second opinion where there is no doubt.
+with the audio, which spares the sites requests for a second opinion where there is no doubt.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class LookedUp:
 
     @property
     def status(self) -> Status | None:
-        """The best thing to say about all sources together; None if none was asked yet."""
+        """The most favourable status of all sources; None if none was asked yet."""
         order = (
             Status.FOUND, Status.AMBIGUOUS, Status.RETRYABLE, Status.BLOCKED,
             Status.PARSE_ERROR, Status.NOT_FOUND, Status.SKIPPED,
@@ -83,7 +83,7 @@ Judged = tuple[Candidate, Match]
 def _candidates(
     track: TrackQuery, source: LabelSource, gates: Sequence[Gate]
 ) -> tuple[list[Judged], Counter[str]]:
-    """Candidates with a tempo that may be the track, and how often what spoke against others."""
+    """Candidates with a tempo that may be the track, and counts of the reasons against others."""
     reasons: Counter[str] = Counter()
     hopeful: list[Judged] = []
     seen: set[tuple[str, str]] = set()
@@ -107,7 +107,7 @@ def _candidates(
                         raise
                     reasons["its page is gone"] += 1
                     continue
-                match = judge(track, candidate, gates)  # again, with all that is known now
+                match = judge(track, candidate, gates)  # again, with what its page adds
             if match.outcome is Outcome.REJECTED:
                 reasons[match.reason] += 1
             elif parse_bpm(candidate.raw_bpm) is None:
@@ -126,7 +126,7 @@ def _candidates(
 
 
 def _rank(pair: Judged) -> tuple[int, bool, float, float]:
-    """Most likely first: outcome, ISRC, likeness of the title, difference in duration."""
+    """Sort key, the likeliest first: outcome, ISRC, likeness of titles, difference in duration."""
     scores = pair[1].scores
     return (
         pair[1].outcome.value,
@@ -139,7 +139,7 @@ def _rank(pair: Judged) -> tuple[int, bool, float, float]:
 def _decide(
     track: TrackQuery, record: Record, hopeful: list[Judged], reasons: Counter[str]
 ) -> Record:
-    """Turn what a source offers into a label, if it is one."""
+    """The record of what a source offers: a label, or the reason why there is none."""
     accepted = sorted((p for p in hopeful if p[1].outcome is Outcome.ACCEPTED), key=_rank)
     if not accepted and hopeful:
         candidate, match = hopeful[0]
@@ -181,20 +181,20 @@ def _with(
 
 
 class Run:
-    """Goes through tracks with some sources and one store.
+    """A run over tracks: asks the sources about each, and keeps the answers in one store.
 
     Parameters
     ----------
     sources
         In the order in which they are asked.
     store
-        Where every answer goes as soon as it is there.
+        Keeps every answer as soon as it comes.
     session
-        Closed when the run ends, so that nothing goes on behind its back.
+        Session of the sources, closed when the run ends.
     force
         Ask again about what is known.
     gates
-        For measuring what they are good for.
+        Conditions that a candidate must meet; others than the default are for measurements.
     on_stop
         Told why a source is left alone for the rest of the run.
     """
@@ -323,12 +323,12 @@ def is_open(record: Record | None, source: LabelSource, force: bool) -> bool:
 
 
 def needs_network(source: LabelSource) -> bool:
-    """Whether asking costs somebody else something."""
+    """Whether the source sends requests over the network."""
     return bool(ABOUT[source.name].url)
 
 
 def cross_check(record: Record, track: TrackQuery) -> Record:
-    """The record with what the audio says now, and where the file is now."""
+    """The record compared with the present estimate, and with the present path of the file."""
     return dataclasses.replace(
         record,
         path=track.path,
@@ -340,8 +340,8 @@ def cross_check(record: Record, track: TrackQuery) -> Record:
 
 
 def choose(records: Sequence[Record]) -> Record | None:
-    """The label among several: what most independent witnesses say, then what the audio confirms,
-    then what the first source says.
+    """The record whose tempo has the most independent sources; of several, one that the audio
+    confirms, then the first.
 
     Sources that copy from one another are one witness (`About.family`).
     """

@@ -58,7 +58,7 @@ class LabelOptions:
 def open_run(
     options: LabelOptions, on_stop: Callable[[str], None] = lambda message: None
 ) -> Iterator[Run]:
-    """A run with everything it needs, closed afterwards.
+    """A run with its sources, store and session, which are closed afterwards.
 
     Raises
     ------
@@ -113,5 +113,5 @@ def open_plan(options: LabelOptions) -> Iterator[Callable[[TrackQuery], list[str
 
 
 def attributions(names: list[str]) -> list[str]:
-    """What has to be said where data of these sources is shown."""
+    """Attributions that must be shown with data of these sources."""
     return [ABOUT[name].attribution for name in names if ABOUT[name].attribution]

@@ -1,4 +1,4 @@
-"""What people are told: one line a track, one for a whole run."""
+"""Messages about a lookup: one line for each track, and one for a whole run."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SAYS = {
 
 
 def is_silent(labelled: LookedUp) -> bool:
-    """Whether there is nothing to say of a track: no source has anything to go by, not even a tag.
+    """Whether a track needs no line because it has nothing that a source could be asked by.
 
-    In most collections that is most of it.
+    That holds for most tracks of most collections.
     """
     return labelled.status in (None, Status.SKIPPED) and not labelled.left
 
 
 def describe(labelled: LookedUp) -> str:
-    """A track and what became of it."""
+    """The line about a track: its name and the result of the lookup."""
     name, chosen = labelled.track.name, labelled.chosen
     if chosen is not None and chosen.bpm:
         key = f", {chosen.key}" if chosen.key else ""
@@ -43,18 +43,18 @@ def describe_failures(labelled: LookedUp) -> str:
 
 
 class Tally:
-    """Counts a run's tracks by what became of them."""
+    """Counts of the tracks of a run, by the results of their lookups."""
 
     def __init__(self) -> None:
         self.statuses: Counter[Status | None] = Counter()
         self.verdicts: Counter[LabelVerdict] = Counter()
-        self.lacking: Counter[str] = Counter()  # what skipped tracks lack
-        self.known = 0  # nothing had to be asked
-        self.left = 0  # something could not be asked
+        self.lacking: Counter[str] = Counter()  # tracks that were skipped, by what they lack
+        self.known = 0  # tracks about which nothing had to be asked
+        self.left = 0  # tracks about which a source could not be asked
         self.failed = 0
 
     def add(self, labelled: LookedUp) -> None:
-        """Count one more track."""
+        """Count a track."""
         self.statuses[labelled.status] += 1
         if labelled.status is Status.SKIPPED:
             self.lacking.update({record.message for record in labelled.records})
@@ -65,7 +65,7 @@ class Tally:
         self.failed += bool(labelled.failures)
 
     def summary(self, run: Run) -> str:
-        """All of it in one line."""
+        """The counts in one line."""
         n_tracks = self.statuses.total()
         found = f"{self.statuses[Status.FOUND]} found"
         said = [f"{self.verdicts[v]} {v.value.replace('_', ' ')}" for v in LabelVerdict]

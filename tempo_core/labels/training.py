@@ -1,4 +1,4 @@
-"""Which labels a model may be trained on: two questions, and a reason for every no.
+"""The labels that a model may be trained on, with the reason for each that it may not.
 
 Is it right? Only a label that the audio agrees with is believed. An octave or a 3:2 is a question
 for a person, and without an estimate nobody has checked.
