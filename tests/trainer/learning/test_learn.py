@@ -120,6 +120,7 @@ def test_fit_on_real_audio(folder: Path, tracks: list[CollectedTrack], tmp_path:
     assert not any(known.knows(t.path) for t in tracks if t.split == "test")
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_is_named_and_the_rest_goes_on(
     tracks: list[CollectedTrack], tmp_path: Path
 ) -> None:

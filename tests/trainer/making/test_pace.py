@@ -364,7 +364,7 @@ def test_paces_are_learned_from_a_table(stated: Path) -> None:
 def test_the_same_as_a_module(
     stated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapt_paces, "STEPS", 10)
+    monkeypatch.setattr("trainer.learning.pace_fitting.STEPS", 10)
     out = tmp_path / "out"
     help_ = CliRunner().invoke(adapt_paces.main, ["--help"])
     assert help_.exit_code == 0
@@ -403,7 +403,7 @@ def test_options_of_the_tempo_are_refused(stated: Path) -> None:
 
 
 def test_a_file_that_is_gone_is_named(stated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapt_paces, "STEPS", 10)
+    monkeypatch.setattr("trainer.learning.pace_fitting.STEPS", 10)
     with stated.open("a") as file:
         file.write("gone.wav\t87 174\tGone\n")
     run = train(stated, "--no-install")
