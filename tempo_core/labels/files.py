@@ -44,7 +44,7 @@ _MP4 = {
     "album": ("\xa9alb",),
     "genre": ("\xa9gen",),
     "isrc": (f"{_ITUNES}ISRC",),
-    "recording_id": (f"{_ITUNES}MusicBrainz TrackQuery Id",),
+    "recording_id": (f"{_ITUNES}MusicBrainz Track Id",),
     # `tmpo` holds whole numbers only; who writes both means the precise one.
     "bpm": (f"{_ITUNES}BPM", "tmpo"),
     "key": (f"{_ITUNES}initialkey", f"{_ITUNES}KEY"),
