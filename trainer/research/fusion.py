@@ -8,7 +8,6 @@ alone and fused late (mean of the logits) with a model file. It is not part of t
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import math
 from pathlib import Path
@@ -34,6 +33,7 @@ from tempo_core.windows import sliding_windows
 
 from .. import options
 from ..evaluation.metrics import acc1, acc2
+from ..files import read_tsv
 from ..inputs import augment
 from ..inputs.recordings import Recording, read_clips, read_consensus, read_rhythm, read_songs
 from ..inputs.views import filterbank
@@ -87,6 +87,8 @@ def view(features: Array) -> Tensor:
 
 def features_of(path: Path, front_end: FrontEnd, cache: Path) -> Path:
     """The file under `cache` with the features (n_mels, n_frames) float16 of a recording."""
+    # Not through `inputs.hearing`, which cuts off silence: the beats of rendered clips, which this
+    # network may have to find, are known as times from the beginning of the file.
     threadpool_limits(1, user_api="blas")
     key = hashlib.sha256(path.read_bytes() + front_end.digest().encode()).hexdigest()[:32]
     target = cache / f"{key}.npy"
@@ -160,9 +162,8 @@ def main(
         np.load(p) for p in tqdm(run, total=len(recordings), desc="reading audio", disable=None)
     ]
     torch.set_num_threads(jobs)
-    with (clips / "clips.tsv").open(newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        first_beats = {row["file"]: float(row["first_beat"]) for row in rows}
+    rows = read_tsv(clips / "clips.tsv")
+    first_beats = {row["file"]: float(row["first_beat"]) for row in rows}
     train = [i for i, r in enumerate(recordings) if r.split == "train"]
     kinds = np.array([recordings[i].source.partition(":")[0] for i in train])
     weights = sum(

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
+from tempo_core.console import explain
 from tempo_core.labels.matching import Outcome, Pair, Side, version_gate
 
 from .fingerprint import same_recordings
-from .listen import Heard, contradicts
-from .tables import CollectedTrack, DroppedTrack, LabelledTrack
-from .trust import Label, choose, format_labels, parse_labels
+from .listen import Listening, contradicts
+from .split import Ties
+from .tables import CollectedTrack, DroppedTrack, LabelledTrack, absolute
+from .trust import TrustedLabel, choose, format_labels, parse_labels
 
 
 class Reason(str, enum.Enum):
@@ -51,12 +55,12 @@ UNSTEADY = 0.3
 SURE = 0.3  # confidence of an estimate below which it contradicts nobody
 
 
-def labels_of(track: LabelledTrack) -> tuple[Label, ...]:
+def labels_of(track: LabelledTrack) -> tuple[TrustedLabel, ...]:
     """All that is said of a track's tempo, what counts first."""
-    return (Label(track.bpm, track.label_source), *parse_labels(track.other_labels))
+    return (TrustedLabel(track.bpm, track.label_source), *parse_labels(track.other_labels))
 
 
-def with_labels(track: LabelledTrack, labels: Sequence[Label]) -> LabelledTrack:
+def with_labels(track: LabelledTrack, labels: Sequence[TrustedLabel]) -> LabelledTrack:
     """The track with the best of some labels."""
     best, others = choose(labels)
     if best is None:
@@ -78,9 +82,19 @@ def merge(same: Sequence[LabelledTrack]) -> LabelledTrack:
     return dataclasses.replace(known, other_labels=best.other_labels, key=key)
 
 
+def merged(tracks: Iterable[LabelledTrack]) -> list[LabelledTrack]:
+    """One track a path, with the best of its labels."""
+    by_path: dict[Path, list[LabelledTrack]] = defaultdict(list)
+    for track in tracks:
+        path = absolute(track.path)
+        by_path[path].append(dataclasses.replace(track, path=path))
+    best = [merge(same) for same in by_path.values()]
+    return sorted(best, key=lambda track: os.fsencode(track.path))
+
+
 def check_label(track: LabelledTrack) -> DroppedTrack | None:
     """Whether the label is one, and of this recording."""
-    label = Label(track.bpm, track.label_source)
+    label = TrustedLabel(track.bpm, track.label_source)
     if not track.bpm:
         return drop(track, Reason.NO_LABEL)
     if not label.usable:
@@ -97,7 +111,7 @@ def check_label(track: LabelledTrack) -> DroppedTrack | None:
     return None
 
 
-def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | None:
+def check_audio(track: LabelledTrack, heard: Listening, sr: int) -> DroppedTrack | None:
     """Whether the audio can be learnt from, and says what the label says."""
     duration = heard.duration(sr)
     if max(duration, heard.stated) > LONGEST:
@@ -108,7 +122,7 @@ def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | N
         return drop(track, Reason.TOO_SHORT, f"{duration:.2f} s")
     if heard.silent > SILENCE:
         return drop(track, Reason.SILENT, f"{100 * heard.silent:.0f} % of the time")
-    if Label(track.bpm, track.label_source).rank == 0:
+    if TrustedLabel(track.bpm, track.label_source).rank == 0:
         # A person who states or corrects a tempo does so because the estimate was wrong.
         return None
     if heard.confidence >= SURE and contradicts(track.bpm, heard.bpm):
@@ -120,7 +134,7 @@ def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | N
 
 
 def duplicates(
-    tracks: Sequence[CollectedTrack], heard: Sequence[Heard], fps: float
+    tracks: Sequence[CollectedTrack], heard: Sequence[Listening], fps: float
 ) -> Iterator[tuple[int, int]]:
     """Pairs of tracks that are one recording: by content, by MusicBrainz, or by ear."""
     yield from same_recordings([one.fingerprint for one in heard], fps)
@@ -143,7 +157,7 @@ def keep_one(
     """
 
     def worth(track: CollectedTrack) -> tuple[int, float, str]:
-        rank = Label(track.bpm, track.label_source).rank
+        rank = TrustedLabel(track.bpm, track.label_source).rank
         return rank, -round(track.duration, -1), str(track.path)
 
     best, *others = sorted(copies, key=worth)
@@ -160,6 +174,46 @@ def keep_one(
     return merged, [drop(copy, Reason.DUPLICATE, f"of {best.path}") for copy in others]
 
 
+def without_copies(
+    tracks: Sequence[CollectedTrack], pairs: Iterable[tuple[int, int]]
+) -> tuple[list[CollectedTrack], list[DroppedTrack]]:
+    """The tracks without copies of one recording, and the copies.
+
+    Parameters
+    ----------
+    pairs
+        Indices of tracks that are one recording.
+    """
+    ties = Ties()
+    for i, j in pairs:
+        ties.tie((str(i), str(j)))
+    groups: dict[str, list[CollectedTrack]] = defaultdict(list)
+    for k, track in enumerate(tracks):
+        groups[ties.root(str(k))].append(track)
+    kept, dropped = [], []
+    for group in groups.values():
+        if len(group) == 1:
+            kept.append(group[0])
+            continue
+        best, others = keep_one(group)
+        kept += [best] if best is not None else []
+        dropped += others
+    return kept, dropped
+
+
 def drop(track: LabelledTrack, reason: Reason, detail: str = "") -> DroppedTrack:
     """A row of `dropped.tsv`."""
     return DroppedTrack(track.path, reason.value, detail)
+
+
+def failure(track: LabelledTrack, error: Exception) -> DroppedTrack:
+    """The row of `dropped.tsv` for a file that could not be used.
+
+    Raises
+    ------
+    OSError
+        If it is not the file's fault.
+    """
+    if isinstance(error, OSError):
+        raise error
+    return drop(track, Reason.UNREADABLE, explain(error))

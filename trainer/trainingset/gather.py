@@ -8,9 +8,10 @@ import fnmatch
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tempo_core.background import TIME_LIMIT, parallel
+from tempo_core.background import TIME_LIMIT, never, parallel
 from tempo_core.console import explain
 from tempo_core.errors import ConfigError, reason
 from tempo_core.files import audio_files
@@ -37,7 +38,7 @@ class Verbatim(csv.excel):
 def find_files(
     places: Iterable[Path],
     exclude: Sequence[str] = (),
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], bool] = never,
     time_limit: float | None = None,
 ) -> list[Path]:
     """Files, and the audio files in folders at any depth, by name.
@@ -122,14 +123,25 @@ def _number(text: str) -> float:
         return math.nan
 
 
+@dataclass(frozen=True)
+class ReadingLimits:
+    """How long tags are read.
+
+    `stop` is asked ten times a second; once it says True, no more tracks come. `time_limit` is what
+    the tags of one file may take [s].
+    """
+
+    stop: Callable[[], bool] = never
+    time_limit: float = TIME_LIMIT
+
+
 def gather(
     files: Iterable[Path],
     table: Mapping[Path, LabelledTrack],
     store: Store | None,
     problems: list[tuple[Path, str]],
     sources: Sequence[str] = SOURCES,
-    stop: Callable[[], bool] = lambda: False,
-    time_limit: float = TIME_LIMIT,
+    limits: ReadingLimits = ReadingLimits(),
 ) -> Iterator[LabelledTrack]:
     """Files with their labels: one track for each label, and one for a file without any.
 
@@ -142,12 +154,8 @@ def gather(
         Published labels; those of `sources` count that the audio agrees with.
     problems
         Files whose tags cannot be read are added, with the reason.
-    stop
-        Asked ten times a second; once it says True, no more come.
-    time_limit
-        For reading the tags of a file [s].
     """
-    for path, read in parallel(read_track, files, 1, stop, time_limit):
+    for path, read in parallel(read_track, files, 1, limits.stop, limits.time_limit):
         row = table.get(path)
         if isinstance(read, Exception):
             if row is None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tempo_core import heard as hearing_of
 from tempo_core.audio import QUIET, SILENCE, AudioFile, Excerpt, Recorded
 from tempo_core.errors import AudioError
 from tempo_core.estimate import DEFAULT_WINDOWS
+from tempo_core.heard import Heard
 from tempo_core.levels import HARMONICS, OCTAVES, is_level
 from tempo_core.model import Checkpoint
 from tempo_core.task import answer, ask
@@ -38,7 +38,7 @@ MUSIC = 2.0  # [s] below which there is nothing to estimate
 
 
 @dataclass(frozen=True)
-class Heard:
+class Listening:
     """What is heard in one file.
 
     `n_samples` is its length at the model's sample rate, `stated` that of the container [s], 0
@@ -60,7 +60,7 @@ class Heard:
         return self.n_samples / sr
 
 
-def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Heard:
+def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Listening:
     """Decode all of a file and say what is heard.
 
     Parameters
@@ -77,7 +77,7 @@ def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Heard:
     with AudioFile(path) as file:
         stated = file.duration or 0.0
         if stated > longest:
-            return Heard(round(stated * sr), stated, 0.0, 0.0, 0.0, 0.0, np.zeros(0, np.uint32))
+            return Listening(round(stated * sr), stated, 0.0, 0.0, 0.0, 0.0, np.zeros(0, np.uint32))
         excerpts = file.read_all(sr)
     if not excerpts:
         raise AudioError("no audio could be decoded")
@@ -86,12 +86,12 @@ def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Heard:
     duration = audio.size / sr
     if silent == 1.0 or duration < MUSIC:
         nothing = np.zeros(0, np.uint32)
-        return Heard(audio.size, stated, silent, 0.0, 0.0, 0.0, nothing)
-    whole = hearing_of.Heard([Excerpt(audio, 0.0)], sr)
+        return Listening(audio.size, stated, silent, 0.0, 0.0, 0.0, nothing)
+    whole = Heard([Excerpt(audio, 0.0)], sr)
     (sound,) = whole.sounds(model.spectrum)
     tempo, straying = judge(Recorded(audio, sr), model)
     another = max(straying, elsewhere(sound.once(rhythm).lines, tempo.bpm))
-    return Heard(
+    return Listening(
         audio.size,
         stated,
         silent,

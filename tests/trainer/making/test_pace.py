@@ -23,11 +23,10 @@ from tempo_core.tasks.pace.row import clear
 from tempo_core.tasks.tempo.config import TempoGrid
 from tempo_core.windows import window_spans
 from tests.audio import Audio, click_track, write_audio
-from trainer.evaluation.pace_report import area_under_curve, balanced_accuracy, by_tempo, profile
 from trainer.inputs.pace_cases import load_tracks, song_case
 from trainer.inputs.pace_tracks import (
     Case,
-    Track,
+    HeardTrack,
     batches,
     judged,
     listener,
@@ -43,12 +42,13 @@ from trainer.learning.learn import learn_from
 from trainer.learning.options import LearnOptions
 from trainer.learning.paces import MIN_TRACKS
 from trainer.making.pace import CandidateSampler, PaceRecipe, calibrate, finish, fit, group_of
+from trainer.research.pace_figures import area_under_curve, balanced_accuracy, by_tempo, profile
 from trainer.synthesis.paces import Score
 
 FRONT_END, WINDOWS, GRID, CONFIG = FrontEnd(), Windows(), TempoGrid(), PaceConfig()
 
 
-def track(bpm: float, seed: int = 0) -> Track:
+def track(bpm: float, seed: int = 0) -> HeardTrack:
     """Beats of noise with little sound between: one pulse, at `bpm`."""
     rng = np.random.default_rng(seed)
     n_frames = round(20 * FRONT_END.fps)
@@ -61,7 +61,7 @@ def track(bpm: float, seed: int = 0) -> Track:
         Window(features[:, first:last].astype(np.float32), 1.0, first / FRONT_END.fps)
         for first, last in spans
     ]
-    return Track(tuple(windows), bpm, np.zeros(GRID.n_bins), GRID)
+    return HeardTrack(tuple(windows), bpm, np.zeros(GRID.n_bins), GRID)
 
 
 def cases(n: int) -> list[Case]:

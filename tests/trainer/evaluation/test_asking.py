@@ -10,8 +10,9 @@ import pytest
 from tempo_core.errors import AudioError, ConfigError
 from tempo_core.estimate import Estimate
 from tempo_core.paces import Pace
-from trainer.evaluation import run as evaluate
-from trainer.evaluation.answers import Answer, Labelled, read_answers, write_answers
+from trainer.evaluation import answer_log, asking, saving, text_tables
+from trainer.evaluation.answers import Answer, LabelledRecording, read_answers, write_answers
+from trainer.evaluation.figures import figures_of, worst
 from trainer.evaluation.labelled import choose_split, read_source, unique
 
 HOSTILE = ('<script>alert("1")</script>', "a\tb\nc\rd", "caf\udce9", "'; $x_1$ & \"", "日本")
@@ -32,16 +33,18 @@ class Known:
         return Estimate(bpm, 0.8, (Pace(bpm, 0.9), Pace(bpm * 2, 0.4)))
 
 
-def tracks_in(folder: Path, **tempi: float) -> list[Labelled]:
+def tracks_in(folder: Path, **tempi: float) -> list[LabelledRecording]:
     tracks = []
     for name, bpm in tempi.items():
         (folder / name).write_text(name)
-        tracks.append(Labelled(folder / name, bpm, set="x", group=name))
+        tracks.append(LabelledRecording(folder / name, bpm, set="x", group=name))
     return tracks
 
 
-def ask(folder: Path, tracks: list[Labelled], *estimators: Known) -> list[Answer]:
-    return evaluate.ask_all(estimators, 6, tracks, folder, 2, lambda answer: None)
+def ask(folder: Path, tracks: list[LabelledRecording], *estimators: Known) -> list[Answer]:
+    return asking.ask_all(
+        estimators, 6, tracks, folder, asking.AskingOptions(2), lambda answer: None
+    )
 
 
 def test_answers_survive_the_table(tmp_path: Path) -> None:
@@ -100,7 +103,7 @@ def test_a_file_that_changed_is_asked_again_and_so_is_one_that_failed(tmp_path: 
 def test_a_torn_log_loses_only_what_was_torn(tmp_path: Path, torn: str) -> None:
     tracks = tracks_in(tmp_path, a=100, b=120)
     ask(tmp_path, tracks[:1], Known({"a": 100.0}))
-    with (tmp_path / evaluate.LOG).open("a") as file:
+    with (tmp_path / answer_log.LOG).open("a") as file:
         file.write(torn)
     again = Known({"a": 1.0, "b": 120.0})
     assert [a.estimate for a in ask(tmp_path, tracks, again)] == [100, 120]
@@ -112,7 +115,8 @@ def test_stopping_keeps_what_is_done(tmp_path: Path) -> None:
     tracks = tracks_in(tmp_path, **{f"t{k}": 100.0 + k for k in range(20)})
     known = Known({t.path.name: t.bpm for t in tracks})
     done: list[Answer] = []
-    evaluate.ask_all([known], 6, tracks, tmp_path, 1, done.append, lambda: len(done) >= 3)
+    options = asking.AskingOptions(1, lambda: len(done) >= 3)
+    asking.ask_all([known], 6, tracks, tmp_path, options, done.append)
     assert 3 <= len(done) < 20
     again = Known(known.answers)
     assert len(ask(tmp_path, tracks, again)) == 20
@@ -138,27 +142,27 @@ def test_figures_compare_with_the_first(tmp_path: Path) -> None:
     bad = Known(
         {t.path.name: 100.0 if k % 3 else 77.0 for k, t in enumerate(tracks)}, "model:bad@2"
     )
-    figures = evaluate.figures_of(ask(tmp_path, tracks, good, bad))
+    figures = figures_of(ask(tmp_path, tracks, good, bad))
     assert figures["good@1"].ahead is None
     assert figures["bad@2"].ahead == pytest.approx(-1 / 3)
     assert figures["bad@2"].ahead_interval is not None
     assert figures["bad@2"].ahead_interval[1] < 0
-    rows = evaluate.table(figures)
+    rows = text_tables.table(figures)
     assert {len(row) for row in rows} == {len(rows[0])}
 
 
 def test_saved_figures_hold_no_nan_and_are_read_back(tmp_path: Path) -> None:
     tracks = tracks_in(tmp_path, a=100, b=120)
     answers = ask(tmp_path, tracks, Known({}))
-    about = evaluate.About("title", "all", "6", "0.1", ("a note",))
-    evaluate.save(tmp_path, about, answers)
+    about = saving.RunInfo("title", "all", "6", "0.1", ("a note",))
+    saving.save(tmp_path, about, answers)
 
     def refuse(name: str) -> None:
         raise AssertionError(name)
 
     document = json.loads((tmp_path / "figures.json").read_text(), parse_constant=refuse)
     assert document["estimators"]["known@00000000"]["all"]["error_mean"] is None
-    assert evaluate.load(tmp_path) == (about, answers)
+    assert saving.load(tmp_path) == (about, answers)
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"layout": 99, "about": {}}'])
@@ -166,7 +170,7 @@ def test_a_damaged_evaluation_says_so(tmp_path: Path, content: str | None) -> No
     if content is not None:
         (tmp_path / "figures.json").write_text(content)
     with pytest.raises(ConfigError, match=r"no evaluation|is damaged|layout"):
-        evaluate.load(tmp_path)
+        saving.load(tmp_path)
 
 
 def test_worst_first_what_no_octave_explains_then_what_is_sure() -> None:
@@ -181,7 +185,7 @@ def test_worst_first_what_no_octave_explains_then_what_is_sure() -> None:
         wrong("silent about it", 135, None),
         Answer(Path("failed"), 100.0, failure="x"),
     ]
-    names = [a.path.name for a in evaluate.worst(answers)]
+    names = [a.path.name for a in worst(answers)]
     assert names == ["other", "silent about it", "sure octave", "octave"]
 
 
@@ -219,8 +223,8 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_split_is_the_most_honest_one_there_is() -> None:
-    def track(split: str) -> Labelled:
-        return Labelled(Path(split or "none"), 100, split=split)
+    def track(split: str) -> LabelledRecording:
+        return LabelledRecording(Path(split or "none"), 100, split=split)
 
     every = [track("train"), track("validation"), track("test")]
     assert choose_split(every, None) == ([every[2]], "test")
@@ -234,5 +238,9 @@ def test_the_split_is_the_most_honest_one_there_is() -> None:
 
 
 def test_a_file_counts_once() -> None:
-    tracks = [Labelled(Path("a"), 100), Labelled(Path("b"), 100), Labelled(Path("a"), 50)]
+    tracks = [
+        LabelledRecording(Path("a"), 100),
+        LabelledRecording(Path("b"), 100),
+        LabelledRecording(Path("a"), 50),
+    ]
     assert [(t.path.name, t.bpm) for t in unique(tracks)] == [("a", 100), ("b", 100)]

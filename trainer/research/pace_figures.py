@@ -1,4 +1,4 @@
-"""How good a pace model is: `python -m trainer.evaluation.pace_report --help`.
+"""How good a pace model is: `python -m trainer.research.pace_figures --help`.
 
 On rendered clips the notes say what is right; on real songs their tempo and known alternatives do.
 It prints the figures, writes them and a table of all candidates, and draws the music folded at
@@ -31,12 +31,13 @@ from tempo_core.tasks.pace.config import PaceConfig
 from tempo_core.tasks.pace.folds import folds
 from tempo_core.tasks.pace.row import clear_windows
 
+from ..evaluation.metrics import expected_calibration_error
+from ..files import read_tsv
 from ..inputs.pace_cases import clip_cases, load_tracks, song_case
 from ..inputs.pace_tracks import Case, judged
 from ..inputs.recordings import Recording, by_split, read_songs
 from ..synthesis.notes import Sources
 from ..synthesis.paces import compatibility
-from .metrics import expected_calibration_error
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -214,10 +215,7 @@ def by_tempo(tracks: Sequence[tuple[float, Sequence[float]]]) -> dict[str, list[
 
 def read_paces(data: Path) -> list[tuple[float, list[float]]]:
     """`paces.tsv`: (marked tempo, all paces) of each song."""
-    with (data / "paces.tsv").open(newline="", encoding="utf-8") as file:
-        rows = [
-            [float(p) for p in r["paces"].split()] for r in csv.DictReader(file, delimiter="\t")
-        ]
+    rows = [[float(p) for p in row["paces"].split()] for row in read_tsv(data / "paces.tsv")]
     return [(paces[0], paces) for paces in rows]
 
 
