@@ -1,4 +1,4 @@
-"""What the library, the file and the analysis say of an item, as labels are looked up by it."""
+"""Description of an item for looking up labels: from the library, the file and the analysis."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def track_of(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery:
 
 
 def estimate_of(item: Item) -> float | None:
-    """The tempo that the audio alone speaks for, None if it was not analysed.
+    """The tempo [BPM] by the audio alone, None if the item was not analysed.
 
-    `tempo_bpm` is not that where somebody's tempo was kept and agrees: it is the pace that fits
-    theirs then. The most probable pace does not know about tags.
+    It is `tempo_bpm`, unless the analysis agreed with a tempo that was there before: then
+    `tempo_bpm` is the pace closest to that, and the most probable pace is the audio's.
     """
     tempo: float | None = own(item, "tempo_bpm")
     audio = (Decision.SET.word, Decision.CONFLICT.word, Decision.UNSURE.word)

@@ -140,7 +140,7 @@ def _values(file: Any) -> dict[str, Any]:
     return found
 
 
-PICTURES = "=pictures"  # no name of an entry can be this
+PICTURES = "=pictures"  # a key of its own: no name of an entry may contain "="
 
 
 def splices(file: BinaryIO, wanted: TagChange) -> list[Splice] | None:
@@ -197,7 +197,9 @@ def _id3_splices(file: BinaryIO, wanted: TagChange) -> list[Splice]:
 def _id3_keys(frame: raw_id3.Frame, tag: raw_id3.Tag) -> frozenset[str]:
     """mutagen's name of a frame, as there may be several of the same."""
     if frame.packed:
-        return frozenset()  # not one of ours, and it might fill the memory
+        return (
+            frozenset()
+        )  # compressed: the plugin writes no such frame, and it might fill the memory
     alone = raw_id3.Tag(
         tag.version, flags=tag.flags & raw_id3.Flags.UNSYNCHRONISED, frames=(frame,)
     )

@@ -1,4 +1,4 @@
-"""What a published label sets on an item: the `tempo_label_*` fields, and empty `bpm` and key."""
+"""Fields that a published label sets on an item: `tempo_label_*`, and an empty `bpm` or key."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ FIELDS = (
 
 
 def set_fields(item: Item, labelled: LookedUp) -> None:
-    """Write what is known into the item's `tempo_label_*` fields; does not store it.
+    """Set the item's `tempo_label_*` fields by what a run found; does not store it.
 
-    If nothing new could be found out, they stay as they are.
+    They stay as they are if no source was asked yet.
     """
     status, chosen = labelled.status, labelled.chosen
     if status is None:
@@ -45,11 +45,9 @@ def set_fields(item: Item, labelled: LookedUp) -> None:
 
 
 def apply_label(item: Item, label: Record | None) -> list[str]:
-    """Let a label fill what is empty; returns the names of the fields that changed.
+    """Fill an empty `bpm` and `initial_key` from a label; the names of the fields that changed.
 
-    `bpm` is filled where nothing else says a tempo. Where the audio was analysed the label has
-    nothing to add: agreeing, it is less precise, and disagreeing, it is a question. `initial_key`
-    is filled where it is empty, from a label whose tempo the audio does not contradict.
+    Nothing is filled from a label whose tempo the audio contradicts.
     """
     if label is None or label.verdict not in (LabelVerdict.AGREE, LabelVerdict.NO_ESTIMATE):
         return []

@@ -150,7 +150,7 @@ def _label(
             for found, labelled in labelled_items(run, items, settings.time_limit, stop.is_set):
                 tally.add(labelled)
                 files.add(labelled)
-                # What somebody changed while sources were asked holds.
+                # Changes made to the item while sources were asked are kept.
                 item = as_it_is(lib, found) or found
                 problem = tried(partial(_keep, item, labelled, apply, write))
                 _show(progress, item, labelled, problem)
