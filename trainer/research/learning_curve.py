@@ -36,7 +36,7 @@ from ..learning import guard as guards
 from ..learning.compare import errors, guard_answers
 from ..learning.frozen import Frozen, Model, freeze, join, logits
 from ..learning.guard import Guard
-from ..learning.prior_fitting import adapt, shift
+from ..learning.prior_fitting import PriorRecipe, adapt, shift
 
 SIZES = (25, 50, 100, 200, 400)
 SHIFT_BELOW = 50
