@@ -26,7 +26,7 @@ from tempo_core.labels.crosscheck import check_tempo, same_tempo
 from tempo_core.labels.demo_site import DemoSite, Entry, decoys
 from tempo_core.labels.http.session import PoliteSession, SessionOptions
 from tempo_core.labels.lookup import Run
-from tempo_core.labels.record import Record, Track, Verdict
+from tempo_core.labels.record import LabelVerdict, Record, TrackQuery
 from tempo_core.labels.source import SourceSettings
 from tempo_core.labels.sources import make_sources, manners
 from tempo_core.labels.store import Store
@@ -57,7 +57,7 @@ LENGTH = (150.0, 320.0)  # [s] as the tags say; the audio itself is an excerpt
 class Case:
     """A track with its true tempo, and what the site has about it."""
 
-    track: Track
+    track: TrackQuery
     bpm: float
     kind: str
     pages: tuple[Entry, ...]
@@ -112,7 +112,7 @@ def make_cases(music: Sequence[bench.Track], seed: int) -> list[Case]:
                 pages = [e if keep else dataclasses.replace(e, bpm=other_bpm) for e in around]
             case _:
                 pages = []
-        track = Track(ours, (artist,), "Album", duration=length, path=str(file.path))
+        track = TrackQuery(ours, (artist,), "Album", duration=length, path=str(file.path))
         cases.append(Case(track, file.bpm, kind, tuple(pages)))
     return cases
 
@@ -210,7 +210,7 @@ def main() -> None:
 
     def agreeing(tempi: Tempi, estimates: Tempi) -> Tempi:
         return [
-            label if check_tempo(label, estimate) is Verdict.AGREE else None
+            label if check_tempo(label, estimate) is LabelVerdict.AGREE else None
             for label, estimate in zip(tempi, estimates, strict=True)
         ]
 

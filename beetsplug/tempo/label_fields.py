@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tempo_core.labels.record import Verdict
+from tempo_core.labels.record import LabelVerdict
 
 from .items import bpm_of, same_file, set_or_clear
 from .keeping import TEMPO
@@ -13,7 +13,7 @@ from .origin import Decision, set_tempo
 if TYPE_CHECKING:
     from beets.library import Item
 
-    from tempo_core.labels.lookup import Labelled
+    from tempo_core.labels.lookup import LookedUp
     from tempo_core.labels.record import Record
 
 FIELDS = (
@@ -22,7 +22,7 @@ FIELDS = (
 )  # fmt: skip
 
 
-def set_fields(item: Item, labelled: Labelled) -> None:
+def set_fields(item: Item, labelled: LookedUp) -> None:
     """Set the item's `tempo_label_*` fields by what a run found; does not store it.
 
     They stay as they are if no source was asked yet.
@@ -49,12 +49,12 @@ def apply_label(item: Item, label: Record | None) -> list[str]:
 
     Nothing is filled from a label whose tempo the audio contradicts.
     """
-    if label is None or label.verdict not in (Verdict.AGREE, Verdict.NO_ESTIMATE):
+    if label is None or label.verdict not in (LabelVerdict.AGREE, LabelVerdict.NO_ESTIMATE):
         return []
     changed: list[str] = []
     if not bpm_of(item) and label.bpm:
         set_tempo(item, label.bpm, f"label:{label.source}")
-        agrees = label.verdict is Verdict.AGREE
+        agrees = label.verdict is LabelVerdict.AGREE
         set_or_clear(item, "tempo_verdict", Decision.KEPT.word if agrees else None)
         changed += TEMPO
     if not item.initial_key and label.key:

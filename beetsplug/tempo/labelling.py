@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from beets.library import Item, Library
     from beets.logging import BeetsLogger
 
-    from tempo_core.labels.lookup import Labelled, Run
+    from tempo_core.labels.lookup import LookedUp, Run
 
 
 def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
@@ -111,7 +111,7 @@ def _show_plan(
 
 def labelled_items(
     run: Run, items: Iterable[Item], time_limit: float, stopped: Callable[[], bool]
-) -> Iterator[tuple[Item, Labelled]]:
+) -> Iterator[tuple[Item, LookedUp]]:
     """Each item with what the run knows about it; the run answers in the order of the items."""
     asked, answered = tee(items)
     tracks = (track_of(item, time_limit) for item in asked)
@@ -164,7 +164,7 @@ def _label(
         _show_summary(summary, tally, options, progress)
 
 
-def _show(progress: Progress, item: Item, labelled: Labelled, problem: Exception | None) -> None:
+def _show(progress: Progress, item: Item, labelled: LookedUp, problem: Exception | None) -> None:
     """One line about a track, or none where no source has anything to go by."""
     if problem:
         progress.failure(item, problem)
@@ -186,7 +186,7 @@ def _show_summary(summary: str, tally: Tally, options: LabelOptions, progress: P
         ui.print_(line)
 
 
-def _keep(item: Item, labelled: Labelled, apply: bool, write: bool) -> Exception | None:
+def _keep(item: Item, labelled: LookedUp, apply: bool, write: bool) -> Exception | None:
     """Store what was found, and put it into the file if it was applied; what went wrong there."""
     set_fields(item, labelled)
     if apply:

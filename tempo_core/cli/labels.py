@@ -22,7 +22,7 @@ from .options import FILE
 if TYPE_CHECKING:
     from ..estimate import Estimator
     from ..labels.options import LabelOptions
-    from ..labels.record import Track
+    from ..labels.record import TrackQuery
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -143,10 +143,10 @@ class _Reading:
         self._model = model
         self._time_limit = time_limit
 
-    def __iter__(self) -> Iterator[Track]:
+    def __iter__(self) -> Iterator[TrackQuery]:
         estimator = None if self._model is None else call(self._load, self.stopped)
 
-        def read(file: tuple[str, Exception | None]) -> Track:
+        def read(file: tuple[str, Exception | None]) -> TrackQuery:
             from ..labels.files import read_track
 
             path, problem = file

@@ -10,7 +10,7 @@ from typing import Any
 
 from .http.session import PoliteSession, SessionOptions
 from .lookup import Run, is_open
-from .record import Track
+from .record import TrackQuery
 from .source import SourceSettings
 from .sources import ABOUT, check_names, make_sources, manners
 from .store import Store
@@ -58,7 +58,7 @@ class LabelOptions:
 def open_run(
     options: LabelOptions, on_stop: Callable[[str], None] = lambda message: None
 ) -> Iterator[Run]:
-    """A run with everything it needs, closed afterwards.
+    """A run with its sources, store and session, which are closed afterwards.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def open_run(
 
 
 @contextmanager
-def open_plan(options: LabelOptions) -> Iterator[Callable[[Track], list[str]]]:
+def open_plan(options: LabelOptions) -> Iterator[Callable[[TrackQuery], list[str]]]:
     """A function that says which sources a run would ask about a track; nothing is asked or kept.
 
     Raises
@@ -100,7 +100,7 @@ def open_plan(options: LabelOptions) -> Iterator[Callable[[Track], list[str]]]:
     with session, Store(options.database, read_only=True) as store:
         sources = make_sources(names, options.settings, session)
 
-        def plan(track: Track) -> list[str]:
+        def plan(track: TrackQuery) -> list[str]:
             known = store.current(track.id)
             return [
                 source.name
@@ -113,5 +113,5 @@ def open_plan(options: LabelOptions) -> Iterator[Callable[[Track], list[str]]]:
 
 
 def attributions(names: list[str]) -> list[str]:
-    """What has to be said where data of these sources is shown."""
+    """Attributions that must be shown with data of these sources."""
     return [ABOUT[name].attribution for name in names if ABOUT[name].attribution]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from .lookup import Labelled
-from .record import Record, Track
+from .lookup import LookedUp
+from .record import Record, TrackQuery
 from .report import Line, write_report
 from .tables import write_table
 from .training import SOURCES, objection
@@ -40,9 +40,9 @@ class ResultFiles:
         self._trainable = trainable
         self._trainable_only = trainable_only
         self._lines: list[Line] = []
-        self._rows: list[tuple[Track, Record | None, bool]] = []
+        self._rows: list[tuple[TrackQuery, Record | None, bool]] = []
 
-    def add(self, labelled: Labelled) -> None:
+    def add(self, labelled: LookedUp) -> None:
         """Take one more track into the files."""
         if self._report is not None:
             self._lines.append(Line.of(labelled))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .http.session import PoliteSession
-from .record import Candidate, Track
+from .record import Candidate, TrackQuery
 
 
 class LabelSource(Protocol):
@@ -20,11 +20,11 @@ class LabelSource(Protocol):
     name: str
     parser_version: int
 
-    def missing(self, track: Track) -> str:
+    def missing(self, track: TrackQuery) -> str:
         """What the track lacks to be asked about, empty if nothing."""
         ...
 
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
+    def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         """Candidates, one list for each query; the caller stops when it has what it wants.
 
         Raises
@@ -64,5 +64,5 @@ class ByName:
         self._session = session
         self._base_url = base_url
 
-    def missing(self, track: Track) -> str:
+    def missing(self, track: TrackQuery) -> str:
         return "" if track.title and track.artist else "title and artist"

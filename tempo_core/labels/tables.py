@@ -13,7 +13,7 @@ from pathlib import Path
 from ..console import escaped, shown
 from ..errors import LabelError, reason
 from ..keys import PITCH_CLASSES, parse_key
-from .record import Candidate, Record, Status, Track, parse_bpm
+from .record import Candidate, Record, Status, TrackQuery, parse_bpm
 
 COLUMNS = ("title", "artist", "album", "genre", "path", "tempo", "key")
 NA = "NA"
@@ -56,7 +56,7 @@ def read_table(path: Path) -> Iterator[tuple[Candidate, str]]:
         raise LabelError(f"{path}: cannot be read as a table ({reason(error)})") from error
 
 
-def write_table(path: Path, rows: Iterable[tuple[Track, Record | None, bool]]) -> int:
+def write_table(path: Path, rows: Iterable[tuple[TrackQuery, Record | None, bool]]) -> int:
     """Write a table, all or nothing, and return its number of labels.
 
     Parameters

@@ -16,7 +16,7 @@ from tempo_core.console import explain
 from tempo_core.errors import ConfigError, reason
 from tempo_core.files import audio_files
 from tempo_core.labels.files import read_track
-from tempo_core.labels.record import Record, Track, parse_bpm
+from tempo_core.labels.record import Record, TrackQuery, parse_bpm
 from tempo_core.labels.store import Store
 from tempo_core.labels.training import SOURCES, objection
 
@@ -160,7 +160,7 @@ def gather(
         if isinstance(read, Exception):
             if row is None:
                 problems.append((path, explain(read)))
-            track = Track("", (), path=str(path))
+            track = TrackQuery("", (), path=str(path))
         else:
             track = read
         known = LabelledTrack(

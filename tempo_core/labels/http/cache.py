@@ -18,7 +18,7 @@ from ..record import one_line
 from .answers import is_challenge
 from .secrets import SECRETS
 
-KEEP = datetime.timedelta(days=90)  # an answer stays good
+KEEP_ANSWERS = datetime.timedelta(days=90)  # an answer stays good
 KEEP_ROBOTS = datetime.timedelta(hours=24)  # RFC 9309, 2.4
 CACHE_LAYOUT = 1  # of what is in the cache
 

@@ -12,7 +12,7 @@ MAX_STARS = 6  # in a rule of robots.txt: to match more of them takes for ever
 
 
 def user_agent(contact: str = "") -> str:
-    """Who is asking: program, version, and whom to talk to about it.
+    """The User-Agent: program, version, and whom a site may turn to.
 
     Raises
     ------

@@ -16,8 +16,8 @@ SECRETS = ("x-api-key", "authorization", "proxy-authorization", "cookie")  # hea
 def remove_secrets(
     request: requests.PreparedRequest, response: requests.Response, body: bytes
 ) -> None:
-    """Give a response its body, and take out what no file and no message is to have: the keys that
-    were sent, and those that came back."""
+    """Give a response its body, and remove the keys that were sent from it and from its request, so
+    that they get into no file and no message."""
     sent = [value for name, value in request.headers.items() if name.lower() in SECRETS]
     said = " ".join([str(response.reason), *response.headers.values()])
     for secret in sent:

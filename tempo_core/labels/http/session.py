@@ -1,6 +1,6 @@
-"""The only way to the network: a session that behaves, and that stops where it is not wanted.
+"""A polite session, the only way to the network: it stops asking a site that refuses.
 
-It says who it is, obeys robots.txt, leaves time between two requests to a host, waits when it is
+It names itself, obeys robots.txt, leaves time between two requests to a host, waits when it is
 told to wait, keeps what it has fetched, and asks no host but those it was made for. A site that
 answers with a challenge or with 403 does not want to be asked by a program: it is left alone for
 the rest of the run. There is no disguise and no way round.
@@ -38,23 +38,23 @@ from .answers import (
     text_of,
     unreadable,
 )
-from .cache import KEEP, KEEP_ROBOTS, CachedSession, open_cache, worth_keeping
+from .cache import KEEP_ANSWERS, KEEP_ROBOTS, CachedSession, open_cache, worth_keeping
 from .errors import BudgetSpent, Closed, SourceError
 from .robots import MAX_ROBOTS, PRODUCT, plain_rules, user_agent
 from .transport import PoliteAdapter
 
-MAX_SECONDS = 30.0  # [s] on the network for a page: heads and bodies, redirects and repetitions
+MAX_SECONDS = 30.0  # [s] on the network for a page: redirects and repetitions included
 MAX_REDIRECTS = 5
 TRIES = 3
 BACKOFF = 2.0  # [s] before the second try; doubled for the third
 MAX_WAIT = 120.0  # [s] the longest Crawl-delay, and what Retry-After may add up to for a page
 SHORTEST_INTERVAL = 1.0  # [s] between two requests to a host that is not this machine
-BUSY = (429, 500, 502, 503, 504)
+BUSY_STATUSES = (429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
 class Manners:
-    """How a host wants to be treated: seconds between two requests, and whether it is crawled.
+    """Rules for asking a host: seconds between two requests, and whether robots.txt applies.
 
     robots.txt is for programs that walk through pages. An interface that is documented for
     programs is asked as its documentation says.
@@ -144,13 +144,13 @@ class PoliteSession:
         options = self._options
         session = CachedSession(
             backend="memory" if options.cache is None else open_cache(options.cache),
-            expire_after=KEEP,
+            expire_after=KEEP_ANSWERS,
             urls_expire_after={"*/robots.txt": KEEP_ROBOTS},
             allowable_codes=(200, 302, 303),
             allowable_methods=("GET", "POST"),
             filter_fn=worth_keeping,
         )
-        # Else ~/.netrc would go to every site, and the environment would say where to.
+        # Otherwise requests would send passwords of ~/.netrc, and use proxies of the environment.
         session.trust_env = False
         if options.proxy:
             session.proxies = dict.fromkeys(("http", "https"), proxy_address(options.proxy))
@@ -163,7 +163,7 @@ class PoliteSession:
                 "Accept-Language": "en",
                 "Accept": "*/*",
                 "Accept-Encoding": "gzip, deflate",
-                "Connection": "close",  # the watch over an answer is over its connection
+                "Connection": "close",  # the time limit of an answer cuts its connection
             }
         )
         return session
@@ -201,7 +201,7 @@ class PoliteSession:
         return self._fetch("POST", url, ("text/html",), data=dict(data), headers=dict(headers))
 
     def close(self) -> None:
-        """End every wait, and with it whatever is being fetched."""
+        """End every wait and every request."""
         self._closed.set()
 
     def __enter__(self) -> PoliteSession:
@@ -266,7 +266,7 @@ class PoliteSession:
         return Protego.parse("")
 
     def _send(self, method: str, url: str, **options: Any) -> requests.Response:
-        """One request and its repetitions; a good answer or a redirect."""
+        """The answer to a request, repeated where it failed: a good one or a redirect."""
         origin, problem = origin_of(url), ""
         for attempt in range(TRIES):
             if self._seconds_left <= 0:
@@ -289,7 +289,7 @@ class PoliteSession:
                 problem = "broke off in the middle of an answer"
             except requests.exceptions.RequestException as error:
                 raise unreadable(url, type(error).__name__) from error
-            except sqlite3.Error as error:  # a full disk is no fault of the page
+            except sqlite3.Error as error:  # for example a full disk; the page itself may be fine
                 message = f"the cache of pages cannot be used ({error})"
                 raise SourceError(Status.RETRYABLE, message) from error
             except (ValueError, urllib3.exceptions.HTTPError) as error:  # from below requests
@@ -304,12 +304,12 @@ class PoliteSession:
                     self._stop(origin, "it wants another key (401)")
                 if status in (404, 410):
                     raise SourceError(Status.NOT_FOUND, f"{host_of(url)} has no such page")
-                if status not in BUSY:
+                if status not in BUSY_STATUSES:
                     if status != 200 and not response.is_redirect:
                         raise SourceError(Status.PARSE_ERROR, f"{host_of(url)} answers {status}")
                     return response
                 problem = f"answers {status}"
-                # Some send 0 with every refusal: that is no invitation.
+                # Some sites send 0 with every refusal; that is no permission to ask at once.
                 delay = retry_after(response) or delay
             self._patience -= delay
             if self._patience < 0:

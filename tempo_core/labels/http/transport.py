@@ -27,11 +27,11 @@ MAX_BYTES = 2_000_000  # of one answer, as it comes and uncompressed
 
 
 class PoliteAdapter(HTTPAdapter):
-    """Sends one request, after asking whether it is time, and reads no more than is sensible.
+    """Adapter that sends one request at its time, and limits the time and size of the answer.
 
-    Timeouts are between two pieces of an answer, and who sends a byte now and then is never late.
-    So a timer cuts the connection when the time for the whole answer is over, wherever it is then:
-    in the handshake, in the head or in the body.
+    Timeouts of requests are between two pieces of an answer, so a site that sends a byte now and
+    then never exceeds one. Hence a timer cuts the connection when the time for the
+    whole answer is over, be it in the handshake, in the head or in the body.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class PoliteAdapter(HTTPAdapter):
     def __init__(self, before: Callable[[str], float], after: Callable[[float], None]) -> None:
         self._before = before
         self._after = after
-        self._lines: list[socket.socket] = []  # duplicates, to cut what somebody else holds
+        self._lines: list[socket.socket] = []  # duplicates of sockets, to cut connections with
         adapter = self
 
         class Plain(HTTPConnection):
@@ -112,7 +112,7 @@ class PoliteAdapter(HTTPAdapter):
 
 
 def _read(response: requests.Response) -> bytes:
-    """The body as it comes, up to what is sensible."""
+    """The body of an answer as it comes, at most `MAX_BYTES` of it."""
     body = bytearray()
     try:
         # What is there, not what fills a buffer: a page that drips would never be looked at.
@@ -130,9 +130,9 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _decompressed(body: bytes, response: requests.Response, url: str) -> bytes:
-    """The body as it is meant; no more of it is unpacked than is sensible.
+    """The decompressed body of an answer, at most `MAX_BYTES` of it.
 
-    Not left to urllib3: it unpacks whatever there is a library for, piece by piece and each of them
+    Not done by urllib3: it unpacks whatever there is a library for, piece by piece and each of them
     however long it becomes.
     """
     encoding = response.headers.get("Content-Encoding", "").strip().lower()

@@ -11,7 +11,7 @@ import pytest
 
 from tempo_core.labels.demo_site import CATALOGUE, DemoSite, Entry
 from tempo_core.labels.http.session import Manners, PoliteSession, SessionOptions, Timing
-from tempo_core.labels.record import Track
+from tempo_core.labels.record import TrackQuery
 
 MakeSession = Callable[..., PoliteSession]
 
@@ -44,7 +44,7 @@ def make_session(site: DemoSite, tmp_path: Path) -> Iterator[MakeSession]:
         session.__exit__()
 
 
-def track_of(entry: Entry, **changes: Any) -> Track:
+def track_of(entry: Entry, **changes: Any) -> TrackQuery:
     """The recording that an entry of the catalogue is about, as somebody's file would have it."""
     values: dict[str, Any] = {
         "title": entry.title,
@@ -54,4 +54,4 @@ def track_of(entry: Entry, **changes: Any) -> Track:
         "isrc": entry.isrc or None,
         "estimate_bpm": entry.bpm or None,
     }
-    return Track(**{**values, **changes})
+    return TrackQuery(**{**values, **changes})

@@ -18,7 +18,7 @@ from tempo_core.compression import zstd
 from tempo_core.errors import AudioError, LabelError
 from tempo_core.labels.files import read_track
 from tempo_core.labels.lookup import look_up
-from tempo_core.labels.record import Record, Status, Track
+from tempo_core.labels.record import Record, Status, TrackQuery
 from tempo_core.labels.sources.acousticbrainz import source as acousticbrainz
 from tempo_core.labels.sources.tags.source import Tags
 from tempo_core.labels.sources.tsv.source import Table
@@ -151,14 +151,14 @@ def test_a_table_is_read_by_path_and_by_name(tmp_path: Path) -> None:
         "Song D\tSinger\tAlbum\tPop\t/music/d.mp3\t99\tF min\n"
     )
     source = Table(table)
-    by_path = look_up(Track('Song "A"', ("Singer",), path="/music/a.mp3"), source)
+    by_path = look_up(TrackQuery('Song "A"', ("Singer",), path="/music/a.mp3"), source)
     assert (by_path.status, by_path.bpm, by_path.key) == (Status.FOUND, 128.0, "C#")
-    by_name = look_up(Track("song d", ("SINGER",), path="/elsewhere.mp3"), source)
+    by_name = look_up(TrackQuery("song d", ("SINGER",), path="/elsewhere.mp3"), source)
     assert (by_name.bpm, by_name.key, by_name.source_id) == (99, "Fm", "line 5")
     for title in ("Song B", "Song C", "Song E"):
-        assert look_up(Track(title, ("Singer",)), source).status is Status.NOT_FOUND
+        assert look_up(TrackQuery(title, ("Singer",)), source).status is Status.NOT_FOUND
     # The path says which file it is, and the gates whether it is still the same recording.
-    moved = look_up(Track("Song D (Live)", ("Singer",), path="/music/d.mp3"), source)
+    moved = look_up(TrackQuery("Song D (Live)", ("Singer",), path="/music/d.mp3"), source)
     assert moved.status is Status.NOT_FOUND
 
 
@@ -185,7 +185,7 @@ def _label(bpm: float | None, key: str | None, status: Status = Status.FOUND) ->
 def test_a_table_that_is_written_reads_back(tmp_path: Path) -> None:
     path = tmp_path / "out.tsv"
     tracks = [
-        Track(f"Song\t{i}", ("Singer\nX",), album="Album", path=f"/{i}.mp3") for i in range(4)
+        TrackQuery(f"Song\t{i}", ("Singer\nX",), album="Album", path=f"/{i}.mp3") for i in range(4)
     ]
     rows = [
         (tracks[0], _label(127.98, "C#"), True),
@@ -247,16 +247,16 @@ def test_the_dump_is_indexed_and_looked_up(form: str, tmp_path: Path) -> None:
     target = tmp_path / "index" / "acousticbrainz.db"
     assert acousticbrainz.build(pack(tmp_path, form), target) == 2
     source = acousticbrainz.AcousticBrainz(target)
-    record = look_up(Track("Song", ("Singer",), recording_id=MBID), source)
+    record = look_up(TrackQuery("Song", ("Singer",), recording_id=MBID), source)
     assert (record.status, record.bpm, record.key) == (Status.FOUND, 127.9, "A#m")
     # Two submissions that contradict each other are no label.
-    record = look_up(Track("Song", ("Singer",), recording_id=OTHER), source)
+    record = look_up(TrackQuery("Song", ("Singer",), recording_id=OTHER), source)
     assert (record.status, record.bpm, record.key) == (Status.AMBIGUOUS, None, None)
     unknown = "99999999-2222-3333-4444-555555555555"
-    record = look_up(Track("Song", ("Singer",), recording_id=unknown), source)
+    record = look_up(TrackQuery("Song", ("Singer",), recording_id=unknown), source)
     assert record.status is Status.NOT_FOUND
     for bad in (None, "", "x", "' OR 1"):
-        assert source.missing(Track("Song", ("Singer",), recording_id=bad))
+        assert source.missing(TrackQuery("Song", ("Singer",), recording_id=bad))
     assert sorted(path.name for path in target.parent.iterdir()) == ["acousticbrainz.db"]
 
 
@@ -272,7 +272,7 @@ def test_an_id_needs_no_artist(tmp_path: Path) -> None:
     target = tmp_path / "acousticbrainz.db"
     acousticbrainz.build(pack(tmp_path, "csv"), target)
     source = acousticbrainz.AcousticBrainz(target)
-    assert look_up(Track("Song", (), recording_id=MBID), source).bpm == 127.9
+    assert look_up(TrackQuery("Song", (), recording_id=MBID), source).bpm == 127.9
 
 
 def test_a_dump_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:

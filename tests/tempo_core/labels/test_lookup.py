@@ -19,10 +19,10 @@ import pytest
 
 from tempo_core.errors import LabelError
 from tempo_core.labels.demo_site import API_KEY, CATALOGUE, DemoSite, Entry, decoys
-from tempo_core.labels.lookup import Labelled, Run, choose, look_up
+from tempo_core.labels.lookup import LookedUp, Run, choose, look_up
 from tempo_core.labels.matching import GATES
 from tempo_core.labels.options import LabelOptions, attributions, open_plan, open_run
-from tempo_core.labels.record import Record, Status, Track, Verdict
+from tempo_core.labels.record import LabelVerdict, Record, Status, TrackQuery
 from tempo_core.labels.store import Store
 from tempo_core.labels.summary import Tally, describe
 from tempo_core.labels.training import objection
@@ -45,7 +45,9 @@ def options(site: DemoSite, tmp_path: Path) -> LabelOptions:
     )
 
 
-def run_all(options: LabelOptions, tracks: list[Track] = TRACKS, **changes: Any) -> list[Labelled]:
+def run_all(
+    options: LabelOptions, tracks: list[TrackQuery] = TRACKS, **changes: Any
+) -> list[LookedUp]:
     with quick(options, **changes) as run:
         return list(run.label(tracks))
 
@@ -78,7 +80,7 @@ def test_force_asks_again_and_keeps_the_old_answer(options: LabelOptions, site: 
     (labelled,) = run_all(options, TRACKS[:1], force=True)
     assert len(site.hits) > n_hits
     assert labelled.chosen is not None
-    assert (labelled.chosen.bpm, labelled.chosen.verdict) == (50, Verdict.OCTAVE)
+    assert (labelled.chosen.bpm, labelled.chosen.verdict) == (50, LabelVerdict.OCTAVE)
     with Store(options.database, read_only=True) as store:
         assert [record.raw_bpm for record in store] == ["100", "50"]
 
@@ -153,7 +155,7 @@ def test_failures_in_a_row_end_the_asking(options: LabelOptions, site: DemoSite)
     assert "3 left for the next run (see above)" in summary
 
 
-def _tally(result: list[Labelled], run: Run) -> list[str]:
+def _tally(result: list[LookedUp], run: Run) -> list[str]:
     tally = Tally()
     for labelled in result:
         tally.add(labelled)
@@ -181,7 +183,7 @@ def test_a_second_opinion_is_asked_only_in_doubt(options: LabelOptions, site: De
 
 
 def test_nothing_is_asked_of_a_track_without_tags(options: LabelOptions, site: DemoSite) -> None:
-    (labelled,) = run_all(options, [Track("", ("Somebody",))])
+    (labelled,) = run_all(options, [TrackQuery("", ("Somebody",))])
     assert labelled.status is Status.SKIPPED
     assert "lacks title" in describe(labelled)
     assert site.hits == []
@@ -262,14 +264,14 @@ def test_the_verdict_follows_the_audio_and_the_raw_value_does_not(
     assert verdicts == ["no_estimate", "agree", "octave", "meter", "conflict", "triple"]
     with Store(options.database) as store:
         (record,) = store
-    assert (record.raw_bpm, record.bpm, record.verdict) == ("100", 100, Verdict.TRIPLE)
+    assert (record.raw_bpm, record.bpm, record.verdict) == ("100", 100, LabelVerdict.TRIPLE)
 
 
 def test_a_plan_asks_nothing_and_leaves_nothing(options: LabelOptions, site: DemoSite) -> None:
     sources = dataclasses.replace(options, sources=("tags", "musicstax", "deezer"))
     with open_plan(sources) as plan:
         assert plan(TRACKS[0]) == ["musicstax", "deezer"]
-        assert plan(Track("", ())) == []
+        assert plan(TrackQuery("", ())) == []
     assert site.hits == []
     assert not options.database.exists()
     run_all(options, TRACKS[:1])
@@ -278,7 +280,9 @@ def test_a_plan_asks_nothing_and_leaves_nothing(options: LabelOptions, site: Dem
         assert plan(TRACKS[1]) == ["musicstax", "deezer"]
 
 
-def record(source: str, bpm: float, verdict: Verdict = Verdict.NO_ESTIMATE, **more: Any) -> Record:
+def record(
+    source: str, bpm: float, verdict: LabelVerdict = LabelVerdict.NO_ESTIMATE, **more: Any
+) -> Record:
     return Record(
         "id", source, Status.FOUND, "", "A", "T", "2026-01-01", 1, bpm=bpm, verdict=verdict, **more
     )
@@ -288,7 +292,7 @@ def test_witnesses_of_one_family_are_one() -> None:
     stax, song, recco = (record(s, 64) for s in ("musicstax", "songbpm", "reccobeats"))
     deezer = record("deezer", 128)
     assert choose([stax, song, recco, deezer]) is stax  # one to one: the order counts
-    agrees = dataclasses.replace(deezer, verdict=Verdict.AGREE)
+    agrees = dataclasses.replace(deezer, verdict=LabelVerdict.AGREE)
     assert choose([stax, song, recco, agrees]) is agrees
     tags = record("tags", 64.5)
     assert choose([agrees, stax, tags]) is stax  # two independent ones against one
@@ -299,12 +303,12 @@ def test_witnesses_of_one_family_are_one() -> None:
 @pytest.mark.parametrize(
     ("label", "reason"),
     [
-        (record("tags", 120, Verdict.AGREE), ""),
-        (record("acousticbrainz", 120, Verdict.AGREE), ""),
-        (record("tags", 120, Verdict.OCTAVE), "verdict: octave"),
+        (record("tags", 120, LabelVerdict.AGREE), ""),
+        (record("acousticbrainz", 120, LabelVerdict.AGREE), ""),
+        (record("tags", 120, LabelVerdict.OCTAVE), "verdict: octave"),
         (record("tags", 120), "verdict: no_estimate"),
-        (record("musicstax", 120, Verdict.AGREE), "licence: derived from Spotify"),
-        (record("deezer", 120, Verdict.AGREE), "licence: Deezer"),
+        (record("musicstax", 120, LabelVerdict.AGREE), "licence: derived from Spotify"),
+        (record("deezer", 120, LabelVerdict.AGREE), "licence: Deezer"),
         (None, "no label"),
     ],
 )
@@ -314,8 +318,8 @@ def test_what_may_be_trained_on(label: Record | None, reason: str) -> None:
 
 
 def test_the_user_may_have_a_right_to_more() -> None:
-    label = record("deezer", 60, Verdict.OCTAVE)
-    assert objection(label, ["deezer"], [Verdict.OCTAVE]) == ""
+    label = record("deezer", 60, LabelVerdict.OCTAVE)
+    assert objection(label, ["deezer"], [LabelVerdict.OCTAVE]) == ""
 
 
 def test_data_that_wants_to_be_attributed_is() -> None:
@@ -348,7 +352,7 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 from tempo_core.labels.demo_site import Entry
 from tempo_core.labels.options import LabelOptions, open_run
-from tempo_core.labels.record import Track
+from tempo_core.labels.record import TrackQuery
 from tempo_core.labels.store import Store
 import signal
 add, calls = Store.add, 0
@@ -361,7 +365,7 @@ def fatal(self, record):
     if calls == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 Store.add = fatal
-tracks = [Track(f"Song {{name}}", ("The Lintels",), duration=200.4) for name in "ABCDEF"]
+tracks = [TrackQuery(f"Song {{name}}", ("The Lintels",), duration=200.4) for name in "ABCDEF"]
 options = LabelOptions(("musicstax",), Path({database!r}), {urls!r}, interval=0.0)
 with open_run(options) as run:
     for labelled in run.label(tracks):
@@ -400,7 +404,8 @@ def test_kill_9_keeps_every_finished_track(
 
 def test_every_field_comes_back(tmp_path: Path) -> None:
     full = record(
-        "musicstax", 120.5, Verdict.OCTAVE, path="/a", source_id="x", url="http://x", raw_key="Am",
+        "musicstax", 120.5, LabelVerdict.OCTAVE, path="/a", source_id="x", url="http://x",
+        raw_key="Am",
         raw_bpm="120.5", key="Am", match_title="T", match_artist="A", match_duration=3.5,
         match_isrc="I", scores={"title": 100.0}, estimate_bpm=60.25, estimate_key="C",
     )  # fmt: skip

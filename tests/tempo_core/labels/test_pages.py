@@ -18,7 +18,7 @@ import pytest
 from tempo_core.labels.http.answers import Page
 from tempo_core.labels.http.session import PoliteSession
 from tempo_core.labels.lookup import look_up
-from tempo_core.labels.record import Track
+from tempo_core.labels.record import TrackQuery
 from tempo_core.labels.source import SourceSettings
 from tempo_core.labels.sources import ABOUT, make_sources, source_settings
 
@@ -60,7 +60,9 @@ def test_a_source_reads_its_pages(path: Path) -> None:
     (source,) = make_sources(
         [name], SourceSettings({name: BASE}, values), cast("PoliteSession", session)
     )
-    record = look_up(Track(**{**case["track"], "artists": tuple(case["track"]["artists"])}), source)
+    record = look_up(
+        TrackQuery(**{**case["track"], "artists": tuple(case["track"]["artists"])}), source
+    )
     found = {key: getattr(record, key) for key in case["record"]}
     assert {**found, "status": record.status.value} == case["record"]
     assert set(session.asked) == case["answers"].keys()  # every answer was asked for

@@ -20,11 +20,11 @@ from typing import IO
 
 from ....errors import ConfigError, LabelError, reason
 from ...crosscheck import same_tempo
-from ...record import Candidate, Track
+from ...record import Candidate, TrackQuery
 
-LAYOUT = 0x7E4B0001  # application id and layout of the file in one number
+INDEX_LAYOUT = 0x7E4B0001  # application id and layout of the file in one number
 MAJORITY = 2 / 3  # of the submissions have to be within 4 % of their median
-BATCH = 50_000  # rows a transaction
+BATCH_ROWS = 50_000  # rows a transaction
 
 
 class AcousticBrainz:
@@ -47,13 +47,13 @@ class AcousticBrainz:
             (layout,) = self._db.execute("PRAGMA application_id").fetchone()
         except sqlite3.Error as error:
             raise LabelError(f"{path}: cannot be opened ({error})") from error
-        if layout != LAYOUT:
+        if layout != INDEX_LAYOUT:
             raise LabelError(f"{path}: was not made by `tempo-core acousticbrainz-index`")
 
-    def missing(self, track: Track) -> str:
+    def missing(self, track: TrackQuery) -> str:
         return "" if _id(track.recording_id or "") else "a MusicBrainz recording id"
 
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
+    def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         recording = _id(track.recording_id or "")
         rows = self._db.execute(
             "SELECT bpm, key FROM submissions WHERE recording = ? ORDER BY number", (recording,)
@@ -114,7 +114,7 @@ def build(dumps: list[Path], target: Path) -> int:
         # If this fails, it is made again from the start.
         db.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-            f"PRAGMA application_id = {LAYOUT};"
+            f"PRAGMA application_id = {INDEX_LAYOUT};"
             "CREATE TABLE submissions (recording BLOB, number INTEGER, bpm REAL, key TEXT,"
             " PRIMARY KEY (recording, number)) WITHOUT ROWID"
         )
@@ -168,7 +168,7 @@ def _store(
     batch = []
     for row in values:
         batch.append(row)
-        if len(batch) == BATCH:
+        if len(batch) == BATCH_ROWS:
             db.executemany(statement, batch)
             batch.clear()
     db.executemany(statement, batch)
@@ -196,7 +196,7 @@ def _keys(rows: csv.DictReader[str]) -> Iterator[tuple[bytes, int, float | str]]
 # What a file is, its first bytes say.
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
-BLOCK = 1 << 16  # [bytes] that are looked at
+BLOCK_BYTES = 1 << 16  # [bytes] that are looked at
 
 
 @contextmanager
@@ -214,8 +214,8 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
         with ExitStack() as stack:
             stream = stack.enter_context(dump.open("rb"))
             if stream.peek(len(ZSTD_MAGIC)).startswith(ZSTD_MAGIC):
-                stream = stack.enter_context(io.BufferedReader(zstd.open(stream), BLOCK))
-            beginning = stream.peek(BLOCK)
+                stream = stack.enter_context(io.BufferedReader(zstd.open(stream), BLOCK_BYTES))
+            beginning = stream.peek(BLOCK_BYTES)
             if beginning[TAR_MAGIC_AT:].startswith(TAR_MAGIC):
                 archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
                 contents = (

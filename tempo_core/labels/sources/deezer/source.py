@@ -13,7 +13,7 @@ from typing import Any
 from ...http.errors import SourceError
 from ...matching import queries
 from ...parsing import mapping, objects, read_json, seconds, string
-from ...record import Candidate, Status, Track
+from ...record import Candidate, Status, TrackQuery
 from ...source import ByName
 
 QUOTA, NO_DATA = 4, 800
@@ -26,7 +26,7 @@ class Deezer(ByName):
     name = "deezer"
     parser_version = 2
 
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
+    def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         if track.isrc and track.isrc.isalnum():
             page = self._session.get(f"{self._base_url}/track/isrc:{track.isrc}", types=_TYPES)
             yield parse_isrc(page.text, self._base_url)

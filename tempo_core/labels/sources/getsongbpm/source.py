@@ -11,7 +11,7 @@ from ....errors import ConfigError
 from ...http.errors import SourceError
 from ...http.session import PoliteSession
 from ...parsing import mapping, objects, read_json, string
-from ...record import Candidate, Status, Track
+from ...record import Candidate, Status, TrackQuery
 from ...source import ByName
 from ...titles import main_artist, parse_title
 
@@ -35,7 +35,7 @@ class GetSongBpm(ByName):
         # Not in the address: keys in addresses end up in logs and caches.
         self._headers = {"X-API-KEY": api_key}
 
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
+    def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         tried = set()
         for title in (track.title, parse_title(track.title).core):
             lookup = f"song:{title} artist:{main_artist(track.artist)}"

@@ -16,7 +16,7 @@ from bs4 import Tag
 from ...http.errors import SourceError
 from ...matching import queries
 from ...parsing import outermost, seconds, text_of, tree
-from ...record import Candidate, Status, Track
+from ...record import Candidate, Status, TrackQuery
 from ...source import ByName
 
 _TRACK = re.compile(r"/track/[^/?#]*/([0-9A-Za-z]{4,40})/?$")
@@ -29,7 +29,7 @@ class MusicStax(ByName):
     name = "musicstax"
     parser_version = 2
 
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
+    def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         for query in queries(track):
             page = self._session.get(f"{self._base_url}/search", {"q": query})
             yield parse_search(page.text, self._base_url)

@@ -13,7 +13,7 @@ from ....keys import from_numbers
 from ...http.errors import SourceError
 from ...http.session import PoliteSession
 from ...parsing import mapping, objects, read_json, seconds, string
-from ...record import Candidate, Status, Track
+from ...record import Candidate, Status, TrackQuery
 
 _TYPES = ("application/json",)
 
@@ -28,10 +28,10 @@ class ReccoBeats:
         self._session = session
         self._base_url = base_url
 
-    def missing(self, track: Track) -> str:
+    def missing(self, track: TrackQuery) -> str:
         return "" if track.spotify_id or track.isrc else "a Spotify id or an ISRC"
 
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
+    def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         for code in (track.spotify_id, track.isrc):
             if code:
                 page = self._session.get(f"{self._base_url}/track", {"ids": code}, types=_TYPES)

@@ -11,7 +11,7 @@ from ...http.addresses import origin_of
 from ...http.errors import SourceError
 from ...matching import queries
 from ...parsing import outermost, seconds, text_of, tree
-from ...record import Candidate, Status, Track
+from ...record import Candidate, Status, TrackQuery
 from ...source import ByName
 
 MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
@@ -23,7 +23,7 @@ class SongBpm(ByName):
     name = "songbpm"
     parser_version = 2
 
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
+    def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         # The form is only accepted as the site's own.
         headers = {"Origin": origin_of(self._base_url)}
         for query in queries(track):

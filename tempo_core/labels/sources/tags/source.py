@@ -1,14 +1,14 @@
-"""What somebody wrote into the tags: no network, and no question which recording it is about.
+"""BPM and key from the tags of a file: no network, and no doubt which recording they are about.
 
-Whoever makes the `Track` leaves out values that this program wrote itself, or an estimate would
-come back as its own witness.
+Whoever makes the `TrackQuery` leaves out values that this program wrote itself: an estimate would
+be taken for a second opinion about itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...record import Candidate, Track
+from ...record import Candidate, TrackQuery
 
 
 class Tags:
@@ -17,10 +17,10 @@ class Tags:
     name = "tags"
     parser_version = 1
 
-    def missing(self, track: Track) -> str:
+    def missing(self, track: TrackQuery) -> str:
         return "" if track.tag_bpm else "a BPM in its tags"
 
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
+    def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         yield [
             Candidate(
                 source_id="",

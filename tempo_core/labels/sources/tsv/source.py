@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ....console import unescaped
 from ....errors import ConfigError
-from ...record import Candidate, Track
+from ...record import Candidate, TrackQuery
 from ...tables import read_table
 from ...titles import normalise
 
@@ -29,10 +29,10 @@ class Table:
             name = (normalise(candidate.artists[0]), normalise(candidate.title))
             self._by_name.setdefault(name, []).append(candidate)
 
-    def missing(self, track: Track) -> str:
+    def missing(self, track: TrackQuery) -> str:
         return "" if track.title or track.path else "a title"
 
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
+    def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         if track.path in self._by_path:
             yield [self._by_path[track.path]]
         yield self._by_name.get((normalise(track.artist), normalise(track.title)), [])
