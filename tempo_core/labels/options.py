@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .http.session import PoliteSession, SessionOptions, Timing
+from .http.session import DEFAULT_TIMING, PoliteSession, SessionOptions, Timing
 from .lookup import Run, is_open
 from .record import TrackQuery
 from .source import SourceSettings
@@ -58,7 +58,7 @@ class LabelOptions:
 def open_run(
     options: LabelOptions,
     on_stop: Callable[[str], None] = lambda message: None,
-    timing: Timing = Timing(),
+    timing: Timing = DEFAULT_TIMING,
 ) -> Iterator[Run]:
     """A run with its sources, store and session, which are closed afterwards.
 
