@@ -10,7 +10,7 @@ INSTALLED = $(VENV)/installed
 PYTEST = $(BIN)/python -m pytest -n auto --dist worksteal
 
 # What is neither a package nor a test, but is checked like one.
-SCRIPTS = tests/audio.py tests/conftest.py docs/demo benchmarks
+SCRIPTS = tests/audio.py tests/conftest.py docs benchmarks
 
 .PHONY: help install demo test slow bare lint types format format-check check bench clean
 

@@ -24,10 +24,11 @@ from rapidfuzz import fuzz
 from tempo_core import Estimator
 from tempo_core.labels.crosscheck import check_tempo, same_tempo
 from tempo_core.labels.demo_site import DemoSite, Entry, decoys
-from tempo_core.labels.http import PoliteSession
+from tempo_core.labels.http.session import PoliteSession, SessionOptions
 from tempo_core.labels.lookup import Run
-from tempo_core.labels.record import Record, Track, Verdict
-from tempo_core.labels.sources import Settings, make_sources, manners
+from tempo_core.labels.record import LabelVerdict, Record, TrackQuery
+from tempo_core.labels.source import SourceSettings
+from tempo_core.labels.sources import make_sources, manners
 from tempo_core.labels.store import Store
 from tempo_core.labels.titles import normalise
 
@@ -56,7 +57,7 @@ LENGTH = (150.0, 320.0)  # [s] as the tags say; the audio itself is an excerpt
 class Case:
     """A track with its true tempo, and what the site has about it."""
 
-    track: Track
+    track: TrackQuery
     bpm: float
     kind: str
     pages: tuple[Entry, ...]
@@ -111,15 +112,16 @@ def make_cases(music: Sequence[bench.Track], seed: int) -> list[Case]:
                 pages = [e if keep else dataclasses.replace(e, bpm=other_bpm) for e in around]
             case _:
                 pages = []
-        track = Track(ours, (artist,), "Album", duration=length, path=str(file.path))
+        track = TrackQuery(ours, (artist,), "Album", duration=length, path=str(file.path))
         cases.append(Case(track, file.bpm, kind, tuple(pages)))
     return cases
 
 
 def look_up(cases: Iterable[Case], site: DemoSite, folder: Path) -> list[Record | None]:
     """The label of each case, None if there is none."""
-    settings = Settings(site.urls)
-    with PoliteSession(manners(["musicstax"], settings, 0.0), cache=folder / "pages.db") as session:
+    settings = SourceSettings(site.urls)
+    hosts = manners(["musicstax"], settings, 0.0)
+    with PoliteSession(hosts, SessionOptions(cache=folder / "pages.db")) as session:
         sources = make_sources(["musicstax"], settings, session)
         with Store(folder / "labels.db") as store:
             run = Run(sources, store, session)
@@ -200,7 +202,7 @@ def main() -> None:
 
     estimates = [case.track.estimate_bpm for case in cases]
     rng = np.random.default_rng(options.seed + 1)
-    # On real songs the shipped model is an octave off for about one in eight (docs/results.md).
+    # On real songs the shipped model is an octave off for about one in eight (docs/accuracy.md).
     real = [
         e and e * (float(rng.choice([0.5, 2.0])) if rng.random() < OCTAVE_ERRORS else 1.0)
         for e in estimates
@@ -208,7 +210,7 @@ def main() -> None:
 
     def agreeing(tempi: Tempi, estimates: Tempi) -> Tempi:
         return [
-            label if check_tempo(label, estimate) is Verdict.AGREE else None
+            label if check_tempo(label, estimate) is LabelVerdict.AGREE else None
             for label, estimate in zip(tempi, estimates, strict=True)
         ]
 

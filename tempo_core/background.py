@@ -34,6 +34,11 @@ MODULES = (("tempo_core", "cli", "__main__.py"), ("beets", "__main__.py"))
 POLL = 0.1  # [s] how often a waiting thread looks whether it is to stop
 
 
+def never() -> bool:
+    """The answer to whether work is to stop, for work that nothing stops."""
+    return False
+
+
 class Stopped(TempoError):
     """The work was abandoned because it was to stop."""
 

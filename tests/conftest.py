@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +98,21 @@ def _no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def _new_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Function that gives another path in one folder: `mktemp` looks through all it has made."""
+    folder, numbers = tmp_path_factory.mktemp("homes"), count()
+    return lambda: folder / str(next(numbers))
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(_new_home: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh home folder, so that nobody's real beets configuration or library is touched.
 
     beets keeps configuration and library in `home / "beets"`.
     """
-    folder = tmp_path_factory.mktemp("home")
-    (folder / "beets").mkdir()
+    folder = _new_home()
+    (folder / "beets").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
     monkeypatch.setenv("APPDATA", str(folder / "AppData"))

@@ -61,13 +61,30 @@ def kept(folder: Path, name: str, arguments: object, make: Callable[[], T]) -> T
 
 
 def write_text(path: Path, text: str) -> None:
-    """The same with text, as UTF-8; what was no text in the name of a file becomes that again."""
+    """Write text atomically as UTF-8, see `write_bytes`.
+
+    Bytes of a file's name that are no text become those bytes again.
+    """
     write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
 def write_tsv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """The same with a table, see `tsv`."""
+    """Write a table atomically, see `tsv` and `write_bytes`."""
     write_bytes(path, tsv(header, rows))
+
+
+def read_tsv(table: Path) -> list[dict[str, str]]:
+    """The rows of a tab-separated table with a header line, by the names of its columns.
+
+    Raises
+    ------
+    ConfigError
+        If the table is missing.
+    """
+    if not table.exists():
+        raise ConfigError(f"no table {table}; give the folder that holds it")
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

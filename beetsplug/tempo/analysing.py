@@ -92,7 +92,7 @@ def _finish(
     progress: AnalysisProgress,
     stopped: Callable[[], bool],
 ) -> None:
-    """Write what a run that was interrupted left to be written."""
+    """Write the tags that an interrupted run had not written yet."""
     for item in each_item(lib, ids):
         if stopped():
             return
@@ -131,9 +131,9 @@ class _Analysis:
             settings.time_limit,
         )
         for heard, result in results:
-            # What somebody changed while the track was listened to holds.
+            # Changes made to the item during its analysis are kept.
             item = as_it_is(lib, heard)
-            if item is None:  # somebody removed it
+            if item is None:  # removed from the library meanwhile
                 self._progress.advance()
             elif isinstance(result, Exception):
                 self._fail(item, result)
@@ -176,7 +176,7 @@ def _store(
 
 
 def _read_keys(lib: Library, ids: list[int], settings: Any, log: BeetsLogger) -> None:
-    """Note the key that files say, where that is not known.
+    """Store the keys that files have, of tracks whose key is not known yet.
 
     Raises
     ------
@@ -196,5 +196,5 @@ def _read_keys(lib: Library, ids: list[int], settings: Any, log: BeetsLogger) ->
                 raise UserError(
                     "interrupted while keys were read; the next run continues from here"
                 )
-            if not read:  # none of the files is there: the disk is not, or at least not today
+            if not read:  # no file of the batch can be read: the disk may be unmounted
                 return

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tempo_core import Estimate
     from tempo_core.paces import Pace
 
-OWN_RULES = ("tempo", "pace")  # tasks: what becomes of them depends on what somebody said before
+OWN_RULES = ("tempo", "pace")  # tasks whose fields also depend on what a person set before
+# Fields of paces, with their ratios to `tempo_bpm`.
 PACE_FIELDS = {"tempo_half": 0.5, "tempo_double": 2, "tempo_triple": 3}
 
 
@@ -42,51 +43,56 @@ def apply_estimate(
     item
         Changed in place. A `bpm` that somebody else set stays, unless `force`.
     estimate
-        What the engine found.
+        Result of the analysis.
     source
-        Who found it, `model:<name>@<hash>`.
+        The model that made the estimate, `model:<name>@<hash>`.
     force
         Overwrite `bpm` whoever set it.
     min_confidence
         An estimate less sure than this (0..1) leaves `bpm` alone, also with `force`.
     """
-    said, sure = origin(item), estimate.confidence >= min_confidence
-    tempo = estimate.bpm
+    sure = estimate.confidence >= min_confidence
+    said = origin(item)
     if said and not said.startswith("model:") and not force:
-        agreed = agreeing_tempo(bpm_of(item), estimate)
-        if agreed is not None:
-            tempo, verdict = agreed, Decision.KEPT
-        else:
-            verdict = Decision.CONFLICT if sure else Decision.UNSURE
-        item.tempo_source = said
-        if said == MANUAL:
-            drop_marker(item)
-    elif not sure:
-        verdict = Decision.UNSURE
+        decision, tempo = _keep_tempo(item, estimate, sure)
+    elif sure:
+        decision, tempo = Decision.SET, estimate.bpm
+        set_tempo(item, tempo, source)
+    else:
+        decision, tempo = Decision.UNSURE, estimate.bpm
         if said.startswith("model:"):
-            # Its record is about to go.
+            # The earlier tempo stays in `bpm`; `tempo_bpm`, which says it precisely, does not.
             earlier = parse_marker(own(item, MARKER))
             set_tempo(item, earlier.bpm if earlier else own(item, "tempo_bpm"), said)
         item.tempo_source = said or source
-    else:
-        verdict = Decision.SET
-        set_tempo(item, tempo, source)
     item.tempo_bpm = tempo
     item.tempo_confidence = estimate.confidence
-    item.tempo_verdict = verdict.word
+    item.tempo_verdict = decision.word
     set_or_clear(item, "tempo_stability", estimate.stability)
     set_further(item, estimate)
     stated = stated_paces(item)
     if stated is not None:
-        # What somebody wrote over the estimate would be lost otherwise.
+        # A person may have stated them in `tempo_paces`, which is overwritten next.
         item.tempo_paces_manual = " ".join(f"{pace:g}" for pace in stated)
     item.tempo_paces = format_paces(estimate.paces)
     set_pace_fields(item)
-    return verdict
+    return decision
+
+
+def _keep_tempo(item: Item, estimate: Estimate, sure: bool) -> tuple[Decision, float]:
+    """Leave a `bpm` that the plugin did not set; the decision, and the tempo for `tempo_bpm`."""
+    said = origin(item)
+    item.tempo_source = said
+    agreed = agreeing_tempo(bpm_of(item), estimate)
+    if said == MANUAL:
+        drop_marker(item)
+    if agreed is not None:
+        return Decision.KEPT, agreed
+    return Decision.CONFLICT if sure else Decision.UNSURE, estimate.bpm
 
 
 def set_further(item: Item, estimate: Estimate) -> None:
-    """Set the fields of tasks that have no rules of their own here."""
+    """Set the fields of all tasks but those in `OWN_RULES`."""
     for name in tasks.TASKS:
         for column in tasks.columns(name) if name not in OWN_RULES else ():
             if column.field is not None and column.name in estimate.columns:
@@ -95,10 +101,11 @@ def set_further(item: Item, estimate: Estimate) -> None:
 
 
 def set_pace_fields(item: Item) -> bool:
-    """Set half, double and triple pace from what is known of an item; whether that changed any."""
+    """Set the fields of half, double and triple pace; True if that changed one of them."""
     before = [own(item, field) for field in PACE_FIELDS]
     tempo = own(item, "tempo_bpm") or bpm_of(item)
-    # From the text, so that a probability that is rounded there decides the same here.
+    # The paces are read back from the text, where their probabilities are rounded: so the fields
+    # and the `pace:` query agree at the border.
     paces = [pace for pace, _ in paces_of(item)]
     for field, ratio in PACE_FIELDS.items():
         fits = any(abs(pace / (tempo * ratio) - 1) <= SAME for pace in paces) if tempo else False
@@ -115,7 +122,17 @@ def agreeing_tempo(bpm: float, estimate: Estimate) -> float | None:
 
 
 def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float | None:
-    """The same of an estimate that is known by its tempo [BPM] and its paces only."""
+    """The precise tempo behind somebody's BPM, None if it fits no pace of the estimate.
+
+    Parameters
+    ----------
+    bpm
+        The tempo that somebody gave [BPM].
+    estimated
+        The estimated tempo [BPM].
+    paces
+        The estimated paces.
+    """
     simple = [estimated * ratio for ratio in COUNTED_ELSE]
     tempi = [
         estimated,
@@ -135,7 +152,10 @@ def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float |
 
 
 def settled(item: Item) -> bool:
-    """Set `tempo_source` by what the item's `bpm` is, and what follows; whether that changed it."""
+    """Set `tempo_source`, and the fields that follow from it, to what `origin` says.
+
+    Returns whether the item changed; does not store it.
+    """
     source = own(item, "tempo_source")
     said = origin(item)
     if not source or not said or said == source:
@@ -145,14 +165,17 @@ def settled(item: Item) -> bool:
         judged(item)
     marker = parse_marker(own(item, MARKER))
     if said.startswith("model:") and marker is not None and marker.is_of(bpm_of(item)):
-        # Back from the file, where somebody's was compared before.
+        # The model's tempo came back from the file, in place of one that a person had set.
         item.tempo_verdict, item.tempo_bpm = Decision.SET.word, marker.bpm
         set_pace_fields(item)
     return True
 
 
 def judged(item: Item) -> bool:
-    """Set what the last analysis says to the item's `bpm`, somebody's; whether that changed it."""
+    """Compare a `bpm` that somebody set with the last analysis, and set the fields that follow.
+
+    Returns whether the item changed; does not store it.
+    """
     before = own(item, "tempo_verdict"), own(item, "tempo_bpm")
     agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), _paces(item))
     item.tempo_verdict = (Decision.KEPT if agreed else Decision.CONFLICT).word

@@ -1,7 +1,7 @@
 """Tracks that need work: conditions in SQL, and what `beet tempo` has to do.
 
-The conditions are SQL so that the database answers: it takes seconds to look at 100,000 tracks in
-Python.
+The conditions are SQL so that the database finds the tracks: all of a large library as objects take
+a lot of memory.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ def _rounded(field: str) -> str:
 
 
 _UNSURE = f"ifnull({_value('tempo_verdict')}, '') = '{Decision.UNSURE.word}'"
-# The same as `is_done`.
+# The condition of `origin.is_done`.
 DONE = (
     f"{_value('tempo_source')} IS NOT NULL AND CAST({_value('tempo_bpm')} AS REAL) != 0 "
     f"AND ({HAS_BPM} OR {_UNSURE})"
 )
 TO_ANALYSE = f"NOT ifnull({DONE}, 0)"
-# What has no tempo any more needs an analysis, and is written after that.
+# Tags that are still to be written. A track that lost its tempo is analysed first.
 TO_FINISH = f"{_value(PENDING)} IS NOT NULL AND ({HAS_BPM} OR {_value(PENDING)} LIKE '%key%')"
-# Of what is analysed: where the key in the file was not read, or `initial_key` is another since.
+# Analysed tracks whose key was not read from the file, or whose `initial_key` changed since.
 UNREAD = (
     f"{DONE} AND ifnull({_value(SEEN)}, '') NOT LIKE "
     "ifnull(nullif(items.initial_key, ''), '-') || ' %'"
 )
 FAILED = f"{_value(FAILURE)} IS NOT NULL"
-# Where a person may have said something about paces.
+# Analysed tracks of which a person may have stated paces.
 STATED = f"({_value(FIELDS[0])} IS NOT NULL OR {_value(FIELDS[1])} NOT LIKE '%:%') AND {DONE}"
-# Where `tempo_source` may say something else than `origin`: few tracks, which Python looks at.
+# Tracks whose `tempo_source` may differ from what `origin` says: a few, which Python checks.
 _DOUBTFUL = (
     f"{HAS_BPM} AND CASE "
     f"WHEN source.value = '{MANUAL}' THEN items.bpm = {_rounded(MARKER)} "
@@ -71,7 +71,7 @@ UNSETTLED = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
     f"WHERE source.key = 'tempo_source' AND source.value != '' AND {_DOUBTFUL}"
 )
-# Where somebody's tempo may be another one than the verdict is about.
+# Tracks whose tempo somebody set, and may have changed since `tempo_verdict` was found.
 _AGREES = " OR ".join(
     f"abs({_value('tempo_bpm')} * {ratio} - items.bpm) <= {TOLERANCE} * items.bpm"
     for ratio in (1.0, *COUNTED_ELSE)
@@ -83,8 +83,8 @@ OUTDATED = (
     f"abs({_value('tempo_bpm')} - items.bpm) > {TOLERANCE} * items.bpm "
     f"WHEN '{Decision.CONFLICT.word}' THEN {_AGREES} END"
 )
-# What was analysed before there were verdicts. `tempo_bpm` is close to somebody's tempo where the
-# analysis agreed with it.
+# Tracks analysed by a version without verdicts. Where the analysis agreed with somebody's tempo,
+# `tempo_bpm` is close to it.
 _WITHOUT_VERDICT = f"items WHERE {HAS_BPM} AND {DONE} AND {_value('tempo_verdict')} IS NULL"
 _GIVE_VERDICT = (
     "INSERT INTO item_attributes (entity_id, key, value) SELECT items.id, 'tempo_verdict', CASE "
@@ -96,11 +96,11 @@ _GIVE_VERDICT = (
 
 
 def settle(lib: Library) -> None:
-    """Let `tempo_source` say whose each `bpm` is, where that has changed outside of the plugin.
+    """Bring `tempo_source` and `tempo_verdict` up to date with changes made outside of the plugin.
 
-    A value that somebody corrected becomes `manual`, and one of the plugin's own whose record was
-    changed gets its source back. A missing record stays missing: removing it asks for an analysis.
-    Of somebody's value that is another one since, the verdict is found anew.
+    The source of a tempo that a person corrected becomes `manual`, and the plugin's own tempo gets
+    its source back where that was changed. A source that was removed stays so: that asks for an
+    analysis. Where a person changed a tempo of their own, the verdict is found again.
     """
     for item in items_of(lib, ask(lib, UNSETTLED)):
         if settled(item):
@@ -114,7 +114,7 @@ def settle(lib: Library) -> None:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done, as ids of tracks, and how many there is nothing to do for.
+    """Ids of tracks by what is to be done, and numbers of tracks that need nothing.
 
     `skipped` tracks failed before and are unchanged. Of `unread` tracks nothing is missing but the
     key that their file says.
@@ -128,7 +128,7 @@ class Work:
 
 
 def choose(lib: Library, args: list[str], settings: Any) -> Work:
-    """What there is to do for the tracks that match."""
+    """The work for the tracks that match; stated paces take effect at once."""
     album = bool(settings.album)
     selection = Selection(lib, args, album=album, pretend=settings.pretend)
     if not settings.pretend:

@@ -1,4 +1,4 @@
-"""Which tracks of a library have a label that a model can learn from, and whose it is."""
+"""Labelled tracks of a library: labels that a model can learn from, and who gave them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
     LabelError
         If the label store cannot be used.
     """
-    # What somebody changed since the last `beet tempo` counts already; nothing is written here.
+    # `pretend`: changes since the last `beet tempo` count, but are not stored here.
     ids = Selection(lib, query, pretend=True).ids()
     database = make_options(lib, settings).database
     with ExitStack() as stack:
@@ -51,7 +51,7 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
             labels = list(item_labels(item, settings.time_limit))
             if store is not None:
                 track = track_of(item, settings.time_limit)
-                # The plugin's own tempo may have been taken for somebody's once.
+                # An earlier version may have kept the plugin's own tempo as a label from the tags.
                 own_tag = is_ours(item) or is_from_label(item)
                 records = [
                     record
@@ -64,7 +64,7 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
 
 
 def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[float, str, str]]:
-    """(BPM, source, "") of what the item and its file say, without the plugin's own estimates."""
+    """Labels in the item and its file, (BPM, source, ""), without the plugin's own estimates."""
     source, bpm = origin(item), bpm_of(item)
     if not bpm or source.startswith(("model:", "label:")):
         return  # a published label counts by what the store knows of it
@@ -72,11 +72,11 @@ def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[fl
     tags = tags_of_file(item, time_limit)
     tag = None if tags is None else parse_bpm(tags.tag_bpm)
     if tag is not None and bpm in (int(tag), round_half_up(tag)):
-        # The same, more precisely: beets cuts fractions off.
+        # The tag is the field with its fraction, which beets cuts off.
         yield tag, "tag" if who == "field" else who, ""
         return
     yield float(bpm), who, ""
-    # The tag may hold what the analysis said before somebody corrected it.
+    # The tag may hold an estimate from before a person corrected the tempo in the library.
     estimate = own(item, "tempo_bpm")
     said = [round_half_up(estimate * ratio) for ratio in RELATIVES] if estimate else []
     written = who == MANUAL and tag in said

@@ -1,4 +1,4 @@
-"""What the library, the file and the analysis say of an item, as labels are looked up by it."""
+"""Description of an item for looking up labels: from the library, the file and the analysis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tempo_core.background import TIME_LIMIT, call, interrupted
 from tempo_core.errors import TempoError
-from tempo_core.labels.record import Track
+from tempo_core.labels.record import TrackQuery
 from tempo_core.paces import parse_paces
 
 from .file_keys import key_text
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from beets.library import Item
 
 
-def tags_of_file(item: Item, time_limit: float = TIME_LIMIT) -> Track | None:
+def tags_of_file(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery | None:
     """The tags of an item's file; None if they cannot be read within the time limit [s]."""
     from tempo_core.labels.files import read_track
 
@@ -30,12 +30,12 @@ def tags_of_file(item: Item, time_limit: float = TIME_LIMIT) -> Track | None:
     return None
 
 
-def track_of(item: Item, time_limit: float = TIME_LIMIT) -> Track:
+def track_of(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery:
     """The item as a track to look up. The tags of its file are read, its audio is not."""
     file = tags_of_file(item, time_limit)
     tag_bpm, tag_key = _tags(item, file)
     names = (item.artist, *item.get("artists", ()), item.artist_credit, item.artist_sort)
-    return Track(
+    return TrackQuery(
         title=item.title,
         artists=tuple(dict.fromkeys(name for name in names if name)),
         album=item.album,
@@ -53,10 +53,10 @@ def track_of(item: Item, time_limit: float = TIME_LIMIT) -> Track:
 
 
 def estimate_of(item: Item) -> float | None:
-    """The tempo that the audio alone speaks for, None if it was not analysed.
+    """The tempo [BPM] by the audio alone, None if the item was not analysed.
 
-    `tempo_bpm` is not that where somebody's tempo was kept and agrees: it is the pace that fits
-    theirs then. The most probable pace does not know about tags.
+    It is `tempo_bpm`, unless the analysis agreed with a tempo that was there before: then
+    `tempo_bpm` is the pace closest to that, and the most probable pace is the audio's.
     """
     tempo: float | None = own(item, "tempo_bpm")
     audio = (Decision.SET.word, Decision.CONFLICT.word, Decision.UNSURE.word)
@@ -69,7 +69,7 @@ def estimate_of(item: Item) -> float | None:
     return None
 
 
-def _tags(item: Item, file: Track | None) -> tuple[str | None, str | None]:
+def _tags(item: Item, file: TrackQuery | None) -> tuple[str | None, str | None]:
     """BPM and key as somebody wrote them, verbatim; None for what this plugin wrote itself.
 
     beets cuts fractions off a BPM and misreads long names of keys when it reads a file, so the

@@ -1,4 +1,4 @@
-"""What setting tags means for the bytes of a file: only those of these very tags change.
+"""Changes of tags as changes of the bytes of a file: only the bytes of these tags change.
 
 mediafile knows which tag a field is in each format, and mutagen how a value is written there; but
 when mutagen saves a file it writes *all* tags anew, in its own words: it drops frames that it does
@@ -35,8 +35,8 @@ Entries = list[tuple[frozenset[str], Any]]
 
 
 @dataclass(frozen=True)
-class Change:
-    """What is to be different in a file.
+class TagChange:
+    """A change of tags in a file.
 
     Attributes
     ----------
@@ -59,8 +59,8 @@ class Change:
     tags: Any
 
 
-def change(media: MediaFile, fields: Mapping[str, Any]) -> Change | None:
-    """What setting some fields of an open file changes, None if nothing.
+def tag_change(media: MediaFile, fields: Mapping[str, Any]) -> TagChange | None:
+    """The tags that change when fields of an open file are set, None if none does.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def change(media: MediaFile, fields: Mapping[str, Any]) -> Change | None:
         # There will be an ID3v2 tag with something in it, and beside such a one many programs read
         # no ID3v1 tag: what that says is repeated.
         keys = set(new_tags)
-    return Change(media.type, frozenset(keys), known, expected, media.mgfile.tags)
+    return TagChange(media.type, frozenset(keys), known, expected, media.mgfile.tags)
 
 
 def _has_frames(path: Path) -> bool:
@@ -109,7 +109,7 @@ def check_readable(path: Path) -> None:
 
 
 def read_fields(media: MediaFile, names: Iterable[str]) -> dict[str, Any]:
-    """Values that can be compared."""
+    """Values of fields, in a form that can be compared."""
     read = {name: getattr(media, name) for name in names}
     if read.get("images"):
         read["images"] = [(image.type, image.desc, image.data) for image in read["images"]]
@@ -140,11 +140,11 @@ def _values(file: Any) -> dict[str, Any]:
     return found
 
 
-PICTURES = "=pictures"  # no name of an entry can be this
+PICTURES = "=pictures"  # a key of its own: no name of an entry may contain "="
 
 
-def splices(file: BinaryIO, wanted: Change) -> list[Splice] | None:
-    """What has to be replaced in an open file; None if it takes more than that (`rewrite`).
+def splices(file: BinaryIO, wanted: TagChange) -> list[Splice] | None:
+    """Replacements of bytes that make a change; None if only `rewrite` can make it.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def splices(file: BinaryIO, wanted: Change) -> list[Splice] | None:
     return None
 
 
-def rewrite(path: Path, wanted: Change) -> None:
+def rewrite(path: Path, wanted: TagChange) -> None:
     """Make a change in a file that `splices` has no answer for."""
     if wanted.kind in ogg.MARKS:
         with path.open("rb+") as file:
@@ -181,14 +181,14 @@ def rewrite(path: Path, wanted: Change) -> None:
     media.save()
 
 
-def _vorbis_entries(wanted: Change) -> list[bytes]:
+def _vorbis_entries(wanted: TagChange) -> list[bytes]:
     return [f"{k}={v}".encode() for k, v in wanted.tags or () if k.lower() in wanted.keys]
 
 
-def _id3_splices(file: BinaryIO, wanted: Change) -> list[Splice]:
+def _id3_splices(file: BinaryIO, wanted: TagChange) -> list[Splice]:
     place = places.find(file, wanted.kind)
-    old = wanted.kind == "mp3" and beets.config["id3v23"].get(bool)
-    tag = place.tag or raw_id3.Tag(3 if old else 4)
+    as_23 = wanted.kind == "mp3" and beets.config["id3v23"].get(bool)
+    tag = place.tag or raw_id3.Tag(3 if as_23 else 4)
     new = _raw_frames((wanted.tags[k] for k in wanted.keys if k in wanted.tags), tag.version)
     dropped = [frame for frame in tag.frames if _id3_keys(frame, tag) & wanted.keys]
     return place.put(tag.replaced(dropped, new).to_bytes())
@@ -197,7 +197,9 @@ def _id3_splices(file: BinaryIO, wanted: Change) -> list[Splice]:
 def _id3_keys(frame: raw_id3.Frame, tag: raw_id3.Tag) -> frozenset[str]:
     """mutagen's name of a frame, as there may be several of the same."""
     if frame.packed:
-        return frozenset()  # not one of ours, and it might fill the memory
+        return (
+            frozenset()
+        )  # compressed: the plugin writes no such frame, and it might fill the memory
     alone = raw_id3.Tag(
         tag.version, flags=tag.flags & raw_id3.Flags.UNSYNCHRONISED, frames=(frame,)
     )
@@ -238,7 +240,7 @@ def _mp4_item(key: str, values: Any) -> mp4.Item:
     return mp4.text_item(key, [v if isinstance(v, bytes) else str(v).encode() for v in values])
 
 
-def others(file: BinaryIO, media: MediaFile, wanted: Change) -> Entries:
+def others(file: BinaryIO, media: MediaFile, wanted: TagChange) -> Entries:
     """Every tag of an open file that is not to change, as it stands there where that can be told.
 
     Raises

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from beets.library import Library
     from beets.logging import BeetsLogger
 
-    from trainer.evaluation.answers import Answer, Labelled
+    from trainer.evaluation.answers import Answer, LabelledRecording
     from trainer.trainingset.tables import LabelledTrack
 
 FOLDER = "tempo-eval"  # of answers and tables, beside the library
@@ -68,8 +68,8 @@ class Questions:
         Sentences for people on what the figures are worth.
     """
 
-    labelled: Sequence[Labelled]
-    with_paces: Sequence[Labelled]
+    labelled: Sequence[LabelledRecording]
+    with_paces: Sequence[LabelledRecording]
     notes: Sequence[str]
 
 
@@ -111,7 +111,7 @@ def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLo
     try:
         from trainer.evaluation import report  # noqa: F401  its packages are needed in the end
         from trainer.evaluation.baselines import BASELINES, open_model
-        from trainer.evaluation.run import make_folder
+        from trainer.evaluation.saving import make_folder
 
         from .collecting import labelled_tracks
     except ImportError as error:
@@ -170,19 +170,17 @@ def _ask(
     UserError
         If the run was interrupted.
     """
-    from trainer.evaluation.run import ask_all
+    from trainer.evaluation.asking import AskingOptions, ask_all
 
     todo = [(estimators, questions.labelled), (estimators[:1], questions.with_paces)]
     total = sum(len(asked) * len(tracks) for asked, tracks in todo)
     progress = EvaluationProgress(total, quiet=settings.quiet, pretend=False, log=log)
     with interruptible() as stop, progress:
+        options = AskingOptions(settings.threads, stop.is_set, settings.time_limit)
         labelled, with_paces = (
-            ask_all(
-                asked, settings.windows, tracks, folder, settings.threads, progress.answer,
-                stop.is_set, settings.time_limit,
-            )
+            ask_all(asked, settings.windows, tracks, folder, options, progress.answer)
             for asked, tracks in todo
-        )  # fmt: skip
+        )
     if stop.is_set():
         n_answers = len(labelled) + len(with_paces)
         raise UserError(
@@ -195,20 +193,20 @@ def _write_results(
     questions: Questions, answers: Answers, folder: Path, settings: Any
 ) -> list[str]:
     """Write figures, tables and what `--report` asks for; lines for the terminal."""
-    from trainer.evaluation import report
-    from trainer.evaluation import run as evaluation
+    from trainer.evaluation import report, saving
+    from trainer.evaluation.figures import by_estimator
 
     notes = [*questions.notes, *pace_lines(answers.all)]
     if not answers.labelled:
         return notes
-    about = evaluation.About(
+    about = saving.RunInfo(
         f"Tempo of {len(questions.labelled)} labelled tracks", settings.split,
         str(settings.windows), version("beets-tempo"), tuple(notes),
     )  # fmt: skip
-    figures = evaluation.save(folder, about, answers.labelled)
+    figures = saving.save(folder, about, answers.labelled)
     if path := path_of(settings.report):
         report.write_report(folder, about, answers.labelled, name=path)
         notes.append(f"report: {path}")
-    of_model = evaluation.by_estimator(answers.labelled)[answers.labelled[0].estimator]
-    notes += disagreement_lines(of_model, folder / evaluation.WORST)
+    of_model = by_estimator(answers.labelled)[answers.labelled[0].estimator]
+    notes += disagreement_lines(of_model, folder / saving.WORST)
     return [*figure_lines(figures), *notes]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trainer.evaluation.answers import Answer
-    from trainer.evaluation.run import Figures
+    from trainer.evaluation.figures import EvaluationFigures
 
 N_SHOWN = 10  # disagreements on the terminal; a table has all of them
 
@@ -25,10 +25,10 @@ def pace_lines(answers: Sequence[Answer]) -> list[str]:
         If the pace model in use cannot be read.
     """
     from tempo_core import checkpoint
-    from trainer.evaluation import run as evaluation
+    from trainer.evaluation import text_tables
     from trainer.trainingset import memory
 
-    lines = evaluation.told_paces(answers)
+    lines = text_tables.told_paces(answers)
     card = checkpoint.read(checkpoint.resolve("default", "pace")).header["card"]
     known = memory.of_card(card) or memory.NOTHING
     n_known = len({a.path for a in answers if a.paces and known.knows(a.path)})
@@ -37,7 +37,7 @@ def pace_lines(answers: Sequence[Answer]) -> list[str]:
     return lines
 
 
-def figure_lines(figures: Mapping[str, Figures]) -> list[str]:
+def figure_lines(figures: Mapping[str, EvaluationFigures]) -> list[str]:
     """The main figures of an evaluation, one line for each estimator and set of tracks.
 
     Parameters
@@ -70,7 +70,7 @@ def disagreement_lines(answers: Sequence[Answer], table: Path) -> list[str]:
     table
         File that has all of these tracks, for people to look at.
     """
-    from trainer.evaluation.run import worst
+    from trainer.evaluation.figures import worst
 
     wrong = worst(answers)
     if all(answer.estimate is None for answer in answers):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from beets.library import Library
 
-    from trainer.evaluation.answers import Labelled
+    from trainer.evaluation.answers import LabelledRecording
     from trainer.trainingset.memory import Memory
     from trainer.trainingset.tables import LabelledTrack
 
@@ -23,7 +23,7 @@ TEST = "test"  # split of a training set that models do not learn from
 
 def recordings(
     found: Sequence[LabelledTrack], known: Memory, paces: Mapping[Path, tuple[float, ...]]
-) -> list[Labelled]:
+) -> list[LabelledRecording]:
     """The labelled tracks of a library as recordings to evaluate on.
 
     The `set` of a recording is `LEARNED` or `HELD_OUT`; where the model has learned from none of
@@ -36,11 +36,11 @@ def recordings(
     paces
         Paces [BPM] that a person stated, by file.
     """
-    from trainer.evaluation.answers import Labelled
+    from trainer.evaluation.answers import LabelledRecording
     from trainer.evaluation.labelled import named
 
     tracks = [
-        Labelled(
+        LabelledRecording(
             path=track.path,
             bpm=track.bpm,
             set=LEARNED if known and _is_known(track, known) else track.label_source,
@@ -61,7 +61,7 @@ def recordings(
 
 def recordings_with_paces(
     paces: Mapping[Path, tuple[float, ...]], labelled: Sequence[Path]
-) -> list[Labelled]:
+) -> list[LabelledRecording]:
     """Recordings whose paces a person stated and which have no label of the tempo.
 
     Parameters
@@ -71,17 +71,17 @@ def recordings_with_paces(
     labelled
         Files that have a label.
     """
-    from trainer.evaluation.answers import Labelled
+    from trainer.evaluation.answers import LabelledRecording
 
     others = paces.keys() - set(labelled)
     return [
-        Labelled(path, stated[0], paces=stated, name=path.name)
+        LabelledRecording(path, stated[0], paces=stated, name=path.name)
         for path, stated in paces.items()
         if path in others
     ]
 
 
-def learned_notes(tracks: Sequence[Labelled]) -> list[str]:
+def learned_notes(tracks: Sequence[LabelledRecording]) -> list[str]:
     """A sentence for people on how many of the tracks the model has learned from; none if none."""
     n_learned = sum(track.set == LEARNED for track in tracks)
     if n_learned and n_learned == len(tracks):

@@ -1,8 +1,8 @@
 """The key of a track as its file says it: read once, and kept as long as nothing changes.
 
 beets reads "F# minor" as F minor, "C# major" as C and "CM" as C minor, and that is what stands in
-`initial_key` then. So the file is asked what it says, unless the library says something else than
-beets reads there: then somebody put it there, and it counts.
+`initial_key` then. So the file is asked what it says, unless `initial_key` is not what beets reads
+there: then a person or program set it, and it counts.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .items import file_status, own, same_file, set_or_clear
 if TYPE_CHECKING:
     from beets.library import Item
 
-FIELD = "tempo_file_key"
-SEEN = "tempo_file_key_seen"  # for which `initial_key` and time of the file that holds
+KEY = "tempo_file_key"
+SEEN = "tempo_file_key_seen"  # `initial_key` and time of the file when the key was read
 
 
 def key_of(item: Item) -> Key | None:
     """The key of a track; its file is read only if that is not known. Changes nothing."""
     if is_key_known(item):
-        return parse_key(own(item, FIELD) or "")
+        return parse_key(own(item, KEY) or "")
     in_file = None
     with suppress(Stopped, TimeLimitError):
         in_file = _read(item)
@@ -42,15 +42,15 @@ def is_key_known(item: Item) -> bool:
     """Whether neither the file nor `initial_key` have changed since the key was read."""
     known = str(own(item, SEEN) or "")
     seen = _seen(item)
-    if seen is None:  # the file is out of reach, not another one
+    if seen is None:  # the file cannot be reached, which does not make it another one
         return known.rpartition(" ")[0] == (item.initial_key or "-")
     return known == seen
 
 
 def remember_key(item: Item) -> bool:
-    """Keep the key of a track in its fields; whether they changed. Does not store the item.
+    """Keep the key of a track in its fields; True if they changed. Does not store the item.
 
-    What could not be read in time is not known, and is read another time.
+    If the file cannot be read in time the key stays unknown, and a later run reads it.
     """
     seen = _seen(item)
     if seen is None or is_key_known(item):
@@ -59,7 +59,7 @@ def remember_key(item: Item) -> bool:
         key = parse_key(key_text(item, _read(item)) or "")
     except (Stopped, TimeLimitError):
         return False
-    set_or_clear(item, FIELD, None if key is None else str(key))
+    set_or_clear(item, KEY, None if key is None else str(key))
     item[SEEN] = seen
     return True
 
@@ -89,7 +89,7 @@ def correct_key(item: Item) -> bool:
 
 
 def key_text(item: Item, in_file: str | None) -> str | None:
-    """What counts of the texts for a key that the library and the file have, verbatim."""
+    """The text for the key that counts, of the library or of the file, verbatim."""
     in_library = item.initial_key or None
     if not in_file or (in_library and parse_key(in_file) is None):
         return in_library
@@ -121,7 +121,7 @@ def _read(item: Item) -> str | None:
 
 
 def _seen(item: Item) -> str | None:
-    """What a key that was read depends on; None if there is no file to read."""
+    """`initial_key` and times of the file, on which the key depends; None without a file."""
     status = file_status(item)
     if status is None:
         return None

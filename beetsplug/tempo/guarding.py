@@ -1,4 +1,4 @@
-"""What ends a command ends it in one line; what it finished before that is kept."""
+"""Errors that end a command: one line instead of a traceback."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def guarded(command: Command) -> Command:
 
 
 def reason(error: Exception) -> str | None:
-    """Why a command cannot go on, in one line; None for what nobody foresaw."""
+    """Reason why a command cannot go on, in one line; None for an unforeseen exception."""
     from beets.dbcore.db import DBAccessError
 
     from tempo_core.errors import TempoError
@@ -81,7 +81,7 @@ def library_errors(so_far: str | Callable[[], str]) -> Iterator[None]:
     Parameters
     ----------
     so_far
-        What was done until then.
+        What was done until then, or a function that says it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What happens to tracks on their way into the library. Nothing here may stop an import."""
+"""Analysis of tracks that are being imported. Nothing here may stop an import."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def _leaves_originals() -> bool:
 
 
 def _aborted() -> Callable[[], bool]:
-    """What says whether the import was told to stop; beets tells its threads by a flag."""
+    """A function that says whether the import was told to stop; beets sets a flag of the thread."""
     leave_with(0)  # as beets does; a track that hangs is only a warning here
     thread = threading.current_thread()
     return lambda: getattr(thread, "abort_flag", False)

@@ -37,14 +37,14 @@ T = TypeVar("T")
 
 PENDING = "tempo_pending"
 FAILURE, FAILED_FILE = "tempo_failure", "tempo_failed_file"
-# Said beside the names in `tempo_pending`: the file is somebody's original until an import has
-# copied it, and originals are not written to.
+# A word beside the names in `tempo_pending`: the file is the original that an import is going to
+# copy, and originals are not written to.
 ORIGINAL = "original"
 TEMPO = ("bpm", MARKER)
 WRITABLE = (*TEMPO, "initial_key")
 PATIENCE = 30.0  # [s] with a library that another process has locked, beside beets' own
 PAUSE = 0.1  # [s]
-# Of these errors the file is not the reason: the disk may be full, or gone for a while.
+# Errors that are not the file's fault: the disk may be full, or unmounted for a while.
 PASSING = frozenset(
     [
         errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EFBIG, errno.EINTR, errno.EIO, errno.EMFILE,
@@ -94,9 +94,9 @@ def finish(item: Item, stopped: Callable[[], bool] = lambda: False) -> Exception
     """
     names = pending(item)
     if not origin(item).startswith(("model:", "label:")):
-        # Somebody set another tempo since, and has written it, or not, as they like.
+        # A person set another tempo since; whether to write that is their choice.
         names = [name for name in names if name not in TEMPO]
-    if own(item, MARKER) is None:  # a tempo from before there were markers
+    if own(item, MARKER) is None:  # set by a version of the plugin that had no markers
         names = [name for name in names if name != MARKER]
     if ORIGINAL in str(own(item, PENDING)).split() and not _in_library(item):
         names = []
@@ -116,10 +116,11 @@ def _in_library(item: Item) -> bool:
 
 
 def catch_up(item: Item) -> None:
-    """Where the library has no tempo of somebody's, take another one that stands in the file.
+    """Take the tempo from the file where the library has none, or one of the plugin's own.
 
-    Otherwise one that another program put there would be written over before anybody ran
-    `beet update`, which sees nothing either where the file kept its time. Does not store the item.
+    Otherwise a tempo that another program wrote to the file would be overwritten before anybody
+    ran `beet update`, which overlooks it where the program kept the file's time. Does not store the
+    item.
     """
     from tempo_core.background import call, interrupted
     from tempo_core.labels.files import read_track
@@ -137,7 +138,7 @@ def catch_up(item: Item) -> None:
 
 
 def write_tags(item: Item, names: Iterable[str]) -> Exception | None:
-    """Write fields to the file; whatever goes wrong, in another plugin too, is the result."""
+    """Write fields to the file; an exception, also of another plugin, is returned."""
     try:
         return try_write(item, tuple(names))
     except Exception as error:
@@ -156,7 +157,7 @@ def store(item: Item, stopped: Callable[[], bool] = lambda: False) -> None:
 
 
 def store_all(lib: Any, items: Sequence[Item], stopped: Callable[[], bool] = lambda: False) -> None:
-    """Store items together: a disk takes its time for each transaction.
+    """Store items in one transaction, which is faster than one for each.
 
     Raises
     ------
@@ -204,7 +205,7 @@ def atomically(
 
 
 def patiently(action: Callable[[], T], stopped: Callable[[], bool] = lambda: False) -> T:
-    """Do something with the library, again and again for half a minute while it is locked.
+    """Call a function that uses the library, again for up to `PATIENCE` while it is locked.
 
     Raises
     ------
@@ -222,7 +223,7 @@ def patiently(action: Callable[[], T], stopped: Callable[[], bool] = lambda: Fal
 
 
 def tried(action: Callable[[], Exception | None]) -> Exception | None:
-    """Do something with a track; what another plugin raises when it is stored is its failure.
+    """Call a function that stores a track; an exception of another plugin is returned.
 
     Raises
     ------
@@ -251,7 +252,10 @@ def passes(error: BaseException) -> bool:
 
 
 def note_failure(item: Item, error: Exception) -> None:
-    """Remember why a track failed, as long as its file and the plugin stay; does not store it."""
+    """Note why a track failed, with the state of its file and the version; does not store it.
+
+    Nothing is noted where the failure may pass, or the file is not there.
+    """
     stamp = _stamp(item)
     if stamp is None or passes(error):
         forget_failure(item)
@@ -261,24 +265,24 @@ def note_failure(item: Item, error: Exception) -> None:
 
 
 def renew_failure(item: Item) -> None:
-    """The file is another one now, a copy say, of which the same is true; does not store it."""
+    """Note that the failure holds for the file as it is now, such as a copy; does not store it."""
     set_or_clear(item, FAILED_FILE, _stamp(item))
 
 
 def forget_failure(item: Item) -> None:
-    """The track is in order, or may be next time."""
+    """Remove the note of a failure; does not store the item."""
     set_or_clear(item, FAILURE, None)
     set_or_clear(item, FAILED_FILE, None)
 
 
 def fails_again(item: Item) -> bool:
-    """Whether a track failed before and its file has not changed since."""
+    """Whether a track failed before and neither its file nor the plugin has changed since."""
     stamp = own(item, FAILED_FILE)
     return bool(stamp) and stamp == _stamp(item)
 
 
 def _stamp(item: Item) -> str | None:
-    """Size and times of a file, and who failed at it; None where there is no file."""
+    """Size and times of an item's file and the version of the plugin; None without a file."""
     status = file_status(item)
     if status is None:
         return None
@@ -287,5 +291,5 @@ def _stamp(item: Item) -> str | None:
 
 @cache
 def _version() -> str:
-    """A later version of this package may be able to do more."""
+    """The version of the plugin: a later one may read what this one cannot."""
     return version("beets-tempo")

@@ -1,10 +1,10 @@
-"""What a published label sets on an item: the `tempo_label_*` fields, and empty `bpm` and key."""
+"""Fields that a published label sets on an item: `tempo_label_*`, and an empty `bpm` or key."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tempo_core.labels.record import Verdict
+from tempo_core.labels.record import LabelVerdict
 
 from .items import bpm_of, same_file, set_or_clear
 from .keeping import TEMPO
@@ -13,7 +13,7 @@ from .origin import Decision, set_tempo
 if TYPE_CHECKING:
     from beets.library import Item
 
-    from tempo_core.labels.lookup import Labelled
+    from tempo_core.labels.lookup import LookedUp
     from tempo_core.labels.record import Record
 
 FIELDS = (
@@ -22,10 +22,10 @@ FIELDS = (
 )  # fmt: skip
 
 
-def set_fields(item: Item, labelled: Labelled) -> None:
-    """Write what is known into the item's `tempo_label_*` fields; does not store it.
+def set_fields(item: Item, labelled: LookedUp) -> None:
+    """Set the item's `tempo_label_*` fields by what a run found; does not store it.
 
-    If nothing new could be found out, they stay as they are.
+    They stay as they are if no source was asked yet.
     """
     status, chosen = labelled.status, labelled.chosen
     if status is None:
@@ -45,18 +45,16 @@ def set_fields(item: Item, labelled: Labelled) -> None:
 
 
 def apply_label(item: Item, label: Record | None) -> list[str]:
-    """Let a label fill what is empty; returns the names of the fields that changed.
+    """Fill an empty `bpm` and `initial_key` from a label; the names of the fields that changed.
 
-    `bpm` is filled where nothing else says a tempo. Where the audio was analysed the label has
-    nothing to add: agreeing, it is less precise, and disagreeing, it is a question. `initial_key`
-    is filled where it is empty, from a label whose tempo the audio does not contradict.
+    Nothing is filled from a label whose tempo the audio contradicts.
     """
-    if label is None or label.verdict not in (Verdict.AGREE, Verdict.NO_ESTIMATE):
+    if label is None or label.verdict not in (LabelVerdict.AGREE, LabelVerdict.NO_ESTIMATE):
         return []
     changed: list[str] = []
     if not bpm_of(item) and label.bpm:
         set_tempo(item, label.bpm, f"label:{label.source}")
-        agrees = label.verdict is Verdict.AGREE
+        agrees = label.verdict is LabelVerdict.AGREE
         set_or_clear(item, "tempo_verdict", Decision.KEPT.word if agrees else None)
         changed += TEMPO
     if not item.initial_key and label.key:

@@ -15,9 +15,10 @@ from tempo_core.background import interruptible
 from tempo_core.console import shown
 from tempo_core.errors import TempoError
 from tempo_core.labels.matching import queries
-from tempo_core.labels.options import Options, attributions, open_plan, open_run
+from tempo_core.labels.options import LabelOptions, attributions, open_plan, open_run
 from tempo_core.labels.report import REVIEW
 from tempo_core.labels.results import ResultFiles
+from tempo_core.labels.sources import source_settings
 from tempo_core.labels.summary import Tally, describe, describe_failures, is_silent
 
 from .choosing import settle
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from beets.library import Item, Library
     from beets.logging import BeetsLogger
 
-    from tempo_core.labels.lookup import Labelled, Run
+    from tempo_core.labels.lookup import LookedUp, Run
 
 
 def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
@@ -64,27 +65,30 @@ def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
         raise UserError(str(error)) from error
 
 
-def make_options(lib: Library, settings: Any) -> Options:
+def make_options(lib: Library, settings: Any) -> LabelOptions:
     """The settings as the search for labels takes them; the store is beside the library."""
     labels = settings.labels
     beside = Path(os.fsdecode(lib.path)).parent / "labels.db"
-    return Options(
+    values: dict[str, Any] = {"tsv": path_of(settings.get("import_"))}
+    for setting in source_settings():
+        if setting.in_config:
+            value = labels[setting.name]
+            values[setting.name] = path_of(value) if setting.is_file else value
+    return LabelOptions(
         sources=tuple(settings.sources),
         database=path_of(labels.database) or beside,
         urls=labels.urls,
         interval=labels.interval,
         max_requests=labels.max_requests,
         contact=labels.contact or "",
-        getsongbpm_key=labels.getsongbpm_key or "",
-        acousticbrainz=path_of(labels.acousticbrainz),
-        tsv=path_of(settings.get("import_")),
+        values=values,
         force=bool(settings.force),
         proxy=labels.proxy or "",
     )
 
 
 def _show_plan(
-    lib: Library, ids: list[int], options: Options, settings: Any, log: BeetsLogger
+    lib: Library, ids: list[int], options: LabelOptions, settings: Any, log: BeetsLogger
 ) -> None:
     """Say which sources would be asked about which tracks; nothing is asked or kept."""
     n_open = 0
@@ -107,7 +111,7 @@ def _show_plan(
 
 def labelled_items(
     run: Run, items: Iterable[Item], time_limit: float, stopped: Callable[[], bool]
-) -> Iterator[tuple[Item, Labelled]]:
+) -> Iterator[tuple[Item, LookedUp]]:
     """Each item with what the run knows about it; the run answers in the order of the items."""
     asked, answered = tee(items)
     tracks = (track_of(item, time_limit) for item in asked)
@@ -115,7 +119,9 @@ def labelled_items(
         yield next(answered), labelled
 
 
-def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: BeetsLogger) -> None:
+def _label(
+    lib: Library, ids: list[int], options: LabelOptions, settings: Any, log: BeetsLogger
+) -> None:
     """Look for labels, keep them, write the files that are wanted, and say what happened.
 
     Raises
@@ -144,7 +150,7 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
             for found, labelled in labelled_items(run, items, settings.time_limit, stop.is_set):
                 tally.add(labelled)
                 files.add(labelled)
-                # What somebody changed while sources were asked holds.
+                # Changes made to the item while sources were asked are kept.
                 item = as_it_is(lib, found) or found
                 problem = tried(partial(_keep, item, labelled, apply, write))
                 _show(progress, item, labelled, problem)
@@ -158,7 +164,7 @@ def _label(lib: Library, ids: list[int], options: Options, settings: Any, log: B
         _show_summary(summary, tally, options, progress)
 
 
-def _show(progress: Progress, item: Item, labelled: Labelled, problem: Exception | None) -> None:
+def _show(progress: Progress, item: Item, labelled: LookedUp, problem: Exception | None) -> None:
     """One line about a track, or none where no source has anything to go by."""
     if problem:
         progress.failure(item, problem)
@@ -170,7 +176,7 @@ def _show(progress: Progress, item: Item, labelled: Labelled, problem: Exception
         progress.line(describe(labelled))
 
 
-def _show_summary(summary: str, tally: Tally, options: Options, progress: Progress) -> None:
+def _show_summary(summary: str, tally: Tally, options: LabelOptions, progress: Progress) -> None:
     ui.print_(f"tempo-labels: {summary}")
     review = [verdict for verdict in REVIEW if tally.verdicts[verdict]]
     if review and not progress.shows_lines:
@@ -180,7 +186,7 @@ def _show_summary(summary: str, tally: Tally, options: Options, progress: Progre
         ui.print_(line)
 
 
-def _keep(item: Item, labelled: Labelled, apply: bool, write: bool) -> Exception | None:
+def _keep(item: Item, labelled: LookedUp, apply: bool, write: bool) -> Exception | None:
     """Store what was found, and put it into the file if it was applied; what went wrong there."""
     set_fields(item, labelled)
     if apply:

@@ -1,4 +1,4 @@
-"""`tempo_marker`: the field and tag that tell the plugin's own tempi from everybody else's."""
+"""The field and tag `tempo_marker`, which marks a tempo that the plugin wrote."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class OptionalText(types.String):
 
 
 def media_field() -> MediaField | None:
-    """How files keep it; None if mediafile knows already: its list outlives a plugin."""
+    """The tag in each format; None if mediafile has it already, as in a second plugin object."""
     if MARKER in MediaFile.fields():
         return None
     return MediaField(

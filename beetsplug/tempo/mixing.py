@@ -1,4 +1,4 @@
-"""`beet tempo-mix`: what mixes with a track, by tempo and by key."""
+"""Work of `beet tempo-mix`: tracks that mix with a track, by tempo and by key."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
     from beets.library import Library
 
-SHOWN = 10  # of several tracks that match where one is needed
-# What a relation of keys is worth, in per cent of speed: a clash is as bad as six of them, and a
-# key that nobody knows lies between.
+N_SHOWN = 10  # tracks that are named where several match and one is needed
+# Cost of a relation of two keys, in per cent of speed: a clash is as bad as 6 %, and an unknown key
+# lies between.
 HARMONY_COST = {"same": 0.0, "neighbour": 0.5, "relative": 0.5, "unknown": 2.0, "clash": 6.0}
-OTHER_PACE_COST = 1.0  # the same for beats that only meet at half or double time
+OTHER_PACE_COST = 1.0  # cost of beats that only meet at half or double time, likewise
 
 
 @dataclass(frozen=True)
 class Mix:
-    """How one track goes with another.
+    """A track that mixes with the chosen one, and how.
 
     `pitch` is the change of its speed in per cent that lets the beats meet, `relation` is `half
     time`, `double time`, … where it has to be counted so, and `harmony` how the keys stand to each
@@ -49,7 +49,7 @@ class Mix:
 
     @property
     def cost(self) -> float:
-        """The lower the better, in per cent of speed."""
+        """How badly the track mixes, in per cent of speed; 0 is a perfect fit."""
         other = OTHER_PACE_COST if self.relation else 0.0
         return abs(self.pitch) + HARMONY_COST[self.harmony] + other
 
@@ -57,7 +57,7 @@ class Mix:
 def list_mix(
     lib: Library, args: list[str], *, pitch: float, most: int, format_: str | None
 ) -> None:
-    """Print what mixes with the track that matches, the best first.
+    """Print the tracks that mix with the one that matches, the best first.
 
     Of the library nothing changes but the keys that are known from the files.
 
@@ -118,14 +118,14 @@ def the_one(items: Sequence[Item]) -> Item:
     if not items:
         raise UserError("no track matches; give a query that matches one")
     if len(items) > 1:
-        names = "".join(f"\n  {shown(str(item))}" for item in islice(items, SHOWN))
-        more = "\n  …" if len(items) > SHOWN else ""
+        names = "".join(f"\n  {shown(str(item))}" for item in islice(items, N_SHOWN))
+        more = "\n  …" if len(items) > N_SHOWN else ""
         raise UserError(f"{len(items)} tracks match, give one of them:{names}{more}")
     return items[0]
 
 
 def mix_of(track: Item, other: Item, most: float) -> Mix | None:
-    """How `other` goes with `track`; None if by more than `most` per cent, or if it is the same.
+    """How `other` mixes with `track`; None if it is the same or needs more than `most` per cent.
 
     The beats meet where a pace of the one is a pace of the other, so that they may be counted alike
     or one at half or double time of the other.
@@ -147,13 +147,13 @@ def mix_of(track: Item, other: Item, most: float) -> Mix | None:
 
 
 def keys_of(track: Item, other: Item) -> str:
-    """How the keys of two tracks stand to each other, a word of `HARMONY_COST`."""
+    """Relation of the keys of two tracks, a key of `HARMONY_COST`."""
     key, its = known_key(track), known_key(other)
     return "unknown" if key is None or its is None else harmony(key, its) or "clash"
 
 
 def describe(mix: Mix, format_: str | None) -> None:
-    """Print one line: BPM, change of speed, keys, relation, and the track."""
+    """Print a line about a track: BPM, change of speed, key, relation, and the track."""
     key = known_key(mix.item)
     show(
         mix.item,

@@ -1,4 +1,4 @@
-"""`beet tempo --cadence 170..180`: what one can run to, and at which of a track's paces."""
+"""Work of `beet tempo --cadence 170..180`: tracks that one can run to, and at which pace."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from .stated import paces_of
 if TYPE_CHECKING:
     from beets.library import Library
 
-# Of a pace to the tempo people count.
+# Ratios of a pace to the tempo that people count, with their names.
 RELATIONS = {1.0: "", 0.5: "half time", 2.0: "double time", 1 / 3: "third time", 3.0: "triple time"}
 
 
 def simple_ratio(ratio: float) -> float | None:
-    """The one of `RELATIONS` that a ratio of two tempi is, None if it is none."""
+    """The ratio in `RELATIONS` that a ratio of two tempi is close to, None if there is none."""
     return next((known for known in RELATIONS if abs(ratio / known - 1) <= SAME), None)
 
 
 def relation(pace: float, bpm: float) -> str:
-    """What a pace is to a tempo, empty where they are the same or that is none of `RELATIONS`."""
+    """Name of the ratio of a pace to a tempo [BPM]; empty if they are equal or it has no name."""
     ratio = simple_ratio(pace / bpm) if bpm else None
     return RELATIONS[ratio] if ratio else ""
 
@@ -66,9 +66,9 @@ def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | Non
 
 
 def tempo_of(item: Item) -> float:
-    """The tempo people count [BPM], as precisely as it is known; 0 if it is not.
+    """The tempo that people count [BPM], as precisely as it is known; 0 if it is unknown.
 
-    `tempo_bpm` is that, except where it is the analysis's and somebody's `bpm` contradicts it.
+    It is `tempo_bpm`, unless the analysis contradicts a `bpm` that somebody set.
     """
     bpm, precise = bpm_of(item), float(own(item, "tempo_bpm") or 0)
     if bpm and abs(precise - bpm) > TOLERANCE * bpm:
@@ -77,7 +77,7 @@ def tempo_of(item: Item) -> float:
 
 
 def precisely(item: Item, pace: float) -> float:
-    """A pace with the precision of `tempo_bpm`, where it is that or a simple multiple of it."""
+    """A pace [BPM] as precise as `tempo_bpm`, where it is that or a simple multiple of it."""
     exact = [ratio * tempo_of(item) for ratio in RELATIONS]
     return min(
         (e for e in exact if abs(e - pace) <= 0.51), key=lambda e: abs(e - pace), default=pace
@@ -85,7 +85,10 @@ def precisely(item: Item, pace: float) -> float:
 
 
 def show(item: Item, format_: str | None, **columns: str) -> None:
-    """Print a track as beets does, behind columns that are fields of their own in `format_`."""
+    """Print a track as beets does, after the columns.
+
+    With a format the columns are fields that it may name, and are not printed otherwise.
+    """
     if format_ is None:
         cells = "  ".join(column for column in columns.values() if column)
         ui.print_(f"{cells}  {printable(format(item))}")

@@ -1,4 +1,4 @@
-"""Whose word an item's tempo is: a person's, an analysis's, a label's or another program's."""
+"""Origin of an item's tempo: a person, an analysis, a published label or another program."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MANUAL, TAG, UNKNOWN_MODEL = "manual", "tag", "model:unknown"
 
 
 class Decision(enum.Enum):
-    """What an analysis meant for an item; the lower-case name is `tempo_verdict`."""
+    """What an analysis did to an item's tempo; the lower-case name stands in `tempo_verdict`."""
 
     SET = "the tempo is the analysis's"
     KEPT = "somebody's tempo was kept; the analysis agrees with it"
@@ -34,18 +34,19 @@ class Decision(enum.Enum):
 
 
 def origin(item: Item) -> str:
-    """Who said the item's `bpm`, as in `tempo_source`; empty where there is none.
+    """Origin of the item's `bpm`, a value of `tempo_source`; empty if it has no tempo.
 
-    `tempo_source` is believed only as far as the rest bears it out, because other programs and
-    people change `bpm` or remove the record without knowing of each other:
+    The field `tempo_source` may be wrong, because people and other programs change `bpm`, or remove
+    the field. So it holds only as far as the other fields agree with it:
 
-    - A `bpm` that is the marker beside it, rounded, was written together with it. The word `manual`
-      makes it a person's, who stands by it, unless the verdict is about somebody's tempo: then that
-      was the one meant, and this has come back from the file.
-    - One that is said to be a model's or a label's and is not their value was changed by somebody
-      since: `manual`.
-    - One that an analysis set and nobody changed stays the analysis's if the record of the source
-      was removed or changed. Only the word `manual` makes it a person's, who stands by it.
+    - A `bpm` that is its marker, rounded, was written together with the marker, which has the
+      origin. Exception: `manual` says that a person stands by the tempo. That again does not hold
+      if `tempo_verdict` is about another tempo, that of a person: then `manual` meant that one, and
+      this `bpm` came back from the file.
+    - A `bpm` that differs from the value of the model or label in `tempo_source` was changed by a
+      person: `manual`.
+    - A `bpm` that an analysis set and that is unchanged stays the analysis's where `tempo_source`
+      was removed or changed, except to `manual`.
     """
     bpm = bpm_of(item)
     source = str(own(item, "tempo_source") or "")
@@ -72,7 +73,7 @@ def _rounds_to(tempo: Any, bpm: int) -> bool:
 
 
 def _is_headline(item: Item) -> bool:
-    """Whether `tempo_bpm` is what the audio alone spoke for, and not adjusted to somebody's."""
+    """Whether `tempo_bpm` is the estimate itself, not a pace chosen to agree with a tag."""
     try:
         paces = parse_paces(own(item, "tempo_paces") or "")
     except ValueError:
@@ -81,9 +82,9 @@ def _is_headline(item: Item) -> bool:
 
 
 def is_done(item: Item) -> bool:
-    """Whether an item carries a tempo and the record of where it is from, or why it has none.
+    """Whether an item was analysed: it has a tempo and its origin, or the analysis was unsure.
 
-    The record alone does not count: importing a track again keeps flexible fields and loses `bpm`.
+    The fields alone do not count: importing a track again keeps flexible fields and loses `bpm`.
     """
     recorded = own(item, "tempo_bpm") and own(item, "tempo_source")
     unsure = own(item, "tempo_verdict") == Decision.UNSURE.word
@@ -101,7 +102,7 @@ def is_from_label(item: Item) -> bool:
 
 
 def set_tempo(item: Item, tempo: float, source: str) -> None:
-    """Put a tempo of the plugin's own into `bpm`, with the marker that says so."""
+    """Set `bpm` to a tempo [BPM] of a model or label, with the marker and the source."""
     with same_file(item):
         item.bpm = round_half_up(tempo)
         item[MARKER] = str(Marker(tempo, source))

@@ -1,4 +1,4 @@
-"""What a long run shows while it works and says at its end."""
+"""Progress of a long run, and the summary at its end."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def name_of(item: Item) -> str:
-    """What a track is called in messages: by its tags, or by its file where it has none."""
+    """Name of a track in messages: artist and title, or its file if it has no title."""
     return f"{item.artist} - {item.title}" if item.title else item.filepath.name
 
 
 def describe(item: Item, estimate: Estimate, verdict: Decision) -> str:
-    """One line: the track and what became of its tempo."""
+    """A line about a track: its name, the estimate, and what the analysis did to `bpm`."""
     name = shown(name_of(item))
     found = f"{estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f})"
     if verdict is Decision.KEPT:
@@ -41,7 +41,7 @@ def describe(item: Item, estimate: Estimate, verdict: Decision) -> str:
 
 
 def print_line(text: str) -> None:
-    """Print a line that no terminal can be commanded with.
+    """Print a line, without characters that control a terminal.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def print_line(text: str) -> None:
 
 
 class Progress:
-    """Shows what becomes of each track; subclasses know what there is to say and count.
+    """Bar, lines and failures of a run over tracks; subclasses say and count more.
 
     On a terminal there is a bar on stderr; without one, or when stdout goes elsewhere, there is a
     line for each track on stdout. Failures are always shown. Use as a context manager.
@@ -118,21 +118,21 @@ class Progress:
         return self._show_lines
 
     def unsaid(self, text: str) -> None:
-        """A track is finished of which there is nothing to say; `-v` says it all the same."""
+        """A track is finished and not worth a line; with `-v` it has one."""
         if beets.config["verbose"].get(int) > 0:
             self.line(text)
         else:
             self.advance()
 
     def failure(self, item: Item, error: Exception | str) -> None:
-        """A track did not work out."""
+        """A track failed: the error is logged and counted."""
         self.failed += 1
         told = shown(error) if isinstance(error, str) else explain(error)
         self._log.error("{}: {}", shown(item.path), told)
         self.advance()
 
     def advance(self) -> None:
-        """One track less to go."""
+        """Move the bar by one track."""
         if self._bar is not None:
             self._bar.set_postfix(failed=self.failed, refresh=False)
             self._bar.update()
@@ -163,12 +163,12 @@ class AnalysisProgress(Progress):
         self.line(describe(item, estimate, verdict), notable=verdict is Decision.CONFLICT)
 
     def finished(self, item: Item) -> None:
-        """What an interrupted run left to be written is in the file."""
+        """Tags that an interrupted run had not written are in the file now."""
         self._finished += 1
         self.line(f"{name_of(item)}: tags left by an interrupted run")
 
     def summary(self) -> str:
-        """All of it in one line."""
+        """Counts of the run in one line."""
         n_analysed = self.counts.total() + self.failed
         parts = [f"{self.counts[Decision.SET]} set", f"{self.counts[Decision.KEPT]} kept"]
         if self.counts[Decision.CONFLICT]:

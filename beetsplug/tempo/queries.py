@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 _COMPARE = {">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
-# As `tempi.is_tempo`.
+# The condition of `tempi.is_tempo`.
 HAS_BPM = f"items.bpm BETWEEN {SLOWEST:g} AND {FASTEST:g}"
 
 # "87 174", what a person states (`stated.read`), read as [87,174]. Whatever does not look like
 # that is no paces instead of an SQL error.
 _ARRAY = "'[' || replace(attribute.value, ' ', ',') || ']'"
 _STATES = (
-    # JSON also has numbers such as 1e2, which nobody states paces in.
+    # JSON allows numbers such as 1e2, which stated paces may not have.
     f"attribute.value NOT GLOB '*[^0-9. ]*' AND CASE WHEN NOT json_valid({_ARRAY}) THEN 0 "
     f"ELSE json_array_length({_ARRAY}) > 0 AND NOT EXISTS (SELECT 1 FROM json_each({_ARRAY}) "
     f"WHERE type NOT IN ('integer', 'real') OR value NOT BETWEEN {LIMITS[0]} AND {LIMITS[1]}) END"
@@ -53,7 +53,7 @@ _TEMPO = "CASE typeof(pace.key) WHEN 'integer' THEN pace.value ELSE CAST(pace.ke
 
 
 def _ids(field: str, rows: str = "", where: str = "1") -> str:
-    """The items that have a flexible field, unpacked into `rows`, of which something holds."""
+    """SQL for the ids of items with a flexible field whose rows satisfy a condition."""
     return (
         f"SELECT attribute.entity_id FROM item_attributes AS attribute{rows} "
         f"WHERE attribute.key = '{field}' AND {where}"

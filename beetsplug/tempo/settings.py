@@ -11,6 +11,8 @@ from typing import Any
 import confuse
 
 from tempo_core import methods
+from tempo_core.errors import ConfigError
+from tempo_core.labels.sources import check_names, source_settings
 from tempo_core.tasks import TASKS
 
 
@@ -49,9 +51,6 @@ class SourceNames(confuse.StrSeq):
     """Names of label sources, each one that exists."""
 
     def convert(self, value: Any, view: Any) -> list[str]:
-        from tempo_core.errors import ConfigError
-        from tempo_core.labels.sources import check_names
-
         names: list[str] = super().convert(value, view)
         try:
             check_names(names)
@@ -99,6 +98,11 @@ class TaskNames(confuse.StrSeq):
         return names
 
 
+# Settings of single sources, which stand in the section `labels`.
+OF_SOURCES = [setting for setting in source_settings() if setting.in_config]
+# Settings of the section `labels` that nothing may show.
+SECRETS = ["proxy", *(setting.name for setting in OF_SOURCES if setting.secret)]
+
 DEFAULTS: dict[str, Any] = {
     "auto": True,
     "force": False,
@@ -119,8 +123,7 @@ DEFAULTS: dict[str, Any] = {
         "contact": None,
         "apply": False,
         "trainable": ["tags", "acousticbrainz"],
-        "acousticbrainz": None,
-        "getsongbpm_key": None,
+        **{setting.name: None for setting in OF_SOURCES},
         "proxy": None,
         "urls": {},
     },
@@ -131,8 +134,6 @@ DEFAULTS: dict[str, Any] = {
         "guard": None,
     },
 }
-
-SECRETS = ("getsongbpm_key", "proxy")  # of the section `labels`: never shown
 
 TEMPLATE = {
     "auto": bool,
@@ -154,8 +155,10 @@ TEMPLATE = {
         "contact": confuse.Optional(str),
         "apply": bool,
         "trainable": SourceNames(),
-        "acousticbrainz": confuse.Optional(confuse.Filename()),
-        "getsongbpm_key": confuse.Optional(str),
+        **{
+            setting.name: confuse.Optional(confuse.Filename() if setting.is_file else str)
+            for setting in OF_SOURCES
+        },
         "proxy": confuse.Optional(str),
         "urls": Addresses(str),
     },

@@ -32,7 +32,7 @@ EXPECTED = f"give tempi from {SLOWEST:g} to {FASTEST:g} BPM with spaces between,
 
 
 def read(text: object) -> tuple[float, ...] | None:
-    """The tempi [BPM] that a text states, in its order; None if it is of another form."""
+    """The tempi [BPM] in a text such as `87 174`, in its order; None for any other text."""
     if re.fullmatch(_FORM, str(text), re.ASCII) is None:
         return None
     tempi = tuple(float(word) for word in str(text).split(" "))
@@ -40,7 +40,7 @@ def read(text: object) -> tuple[float, ...] | None:
 
 
 def read_estimate(text: object) -> list[tuple[float, float]] | None:
-    """The (tempo [BPM], probability) that a text says as the plugin does, None if it does not."""
+    """The (tempo [BPM], probability) in a text such as `128:0.97 64:0.71`; None for any other."""
     if re.fullmatch(_ESTIMATE, str(text), re.ASCII) is None:
         return None
     words = (word.partition(":") for word in str(text).split(" "))
@@ -48,7 +48,7 @@ def read_estimate(text: object) -> list[tuple[float, float]] | None:
 
 
 class StatedPaces(types.String):
-    """Tempi with spaces between; what a user types is checked, commas are forgiven."""
+    """Type of a field of tempi with spaces between; input may have commas, and is checked."""
 
     def parse(self, string: str) -> str:
         text = " ".join(string.replace(",", " ").split())
@@ -58,12 +58,12 @@ class StatedPaces(types.String):
         return " ".join(f"{tempo:g}" for tempo in tempi or ())
 
     def from_sql(self, sql_value: Any) -> str:
-        # What another program put there is no reason not to load a track.
+        # A wrong text in the database must not keep a track from being loaded.
         return "" if sql_value is None else str(sql_value)
 
 
 class EstimatedPaces(StatedPaces):
-    """The same, or tempi with their probabilities as the plugin writes them."""
+    """Type of a field of tempi, or of tempi with probabilities as the plugin writes them."""
 
     def parse(self, string: str) -> str:
         text = " ".join(string.split())
@@ -107,6 +107,6 @@ def paces_of(item: Item, least: float | None = None) -> list[tuple[float, float]
 
 
 def labelled(items: Iterable[Item]) -> list[tuple[Path, tuple[float, ...]]]:
-    """(path, paces [BPM]) of the items with stated paces: what `trainer.learning.paces` takes."""
+    """(path, paces [BPM]) of those items whose paces a person stated."""
     found = ((item.filepath, stated_paces(item)) for item in items)
     return [(path, paces) for path, paces in found if paces is not None]

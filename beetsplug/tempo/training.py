@@ -1,4 +1,4 @@
-"""What `beet tempo-train` does with the tracks that its query matches."""
+"""Work of `beet tempo-train`: models learn from labels and paces of a library."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ from .progress import name_of, print_line
 from .settings import path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from beets.library import Library
     from beets.logging import BeetsLogger
+
+    from trainer.learning.learn import Learned
+    from trainer.learning.options import LearnOptions
+    from trainer.trainingset.build import Built
 
 AGAIN = "`beet tempo -f tempo_source::^model:` analyses again what had its tempo from a model"
 
@@ -54,18 +58,22 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
 def _train_library(
     lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
 ) -> int:
+    """Learn, or show what from; the number of tracks that could not be used."""
     if settings.pretend:
         if settings.task == "pace":
             _show_paces(lib, args)
         else:
             _show(lib, args, settings)
         return 0
-    train = _train_paces if settings.task == "pace" else _train
+    train = _train_paces if settings.task == "pace" else _train_tempo
     return train(lib, args, settings, log, stop)
 
 
 def _show(lib: Library, args: list[str], settings: Any) -> None:
-    """Each track with a label and what would become of it, as far as is known without listening."""
+    """Print each track with a label, and whether it would be left out for a reason known so far.
+
+    Nothing is listened to, so that a run may leave out more.
+    """
     from trainer.trainingset.plan import plan
 
     from .collecting import labelled_tracks
@@ -83,6 +91,7 @@ def _show(lib: Library, args: list[str], settings: Any) -> None:
 
 
 def _show_paces(lib: Library, args: list[str]) -> None:
+    """Print each track with stated paces."""
     from .stated import stated_paces
 
     found = [(item, paces) for item in lib.items(args) if (paces := stated_paces(item))]
@@ -92,101 +101,108 @@ def _show_paces(lib: Library, args: list[str]) -> None:
 
 
 def training_folder(lib: Library, settings: Any) -> Path:
-    """Where the training set of a library is."""
+    """Folder of the training set of a library: beside it, unless the settings name another."""
     beside = Path(os.fsdecode(lib.path)).parent / "tempo-training"
     return path_of(settings.train.folder) or beside
 
 
-def _train(
+def _train_tempo(
     lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
 ) -> int:
-    """All steps; returns how many tracks could not be used."""
-    from trainer.learning.learn import LearnOptions, check_options, choose_method, learn
+    """Learn from labels of the tempo; the number of tracks that could not be used."""
+    from trainer.learning.learn import check_options, choose_method, learn
+
+    options = _learn_options(
+        settings,
+        method=settings.train.method,
+        from_scratch=settings.from_scratch,
+        epochs=settings.epochs,
+        devices=settings.devices,
+        accelerator=settings.accelerator,
+        guard=path_of(settings.train.guard),
+    )
+    check_options(options)
+    built = _collect(lib, args, settings, stop)
+    n_labels = sum(track.split != "test" for track in built.kept)
+    if choose_method(n_labels, options).needs_views:
+        import trainer.learning.network  # noqa: F401  a missing package is noticed before the work
+
+        built = _collect(lib, args, settings, stop, views=True)
+    for track in built.failed:
+        log.error("{}", shown(f"{track.path}: {track.reason} {track.detail}"))
+    learned = learn(training_folder(lib, settings), options, stop)
+    _tell(learned, built.summary(), settings, log)
+    return len(built.failed) + len(learned.failed)
+
+
+def _collect(
+    lib: Library, args: list[str], settings: Any, stop: Callable[[], bool], *, views: bool = False
+) -> Built:
+    """Make the training set, or go on with it: what was heard before is not heard again.
+
+    Parameters
+    ----------
+    views
+        Also keep the inputs of the network.
+    """
     from trainer.trainingset.build import BuildOptions, build
 
     from .collecting import labelled_tracks
 
-    folder = training_folder(lib, settings)
-    options = LearnOptions(
-        method=settings.train.method,
-        from_scratch=settings.from_scratch,
-        epochs=settings.get("epochs"),
+    size = settings.train.cache_size
+    options = BuildOptions(
         seed=settings.seed,
-        devices=settings.devices,
-        accelerator=settings.accelerator,
-        out=path_of(settings.get("out")),
-        install=not settings.no_install,
-        install_anyway=settings.install_anyway,
-        guard=path_of(settings.train.guard),
         jobs=settings.threads,
+        model="shipped",  # not the one in use: with another model all would be heard again
+        cache_size=None if size is None else round(size * 1e9),
+        views=views,
         quiet=settings.quiet,
         time_limit=settings.time_limit,
     )
-    check_options(options)
-    size = settings.train.cache_size
-
-    def collect(views: bool) -> Any:
-        return build(
-            labelled_tracks(lib, args, settings),
-            folder,
-            BuildOptions(
-                seed=settings.seed,
-                jobs=settings.threads,
-                model="shipped",  # whichever is in use, nothing need be heard again
-                cache_size=None if size is None else round(size * 1e9),
-                views=views,
-                quiet=settings.quiet,
-                time_limit=settings.time_limit,
-            ),
-            stop,
-        )
-
-    built = collect(views=False)
-    n_labels = sum(track.split != "test" for track in built.kept)
-    if choose_method(n_labels, options).needs_views:
-        import trainer.learning.network  # noqa: F401  before hours of work
-
-        built = collect(views=True)  # what was heard is known by now
-    for track in built.failed:
-        log.error("{}", shown(f"{track.path}: {track.reason} {track.detail}"))
-    learned = learn(folder, options, stop)
-    for file, error in learned.failed:
-        log.error("{}: {}", shown(file), explain(error))
-    if not settings.quiet:
-        for line in (*built.summary(), *learned.summary()):
-            print_line(f"tempo-train: {line}")
-        if learned.installed:
-            print_line(f"tempo-train: {AGAIN}")
-    return len(built.failed) + len(learned.failed)
+    tracks = labelled_tracks(lib, args, settings)
+    return build(tracks, training_folder(lib, settings), options, stop)
 
 
 def _train_paces(
     lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
 ) -> int:
-    """Learn from stated paces; returns how many tracks could not be used."""
+    """Learn from stated paces; the number of tracks that could not be used."""
     from trainer.learning.labels import PaceLabels
-    from trainer.learning.learn import LearnOptions, learn_from
+    from trainer.learning.learn import learn_from
 
     from .stated import labelled
 
-    options = LearnOptions(
-        task="pace",
-        out=path_of(settings.get("out")),
+    statements = [(Path(os.fsdecode(path)), paces) for path, paces in labelled(lib.items(args))]
+    labels = PaceLabels(statements, training_folder(lib, settings) / "paces")
+    learned = learn_from(labels, _learn_options(settings), stop)
+    _tell(learned, [], settings, log)
+    return len(learned.failed)
+
+
+def _learn_options(settings: Any, **of_methods: Any) -> LearnOptions:
+    """Options of learning: those of every method, and those that only some have a use for."""
+    from trainer.learning.options import LearnOptions
+
+    return LearnOptions(
+        task=settings.task,
+        out=path_of(settings.out),
         install=not settings.no_install,
         install_anyway=settings.install_anyway,
         seed=settings.seed,
         jobs=settings.threads,
         quiet=settings.quiet,
         time_limit=settings.time_limit,
+        **of_methods,
     )
-    statements = [(Path(os.fsdecode(path)), paces) for path, paces in labelled(lib.items(args))]
-    labels = PaceLabels(statements, training_folder(lib, settings) / "paces")
-    learned = learn_from(labels, options, stop)
+
+
+def _tell(learned: Learned, before: Sequence[str], settings: Any, log: BeetsLogger) -> None:
+    """Log the files that failed, and print what was learned after the lines `before`."""
     for file, error in learned.failed:
         log.error("{}: {}", shown(file), explain(error))
-    if not settings.quiet:
-        for line in learned.summary():
-            print_line(f"tempo-train: {line}")
-        if learned.installed:
-            print_line(f"tempo-train: {AGAIN}")
-    return len(learned.failed)
+    if settings.quiet:
+        return
+    for line in (*before, *learned.summary()):
+        print_line(f"tempo-train: {line}")
+    if learned.installed:
+        print_line(f"tempo-train: {AGAIN}")

@@ -33,12 +33,12 @@ from tempo_core.tagging.splices import (
 
 from .editing import (
     MP4_TYPES,
-    change,
     check_readable,
     others,
     read_fields,
     rewrite,
     splices,
+    tag_change,
 )
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
     from beets.library import Item
 
-    from .editing import Change
+    from .editing import TagChange
 
 
-SUFFIX = 16  # characters; what is longer behind the last dot of a name is part of its words
+LONGEST_SUFFIX = 16  # characters; after the last dot of a name, more than that is part of a title
 
 
 class TagError(TempoError):
@@ -122,13 +122,15 @@ def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
         raise OSError(errno.EINVAL, "not a regular file")
     check_readable(path)
     media = MediaFile(path)
-    wanted = change(media, tags)
+    wanted = tag_change(media, tags)
     if wanted is None:
         return
     # The name is always the same, so that the leftover of a killed run goes with the next one, and
     # short, because a song's own name may already be as long as the file system allows.
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
-    copy = path.with_name(f".tempo-{digest}{path.suffix if len(path.suffix) <= SUFFIX else ''}")
+    copy = path.with_name(
+        f".tempo-{digest}{path.suffix if len(path.suffix) <= LONGEST_SUFFIX else ''}"
+    )
     copy.unlink(missing_ok=True)
     # Open for writing, so that what may not be written is not replaced either.
     with path.open("rb+") as source, copy.open("xb") as target:
@@ -151,11 +153,11 @@ def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
 
 
 def _state(status: os.stat_result) -> tuple[int, ...]:
-    """What is another where a file was written to or replaced."""
+    """Numbers that change when a file is written to or replaced."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _prove(path: Path, copy: Path, wanted: Change, edits: Sequence[Splice] | None) -> None:
+def _prove(path: Path, copy: Path, wanted: TagChange, edits: Sequence[Splice] | None) -> None:
     """Refuse a copy that is not the file with other values of the wanted tags and nothing else.
 
     Raises

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from ..console import echo
-from ..errors import TempoError
+from .command import Command
 from .options import FILE
 
 
-@click.command("acousticbrainz-index", short_help="Index a dump of AcousticBrainz.")
+@click.command("acousticbrainz-index", cls=Command, short_help="Index a dump of AcousticBrainz.")
 @click.argument("dumps", nargs=-1, required=True, type=FILE)
 @click.option("-o", "--output", required=True, type=FILE, help="The file to make.")
 def acousticbrainz_index(dumps: tuple[Path, ...], output: Path) -> None:
@@ -19,10 +19,7 @@ def acousticbrainz_index(dumps: tuple[Path, ...], output: Path) -> None:
 
     They are the rhythm and the tonal table, as .csv, .csv.zst or .tar.zst.
     """
-    from ..labels.sources.acousticbrainz import build
+    from ..labels.sources.acousticbrainz.source import build
 
-    try:
-        n_recordings = build(list(dumps), output)
-    except TempoError as error:
-        raise click.ClickException(str(error)) from error
+    n_recordings = build(list(dumps), output)
     echo(f"{output}: {n_recordings} recordings")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from ..errors import TempoError
+from .command import Command
 from .options import FILE
 
 
-@click.command("demo-site", short_help="Serve a site to try `labels` on.")
+@click.command("demo-site", cls=Command, short_help="Serve a site to try `labels` on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
 @click.option("--catalogue", type=FILE, help="JSON file of what to serve.")
 @click.option("--decoys/--no-decoys", default=True, help="Surround each song with other versions.")
@@ -26,12 +26,8 @@ def demo_site(port: int, catalogue: Path | None, decoys: bool, crawl_delay: floa
     from ..labels.demo_site import CATALOGUE, ROBOTS, DemoSite, read_catalogue
 
     robots = ROBOTS + (f"Crawl-delay: {crawl_delay:g}\n" if crawl_delay is not None else "")
-    try:
-        entries = CATALOGUE if catalogue is None else read_catalogue(catalogue)
-        site = DemoSite(entries, with_decoys=decoys, port=port, robots=robots)
-    except TempoError as error:
-        raise click.ClickException(str(error)) from error
-    with site:
+    entries = CATALOGUE if catalogue is None else read_catalogue(catalogue)
+    with DemoSite(entries, with_decoys=decoys, port=port, robots=robots) as site:
         for name, url in site.urls.items():
             click.echo(f"{name}: {url}")
         click.echo(f"every request: {site.url}/hits; stop with Ctrl-C")

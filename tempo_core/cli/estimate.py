@@ -12,8 +12,8 @@ import click
 
 from ..background import call, interruptible, parallel
 from ..console import explain, time_limit_option
-from ..errors import TempoError
 from ..files import audio_files
+from .command import Command
 from .options import task_names, window_count
 from .writers import WRITERS, Row, Writer, shown_by
 
@@ -55,7 +55,7 @@ def estimate_files(
         yield ready[number]
 
 
-@click.command(short_help="Estimate the tempo of files.")
+@click.command(cls=Command, short_help="Estimate the tempo of files.")
 @click.option(
     "--format", "form", type=click.Choice(sorted(WRITERS)), default="text", show_default=True
 )
@@ -91,10 +91,7 @@ def estimate(
         return Estimator(model=model, windows=windows, tasks=names)
 
     with interruptible() as stop:
-        try:
-            estimator = call(load, stop.is_set)
-        except TempoError as error:
-            raise click.ClickException(str(error)) from error
+        estimator = call(load, stop.is_set)
         found = list(audio_files(files, stop.is_set, time_limit))
         writer: Writer = WRITERS[form](shown_by(estimator.tasks))
         n_rows = failed = 0

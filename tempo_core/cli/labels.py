@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,12 +15,16 @@ from ..background import call, interruptible, parallel
 from ..console import echo, explain, time_limit_option
 from ..errors import TempoError
 from ..files import audio_files
+from ..labels.sources import source_settings
+from .command import Command
 from .options import FILE
 
 if TYPE_CHECKING:
     from ..estimate import Estimator
-    from ..labels.options import Options
-    from ..labels.record import Track
+    from ..labels.options import LabelOptions
+    from ..labels.record import TrackQuery
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _addresses(
@@ -32,7 +36,21 @@ def _addresses(
     return addresses
 
 
-@click.command(short_help="Find published BPM and key of files.")
+def _options_of_sources(command: Function) -> Function:
+    """The command with an option for every setting of a source."""
+    for setting in reversed(source_settings()):
+        add = click.option(
+            setting.option,
+            setting.name,
+            type=FILE if setting.is_file else str,
+            envvar=setting.environment or None,
+            help=setting.help,
+        )
+        command = add(command)
+    return command
+
+
+@click.command(cls=Command, short_help="Find published BPM and key of files.")
 @click.option(
     "--source",
     "sources",
@@ -66,10 +84,8 @@ def _addresses(
 )
 @click.option("--max-requests", type=click.IntRange(min=0), help="Send no more requests than this.")
 @click.option("--contact", default="", help="Whom a site may turn to; part of the User-Agent.")
-@click.option("--getsongbpm-key", default="", envvar="GETSONGBPM_KEY", help="Key of GetSongBPM.")
+@_options_of_sources
 @click.option("--proxy", default="", help="Address of a proxy for all requests.")
-@click.option("--acousticbrainz", type=FILE, help="File made by `acousticbrainz-index`.")
-@click.option("--import", "tsv", type=FILE, help="Take labels from this table first.")
 @click.option("--export", type=FILE, help="Write the labels to this table.")
 @click.option("--report", type=FILE, help="Write a report as HTML to this file.")
 @click.option("--estimate/--no-estimate", default=True, help="Check labels against the audio.")
@@ -79,38 +95,37 @@ def _addresses(
 @click.option("-p", "--pretend", is_flag=True, help="Say what would be asked; ask nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
 @click.argument("files", nargs=-1, required=True)  # click.Path would look at them here
-def labels(
-    sources: tuple[str, ...], urls: dict[str, str], database: Path, interval: float,
-    max_requests: int | None, contact: str, getsongbpm_key: str, proxy: str,
-    acousticbrainz: Path | None, tsv: Path | None, export: Path | None, report: Path | None,
-    estimate: bool, model: str, time_limit: float, force: bool, pretend: bool, quiet: bool,
-    files: tuple[str, ...],
-) -> None:  # fmt: skip
+def labels(**given: Any) -> None:
     """Find published BPM and key for FILES, and the audio files in folders, by their tags.
 
     Every answer is kept; only what failed is asked again. The exit status is 1 if anything failed.
     """
-    from ..labels.options import Options
-
-    options = Options(
-        sources, database, urls, interval, max_requests, contact, getsongbpm_key, acousticbrainz,
-        tsv, force, proxy,
-    )  # fmt: skip
-    output = _Output(export, report, quiet)
-    try:
-        with interruptible() as stop:
-            reading = _Reading(files, model if estimate and not pretend else None, time_limit, stop)
-            failed = _show_plan(options, reading) if pretend else _label(options, reading, output)
-        if stop.is_set():
-            raise TempoError("interrupted; the next run continues from here")
-    except TempoError as error:
-        raise click.ClickException(str(error)) from error
+    options = _label_options(given)
+    output = _Output(given["export"], given["report"], given["quiet"])
+    pretend: bool = given["pretend"]
+    model = given["model"] if given["estimate"] and not pretend else None
+    with interruptible() as stop:
+        reading = _Reading(given["files"], model, given["time_limit"], stop)
+        failed = _show_plan(options, reading) if pretend else _label(options, reading, output)
+    if stop.is_set():
+        raise TempoError("interrupted; the next run continues from here")
     if failed:
         sys.exit(1)
 
 
+def _label_options(given: Mapping[str, Any]) -> LabelOptions:
+    """The options of a run, each from the parameter of the command that has its name."""
+    from ..labels.options import LabelOptions
+
+    values = {setting.name: given[setting.name] for setting in source_settings()}
+    names = {field.name for field in fields(LabelOptions)} & given.keys()
+    return LabelOptions(values=values, **{name: given[name] for name in names})
+
+
 @dataclass(frozen=True)
 class _Output:
+    """What the command writes: the files of its table and its report, None for none."""
+
     export: Path | None
     report: Path | None
     quiet: bool
@@ -128,10 +143,10 @@ class _Reading:
         self._model = model
         self._time_limit = time_limit
 
-    def __iter__(self) -> Iterator[Track]:
+    def __iter__(self) -> Iterator[TrackQuery]:
         estimator = None if self._model is None else call(self._load, self.stopped)
 
-        def read(file: tuple[str, Exception | None]) -> Track:
+        def read(file: tuple[str, Exception | None]) -> TrackQuery:
             from ..labels.files import read_track
 
             path, problem = file
@@ -157,7 +172,7 @@ class _Reading:
         return Estimator(self._model or "default")
 
 
-def _show_plan(options: Options, reading: _Reading) -> bool:
+def _show_plan(options: LabelOptions, reading: _Reading) -> bool:
     from ..labels.matching import queries
     from ..labels.options import open_plan
 
@@ -169,7 +184,7 @@ def _show_plan(options: Options, reading: _Reading) -> bool:
     return bool(reading.failed)
 
 
-def _label(options: Options, reading: _Reading, output: _Output) -> bool:
+def _label(options: LabelOptions, reading: _Reading, output: _Output) -> bool:
     from ..labels.options import attributions, open_run
     from ..labels.results import ResultFiles
     from ..labels.summary import Tally, describe

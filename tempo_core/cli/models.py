@@ -10,6 +10,7 @@ import click
 from ..console import echo
 from ..errors import CheckpointError, TempoError
 from ..tasks import TASKS
+from .command import Command
 
 
 @click.group(invoke_without_command=True, short_help="List, choose and remove models.")
@@ -50,7 +51,7 @@ def models(ctx: click.Context) -> None:
         )
 
 
-@models.command("use", short_help="Use a model from now on.")
+@models.command("use", cls=Command, short_help="Use a model from now on.")
 @click.argument("name")
 def use_model(name: str) -> None:
     """Use a model from now on: NAME as it is listed, a model file, or `shipped`."""
@@ -68,12 +69,12 @@ def use_model(name: str) -> None:
             in_use.activate(in_use.SHIPPED, task)
         else:
             in_use.activate(in_use.add(path).name, task)
-    except (TempoError, OSError) as error:
+    except OSError as error:
         raise click.ClickException(str(error)) from error
     echo(f"{path.stem} is in use")
 
 
-@models.command()
+@models.command(cls=Command)
 @click.option(
     "--task",
     type=click.Choice(list(TASKS)),
@@ -85,14 +86,11 @@ def rollback(task: str) -> None:
     """Use the model again that was in use before this one."""
     from .. import in_use
 
-    try:
-        name = in_use.rollback(task)
-    except TempoError as error:
-        raise click.ClickException(str(error)) from error
+    name = in_use.rollback(task)
     echo(f"{name.removesuffix('.safetensors')} is in use")
 
 
-@models.command("remove")
+@models.command("remove", cls=Command)
 @click.argument("name")
 def remove_model(name: str) -> None:
     """Delete a learned model that is not in use."""
@@ -101,7 +99,7 @@ def remove_model(name: str) -> None:
     try:
         path = _find_model(name)
         in_use.remove(path)
-    except (TempoError, OSError) as error:
+    except OSError as error:
         raise click.ClickException(str(error)) from error
     echo(f"{path.stem} is deleted")
 

@@ -17,8 +17,8 @@ from ..columns import Column
 from ..console import echo, encoding_of, escaped
 
 # Columns that are there whatever is asked for, in this order; programs count on them.
-TABLE = ("bpm", "confidence", "paces", "key", "key_confidence")
-OBJECT = ("bpm", "confidence", "stability", "paces", "key", "key_confidence")
+TABLE_COLUMNS = ("bpm", "confidence", "paces", "key", "key_confidence")
+OBJECT_FIELDS = ("bpm", "confidence", "stability", "paces", "key", "key_confidence")
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class TsvWriter:
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self._columns = columns
-        further = [name for name, c in columns.items() if c.in_table and name not in TABLE]
-        self._names = ("path", *TABLE, *further, "error")
+        further = [name for name, c in columns.items() if c.in_table and name not in TABLE_COLUMNS]
+        self._names = ("path", *TABLE_COLUMNS, *further, "error")
         self._writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
         self._writer.writerow(self._names)
 
@@ -105,7 +105,7 @@ class JsonWriter:
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self._columns = columns
-        self._names = (*OBJECT, *(name for name in columns if name not in OBJECT))
+        self._names = (*OBJECT_FIELDS, *(name for name in columns if name not in OBJECT_FIELDS))
         self._first = True
 
     def row(self, row: Row) -> None:

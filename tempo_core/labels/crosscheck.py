@@ -1,4 +1,4 @@
-"""What the audio says to a published tempo or key. Nobody is right by default.
+"""Comparison of a published tempo or key with that of the audio; neither is right by default.
 
 A published tempo is often itself an estimate: of 3,795 tracks with human annotations the analyser
 behind most song-information sites had 64 % right, 84 % up to the octave (Percival and Tzanetakis
@@ -11,24 +11,24 @@ import math
 
 from ..keys import Key, parse_key
 from ..levels import TOLERANCE, is_level
-from .record import KeyVerdict, Verdict
+from .record import KeyVerdict, LabelVerdict
 
-RATIOS = {
-    Verdict.AGREE: (1.0,),
-    Verdict.OCTAVE: (2.0, 1 / 2, 4.0, 1 / 4),
-    Verdict.TRIPLE: (3.0, 1 / 3),
-    Verdict.METER: (3 / 2, 2 / 3, 4 / 3, 3 / 4),
+VERDICT_RATIOS = {
+    LabelVerdict.AGREE: (1.0,),
+    LabelVerdict.OCTAVE: (2.0, 1 / 2, 4.0, 1 / 4),
+    LabelVerdict.TRIPLE: (3.0, 1 / 3),
+    LabelVerdict.METER: (3 / 2, 2 / 3, 4 / 3, 3 / 4),
 }
 
 
-def check_tempo(label: float | None, estimate: float | None) -> Verdict:
+def check_tempo(label: float | None, estimate: float | None) -> LabelVerdict:
     """Compare a published tempo [BPM] with the audio's; the simplest ratio within 4 % counts."""
     if not label or not estimate:
-        return Verdict.NO_ESTIMATE
-    for verdict, ratios in RATIOS.items():
+        return LabelVerdict.NO_ESTIMATE
+    for verdict, ratios in VERDICT_RATIOS.items():
         if is_level(label, estimate, ratios):
             return verdict
-    return Verdict.CONFLICT
+    return LabelVerdict.CONFLICT
 
 
 def same_tempo(a: float, b: float) -> bool:

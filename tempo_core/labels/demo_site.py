@@ -1,11 +1,12 @@
-"""A song-information site on this machine, with everything that is wrong with the real ones.
+"""A song-information site on this machine, with the faults of the real ones.
 
 It serves a catalogue in the shape of each source: pages like MusicStax' in both layouts, cards
 like SongBPM's, and the answers of the JSON interfaces. Around each song stand decoys: a live
 recording, a remix, a karaoke version, a sped-up copy, another artist's song of the same name.
 Single entries cause trouble on purpose (`TROUBLES`). Every request is noted; `/hits` shows them.
 
-The tests, the demo, the documentation and the benchmark all use it, so nobody has to ask anybody.
+The tests, the demo, the documentation and the benchmark all use it, so that none of them asks a
+real site.
 """
 
 from __future__ import annotations
@@ -48,6 +49,13 @@ TROUBLES = {
 }
 ROBOTS = "User-agent: *\nDisallow: /private/\nDisallow: /*?admin=\n"
 API_KEY = "demo-key"  # the one that the GetSongBPM interface wants
+SERVED = {  # sources that the site can stand for, with the path of each
+    "musicstax": "musicstax",
+    "songbpm": "songbpm",
+    "getsongbpm": "getsong",
+    "deezer": "deezer",
+    "reccobeats": "reccobeats/v1",
+}
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -192,13 +200,7 @@ class DemoSite:
     @property
     def urls(self) -> dict[str, str]:
         """What to configure as the address of each source."""
-        return {
-            "musicstax": f"{self.url}/musicstax",
-            "songbpm": f"{self.url}/songbpm",
-            "getsongbpm": f"{self.url}/getsong",
-            "deezer": f"{self.url}/deezer",
-            "reccobeats": f"{self.url}/reccobeats/v1",
-        }
+        return {name: f"{self.url}/{path}" for name, path in SERVED.items()}
 
     def paths(self) -> list[str]:
         """What was asked for so far, but for the robots.txt."""
@@ -254,7 +256,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
-            super().handle_error(request, client_address)  # the others just hung up
+            super().handle_error(request, client_address)  # with those, the client just hung up
 
 
 Answer = tuple[int, str, bytes, dict[str, str]]
@@ -353,7 +355,7 @@ class _Handler(BaseHTTPRequestHandler):
         words = re.match(r"song:(.*) artist:(.*)", wanted)
         entries = self.demo_site.find(f"{words[2]} {words[1]}") if words else []
         found: Any = [_getsong_song(entry) for entry in entries] or {"error": "no result"}
-        # It is JSON all the same.
+        # The body is JSON, as at the real interface.
         return _json({"search": found}, kind="text/html; charset=UTF-8")
 
     def _deezer(self, rest: str, wanted: str) -> Answer:

@@ -20,7 +20,7 @@ from ..keys import parse_key
 from ..opening import RegularFile
 from ..tagging.id3 import inflates_beyond
 from ..tempi import MARKER_TAG, parse_marker
-from .record import Track, parse_bpm, read_tempi
+from .record import TrackQuery, parse_bpm, read_tempi
 
 # Where the formats keep things, by the class of their tags: ID3 frames, MP4 atoms, and names that
 # Vorbis comments, APE and ASF share. Several names for one field: the first that is there counts.
@@ -63,9 +63,9 @@ _NAMED = {
     "marker": (MARKER_TAG,),
 }
 _READ: dict[str, Callable[[str], Any]] = {"bpm": read_tempi, "key": parse_key}
-MOST = 10  # values of a tag
-LONGEST = 500  # [characters] what is longer is no name
-INFLATED = 1 << 16  # [bytes] what a compressed frame may become
+MAX_VALUES = 10  # values of a tag
+LONGEST_TAG = 500  # [characters] what is longer is no name
+MAX_INFLATED = 1 << 16  # [bytes] what a compressed frame may become
 # Classes of mutagen, with their modules.
 _KINDS = (
     ("MP3", "mp3"), ("TrueAudio", "trueaudio"), ("AIFF", "aiff"), ("WAVE", "wave"), ("DSF", "dsf"),
@@ -79,7 +79,7 @@ _WITH_ID3 = ("MP3", "TrueAudio", "AIFF", "WAVE", "DSF", "DSDIFF", "ID3FileType")
 _COMPRESSED = {3: 0x80, 4: 0x08}  # flag of an ID3 frame, by the version of the tag
 
 
-def read_track(path: str | bytes | os.PathLike[str]) -> Track:
+def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
     """Read the tags and the duration of a file.
 
     A tempo that this program wrote there itself is left out: nobody said it.
@@ -104,7 +104,7 @@ def read_track(path: str | bytes | os.PathLike[str]) -> Track:
     tags = _tags(file.tags)
     marker = parse_marker(tags["marker"])
     own = marker is not None and marker.is_of(parse_bpm(tags["bpm"]))
-    return Track(
+    return TrackQuery(
         title=tags["title"],
         artists=tuple(dict.fromkeys(a for a in (tags["artist"], tags["artist_sort"]) if a)),
         album=tags["album"],
@@ -153,8 +153,8 @@ class _Bounded:
                 packed = unsynch.decode(data)
             # The length is said before the content; whoever writes it may lie, or leave it out.
             parts = (data[4:], data, packed[4:], packed)
-            if any(inflates_beyond(part, INFLATED) for part in parts):
-                raise ID3JunkFrameError(f"inflates to more than {INFLATED} bytes")
+            if any(inflates_beyond(part, MAX_INFLATED) for part in parts):
+                raise ID3JunkFrameError(f"inflates to more than {MAX_INFLATED} bytes")
         return super()._fromData(header, flags, data)  # type: ignore[misc]
 
 
@@ -171,7 +171,7 @@ def _value(field: str, tags: list[Any]) -> str:
     """The text of the first tag that says something, for a BPM or a key of the first that says one:
     `BPM=0` may stand before the tempo."""
     says = _READ.get(field)
-    texts = [text for tag in tags if (text := _text(tag, MOST if says else 1))]
+    texts = [text for tag in tags if (text := _text(tag, MAX_VALUES if says else 1))]
     return next((text for text in texts if says and says(text)), texts[0] if texts else "")
 
 
@@ -179,7 +179,7 @@ def _text(value: Any, most: int) -> str:
     """The first values of a tag as text, however its format wraps them: `a`, or `a; b`."""
     value = getattr(value, "text", getattr(value, "data", value))
     values = value if isinstance(value, (list, tuple)) else [value]
-    return "; ".join(text for one in values[:most] if (text := _plain(one)))[:LONGEST]
+    return "; ".join(text for one in values[:most] if (text := _plain(one)))[:LONGEST_TAG]
 
 
 def _plain(value: Any) -> str:
@@ -187,4 +187,4 @@ def _plain(value: Any) -> str:
         value = value[0] if value else ""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    return " ".join(str(getattr(value, "value", value) or "").split())[:LONGEST]
+    return " ".join(str(getattr(value, "value", value) or "").split())[:LONGEST_TAG]

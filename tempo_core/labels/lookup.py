@@ -1,7 +1,7 @@
 """Asking the sources about tracks: which is asked, which of its answers is believed, what is kept.
 
 The order of the sources is the order of asking. The next one is asked only while no label agrees
-with the audio, so that nobody is bothered for a second opinion where there is no doubt.
+with the audio, which spares the sites requests for a second opinion where there is no doubt.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from ..background import Background, Stopped
 from ..keys import parse_key
 from .crosscheck import check_key, check_tempo, same_tempo
-from .http import BudgetSpent, Closed, PoliteSession, SourceError
+from .http.errors import BudgetSpent, Closed, SourceError
+from .http.session import PoliteSession
 from .matching import GATES, Gate, Match, Outcome, judge
-from .record import Candidate, Record, Status, Track, Verdict, parse_bpm, read_tempi
-from .sources import ABOUT, Source
+from .record import Candidate, LabelVerdict, Record, Status, TrackQuery, parse_bpm, read_tempi
+from .source import LabelSource
+from .sources import ABOUT
 from .store import Store
 
 MAX_PAGES = 3  # pages of candidates that are fetched for one track from one source
@@ -26,7 +28,7 @@ MAX_FAILURES = 3  # in a row, after which a source is left alone for the rest of
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LookedUp:
     """What is known about a track after a run.
 
     `records` has one record a source; `asked` names the sources that were asked just now. `left`
@@ -34,7 +36,7 @@ class Labelled:
     spent. `chosen` is the label, None if there is none.
     """
 
-    track: Track
+    track: TrackQuery
     records: tuple[Record, ...]
     asked: tuple[str, ...]
     left: tuple[str, ...]
@@ -42,7 +44,7 @@ class Labelled:
 
     @property
     def status(self) -> Status | None:
-        """The best thing to say about all sources together; None if none was asked yet."""
+        """The most favourable status of all sources; None if none was asked yet."""
         order = (
             Status.FOUND, Status.AMBIGUOUS, Status.RETRYABLE, Status.BLOCKED,
             Status.PARSE_ERROR, Status.NOT_FOUND, Status.SKIPPED,
@@ -56,7 +58,7 @@ class Labelled:
         return tuple(r for r in self.records if r.status.failed and r.source in self.asked)
 
 
-def look_up(track: Track, source: Source, gates: Sequence[Gate] = GATES) -> Record:
+def look_up(track: TrackQuery, source: LabelSource, gates: Sequence[Gate] = GATES) -> Record:
     """Ask one source about one track that lacks nothing; every way this can end is a record.
 
     Raises
@@ -79,9 +81,9 @@ Judged = tuple[Candidate, Match]
 
 
 def _candidates(
-    track: Track, source: Source, gates: Sequence[Gate]
+    track: TrackQuery, source: LabelSource, gates: Sequence[Gate]
 ) -> tuple[list[Judged], Counter[str]]:
-    """Candidates with a tempo that may be the track, and how often what spoke against others."""
+    """Candidates with a tempo that may be the track, and counts of the reasons against others."""
     reasons: Counter[str] = Counter()
     hopeful: list[Judged] = []
     seen: set[tuple[str, str]] = set()
@@ -105,7 +107,7 @@ def _candidates(
                         raise
                     reasons["its page is gone"] += 1
                     continue
-                match = judge(track, candidate, gates)  # again, with all that is known now
+                match = judge(track, candidate, gates)  # again, with what its page adds
             if match.outcome is Outcome.REJECTED:
                 reasons[match.reason] += 1
             elif parse_bpm(candidate.raw_bpm) is None:
@@ -124,7 +126,7 @@ def _candidates(
 
 
 def _rank(pair: Judged) -> tuple[int, bool, float, float]:
-    """Most likely first: outcome, ISRC, likeness of the title, difference in duration."""
+    """Sort key, the likeliest first: outcome, ISRC, likeness of titles, difference in duration."""
     scores = pair[1].scores
     return (
         pair[1].outcome.value,
@@ -134,8 +136,10 @@ def _rank(pair: Judged) -> tuple[int, bool, float, float]:
     )
 
 
-def _decide(track: Track, record: Record, hopeful: list[Judged], reasons: Counter[str]) -> Record:
-    """Turn what a source offers into a label, if it is one."""
+def _decide(
+    track: TrackQuery, record: Record, hopeful: list[Judged], reasons: Counter[str]
+) -> Record:
+    """The record of what a source offers: a label, or the reason why there is none."""
     accepted = sorted((p for p in hopeful if p[1].outcome is Outcome.ACCEPTED), key=_rank)
     if not accepted and hopeful:
         candidate, match = hopeful[0]
@@ -177,27 +181,27 @@ def _with(
 
 
 class Run:
-    """Goes through tracks with some sources and one store.
+    """A run over tracks: asks the sources about each, and keeps the answers in one store.
 
     Parameters
     ----------
     sources
         In the order in which they are asked.
     store
-        Where every answer goes as soon as it is there.
+        Keeps every answer as soon as it comes.
     session
-        Closed when the run ends, so that nothing goes on behind its back.
+        Session of the sources, closed when the run ends.
     force
         Ask again about what is known.
     gates
-        For measuring what they are good for.
+        Conditions that a candidate must meet; others than the default are for measurements.
     on_stop
         Told why a source is left alone for the rest of the run.
     """
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[LabelSource],
         store: Store,
         session: PoliteSession,
         *,
@@ -221,8 +225,8 @@ class Run:
         return self._session.n_requests
 
     def label(
-        self, tracks: Iterable[Track], stopped: Callable[[], bool] = lambda: False
-    ) -> Iterator[Labelled]:
+        self, tracks: Iterable[TrackQuery], stopped: Callable[[], bool] = lambda: False
+    ) -> Iterator[LookedUp]:
         """Ask about each track what is not known, and yield it with all that is known then.
 
         Parameters
@@ -247,7 +251,7 @@ class Run:
             self._session.close()
             background.close()
 
-    def _label(self, track: Track, background: Background) -> Labelled:
+    def _label(self, track: TrackQuery, background: Background) -> LookedUp:
         known = self._store.current(track.id)
         records, asked, left = [], [], []
         for source in self._sources:
@@ -273,12 +277,12 @@ class Run:
             if checked != record:
                 self._store.update(checked)
             records.append(checked)
-            if checked.status is Status.FOUND and checked.verdict is Verdict.AGREE:
+            if checked.status is Status.FOUND and checked.verdict is LabelVerdict.AGREE:
                 break  # no second opinion needed
-        return Labelled(track, tuple(records), tuple(asked), tuple(left), choose(records))
+        return LookedUp(track, tuple(records), tuple(asked), tuple(left), choose(records))
 
     def _ask(
-        self, track: Track, source: Source, known: Record | None, background: Background
+        self, track: TrackQuery, source: LabelSource, known: Record | None, background: Background
     ) -> Record:
         try:
             record = background.call(lambda: look_up(track, source, self._gates))
@@ -302,12 +306,12 @@ class Run:
         self._store.add(record)
         return record
 
-    def _stop(self, source: Source, message: str) -> None:
+    def _stop(self, source: LabelSource, message: str) -> None:
         self.stopped_sources.add(source.name)
         self._on_stop(message)
 
 
-def is_open(record: Record | None, source: Source, force: bool) -> bool:
+def is_open(record: Record | None, source: LabelSource, force: bool) -> bool:
     """Whether a source is to be asked about a track of which it has said `record`."""
     return (
         record is None
@@ -318,13 +322,13 @@ def is_open(record: Record | None, source: Source, force: bool) -> bool:
     )
 
 
-def needs_network(source: Source) -> bool:
-    """Whether asking costs somebody else something."""
+def needs_network(source: LabelSource) -> bool:
+    """Whether the source sends requests over the network."""
     return bool(ABOUT[source.name].url)
 
 
-def cross_check(record: Record, track: Track) -> Record:
-    """The record with what the audio says now, and where the file is now."""
+def cross_check(record: Record, track: TrackQuery) -> Record:
+    """The record compared with the present estimate, and with the present path of the file."""
     return dataclasses.replace(
         record,
         path=track.path,
@@ -336,8 +340,8 @@ def cross_check(record: Record, track: Track) -> Record:
 
 
 def choose(records: Sequence[Record]) -> Record | None:
-    """The label among several: what most independent witnesses say, then what the audio confirms,
-    then what the first source says.
+    """The record whose tempo has the most independent sources; of several, one that the audio
+    confirms, then the first.
 
     Sources that copy from one another are one witness (`About.family`).
     """
@@ -346,12 +350,12 @@ def choose(records: Sequence[Record]) -> Record | None:
     def weight(label: tuple[Record, float]) -> tuple[int, bool]:
         record, bpm = label
         supporters = {ABOUT[r.source].family for r, other in found if same_tempo(other, bpm)}
-        return len(supporters), record.verdict is Verdict.AGREE
+        return len(supporters), record.verdict is LabelVerdict.AGREE
 
     return max(found, key=weight)[0] if found else None
 
 
-def _empty(track: Track, source: Source, status: Status, message: str) -> Record:
+def _empty(track: TrackQuery, source: LabelSource, status: Status, message: str) -> Record:
     return Record(
         track=track.id,
         source=source.name,

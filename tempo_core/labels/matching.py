@@ -16,7 +16,7 @@ from itertools import product
 
 from rapidfuzz import fuzz
 
-from .record import Candidate, Track
+from .record import Candidate, TrackQuery
 from .titles import (
     SPEEDS,
     Name,
@@ -32,9 +32,11 @@ from .titles import (
     romanise,
 )
 
-LIKE = 90.0  # [0..100] likeness from which two names are one with a slip of the pen
-LONGEST, MOST_ARTISTS = 300, 20  # what is longer is no title, but a page that wants to keep us busy
-SHORT = 12  # [characters] a title up to here has to be the same: one letter makes another word
+LIKE_NAMES = 90.0  # [0..100] likeness from which two names differ by a typing error
+LONGEST_TITLE, MOST_ARTISTS = 300, 20  # more of either is no song
+SHORT_TITLE = (
+    12  # [characters] a title up to here has to be the same: one letter makes another word
+)
 # Durations. A copy at another speed differs in duration as it differs in tempo, and 2 % is half the
 # tolerance of a tempo. Catalogues round to seconds, and encoders add some silence.
 SAME_SECONDS, SAME_SHARE = 3.0, 0.02
@@ -62,7 +64,7 @@ class Side:
 
     @cached_property
     def parsed(self) -> Title:
-        return parse_title(" ".join(self.title.split())[:LONGEST])
+        return parse_title(" ".join(self.title.split())[:LONGEST_TITLE])
 
     @cached_property
     def versions(self) -> dict[str, frozenset[str]]:
@@ -90,7 +92,7 @@ class Side:
     @property
     def _credits(self) -> list[str]:
         names = (*self.artists[:MOST_ARTISTS], *self.parsed.guests)
-        return [" ".join(name.split())[:LONGEST] for name in names]
+        return [" ".join(name.split())[:LONGEST_TITLE] for name in names]
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def version_gate(pair: Pair) -> tuple[Outcome, str]:
         if kind in SPEEDS:  # `Super Slowed` is slower than `Slowed`
             compatible = a == b
         if kind == "remix" and compatible and a != b:
-            compatible = fuzz.ratio(*(" ".join(sorted(words)) for words in (a, b))) >= LIKE
+            compatible = fuzz.ratio(*(" ".join(sorted(words)) for words in (a, b))) >= LIKE_NAMES
         if not compatible:
             return Outcome.REJECTED, f"version: another {kind}"
     return _PASS
@@ -189,7 +191,7 @@ def numeral_gate(pair: Pair) -> tuple[Outcome, str]:
 
 def artist_gate(pair: Pair) -> tuple[Outcome, str]:
     """Some artist in common: thousands of songs are called `Hello`."""
-    if pair.same_isrc or pair.artist_score >= LIKE:
+    if pair.same_isrc or pair.artist_score >= LIKE_NAMES:
         return _PASS
     return Outcome.REJECTED, "artist"
 
@@ -211,7 +213,7 @@ def duration_gate(pair: Pair) -> tuple[Outcome, str]:
 GATES: tuple[Gate, ...] = (version_gate, numeral_gate, artist_gate, duration_gate)
 
 
-def judge(track: Track, candidate: Candidate, gates: Sequence[Gate] = GATES) -> Match:
+def judge(track: TrackQuery, candidate: Candidate, gates: Sequence[Gate] = GATES) -> Match:
     """Decide whether a candidate is the track; without a gate, what it prevents goes through."""
     pair = Pair(
         Side(
@@ -245,12 +247,12 @@ def judge(track: Track, candidate: Candidate, gates: Sequence[Gate] = GATES) -> 
         if found is Outcome.DOUBTFUL:
             outcome = found
             reasons.append(reason)
-    if not pair.same_isrc and pair.title_score < LIKE:
+    if not pair.same_isrc and pair.title_score < LIKE_NAMES:
         return Match(Outcome.REJECTED, "title", scores)
     return Match(outcome, ", ".join(reasons), scores)
 
 
-def queries(track: Track) -> Iterator[str]:
+def queries(track: TrackQuery) -> Iterator[str]:
     """What to type into a search box, most specific first. Never a title alone."""
     full = f"{track.artist} {track.title}".strip()
     yield full
@@ -277,7 +279,7 @@ def _same_title(a: str, b: str) -> float:
     if a.replace(" ", "") == b.replace(" ", ""):
         return 100.0
     likeness = fuzz.ratio(a, b)
-    return min(likeness, LIKE - 1) if min(len(a), len(b)) <= SHORT else likeness
+    return min(likeness, LIKE_NAMES - 1) if min(len(a), len(b)) <= SHORT_TITLE else likeness
 
 
 def _same_name(a: str, b: str) -> float:

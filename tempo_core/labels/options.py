@@ -1,4 +1,4 @@
-"""What somebody who wants labels has to say, and a run made from it."""
+"""Options of a run that looks for labels, and the run made from them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from .http import PoliteSession
+from .http.session import DEFAULT_TIMING, PoliteSession, SessionOptions, Timing
 from .lookup import Run, is_open
-from .record import Track
-from .sources import ABOUT, Settings, check_names, make_sources, manners
+from .record import TrackQuery
+from .source import SourceSettings
+from .sources import ABOUT, check_names, make_sources, manners
 from .store import Store
 
 
 @dataclass(frozen=True)
-class Options:
-    """Everything but the tracks.
+class LabelOptions:
+    """Options of a run that looks for labels, whatever tracks it is for.
 
-    `sources` in the order in which they are asked; `urls` other addresses for them. `database`
-    keeps the labels, a file beside it the pages they come from. `interval` is the time between two
-    requests to one host [s], `max_requests` the most requests of the run, None for no limit.
-    `proxy` is the address of a proxy for all requests, empty for none.
+    `sources` are asked in their order; `urls` has other addresses for them, `values` their own
+    settings, see `SourceSettings`. `database` keeps the labels, a file beside it the pages they
+    come from. `interval` is the time between two requests to one host [s], `max_requests` the most
+    requests of the run, None for no limit. `contact` is added to the User-Agent. `force` asks again
+    about what is known. `proxy` is the address of a proxy for all requests, empty for none.
     """
 
     sources: tuple[str, ...]
@@ -30,9 +33,7 @@ class Options:
     interval: float = 2.0
     max_requests: int | None = None
     contact: str = ""
-    getsongbpm_key: str = field(default="", repr=False)
-    acousticbrainz: Path | None = None
-    tsv: Path | None = None
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # there are keys in it
     force: bool = False
     proxy: str = field(default="", repr=False)  # there may be a password in it
 
@@ -42,21 +43,31 @@ class Options:
         return self.database.with_name(f"{self.database.stem}-pages.db")
 
     @property
-    def settings(self) -> Settings:
-        return Settings(self.urls, self.getsongbpm_key, self.acousticbrainz, self.tsv)
+    def settings(self) -> SourceSettings:
+        """The settings of the sources."""
+        return SourceSettings(self.urls, self.values)
 
     @property
     def names(self) -> list[str]:
         """The sources, a table that is imported first among them."""
         names = list(dict.fromkeys(self.sources))
-        return ["tsv", *names] if self.tsv is not None and "tsv" not in names else names
+        return ["tsv", *names] if self.values.get("tsv") and "tsv" not in names else names
 
 
 @contextmanager
 def open_run(
-    options: Options, on_stop: Callable[[str], None] = lambda message: None
+    options: LabelOptions,
+    on_stop: Callable[[str], None] = lambda message: None,
+    timing: Timing = DEFAULT_TIMING,
 ) -> Iterator[Run]:
-    """A run with everything it needs, closed afterwards.
+    """A run with its sources, store and session, which are closed afterwards.
+
+    Parameters
+    ----------
+    on_stop
+        Told why a source is left alone for the rest of the run.
+    timing
+        How the session waits.
 
     Raises
     ------
@@ -70,11 +81,14 @@ def open_run(
     hosts = manners(names, options.settings, options.interval)
     session = PoliteSession(
         hosts,
-        cache=options.pages if hosts else None,
-        contact=options.contact,
-        max_requests=options.max_requests,
-        refresh=options.force,
-        proxy=options.proxy,
+        SessionOptions(
+            cache=options.pages if hosts else None,
+            contact=options.contact,
+            max_requests=options.max_requests,
+            refresh=options.force,
+            proxy=options.proxy,
+        ),
+        timing,
     )
     with session, Store(options.database) as store:
         sources = make_sources(names, options.settings, session)
@@ -82,7 +96,7 @@ def open_run(
 
 
 @contextmanager
-def open_plan(options: Options) -> Iterator[Callable[[Track], list[str]]]:
+def open_plan(options: LabelOptions) -> Iterator[Callable[[TrackQuery], list[str]]]:
     """A function that says which sources a run would ask about a track; nothing is asked or kept.
 
     Raises
@@ -96,7 +110,7 @@ def open_plan(options: Options) -> Iterator[Callable[[Track], list[str]]]:
     with session, Store(options.database, read_only=True) as store:
         sources = make_sources(names, options.settings, session)
 
-        def plan(track: Track) -> list[str]:
+        def plan(track: TrackQuery) -> list[str]:
             known = store.current(track.id)
             return [
                 source.name
@@ -109,5 +123,5 @@ def open_plan(options: Options) -> Iterator[Callable[[Track], list[str]]]:
 
 
 def attributions(names: list[str]) -> list[str]:
-    """What has to be said where data of these sources is shown."""
+    """Attributions that must be shown with data of these sources."""
     return [ABOUT[name].attribution for name in names if ABOUT[name].attribution]

@@ -1,4 +1,4 @@
-"""What is looked for, what is found, and what is kept of it: plain values only."""
+"""Values of a lookup: the track that is asked about, what a source offers, and what is kept."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _BETWEEN = r"\s*(?:[/;|&()-]|\.\.|,(?=\s)|\bto\b|\s)\s*"
 _NUMBERS = re.compile(rf"{_NUMBER}(?:{_BETWEEN}{_NUMBER})*\s*\)?")
 _RANGE = re.compile(rf"({_NUMBER})\s*(?:-|\.\.|\bto\b)\s*({_NUMBER})")
 _COUNTED = (1 / 4, 1 / 3, 1 / 2, 1.0, 2.0, 3.0, 4.0)  # ways to count one tempo
-NEAR = 0.04  # relative; two numbers within it are one tempo
+SAME_TEMPO = 0.04  # relative; two numbers within it are one tempo
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
-LONGEST = 100  # [characters] what is longer is no tempo
+LONGEST_TEMPO = 100  # [characters] a longer text is no tempo
 
 
 class Status(enum.Enum):
@@ -47,8 +47,8 @@ class Status(enum.Enum):
         return self not in (Status.BLOCKED, Status.RETRYABLE, Status.SKIPPED)
 
 
-class Verdict(enum.Enum):
-    """What the audio says to a published tempo."""
+class LabelVerdict(enum.Enum):
+    """Result of comparing a published tempo with that of the audio."""
 
     AGREE = "agree"
     OCTAVE = "octave"  # half, double, a quarter or four times
@@ -59,7 +59,7 @@ class Verdict(enum.Enum):
 
 
 class KeyVerdict(enum.Enum):
-    """What the audio says to a published key, by the classes of the MIREX key task."""
+    """Result of comparing a published key with the audio's: a class of the MIREX key task."""
 
     SAME = "same"
     FIFTH = "fifth"
@@ -70,7 +70,7 @@ class KeyVerdict(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Track:
+class TrackQuery:
     """A recording to find a label for: what its tags and its audio say.
 
     `artists` are names of the artist, the tagged one first, then others of the same artist (sort
@@ -97,17 +97,17 @@ class Track:
 
     @property
     def artist(self) -> str:
-        """The name in the tags, empty if there is none."""
+        """Name of the artist in the tags, empty if there is none."""
         return self.artists[0] if self.artists else ""
 
     @property
     def name(self) -> str:
-        """For people: `Artist - Title`."""
+        """The track as messages name it: `Artist - Title`."""
         return f"{self.artist} - {self.title}" if self.title else self.path
 
     @property
     def id(self) -> str:
-        """Identity in the store: what decides the answers, and not where the file lies.
+        """Identity of the track in the store, made from its tags and not from its path.
 
         A moved file keeps its labels; a corrected title makes it another track.
         """
@@ -140,13 +140,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Record:
-    """What one source said about one track, when, and what became of it: a row of the store.
+    """The answer of one source about one track, and when it came: a row of the store.
 
     `raw_bpm` and `raw_key` stay what they were for ever; `bpm` and `key` are read from them.
     `verdict` compares with `estimate_bpm`, the audio's tempo at that time.
     """
 
-    track: str  # Track.id
+    track: str  # TrackQuery.id
     source: str
     status: Status
     message: str
@@ -168,18 +168,18 @@ class Record:
     scores: Mapping[str, float] = field(default_factory=dict)
     estimate_bpm: float | None = None
     estimate_key: str | None = None
-    verdict: Verdict = Verdict.NO_ESTIMATE
+    verdict: LabelVerdict = LabelVerdict.NO_ESTIMATE
     key_verdict: KeyVerdict = KeyVerdict.NO_ESTIMATE
 
 
 def read_tempi(text: str | None) -> tuple[float, ...]:
-    """Read what somebody wrote for a tempo [BPM], in all its readings, each once.
+    """All tempi [BPM] that a written tempo may mean, each once.
 
     Understood are `128`, `127,98`, `~128 BPM`, a range (`124.0-126.0`, its middle if it is narrow),
     and several numbers (`124/62`, `0; 124`). What is no tempo, 0 included, is left out. None at all
     if there is anything else in the text, a doubt for example (`120 or 60`).
     """
-    if not text or len(text) > LONGEST:
+    if not text or len(text) > LONGEST_TEMPO:
         return ()
     plain = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES)
     plain = " ".join(_AROUND.sub(" ", plain).split())
@@ -222,9 +222,9 @@ def _tempo(number: str) -> float | None:
 
 
 def _near(a: float, b: float) -> bool:
-    return abs(math.log(a / b)) <= math.log1p(NEAR)
+    return abs(math.log(a / b)) <= math.log1p(SAME_TEMPO)
 
 
 def one_line(text: str, longest: int = 500) -> str:
-    """What a site said as one line that a terminal cannot be commanded with, and not too long."""
+    """A text from a site as one printable line of at most `longest` characters."""
     return "".join(c for c in " ".join(text.split()) if c.isprintable())[:longest]

@@ -1,4 +1,4 @@
-"""One HTML file about a run: published tempo against the audio's, and what a person should look at.
+"""Report on a run as one HTML file: published tempi against estimates, and tracks to check.
 
 It is complete in itself: the plot is drawn as SVG, nothing is loaded from anywhere, no script runs,
 and whatever a site said is text.
@@ -16,25 +16,25 @@ from ..console import counted
 from ..errors import LabelError
 from ..files import replace_file
 from ..markup import Markup, escape, page, table
-from .lookup import Labelled
-from .record import KeyVerdict, Record, Status, Verdict
+from .lookup import LookedUp
+from .record import KeyVerdict, LabelVerdict, Record, Status
 from .sources import ABOUT
 from .training import SOURCES, objection
 
-LOW, HIGH = 40.0, 260.0  # [BPM] range of both axes
-SIZE, MARGIN = 520, 56  # [pixels]
+LOWEST_BPM, HIGHEST_BPM = 40.0, 260.0  # [BPM] range of both axes
+PLOT_SIZE, PLOT_MARGIN = 520, 56  # [pixels]
 TICKS = (50, 60, 70, 80, 100, 120, 140, 170, 200, 240)
 # Colours that people with any kind of colour vision tell apart (Okabe and Ito), and shapes for the
 # rest.
 LOOKS = {
-    Verdict.AGREE: ("#009e73", "circle", "agrees"),
-    Verdict.OCTAVE: ("#e69f00", "square", "an octave off"),
-    Verdict.TRIPLE: ("#0072b2", "diamond", "a factor of three off"),
-    Verdict.METER: ("#cc79a7", "triangle", "3:2 or 4:3"),
-    Verdict.CONFLICT: ("#d55e00", "cross", "in conflict"),
+    LabelVerdict.AGREE: ("#009e73", "circle", "agrees"),
+    LabelVerdict.OCTAVE: ("#e69f00", "square", "an octave off"),
+    LabelVerdict.TRIPLE: ("#0072b2", "diamond", "a factor of three off"),
+    LabelVerdict.METER: ("#cc79a7", "triangle", "3:2 or 4:3"),
+    LabelVerdict.CONFLICT: ("#d55e00", "cross", "in conflict"),
 }
 LINES = ((1.0, "1:1"), (2.0, "2:1"), (0.5, "1:2"), (1.5, "3:2"), (2 / 3, "2:3"))
-REVIEW = (Verdict.CONFLICT, Verdict.METER, Verdict.TRIPLE, Verdict.OCTAVE)
+REVIEW = (LabelVerdict.CONFLICT, LabelVerdict.METER, LabelVerdict.TRIPLE, LabelVerdict.OCTAVE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Line:
     records: tuple[Record, ...]
 
     @classmethod
-    def of(cls, labelled: Labelled) -> Line:
+    def of(cls, labelled: LookedUp) -> Line:
         track = labelled.track
         return cls(track.name, track.path, labelled.status, labelled.chosen, labelled.records)
 
@@ -101,13 +101,13 @@ def plot(records: Iterable[Record]) -> str:
     """SVG: a dot a track, label upwards, estimate to the right, both on logarithmic axes, so that
     every ratio is a line parallel to the diagonal."""
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE + 190} {SIZE + 14}"'
-        f' width="{SIZE + 190}" height="{SIZE + 14}" role="img"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {PLOT_SIZE + 190} {PLOT_SIZE + 14}"'
+        f' width="{PLOT_SIZE + 190}" height="{PLOT_SIZE + 14}" role="img"'
         ' font-family="system-ui, sans-serif" font-size="12">'
         "<title>Published tempo against estimated tempo</title>"
-        f'<rect width="{SIZE + 190}" height="{SIZE + 14}" fill="#fff"/>'
+        f'<rect width="{PLOT_SIZE + 190}" height="{PLOT_SIZE + 14}" fill="#fff"/>'
     ]
-    left, right, top, bottom = MARGIN, SIZE - 8, 8, SIZE - MARGIN
+    left, right, top, bottom = PLOT_MARGIN, PLOT_SIZE - 8, 8, PLOT_SIZE - PLOT_MARGIN
     for tick in TICKS:
         x, y = _x(tick), _y(tick)
         parts.append(
@@ -116,14 +116,14 @@ def plot(records: Iterable[Record]) -> str:
             f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{tick}</text>'
         )
     for ratio, name in LINES:
-        low, high = max(LOW, LOW / ratio), min(HIGH, HIGH / ratio)
+        low, high = max(LOWEST_BPM, LOWEST_BPM / ratio), min(HIGHEST_BPM, HIGHEST_BPM / ratio)
         style = 'stroke="#666"' if ratio == 1 else 'stroke="#bbb" stroke-dasharray="4 4"'
         x2, y2 = _x(high), _y(high * ratio)
         parts.append(
             f'<path d="M{_x(low):.1f} {_y(low * ratio):.1f}L{x2:.1f} {y2:.1f}" {style}/>'
             f'<text x="{x2 - 4:.1f}" y="{y2 + 14:.1f}" fill="#777" text-anchor="end">{name}</text>'
         )
-    counts: Counter[Verdict] = Counter()
+    counts: Counter[LabelVerdict] = Counter()
     for record in records:
         if record.bpm and record.estimate_bpm and record.verdict in LOOKS:
             counts[record.verdict] += 1
@@ -137,8 +137,8 @@ def plot(records: Iterable[Record]) -> str:
     for row, (verdict, (colour, shape, name)) in enumerate(LOOKS.items()):
         y = top + 14 + 22 * row
         parts.append(
-            _mark(shape, SIZE + 12, y, colour)
-            + f'<text x="{SIZE + 24}" y="{y + 4}">{name} ({counts[verdict]})</text>'
+            _mark(shape, PLOT_SIZE + 12, y, colour)
+            + f'<text x="{PLOT_SIZE + 24}" y="{y + 4}">{name} ({counts[verdict]})</text>'
         )
     middle = (left + right) / 2
     parts.append(
@@ -150,15 +150,17 @@ def plot(records: Iterable[Record]) -> str:
 
 
 def _x(bpm: float) -> float:
-    return MARGIN + _share(bpm) * (SIZE - 8 - MARGIN)
+    return PLOT_MARGIN + _share(bpm) * (PLOT_SIZE - 8 - PLOT_MARGIN)
 
 
 def _y(bpm: float) -> float:
-    return SIZE - MARGIN - _share(bpm) * (SIZE - MARGIN - 8)
+    return PLOT_SIZE - PLOT_MARGIN - _share(bpm) * (PLOT_SIZE - PLOT_MARGIN - 8)
 
 
 def _share(bpm: float) -> float:
-    return math.log(min(HIGH, max(LOW, bpm)) / LOW) / math.log(HIGH / LOW)
+    return math.log(min(HIGHEST_BPM, max(LOWEST_BPM, bpm)) / LOWEST_BPM) / math.log(
+        HIGHEST_BPM / LOWEST_BPM
+    )
 
 
 def _mark(shape: str, x: float, y: float, colour: str) -> str:
@@ -181,7 +183,7 @@ def _count(lines: Sequence[Line]) -> str:
     told = [f"{statuses[s]} {s.value.replace('_', ' ')}" for s in Status if statuses[s]]
     if statuses[None]:
         told.append(f"{statuses[None]} not asked yet")
-    said = [f"{verdicts[v]} {v.value.replace('_', ' ')}" for v in Verdict if verdicts[v]]
+    said = [f"{verdicts[v]} {v.value.replace('_', ' ')}" for v in LabelVerdict if verdicts[v]]
     tracks, labels = counted(len(lines), "track"), ", ".join(said) or "none"
     return f"{tracks}: {', '.join(told)}. Of the labels: {labels}."
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from .lookup import Labelled
-from .record import Record, Track
+from .lookup import LookedUp
+from .record import Record, TrackQuery
 from .report import Line, write_report
-from .sources import tsv
+from .tables import write_table
 from .training import SOURCES, objection
 
 
@@ -40,9 +40,9 @@ class ResultFiles:
         self._trainable = trainable
         self._trainable_only = trainable_only
         self._lines: list[Line] = []
-        self._rows: list[tuple[Track, Record | None, bool]] = []
+        self._rows: list[tuple[TrackQuery, Record | None, bool]] = []
 
-    def add(self, labelled: Labelled) -> None:
+    def add(self, labelled: LookedUp) -> None:
         """Take one more track into the files."""
         if self._report is not None:
             self._lines.append(Line.of(labelled))
@@ -61,4 +61,4 @@ class ResultFiles:
         if self._report is not None:
             write_report(self._report, self._lines, self._trainable)
         if self._table is not None:
-            tsv.write(self._table, self._rows)
+            write_table(self._table, self._rows)

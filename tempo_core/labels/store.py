@@ -18,11 +18,11 @@ from typing import Any, get_type_hints
 
 from ..errors import LabelError
 from ..files import create_private, keep_private
-from .record import KeyVerdict, Record, Status, Verdict
+from .record import KeyVerdict, LabelVerdict, Record, Status
 
-LAYOUT = 1  # raised whenever a reader of the previous layout would misread the file
+STORE_LAYOUT = 1  # raised whenever a reader of the previous layout would misread the file
 _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
-_ENUMS = {"status": Status, "verdict": Verdict, "key_verdict": KeyVerdict}
+_ENUMS = {"status": Status, "verdict": LabelVerdict, "key_verdict": KeyVerdict}
 _OPINION = ("path", "estimate_bpm", "estimate_key", "verdict", "key_verdict")
 
 
@@ -122,9 +122,10 @@ class Store:
 
     def _prepare(self, exists: bool) -> None:
         (layout,) = self._db.execute("PRAGMA user_version").fetchone()
-        if layout not in (0, LAYOUT) or (exists and layout == 0):
+        if layout not in (0, STORE_LAYOUT) or (exists and layout == 0):
             raise LabelError(
-                f"{self.path}: layout {layout}, this version reads {LAYOUT}; give another path"
+                f"{self.path}: layout {layout}, this version reads {STORE_LAYOUT}; "
+                "give another path"
             )
         if layout:
             return
@@ -134,7 +135,7 @@ class Store:
         self._db.executescript(
             f"BEGIN; CREATE TABLE labels (id INTEGER PRIMARY KEY, {columns});"
             "CREATE INDEX labels_track ON labels (track);"
-            f"PRAGMA user_version = {LAYOUT}; COMMIT;"
+            f"PRAGMA user_version = {STORE_LAYOUT}; COMMIT;"
         )
 
 

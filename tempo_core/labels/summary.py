@@ -1,31 +1,31 @@
-"""What people are told: one line a track, one for a whole run."""
+"""Messages about a lookup: one line for each track, and one for a whole run."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from .lookup import Labelled, Run
-from .record import Status, Verdict
+from .lookup import LookedUp, Run
+from .record import LabelVerdict, Status
 
 _SAYS = {
-    Verdict.AGREE: "the audio agrees ({:g})",
-    Verdict.OCTAVE: "an octave off the audio's {:g}",
-    Verdict.TRIPLE: "a factor of three off the audio's {:g}",
-    Verdict.METER: "3:2 or 4:3 of the audio's {:g}",
-    Verdict.CONFLICT: "in conflict with the audio's {:g}",
+    LabelVerdict.AGREE: "the audio agrees ({:g})",
+    LabelVerdict.OCTAVE: "an octave off the audio's {:g}",
+    LabelVerdict.TRIPLE: "a factor of three off the audio's {:g}",
+    LabelVerdict.METER: "3:2 or 4:3 of the audio's {:g}",
+    LabelVerdict.CONFLICT: "in conflict with the audio's {:g}",
 }
 
 
-def is_silent(labelled: Labelled) -> bool:
-    """Whether there is nothing to say of a track: no source has anything to go by, not even a tag.
+def is_silent(labelled: LookedUp) -> bool:
+    """Whether a track needs no line because it has nothing that a source could be asked by.
 
-    In most collections that is most of it.
+    That holds for most tracks of most collections.
     """
     return labelled.status in (None, Status.SKIPPED) and not labelled.left
 
 
-def describe(labelled: Labelled) -> str:
-    """A track and what became of it."""
+def describe(labelled: LookedUp) -> str:
+    """The line about a track: its name and the result of the lookup."""
     name, chosen = labelled.track.name, labelled.chosen
     if chosen is not None and chosen.bpm:
         key = f", {chosen.key}" if chosen.key else ""
@@ -37,24 +37,24 @@ def describe(labelled: Labelled) -> str:
     return f"{name}: {status} ({'; '.join(told)})" if told else f"{name}: {status}"
 
 
-def describe_failures(labelled: Labelled) -> str:
+def describe_failures(labelled: LookedUp) -> str:
     """Sources that failed at a track in this run, with the reasons; empty if none did."""
     return "; ".join(f"{record.source}: {record.message}" for record in labelled.failures)
 
 
 class Tally:
-    """Counts a run's tracks by what became of them."""
+    """Counts of the tracks of a run, by the results of their lookups."""
 
     def __init__(self) -> None:
         self.statuses: Counter[Status | None] = Counter()
-        self.verdicts: Counter[Verdict] = Counter()
-        self.lacking: Counter[str] = Counter()  # what skipped tracks lack
-        self.known = 0  # nothing had to be asked
-        self.left = 0  # something could not be asked
+        self.verdicts: Counter[LabelVerdict] = Counter()
+        self.lacking: Counter[str] = Counter()  # tracks that were skipped, by what they lack
+        self.known = 0  # tracks about which nothing had to be asked
+        self.left = 0  # tracks about which a source could not be asked
         self.failed = 0
 
-    def add(self, labelled: Labelled) -> None:
-        """Count one more track."""
+    def add(self, labelled: LookedUp) -> None:
+        """Count a track."""
         self.statuses[labelled.status] += 1
         if labelled.status is Status.SKIPPED:
             self.lacking.update({record.message for record in labelled.records})
@@ -65,10 +65,10 @@ class Tally:
         self.failed += bool(labelled.failures)
 
     def summary(self, run: Run) -> str:
-        """All of it in one line."""
+        """The counts in one line."""
         n_tracks = self.statuses.total()
         found = f"{self.statuses[Status.FOUND]} found"
-        said = [f"{self.verdicts[v]} {v.value.replace('_', ' ')}" for v in Verdict]
+        said = [f"{self.verdicts[v]} {v.value.replace('_', ' ')}" for v in LabelVerdict]
         said = [text for text in said if not text.startswith("0 ")]
         parts = [f"{found} ({', '.join(said)})" if said else found]
         parts += [

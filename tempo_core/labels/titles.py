@@ -17,7 +17,7 @@ from unidecode import unidecode
 
 # Of a title or a name, in characters; the rest is cut off. The time to bring accents into order, or
 # to find spaces before a comma, grows with the square of their number.
-LONGEST = 1000
+LONGEST_NAME = 1000
 _LETTERS = str.maketrans(
     {
         "♯": "#", "♭": "b", "&": " and ", "×": " x ", "’": "'", "‘": "'", "`": "'", "´": "'",
@@ -163,7 +163,7 @@ def normalise(text: str) -> str:
 
     A text without any letter or digit (`+`, `???`) stays as it is.
     """
-    text = unicodedata.normalize("NFKD", text[:LONGEST].casefold().translate(_LETTERS))
+    text = unicodedata.normalize("NFKD", text[:LONGEST_NAME].casefold().translate(_LETTERS))
     text = "".join(
         c for c in text if not unicodedata.combining(c) and unicodedata.category(c) != "Cf"
     ).casefold()
@@ -198,7 +198,7 @@ def parse_title(text: str) -> Title:
         versions.extend(named)
         return True
 
-    rest = text[:LONGEST]
+    rest = text[:LONGEST_NAME]
     while True:
         bracket = _BRACKETS.search(rest)
         if bracket is None:
@@ -281,7 +281,7 @@ def artist_names(names: Iterable[str]) -> frozenset[str]:
     """
     found = set()
     for name in names:
-        parts = _BETWEEN_ARTISTS.split(name[:LONGEST])
+        parts = _BETWEEN_ARTISTS.split(name[:LONGEST_NAME])
         for part in (name, *(part for part in parts if len(part) > 2)):
             plain = normalise(part).removeprefix("the ")
             if plain and plain not in _GENERIC:
@@ -312,7 +312,7 @@ def romanise(text: str) -> str:
 
 def main_artist(name: str) -> str:
     """The first of the artists in a credit, as written."""
-    name = name[:LONGEST]
+    name = name[:LONGEST_NAME]
     first, *_ = re.split(r"\s*[,;]\s*|\s+(?:feat\.?|ft\.?|featuring|vs\.?)\s+", name)
     return first.strip() or name
 

@@ -1,4 +1,4 @@
-"""Which labels a model may be trained on: two questions, and a reason for every no.
+"""The labels that a model may be trained on, with the reason for each that it may not.
 
 Is it right? Only a label that the audio agrees with is believed. An octave or a 3:2 is a question
 for a person, and without an estimate nobody has checked.
@@ -12,17 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .record import Record, Status, Verdict
+from .record import LabelVerdict, Record, Status
 from .sources import ABOUT
 
 SOURCES = tuple(name for name, about in ABOUT.items() if about.trainable)
-VERDICTS = (Verdict.AGREE,)
+VERDICTS = (LabelVerdict.AGREE,)
 
 
 def objection(
     record: Record | None,
     sources: Collection[str] = SOURCES,
-    verdicts: Collection[Verdict] = VERDICTS,
+    verdicts: Collection[LabelVerdict] = VERDICTS,
 ) -> str:
     """Why a label may not be trained on, empty if it may.
 

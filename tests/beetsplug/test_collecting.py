@@ -14,7 +14,7 @@ from beetsplug.tempo.collecting import labelled_tracks
 from beetsplug.tempo.describing import track_of
 from beetsplug.tempo.settings import TEMPLATE
 from tempo_core.labels.files import read_track
-from tempo_core.labels.record import Record, Status, Verdict
+from tempo_core.labels.record import LabelVerdict, Record, Status
 from tempo_core.labels.store import Store
 from trainer.trainingset.build import BuildOptions, build
 from trainer.trainingset.gather import gather
@@ -85,14 +85,14 @@ def test_whose_label(
 @pytest.mark.parametrize(
     ("source", "verdict", "usable"),
     [
-        ("acousticbrainz", Verdict.AGREE, True),
-        ("acousticbrainz", Verdict.CONFLICT, False),
-        ("deezer", Verdict.AGREE, False),
+        ("acousticbrainz", LabelVerdict.AGREE, True),
+        ("acousticbrainz", LabelVerdict.CONFLICT, False),
+        ("deezer", LabelVerdict.AGREE, False),
     ],
 )
 def test_published_labels(
     source: str,
-    verdict: Verdict,
+    verdict: LabelVerdict,
     usable: bool,
     beet: Beet,
     collect: Collect,
@@ -126,7 +126,7 @@ def test_our_own_tempo_is_no_published_tag(
         for track in (track_of(beet.item()), read_track(path)):
             store.add(
                 Record(track.id, "tags", Status.FOUND, "", "A", "T", "2024-01-01T00:00:00+00:00", 1,
-                       bpm=97.0, verdict=Verdict.AGREE, match_title="T")
+                       bpm=97.0, verdict=LabelVerdict.AGREE, match_title="T")
             )  # fmt: skip
     assert collect() == []
     with Store(database, read_only=True) as store:

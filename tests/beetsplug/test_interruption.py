@@ -453,7 +453,9 @@ def raiser(request: pytest.FixtureRequest, beet: Beet, tmp_path: Path) -> None:
     beet.configure(plugins=["tempo", name], pluginpath=[str(folder)])
 
 
-@pytest.mark.parametrize("raiser", ["write", "after_write"], indirect=True)
+@pytest.mark.parametrize(
+    "raiser", ["write", pytest.param("after_write", marks=pytest.mark.slow)], indirect=True
+)
 @pytest.mark.usefixtures("raiser")
 def test_a_plugin_that_raises_costs_one_track(beet: Beet, collection: list[Path]) -> None:
     run = beet("tempo")

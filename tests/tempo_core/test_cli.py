@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 
 from tempo_core.cli import main
 from tempo_core.cli.group import OWN
-from tempo_core.cli.writers import OBJECT as COLUMNS
+from tempo_core.cli.writers import OBJECT_FIELDS as COLUMNS
 from tempo_core.console import unescaped
 from tempo_core.tasks import TASKS
 

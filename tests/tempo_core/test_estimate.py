@@ -338,7 +338,10 @@ LAYOUTS: dict[str, Callable[[Audio], Audio]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize(("sr", "duration"), [(44100, 20), (22050, 100), (48000, 4 * 60 / 126)])
+@pytest.mark.parametrize(
+    ("sr", "duration"),
+    [(44100, 20), pytest.param(22050, 100, marks=pytest.mark.slow), (48000, 4 * 60 / 126)],
+)
 def test_audio_in_memory_is_heard_like_its_file(
     estimator: Estimator, tmp_path: Path, layout: str, sr: int, duration: float
 ) -> None:

@@ -26,7 +26,7 @@ BEHIND = [
     for name in (
         "learning.learn",
         "trainingset.build",
-        "evaluation.run",
+        "evaluation.asking",
         "evaluation.plots",
         "learning.paces",
     )

@@ -156,8 +156,8 @@ def _build(request: BuildRequest, problems: list[Problem], stop: Event) -> Built
         )
         with store as opened:
             tracks = gathering.gather(
-                paths, labels, opened, problems, request.sources or SOURCES, stop.is_set,
-                request.time_limit,
+                paths, labels, opened, problems, request.sources or SOURCES,
+                gathering.ReadingLimits(stop.is_set, request.time_limit),
             )  # fmt: skip
             built: Built = building.build(tracks, request.out, options, stop.is_set)
         return built

@@ -21,8 +21,8 @@ from tempo_core.console import counted, echo, shown, time_limit_option
 from . import load, work
 
 if TYPE_CHECKING:
-    from ..evaluation.answers import Answer, Labelled
-    from ..evaluation.run import TempoEstimator
+    from ..evaluation.answers import Answer, LabelledRecording
+    from ..evaluation.baselines import TempoEstimator
 
 # Names in trainer.evaluation.baselines.BASELINES, which takes too long to import for --help.
 BASELINE_NAMES = ("librosa", "librosa-beats")
@@ -110,7 +110,7 @@ def evaluate(**given: Any) -> None:
         raise click.UsageError("--dataset needs --data-home, the folder of the data set")
     with interruptible() as stop:
         # Loading them takes seconds, and other packages may be missing.
-        for name in ("run", "published", "report", "labelled", "baselines"):
+        for name in ("asking", "published", "report", "labelled", "baselines"):
             load(f"evaluation.{name}", stop)
         failed = work(lambda: _evaluate(request, stop), stop)
     if failed:
@@ -119,15 +119,14 @@ def evaluate(**given: Any) -> None:
 
 def _evaluate(request: EvaluationRequest, stop: Event) -> bool:
     """Measure, write the report and print the figures; returns whether anything failed."""
-    from ..evaluation import labelled, report
-    from ..evaluation import run as evaluation
+    from ..evaluation import labelled, report, saving, text_tables
     from ..evaluation.baselines import BASELINES, open_model
 
     tracks, problems = _read_tracks(request)
     for problem in problems:
         echo(problem, err=True)
     chosen, part = labelled.choose_split(labelled.unique(tracks), request.split)
-    evaluation.make_folder(request.out)
+    saving.make_folder(request.out)
     models = dict.fromkeys(request.models)
     estimators = [
         *(open_model(model, request.windows) for model in models),
@@ -136,15 +135,15 @@ def _evaluate(request: EvaluationRequest, stop: Event) -> bool:
     history = _history(request.out, request.models[0], request.log)
     answers = _answers(request, estimators, chosen, stop)
     notes = [note for model in models if (note := _remembered(model, chosen))]
-    about = evaluation.About(
+    about = saving.RunInfo(
         f"Tempo of {len(chosen)} tracks", part, str(request.windows), version("beets-tempo"),
         tuple(notes),
     )  # fmt: skip
-    figures = evaluation.save(request.out, about, answers)
+    figures = saving.save(request.out, about, answers)
     path = report.write_report(request.out, about, answers, history)
-    for line in evaluation.aligned(evaluation.table(figures)):
+    for line in text_tables.aligned(text_tables.table(figures)):
         echo(line)
-    for line in (*evaluation.told_paces(answers), *notes):
+    for line in (*text_tables.told_paces(answers), *notes):
         echo(line)
     echo(f"split: {part}; report: {path}")
     failed = sum(bool(answer.failure) for answer in answers)
@@ -155,7 +154,7 @@ def _evaluate(request: EvaluationRequest, stop: Event) -> bool:
     return bool(failed or problems)
 
 
-def _read_tracks(request: EvaluationRequest) -> tuple[list[Labelled], list[str]]:
+def _read_tracks(request: EvaluationRequest) -> tuple[list[LabelledRecording], list[str]]:
     """Labelled tracks of all sources and of the data set, and what could not be read of them."""
     from ..evaluation import labelled, published
 
@@ -174,7 +173,7 @@ def _read_tracks(request: EvaluationRequest) -> tuple[list[Labelled], list[str]]
 def _answers(
     request: EvaluationRequest,
     estimators: Sequence[TempoEstimator],
-    chosen: Sequence[Labelled],
+    chosen: Sequence[LabelledRecording],
     stop: Event,
 ) -> list[Answer]:
     """The answers of all estimators, those that are kept in the report's folder included.
@@ -186,7 +185,7 @@ def _answers(
     """
     from tqdm import tqdm
 
-    from ..evaluation import run as evaluation
+    from ..evaluation import asking
 
     total = len(estimators) * len(chosen)
     with tqdm(total=total, unit="track", disable=None) as bar:
@@ -197,9 +196,9 @@ def _answers(
                 bar.write(shown(f"{answer.path}: {answer.failure}"), file=sys.stderr)
             bar.update()
 
-        answers = evaluation.ask_all(
-            estimators, request.windows, chosen, request.out, request.jobs, done, stop.is_set,
-            request.time_limit,
+        answers = asking.ask_all(
+            estimators, request.windows, chosen, request.out,
+            asking.AskingOptions(request.jobs, stop.is_set, request.time_limit), done,
         )  # fmt: skip
     if stop.is_set():
         raise Stopped(
@@ -209,7 +208,7 @@ def _answers(
     return answers
 
 
-def _remembered(model: str, tracks: Sequence[Labelled]) -> str:
+def _remembered(model: str, tracks: Sequence[LabelledRecording]) -> str:
     """How many of these tracks a model learned from, by its own card, as a sentence; or nothing."""
     from tempo_core import checkpoint
 

@@ -19,11 +19,10 @@ def plot(folder: Path, log: Path | None) -> None:
 
     Nothing is estimated; the audio need not be there.
     """
-    from ..evaluation import report
-    from ..evaluation import run as evaluate
+    from ..evaluation import report, saving
     from ..evaluation.history import HISTORY, read_history, write_history
 
-    evaluate.load(folder)  # before anything is written beside something else
+    saving.load(folder)  # before anything is written beside something else
     if log is not None:
         write_history(folder / HISTORY, read_history(log))
     echo(f"{report.redraw(folder)}")

@@ -71,6 +71,8 @@ def train(ctx: click.Context, folder: Path, no_install: bool, **given: Any) -> N
     options = LearnOptions(install=not no_install, **given)
     _refuse_options_of_others(ctx, options.task)
     with interruptible() as stop:
+        # Before anything is read: a missing package is told first.
+        load(f"learning.{methods.of_task(options.task)[0].module}", stop)
         learning = load("learning.learn", stop)
         learned: Learned = work(lambda: learning.learn(folder, options, stop.is_set), stop)
     tell(learned.failed, learned.summary(), options.quiet)

@@ -20,7 +20,7 @@ TABLE = "tracks.tsv"
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledRecording:
     """A track to be estimated, with what is known about it.
 
     `weight` is how much of the people count `bpm` rather than the first of the `alternatives`,
@@ -41,7 +41,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Answer(Labelled):
+class Answer(LabelledRecording):
     """A track and what one estimator said of it.
 
     `estimate` [BPM] is None where it failed, `failure` says why. `second` is the next probable

@@ -9,13 +9,13 @@ from tempo_core.errors import ConfigError
 
 from ..inputs.recordings import Recording, read_clips, read_rhythm, read_songs
 from ..trainingset.tables import TRACKS, CollectedTrack, file_in_table, read_collection
-from .answers import Labelled, pace_list, read_rows, tempi, tempo
+from .answers import LabelledRecording, pace_list, read_rows, tempi, tempo
 
 HELD_OUT = ("test", "validation")  # splits, the better one first
 ALL = "all"
 
 
-def read_source(source: Path) -> tuple[list[Labelled], list[str]]:
+def read_source(source: Path) -> tuple[list[LabelledRecording], list[str]]:
     """Labelled tracks of a folder or a table, and a line about each row that is no use.
 
     A folder is a training set (`tracks.tsv`), or one with any of `songs.tsv`, `rhythm.tsv` and
@@ -27,7 +27,7 @@ def read_source(source: Path) -> tuple[list[Labelled], list[str]]:
         If it is none of these.
     """
     if source.is_file():
-        return read_table(source)
+        return read_labelled_table(source)
     if (source / TRACKS).is_file():
         return [_of_collection(track) for track in read_collection(source)], []
     tables: dict[str, Callable[[Path], list[Recording]]] = {
@@ -47,8 +47,8 @@ def read_source(source: Path) -> tuple[list[Labelled], list[str]]:
         raise ConfigError(f"{source}: a table of another kind ({error})") from error
 
 
-def _of_collection(track: CollectedTrack) -> Labelled:
-    return Labelled(
+def _of_collection(track: CollectedTrack) -> LabelledRecording:
+    return LabelledRecording(
         path=track.path,
         bpm=track.bpm,
         set=track.split or "collection",
@@ -59,11 +59,11 @@ def _of_collection(track: CollectedTrack) -> Labelled:
     )
 
 
-def _of_recording(recording: Recording) -> Labelled:
+def _of_recording(recording: Recording) -> LabelledRecording:
     first, *others = recording.tempi
     known = tuple(bpm for bpm, _ in others)
     kind, _, style = recording.source.partition(":")
-    return Labelled(
+    return LabelledRecording(
         path=recording.path,
         bpm=recording.bpm,
         set=kind,
@@ -76,7 +76,7 @@ def _of_recording(recording: Recording) -> Labelled:
     )
 
 
-def read_table(path: Path) -> tuple[list[Labelled], list[str]]:
+def read_labelled_table(path: Path) -> tuple[list[LabelledRecording], list[str]]:
     """The rows of a table with the columns `path` and `bpm`, and a line about each bad one.
 
     It may also have `artist`, `title`, `genre`, `group`, `split`, `set`, `alternatives` (tempi with
@@ -94,7 +94,7 @@ def read_table(path: Path) -> tuple[list[Labelled], list[str]]:
         try:
             if not row["path"]:
                 raise ValueError("no path")
-            track = Labelled(
+            track = LabelledRecording(
                 path=file_in_table(row["path"], path),
                 bpm=tempo(row["bpm"]),
                 set=row.get("set") or path.stem,
@@ -117,7 +117,9 @@ def named(artist: str, title: str) -> str:
     return " - ".join(part for part in (artist, title) if part)
 
 
-def choose_split(tracks: Sequence[Labelled], split: str | None) -> tuple[list[Labelled], str]:
+def choose_split(
+    tracks: Sequence[LabelledRecording], split: str | None
+) -> tuple[list[LabelledRecording], str]:
     """The tracks of a split, and its name.
 
     Parameters
@@ -146,9 +148,9 @@ def choose_split(tracks: Sequence[Labelled], split: str | None) -> tuple[list[La
     return chosen, split
 
 
-def unique(tracks: Iterable[Labelled]) -> list[Labelled]:
+def unique(tracks: Iterable[LabelledRecording]) -> list[LabelledRecording]:
     """The tracks without those whose path came before."""
-    found: dict[Path, Labelled] = {}
+    found: dict[Path, LabelledRecording] = {}
     for track in tracks:
         found.setdefault(track.path, track)
     return list(found.values())

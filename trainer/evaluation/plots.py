@@ -22,7 +22,8 @@ from matplotlib.ticker import (
 
 from .answers import Answer
 from .history import Row, clock, curve
-from .metrics import OTHER, PERCENTILES, RATIOS, Bin, Part, octave_ratio
+from .measuring import GroupMetrics
+from .metrics import OTHER, PERCENTILES, RATIOS, Bin, octave_ratio
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 FEW = 3  # estimators in one plot: with more, numbers at each mark would cover each other
@@ -164,7 +165,7 @@ def calibration(bins: Mapping[str, Sequence[Bin]]) -> Figure:
     return figure
 
 
-def parts(figures: Mapping[str, Mapping[str, Part]], label: str, most: int = 24) -> Figure:
+def parts(figures: Mapping[str, Mapping[str, GroupMetrics]], label: str, most: int = 24) -> Figure:
     """Accuracy 1 (full) and 2 (pale) of each part; the parts with the most tracks, in order."""
     counts = {name: part.n for own in figures.values() for name, part in own.items()}
     kept = sorted(counts, key=lambda name: (-counts[name], name))[:most]

@@ -20,13 +20,13 @@ import numpy as np
 
 from tempo_core.errors import ConfigError
 
-from .answers import Labelled
+from .answers import LabelledRecording
 
 EXTRA = "pip install 'beets-tempo[datasets]'"
 
 
 @dataclass(frozen=True)
-class Label:
+class PublishedLabel:
     """What a data set says of a track; `weight` is the salience of the first of two tempi."""
 
     bpm: float
@@ -34,18 +34,18 @@ class Label:
     weight: float | None = None
 
 
-def one_tempo(track: Any) -> Label | None:
+def one_tempo(track: Any) -> PublishedLabel | None:
     """The label of a track with a single tempo."""
-    return None if track.tempo is None else Label(float(track.tempo))
+    return None if track.tempo is None else PublishedLabel(float(track.tempo))
 
 
-def gtzan_tempo(track: Any) -> Label | None:
+def gtzan_tempo(track: Any) -> PublishedLabel | None:
     """The same for GTZAN, whose reader of mirdata 1.0 needs a numpy before 2.4."""
     path = track.tempo_path
-    return None if path is None else Label(float(Path(path).read_text().split()[0]))
+    return None if path is None else PublishedLabel(float(Path(path).read_text().split()[0]))
 
 
-def weighed_tempi(track: Any) -> Label | None:
+def weighed_tempi(track: Any) -> PublishedLabel | None:
     """The tempi of GiantSteps, version 2 of the labels, with the share of taps as their weight.
 
     Schreiber & Müller, "A crowdsourced experiment for tempo estimation of electronic dance music",
@@ -61,11 +61,13 @@ def weighed_tempi(track: Any) -> Label | None:
         return None
     (bpm, most), *others = pairs
     total = most + (others[0][1] if others else 0.0)
-    return Label(bpm, tuple(b for b, _ in others), most / total if others and total > 0 else None)
+    return PublishedLabel(
+        bpm, tuple(b for b, _ in others), most / total if others and total > 0 else None
+    )
 
 
 # The data sets of mirdata that have a tempo for each whole recording.
-DATASETS: dict[str, Callable[[Any], Label | None]] = {
+DATASETS: dict[str, Callable[[Any], PublishedLabel | None]] = {
     "ballroom": one_tempo,
     "brid": one_tempo,
     "giantsteps_tempo": weighed_tempi,
@@ -80,7 +82,7 @@ def read_dataset(
     version: str = "default",
     index: Path | None = None,
     download: bool = False,
-) -> tuple[list[Labelled], list[str]]:
+) -> tuple[list[LabelledRecording], list[str]]:
     """Labelled tracks of a published data set, and a line about each that has no usable label.
 
     Parameters
@@ -140,7 +142,7 @@ def read_dataset(
             problems.append(f"{name}, track {track_id}: {error or type(error).__name__}")
             continue
         tracks.append(
-            Labelled(
+            LabelledRecording(
                 path=path,
                 bpm=label.bpm,
                 set=name,

@@ -19,21 +19,12 @@ from tempo_core.markup import Markup, page, table
 from ..files import write_bytes
 from . import plots
 from .answers import Answer
+from .figures import EvaluationFigures, by_estimator, figures_of, sure, worst
 from .history import HISTORY, Row, read_history
 from .metrics import reliability, signed
-from .run import (
-    About,
-    Figures,
-    by_estimator,
-    figures_of,
-    load,
-    number,
-    percent,
-    sure,
-    told_paces,
-    worst,
-)
-from .run import table as main_figures
+from .saving import RunInfo, load
+from .text_tables import number, percent, told_paces
+from .text_tables import table as main_figures
 
 REPORT = "report.html"
 PLOTS = "plots"
@@ -68,7 +59,7 @@ def redraw(folder: Path) -> Path:
 
 def write_report(
     folder: Path,
-    about: About,
+    about: RunInfo,
     answers: Sequence[Answer],
     history: Sequence[Row] = (),
     name: Path | None = None,
@@ -120,16 +111,16 @@ def figures(answers: Sequence[Answer], history: Sequence[Row] = ()) -> dict[str,
     return found
 
 
-def render(about: About, answers: Sequence[Answer], pictures: Mapping[str, bytes]) -> str:
+def render(about: RunInfo, answers: Sequence[Answer], pictures: Mapping[str, bytes]) -> str:
     """The report as text; `pictures` are PNGs by the names of `figures`."""
     numbers = figures_of(answers)
     return page(about.title, _parts(about, answers, numbers, pictures), STYLE)
 
 
 def _parts(
-    about: About,
+    about: RunInfo,
     answers: Sequence[Answer],
-    numbers: Mapping[str, Figures],
+    numbers: Mapping[str, EvaluationFigures],
     pictures: Mapping[str, bytes],
 ) -> Iterator[str]:
     estimators = by_estimator(answers)
@@ -201,7 +192,7 @@ def _parts(
         yield _more(len(failures))
 
 
-def headline(name: str, own: Figures) -> str:
+def headline(name: str, own: EvaluationFigures) -> str:
     """The main figures of an estimator as a sentence."""
     m = own.all
     low, high = m.acc1_interval
@@ -218,7 +209,7 @@ def headline(name: str, own: Figures) -> str:
     return text
 
 
-def compared(first: str, name: str, own: Figures) -> str:
+def compared(first: str, name: str, own: EvaluationFigures) -> str:
     """How another estimator does against the first one as a sentence, empty for the first."""
     if own.ahead is None or own.ahead_interval is None:
         return ""
@@ -232,7 +223,7 @@ def compared(first: str, name: str, own: Figures) -> str:
     return f"{text}." if low > 0 or high < 0 else f"{text}: that may be chance."
 
 
-def facts(about: About) -> str:
+def facts(about: RunInfo) -> str:
     """What was evaluated, in one line."""
     split = "all splits" if about.split == "all" else f"split {about.split}"
     windows = "the whole track" if about.windows == "all" else f"at most {about.windows} windows"

@@ -16,34 +16,37 @@ from .views import MARGIN
 
 
 @dataclass(frozen=True)
-class Change:
-    """What is done to one window."""
+class Augmentation:
+    """What is done to one window.
 
-    shift: (
-        int  # [bins] of the tempo axis; the label is multiplied by 2 ** (shift / bins_per_octave)
-    )
-    tone: NDArray[np.float32]  # (n_mels,) added to the mean levels
-    masked: slice  # bands that are silenced
+    The tempo axis is moved by `shift` [bins], and the label multiplied by
+    2 ** (shift / bins_per_octave). `tone` (n_mels,) is added to the mean levels, and the bands
+    `masked` are silenced.
+    """
+
+    shift: int
+    tone: NDArray[np.float32]
+    masked: slice
 
     def stretch(self, bins_per_octave: int) -> float:
         """Factor on the tempo."""
         return float(2.0 ** (self.shift / bins_per_octave))
 
 
-NOTHING = Change(0, np.zeros(1, np.float32), slice(0, 0))
+NOTHING = Augmentation(0, np.zeros(1, np.float32), slice(0, 0))
 
 
-def draw(rng: np.random.Generator, n_mels: int, stretched: int = MARGIN) -> Change:
+def draw(rng: np.random.Generator, n_mels: int, stretched: int = MARGIN) -> Augmentation:
     """Parameters of one augmentation; `stretched` is the largest shift of the axis [bins]."""
     shift = int(rng.integers(-stretched, stretched + 1)) if rng.random() < 0.8 else 0
     knots = rng.normal(0.0, 0.3, 5)  # a smooth random equaliser
     tone = np.interp(np.linspace(0, 4, n_mels), np.arange(5), knots).astype(np.float32)
     n_masked = int(rng.integers(1, n_mels // 4)) if rng.random() < 0.3 else 0
     first = int(rng.integers(0, n_mels - n_masked + 1))
-    return Change(shift, tone, slice(first, first + n_masked))
+    return Augmentation(shift, tone, slice(first, first + n_masked))
 
 
-def apply_to_map(periodicity: np.ndarray, change: Change) -> NDArray[np.float32]:
+def apply_to_map(periodicity: np.ndarray, change: Augmentation) -> NDArray[np.float32]:
     """(N_MAPS, n_mels, n_bins + 2 * MARGIN) → (N_MAPS, n_mels, n_bins), stretched and masked.
 
     A track played faster has its peaks further up the axis, so the cut begins further down.
@@ -54,7 +57,7 @@ def apply_to_map(periodicity: np.ndarray, change: Change) -> NDArray[np.float32]
     return result
 
 
-def apply_to_statistics(statistics: np.ndarray, change: Change) -> NDArray[np.float32]:
+def apply_to_statistics(statistics: np.ndarray, change: Augmentation) -> NDArray[np.float32]:
     """(4 * n_mels,) → the same, with another tone and the masked bands silent."""
     result = statistics.reshape(4, -1).astype(np.float32)
     result[0] = np.maximum(0.0, result[0] + change.tone)

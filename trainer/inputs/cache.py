@@ -65,7 +65,7 @@ class Views:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ViewRecipe:
     """What views are computed with."""
 
     front_end: FrontEnd
@@ -83,7 +83,7 @@ class Recipe:
         return key
 
 
-def _update(digest: Any, recipe: Recipe) -> Any:
+def _update(digest: Any, recipe: ViewRecipe) -> Any:
     digest.update(f"layout {recipe.layout}".encode())
     for config in (recipe.front_end, recipe.windows, recipe.grid):
         digest.update(config.digest().encode())
@@ -242,7 +242,7 @@ def share(counts: Sequence[int], n_windows: int) -> int | None:
     return low
 
 
-def window_bytes(recipe: Recipe, n_maps: int, margin: int) -> int:
+def window_bytes(recipe: ViewRecipe, n_maps: int, margin: int) -> int:
     """What one window takes on disk."""
     n_mels, n_bins = recipe.front_end.n_mels, recipe.grid.n_bins + 2 * margin
     return 2 * n_maps * n_mels * n_bins + 4 * 4 * n_mels + 4
@@ -303,7 +303,7 @@ def stamp(path: Path) -> Stamp | None:
     return os.fsencode(path.absolute()), status.st_size, status.st_mtime_ns
 
 
-def read_keys(folder: Path, recipe: Recipe) -> dict[Stamp | None, str]:
+def read_keys(folder: Path, recipe: ViewRecipe) -> dict[Stamp | None, str]:
     """Keys that `write_keys` noted for files, so that these need not be read again."""
     known: dict[Stamp | None, str] = {}
     with suppress(OSError, ValueError):
@@ -313,13 +313,13 @@ def read_keys(folder: Path, recipe: Recipe) -> dict[Stamp | None, str]:
     return known
 
 
-def write_keys(folder: Path, recipe: Recipe, keys: Mapping[Stamp, str]) -> None:
+def write_keys(folder: Path, recipe: ViewRecipe, keys: Mapping[Stamp, str]) -> None:
     """Note the keys of files, atomically."""
     rows = [[path.hex(), size, changed, key] for (path, size, changed), key in keys.items()]
     replace_file(_keys_file(folder, recipe), json.dumps(rows, indent=0).encode("ascii"))
 
 
-def _keys_file(folder: Path, recipe: Recipe) -> Path:
+def _keys_file(folder: Path, recipe: ViewRecipe) -> Path:
     return folder / f"keys-{recipe.digest()}.json"
 
 

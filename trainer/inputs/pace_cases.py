@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +17,10 @@ from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
 from tempo_core.paces import SAME
 from tempo_core.tasks.pace.candidates import candidates
 
+from ..files import read_tsv
 from ..synthesis.notes import Sources
 from ..synthesis.paces import Score, compatibility, score_of
-from ..synthesis.render import attempts
-from .pace_tracks import Case, Track, keep, listener, read_track
+from .pace_tracks import Case, HeardTrack, keep, listener, read_track
 from .recordings import Recording, read_clips
 
 UNKNOWN = math.nan
@@ -29,7 +28,7 @@ UNKNOWN = math.nan
 
 def load_tracks(
     paths: Sequence[Path], model_path: Path, cache: Path, jobs: int = 1, progress: bool = True
-) -> list[Track]:
+) -> list[HeardTrack]:
     """Tracks of files, in order, from the cache or computed and put there.
 
     The cache is keyed by the file's content and the tempo model; an interrupted run goes on where
@@ -61,6 +60,9 @@ def score_of_clip(row: dict[str, str], sources: Sources, duration: float = 30.0)
     ConfigError
         If the row is not what this version of the synthesis would render.
     """
+    # Composing needs the packages of the synthesis, which reading scores that are kept does not.
+    from ..synthesis.compose import attempts
+
     seed, index = Path(row["file"]).stem.split("-")
     balanced = row["split"] == "test"
     for clip, _ in attempts(int(index), int(seed), sources, duration, balanced=balanced):
@@ -78,8 +80,7 @@ def load_scores(folder: Path, sources: Sources | None, cache: Path, jobs: int = 
     rendering, and kept in `cache`.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with (folder / "clips.tsv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = read_tsv(folder / "clips.tsv")
     tasks = (joblib.delayed(_score)(folder, row, sources, cache) for row in rows)
     scores = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
     return list(tqdm(scores, total=len(rows), unit="clip", desc="scores", disable=None))
@@ -100,14 +101,14 @@ def _score(folder: Path, row: dict[str, str], sources: Sources | None, cache: Pa
     return score
 
 
-def clip_case(track: Track, score: Score, headline: float) -> Case:
+def clip_case(track: HeardTrack, score: Score, headline: float) -> Case:
     """A rendered clip, whose notes decide."""
     tempi = tuple(candidates(headline, track.strength, track.grid))
     targets = np.array([compatibility(score, tempo) for tempo in tempi])
     return Case(track, headline, tempi, targets, score)
 
 
-def song_case(track: Track, recording: Recording, headline: float) -> Case:
+def song_case(track: HeardTrack, recording: Recording, headline: float) -> Case:
     """A real song: tempo and alternatives are compatible, what is no octave of them is not."""
     tempi = tuple(candidates(headline, track.strength, track.grid))
     known = (recording.bpm, *recording.alternatives)
@@ -121,7 +122,7 @@ def song_case(track: Track, recording: Recording, headline: float) -> Case:
     return Case(track, headline, tempi, np.array([target(tempo) for tempo in tempi]))
 
 
-def headlines(track: Track, bpm: float) -> list[float]:
+def headlines(track: HeardTrack, bpm: float) -> list[float]:
     """Tempi that a track may be judged from: the estimate, and the true one where that differs."""
     return [track.bpm] if abs(track.bpm / bpm - 1) <= SAME else [track.bpm, bpm]
 

@@ -42,7 +42,7 @@ LAYOUT = 2  # of the kept files, and of what is in them
 
 
 @dataclass(frozen=True)
-class Track:
+class HeardTrack:
     """One track as the estimator has it when it judges paces.
 
     `windows` are those of what sounds, with their weights. `bpm` is what the tempo model answers,
@@ -61,14 +61,14 @@ def _nothing(heard: Heard, results: Results, checkpoint: Checkpoint[TempoConfig]
 
 def _as_heard(
     pooled: Any, heard: Heard, results: Results, checkpoint: Checkpoint[TempoConfig]
-) -> Track:
+) -> HeardTrack:
     tempo: Tempo = results["tempo"]
     windows = thinned(heard.windows(checkpoint.spectrum, tempo.plan, clarity))
-    return Track(tuple(windows), tempo.bpm, tempo.strength, tempo.grid)
+    return HeardTrack(tuple(windows), tempo.bpm, tempo.strength, tempo.grid)
 
 
 # A row that asks no network: its result is what was heard.
-AS_HEARD: Task[TempoConfig, Any, None, Track] = Task(
+AS_HEARD: Task[TempoConfig, Any, None, HeardTrack] = Task(
     name="track",
     config=TempoConfig,
     network=TEMPO.network,
@@ -94,7 +94,7 @@ def listener(model: Path) -> Estimator:
     return Estimator.of([(task, loaded), (AS_HEARD, loaded)])
 
 
-def track_of(path: Path, listener: Estimator) -> Track:
+def track_of(path: Path, listener: Estimator) -> HeardTrack:
     """Listen to a file.
 
     Raises
@@ -102,7 +102,7 @@ def track_of(path: Path, listener: Estimator) -> Track:
     AudioError
         If it cannot be used.
     """
-    track: Track = listener.results(path)[AS_HEARD.name]
+    track: HeardTrack = listener.results(path)[AS_HEARD.name]
     return track
 
 
@@ -130,7 +130,7 @@ def keep(path: Path, listener: Estimator, model: Path, cache: Path) -> Path:
     return target
 
 
-def write_track(track: Track, path: Path) -> None:
+def write_track(track: HeardTrack, path: Path) -> None:
     """Write one kept file, the windows one after another."""
     windows = track.windows
     arrays = {
@@ -144,7 +144,7 @@ def write_track(track: Track, path: Path) -> None:
     save_file(arrays, path, {"bpm": repr(track.bpm), "grid": grid})
 
 
-def read_track(path: Path) -> Track:
+def read_track(path: Path) -> HeardTrack:
     """Read one kept file."""
     with safe_open(path, "numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -154,7 +154,7 @@ def read_track(path: Path) -> Track:
     weights, starts = arrays["weights"].tolist(), arrays["starts"].tolist()
     windows = map(Window, parts, weights, starts)
     grid = TempoGrid.from_dict(json.loads(metadata["grid"]))
-    return Track(tuple(windows), float(metadata["bpm"]), arrays["strength"], grid)
+    return HeardTrack(tuple(windows), float(metadata["bpm"]), arrays["strength"], grid)
 
 
 @dataclass(frozen=True)
@@ -165,14 +165,14 @@ class Case:
     of the whole clip, and parts of it are judged by their own notes.
     """
 
-    track: Track
+    track: HeardTrack
     headline: float  # [BPM] that the candidates are relatives of
     tempi: tuple[float, ...]
     targets: NDArray[np.float64]
     score: Score | None = None
 
 
-def manual_case(track: Track, paces: Sequence[float]) -> Case:
+def manual_case(track: HeardTrack, paces: Sequence[float]) -> Case:
     """A track whose owner said at which paces one can move to it: at these and at no others."""
     tempi = list(candidates(track.bpm, track.strength, track.grid))
     tempi += [p for p in paces if all(abs(p / t - 1) > SAME for t in tempi)]

@@ -1,4 +1,4 @@
-"""Recordings with labels, and their features: one table in, one cached array a recording out.
+"""Recordings with labels, as the tables of songs, rhythm games, consensus and clips list them.
 
 A *recording* is the unit of every split and of every figure; windows are drawn from it during
 training and never listed.
@@ -6,13 +6,12 @@ training and never listed.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tempo_core.errors import ConfigError
+from ..files import read_tsv
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,6 @@ class Recording:
         return self.tempi[0][0]
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
-    if not table.exists():
-        raise ConfigError(f"no table {table}; give the folder that holds it")
-    with table.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
 def read_songs(folder: Path) -> list[Recording]:
     """`songs.tsv`: popular songs, the tempo as people count it."""
     return [
@@ -52,7 +44,7 @@ def read_songs(folder: Path) -> list[Recording]:
             folder / row["file"], "songs", ((float(row["bpm"]), 1.0),), row["split"], row["artist"],
             tuple(float(x) for x in row["alt"].split(";") if x), row["genre"],
         )
-        for row in _rows(folder / "songs.tsv")
+        for row in read_tsv(folder / "songs.tsv")
     ]  # fmt: skip
 
 
@@ -62,7 +54,7 @@ def read_rhythm(folder: Path, doubtful: bool = False) -> list[Recording]:
         Recording(
             folder / row["file"], "rhythm", ((float(row["bpm"]), 1.0),), row["split"], row["song"]
         )
-        for row in _rows(folder / "rhythm.tsv")
+        for row in read_tsv(folder / "rhythm.tsv")
         if doubtful or not row["doubtful"]
     ]
 
@@ -75,7 +67,7 @@ AGREED = ((1.0, 0.6), (2.0, 0.25), (0.5, 0.15))
 def read_consensus(folder: Path) -> list[Recording]:
     """`consensus.tsv`: the rate is known, the octave is not; see `AGREED`."""
     recordings = []
-    for row in _rows(folder / "consensus.tsv"):
+    for row in read_tsv(folder / "consensus.tsv"):
         bpm = float(row["bpm"])
         if row["agreement"] == "octave":
             tempi: tuple[tuple[float, float], ...] = ((bpm, 0.5), (float(row["other_bpm"]), 0.5))
@@ -92,7 +84,7 @@ def read_clips(folder: Path) -> list[Recording]:
             folder / row["file"], f"synthesis:{row['style']}", ((float(row["bpm"]), 1.0),),
             row.get("split") or ("validation" if i % 10 == 0 else "train"), row["file"],
         )
-        for i, row in enumerate(_rows(folder / "clips.tsv"))
+        for i, row in enumerate(read_tsv(folder / "clips.tsv"))
     ]  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from tempo_core.tasks.tempo.view import batches_of
 
 from .cache import (
     USABLE,
-    Recipe,
+    ViewRecipe,
     Views,
     cache_file,
     hash_file,
@@ -134,12 +134,16 @@ def load_views(
     interrupted run goes on where it stopped. Where `build` made the cache smaller than the set, a
     recording has only some of its windows.
     """
-    recipe = Recipe(front_end, windows, grid)
+    recipe = ViewRecipe(front_end, windows, grid)
     return [read_views(path) for path in cache_views(recordings, recipe, cache, jobs)]
 
 
 def cache_views(
-    recordings: Sequence[Recording], recipe: Recipe, cache: Path, jobs: int = 2, quiet: bool = False
+    recordings: Sequence[Recording],
+    recipe: ViewRecipe,
+    cache: Path,
+    jobs: int = 2,
+    quiet: bool = False,
 ) -> list[Path]:
     """The cache file of every recording, in order, see `load_views`."""
     cache.mkdir(parents=True, exist_ok=True)
@@ -156,7 +160,9 @@ def cache_views(
     )
 
 
-def _of_the_gone(recordings: Iterable[Recording], recipe: Recipe, cache: Path) -> dict[Path, str]:
+def _of_the_gone(
+    recordings: Iterable[Recording], recipe: ViewRecipe, cache: Path
+) -> dict[Path, str]:
     """Keys of the newest cached views of files that are not there any more."""
     missing = {os.fsencode(r.path.absolute()): r.path for r in recordings if not stamp(r.path)}
     found: dict[Path, str] = {}
@@ -169,7 +175,7 @@ def _of_the_gone(recordings: Iterable[Recording], recipe: Recipe, cache: Path) -
     return found
 
 
-def _cached(path: Path, recipe: Recipe, cache: Path, key: str | None) -> Path:
+def _cached(path: Path, recipe: ViewRecipe, cache: Path, key: str | None) -> Path:
     threadpool_limits(1, user_api="blas")  # the parallelism is over files
     target = cache_file(cache, key or recipe.key(hash_file(path)))
     if read_notes(target) is not None:

@@ -18,7 +18,7 @@ from tempo_core.task import ask
 from tempo_core.tasks.tempo.row import TASK
 
 from ..evaluation.calibration import calibrate
-from ..inputs.cache import Recipe as CacheRecipe
+from ..inputs.cache import ViewRecipe
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import Recording
 from ..inputs.views import cache_views
@@ -102,7 +102,7 @@ def _corpus(
     recordings: Sequence[Recording], folder: Path, base: Model, job: Job
 ) -> tuple[Corpus, list[Failure]]:
     """Recordings with their views in the cache, and those that cannot be read any more."""
-    recipe = CacheRecipe(base.front_end, WINDOWS, base.config.grid)
+    recipe = ViewRecipe(base.front_end, WINDOWS, base.config.grid)
     cache, options = folder / CACHE, job.options
     try:
         paths = cache_views(recordings, recipe, cache, options.jobs, options.quiet)

@@ -21,8 +21,7 @@ from tempo_core.tasks.tempo.decode import highest
 
 from .. import options
 from ..evaluation.metrics import acc2
-from ..inputs.cache import Recipe as CacheRecipe
-from ..inputs.cache import read_views
+from ..inputs.cache import ViewRecipe, read_views
 from ..inputs.examples import full_windows
 from ..inputs.recordings import Recording, read_clips, read_rhythm, read_songs
 from ..inputs.views import cache_views
@@ -78,7 +77,7 @@ def main(
         *read_clips(clips),
         *read_clips(test_clips),
     ]
-    recipe = CacheRecipe(base.front_end, base.windows, base.config.grid)
+    recipe = ViewRecipe(base.front_end, base.windows, base.config.grid)
     path_of = dict(
         zip([r.path for r in recordings], cache_views(recordings, recipe, cache, jobs), strict=True)
     )

@@ -3,14 +3,14 @@
 A temporal convolutional network on the mel spectrogram, with or without a head that must also find
 the beats of the rendered clips (Böck & Davies, "Deconstruct, analyse, reconstruct", ISMIR 2020),
 alone and fused late (mean of the logits) with a model file. It is not part of the shipped model;
-`docs/results.md` says what it was worth.
+`docs/archive/experiments.md` says what it was worth.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -34,6 +34,7 @@ from tempo_core.windows import sliding_windows
 
 from .. import options
 from ..evaluation.metrics import acc1, acc2
+from ..files import read_tsv
 from ..inputs import augment
 from ..inputs.recordings import Recording, read_clips, read_consensus, read_rhythm, read_songs
 from ..inputs.views import filterbank
@@ -87,6 +88,8 @@ def view(features: Array) -> Tensor:
 
 def features_of(path: Path, front_end: FrontEnd, cache: Path) -> Path:
     """The file under `cache` with the features (n_mels, n_frames) float16 of a recording."""
+    # Not through `inputs.hearing`, which cuts off silence: the beats of rendered clips, which this
+    # network may have to find, are known as times from the beginning of the file.
     threadpool_limits(1, user_api="blas")
     key = hashlib.sha256(path.read_bytes() + front_end.digest().encode()).hexdigest()[:32]
     target = cache / f"{key}.npy"
@@ -100,11 +103,29 @@ def features_of(path: Path, front_end: FrontEnd, cache: Path) -> Path:
     return target
 
 
+@dataclass(frozen=True)
+class BeatCorpus:
+    """Recordings to draw batches from.
+
+    `features` (n_mels, n_frames) and `weights`, how often each is drawn, are those of the
+    `recordings`. `first_beats` [s] are of rendered clips, by the name of the file. A window is
+    `n_frames` frames long, of which there are `fps` in a second.
+    """
+
+    recordings: list[Recording]
+    features: list[np.ndarray]
+    weights: np.ndarray
+    first_beats: dict[str, float]
+    fps: float
+    n_frames: int
+
+
 def draw(
-    features: list[np.ndarray], recordings: list[Recording], first_beats: dict[str, float],
-    weights: np.ndarray, rng: np.random.Generator, config: TempoConfig, fps: float, n_frames: int,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    corpus: BeatCorpus, rng: np.random.Generator, config: TempoConfig
+) -> tuple[Tensor, Tensor, Tensor]:
     """A batch: the network's input, tempo targets, beat targets (NaN where unknown)."""
+    recordings, features, weights = corpus.recordings, corpus.features, corpus.weights
+    fps, n_frames, first_beats = corpus.fps, corpus.n_frames, corpus.first_beats
     windows, targets, beats = [], [], []
     for i in rng.choice(len(recordings), size=32, p=weights):
         change = augment.draw(rng, features[i].shape[0])
@@ -160,9 +181,8 @@ def main(
         np.load(p) for p in tqdm(run, total=len(recordings), desc="reading audio", disable=None)
     ]
     torch.set_num_threads(jobs)
-    with (clips / "clips.tsv").open(newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        first_beats = {row["file"]: float(row["first_beat"]) for row in rows}
+    rows = read_tsv(clips / "clips.tsv")
+    first_beats = {row["file"]: float(row["first_beat"]) for row in rows}
     train = [i for i, r in enumerate(recordings) if r.split == "train"]
     kinds = np.array([recordings[i].source.partition(":")[0] for i in train])
     weights = sum(
@@ -171,16 +191,17 @@ def main(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     n_frames = math.ceil(windows.duration * front_end.fps)
+    corpus = BeatCorpus(
+        [recordings[i] for i in train], [features[i] for i in train], weights / weights.sum(),
+        first_beats, front_end.fps, n_frames,
+    )  # fmt: skip
     network = MelNet(front_end.n_mels, grid.n_bins)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     unanswerable = torch.from_numpy(~answerable(grid))
     losses = []
     for step in range(1, steps + 1):
-        x, targets, beat_targets = draw(
-            [features[i] for i in train], [recordings[i] for i in train], first_beats,
-            weights / weights.sum(), rng, config, front_end.fps, n_frames,
-        )  # fmt: skip
+        x, targets, beat_targets = draw(corpus, rng, config)
         logits, beat_logits = network(x)
         log_scores = logits.masked_fill(unanswerable, -torch.inf).log_softmax(dim=-1)
         loss = -(targets * log_scores.clamp_min(-30)).sum(dim=-1).mean()

@@ -28,7 +28,7 @@ from tempo_core.tasks.tempo.rhythm import clarity
 from tempo_core.tasks.tempo.row import TASK
 from tempo_core.tasks.tempo.view import batches_of
 
-from ..evaluation.run import estimate_recordings
+from ..evaluation.asking import estimate_recordings
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import Recording, by_split, read_rhythm, read_songs
 

@@ -87,14 +87,14 @@ def concerned(recording: Recording) -> bool:
 
 
 @dataclass(frozen=True)
-class Track:
+class CurveTrack:
     """A recording, and its windows once the network has heard them."""
 
     recording: Recording
     frozen: Frozen
 
 
-def counted(tracks: Sequence[Track], convention: Convention) -> list[Track]:
+def counted(tracks: Sequence[CurveTrack], convention: Convention) -> list[CurveTrack]:
     """Tracks with labels of another convention."""
     return [
         replace(t, recording=replace(t.recording, tempi=((convention(t.recording), 1.0),)))
@@ -104,7 +104,7 @@ def counted(tracks: Sequence[Track], convention: Convention) -> list[Track]:
 
 def hear(
     recordings: Sequence[Recording], base: Model, cache: Path, jobs: int, path: Path
-) -> list[Track]:
+) -> list[CurveTrack]:
     """Windows of recordings from the cache of views, up to six each; kept in `path`."""
     if not path.exists():
         views = load_views(recordings, base.front_end, base.windows, base.config.grid, cache, jobs)
@@ -122,10 +122,10 @@ def hear(
     ends = np.cumsum(arrays["counts"])[:-1]
     columns = [np.split(arrays[field.name], ends) for field in fields(Frozen)]
     heard = [Frozen(*row) for row in zip(*columns, strict=True)]
-    return [Track(r, f) for r, f in zip(recordings, heard, strict=True)]
+    return [CurveTrack(r, f) for r, f in zip(recordings, heard, strict=True)]
 
 
-def answers(tracks: Sequence[Track], model: Model) -> list[float]:
+def answers(tracks: Sequence[CurveTrack], model: Model) -> list[float]:
     """What a model answers from these windows, all alike, without what refines an answer."""
     found = []
     for track in tracks:
@@ -134,9 +134,9 @@ def answers(tracks: Sequence[Track], model: Model) -> list[float]:
     return found
 
 
-def pools(tracks: Sequence[Track], name: str) -> list[list[Track]]:
+def pools(tracks: Sequence[CurveTrack], name: str) -> list[list[CurveTrack]]:
     """What labels are drawn from, in equal parts."""
-    kinds: dict[str, list[Track]] = {"songs": [], "rhythm": [], "concerned": [], "clips": []}
+    kinds: dict[str, list[CurveTrack]] = {"songs": [], "rhythm": [], "concerned": [], "clips": []}
     for track in tracks:
         source = track.recording.source
         if source in kinds:
@@ -150,9 +150,11 @@ def pools(tracks: Sequence[Track], name: str) -> list[list[Track]]:
     return [kinds["songs"], kinds[middle], kinds["clips"]]
 
 
-def draw(parts: Sequence[Sequence[Track]], n: int, rng: np.random.Generator) -> list[Track]:
+def draw(
+    parts: Sequence[Sequence[CurveTrack]], n: int, rng: np.random.Generator
+) -> list[CurveTrack]:
     """`n` tracks, as evenly from the parts as their sizes allow."""
-    chosen: list[Track] = []
+    chosen: list[CurveTrack] = []
     # The smallest first; what it cannot give, the others do.
     for k, part in enumerate(sorted(parts, key=len)):
         share = min(len(part), (n - len(chosen)) // (len(parts) - k))
@@ -184,7 +186,7 @@ def measured_sets(recordings: Sequence[Recording], name: str) -> dict[str, list[
 
 
 @dataclass(frozen=True)
-class Figures:
+class CurveFigures:
     """Of one set."""
 
     n: int
@@ -196,21 +198,34 @@ class Figures:
 
 def measure(
     recordings: Sequence[Recording], convention: Convention, bpm: Sequence[float]
-) -> Figures:
+) -> CurveFigures:
     """Figures of answers in order of the recordings, if they are counted like that."""
     counted_ = [replace(r, tempi=((convention(r), 1.0),)) for r in recordings]
     reference = [r.bpm for r in counted_]
     off = errors([r.bpm for r in counted_], bpm)
-    return Figures(
+    return CurveFigures(
         len(counted_), acc1(reference, bpm), acc2(reference, bpm), off.mean, off.within_10
     )
 
 
+@dataclass(frozen=True)
+class CurveDraw:
+    """One draw of labels: the `name` of a convention, how many labels, and the seed."""
+
+    name: str
+    n_labels: int
+    seed: int
+
+
 def one_draw(
-    name: str, n: int, seed: int, pool: Sequence[Track], test: Sequence[Track],
-    base: Model, guard: Guard,
-) -> dict[str, object]:  # fmt: skip
-    """Learn from one draw of `n` labels (0: the shipped model) and measure."""
+    drawing: CurveDraw,
+    pool: Sequence[CurveTrack],
+    test: Sequence[CurveTrack],
+    base: Model,
+    guard: Guard,
+) -> dict[str, object]:
+    """Learn from one draw of labels (none: the shipped model) and measure."""
+    name, n, seed = drawing.name, drawing.n_labels, drawing.seed
     convention = CONVENTIONS[name]
     model = base
     if n:
@@ -305,7 +320,7 @@ def main(
     arguments = [base.source, digest_of(recordings), digest_of([*read_clips(clips)])]
 
     @functools.cache
-    def heard() -> tuple[list[Track], list[Track]]:
+    def heard() -> tuple[list[CurveTrack], list[CurveTrack]]:
         """What labels are drawn from, and what is measured on; only where it is needed."""
         path = out / f"heard-{base.hash}-{digest_of(recordings)}.safetensors"
         tracks = hear(recordings, base, cache, jobs, path)
@@ -320,8 +335,11 @@ def main(
     figures = {}
     for name, n, seed in todo:
         figures[name, n, seed] = kept(
-            out, f"{name}-{n}-{seed}", arguments, partial(_drawn, name, n, seed, heard, base, guard)
-        )
+            out,
+            f"{name}-{n}-{seed}",
+            arguments,
+            partial(_drawn, CurveDraw(name, n, seed), heard, base, guard),
+        )  # fmt: skip
     curves: dict[str, dict[int, list[float]]] = {}
     rate: dict[str, dict[int, list[float]]] = {}
     for name in names:
@@ -335,11 +353,15 @@ def main(
 
 
 def _drawn(
-    name: str, n: int, seed: int, heard: Callable[[], tuple[list[Track], list[Track]]],
-    base: Model, guard: Guard,
-) -> dict[str, Any]:  # fmt: skip
-    figures = one_draw(name, n, seed, *heard(), base, guard)
-    click.echo(f"{(name, n, seed)} {json.dumps(figures['all'])} guard {figures['guard']}", err=True)
+    drawing: CurveDraw,
+    heard: Callable[[], tuple[list[CurveTrack], list[CurveTrack]]],
+    base: Model,
+    guard: Guard,
+) -> dict[str, Any]:
+    """The figures of a draw, which are also told on the terminal."""
+    figures = one_draw(drawing, *heard(), base, guard)
+    told = (drawing.name, drawing.n_labels, drawing.seed)
+    click.echo(f"{told} {json.dumps(figures['all'])} guard {figures['guard']}", err=True)
     return figures
 
 

@@ -31,7 +31,7 @@ Hits = dict[str, list[Note]]
 
 
 @dataclass(frozen=True)
-class Part:
+class InstrumentPart:
     """What one instrument plays; `role` is `melody`, `chords` or `bass`."""
 
     role: str
@@ -89,7 +89,7 @@ class Composition:
     skipped: int  # so many beats of the first bar lie before the clip
     sections: tuple[Section, ...]
     drums: Drums | None
-    parts: tuple[Part, ...]  # of the harmony, as arranged
+    parts: tuple[InstrumentPart, ...]  # of the harmony, as arranged
     harmony: bool
 
     @property

@@ -15,7 +15,7 @@ pace be r times that. One can move at it if
    be nearly gapless (`ONSETS_FAST`).
 
 What people count is always compatible. How well the definition agrees with what a person found is
-in `docs/results.md`.
+in `docs/archive/experiments.md`.
 """
 
 from __future__ import annotations

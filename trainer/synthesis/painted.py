@@ -25,7 +25,7 @@ from tempo_core.keys import Key
 from tempo_core.spectrum import band_centres, band_kernels
 
 from .key_profiles import PROFILES, key_of_profile
-from .score import read_chord
+from .songs import read_chord
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]

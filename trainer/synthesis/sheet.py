@@ -6,7 +6,6 @@ one would listen for, that drums sit on the beats and that a style has its patte
 
 from __future__ import annotations
 
-import csv
 import io
 from pathlib import Path
 
@@ -18,6 +17,8 @@ import soundfile
 from PIL import Image
 
 from tempo_core.cli.command import Command
+
+from ..files import read_tsv
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -72,8 +73,7 @@ def main(
     columns: int, dpi: int,
 ) -> None:  # fmt: skip
     """Draw spectrograms of clips with their beats."""
-    with (clips / "clips.tsv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = read_tsv(clips / "clips.tsv")
     chosen: list[dict[str, str]] = []
     for style in sorted({row["style"] for row in rows} & set(names) if names else
                         {row["style"] for row in rows}):  # fmt: skip

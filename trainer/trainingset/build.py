@@ -8,34 +8,30 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
-from tempo_core import checkpoint, listening, methods
-from tempo_core.background import TIME_LIMIT, Background, Stopped, parallel
+from tempo_core import checkpoint, methods
+from tempo_core.background import TIME_LIMIT, never
 from tempo_core.config import Windows
-from tempo_core.console import explain
 from tempo_core.errors import ConfigError
-from tempo_core.model import Checkpoint
-from tempo_core.tasks.tempo.config import TempoConfig
-from tempo_core.tasks.tempo.periodicity import N_MAPS
-from tempo_core.windows import window_spans
 
 from ..inputs import cache
-from ..inputs.cache import Recipe, Stamp
-from ..inputs.views import MARGIN, short, views_of
+from ..inputs.cache import ViewRecipe
 from . import clean as cleaning
-from .clean import FAILURES, LONGEST, Reason, drop
+from .clean import FAILURES, merged, without_copies
+from .fill_cache import CacheFolder, fill_cache
 from .journal import Journal
-from .listen import Heard, listen
+from .listen import Listening
+from .listen_all import ListenedTracks, listen_to_all
+from .running import Running
 from .split import FILE as SPLIT_FILE
-from .split import Ties, divide, read_split, write_split
+from .split import divide, read_split, write_split
 from .tables import (
     CACHE,
     DROPPED,
@@ -45,18 +41,16 @@ from .tables import (
     CollectedTrack,
     DroppedTrack,
     LabelledTrack,
-    absolute,
+    collected,
     write_table,
 )
 
 JOURNAL = "analysis.db"
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """Everything but the tracks.
+    """Options of a build.
 
     `cache_size` is the most that the network's inputs may take on disk [bytes], None for no limit.
     Without `views` they are left to be computed when they are needed; None leaves them if the set
@@ -99,11 +93,6 @@ class Built:
         return [*lines, *(f"note: {warning}" for warning in self.warnings)]
 
 
-def never() -> bool:
-    """Nobody wants to stop."""
-    return False
-
-
 def build(
     tracks: Iterable[LabelledTrack],
     folder: Path,
@@ -124,7 +113,7 @@ def build(
     Raises
     ------
     Stopped
-        If it was. The tables are as they were, and what was computed is kept.
+        If the run was abandoned. The tables are as they were, and what was computed is kept.
     ConfigError
         If nothing can be held out of what is left, or something in the way is not a training set.
         `dropped.tsv` then says what became of the tracks.
@@ -134,289 +123,154 @@ def build(
     model = checkpoint.load(checkpoint.resolve(options.model))
     # The parallelism is over tracks; threads inside of an operation would only fight for cores.
     threadpool_limits(1, user_api="blas")
-    recipe = Recipe(model.front_end, options.windows, model.config.grid)
+    recipe = ViewRecipe(model.front_end, options.windows, model.config.grid)
+    running = Running(options.jobs, options.time_limit, options.quiet, stop)
     try:
         (folder / CACHE).mkdir(parents=True, exist_ok=True)
         with Journal(folder / JOURNAL) as journal:
-            run = _Run(folder, options, model, recipe, journal, stop)
-            return run.build(tracks)
+            labelled, dropped = check_labels(_read(tracks, running))
+            listened = listen_to_all(labelled, model, recipe, journal, running)
+            audible, unheard = check_recordings(listened, model.front_end.sr)
+            dropped += unheard
+            pairs = running.abandonable(partial(find_copies, audible, model.front_end.fps))
+            tracks_heard = [track for track, _ in audible]
+            kept, copies = without_copies(tracks_heard, pairs)
+            dropped += copies
+            try:
+                kept = place_on_sides(
+                    kept,
+                    [(tracks_heard[i], tracks_heard[j]) for i, j in pairs],
+                    folder,
+                    options.seed,
+                )
+            except ConfigError:
+                write_dropped(folder, dropped)
+                raise
+            write_tables(folder, kept, dropped)
+            warnings = _warnings(kept)
+            if _wants_views(kept, options):
+                place = CacheFolder(folder / CACHE, recipe, options.cache_size, listened.keys)
+                lengths = {track.path: heard.n_samples for track, heard in audible}
+                lost, notes = fill_cache(kept, lengths, place, running)
+                cache.write_keys(folder / CACHE, recipe, listened.stamps)
+                running.check_stop()
+                warnings += notes
+                if lost:  # between listening and now
+                    gone = {track.path for track in lost}
+                    kept = [track for track in kept if track.path not in gone]
+                    dropped += lost
+                    write_tables(folder, kept, dropped)
+            return Built(kept, dropped, warnings)
     except OSError as error:
         raise cache.explain(error, folder) from error
 
 
-@dataclass
-class _Run:
-    """What all steps of one run share."""
-
-    folder: Path
-    options: BuildOptions
-    model: Checkpoint[TempoConfig]
-    recipe: Recipe
-    journal: Journal
-    stop: Callable[[], bool]
-    keys: dict[Stamp, str] = field(default_factory=dict)
-    key_of: dict[Path, str] = field(default_factory=dict)
-
-    def build(self, tracks: Iterable[LabelledTrack]) -> Built:
-        sr, fps = self.model.front_end.sr, self.model.front_end.fps
-        dropped: list[DroppedTrack] = []
-        labelled = []
-        for track in merged(self.gather(tracks)):
-            problem = cleaning.check_label(track)
-            if problem is None:
-                labelled.append(track)
-            else:
-                dropped.append(problem)
-
-        audible: list[CollectedTrack] = []
-        heard: list[Heard] = []
-        for track, result in self.listen(labelled):
-            if isinstance(result, DroppedTrack):
-                dropped.append(result)
-                continue
-            id_, found = result
-            problem = cleaning.check_audio(track, found, sr)
-            if problem is None:
-                audible.append(collected(track, id_, round(found.duration(sr), 2)))
-                heard.append(found)
-            else:
-                dropped.append(problem)
-
-        pairs = self.abandonable(lambda: list(cleaning.duplicates(audible, heard, fps)))
-        kept, copies = without_copies(audible, pairs)
-        dropped += copies
-        try:
-            placed, decided = divide(
-                kept,
-                [(audible[i], audible[j]) for i, j in pairs],
-                read_split(self.folder / SPLIT_FILE),
-                self.options.seed,
-            )
-        except ConfigError:
-            self.write(None, dropped)
-            raise
-        write_split(self.folder / SPLIT_FILE, decided)
-        for k, track in enumerate(kept):
-            group, split = placed[track.path]
-            kept[k] = dataclasses.replace(track, group=group, split=split)
-        self.write(kept, dropped)
-        warnings = _warnings(kept)
-        views = self.options.views
-        if views is None:
-            n_labels = sum(track.split != "test" for track in kept)
-            views = methods.for_labels("tempo", n_labels).needs_views
-        if views:
-            lengths = {t.path: h.n_samples for t, h in zip(audible, heard, strict=True)}
-            lost, notes = self.compute_views(kept, lengths)
-            warnings += notes
-            if lost:  # between listening and now
-                gone = {track.path for track in lost}
-                kept = [track for track in kept if track.path not in gone]
-                dropped += lost
-                self.write(kept, dropped)
-        return Built(kept, dropped, warnings)
-
-    def gather(self, tracks: Iterable[LabelledTrack]) -> Iterator[LabelledTrack]:
-        with self.progress("reading labels", None) as bar:
-            for track in tracks:
-                self.check_stop()
-                bar.update()
-                yield track
-
-    def write(self, kept: list[CollectedTrack] | None, dropped: list[DroppedTrack]) -> None:
-        dropped.sort(key=lambda track: os.fsencode(track.path))
-        write_table(self.folder / DROPPED, dropped, DroppedTrack)
-        if kept is not None:
-            kept.sort(key=lambda track: os.fsencode(track.path))
-            write_table(self.folder / TRACKS, kept, CollectedTrack)
-
-    def listen(
-        self, tracks: Sequence[LabelledTrack]
-    ) -> list[tuple[LabelledTrack, tuple[str, Heard] | DroppedTrack]]:
-        """Each track with its id and what is heard, from the journal or from the file."""
-        how = f"{self.model.source} {LONGEST:g}"
-        recipe = self.recipe.digest()
-        found: dict[Path, tuple[str, Heard] | DroppedTrack] = {}
-
-        def todo() -> Iterator[tuple[LabelledTrack, Stamp]]:
-            for track, stamp in self.each(lambda track: cache.stamp(track.path), tracks, 1):
-                if isinstance(stamp, Exception):
-                    found[track.path] = _failure(track, stamp)
-                    continue
-                if stamp is None:
-                    found[track.path] = drop(track, Reason.MISSING)
-                    continue
-                known = self.journal.file(stamp, recipe)
-                heard = known and self.journal.heard(known[0], how)
-                if known and heard:
-                    self.keys[stamp] = self.key_of[track.path] = known[1]
-                    found[track.path] = known[0][:16], heard
-                    continue
-                yield track, stamp
-
-        # A file that was moved, or is to be seen by the network in another way, sounds as it did.
-        known_contents = self.journal.contents(how)
-
-        def work(task: tuple[LabelledTrack, Stamp]) -> tuple[str, str, Heard | None]:
-            path = task[0].path
-            digest = cache.hash_file(path)
-            content, key = digest.hexdigest(), self.recipe.key(digest)
-            is_known = content in known_contents
-            return content, key, None if is_known else listen(path, self.model, LONGEST)
-
-        with self.progress("listening", len(tracks)) as bar:
-            for (track, stamp), result in self.each(work, todo(), self.options.jobs):
-                bar.update(1 + len(found) - bar.n)
-                if isinstance(result, Exception):
-                    found[track.path] = _failure(track, result)
-                    continue
-                content, key, new = result
-                heard = new or self.journal.heard(content, how)
-                assert heard is not None
-                if new:
-                    self.journal.note_heard(content, how, new)
-                self.journal.note_file(stamp, recipe, content, key)
-                self.keys[stamp] = self.key_of[track.path] = key
-                found[track.path] = content[:16], heard
-            bar.update(len(found) - bar.n)
-        self.check_stop()
-        return [(track, found[track.path]) for track in tracks]
-
-    def compute_views(
-        self, tracks: Sequence[CollectedTrack], lengths: dict[Path, int]
-    ) -> tuple[list[DroppedTrack], list[str]]:
-        """Bring the cache up to date; returns the tracks whose files are gone, and notes."""
-        folder, notes = self.folder / CACHE, []
-        counts = {t.path: self.count_windows(lengths[t.path]) for t in tracks}
-        size, limit = cache.window_bytes(self.recipe, N_MAPS, MARGIN), self.options.cache_size
-        most = None
-        if limit is not None:
-            room = (limit - cache.HEADER * len(tracks)) // size
-            most = cache.share(list(counts.values()), room)
-            if most is not None:
-                needed = sum(counts.values()) * size / 1e9
-                notes.append(
-                    f"the set takes {needed:.2f} GB and the cache may take {limit / 1e9:.2f}: of "
-                    f"each track {most} windows are used (the longest has {max(counts.values())})"
-                )
-        wanted = {path: min(n, most or n) for path, n in counts.items()}
-        if limit is not None:
-            sizes = {self.key_of[p]: cache.HEADER + n * size for p, n in wanted.items()}
-            cache.make_room(folder, sizes, limit, self.recipe.digest())
-
-        def todo() -> Iterator[CollectedTrack]:
-            for track in tracks:
-                path = cache.cache_file(folder, self.key_of[track.path])
-                known = cache.read_notes(path)
-                if known is None or not known.has(wanted[track.path]):
-                    yield track
-                else:
-                    cache.touch(path)
-
-        def work(track: CollectedTrack) -> None:
-            recipe = self.recipe
-            views = views_of(
-                track.path, recipe.front_end, recipe.windows, recipe.grid, wanted[track.path]
-            )
-            path = cache.cache_file(folder, self.key_of[track.path])
-            cache.write_views(views, path, digest=recipe.digest())
-
-        lost = []
-        # The files that are there are looked at first, so that the bar shows what is left to do.
-        missing = list(todo())
-        with self.progress("computing the network's inputs", len(missing)) as bar:
-            for track, result in self.each(work, missing, self.options.jobs):
-                bar.update()
-                if isinstance(result, Exception):
-                    lost.append(_failure(track, result))
-        cache.write_keys(folder, self.recipe, self.keys)
-        self.check_stop()
-        return lost, notes
-
-    def count_windows(self, n_samples: int) -> int:
-        """How many windows `views_of` makes of so many samples, if all of them sound."""
-        front_end, windows = self.recipe.front_end, self.recipe.windows
-        n_whole, rest = divmod(n_samples, round(listening.PIECE * front_end.sr))
-
-        def count(n_samples: int) -> int:
-            n_frames = n_samples // front_end.hop_length + 1
-            plans = (windows, short(windows))
-            return sum(len(window_spans(n_frames, front_end.fps, plan)) for plan in plans)
-
-        return n_whole * count(round(listening.PIECE * front_end.sr)) + (count(rest) if rest else 0)
-
-    def progress(self, what: str, total: int | None) -> tqdm[None]:
-        hidden = True if self.options.quiet else None  # None: unless stderr is a terminal
-        return tqdm(desc=what, total=total, unit="track", disable=hidden, dynamic_ncols=True)
-
-    def each(
-        self, function: Callable[[T], R], tasks: Iterable[T], jobs: int
-    ) -> Iterator[tuple[T, R | Exception]]:
-        return parallel(function, tasks, jobs, self.stop, self.options.time_limit)
-
-    def abandonable(self, function: Callable[[], T]) -> T:
-        background = Background(self.stop)
-        try:
-            return background.call(function)
-        except Stopped:
-            self.check_stop()
-            raise
-        finally:
-            background.close()
-
-    def check_stop(self) -> None:
-        if self.stop():
-            raise Stopped("interrupted; what was computed is kept, and the next run goes on there")
+def _read(tracks: Iterable[LabelledTrack], running: Running) -> Iterator[LabelledTrack]:
+    """The tracks one by one, with a bar that counts them."""
+    with running.progress("reading labels", None) as bar:
+        for track in tracks:
+            running.check_stop()
+            bar.update()
+            yield track
 
 
-def merged(tracks: Iterable[LabelledTrack]) -> list[LabelledTrack]:
-    """One track a path, with the best of its labels."""
-    by_path: dict[Path, list[LabelledTrack]] = defaultdict(list)
-    for track in tracks:
-        path = absolute(track.path)
-        by_path[path].append(dataclasses.replace(track, path=path))
-    merged = [cleaning.merge(same) for same in by_path.values()]
-    return sorted(merged, key=lambda track: os.fsencode(track.path))
+def check_labels(
+    tracks: Iterable[LabelledTrack],
+) -> tuple[list[LabelledTrack], list[DroppedTrack]]:
+    """Tracks with a label that can be learned from, one a path, and the others."""
+    passed, dropped = [], []
+    for track in merged(tracks):
+        problem = cleaning.check_label(track)
+        if problem is None:
+            passed.append(track)
+        else:
+            dropped.append(problem)
+    return passed, dropped
 
 
-def collected(track: LabelledTrack, id_: str, duration: float) -> CollectedTrack:
-    """The track with what its file says."""
-    values = {f.name: getattr(track, f.name) for f in dataclasses.fields(LabelledTrack)}
-    return CollectedTrack(**values, id=id_, duration=duration)
+def check_recordings(
+    listened: ListenedTracks, sr: int
+) -> tuple[list[tuple[CollectedTrack, Listening]], list[DroppedTrack]]:
+    """Tracks whose audio can be learned from, with what is heard in them, and the others.
 
-
-def without_copies(
-    tracks: Sequence[CollectedTrack], pairs: Iterable[tuple[int, int]]
-) -> tuple[list[CollectedTrack], list[DroppedTrack]]:
-    """Of the tracks that pairs of indices say are one recording the one to keep, and the others."""
-    ties = Ties()
-    for i, j in pairs:
-        ties.tie((str(i), str(j)))
-    groups: dict[str, list[CollectedTrack]] = defaultdict(list)
-    for k, track in enumerate(tracks):
-        groups[ties.root(str(k))].append(track)
-    kept, dropped = [], []
-    for group in groups.values():
-        if len(group) == 1:
-            kept.append(group[0])
+    Parameters
+    ----------
+    sr
+        Sample rate [Hz] at which the files were listened to.
+    """
+    passed, dropped = [], []
+    for track, result in listened.results:
+        if isinstance(result, DroppedTrack):
+            dropped.append(result)
             continue
-        best, others = cleaning.keep_one(group)
-        kept += [best] if best is not None else []
-        dropped += others
-    return kept, dropped
+        heard = result.listening
+        problem = cleaning.check_audio(track, heard, sr)
+        if problem is None:
+            passed.append((collected(track, result.id, round(heard.duration(sr), 2)), heard))
+        else:
+            dropped.append(problem)
+    return passed, dropped
 
 
-def _failure(track: LabelledTrack, error: Exception) -> DroppedTrack:
-    """What became of a file that could not be used.
+def find_copies(
+    audible: Sequence[tuple[CollectedTrack, Listening]], fps: float
+) -> list[tuple[int, int]]:
+    """Pairs of indices of tracks that are one recording.
+
+    Parameters
+    ----------
+    fps
+        Frames a second of the features that the fingerprints were made of.
+    """
+    tracks, heard = [track for track, _ in audible], [heard for _, heard in audible]
+    return list(cleaning.duplicates(tracks, heard, fps))
+
+
+def place_on_sides(
+    tracks: Sequence[CollectedTrack],
+    copies: Iterable[tuple[CollectedTrack, CollectedTrack]],
+    folder: Path,
+    seed: int,
+) -> list[CollectedTrack]:
+    """The tracks with their group and split; what is decided is written to the folder's table.
+
+    Parameters
+    ----------
+    copies
+        Pairs of one recording; they need not be among `tracks`.
 
     Raises
     ------
-    OSError
-        If it is not the file's fault.
+    ConfigError
+        If nothing can be held out.
     """
-    if isinstance(error, OSError):
-        raise error
-    return drop(track, Reason.UNREADABLE, explain(error))
+    placed, decided = divide(tracks, copies, read_split(folder / SPLIT_FILE), seed)
+    write_split(folder / SPLIT_FILE, decided)
+    return [
+        dataclasses.replace(track, group=placed[track.path][0], split=placed[track.path][1])
+        for track in tracks
+    ]
+
+
+def write_dropped(folder: Path, dropped: list[DroppedTrack]) -> None:
+    """Write the table of tracks that are left out, and sort them by path."""
+    dropped.sort(key=lambda track: os.fsencode(track.path))
+    write_table(folder / DROPPED, dropped, DroppedTrack)
+
+
+def write_tables(folder: Path, kept: list[CollectedTrack], dropped: list[DroppedTrack]) -> None:
+    """Write both tables of a training set, and sort the tracks by path."""
+    write_dropped(folder, dropped)
+    kept.sort(key=lambda track: os.fsencode(track.path))
+    write_table(folder / TRACKS, kept, CollectedTrack)
+
+
+def _wants_views(kept: Sequence[CollectedTrack], options: BuildOptions) -> bool:
+    """Whether the network's inputs are computed now."""
+    if options.views is None:
+        n_labels = sum(track.split != "test" for track in kept)
+        return methods.for_labels("tempo", n_labels).needs_views
+    return options.views
 
 
 def _warnings(tracks: Sequence[CollectedTrack]) -> list[str]:

@@ -1,5 +1,5 @@
-"""What does not belong into a training set, and why: a label that is none or not this recording's,
-audio that is none, two copies of one recording.
+"""Rules for what is left out of a training set: labels that are no tempo or are of another
+recording, audio that cannot be learned from, and copies of a recording.
 
 Every rule is a function from what is known of a track to a `DroppedTrack`, or None where the track
 passes. Thresholds are chosen so that a right label is seldom lost: a wrong one in a hundred does
@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
+from tempo_core.console import explain
 from tempo_core.labels.matching import Outcome, Pair, Side, version_gate
 
 from .fingerprint import same_recordings
-from .listen import Heard, contradicts
-from .tables import CollectedTrack, DroppedTrack, LabelledTrack
-from .trust import Label, choose, format_labels, parse_labels
+from .listen import Listening, contradicts
+from .split import Ties
+from .tables import CollectedTrack, DroppedTrack, LabelledTrack, absolute
+from .trust import TrustedLabel, choose, format_labels, parse_labels
 
 
 class Reason(str, enum.Enum):
@@ -44,19 +48,19 @@ FAILURES = (Reason.MISSING, Reason.UNREADABLE)  # somebody should look at these 
 COMPLETE = 0.9  # share of the promised length from which on a file counts as whole
 SHORTEST = 6.0  # [s] the shorter windows of training
 LONGEST = 900.0  # [s]
-SILENCE = 0.5  # share of the seconds
+MOSTLY_SILENT = 0.5  # share of the seconds
 # Share of a track at another tempo from which on no one tempo is right for it. A song with a slow
 # introduction, or a clip of half a minute with a break in it, is below.
 UNSTEADY = 0.3
-SURE = 0.3  # confidence of an estimate below which it contradicts nobody
+SURE_CONTRADICTION = 0.3  # confidence of an estimate below which it contradicts nobody
 
 
-def labels_of(track: LabelledTrack) -> tuple[Label, ...]:
-    """All that is said of a track's tempo, what counts first."""
-    return (Label(track.bpm, track.label_source), *parse_labels(track.other_labels))
+def labels_of(track: LabelledTrack) -> tuple[TrustedLabel, ...]:
+    """All labels of a track, the most trusted one first."""
+    return (TrustedLabel(track.bpm, track.label_source), *parse_labels(track.other_labels))
 
 
-def with_labels(track: LabelledTrack, labels: Sequence[Label]) -> LabelledTrack:
+def with_labels(track: LabelledTrack, labels: Sequence[TrustedLabel]) -> LabelledTrack:
     """The track with the best of some labels."""
     best, others = choose(labels)
     if best is None:
@@ -78,9 +82,19 @@ def merge(same: Sequence[LabelledTrack]) -> LabelledTrack:
     return dataclasses.replace(known, other_labels=best.other_labels, key=key)
 
 
+def merged(tracks: Iterable[LabelledTrack]) -> list[LabelledTrack]:
+    """One track a path, with the best of its labels."""
+    by_path: dict[Path, list[LabelledTrack]] = defaultdict(list)
+    for track in tracks:
+        path = absolute(track.path)
+        by_path[path].append(dataclasses.replace(track, path=path))
+    best = [merge(same) for same in by_path.values()]
+    return sorted(best, key=lambda track: os.fsencode(track.path))
+
+
 def check_label(track: LabelledTrack) -> DroppedTrack | None:
-    """Whether the label is one, and of this recording."""
-    label = Label(track.bpm, track.label_source)
+    """Why the label of a track cannot be learned from; None if it can be."""
+    label = TrustedLabel(track.bpm, track.label_source)
     if not track.bpm:
         return drop(track, Reason.NO_LABEL)
     if not label.usable:
@@ -97,8 +111,8 @@ def check_label(track: LabelledTrack) -> DroppedTrack | None:
     return None
 
 
-def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | None:
-    """Whether the audio can be learnt from, and says what the label says."""
+def check_audio(track: LabelledTrack, heard: Listening, sr: int) -> DroppedTrack | None:
+    """Why a track's audio cannot be learned from, or contradicts its label; None if neither."""
     duration = heard.duration(sr)
     if max(duration, heard.stated) > LONGEST:
         return drop(track, Reason.TOO_LONG, f"{max(duration, heard.stated):.0f} s")
@@ -106,12 +120,12 @@ def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | N
         return drop(track, Reason.TRUNCATED, f"{duration:.1f} of {heard.stated:.1f} s")
     if duration < SHORTEST:
         return drop(track, Reason.TOO_SHORT, f"{duration:.2f} s")
-    if heard.silent > SILENCE:
+    if heard.silent > MOSTLY_SILENT:
         return drop(track, Reason.SILENT, f"{100 * heard.silent:.0f} % of the time")
-    if Label(track.bpm, track.label_source).rank == 0:
+    if TrustedLabel(track.bpm, track.label_source).rank == 0:
         # A person who states or corrects a tempo does so because the estimate was wrong.
         return None
-    if heard.confidence >= SURE and contradicts(track.bpm, heard.bpm):
+    if heard.confidence >= SURE_CONTRADICTION and contradicts(track.bpm, heard.bpm):
         return drop(track, Reason.CONTRADICTED, f"label {track.bpm:g}, audio {heard.bpm:.1f}")
     if heard.elsewhere > UNSTEADY:
         told = f"{100 * heard.elsewhere:.0f} % of it at another tempo than {heard.bpm:.1f}"
@@ -120,7 +134,7 @@ def check_audio(track: LabelledTrack, heard: Heard, sr: int) -> DroppedTrack | N
 
 
 def duplicates(
-    tracks: Sequence[CollectedTrack], heard: Sequence[Heard], fps: float
+    tracks: Sequence[CollectedTrack], heard: Sequence[Listening], fps: float
 ) -> Iterator[tuple[int, int]]:
     """Pairs of tracks that are one recording: by content, by MusicBrainz, or by ear."""
     yield from same_recordings([one.fingerprint for one in heard], fps)
@@ -143,7 +157,7 @@ def keep_one(
     """
 
     def worth(track: CollectedTrack) -> tuple[int, float, str]:
-        rank = Label(track.bpm, track.label_source).rank
+        rank = TrustedLabel(track.bpm, track.label_source).rank
         return rank, -round(track.duration, -1), str(track.path)
 
     best, *others = sorted(copies, key=worth)
@@ -160,6 +174,46 @@ def keep_one(
     return merged, [drop(copy, Reason.DUPLICATE, f"of {best.path}") for copy in others]
 
 
+def without_copies(
+    tracks: Sequence[CollectedTrack], pairs: Iterable[tuple[int, int]]
+) -> tuple[list[CollectedTrack], list[DroppedTrack]]:
+    """The tracks without copies of one recording, and the copies.
+
+    Parameters
+    ----------
+    pairs
+        Indices of tracks that are one recording.
+    """
+    ties = Ties()
+    for i, j in pairs:
+        ties.tie((str(i), str(j)))
+    groups: dict[str, list[CollectedTrack]] = defaultdict(list)
+    for k, track in enumerate(tracks):
+        groups[ties.root(str(k))].append(track)
+    kept, dropped = [], []
+    for group in groups.values():
+        if len(group) == 1:
+            kept.append(group[0])
+            continue
+        best, others = keep_one(group)
+        kept += [best] if best is not None else []
+        dropped += others
+    return kept, dropped
+
+
 def drop(track: LabelledTrack, reason: Reason, detail: str = "") -> DroppedTrack:
     """A row of `dropped.tsv`."""
     return DroppedTrack(track.path, reason.value, detail)
+
+
+def failure(track: LabelledTrack, error: Exception) -> DroppedTrack:
+    """The row of `dropped.tsv` for a file that could not be used.
+
+    Raises
+    ------
+    OSError
+        If it is not the file's fault.
+    """
+    if isinstance(error, OSError):
+        raise error
+    return drop(track, Reason.UNREADABLE, explain(error))

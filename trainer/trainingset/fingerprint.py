@@ -19,11 +19,11 @@ FIRST_BAND, N_BITS = 2, 32  # about 80 Hz to 4 kHz: what every codec keeps
 SMOOTHING = 32  # [frames of the features] 0.37 s
 HOP = 4  # [frames of the features] 46 ms
 LAG = 4  # [frames of the fingerprint] between which a rise is looked for
-LONGEST = 120.0  # [s] of a recording that are looked at
+LONGEST_PRINT = 120.0  # [s] of a recording that are looked at
 # Share of bits in which two copies differ. Copies through a lossy codec are below 0.1, different
 # songs above 0.45.
-SAME = 0.25
-SHORTEST = 4.0  # [s] that have to be compared
+SAME_BITS = 0.25
+SHORTEST_OVERLAP = 4.0  # [s] that have to be compared
 COVERED = 0.5  # share of the shorter fingerprint that has to be compared
 SHARED = 3  # equal numbers at one distance in time, from which on two recordings are compared
 N_SHARES = 16  # of the numbers, one of which is sorted at a time
@@ -36,7 +36,7 @@ def fingerprint(features: NDArray[np.float32], fps: float) -> Fingerprint:
     loud = np.flatnonzero(energy.sum(axis=0) > 1e-6 * energy.sum(axis=0).max(initial=0))
     if loud.size == 0:
         return np.zeros(0, np.uint32)
-    last = min(int(loud[-1]) + 1, int(loud[0]) + round(LONGEST * fps))
+    last = min(int(loud[-1]) + 1, int(loud[0]) + round(LONGEST_PRINT * fps))
     total = np.cumsum(np.pad(energy[:, loud[0] : last], ((0, 0), (1, 0))), axis=1)
     level = np.log(total[:, SMOOTHING::HOP] - total[:, :-SMOOTHING:HOP] + 1e-9)
     difference = level[:-1] - level[1:]
@@ -52,7 +52,7 @@ def distance(a: Fingerprint, b: Fingerprint, offset: int, fps: float) -> float:
     """
     first, second = a[max(0, offset) :], b[max(0, -offset) :]
     n = min(len(first), len(second))
-    if n * HOP < SHORTEST * fps or n < COVERED * min(len(a), len(b)):
+    if n * HOP < SHORTEST_OVERLAP * fps or n < COVERED * min(len(a), len(b)):
         return 1.0
     differing = np.unpackbits((first[:n] ^ second[:n]).view(np.uint8))
     return float(differing.mean())
@@ -69,7 +69,7 @@ def same_recordings(prints: Sequence[Fingerprint], fps: float) -> Iterator[tuple
         likely = [int(times[k]) for k in np.argsort(-counts, kind="stable")[:3]]
         if counts.max() < SHARED:
             continue
-        if min(distance(prints[i], prints[j], offset, fps) for offset in likely) <= SAME:
+        if min(distance(prints[i], prints[j], offset, fps) for offset in likely) <= SAME_BITS:
             yield i, j
 
 

@@ -8,14 +8,15 @@ import fnmatch
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tempo_core.background import TIME_LIMIT, parallel
+from tempo_core.background import TIME_LIMIT, never, parallel
 from tempo_core.console import explain
 from tempo_core.errors import ConfigError, reason
 from tempo_core.files import audio_files
 from tempo_core.labels.files import read_track
-from tempo_core.labels.record import Record, Track, parse_bpm
+from tempo_core.labels.record import Record, TrackQuery, parse_bpm
 from tempo_core.labels.store import Store
 from tempo_core.labels.training import SOURCES, objection
 
@@ -29,7 +30,7 @@ ALIASES = {
 
 
 class Verbatim(csv.excel):
-    """A quote is a quote."""
+    """Tables in which a quotation mark has no special meaning."""
 
     quoting = csv.QUOTE_NONE
 
@@ -37,7 +38,7 @@ class Verbatim(csv.excel):
 def find_files(
     places: Iterable[Path],
     exclude: Sequence[str] = (),
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], bool] = never,
     time_limit: float | None = None,
 ) -> list[Path]:
     """Files, and the audio files in folders at any depth, by name.
@@ -59,8 +60,8 @@ def read_labels(table: Path) -> dict[Path, LabelledTrack]:
     It has a header line, and tabs between its columns, or commas if that has no tab in it.
     `path` (or `file`) and `bpm` (or `tempo`) are needed; `artist`, `title`, `album`, `genre`,
     `year`, `recording_id`, `label_source` and `key` are taken where they are there, and other
-    columns left alone. A relative path is one beside the table. What is no number is a tempo that
-    is none, and several lines for one path are several labels.
+    columns left alone. A relative path is one beside the table. A tempo that is no
+    number becomes NaN, and several lines for one path are several labels.
 
     Raises
     ------
@@ -122,14 +123,25 @@ def _number(text: str) -> float:
         return math.nan
 
 
+@dataclass(frozen=True)
+class ReadingLimits:
+    """How long tags are read.
+
+    `stop` is asked ten times a second; once it says True, no more tracks come. `time_limit` is what
+    the tags of one file may take [s].
+    """
+
+    stop: Callable[[], bool] = never
+    time_limit: float = TIME_LIMIT
+
+
 def gather(
     files: Iterable[Path],
     table: Mapping[Path, LabelledTrack],
     store: Store | None,
     problems: list[tuple[Path, str]],
     sources: Sequence[str] = SOURCES,
-    stop: Callable[[], bool] = lambda: False,
-    time_limit: float = TIME_LIMIT,
+    limits: ReadingLimits = ReadingLimits(),
 ) -> Iterator[LabelledTrack]:
     """Files with their labels: one track for each label, and one for a file without any.
 
@@ -142,17 +154,13 @@ def gather(
         Published labels; those of `sources` count that the audio agrees with.
     problems
         Files whose tags cannot be read are added, with the reason.
-    stop
-        Asked ten times a second; once it says True, no more come.
-    time_limit
-        For reading the tags of a file [s].
     """
-    for path, read in parallel(read_track, files, 1, stop, time_limit):
+    for path, read in parallel(read_track, files, 1, limits.stop, limits.time_limit):
         row = table.get(path)
         if isinstance(read, Exception):
             if row is None:
                 problems.append((path, explain(read)))
-            track = Track("", (), path=str(path))
+            track = TrackQuery("", (), path=str(path))
         else:
             track = read
         known = LabelledTrack(

@@ -17,10 +17,10 @@ import numpy as np
 from tempo_core.errors import ConfigError, StorageError
 
 from ..inputs.cache import Stamp
-from .listen import Heard
+from .listen import Listening
 
 TABLE = "heard_3"  # another one whenever what is listened to changes
-_FIELDS = tuple(field.name for field in dataclasses.fields(Heard))
+_FIELDS = tuple(field.name for field in dataclasses.fields(Listening))
 
 
 class Journal:
@@ -80,7 +80,7 @@ class Journal:
             (*stamp, content, recipe, key),
         )
 
-    def heard(self, content: str, how: str) -> Heard | None:
+    def heard(self, content: str, how: str) -> Listening | None:
         """What was heard in a content by a model, None if it has to be listened to."""
         row = self._db.execute(
             f"SELECT {', '.join(_quoted())} FROM {TABLE} WHERE content = ? AND how = ?",
@@ -90,14 +90,14 @@ class Journal:
             return None
         values: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
         values["fingerprint"] = np.frombuffer(values["fingerprint"], "<u4").astype(np.uint32)
-        return Heard(**values)
+        return Listening(**values)
 
     def contents(self, how: str) -> frozenset[str]:
         """Hashes of all contents that a model has listened to."""
         rows = self._db.execute(f"SELECT content FROM {TABLE} WHERE how = ?", (how,))
         return frozenset(str(content) for (content,) in rows)
 
-    def note_heard(self, content: str, how: str, heard: Heard) -> None:
+    def note_heard(self, content: str, how: str, heard: Listening) -> None:
         """Keep what `heard` returns."""
         values: dict[str, Any] = {name: getattr(heard, name) for name in _FIELDS}
         values["fingerprint"] = heard.fingerprint.astype("<u4").tobytes()

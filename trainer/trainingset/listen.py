@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tempo_core import heard as hearing_of
 from tempo_core.audio import QUIET, SILENCE, AudioFile, Excerpt, Recorded
 from tempo_core.errors import AudioError
 from tempo_core.estimate import DEFAULT_WINDOWS
+from tempo_core.heard import Heard
 from tempo_core.levels import HARMONICS, OCTAVES, is_level
 from tempo_core.model import Checkpoint
 from tempo_core.task import answer, ask
@@ -31,14 +31,14 @@ PAUSE = 1.0  # [s] of silence that counts as silence
 # whose tempo is known to a tenth of a percent, and for the network, which is right to some percent
 # where the tempo moves under it.
 ANOTHER, ANOTHER_IN_WINDOW = 0.06, 0.08
-SURE = 0.5  # mass of a window's own peak from which on it has a say
-PULSES = np.geomspace(40.0, 320.0, 1200)  # [BPM] where a stretch's own tempo is looked for
+SURE_WINDOW = 0.5  # mass of a window's own highest peak, from which on it may contradict
+STRETCH_TEMPI = np.geomspace(40.0, 320.0, 1200)  # [BPM] where a stretch's own tempo is looked for
 WEAKER = 0.75  # of the support of the best tempo, below which another one is not there
 MUSIC = 2.0  # [s] below which there is nothing to estimate
 
 
 @dataclass(frozen=True)
-class Heard:
+class Listening:
     """What is heard in one file.
 
     `n_samples` is its length at the model's sample rate, `stated` that of the container [s], 0
@@ -60,7 +60,7 @@ class Heard:
         return self.n_samples / sr
 
 
-def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Heard:
+def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Listening:
     """Decode all of a file and say what is heard.
 
     Parameters
@@ -77,7 +77,7 @@ def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Heard:
     with AudioFile(path) as file:
         stated = file.duration or 0.0
         if stated > longest:
-            return Heard(round(stated * sr), stated, 0.0, 0.0, 0.0, 0.0, np.zeros(0, np.uint32))
+            return Listening(round(stated * sr), stated, 0.0, 0.0, 0.0, 0.0, np.zeros(0, np.uint32))
         excerpts = file.read_all(sr)
     if not excerpts:
         raise AudioError("no audio could be decoded")
@@ -86,12 +86,12 @@ def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Heard:
     duration = audio.size / sr
     if silent == 1.0 or duration < MUSIC:
         nothing = np.zeros(0, np.uint32)
-        return Heard(audio.size, stated, silent, 0.0, 0.0, 0.0, nothing)
-    whole = hearing_of.Heard([Excerpt(audio, 0.0)], sr)
+        return Listening(audio.size, stated, silent, 0.0, 0.0, 0.0, nothing)
+    whole = Heard([Excerpt(audio, 0.0)], sr)
     (sound,) = whole.sounds(model.spectrum)
     tempo, straying = judge(Recorded(audio, sr), model)
     another = max(straying, elsewhere(sound.once(rhythm).lines, tempo.bpm))
-    return Heard(
+    return Listening(
         audio.size,
         stated,
         silent,
@@ -112,7 +112,7 @@ def judge(source: Recorded, model: Checkpoint[TempoConfig]) -> tuple[Tempo, floa
     tempo = answer(TASK, scored, heard, {}, model)
     peaks = [highest(row, model.config.grid) for _, scores in scored for row in scores]
     stray = [
-        peak.mass >= SURE
+        peak.mass >= SURE_WINDOW
         and contradicts(peak.bpm, tempo.bpm)
         and not _octave_of(np.array([peak.bpm]), tempo.bpm, ANOTHER_IN_WINDOW).any()
         for peak in peaks
@@ -141,8 +141,8 @@ def elsewhere(lines: Sequence[refine.Lines], bpm: float) -> float:
     """
     if len(lines) < 2:
         return 0.0
-    same = _octave_of(PULSES, bpm, ANOTHER)
-    supports = [refine.magnitude(piece.at(PULSES)) for piece in lines]
+    same = _octave_of(STRETCH_TEMPI, bpm, ANOTHER)
+    supports = [refine.magnitude(piece.at(STRETCH_TEMPI)) for piece in lines]
     far = [support[same].max(initial=0) < WEAKER * support.max() for support in supports]
     return float(np.average(far, weights=[piece.weight for piece in lines]))
 

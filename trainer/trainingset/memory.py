@@ -26,7 +26,7 @@ SIZE = 5  # [bytes] of a hash: among ten million no two tracks are likely to be 
 
 @dataclass(frozen=True)
 class Memory:
-    """What was learned from, by hashes."""
+    """Hashes of the recordings that a model has learned from."""
 
     hashes: frozenset[bytes]
 
@@ -66,7 +66,7 @@ def remember(tracks: Iterable[CollectedTrack]) -> Memory:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Artist and title of what `sources.named` made of them."""
+    """Artist and title of what `evaluation.labelled.named` made of them."""
     artist, _, title = name.partition(" - ")
     return artist, title
 

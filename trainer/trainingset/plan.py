@@ -17,12 +17,19 @@ from tempo_core.console import counted
 from tempo_core.errors import ConfigError
 
 from . import clean as cleaning
-from .build import collected, merged, without_copies
-from .clean import Reason, drop
+from .clean import Reason, drop, merged, without_copies
 from .enough import check
 from .split import FILE, divide, read_split
-from .tables import DROPPED, TRACKS, CollectedTrack, DroppedTrack, LabelledTrack, read_table
-from .trust import Label
+from .tables import (
+    DROPPED,
+    TRACKS,
+    CollectedTrack,
+    DroppedTrack,
+    LabelledTrack,
+    collected,
+    read_table,
+)
+from .trust import TrustedLabel
 
 R = TypeVar("R", CollectedTrack, DroppedTrack)
 # What was found by listening and holds whatever the label says.
@@ -133,7 +140,7 @@ def _found_before(track: LabelledTrack, earlier: DroppedTrack | None) -> Dropped
         return None
     if earlier.reason in HEARD:
         return earlier
-    if Label(track.bpm, track.label_source).rank == 0:  # a person's
+    if TrustedLabel(track.bpm, track.label_source).rank == 0:  # a person's
         return None
     same_label = earlier.detail.startswith(f"label {track.bpm:g}, ")
     if earlier.reason == Reason.UNSTEADY or (earlier.reason == Reason.CONTRADICTED and same_label):

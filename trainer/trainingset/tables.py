@@ -85,6 +85,12 @@ class DroppedTrack:
     detail: str = ""
 
 
+def collected(track: LabelledTrack, id_: str, duration: float) -> CollectedTrack:
+    """The track as a recording of a training set, with the identity and length [s] of its file."""
+    values = {f.name: getattr(track, f.name) for f in dataclasses.fields(LabelledTrack)}
+    return CollectedTrack(**values, id=id_, duration=duration)
+
+
 def key_label(text: str) -> str:
     """A stated key in the short form, whatever notation it is in; empty for what is no key."""
     return str(parse_key(text) or "")

@@ -26,7 +26,7 @@ SLOWEST, FASTEST = 30.0, 300.0
 
 
 @dataclass(frozen=True)
-class Label:
+class TrustedLabel:
     """A tempo [BPM] and who said it: a word of `TRUST`, with a site after a colon, or any other."""
 
     bpm: float
@@ -47,7 +47,7 @@ class Label:
         return f"{self.source} {self.bpm:g}"
 
 
-def choose(labels: Iterable[Label]) -> tuple[Label | None, tuple[Label, ...]]:
+def choose(labels: Iterable[TrustedLabel]) -> tuple[TrustedLabel | None, tuple[TrustedLabel, ...]]:
     """The label that counts, and those that contradict it by more than 4 %.
 
     What is no tempo counts only where there is nothing else, so that it can be reported. None if
@@ -62,23 +62,23 @@ def choose(labels: Iterable[Label]) -> tuple[Label | None, tuple[Label, ...]]:
     return best, tuple(dict.fromkeys(contradicting))
 
 
-def agree(a: Label, b: Label) -> bool:
+def agree(a: TrustedLabel, b: TrustedLabel) -> bool:
     """Whether two labels say the same, within 4 %."""
     return same_tempo(a.bpm, b.bpm)
 
 
-def format_labels(labels: Iterable[Label]) -> str:
+def format_labels(labels: Iterable[TrustedLabel]) -> str:
     """Labels as they stand in a table: `tag 97; label:acousticbrainz 128.2`."""
     return "; ".join(map(str, labels))
 
 
-def parse_labels(text: str) -> tuple[Label, ...]:
+def parse_labels(text: str) -> tuple[TrustedLabel, ...]:
     """The labels that `format_labels` wrote; what it did not write is left out."""
     found = []
     for part in text.split(";"):
         source, _, bpm = part.strip().rpartition(" ")
         try:
-            found.append(Label(float(bpm), source))
+            found.append(TrustedLabel(float(bpm), source))
         except ValueError:
             continue
     return tuple(found)

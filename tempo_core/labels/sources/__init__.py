@@ -1,117 +1,41 @@
-"""Where labels come from: one module a source, one small interface, and what each may be used for.
+"""The sources of labels, a package for each; one that lies in this folder is found and offered.
 
-A source searches, in rounds from the most specific query to the least, and then tells what it knows
-of a candidate. Parsing is pure: functions from text to candidates, testable without a network.
+The `__init__` of a source declares it in `ABOUT` and is loaded whenever beets starts, so it imports
+nothing but `declaration`. Its `source` module asks and reads, and is loaded when it is used.
+Parsing is pure: functions from text to candidates, testable without a network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
-from ..record import Candidate, Track
 
 if TYPE_CHECKING:
-    from ..http import Manners, PoliteSession
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ..declaration import About, SourceSetting
+    from ..http.session import Manners, PoliteSession
+    from ..source import LabelSource, SourceSettings
 
 
-class Source(Protocol):
-    """What asks one site or file.
-
-    `parser_version` is raised when the same page would be read differently: answers from before are
-    then read again, from the cache.
-    """
-
-    name: str
-    parser_version: int
-
-    def missing(self, track: Track) -> str:
-        """What the track lacks to be asked about, empty if nothing."""
-        ...
-
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
-        """Candidates, one list a query; the caller stops when it has what it wants.
-
-        Raises
-        ------
-        SourceError
-            If the source cannot answer.
-        """
-        ...
-
-    def label(self, candidate: Candidate) -> Candidate:
-        """The candidate with everything that is known of it, above all its values.
-
-        Raises
-        ------
-        SourceError
-            If the source cannot answer.
-        """
-        ...
+def _find() -> dict[str, About]:
+    """What every source says about itself, by the names of the packages in this folder."""
+    names = sorted(path.parent.name for path in Path(__file__).parent.glob("*/__init__.py"))
+    return {name: import_module(f"{__name__}.{name}").ABOUT for name in names}
 
 
-@dataclass(frozen=True)
-class About:
-    """What everybody should know about a source.
-
-    `family` is where its values originally come from: two sources of one family are one witness.
-    `url` is empty for a source that uses no network. `trainable` says whether the licence of the
-    values allows to train a model on them; `licence` says why.
-    """
-
-    title: str
-    family: str
-    url: str
-    licence: str
-    trainable: bool
-    robots: bool = True
-    attribution: str = ""
+ABOUT: Mapping[str, About] = _find()
 
 
-_SPOTIFY = "derived from Spotify, whose terms forbid training models on its content"
-
-ABOUT: Mapping[str, About] = {
-    "tags": About("the files' own tags", "tags", "", "your own", True),
-    "acousticbrainz": About(
-        "AcousticBrainz dump", "acousticbrainz", "", "public domain (CC0)", True
-    ),
-    "tsv": About("a table", "tsv", "", "whatever the table's is; not known here", False),
-    "musicstax": About("MusicStax", "spotify", "https://musicstax.com", _SPOTIFY, False),
-    "songbpm": About("SongBPM", "spotify", "https://songbpm.com", _SPOTIFY, False),
-    "getsongbpm": About(
-        "GetSongBPM", "getsongbpm", "https://api.getsong.co",
-        "free with a link to getsongbpm.com; training is not mentioned", False, robots=False,
-        attribution="BPM and key data by GetSongBPM, https://getsongbpm.com",
-    ),
-    "deezer": About(
-        "Deezer", "deezer", "https://api.deezer.com",
-        "Deezer's terms for its interface; training is not mentioned", False, robots=False,
-    ),
-    "reccobeats": About(
-        "ReccoBeats", "spotify", "https://api.reccobeats.com/v1", _SPOTIFY, False, robots=False
-    ),
-}  # fmt: skip
+def source_settings() -> list[SourceSetting]:
+    """The settings of all sources."""
+    return [setting for about in ABOUT.values() for setting in about.settings]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What sources need beside a session: addresses, a key, files. See `make_sources`."""
-
-    urls: Mapping[str, str]
-    getsongbpm_key: str = field(default="", repr=False)
-    acousticbrainz: Path | None = None
-    tsv: Path | None = None
-
-    def url(self, name: str) -> str:
-        """The address of a source, without a slash at the end; empty if it uses no network."""
-        return (self.urls.get(name) or ABOUT[name].url).rstrip("/")
-
-
-def check_names(names: list[str]) -> None:
+def check_names(names: Iterable[str]) -> None:
     """Refuse names of sources that do not exist.
 
     Raises
@@ -124,7 +48,12 @@ def check_names(names: list[str]) -> None:
             raise ConfigError(f"no source {name!r}; there are {', '.join(ABOUT)}")
 
 
-def manners(names: list[str], settings: Settings, interval: float) -> dict[str, Manners]:
+def address_of(name: str, settings: SourceSettings) -> str:
+    """The address of a source, without a slash at the end; empty if it uses no network."""
+    return (settings.urls.get(name) or ABOUT[name].url).rstrip("/")
+
+
+def manners(names: Sequence[str], settings: SourceSettings, interval: float) -> dict[str, Manners]:
     """How each host of the sources wants to be treated, by origin.
 
     Raises
@@ -132,11 +61,12 @@ def manners(names: list[str], settings: Settings, interval: float) -> dict[str, 
     ConfigError
         If an address is none.
     """
-    from ..http import Manners, origin_of, without_secrets
+    from ..http.addresses import origin_of, without_secrets
+    from ..http.session import Manners
 
     hosts: dict[str, Manners] = {}
     for name in names:
-        url = settings.url(name)
+        url = address_of(name, settings)
         if not url:
             continue
         origin = origin_of(url)
@@ -150,7 +80,9 @@ def manners(names: list[str], settings: Settings, interval: float) -> dict[str, 
     return hosts
 
 
-def make_sources(names: list[str], settings: Settings, session: PoliteSession) -> list[Source]:
+def make_sources(
+    names: Sequence[str], settings: SourceSettings, session: PoliteSession
+) -> list[LabelSource]:
     """Make sources by name, in that order.
 
     Raises
@@ -159,16 +91,9 @@ def make_sources(names: list[str], settings: Settings, session: PoliteSession) -
         If a name is unknown, or a source lacks a setting.
     """
     check_names(names)
-    makers: dict[str, Callable[[Any], Source]] = {
-        "tags": lambda m: m.Tags(),
-        "acousticbrainz": lambda m: m.AcousticBrainz(settings.acousticbrainz),
-        "tsv": lambda m: m.Table(settings.tsv),
-        "musicstax": lambda m: m.MusicStax(session, settings.url("musicstax")),
-        "songbpm": lambda m: m.SongBpm(session, settings.url("songbpm")),
-        "getsongbpm": lambda m: m.GetSongBpm(
-            session, settings.url("getsongbpm"), settings.getsongbpm_key
-        ),
-        "deezer": lambda m: m.Deezer(session, settings.url("deezer")),
-        "reccobeats": lambda m: m.ReccoBeats(session, settings.url("reccobeats")),
-    }
-    return [makers[name](import_module(f"{__name__}.{name}")) for name in names]
+    sources = []
+    for name in names:
+        about = ABOUT[name]
+        values = {setting.name: settings.values.get(setting.name) for setting in about.settings}
+        sources.append(about.make(session, address_of(name, settings), values))
+    return sources

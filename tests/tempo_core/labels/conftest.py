@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tempo_core.labels.demo_site import CATALOGUE, DemoSite, Entry
-from tempo_core.labels.http import Manners, PoliteSession
-from tempo_core.labels.record import Track
+from tempo_core.labels.http.session import Manners, PoliteSession, SessionOptions, Timing
+from tempo_core.labels.record import TrackQuery
 
 MakeSession = Callable[..., PoliteSession]
 
@@ -31,9 +32,10 @@ def make_session(site: DemoSite, tmp_path: Path) -> Iterator[MakeSession]:
         *urls: str, interval: float = 0.0, robots: bool = True, **options: Any
     ) -> PoliteSession:
         hosts = {url: Manners(interval, robots) for url in (site.url, *urls)}
-        session = PoliteSession(
-            hosts, **{"cache": tmp_path / "pages.db", "backoff": 0.01, **options}
-        )
+        given = {"cache": tmp_path / "pages.db", "backoff": 0.01, **options}
+        of_timing = {field.name for field in fields(Timing)} & given.keys()
+        timing = Timing(**{name: given.pop(name) for name in of_timing})
+        session = PoliteSession(hosts, SessionOptions(**given), timing)
         sessions.append(session)
         return session
 
@@ -42,7 +44,7 @@ def make_session(site: DemoSite, tmp_path: Path) -> Iterator[MakeSession]:
         session.__exit__()
 
 
-def track_of(entry: Entry, **changes: Any) -> Track:
+def track_of(entry: Entry, **changes: Any) -> TrackQuery:
     """The recording that an entry of the catalogue is about, as somebody's file would have it."""
     values: dict[str, Any] = {
         "title": entry.title,
@@ -52,4 +54,4 @@ def track_of(entry: Entry, **changes: Any) -> Track:
         "isrc": entry.isrc or None,
         "estimate_bpm": entry.bpm or None,
     }
-    return Track(**{**values, **changes})
+    return TrackQuery(**{**values, **changes})

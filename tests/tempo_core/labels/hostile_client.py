@@ -19,21 +19,23 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
-from tempo_core.labels import http
-from tempo_core.labels.http import Manners, PoliteSession, SourceError
+from tempo_core.labels.http import session as polite
+from tempo_core.labels.http import transport
+from tempo_core.labels.http.errors import SourceError
+from tempo_core.labels.http.session import Manners, PoliteSession, SessionOptions, Timing
 from tempo_core.labels.lookup import look_up
-from tempo_core.labels.record import Candidate, Track
-from tempo_core.labels.sources.deezer import Deezer
-from tempo_core.labels.sources.musicstax import MusicStax
-from tempo_core.labels.sources.songbpm import SongBpm
+from tempo_core.labels.record import Candidate, TrackQuery
+from tempo_core.labels.sources.deezer.source import Deezer
+from tempo_core.labels.sources.musicstax.source import MusicStax
+from tempo_core.labels.sources.songbpm.source import SongBpm
 
-SECONDS = 2.0  # for a page, instead of `http.MAX_SECONDS`
+SECONDS = 2.0  # for a page, instead of `session.MAX_SECONDS`
 
 
 class Pages(MusicStax):
     """Goes to a track's page at once."""
 
-    def search(self, track: Track) -> Iterator[list[Candidate]]:
+    def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         yield [Candidate("1", f"{self._base_url}/track/song/1", track.title, track.artists)]
 
 
@@ -44,17 +46,16 @@ SOURCES = {
 
 
 def main(url: str, kind: str, names: list[str]) -> None:
-    http.TIMEOUT, http.MAX_SECONDS = (1.0, 1.0), SECONDS
+    transport.TIMEOUT, polite.MAX_SECONDS = (1.0, 1.0), SECONDS
     asked: set[str] = set()
     watch(asked)
-    track = Track("Song", ("Singer",), duration=200.0)
+    track = TrackQuery("Song", ("Singer",), duration=200.0)
     with TemporaryDirectory() as folder:
         for name in names:
             session = PoliteSession(
                 {url: Manners(0.0, robots=kind == "robots")},
-                cache=Path(folder, "pages.db"),
-                backoff=0.01,
-                max_wait=0.5,
+                SessionOptions(cache=Path(folder, "pages.db")),
+                Timing(backoff=0.01, max_wait=0.5),
             )
             asked.clear()
             begin = time.monotonic()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tempo_core.keys import Key
 from tempo_core.labels.crosscheck import check_key, check_tempo, same_tempo
-from tempo_core.labels.record import KeyVerdict, Verdict
+from tempo_core.labels.record import KeyVerdict, LabelVerdict
 
 TEMPI = st.floats(50, 200)
 
@@ -16,39 +16,44 @@ TEMPI = st.floats(50, 200)
 @pytest.mark.parametrize(
     ("label", "estimate", "verdict"),
     [
-        (128, 127.98, Verdict.AGREE),
-        (128, 123.2, Verdict.AGREE),
-        (128, 122, Verdict.CONFLICT),
-        (64, 127.98, Verdict.OCTAVE),
-        (174, 87.1, Verdict.OCTAVE),
-        (40, 160, Verdict.OCTAVE),
-        (60, 180.5, Verdict.TRIPLE),
-        (180, 60, Verdict.TRIPLE),
-        (150, 100, Verdict.METER),
-        (100, 150, Verdict.METER),
-        (120, 90, Verdict.METER),
-        (90, 120, Verdict.METER),
-        (115, 100, Verdict.CONFLICT),
-        (84.9, 170, Verdict.OCTAVE),
-        (None, 120, Verdict.NO_ESTIMATE),
-        (120, None, Verdict.NO_ESTIMATE),
-        (0, 120, Verdict.NO_ESTIMATE),
+        (128, 127.98, LabelVerdict.AGREE),
+        (128, 123.2, LabelVerdict.AGREE),
+        (128, 122, LabelVerdict.CONFLICT),
+        (64, 127.98, LabelVerdict.OCTAVE),
+        (174, 87.1, LabelVerdict.OCTAVE),
+        (40, 160, LabelVerdict.OCTAVE),
+        (60, 180.5, LabelVerdict.TRIPLE),
+        (180, 60, LabelVerdict.TRIPLE),
+        (150, 100, LabelVerdict.METER),
+        (100, 150, LabelVerdict.METER),
+        (120, 90, LabelVerdict.METER),
+        (90, 120, LabelVerdict.METER),
+        (115, 100, LabelVerdict.CONFLICT),
+        (84.9, 170, LabelVerdict.OCTAVE),
+        (None, 120, LabelVerdict.NO_ESTIMATE),
+        (120, None, LabelVerdict.NO_ESTIMATE),
+        (0, 120, LabelVerdict.NO_ESTIMATE),
     ],
 )
-def test_verdicts(label: float | None, estimate: float | None, verdict: Verdict) -> None:
+def test_verdicts(label: float | None, estimate: float | None, verdict: LabelVerdict) -> None:
     assert check_tempo(label, estimate) is verdict
 
 
 @given(TEMPI, st.floats(-0.039, 0.039))
 def test_a_label_within_4_percent_agrees(estimate: float, error: float) -> None:
-    assert check_tempo(estimate * (1 + error), estimate) is Verdict.AGREE
+    assert check_tempo(estimate * (1 + error), estimate) is LabelVerdict.AGREE
 
 
 @pytest.mark.parametrize(
     ("ratio", "verdict"),
-    [(2, Verdict.OCTAVE), (3, Verdict.TRIPLE), (3 / 2, Verdict.METER), (4 / 3, Verdict.METER)],
+    [
+        (2, LabelVerdict.OCTAVE),
+        (3, LabelVerdict.TRIPLE),
+        (3 / 2, LabelVerdict.METER),
+        (4 / 3, LabelVerdict.METER),
+    ],
 )
-def test_a_ratio_counts_in_both_directions(ratio: float, verdict: Verdict) -> None:
+def test_a_ratio_counts_in_both_directions(ratio: float, verdict: LabelVerdict) -> None:
     for error in (0.97, 1, 1.03):
         assert check_tempo(100 * ratio * error, 100) is verdict
         assert check_tempo(100 / ratio * error, 100) is verdict

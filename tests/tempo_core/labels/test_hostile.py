@@ -99,11 +99,11 @@ def test_a_run_that_is_killed_leaves_a_whole_store(seed: int, tmp_path: Path) ->
     songs = [Entry(f"Song {i}", "The Lintels", 90 + i) for i in range(60)]
     code = (
         "import sys; from pathlib import Path\n"
-        "from tempo_core.labels.options import Options, open_run\n"
-        "from tempo_core.labels.record import Track\n"
-        "options = Options(('musicstax', 'songbpm'), Path(sys.argv[1]),"
+        "from tempo_core.labels.options import LabelOptions, open_run\n"
+        "from tempo_core.labels.record import TrackQuery\n"
+        "options = LabelOptions(('musicstax', 'songbpm'), Path(sys.argv[1]),"
         " {'musicstax': sys.argv[2] + '/musicstax', 'songbpm': sys.argv[2] + '/songbpm'}, 0.0)\n"
-        "tracks = [Track(f'Song {i}', ('The Lintels',), duration=200.0) for i in range(60)]\n"
+        "tracks = [TrackQuery(f'Song {i}', ('The Lintels',), duration=200.0) for i in range(60)]\n"
         "with open_run(options) as run:\n"
         "    print('ready', flush=True)\n"
         "    n = sum(labelled.chosen is not None for labelled in run.label(tracks))\n"

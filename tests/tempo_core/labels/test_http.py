@@ -18,18 +18,14 @@ from urllib.parse import quote
 import pytest
 
 from tempo_core.errors import ConfigError, LabelError
-from tempo_core.labels import http
 from tempo_core.labels.demo_site import CATALOGUE, DemoSite, Entry
-from tempo_core.labels.http import (
-    BudgetSpent,
-    Closed,
-    Manners,
-    PoliteSession,
-    SourceError,
-    origin_of,
-    user_agent,
-    without_secrets,
-)
+from tempo_core.labels.http import session as polite
+from tempo_core.labels.http import transport
+from tempo_core.labels.http.addresses import origin_of, without_secrets
+from tempo_core.labels.http.answers import retry_after
+from tempo_core.labels.http.errors import BudgetSpent, Closed, SourceError
+from tempo_core.labels.http.robots import user_agent
+from tempo_core.labels.http.session import Manners, PoliteSession
 from tempo_core.labels.record import Status
 
 from .conftest import MakeSession
@@ -241,7 +237,7 @@ def test_retry_after_as_it_is_written(text: str, seconds: float) -> None:
 
     response = requests.Response()
     response.headers["Retry-After"] = text
-    assert http._retry_after(response) == seconds
+    assert retry_after(response) == seconds
 
 
 def test_retry_after_as_a_date() -> None:
@@ -250,14 +246,14 @@ def test_retry_after_as_a_date() -> None:
     response = requests.Response()
     soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=5)
     response.headers["Retry-After"] = email.utils.format_datetime(soon)
-    assert http._retry_after(response) == pytest.approx(300, abs=5)
+    assert retry_after(response) == pytest.approx(300, abs=5)
 
 
 def test_what_stays_down_is_given_up(site: DemoSite, make_session: MakeSession) -> None:
     with pytest.raises(SourceError, match="answers 503") as error:
         make_session().get(page_of(site, "down"))
     assert (error.value.status, error.value.final) == (Status.RETRYABLE, False)
-    assert [hit.status for hit in site.hits[1:]] == [503] * http.TRIES
+    assert [hit.status for hit in site.hits[1:]] == [503] * polite.TRIES
 
 
 @pytest.mark.parametrize("trouble", ["blocked", "challenge"])
@@ -400,8 +396,8 @@ def test_origins(url: str, origin: str) -> None:
 @pytest.fixture
 def stalling(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[bytes]]]:
     """A server that sends what is in the list, a byte at a time, and then nothing for ever."""
-    monkeypatch.setattr(http, "TIMEOUT", (0.2, 0.2))
-    monkeypatch.setattr(http, "MAX_SECONDS", 0.3)
+    monkeypatch.setattr(transport, "TIMEOUT", (0.2, 0.2))
+    monkeypatch.setattr(polite, "MAX_SECONDS", 0.3)
     content: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
     done = threading.Event()
@@ -630,8 +626,8 @@ def test_a_cache_that_breaks_costs_no_answer_for_ever(
 
 @pytest.fixture
 def hostile(hostile_site: HostileSite, monkeypatch: pytest.MonkeyPatch) -> HostileSite:
-    monkeypatch.setattr(http, "TIMEOUT", (0.4, 0.4))
-    monkeypatch.setattr(http, "MAX_SECONDS", 0.5)
+    monkeypatch.setattr(transport, "TIMEOUT", (0.4, 0.4))
+    monkeypatch.setattr(polite, "MAX_SECONDS", 0.5)
     return hostile_site
 
 
@@ -725,7 +721,7 @@ def test_a_robots_txt_takes_no_time(name: str, make_session: MakeSession) -> Non
 def test_a_handshake_that_never_ends_is_cut(
     make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "MAX_SECONDS", 0.6)
+    monkeypatch.setattr(polite, "MAX_SECONDS", 0.6)
     record = drip(b"\x16\x03\x03\x40\x00\x02", b"\x00")  # the beginning of 16 kB of greetings
     listener = socket.create_server(("127.0.0.1", 0))
 

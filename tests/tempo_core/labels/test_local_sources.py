@@ -18,9 +18,11 @@ from tempo_core.compression import zstd
 from tempo_core.errors import AudioError, LabelError
 from tempo_core.labels.files import read_track
 from tempo_core.labels.lookup import look_up
-from tempo_core.labels.record import Record, Status, Track
-from tempo_core.labels.sources import acousticbrainz, tsv
-from tempo_core.labels.sources.tags import Tags
+from tempo_core.labels.record import Record, Status, TrackQuery
+from tempo_core.labels.sources.acousticbrainz import source as acousticbrainz
+from tempo_core.labels.sources.tags.source import Tags
+from tempo_core.labels.sources.tsv.source import Table
+from tempo_core.labels.tables import write_table
 
 MakeAudio = Callable[..., Path]
 
@@ -148,15 +150,15 @@ def test_a_table_is_read_by_path_and_by_name(tmp_path: Path) -> None:
         "Song C\tSinger\tAlbum\tPop\t/music/c.mp3\t0.0\t\n"
         "Song D\tSinger\tAlbum\tPop\t/music/d.mp3\t99\tF min\n"
     )
-    source = tsv.Table(table)
-    by_path = look_up(Track('Song "A"', ("Singer",), path="/music/a.mp3"), source)
+    source = Table(table)
+    by_path = look_up(TrackQuery('Song "A"', ("Singer",), path="/music/a.mp3"), source)
     assert (by_path.status, by_path.bpm, by_path.key) == (Status.FOUND, 128.0, "C#")
-    by_name = look_up(Track("song d", ("SINGER",), path="/elsewhere.mp3"), source)
+    by_name = look_up(TrackQuery("song d", ("SINGER",), path="/elsewhere.mp3"), source)
     assert (by_name.bpm, by_name.key, by_name.source_id) == (99, "Fm", "line 5")
     for title in ("Song B", "Song C", "Song E"):
-        assert look_up(Track(title, ("Singer",)), source).status is Status.NOT_FOUND
+        assert look_up(TrackQuery(title, ("Singer",)), source).status is Status.NOT_FOUND
     # The path says which file it is, and the gates whether it is still the same recording.
-    moved = look_up(Track("Song D (Live)", ("Singer",), path="/music/d.mp3"), source)
+    moved = look_up(TrackQuery("Song D (Live)", ("Singer",), path="/music/d.mp3"), source)
     assert moved.status is Status.NOT_FOUND
 
 
@@ -171,9 +173,9 @@ def test_a_table_is_read_by_path_and_by_name(tmp_path: Path) -> None:
 def test_what_is_no_table(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "x.tsv").write_bytes(content)
     with pytest.raises(LabelError, match=message):
-        tsv.Table(tmp_path / "x.tsv")
+        Table(tmp_path / "x.tsv")
     with pytest.raises(LabelError, match=r"as a table \(No such file or dir[^'\]]*$"):
-        tsv.Table(tmp_path / "missing.tsv")
+        Table(tmp_path / "missing.tsv")
 
 
 def _label(bpm: float | None, key: str | None, status: Status = Status.FOUND) -> Record:
@@ -183,7 +185,7 @@ def _label(bpm: float | None, key: str | None, status: Status = Status.FOUND) ->
 def test_a_table_that_is_written_reads_back(tmp_path: Path) -> None:
     path = tmp_path / "out.tsv"
     tracks = [
-        Track(f"Song\t{i}", ("Singer\nX",), album="Album", path=f"/{i}.mp3") for i in range(4)
+        TrackQuery(f"Song\t{i}", ("Singer\nX",), album="Album", path=f"/{i}.mp3") for i in range(4)
     ]
     rows = [
         (tracks[0], _label(127.98, "C#"), True),
@@ -191,7 +193,7 @@ def test_a_table_that_is_written_reads_back(tmp_path: Path) -> None:
         (tracks[2], None, False),
         (tracks[3], _label(99.0, "Fm"), True),
     ]
-    assert tsv.write(path, rows) == 2
+    assert write_table(path, rows) == 2
     assert path.read_text().splitlines() == [
         "title\tartist\talbum\tgenre\tpath\ttempo\tkey",
         "Song 0\tSinger X\tAlbum\tNA\t/0.mp3\t127.98\tC# Maj",
@@ -199,13 +201,13 @@ def test_a_table_that_is_written_reads_back(tmp_path: Path) -> None:
         "Song 2\tSinger X\tAlbum\tNA\t/2.mp3\t0.0\t",
         "Song 3\tSinger X\tAlbum\tNA\t/3.mp3\t99\tF min",
     ]
-    source = tsv.Table(path)
+    source = Table(path)
     found = [look_up(track, source) for track in tracks]
     assert [record.bpm for record in found] == [127.98, None, None, 99]
     assert [record.key for record in found] == ["C#", None, None, "Fm"]
     assert sorted(tmp_path.iterdir()) == [path]
     with pytest.raises(LabelError, match="cannot be written"):
-        tsv.write(tmp_path / "no" / "out.tsv", rows)
+        write_table(tmp_path / "no" / "out.tsv", rows)
 
 
 # The AcousticBrainz dump.
@@ -245,16 +247,16 @@ def test_the_dump_is_indexed_and_looked_up(form: str, tmp_path: Path) -> None:
     target = tmp_path / "index" / "acousticbrainz.db"
     assert acousticbrainz.build(pack(tmp_path, form), target) == 2
     source = acousticbrainz.AcousticBrainz(target)
-    record = look_up(Track("Song", ("Singer",), recording_id=MBID), source)
+    record = look_up(TrackQuery("Song", ("Singer",), recording_id=MBID), source)
     assert (record.status, record.bpm, record.key) == (Status.FOUND, 127.9, "A#m")
     # Two submissions that contradict each other are no label.
-    record = look_up(Track("Song", ("Singer",), recording_id=OTHER), source)
+    record = look_up(TrackQuery("Song", ("Singer",), recording_id=OTHER), source)
     assert (record.status, record.bpm, record.key) == (Status.AMBIGUOUS, None, None)
     unknown = "99999999-2222-3333-4444-555555555555"
-    record = look_up(Track("Song", ("Singer",), recording_id=unknown), source)
+    record = look_up(TrackQuery("Song", ("Singer",), recording_id=unknown), source)
     assert record.status is Status.NOT_FOUND
     for bad in (None, "", "x", "' OR 1"):
-        assert source.missing(Track("Song", ("Singer",), recording_id=bad))
+        assert source.missing(TrackQuery("Song", ("Singer",), recording_id=bad))
     assert sorted(path.name for path in target.parent.iterdir()) == ["acousticbrainz.db"]
 
 
@@ -270,7 +272,7 @@ def test_an_id_needs_no_artist(tmp_path: Path) -> None:
     target = tmp_path / "acousticbrainz.db"
     acousticbrainz.build(pack(tmp_path, "csv"), target)
     source = acousticbrainz.AcousticBrainz(target)
-    assert look_up(Track("Song", (), recording_id=MBID), source).bpm == 127.9
+    assert look_up(TrackQuery("Song", (), recording_id=MBID), source).bpm == 127.9
 
 
 def test_a_dump_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ import pytest
 
 from tempo_core.errors import LabelError
 from tempo_core.labels.demo_site import API_KEY, CATALOGUE, DemoSite, Entry, decoys
-from tempo_core.labels.lookup import Labelled, Run, choose, look_up
+from tempo_core.labels.http.session import Timing
+from tempo_core.labels.lookup import LookedUp, Run, choose, look_up
 from tempo_core.labels.matching import GATES
-from tempo_core.labels.options import Options, attributions, open_plan, open_run
-from tempo_core.labels.record import Record, Status, Track, Verdict
+from tempo_core.labels.options import LabelOptions, attributions, open_plan, open_run
+from tempo_core.labels.record import LabelVerdict, Record, Status, TrackQuery
 from tempo_core.labels.store import Store
 from tempo_core.labels.summary import Tally, describe
 from tempo_core.labels.training import objection
@@ -34,28 +35,34 @@ TRACKS = [track_of(entry) for entry in SONGS]
 
 
 @pytest.fixture
-def options(site: DemoSite, tmp_path: Path) -> Options:
+def options(site: DemoSite, tmp_path: Path) -> LabelOptions:
     site.entries[:] = [e for song in SONGS for e in (song, *decoys(song))]
-    return Options(
-        ("musicstax",), tmp_path / "labels.db", site.urls, interval=0.0, getsongbpm_key=API_KEY
+    return LabelOptions(
+        ("musicstax",),
+        tmp_path / "labels.db",
+        site.urls,
+        interval=0.0,
+        values={"getsongbpm_key": API_KEY},
     )
 
 
-def run_all(options: Options, tracks: list[Track] = TRACKS, **changes: Any) -> list[Labelled]:
+def run_all(
+    options: LabelOptions, tracks: list[TrackQuery] = TRACKS, **changes: Any
+) -> list[LookedUp]:
     with quick(options, **changes) as run:
         return list(run.label(tracks))
 
 
 @contextmanager
-def quick(options: Options, stopped: list[str] | None = None, **changes: Any) -> Iterator[Run]:
+def quick(options: LabelOptions, stopped: list[str] | None = None, **changes: Any) -> Iterator[Run]:
     """A run that does not wait long between two tries."""
     told = [] if stopped is None else stopped
-    with open_run(dataclasses.replace(options, **changes), told.append) as run:
-        run._session._backoff = 0.01
+    changed = dataclasses.replace(options, **changes)
+    with open_run(changed, told.append, Timing(backoff=0.01)) as run:
         yield run
 
 
-def test_what_is_known_is_not_asked_again(options: Options, site: DemoSite) -> None:
+def test_what_is_known_is_not_asked_again(options: LabelOptions, site: DemoSite) -> None:
     first = run_all(options)
     assert [labelled.status for labelled in first] == [Status.FOUND] * 6
     assert all(labelled.asked == ("musicstax",) for labelled in first)
@@ -67,19 +74,19 @@ def test_what_is_known_is_not_asked_again(options: Options, site: DemoSite) -> N
     assert all(labelled.asked == () for labelled in again)
 
 
-def test_force_asks_again_and_keeps_the_old_answer(options: Options, site: DemoSite) -> None:
+def test_force_asks_again_and_keeps_the_old_answer(options: LabelOptions, site: DemoSite) -> None:
     run_all(options, TRACKS[:1])
     n_hits = len(site.hits)
     site.entries[0] = dataclasses.replace(SONGS[0], bpm=50)
     (labelled,) = run_all(options, TRACKS[:1], force=True)
     assert len(site.hits) > n_hits
     assert labelled.chosen is not None
-    assert (labelled.chosen.bpm, labelled.chosen.verdict) == (50, Verdict.OCTAVE)
+    assert (labelled.chosen.bpm, labelled.chosen.verdict) == (50, LabelVerdict.OCTAVE)
     with Store(options.database, read_only=True) as store:
         assert [record.raw_bpm for record in store] == ["100", "50"]
 
 
-def test_only_what_failed_is_asked_again(options: Options, site: DemoSite) -> None:
+def test_only_what_failed_is_asked_again(options: LabelOptions, site: DemoSite) -> None:
     troubles = ["", "down", "missing", "redesigned", "down", ""]
     site.entries[:] = [
         dataclasses.replace(song, trouble=trouble)
@@ -97,9 +104,9 @@ def test_only_what_failed_is_asked_again(options: Options, site: DemoSite) -> No
 
 
 def test_a_better_parser_reads_again_from_the_cache(
-    options: Options, site: DemoSite, monkeypatch: pytest.MonkeyPatch
+    options: LabelOptions, site: DemoSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tempo_core.labels.sources.musicstax import MusicStax
+    from tempo_core.labels.sources.musicstax.source import MusicStax
 
     run_all(options)
     n_hits = len(site.hits)
@@ -116,7 +123,7 @@ def test_a_corrected_title_is_another_track_and_a_moved_file_is_not() -> None:
 
 
 def test_a_source_that_blocks_is_left_alone_and_the_rest_goes_on(
-    options: Options, site: DemoSite
+    options: LabelOptions, site: DemoSite
 ) -> None:
     site.entries[6] = dataclasses.replace(SONGS[1], trouble="blocked")
     assert site.entries[6].title == "Song B"
@@ -138,7 +145,7 @@ def test_a_source_that_blocks_is_left_alone_and_the_rest_goes_on(
     assert len(site.hits) > n_hits
 
 
-def test_failures_in_a_row_end_the_asking(options: Options, site: DemoSite) -> None:
+def test_failures_in_a_row_end_the_asking(options: LabelOptions, site: DemoSite) -> None:
     site.entries[:] = [dataclasses.replace(song, trouble="down") for song in SONGS]
     told: list[str] = []
     with quick(options, told) as run:
@@ -149,14 +156,14 @@ def test_failures_in_a_row_end_the_asking(options: Options, site: DemoSite) -> N
     assert "3 left for the next run (see above)" in summary
 
 
-def _tally(result: list[Labelled], run: Run) -> list[str]:
+def _tally(result: list[LookedUp], run: Run) -> list[str]:
     tally = Tally()
     for labelled in result:
         tally.add(labelled)
     return [*map(describe, result), tally.summary(run)]
 
 
-def test_when_the_requests_are_spent_the_rest_waits(options: Options, site: DemoSite) -> None:
+def test_when_the_requests_are_spent_the_rest_waits(options: LabelOptions, site: DemoSite) -> None:
     with quick(options, max_requests=5) as run:
         result = list(run.label(TRACKS))
     n_found = sum(labelled.status is Status.FOUND for labelled in result)
@@ -169,15 +176,15 @@ def test_when_the_requests_are_spent_the_rest_waits(options: Options, site: Demo
     assert [labelled.status for labelled in run_all(options)] == [Status.FOUND] * 6
 
 
-def test_a_second_opinion_is_asked_only_in_doubt(options: Options, site: DemoSite) -> None:
+def test_a_second_opinion_is_asked_only_in_doubt(options: LabelOptions, site: DemoSite) -> None:
     tracks = [TRACKS[0], dataclasses.replace(TRACKS[1], estimate_bpm=71.0)]
     sure, doubtful = run_all(options, tracks, sources=("musicstax", "songbpm"))
     assert sure.asked == ("musicstax",)
     assert doubtful.asked == ("musicstax", "songbpm")
 
 
-def test_nothing_is_asked_of_a_track_without_tags(options: Options, site: DemoSite) -> None:
-    (labelled,) = run_all(options, [Track("", ("Somebody",))])
+def test_nothing_is_asked_of_a_track_without_tags(options: LabelOptions, site: DemoSite) -> None:
+    (labelled,) = run_all(options, [TrackQuery("", ("Somebody",))])
     assert labelled.status is Status.SKIPPED
     assert "lacks title" in describe(labelled)
     assert site.hits == []
@@ -185,7 +192,9 @@ def test_nothing_is_asked_of_a_track_without_tags(options: Options, site: DemoSi
         assert len(store) == 0
 
 
-def test_two_good_candidates_that_differ_are_no_label(options: Options, site: DemoSite) -> None:
+def test_two_good_candidates_that_differ_are_no_label(
+    options: LabelOptions, site: DemoSite
+) -> None:
     site.entries.append(dataclasses.replace(SONGS[0], bpm=64, album="Other"))
     (labelled,) = run_all(options, TRACKS[:1])
     assert (labelled.status, labelled.chosen) == (Status.AMBIGUOUS, None)
@@ -197,7 +206,7 @@ def test_two_good_candidates_that_differ_are_no_label(options: Options, site: De
     assert labelled.status is Status.FOUND
 
 
-def test_an_isrc_decides_between_candidates(options: Options, site: DemoSite) -> None:
+def test_an_isrc_decides_between_candidates(options: LabelOptions, site: DemoSite) -> None:
     site.entries[:] = [
         dataclasses.replace(SONGS[0], bpm=64, album="Other", isrc="USAAA0000001"),
         dataclasses.replace(SONGS[0], isrc="USAAA0000002"),
@@ -208,14 +217,14 @@ def test_an_isrc_decides_between_candidates(options: Options, site: DemoSite) ->
     assert (labelled.chosen.bpm, labelled.chosen.match_isrc) == (100, "USAAA0000002")
 
 
-def test_a_doubtful_duration_is_for_a_person(options: Options) -> None:
+def test_a_doubtful_duration_is_for_a_person(options: LabelOptions) -> None:
     track = dataclasses.replace(TRACKS[0], duration=207.0)
     (labelled,) = run_all(options, [track])
     assert labelled.status is Status.AMBIGUOUS
     assert "duration (-7 s)" in describe(labelled)
 
 
-def test_the_first_query_that_succeeds_is_the_last(options: Options, site: DemoSite) -> None:
+def test_the_first_query_that_succeeds_is_the_last(options: LabelOptions, site: DemoSite) -> None:
     run_all(options, TRACKS[:1])
     n_searches = sum("/search?" in path for path in site.paths())
     assert n_searches == 1
@@ -227,9 +236,9 @@ def test_the_first_query_that_succeeds_is_the_last(options: Options, site: DemoS
 
 
 def test_a_bug_costs_one_track(
-    options: Options, site: DemoSite, monkeypatch: pytest.MonkeyPatch
+    options: LabelOptions, site: DemoSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tempo_core.labels.sources import musicstax
+    from tempo_core.labels.sources.musicstax import source as musicstax
 
     read = musicstax.parse_search
     calls = iter([True, False])
@@ -245,7 +254,7 @@ def test_a_bug_costs_one_track(
 
 
 def test_the_verdict_follows_the_audio_and_the_raw_value_does_not(
-    options: Options, site: DemoSite
+    options: LabelOptions, site: DemoSite
 ) -> None:
     verdicts = []
     for estimate in (None, 100.2, 50.1, 66.8, 89.0, 33.3):
@@ -256,14 +265,14 @@ def test_the_verdict_follows_the_audio_and_the_raw_value_does_not(
     assert verdicts == ["no_estimate", "agree", "octave", "meter", "conflict", "triple"]
     with Store(options.database) as store:
         (record,) = store
-    assert (record.raw_bpm, record.bpm, record.verdict) == ("100", 100, Verdict.TRIPLE)
+    assert (record.raw_bpm, record.bpm, record.verdict) == ("100", 100, LabelVerdict.TRIPLE)
 
 
-def test_a_plan_asks_nothing_and_leaves_nothing(options: Options, site: DemoSite) -> None:
+def test_a_plan_asks_nothing_and_leaves_nothing(options: LabelOptions, site: DemoSite) -> None:
     sources = dataclasses.replace(options, sources=("tags", "musicstax", "deezer"))
     with open_plan(sources) as plan:
         assert plan(TRACKS[0]) == ["musicstax", "deezer"]
-        assert plan(Track("", ())) == []
+        assert plan(TrackQuery("", ())) == []
     assert site.hits == []
     assert not options.database.exists()
     run_all(options, TRACKS[:1])
@@ -272,7 +281,9 @@ def test_a_plan_asks_nothing_and_leaves_nothing(options: Options, site: DemoSite
         assert plan(TRACKS[1]) == ["musicstax", "deezer"]
 
 
-def record(source: str, bpm: float, verdict: Verdict = Verdict.NO_ESTIMATE, **more: Any) -> Record:
+def record(
+    source: str, bpm: float, verdict: LabelVerdict = LabelVerdict.NO_ESTIMATE, **more: Any
+) -> Record:
     return Record(
         "id", source, Status.FOUND, "", "A", "T", "2026-01-01", 1, bpm=bpm, verdict=verdict, **more
     )
@@ -282,7 +293,7 @@ def test_witnesses_of_one_family_are_one() -> None:
     stax, song, recco = (record(s, 64) for s in ("musicstax", "songbpm", "reccobeats"))
     deezer = record("deezer", 128)
     assert choose([stax, song, recco, deezer]) is stax  # one to one: the order counts
-    agrees = dataclasses.replace(deezer, verdict=Verdict.AGREE)
+    agrees = dataclasses.replace(deezer, verdict=LabelVerdict.AGREE)
     assert choose([stax, song, recco, agrees]) is agrees
     tags = record("tags", 64.5)
     assert choose([agrees, stax, tags]) is stax  # two independent ones against one
@@ -293,12 +304,12 @@ def test_witnesses_of_one_family_are_one() -> None:
 @pytest.mark.parametrize(
     ("label", "reason"),
     [
-        (record("tags", 120, Verdict.AGREE), ""),
-        (record("acousticbrainz", 120, Verdict.AGREE), ""),
-        (record("tags", 120, Verdict.OCTAVE), "verdict: octave"),
+        (record("tags", 120, LabelVerdict.AGREE), ""),
+        (record("acousticbrainz", 120, LabelVerdict.AGREE), ""),
+        (record("tags", 120, LabelVerdict.OCTAVE), "verdict: octave"),
         (record("tags", 120), "verdict: no_estimate"),
-        (record("musicstax", 120, Verdict.AGREE), "licence: derived from Spotify"),
-        (record("deezer", 120, Verdict.AGREE), "licence: Deezer"),
+        (record("musicstax", 120, LabelVerdict.AGREE), "licence: derived from Spotify"),
+        (record("deezer", 120, LabelVerdict.AGREE), "licence: Deezer"),
         (None, "no label"),
     ],
 )
@@ -308,8 +319,8 @@ def test_what_may_be_trained_on(label: Record | None, reason: str) -> None:
 
 
 def test_the_user_may_have_a_right_to_more() -> None:
-    label = record("deezer", 60, Verdict.OCTAVE)
-    assert objection(label, ["deezer"], [Verdict.OCTAVE]) == ""
+    label = record("deezer", 60, LabelVerdict.OCTAVE)
+    assert objection(label, ["deezer"], [LabelVerdict.OCTAVE]) == ""
 
 
 def test_data_that_wants_to_be_attributed_is() -> None:
@@ -322,7 +333,7 @@ def test_data_that_wants_to_be_attributed_is() -> None:
 # Stopping.
 
 
-def test_stopping_abandons_what_is_being_waited_for(options: Options, site: DemoSite) -> None:
+def test_stopping_abandons_what_is_being_waited_for(options: LabelOptions, site: DemoSite) -> None:
     stop = threading.Event()
     with quick(options, interval=30.0) as run:
         labelled = run.label(TRACKS, stop.is_set)
@@ -341,8 +352,8 @@ import os, sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from tempo_core.labels.demo_site import Entry
-from tempo_core.labels.options import Options, open_run
-from tempo_core.labels.record import Track
+from tempo_core.labels.options import LabelOptions, open_run
+from tempo_core.labels.record import TrackQuery
 from tempo_core.labels.store import Store
 import signal
 add, calls = Store.add, 0
@@ -355,8 +366,8 @@ def fatal(self, record):
     if calls == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 Store.add = fatal
-tracks = [Track(f"Song {{name}}", ("The Lintels",), duration=200.4) for name in "ABCDEF"]
-options = Options(("musicstax",), Path({database!r}), {urls!r}, interval=0.0)
+tracks = [TrackQuery(f"Song {{name}}", ("The Lintels",), duration=200.4) for name in "ABCDEF"]
+options = LabelOptions(("musicstax",), Path({database!r}), {urls!r}, interval=0.0)
 with open_run(options) as run:
     for labelled in run.label(tracks):
         pass
@@ -364,7 +375,9 @@ with open_run(options) as run:
 
 
 @pytest.mark.parametrize("after", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_kill_9_keeps_every_finished_track(after: bool, options: Options, site: DemoSite) -> None:
+def test_kill_9_keeps_every_finished_track(
+    after: bool, options: LabelOptions, site: DemoSite
+) -> None:
     root = str(Path(__file__).parents[3])
     code = KILLED.format(
         root=root, database=str(options.database), urls=dict(options.urls), after=after
@@ -392,7 +405,8 @@ def test_kill_9_keeps_every_finished_track(after: bool, options: Options, site: 
 
 def test_every_field_comes_back(tmp_path: Path) -> None:
     full = record(
-        "musicstax", 120.5, Verdict.OCTAVE, path="/a", source_id="x", url="http://x", raw_key="Am",
+        "musicstax", 120.5, LabelVerdict.OCTAVE, path="/a", source_id="x", url="http://x",
+        raw_key="Am",
         raw_bpm="120.5", key="Am", match_title="T", match_artist="A", match_duration=3.5,
         match_isrc="I", scores={"title": 100.0}, estimate_bpm=60.25, estimate_key="C",
     )  # fmt: skip
@@ -436,7 +450,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_gates_can_be_left_out_to_see_what_they_are_good_for(
-    options: Options, site: DemoSite, make_session: MakeSession
+    options: LabelOptions, site: DemoSite, make_session: MakeSession
 ) -> None:
     from tempo_core.labels.sources import make_sources
 

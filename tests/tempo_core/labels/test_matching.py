@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tempo_core.labels import matching
 from tempo_core.labels.matching import GATES, Outcome, judge, queries
-from tempo_core.labels.record import Candidate, Track
+from tempo_core.labels.record import Candidate, TrackQuery
 from tempo_core.labels.titles import album_versions, main_artist, normalise, parse_title
 
 YES, PERHAPS, NO = Outcome.ACCEPTED, Outcome.DOUBTFUL, Outcome.REJECTED
@@ -39,9 +39,9 @@ class Pair:
         return f"{self.artist} - {self.title} ~ {self.other_artist} - {self.other_title}"
 
     def judge(self, gates: Any = GATES) -> Outcome:
-        track = Track(self.title, (self.artist, *self.ours.get("names", ())))
+        track = TrackQuery(self.title, (self.artist, *self.ours.get("names", ())))
         values = {key: value for key, value in self.ours.items() if key != "names"}
-        track = Track(**{**vars(track), **values})
+        track = TrackQuery(**{**vars(track), **values})
         candidate = Candidate("1", "", self.other_title, (self.other_artist,), **self.theirs)
         return judge(track, candidate, gates).outcome
 
@@ -304,7 +304,7 @@ def test_likeness_alone_takes_another_version_for_the_same() -> None:
 
 
 def test_the_reason_is_told() -> None:
-    track = Track("Rude", ("MAGIC!",), duration=224)
+    track = TrackQuery("Rude", ("MAGIC!",), duration=224)
     match = judge(track, Candidate("1", "", "Rude (Zedd Remix)", ("MAGIC!",)))
     assert match.reason == "version: theirs is remix"
     match = judge(track, Candidate("1", "", "Rude", ("MAGIC!",), duration=230.4))
@@ -313,14 +313,14 @@ def test_the_reason_is_told() -> None:
 
 
 def test_an_isrc_does_not_outweigh_another_version() -> None:
-    track = Track("Rude", ("MAGIC!",), isrc="USX1")
+    track = TrackQuery("Rude", ("MAGIC!",), isrc="USX1")
     other = Candidate("1", "", "Rude (Live)", ("MAGIC!",), isrc="USX1")
     assert judge(track, other).outcome is NO
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text_can_be_compared(a: str, b: str) -> None:
-    outcome = judge(Track(a, (b,)), Candidate("1", "", b, (a,))).outcome
+    outcome = judge(TrackQuery(a, (b,)), Candidate("1", "", b, (a,))).outcome
     assert outcome in Outcome
     assert parse_title(a).core or not normalise(a)
 
@@ -335,31 +335,33 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 )
 def test_a_hostile_title_takes_no_time(text: str) -> None:
     candidate = Candidate("1", "", text, (text,) * 500, album=text[:300])
-    assert judge(Track("a", ("b",)), candidate).outcome is NO
+    assert judge(TrackQuery("a", ("b",)), candidate).outcome is NO
 
 
 @pytest.mark.parametrize(
     ("track", "asked"),
     [
-        (Track("Get Lucky", ("Daft Punk",)), ["Daft Punk Get Lucky"]),
+        (TrackQuery("Get Lucky", ("Daft Punk",)), ["Daft Punk Get Lucky"]),
         (
-            Track("Get Lucky (feat. Pharrell Williams) - Remastered", ("Daft Punk, Nile Rodgers",)),
+            TrackQuery("Get Lucky (feat. Pharrell Williams) - Remastered", ("Daft Punk, Nile Rodgers",)),
             [
                 "Daft Punk, Nile Rodgers Get Lucky (feat. Pharrell Williams) - Remastered",
                 "Daft Punk get lucky",
             ],
         ),
-        (Track("Rude (Zedd Remix)", ("MAGIC!",)), ["MAGIC! Rude (Zedd Remix)", "MAGIC! rude zedd remix"]),
+        (TrackQuery("Rude (Zedd Remix)", ("MAGIC!",)), ["MAGIC! Rude (Zedd Remix)", "MAGIC! rude zedd remix"]),
     ],
 )  # fmt: skip
-def test_queries_go_from_all_that_is_known_to_what_matters(track: Track, asked: list[str]) -> None:
+def test_queries_go_from_all_that_is_known_to_what_matters(
+    track: TrackQuery, asked: list[str]
+) -> None:
     assert list(queries(track)) == asked
 
 
 @pytest.mark.parametrize(("noted", "of_the_file"), [(20.0, 226.0), (226.0, 20.0), (None, 226.0)])
 def test_a_wrong_length_refuses_no_page(noted: float | None, of_the_file: float) -> None:
     """Of two durations one is wrong; a page that fits neither is of another recording."""
-    track = Track("Sandstorm", ("Darude",), duration=noted, file_duration=of_the_file)
+    track = TrackQuery("Sandstorm", ("Darude",), duration=noted, file_duration=of_the_file)
     right, other = (
         Candidate("1", "", "Sandstorm", ("Darude",), duration=seconds) for seconds in (225.0, 444.0)
     )
@@ -368,7 +370,7 @@ def test_a_wrong_length_refuses_no_page(noted: float | None, of_the_file: float)
 
 
 def test_either_name_is_asked_for() -> None:
-    track = Track("봄날 (Spring Day)", ("BTS",))
+    track = TrackQuery("봄날 (Spring Day)", ("BTS",))
     assert list(queries(track)) == [
         "BTS 봄날 (Spring Day)", "BTS 봄날 spring day", "BTS spring day", "BTS 봄날",
     ]  # fmt: skip
@@ -386,6 +388,6 @@ def test_names_without_end_take_no_time(piece: str) -> None:
         parse_title(text)
         album_versions(text)
         main_artist(text)
-        list(queries(Track(text, (text,))))
-        judge(Track(text, (text,)), Candidate("1", "", text, (text,)), GATES)
+        list(queries(TrackQuery(text, (text,))))
+        judge(TrackQuery(text, (text,)), Candidate("1", "", text, (text,)), GATES)
     assert time.process_time() - begin < 2

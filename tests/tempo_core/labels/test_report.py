@@ -12,13 +12,13 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tempo_core.errors import LabelError
-from tempo_core.labels.record import KeyVerdict, Record, Status, Verdict
+from tempo_core.labels.record import KeyVerdict, LabelVerdict, Record, Status
 from tempo_core.labels.report import LOOKS, Line, plot, render, write_report
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 
 
-def line(name: str, bpm: float, estimate: float, verdict: Verdict, **more: Any) -> Line:
+def line(name: str, bpm: float, estimate: float, verdict: LabelVerdict, **more: Any) -> Line:
     record = Record(
         "id", "musicstax", Status.FOUND, "", "A", name, "2026", 1, bpm=bpm, raw_bpm=f"{bpm:g}",
         estimate_bpm=estimate, verdict=verdict, match_title=name, match_artist="A",
@@ -28,12 +28,12 @@ def line(name: str, bpm: float, estimate: float, verdict: Verdict, **more: Any) 
 
 
 LINES = [
-    line("Right", 128, 127.98, Verdict.AGREE),
-    line("Half", 64, 127.98, Verdict.OCTAVE, key_verdict=KeyVerdict.FIFTH, raw_key="C min"),
-    line("Third", 60, 180, Verdict.TRIPLE),
-    line("Waltz", 150, 100, Verdict.METER),
-    line("Wrong", 115, 100, Verdict.CONFLICT),
-    line("Unknown", 115, 0, Verdict.NO_ESTIMATE),
+    line("Right", 128, 127.98, LabelVerdict.AGREE),
+    line("Half", 64, 127.98, LabelVerdict.OCTAVE, key_verdict=KeyVerdict.FIFTH, raw_key="C min"),
+    line("Third", 60, 180, LabelVerdict.TRIPLE),
+    line("Waltz", 150, 100, LabelVerdict.METER),
+    line("Wrong", 115, 100, LabelVerdict.CONFLICT),
+    line("Unknown", 115, 0, LabelVerdict.NO_ESTIMATE),
     Line(
         "A - Missing", "/m.mp3", Status.NOT_FOUND, None,
         (Record("id", "deezer", Status.NOT_FOUND, "nothing found", "A", "Missing", "2026", 1),),
@@ -78,7 +78,7 @@ def test_the_plot_puts_every_ratio_on_its_line() -> None:
 
 
 def test_a_hostile_page_stays_text() -> None:
-    evil = line(EVIL, 64, 128, Verdict.OCTAVE, url="javascript:alert(3)", raw_key=EVIL)
+    evil = line(EVIL, 64, 128, LabelVerdict.OCTAVE, url="javascript:alert(3)", raw_key=EVIL)
     text = render([evil, Line(EVIL, EVIL, Status.NOT_FOUND, None, evil.records)])
     page = BeautifulSoup(text, "html.parser")
     assert not page.select("script, img, iframe, object, link")
@@ -91,7 +91,7 @@ ODD = "\x00a\x1b[31m\x7f\x9b\udcff\ud800\uffff\u202eb\r"
 
 
 def test_whatever_names_are_made_of_it_is_html(tmp_path: Path) -> None:
-    odd = line(ODD, 64, 128, Verdict.CONFLICT, raw_key=ODD, key_verdict=KeyVerdict.OTHER)
+    odd = line(ODD, 64, 128, LabelVerdict.CONFLICT, raw_key=ODD, key_verdict=KeyVerdict.OTHER)
     odd = dataclasses.replace(odd, path=f"/{ODD}.mp3")
     lost = Line(ODD, f"/{ODD}/2.mp3", Status.NOT_FOUND, None, odd.records)
     write_report(tmp_path / "report.html", [odd, lost])

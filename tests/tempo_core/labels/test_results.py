@@ -7,24 +7,24 @@ from pathlib import Path
 import pytest
 
 from tempo_core.errors import LabelError
-from tempo_core.labels.lookup import Labelled
-from tempo_core.labels.record import Record, Status, Track, Verdict
+from tempo_core.labels.lookup import LookedUp
+from tempo_core.labels.record import LabelVerdict, Record, Status, TrackQuery
 from tempo_core.labels.results import ResultFiles
 
 
-def labelled(title: str, source: str, verdict: Verdict) -> Labelled:
+def labelled(title: str, source: str, verdict: LabelVerdict) -> LookedUp:
     record = Record(
         title, source, Status.FOUND, "", "A", title, "2026", 1,
         bpm=120.0, raw_bpm="120", estimate_bpm=120.0, verdict=verdict,
     )  # fmt: skip
-    return Labelled(Track(title, ("A",)), (record,), (source,), (), record)
+    return LookedUp(TrackQuery(title, ("A",)), (record,), (source,), (), record)
 
 
 FOUND = [
-    labelled("Agrees", "tags", Verdict.AGREE),
-    labelled("Unchecked", "tags", Verdict.NO_ESTIMATE),
-    labelled("Forbidden", "musicstax", Verdict.AGREE),
-    Labelled(Track("Unknown", ("A",)), (), (), (), None),
+    labelled("Agrees", "tags", LabelVerdict.AGREE),
+    labelled("Unchecked", "tags", LabelVerdict.NO_ESTIMATE),
+    labelled("Forbidden", "musicstax", LabelVerdict.AGREE),
+    LookedUp(TrackQuery("Unknown", ("A",)), (), (), (), None),
 ]
 
 

@@ -13,18 +13,14 @@ from hypothesis import strategies as st
 
 from tempo_core.paces import Pace
 from trainer.evaluation.answers import Answer
+from trainer.evaluation.measuring import by, confusion, decade, measure, measure_paces
 from trainer.evaluation.metrics import (
     OTHER,
     RATIOS,
     acc1,
     acc2,
     bootstrap_interval,
-    by,
-    confusion,
-    decade,
     expected_calibration_error,
-    measure,
-    measure_paces,
     octave_ratio,
     p_score,
     progress,

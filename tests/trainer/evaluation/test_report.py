@@ -15,12 +15,11 @@ from click.testing import CliRunner
 
 from tempo_core.cli import main
 from tempo_core.errors import ConfigError
-from trainer.evaluation import report
-from trainer.evaluation import run as evaluate
+from trainer.evaluation import report, saving
 from trainer.evaluation.answers import Answer
 from trainer.evaluation.history import clock, curve, pack, read_history, unpack, write_history
 
-ABOUT = evaluate.About("Tempo of 3 tracks", "test", "6", "0.1", ("A note.",))
+ABOUT = saving.RunInfo("Tempo of 3 tracks", "test", "6", "0.1", ("A note.",))
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -66,7 +65,7 @@ def test_the_report_is_complete_in_itself_and_drawn_again_without_the_audio(
     tmp_path: Path,
 ) -> None:
     answers = answers_of("model", 100.0, 60.0, 140.1) + answers_of("librosa", 100.0, None, 70.0)
-    evaluate.save(tmp_path, ABOUT, answers)
+    saving.save(tmp_path, ABOUT, answers)
     history = [{"epoch": 0.0, "val_acc1": 0.5}, {"epoch": 1.0, "val_acc1": 0.75}]
     write_history(tmp_path / "history.csv", history)
     page = written(tmp_path, answers, history=history)
@@ -183,7 +182,7 @@ def test_a_missing_extra_is_named(
 def test_a_missing_extra_of_building_and_training_is_named(tmp_path: Path) -> None:
     code = """
 import sys
-sys.modules["librosa"] = None
+sys.modules["librosa"] = sys.modules["torch"] = None
 from tempo_core.cli import main
 for arguments in (["build", ".", "--out", "set"], ["train", "."]):
     try:

@@ -20,7 +20,7 @@ from tempo_core.tasks.tempo.config import TempoGrid
 from tempo_core.tasks.tempo.periodicity import N_MAPS
 from trainer.inputs import cache
 from trainer.inputs.cache import (
-    Recipe,
+    ViewRecipe,
     Views,
     cache_file,
     make_room,
@@ -33,7 +33,7 @@ from trainer.inputs.recordings import Recording
 from trainer.inputs.views import MARGIN, load_views, views_of
 from trainer.trainingset.tables import LabelledTrack
 
-RECIPE = Recipe(FrontEnd(), Windows(), TempoGrid())
+RECIPE = ViewRecipe(FrontEnd(), Windows(), TempoGrid())
 
 
 def views(n: int = 3, seed: int = 0) -> Views:
@@ -160,7 +160,7 @@ def test_noted_keys_spare_reading(tmp_path: Path, songs: list[LabelledTrack]) ->
     assert cache.read_keys(tmp_path, RECIPE) == {stamp: "known"}
     cache.write_views(views(), cache_file(tmp_path, "known"))
     np.testing.assert_array_equal(load(songs[0], tmp_path).maps, views().maps)
-    other = Recipe(RECIPE.front_end, Windows(8.0, 4.0), RECIPE.grid)
+    other = ViewRecipe(RECIPE.front_end, Windows(8.0, 4.0), RECIPE.grid)
     assert cache.read_keys(tmp_path, other) == {}
     next(tmp_path.glob("keys-*")).write_text("[[")
     assert cache.read_keys(tmp_path, RECIPE) == {}
@@ -168,9 +168,9 @@ def test_noted_keys_spare_reading(tmp_path: Path, songs: list[LabelledTrack]) ->
 
 def test_every_part_of_the_recipe_counts() -> None:
     others = [
-        Recipe(FrontEnd(n_mels=32), RECIPE.windows, RECIPE.grid),
-        Recipe(RECIPE.front_end, Windows(12.0, 5.0), RECIPE.grid),
-        Recipe(RECIPE.front_end, RECIPE.windows, TempoGrid(n_bins=181)),
+        ViewRecipe(FrontEnd(n_mels=32), RECIPE.windows, RECIPE.grid),
+        ViewRecipe(RECIPE.front_end, Windows(12.0, 5.0), RECIPE.grid),
+        ViewRecipe(RECIPE.front_end, RECIPE.windows, TempoGrid(n_bins=181)),
     ]
     assert len({recipe.digest() for recipe in (RECIPE, *others)}) == 4
 

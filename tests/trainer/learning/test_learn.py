@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 
-from tempo_core import checkpoint, in_use
+from tempo_core import checkpoint, in_use, methods
 from tempo_core.cli import main
 from tempo_core.errors import ConfigError, TempoError
 from tests.audio import drum_pattern, write_audio
 from trainer.evaluation.history import unpack
 from trainer.learning import compare
 from trainer.learning.compare import ComparisonVerdict, Errors, Guarded, PairedShare
-from trainer.learning.job import Proposal
-from trainer.learning.learn import Learned
+from trainer.learning.job import Job, Proposal
+from trainer.learning.labels import TempoLabels, read_tempo_labels
+from trainer.learning.learn import Learned, learn_from
 from trainer.learning.network import RUNS
 from trainer.learning.options import LearnOptions, choose_method
 from trainer.learning.prior import N_FOLDS, folds_of
@@ -120,6 +123,7 @@ def test_fit_on_real_audio(folder: Path, tracks: list[CollectedTrack], tmp_path:
     assert not any(known.knows(t.path) for t in tracks if t.split == "test")
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_is_named_and_the_rest_goes_on(
     tracks: list[CollectedTrack], tmp_path: Path
 ) -> None:
@@ -211,6 +215,28 @@ def test_the_method_goes_by_the_number_of_labels() -> None:
     assert choose_method(5000, LearnOptions(task="pace")).name == "paces"
     with pytest.raises(ConfigError, match="task pace is fit, not one of auto, paces"):
         choose_method(5, LearnOptions(task="pace", method="fit"))
+
+
+def test_a_method_is_a_row_and_a_module_with_one_function(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Job] = []
+
+    def learn(labels: TempoLabels, job: Job) -> Proposal:
+        jobs.append(job)
+        model = dataclasses.replace(checkpoint.load(checkpoint.resolve("shipped")), card={})
+        return Proposal(model, f"learned ({job.method.name})", ("as before",), False, "it is", ())
+
+    module = ModuleType("trainer.learning.copying")
+    module.learn = learn  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    row = methods.Method("copy", "tempo", "copying", 5, "learns nothing")
+    monkeypatch.setattr(methods, "METHODS", (methods.METHODS[0], row))
+    learned = learn_from(read_tempo_labels(folder), LearnOptions(out=tmp_path / "models"))
+    assert [job.method for job in jobs] == [row]
+    assert learned.summary()[0] == f"learned (copy): {learned.path.stem}"
+    assert not learned.installed
+    assert learned.path.exists()
 
 
 def test_folds_keep_artists_together() -> None:

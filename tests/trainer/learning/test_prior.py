@@ -30,7 +30,7 @@ from trainer.learning.job import Job
 from trainer.learning.options import LearnOptions
 from trainer.learning.prior import folds_of, learn_held_out
 from trainer.learning.prior_fitting import PriorRecipe, adapt, adaptable, shift
-from trainer.research.learning_curve import Track, in_range
+from trainer.research.learning_curve import CurveTrack, in_range
 from trainer.torch_ops import learnable
 
 BASE = checkpoint.load(checkpoint.resolve("shipped"))
@@ -50,14 +50,14 @@ def counted(guard: Guard) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def tracks() -> list[Track]:
+def tracks() -> list[CurveTrack]:
     """The guard set's clips for comparison, as if somebody had labelled them otherwise."""
     frozen = freeze(BASE.network, *LEARN.inputs())
     found = []
     for i, bpm in enumerate(counted(LEARN)):
         one = Frozen(frozen.rate[i : i + 1], frozen.pooled[i : i + 1], frozen.statistics[i : i + 1])
         recording = Recording(__file__, "x", ((bpm, 1.0),), "train", f"A{i}")  # type: ignore[arg-type]
-        found.append(Track(recording, one))
+        found.append(CurveTrack(recording, one))
     return found
 
 
@@ -111,7 +111,7 @@ def test_octaves_need_a_whole_number_of_them() -> None:
         build(BASE.front_end, TempoConfig(TempoGrid(n_bins=170), Model(separate_octave=True)))
 
 
-def test_a_range_is_learned_and_the_rate_stays(tracks: list[Track]) -> None:
+def test_a_range_is_learned_and_the_rate_stays(tracks: list[CurveTrack]) -> None:
     model = adapt(BASE, tracks, REST, PriorRecipe(steps=40))
     unseen = counted(REST)
     before, after = guard_answers(REST, BASE), guard_answers(REST, model)
@@ -128,7 +128,7 @@ def test_a_range_is_learned_and_the_rate_stays(tracks: list[Track]) -> None:
     assert changed == {"timbre", "prior"}
 
 
-def test_the_same_seed_the_same_model(tracks: list[Track]) -> None:
+def test_the_same_seed_the_same_model(tracks: list[CurveTrack]) -> None:
     some = tracks[::12]
     first, second = (adapt(BASE, some, REST, PriorRecipe(steps=5)) for _ in range(2))
     for name, value in first.network.weights.items():
@@ -140,7 +140,7 @@ def test_the_same_seed_the_same_model(tracks: list[Track]) -> None:
 
 @pytest.mark.parametrize(("factor", "direction"), [(2.0, 1), (0.5, -1)])
 def test_a_shift_leans_towards_the_labels(
-    tracks: list[Track], factor: float, direction: int
+    tracks: list[CurveTrack], factor: float, direction: int
 ) -> None:
     """Few labels of somebody who counts all of them twice, or half, as fast."""
     frozen = []
@@ -156,7 +156,7 @@ def test_a_shift_leans_towards_the_labels(
 
 
 @pytest.mark.slow
-def test_labels_that_are_right_change_little(tracks: list[Track]) -> None:
+def test_labels_that_are_right_change_little(tracks: list[CurveTrack]) -> None:
     plain = [
         dataclasses.replace(
             track, recording=dataclasses.replace(track.recording, tempi=((bpm, 1.0),))
@@ -168,7 +168,7 @@ def test_labels_that_are_right_change_little(tracks: list[Track]) -> None:
 
 
 @pytest.mark.slow
-def test_a_wrong_label_does_no_harm(tracks: list[Track]) -> None:
+def test_a_wrong_label_does_no_harm(tracks: list[CurveTrack]) -> None:
     wrong = [
         dataclasses.replace(
             t, recording=dataclasses.replace(t.recording, tempi=((t.recording.bpm * 1.26, 1.0),))
@@ -181,7 +181,7 @@ def test_a_wrong_label_does_no_harm(tracks: list[Track]) -> None:
 
 
 def test_models_learned_side_by_side_are_those_learned_one_by_one(
-    tracks: list[Track], monkeypatch: pytest.MonkeyPatch
+    tracks: list[CurveTrack], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each on one thread, and each track answered by one that knows none of its group."""
     n_folds = 2
@@ -189,7 +189,7 @@ def test_models_learned_side_by_side_are_those_learned_one_by_one(
     some = tracks[::8]
     known: list[set[str]] = []
 
-    def from_tracks(part: Sequence[Track]) -> TempoModel:
+    def from_tracks(part: Sequence[CurveTrack]) -> TempoModel:
         assert torch.get_num_threads() == 1
         known.append({t.recording.group for t in part})
         return adapt(BASE, part, REST, PriorRecipe(steps=3))
@@ -211,6 +211,6 @@ def test_models_learned_side_by_side_are_those_learned_one_by_one(
         assert model is models[fold.index(k)]
 
 
-def test_a_stopped_learning_says_so(tracks: list[Track]) -> None:
+def test_a_stopped_learning_says_so(tracks: list[CurveTrack]) -> None:
     with pytest.raises(Stopped, match="begin anew"):
         learn_held_out(tracks[:4], lambda part: BASE, job(2, stop=True))

@@ -78,7 +78,7 @@ def test_tables(folder: Path) -> None:
 def test_a_stretch_moves_the_map_and_the_label_alike(tmp_path: Path, shift: int) -> None:
     audio = drum_pattern(110, 14, 22050, "house", np.random.default_rng(0))
     views = views_of(write_audio(tmp_path / "a.wav", audio, 22050), FRONT_END, WINDOWS, GRID)
-    change = augment.Change(shift, np.zeros(40, np.float32), slice(0, 0))
+    change = augment.Augmentation(shift, np.zeros(40, np.float32), slice(0, 0))
     moved = augment.apply_to_map(views.maps[0], change)
     assert moved.shape == (N_MAPS, 40, GRID.n_bins)
     mean = moved.mean(axis=1)

@@ -12,7 +12,7 @@ from trainer.inputs.recordings import Recording
 from trainer.learning.frozen import Frozen
 from trainer.research.learning_curve import (
     CONVENTIONS,
-    Track,
+    CurveTrack,
     counted,
     draw,
     measure,
@@ -55,7 +55,7 @@ def test_conventions(name: str, source: str, bpm: float, genre: str, expected: f
 
 
 def test_draws_are_even_and_their_own() -> None:
-    tracks = [Track(r, NOTHING) for r in MIXED]
+    tracks = [CurveTrack(r, NOTHING) for r in MIXED]
     drawn = draw(pools(tracks, "plain"), 24, np.random.default_rng(0))
     kinds = Counter(t.recording.source.partition(":")[0] for t in drawn)
     assert kinds == {"songs": 8, "rhythm": 8, "synthesis": 8}
@@ -83,6 +83,6 @@ def test_figures_are_by_the_convention() -> None:
     figures = measure(MIXED[:2], CONVENTIONS["range"], [160, 81])
     assert (figures.n, figures.acc1, figures.acc2) == (2, 0.5, 1.0)
     assert (figures.mean_error, figures.within_10) == (40.5, 0.5)
-    assert [t.recording.bpm for t in counted([Track(MIXED[0], NOTHING)], CONVENTIONS["range"])] == [
-        160
-    ]
+    assert [
+        t.recording.bpm for t in counted([CurveTrack(MIXED[0], NOTHING)], CONVENTIONS["range"])
+    ] == [160]

@@ -44,7 +44,7 @@ from trainer.research.reference.networks import (
 from trainer.research.reference.training import (
     ListedWindows,
     RandomWindows,
-    Settings,
+    ReferenceSettings,
     cut,
     measure_leak,
     train,
@@ -98,7 +98,7 @@ def test_the_views_peak_at_the_beat(bpm: float) -> None:
 def test_one_batch_can_be_learned(name: str) -> None:
     tempi = [90.0, 105.0, 120.0, 135.0, 150.0, 165.0]
     windows = np.stack([features_of(bpm)[:, :LENGTH] for bpm in tempi])
-    settings = Settings(steps=200, batch=12)
+    settings = ReferenceSettings(steps=200, batch=12)
     source = ListedWindows(windows, torch.tensor(tempi), settings)
     network = train(REFERENCES[name], source, FRONT_END, WINDOWS, settings)
     with torch.inference_mode():
@@ -113,7 +113,7 @@ def test_training_is_repeatable(rng: np.random.Generator) -> None:
         Recording(Path(str(k)), source, ((120.0, 1.0),), "train", "g")
         for k, source in enumerate(("songs", "rhythm", "synthesis:house"))
     ]
-    settings = Settings(steps=2, batch=4)
+    settings = ReferenceSettings(steps=2, batch=4)
     weights = []
     for _ in range(2):
         source = RandomWindows(recordings, features, FRONT_END, WINDOWS, settings)
@@ -207,7 +207,7 @@ def test_windows_of_known_recordings_look_better_than_they_are(rng: np.random.Ge
 
     known, unknown = (cut(*noise(8, seed), FRONT_END, WINDOWS) for seed in (0, 1))
     assert known[0].shape[1:] == (40, LENGTH)
-    settings = dataclasses.replace(Settings(), steps=60, batch=16, augment=False)
+    settings = dataclasses.replace(ReferenceSettings(), steps=60, batch=16, augment=False)
     leak = measure_leak(REFERENCES["convblocks"], known, unknown, FRONT_END, WINDOWS, settings)
     assert leak.n_training_windows + leak.known.n == len(known[1])
     assert leak.known.acc1 > leak.unknown.acc1 + 0.3

@@ -13,10 +13,11 @@ import soundfile
 from tempo_core.errors import ConfigError
 from tests.audio import write_audio
 from trainer.inputs.pace_cases import load_scores, score_of_clip
+from trainer.synthesis.clips import ClipSet, _write_clip, main
+from trainer.synthesis.compose import SAMPLES, attempts
 from trainer.synthesis.mixing import SR
 from trainer.synthesis.notes import Sources
 from trainer.synthesis.paces import Score, compatibility, level_of, score_of, stretched
-from trainer.synthesis.render import SAMPLES, _write_clip, attempts, main
 from trainer.synthesis.styles import Style
 
 
@@ -123,7 +124,7 @@ DRUMS_ONLY = Style(
 
 def test_the_score_of_a_clip_is_what_sounds(sources: Sources, tmp_path: Path) -> None:
     """Energy rises where the score has notes, in the clip that was written beside it."""
-    _write_clip(3, 5, sources, 8.0, [DRUMS_ONLY], False, tmp_path)
+    _write_clip(3, ClipSet(5, sources, 8.0, [DRUMS_ONLY], False), tmp_path)
     written = Score.from_json((tmp_path / "5-000003.score").read_text())
     (composition, _), *_ = attempts(3, 5, sources, 8.0, [DRUMS_ONLY])
     np.testing.assert_allclose(written.beats, score_of(composition).beats, atol=1e-3)
@@ -142,10 +143,11 @@ def test_scores_are_recomputed_where_they_are_missing(
 ) -> None:
     from click.testing import CliRunner
 
-    from trainer.synthesis import render as synthesis
+    from trainer.synthesis import clips as rendering
+    from trainer.synthesis import compose
 
-    monkeypatch.setattr(synthesis, "STYLES", (DRUMS_ONLY,))
-    monkeypatch.setattr(synthesis.attempts, "__defaults__", (8.0, (DRUMS_ONLY,), False))
+    monkeypatch.setattr(rendering, "STYLES", (DRUMS_ONLY,))
+    monkeypatch.setattr(compose.attempts, "__defaults__", (8.0, (DRUMS_ONLY,), False))
     clips = tmp_path / "clips"
     arguments = ["--midi", tmp_path, "--samples", sources.samples, "--out", clips, "--count", 2]
     arguments += ["--duration", 8, "--seed", 5, "--jobs", 1]

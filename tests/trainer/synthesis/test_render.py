@@ -17,8 +17,19 @@ from click.testing import CliRunner
 
 from tests.audio import write_audio
 from trainer.inputs.recordings import read_clips
-from trainer.synthesis import render as synthesis
+from trainer.synthesis import clips
 from trainer.synthesis import sheet as listening_sheet
+from trainer.synthesis.clips import MADE_WITH, _write_clip, make_clip, mostly_silent
+from trainer.synthesis.compose import (
+    SAMPLES,
+    SOUNDFONTS,
+    compose,
+    draw_bpm,
+    draw_loop,
+    draw_midi_sound,
+    draw_sample_sounds,
+)
+from trainer.synthesis.harmony import FIGURES, VOICE, figure_notes, harmony_parts
 from trainer.synthesis.mixing import (
     CODECS,
     SR,
@@ -31,39 +42,12 @@ from trainer.synthesis.mixing import (
     speak,
     transcode,
 )
-from trainer.synthesis.notes import Note, Part, Section, Sources
-from trainer.synthesis.render import (
-    LOOPS,
-    MADE_WITH,
-    SAMPLES,
-    SOUNDFONTS,
-    _write_clip,
-    compose,
-    draw_bpm,
-    draw_loop,
-    draw_midi_sound,
-    draw_sample_sounds,
-    make_clip,
-    mostly_silent,
-    render,
-    render_loop,
-    render_midi,
-    render_samples,
-)
-from trainer.synthesis.score import (
-    ACCENT,
-    FIGURES,
-    VOICE,
-    _chord,
-    arrange,
-    figure_notes,
-    follow,
-    groove_hits,
-    harmony_parts,
-    humanise,
-    load_song,
-    pattern_hits,
-)
+from trainer.synthesis.notes import InstrumentPart, Note, Section, Sources
+from trainer.synthesis.performances import groove_hits
+from trainer.synthesis.render import render, render_loop, render_midi, render_samples
+from trainer.synthesis.samples import LOOPS
+from trainer.synthesis.score import ACCENT, arrange, follow, humanise, pattern_hits
+from trainer.synthesis.songs import _chord, load_song
 from trainer.synthesis.styles import STYLES, Style
 
 BY_NAME = {style.name: style for style in STYLES}
@@ -165,7 +149,7 @@ def test_a_clip_of_other_arguments_is_not_taken_for_this_one(samples: Path, tmp_
     sources = Sources(tmp_path, samples)
 
     def clip(duration: float) -> tuple[float, int]:
-        synthesis._write_clip(5, 1, sources, duration, [DRUMS_ONLY], False, out)
+        clips._write_clip(5, clips.ClipSet(1, sources, duration, [DRUMS_ONLY], False), out)
         (path,) = out.glob("*.ogg")
         return soundfile.info(path).duration, path.stat().st_mtime_ns
 
@@ -320,11 +304,11 @@ def test_songs_follow_the_metre_and_the_subdivision(midi: Path, tmp_path: Path) 
     """In three every fourth beat of the song is left out; a slow harmony lasts twice as long."""
     sources = Sources(midi, tmp_path)
 
-    def parts(name: str, **changes: object) -> list[Part]:
+    def parts(name: str, **changes: object) -> list[InstrumentPart]:
         style = replace(BY_NAME[name], **changes)  # type: ignore[arg-type]
         return harmony_parts(style, 24.0, sources, np.random.default_rng(4))
 
-    def starts(parts: list[Part], role: str) -> set[float]:
+    def starts(parts: list[InstrumentPart], role: str) -> set[float]:
         return {round(n.start, 2) for p in parts if p.role == role for n in p.notes}
 
     waltz = parts("waltz", vocal=1.0)
@@ -571,7 +555,7 @@ def test_an_interrupted_run_goes_on_with_the_same_clips(samples: Path, tmp_path:
     for folder, indices in (("whole", (0, 1, 2)), ("cut", (2,)), ("cut", (0, 1, 2))):
         (tmp_path / folder).mkdir(exist_ok=True)
         for i in indices:
-            _write_clip(i, 4, sources, 4.0, [DRUMS_ONLY], False, tmp_path / folder)
+            _write_clip(i, clips.ClipSet(4, sources, 4.0, [DRUMS_ONLY], False), tmp_path / folder)
     for i in range(3):
         name = f"4-{i:06d}.ogg"
         whole, _ = soundfile.read(tmp_path / "whole" / name)
@@ -585,11 +569,11 @@ def test_a_balanced_set_is_a_test_set(
 ) -> None:
     """Every style in turn and never trained on; without the option styles are drawn by weight."""
     rare = replace(DRUMS_ONLY, name="rare", weight=1e-9)
-    monkeypatch.setattr(synthesis, "STYLES", (DRUMS_ONLY, rare))
+    monkeypatch.setattr(clips, "STYLES", (DRUMS_ONLY, rare))
 
     def rendered(out: str, *options: str) -> list[str]:
         result = CliRunner().invoke(
-            synthesis.main,
+            clips.main,
             ["--midi", str(tmp_path), "--samples", str(samples), "--out", str(tmp_path / out),
              "--count", "11", "--duration", "1", "--jobs", "1", *options],
             catch_exceptions=False,

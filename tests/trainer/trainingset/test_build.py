@@ -187,8 +187,8 @@ def test_a_second_run_computes_nothing(
     def fail(*_args: object) -> None:
         raise AssertionError("was computed again")
 
-    for name in ("listen", "views_of"):
-        monkeypatch.setattr(build_module, name, fail)
+    monkeypatch.setattr("trainer.trainingset.listen_all.listen", fail)
+    monkeypatch.setattr("trainer.trainingset.fill_cache.views_of", fail)
     monkeypatch.setattr("trainer.inputs.cache.hash_file", fail)
     build(songs, folder, OPTIONS)
     assert state(folder) == before
@@ -215,7 +215,7 @@ def test_what_was_heard_holds_wherever_the_file_goes_and_however_it_is_seen(
     def listen(*args: object) -> None:
         raise AssertionError("it was listened to before")
 
-    monkeypatch.setattr("trainer.trainingset.build.listen", listen)
+    monkeypatch.setattr("trainer.trainingset.listen_all.listen", listen)
     moved = Path(shutil.copy(songs[0].path, tmp_path / "moved.wav"))
     tracks = [dataclasses.replace(songs[0], path=moved), *songs[1:]]
     before = {track.id for track in read_collection(folder)}

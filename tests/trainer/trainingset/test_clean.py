@@ -18,7 +18,7 @@ from trainer.trainingset.clean import (
     keep_one,
     merge,
 )
-from trainer.trainingset.listen import Heard
+from trainer.trainingset.listen import Listening
 from trainer.trainingset.tables import CollectedTrack, LabelledTrack
 
 SR = 11025
@@ -28,11 +28,11 @@ def labelled(bpm: float = 120.0, source: str = "tag", **known: str) -> LabelledT
     return LabelledTrack(Path("/a.mp3"), bpm, source, **known)  # type: ignore[arg-type]
 
 
-def heard(**known: float) -> Heard:
+def heard(**known: float) -> Listening:
     values: dict[str, float] = {"seconds": 180, "stated": 180, "silent": 0.1, "bpm": 120.3,
         "confidence": 0.9, "elsewhere": 0.0, **known}  # fmt: skip
     n_samples = round(values.pop("seconds") * SR)
-    return Heard(n_samples, fingerprint=np.zeros(0, np.uint32), **values)
+    return Listening(n_samples, fingerprint=np.zeros(0, np.uint32), **values)
 
 
 def reason_of(found: object) -> str:

@@ -12,7 +12,7 @@ from tempo_core.config import FrontEnd
 from tempo_core.spectrum import mel_spectrogram
 from tests.audio import drum_pattern, write_audio
 from trainer.inputs.views import filterbank
-from trainer.trainingset.fingerprint import LONGEST, distance, fingerprint, same_recordings
+from trainer.trainingset.fingerprint import LONGEST_PRINT, distance, fingerprint, same_recordings
 
 SR = 11025
 FRONT_END = FrontEnd()
@@ -84,4 +84,4 @@ def test_nothing_to_compare() -> None:
 
 def test_no_more_than_two_minutes_are_kept() -> None:
     long = fingerprint(np.random.default_rng(0).random((40, 20000), np.float32), FPS)
-    assert len(long) * 4 / FPS == pytest.approx(LONGEST, abs=1)
+    assert len(long) * 4 / FPS == pytest.approx(LONGEST_PRINT, abs=1)

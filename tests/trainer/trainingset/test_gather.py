@@ -16,7 +16,7 @@ from mediafile import MediaFile
 from tempo_core.cli import main
 from tempo_core.errors import ConfigError
 from tempo_core.labels.files import read_track
-from tempo_core.labels.record import Record, Status, Verdict
+from tempo_core.labels.record import LabelVerdict, Record, Status
 from tempo_core.labels.store import Store
 from tempo_core.opening import NOT_REGULAR
 from trainer.trainingset.clean import Reason, check_label, merge
@@ -156,14 +156,14 @@ def test_tags_and_what_outranks_them(make_audio: MakeAudio, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("source", "verdict", "usable"),
     [
-        ("acousticbrainz", Verdict.AGREE, True),
-        ("acousticbrainz", Verdict.OCTAVE, False),
-        ("acousticbrainz", Verdict.NO_ESTIMATE, False),
-        ("musicstax", Verdict.AGREE, False),
+        ("acousticbrainz", LabelVerdict.AGREE, True),
+        ("acousticbrainz", LabelVerdict.OCTAVE, False),
+        ("acousticbrainz", LabelVerdict.NO_ESTIMATE, False),
+        ("musicstax", LabelVerdict.AGREE, False),
     ],
 )
 def test_labels_of_the_store(
-    source: str, verdict: Verdict, usable: bool, make_audio: MakeAudio, tmp_path: Path
+    source: str, verdict: LabelVerdict, usable: bool, make_audio: MakeAudio, tmp_path: Path
 ) -> None:
     path = make_audio("a.flac", duration=2, title="T", artist="A")
     track = read_track(path)
@@ -182,7 +182,7 @@ def test_a_tag_that_is_there_no_more_is_no_label(make_audio: MakeAudio, tmp_path
     with Store(tmp_path / "labels.db") as store:
         store.add(
             Record(track.id, "tags", Status.FOUND, "", "A", "T", "2024-01-01T00:00:00+00:00", 1,
-                   bpm=126.0, verdict=Verdict.AGREE, match_title="T")
+                   bpm=126.0, verdict=LabelVerdict.AGREE, match_title="T")
         )  # fmt: skip
         assert labels([path], store=store, sources=("tags",)) == [(0.0, "")]
         media = MediaFile(path)

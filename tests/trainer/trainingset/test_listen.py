@@ -14,7 +14,7 @@ from tempo_core.model import Checkpoint
 from tempo_core.tasks.tempo.config import TempoConfig
 from tests.audio import drum_pattern, write_audio
 from trainer.trainingset.clean import UNSTEADY
-from trainer.trainingset.listen import Heard, listen, silence
+from trainer.trainingset.listen import Listening, listen, silence
 
 SR = 11025
 
@@ -34,15 +34,15 @@ def model() -> Checkpoint[TempoConfig]:
 
 
 @pytest.fixture
-def hear(tmp_path: Path, model: Checkpoint) -> Callable[..., Heard]:
-    def run(*parts: np.ndarray, longest: float = 900) -> Heard:
+def hear(tmp_path: Path, model: Checkpoint) -> Callable[..., Listening]:
+    def run(*parts: np.ndarray, longest: float = 900) -> Listening:
         path = write_audio(tmp_path / "a.wav", np.concatenate(parts), SR)
         return listen(path, model, longest)
 
     return run
 
 
-def test_a_steady_song(hear: Callable[..., Heard], original: np.ndarray) -> None:
+def test_a_steady_song(hear: Callable[..., Listening], original: np.ndarray) -> None:
     found = hear(original)
     assert found.duration(SR) == found.stated == pytest.approx(14)
     assert found.bpm == pytest.approx(124, abs=0.1)
@@ -51,12 +51,12 @@ def test_a_steady_song(hear: Callable[..., Heard], original: np.ndarray) -> None
 
 
 @pytest.mark.parametrize("bpm", [100, 131, 150, 165])
-def test_another_tempo_in_the_second_half(bpm: float, hear: Callable[..., Heard]) -> None:
+def test_another_tempo_in_the_second_half(bpm: float, hear: Callable[..., Listening]) -> None:
     found = hear(song(117, "house", 1, 24), song(bpm, "rock", 2, 24))
     assert found.elsewhere > UNSTEADY
 
 
-def test_a_third_at_another_tempo(hear: Callable[..., Heard]) -> None:
+def test_a_third_at_another_tempo(hear: Callable[..., Listening]) -> None:
     found = hear(song(117, "house", 1, 48), song(147, "rock", 2, 24))
     assert found.bpm == pytest.approx(117, rel=0.01)
     assert found.elsewhere == pytest.approx(1 / 3, abs=0.1)
@@ -65,7 +65,7 @@ def test_a_third_at_another_tempo(hear: Callable[..., Heard]) -> None:
 @pytest.mark.parametrize("style", ["rock", "house", "dnb"])
 @pytest.mark.parametrize("drift", [0.02, 0.035])
 def test_people_who_play_together_drift(
-    drift: float, style: str, hear: Callable[..., Heard]
+    drift: float, style: str, hear: Callable[..., Listening]
 ) -> None:
     """Slower and faster by turns, by `drift` to both sides of the tempo."""
     audio = song(118, style, 3, 72)
@@ -75,12 +75,12 @@ def test_people_who_play_together_drift(
     assert found.elsewhere < UNSTEADY / 2
 
 
-def test_the_same_tempo_counted_twice_as_fast_is_no_change(hear: Callable[..., Heard]) -> None:
+def test_the_same_tempo_counted_twice_as_fast_is_no_change(hear: Callable[..., Listening]) -> None:
     found = hear(song(86, "rock", 1, 18), song(172, "rock", 1, 18))
     assert found.elsewhere == 0
 
 
-def test_what_has_no_tempo(hear: Callable[..., Heard], original: np.ndarray) -> None:
+def test_what_has_no_tempo(hear: Callable[..., Listening], original: np.ndarray) -> None:
     nothing = hear(np.zeros(10 * SR))
     assert (nothing.silent, nothing.bpm, len(nothing.fingerprint)) == (1.0, 0.0, 0)
     short = hear(original[: SR // 10])

@@ -35,12 +35,12 @@ from ...making.tempo import Phase, TempoRecipe, WindowSampler, fit, new_model, t
 from ...torch_ops import Learnable
 from .estimator import POOLS, ReferenceEstimator
 from .networks import REFERENCES, fold
-from .training import RandomWindows, Settings, cut, load_features, measure_leak, train
+from .training import RandomWindows, ReferenceSettings, cut, load_features, measure_leak, train
 
 DEFAULT = "tempo"  # the network of the package
 PHASES = (Phase(780, 3e-3, False),)
 BATCH = 32
-SHARES = dict(Settings.shares)
+SHARES = dict(ReferenceSettings.shares)
 
 
 def train_default(
@@ -81,11 +81,11 @@ def save_reference(out: Path, name: str, network: torch.nn.Module, card: dict[st
 
 
 def train_reference(
-    name: str, recordings: Sequence[Recording], cache: Path, out: Path, settings: Settings
+    name: str, recordings: Sequence[Recording], cache: Path, out: Path, settings: ReferenceSettings
 ) -> Path:
     """Train one reference network; returns its file."""
     front_end, windows = FrontEnd(), Windows()
-    features = load_features(recordings, front_end, cache)
+    features = load_features(recordings, front_end, windows, cache)
     source = RandomWindows(recordings, features, front_end, windows, settings)
     network = train(REFERENCES[name], source, front_end, windows, settings)
     card = {
@@ -150,7 +150,7 @@ def main(
         source: [r for r in by_split(labelled, "validation") if r.source == source]
         for source in ("songs", "rhythm")
     }
-    settings = Settings(seed=seed)
+    settings = ReferenceSettings(seed=seed)
     if steps is not None:
         settings = dataclasses.replace(settings, steps=steps)
     measured = [digest_of(rs) for rs in held_out.values()]
@@ -186,12 +186,14 @@ def main(
         click.echo(f"{name}: {json.dumps(figures)}")
 
 
-def _leak(labelled: Sequence[Recording], features: Path, settings: Settings) -> dict[str, Any]:
+def _leak(
+    labelled: Sequence[Recording], features: Path, settings: ReferenceSettings
+) -> dict[str, Any]:
     front_end, windows = FrontEnd(), Windows()
     sides = []
     for split in ("train", "validation"):
         recordings = by_split(labelled, split)
-        loaded = load_features(recordings, front_end, features)
+        loaded = load_features(recordings, front_end, windows, features)
         sides.append(cut(recordings, loaded, front_end, windows))
     plain = dataclasses.replace(settings, augment=False)
     leak = measure_leak(REFERENCES["convblocks"], sides[0], sides[1], front_end, windows, plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,24 +10,30 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from tempo_core.audio import AudioFile
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.levels import TOLERANCE
-from tempo_core.spectrum import Array
+from tempo_core.spectrum import Array, Mel
 
 from ...inputs import augment
+from ...inputs.cache import hash_file
+from ...inputs.hearing import hear
 from ...inputs.recordings import Recording
+from ...inputs.views import filterbank
 from ...making.tempo import descend
-from ..fusion import features_of
 from .estimator import answers, padded
 from .networks import Reference, fold, n_frames
 
+HELD_OUT = 0.2  # share of the windows that `measure_leak` keeps from training
+
 
 @dataclass(frozen=True)
-class Settings:
-    """Of one training run."""
+class ReferenceSettings:
+    """Settings of the training of one reference network."""
 
     steps: int = 900
     batch: int = 32
@@ -39,9 +46,15 @@ class Settings:
 
 
 def load_features(
-    recordings: Sequence[Recording], front_end: FrontEnd, cache: Path, jobs: int = 1
+    recordings: Sequence[Recording],
+    front_end: FrontEnd,
+    windows: Windows,
+    cache: Path,
+    jobs: int = 1,
 ) -> list[np.ndarray]:
-    """Features (n_mels, n_frames) float16 of each recording, read as they are used.
+    """Features (n_mels, n_frames) float16 of what sounds of each recording, read as they are used.
+
+    They are computed once for each content and configuration, and kept in `cache`.
 
     Raises
     ------
@@ -49,10 +62,28 @@ def load_features(
         If a file cannot be read.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    tasks = (joblib.delayed(features_of)(r.path, front_end, cache) for r in recordings)
+    tasks = (joblib.delayed(_heard_features)(r.path, front_end, windows, cache) for r in recordings)
     run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
     paths = tqdm(run, total=len(recordings), unit="file", desc="reading audio", disable=None)
     return [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
+
+
+def _heard_features(path: Path, front_end: FrontEnd, windows: Windows, cache: Path) -> Path:
+    """The file under `cache` with the features of a recording, see `load_features`."""
+    threadpool_limits(1, user_api="blas")  # the parallelism is over files
+    digest = hash_file(path)
+    digest.update(f"heard {front_end.digest()} {windows.digest()}".encode())
+    target = cache / f"{digest.hexdigest()[:32]}.npy"
+    if not target.exists():
+        with AudioFile(path) as file:
+            heard = hear(file, front_end.sr, windows, None)
+        sounds = heard.sounds(Mel(front_end, filterbank(front_end)))
+        features = np.concatenate([sound.features for sound in sounds], axis=1)
+        temporary = target.with_suffix(f".{os.getpid()}.part")
+        with temporary.open("wb") as opened:
+            np.save(opened, features.astype(np.float16))
+        temporary.replace(target)
+    return target
 
 
 class RandomWindows:
@@ -60,7 +91,7 @@ class RandomWindows:
 
     def __init__(
         self, recordings: Sequence[Recording], features: Sequence[np.ndarray],
-        front_end: FrontEnd, windows: Windows, settings: Settings,
+        front_end: FrontEnd, windows: Windows, settings: ReferenceSettings,
     ) -> None:  # fmt: skip
         shares = dict(settings.shares)
         kinds = np.array([r.source.partition(":")[0] for r in recordings])
@@ -90,7 +121,7 @@ class RandomWindows:
 class ListedWindows:
     """Draws batches from a list of windows that somebody else has cut."""
 
-    def __init__(self, windows: Array, bpm: Tensor, settings: Settings) -> None:
+    def __init__(self, windows: Array, bpm: Tensor, settings: ReferenceSettings) -> None:
         self._windows, self._bpm, self._batch = windows, bpm, settings.batch
 
     def draw(self, rng: np.random.Generator) -> tuple[Array, Tensor]:
@@ -104,7 +135,7 @@ def train(
     source: RandomWindows | ListedWindows,
     front_end: FrontEnd,
     windows: Windows,
-    settings: Settings,
+    settings: ReferenceSettings,
 ) -> nn.Module:
     """A trained network of this design."""
     torch.manual_seed(settings.seed)  # the initial weights and the dropout know no other way
@@ -168,8 +199,7 @@ def measure_leak(
     unknown: tuple[Array, Tensor],
     front_end: FrontEnd,
     windows: Windows,
-    settings: Settings,
-    held_out: float = 0.2,
+    settings: ReferenceSettings,
 ) -> Leak:
     """Train on a random part of the windows of known recordings; measure on the rest and elsewhere.
 
@@ -177,7 +207,7 @@ def measure_leak(
     recording are on both sides of it.
     """
     order = np.random.default_rng(settings.seed).permutation(len(known[1]))
-    n_out = round(held_out * len(order))
+    n_out = round(HELD_OUT * len(order))
     out, inside = order[:n_out], order[n_out:]
     source = ListedWindows(known[0][inside], known[1][inside], settings)
     network = train(reference, source, front_end, windows, settings)

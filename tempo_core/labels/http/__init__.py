@@ -1,0 +1,1 @@
+"""Asking sites for pages: politely, within limits, and without telling them secrets."""

@@ -1,0 +1,130 @@
+"""Answers of a site: what they contain, and what they say about asking again."""
+
+from __future__ import annotations
+
+import codecs
+import datetime
+import email.utils
+import re
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from ..record import Status, one_line
+from .addresses import host_of, origin_of
+from .errors import SourceError
+
+CHARSETS = (
+    "utf-8", "utf-16", "ascii", "iso8859", "cp125", "koi8", "mac-", "shift_jis", "euc_", "gb",
+    "big5", "cp932", "cp949", "iso2022",
+)  # fmt: skip
+_CHALLENGE = re.compile(
+    rb"<title>\s*(just a moment|attention required)|_cf_chl_opt|/cdn-cgi/challenge-platform/"
+    rb"|<title>[^<]{0,40}captcha",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer: its final address, its text, and when it was fetched (ISO 8601, UTC)."""
+
+    url: str
+    text: str
+    fetched_at: str
+
+
+def page_of(response: requests.Response, types: tuple[str, ...]) -> Page:
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in types:
+        raise SourceError(
+            Status.PARSE_ERROR,
+            f"{host_of(response.url)} sends {one_line(kind, 40) or 'something'}, not {types[0]}",
+        )
+    created: datetime.datetime = getattr(response, "created_at", None) or datetime.datetime.now(
+        datetime.timezone.utc
+    )
+    return Page(response.url, text_of(response), created.isoformat(timespec="seconds"))
+
+
+def text_of(response: requests.Response) -> str:
+    # requests takes HTML without a charset for Latin-1; nobody has sent that for years.
+    declared = "charset" in response.headers.get("Content-Type", "").lower()
+    return response.content.decode(_charset((declared and response.encoding) or ""), "replace")
+
+
+def _charset(name: str) -> str:
+    """A charset of texts by the name that a site gives it, UTF-8 where that is none.
+
+    Python has codecs that are no charsets; some of them take hours for a page.
+    """
+    try:
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return "utf-8"
+    return known if known.startswith(CHARSETS) else "utf-8"
+
+
+def is_challenge(response: requests.Response) -> bool:
+    """Whether this is a page that sorts out programs, under whatever status it comes."""
+    headers: MutableMapping[str, str] = response.headers
+    if headers.get("cf-mitigated", "").lower() == "challenge":
+        return True
+    return _CHALLENGE.search(response.content[:50_000]) is not None
+
+
+def redirect_target(response: requests.Response) -> str:
+    """Where a redirect leads, as an address that everybody reads in the same way.
+
+    Raises
+    ------
+    SourceError
+        If it is no address.
+    """
+    location = response.headers["Location"].encode("latin-1", "replace").decode("utf-8", "replace")
+    try:
+        url = urljoin(response.url, location)
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SourceError(
+            Status.PARSE_ERROR, f"{host_of(response.url)} redirects to what is no address"
+        ) from error
+    origin = origin_of(url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{origin}/{parts.path.lstrip('/')}{query}" if origin else url
+
+
+def retry_after(response: requests.Response) -> float:
+    """Seconds that the server asks to wait, 0 if it does not say; a date counts from now."""
+    text = response.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]+", text):
+        return float(text[:12])
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.timezone.utc)
+        wait = moment - datetime.datetime.now(datetime.timezone.utc)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return 0.0
+    return max(0.0, wait.total_seconds())
+
+
+def unreadable(url: str, what: str) -> SourceError:
+    return SourceError(Status.PARSE_ERROR, f"{host_of(url)} sends what cannot be read ({what})")
+
+
+def reason_of(error: BaseException) -> str:
+    """The innermost cause, without the addresses of objects that requests' own text is full of."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        inner = getattr(cause, "reason", None) or (cause.args[-1] if cause.args else None)
+        if not isinstance(inner, BaseException) or inner is cause:
+            inner = cause.__cause__ or cause.__context__
+        if inner is None:
+            break
+        cause = inner
+    return type(cause or error).__name__

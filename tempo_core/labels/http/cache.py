@@ -1,0 +1,79 @@
+"""The cache of pages: which answers are kept, for how long, and in what file."""
+
+from __future__ import annotations
+
+import datetime
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests_cache import CacheMixin, SQLiteCache
+
+from ...errors import LabelError
+from ...files import create_private, keep_private
+from ..record import one_line
+from .answers import is_challenge
+from .secrets import SECRETS
+
+KEEP_ANSWERS = datetime.timedelta(days=90)  # an answer stays good
+KEEP_ROBOTS = datetime.timedelta(hours=24)  # RFC 9309, 2.4
+CACHE_LAYOUT = 1  # of what is in the cache
+
+
+class CachedSession(CacheMixin, requests.Session):
+    """A plain session with the cache in front of it."""
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
+        """None: requests looks where a redirect leads even if it is told not to follow, and falls
+        over what is no address."""
+        return iter(())
+
+
+def open_cache(path: Path) -> SQLiteCache:
+    """The cache in a file that only its owner can read.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be used.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        create_private(path)
+        with closing(sqlite3.connect(path, timeout=10)) as db:
+            (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if sound != "ok":
+                raise sqlite3.DatabaseError(one_line(sound, 80))
+            keep_private(path)
+            if db.execute("PRAGMA user_version").fetchone()[0] < CACHE_LAYOUT:
+                _forget_secrets(db)
+        # JSON, because the default would unpickle what is in the file.
+        return SQLiteCache(path, serializer="json", wal=True, busy_timeout=10_000)
+    except (OSError, sqlite3.Error) as error:
+        raise LabelError(
+            f"{path}: is not a usable cache of pages ({error}); it can be deleted"
+        ) from error
+
+
+def _forget_secrets(db: sqlite3.Connection) -> None:
+    """Delete the pages that an earlier version kept together with the keys they were asked with."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'responses'").fetchone():
+        told = " OR ".join(f"value LIKE '%\"{name}\"%'" for name in SECRETS)
+        db.execute(f"DELETE FROM responses WHERE {told}")
+        db.commit()
+        db.execute("VACUUM")  # or they would stay in the file
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.execute(f"PRAGMA user_version = {CACHE_LAYOUT}")
+
+
+def worth_keeping(response: requests.Response) -> bool:
+    """Whether an answer goes into the cache; a form's redirect does, for it is the answer.
+
+    Some interfaces send their errors with status 200, and those are to be forgotten.
+    """
+    if is_challenge(response) or response.content[:20].lstrip().startswith(b'{"error"'):
+        return False
+    return response.status_code == 200 or response.request.method == "POST"

@@ -1,0 +1,98 @@
+"""Tables of labels: files in the format of the project that this one grew from.
+
+Tab-separated with a header line: `title artist album genre path tempo key`. `NA` is "asked and not
+found", a tempo of 0 "not asked yet". What is odd in a path is `escaped`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..console import escaped, shown
+from ..errors import LabelError, reason
+from ..keys import PITCH_CLASSES, parse_key
+from .record import Candidate, Record, Status, TrackQuery, parse_bpm
+
+COLUMNS = ("title", "artist", "album", "genre", "path", "tempo", "key")
+NA = "NA"
+
+
+def read_table(path: Path) -> Iterator[tuple[Candidate, str]]:
+    """The labels in a table, each with the path of its file; rows without a tempo are left out.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be read or is no such table.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            # Quotes are part of a title.
+            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            lacking = set(COLUMNS) - set(rows.fieldnames or ())
+            if lacking:
+                raise LabelError(
+                    f"{path}: has no column {', '.join(sorted(lacking))}; a table of labels has "
+                    f"{' '.join(COLUMNS)}, separated by tabs"
+                )
+            for row in rows:
+                cell = {name: (row[name] or "").strip() for name in COLUMNS}
+                if parse_bpm(cell["tempo"]) is None:
+                    continue
+                candidate = Candidate(
+                    source_id=f"line {rows.line_num}",
+                    url="",
+                    title=cell["title"],
+                    artists=(cell["artist"],),
+                    album="" if cell["album"] == NA else cell["album"],
+                    raw_bpm=cell["tempo"],
+                    raw_key=None if cell["key"] in ("", NA) else cell["key"],
+                    complete=True,
+                )
+                yield candidate, cell["path"]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise LabelError(f"{path}: cannot be read as a table ({reason(error)})") from error
+
+
+def write_table(path: Path, rows: Iterable[tuple[TrackQuery, Record | None, bool]]) -> int:
+    """Write a table, all or nothing, and return its number of labels.
+
+    Parameters
+    ----------
+    rows
+        Each track with its label, None where there is none, and whether it was asked for at all.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    n_labels = 0
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            print(*COLUMNS, sep="\t", file=file)
+            for track, record, asked in rows:
+                tempo, key = (NA, NA) if asked else ("0.0", "")
+                if record is not None and record.status is Status.FOUND and record.bpm:
+                    tempo, key = f"{record.bpm:g}", _key(record.key)
+                    n_labels += 1
+                cells = (track.title, track.artist, track.album, track.genre)
+                text = [shown(" ".join((c or NA).split())) for c in cells]
+                print(*text, escaped(track.path or NA), tempo, key, sep="\t", file=file)
+        part.replace(path)
+    except OSError as error:
+        raise LabelError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return n_labels
+
+
+def _key(text: str | None) -> str:
+    """A key in the table's notation: `C# Maj`, `F min`."""
+    key = parse_key(text or "")
+    return (
+        NA if key is None else f"{PITCH_CLASSES[key.pitch_class]} {'min' if key.minor else 'Maj'}"
+    )

@@ -1,0 +1,144 @@
+"""Asking estimators for the tempi of labelled tracks.
+
+The answers come from the very estimator that users run, on files. What is known already is never
+computed again: each answer is appended to a log at once, so that an interrupted run goes on and
+another model can be compared later for its own time only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import joblib
+from tqdm import tqdm
+
+from tempo_core import checkpoint
+from tempo_core.background import TIME_LIMIT, never, parallel
+from tempo_core.console import explain
+from tempo_core.errors import AudioError
+from tempo_core.estimate import Estimate, Estimator
+
+from .answers import Answer, LabelledRecording
+from .baselines import TempoEstimator, name_of
+from .metrics import within
+
+if TYPE_CHECKING:
+    from ..inputs.recordings import Recording
+from .answer_log import LOG, AnswerLog, shallow
+
+
+@dataclass(frozen=True)
+class AskingOptions:
+    """How estimators are asked.
+
+    `jobs` tracks are in work at a time, each for `time_limit` [s] at most. `stopped` is asked ten
+    times a second; once it says True, what is in work is abandoned.
+    """
+
+    jobs: int
+    stopped: Callable[[], bool] = never
+    time_limit: float = TIME_LIMIT
+
+
+def answer_of(track: LabelledRecording, estimator: str, result: Estimate | Exception) -> Answer:
+    """What an estimator's result means for a track."""
+    known = shallow(track)
+    if isinstance(result, Exception):
+        return Answer(**known, estimator=estimator, failure=explain(result))
+    others = [p.bpm for p in result.paces if not within([result.bpm], [p.bpm])[0]]
+    return Answer(
+        **known,
+        estimator=estimator,
+        estimate=result.bpm,
+        second=others[0] if others else None,
+        confidence=None if math.isnan(result.confidence) else result.confidence,
+        judged=result.paces,
+    )
+
+
+def ask(
+    estimator: TempoEstimator,
+    settings: str,
+    tracks: Sequence[LabelledRecording],
+    log: AnswerLog,
+    options: AskingOptions,
+) -> Iterator[Answer]:
+    """Answers of one estimator, first those that the log knows; new ones go into it.
+
+    Parameters
+    ----------
+    settings
+        What else the answers depend on, such as the number of windows.
+    """
+    name, identity = name_of(estimator.source), f"{estimator.source} {settings}"
+    stopped, time_limit = options.stopped, options.time_limit
+    unknown = []
+    noted = parallel(lambda track: log.get(identity, track), tracks, 1, stopped, time_limit)
+    for track, known in noted:
+        if isinstance(known, Exception):
+            yield answer_of(track, name, known)
+        elif known is None:
+            unknown.append(track)
+        else:
+            yield known
+    estimates = parallel(
+        lambda track: estimator.estimate(track.path), unknown, options.jobs, stopped, time_limit
+    )
+    for track, result in estimates:
+        answer = answer_of(track, name, result)
+        if not answer.failure:  # another time it may work
+            log.put(identity, answer)
+        yield answer
+
+
+def ask_all(
+    estimators: Sequence[TempoEstimator],
+    windows: int | str,
+    tracks: Sequence[LabelledRecording],
+    folder: Path,
+    options: AskingOptions,
+    done: Callable[[Answer], None],
+) -> list[Answer]:
+    """Answers of all estimators for all tracks, in their order; fewer if it was to stop.
+
+    Parameters
+    ----------
+    windows
+        That the estimators were made with.
+    folder
+        Where answers are kept; what is there already is not asked again.
+    done
+        Called with each answer as it comes.
+    """
+    order = {track.path: k for k, track in enumerate(tracks)}
+    answers = []
+    with AnswerLog(folder / LOG, checkpoint.resolve("default", "pace").stem) as log:
+        for estimator in estimators:
+            own = []
+            for answer in ask(estimator, f"windows={windows}", tracks, log, options):
+                own.append(answer)
+                done(answer)
+            answers += sorted(own, key=lambda answer: order[answer.path])
+    return answers
+
+
+def estimate_recordings(
+    estimator: Estimator, recordings: Sequence[Recording], jobs: int = 2
+) -> list[Estimate | None]:
+    """Estimates in order; None for a recording that cannot be read (which is printed)."""
+
+    def one(recording: Recording) -> Estimate | None:
+        try:
+            return estimator.estimate(recording.path)
+        except AudioError as error:
+            click.echo(f"{recording.path}: {error}", err=True)
+            return None
+
+    tasks = (joblib.delayed(one)(r) for r in recordings)
+    run = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(tasks)
+    return list(tqdm(run, total=len(recordings), unit="track", desc="estimating", disable=None))

@@ -1,0 +1,95 @@
+"""Figures of all estimators of an evaluation, and which answers to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .answers import Answer
+from .measuring import GroupMetrics, Metrics, by, confusion, decade, measure
+from .metrics import bootstrap_interval, right, within, within_levels
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class EvaluationFigures:
+    """All figures of one estimator; `sets` only where there is more than one."""
+
+    all: Metrics
+    sets: dict[str, Metrics]
+    genres: dict[str, GroupMetrics]
+    decades: dict[str, GroupMetrics]
+    confusion: dict[str, int]
+    # Accuracy 1 minus that of the first estimator, and its 95 % interval, by track.
+    ahead: float | None
+    ahead_interval: tuple[float, float] | None
+
+
+def by_estimator(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
+    """The answers of each estimator, in the order in which they first appear."""
+    found: dict[str, list[Answer]] = {}
+    for answer in answers:
+        found.setdefault(answer.estimator, []).append(answer)
+    return found
+
+
+def figures_of(answers: Sequence[Answer]) -> dict[str, EvaluationFigures]:
+    """Figures of every estimator; the first one is what the others are compared with."""
+    figures = {}
+    first: dict[Path, float] = {}
+    for name, own in by_estimator(answers).items():
+        sets = by_key(own, lambda answer: answer.set)
+        rights = dict(zip((a.path for a in own), right(own).tolist(), strict=True))
+        ahead = interval = None
+        if not first:
+            first = rights
+        elif rights.keys() == first.keys():
+            gaps = [rights[a.path] - first[a.path] for a in own]
+            ahead = sum(gaps) / len(gaps)
+            interval = bootstrap_interval(gaps, [a.group for a in own])
+        figures[name] = EvaluationFigures(
+            all=measure(own),
+            sets={s: measure(part) for s, part in sets.items()} if len(sets) > 1 else {},
+            genres=by(own, lambda answer: answer.genre),
+            decades=by(own, decade),
+            confusion=confusion(own),
+            ahead=ahead,
+            ahead_interval=interval,
+        )
+    return figures
+
+
+def by_key(answers: Iterable[Answer], key: Callable[[Answer], str]) -> dict[str, list[Answer]]:
+    """Answers by what `key` says of them, in the order in which that first appears."""
+    parts: dict[str, list[Answer]] = {}
+    for answer in answers:
+        parts.setdefault(key(answer), []).append(answer)
+    return parts
+
+
+def sure(answers: Iterable[Answer]) -> tuple[list[float], list[bool]]:
+    """Confidence of each answer that has one, and whether it is right."""
+    pairs = [
+        (a.confidence, bool(within([a.bpm], [a.estimate])[0]))
+        for a in answers
+        if a.confidence is not None and a.estimate is not None
+    ]
+    return [c for c, _ in pairs], [ok for _, ok in pairs]
+
+
+def worst(answers: Sequence[Answer]) -> list[Answer]:
+    """The wrong answers: first those that no octave explains, then the surest.
+
+    These are the labels to look at: an estimator that is sure of another tempo is often right.
+    """
+
+    def badness(answer: Answer) -> tuple[bool, float]:
+        explained = answer.estimate and within_levels([answer.bpm], [answer.estimate])[0]
+        return not explained, answer.confidence or 0.0
+
+    wrong = [a for a in answers if a.estimate and not within([a.bpm], [a.estimate])[0]]
+    return sorted(wrong, key=badness, reverse=True)
