@@ -252,6 +252,33 @@ def drum_pattern(
     return np.asarray(0.8 * audio / np.abs(audio).max(), np.float32)
 
 
+def chord_song(tonic: int, minor: bool, duration: float, sr: int, cents: float = 0.0) -> Audio:
+    """Chords with a bass of six partials each, in a key, `cents` above A 440.
+
+    Parameters
+    ----------
+    tonic
+        0 for C to 11 for B.
+    """
+    # (root above the tonic, whether the chord is minor): a cadence of the pop song kind.
+    major_cadence = ((0, 0), (5, 0), (7, 0), (0, 0), (9, 1), (5, 0), (7, 0), (0, 0))
+    minor_cadence = ((0, 1), (5, 1), (7, 0), (0, 1), (8, 0), (3, 0), (7, 0), (0, 1))
+    time = np.arange(2 * sr) / sr
+    chords = []
+    for root, is_minor in minor_cadence if minor else major_cadence:
+        lowest = 48 + (tonic + root) % 12
+        chord = np.zeros(len(time))
+        for midi in (lowest - 12, lowest, lowest + (3 if is_minor else 4), lowest + 7):
+            pitch = 440 * 2 ** ((midi - 69 + cents / 100) / 12)
+            for number in range(1, 7):
+                if pitch * number < sr / 2:
+                    chord += number**-1.3 * np.sin(2 * np.pi * pitch * number * time)
+        chords.append(chord * np.exp(-time / 1.5))
+    song = np.concatenate(chords)
+    song = np.tile(song, int(duration * sr / len(song)) + 1)[: int(duration * sr)]
+    return np.asarray(0.5 * song / np.abs(song).max(), np.float32)
+
+
 def speech(duration: float, sr: int, rng: np.random.Generator) -> Audio:
     """Something like a voice that speaks: syllables of uneven length with formants, and pauses.
 

@@ -27,12 +27,13 @@ from .keeping import (
     store_all,
     tried,
 )
+from .key_fields import apply_key
 from .origin import Decision
 from .progress import AnalysisProgress, Progress
 from .selecting import BATCH, as_it_is, each_item, items_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from beets.library import Item, Library
     from beets.logging import BeetsLogger
@@ -138,7 +139,7 @@ class _Analysis:
             elif isinstance(result, Exception):
                 self._fail(item, result)
             else:
-                self._apply(item, result, estimator.source)
+                self._apply(item, result, estimator.sources)
 
     def _fail(self, item: Item, error: Exception) -> None:
         note_failure(item, error)
@@ -146,19 +147,21 @@ class _Analysis:
             tried(partial(store, item, self._stopped))
         self._progress.failure(item, error)
 
-    def _apply(self, item: Item, estimate: Estimate, source: str) -> None:
+    def _apply(self, item: Item, estimate: Estimate, sources: Mapping[str, str]) -> None:
         forget_failure(item)
         catch_up(item)
         decision = apply_estimate(
             item,
             estimate,
-            source,
+            sources["tempo"],
             force=self._settings.force,
             min_confidence=self._settings.min_confidence,
         )
+        key_source = sources.get("key", "")
+        has_key = apply_key(item, estimate, key_source, force=self._settings.force)
         problem = None
         if not self._settings.pretend:
-            names = TEMPO if decision is Decision.SET else ()
+            names = [*(TEMPO if decision is Decision.SET else ()), *(["initial_key"] * has_key)]
             problem = tried(partial(_store, item, names, self._write, self._stopped))
         if problem:
             self._progress.failure(item, problem)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tempo_core import Estimate
     from tempo_core.paces import Pace
 
-OWN_RULES = ("tempo", "pace")  # tasks whose fields also depend on what a person set before
+OWN_RULES = ("tempo", "pace", "key")  # tasks whose fields also depend on what a person set before
 # Fields of paces, with their ratios to `tempo_bpm`.
 PACE_FIELDS = {"tempo_half": 0.5, "tempo_double": 2, "tempo_triple": 3}
 

@@ -47,6 +47,8 @@ ITEM_TYPES: Types = {
     "tempo_paces": EstimatedPaces(),
     "tempo_paces_manual": StatedPaces(),
     "tempo_source": types.STRING,
+    "tempo_key": types.STRING,
+    "tempo_key_source": types.STRING,
     "tempo_file_key": types.STRING,
     "tempo_file_key_seen": types.STRING,
     "tempo_verdict": types.STRING,

@@ -33,12 +33,13 @@ from .keeping import (
     renew_failure,
     store,
 )
+from .key_fields import apply_key
 from .marking import MARKER
 from .origin import Decision, is_done, is_ours
 from .progress import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from beets.importer import ImportTask
     from beets.library import Item
@@ -83,23 +84,31 @@ class ImportAnalysis:
         )
         for item, result in results:
             try:
-                self._keep(item, result, estimator.source, settings)
+                self._keep(item, result, estimator.sources, settings)
             except Exception as error:
                 self._log.warning("{}: {}", shown(item.path), explain(error))
 
-    def _keep(self, item: Item, result: Estimate | Exception, source: str, settings: Any) -> None:
+    def _keep(
+        self, item: Item, result: Estimate | Exception, sources: Mapping[str, str], settings: Any
+    ) -> None:
         if isinstance(result, Exception):
             note_failure(item, result)
             store(item, _aborted())
             raise result
         forget_failure(item)
         verdict = apply_estimate(
-            item, result, source, force=settings.force, min_confidence=settings.min_confidence
+            item,
+            result,
+            sources["tempo"],
+            force=settings.force,
+            min_confidence=settings.min_confidence,
         )
-        if verdict is Decision.SET and _writes(settings):
+        has_key = apply_key(item, result, sources.get("key", ""), force=settings.force)
+        names = [*(TEMPO if verdict is Decision.SET else ()), *(["initial_key"] * has_key)]
+        if names and _writes(settings):
             # The file waits until write(): in copy mode it is still the original. An import that
             # is killed until then is made good by the next `beet tempo`.
-            announce(item, TEMPO, *([ORIGINAL] if _leaves_originals() else []))
+            announce(item, names, *([ORIGINAL] if _leaves_originals() else []))
         # The importer reads the item from the database again after this stage.
         store(item, _aborted())
         self._log.info("{}", describe(item, result, verdict))
@@ -129,8 +138,9 @@ class ImportAnalysis:
             set_or_clear(item, PENDING, None)  # beets has written it
         elif write:
             # The file is the library's own from here on, and no original.
+            names = {*pending(item), *(TEMPO if is_ours(item) else ())}
             set_or_clear(item, PENDING, None)
-            problem = keep(item, TEMPO, write, _aborted())
+            problem = keep(item, names, write, _aborted())
         if as_is and (problem or not write):
             # The copy is newer than what beets remembers, and `beet update` would take the
             # missing tempo from it.

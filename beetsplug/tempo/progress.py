@@ -31,6 +31,8 @@ def describe(item: Item, estimate: Estimate, verdict: Decision) -> str:
     """A line about a track: its name, the estimate, and what the analysis did to `bpm`."""
     name = shown(name_of(item))
     found = f"{estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f})"
+    if estimate.key is not None:
+        found += f", {estimate.key}"
     if verdict is Decision.KEPT:
         return f"{name}: kept {item.bpm} BPM, analysed as {found}"
     if verdict is Decision.CONFLICT:

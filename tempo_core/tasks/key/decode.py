@@ -17,8 +17,9 @@ from ...task import Results, Scored
 from .config import KeyConfig
 
 N_KEYS = 24  # C major to B major, C minor to B minor
-SURE = 0.9  # a confidence with which nobody listens on
-SECONDS = 60.0  # of music that are enough in any case
+ENOUGH_SECONDS = 60.0  # of music; after that more is listened to only for other tasks
+LEAST_SECONDS = 20.0  # of music; a few chords sound sure of any key that has them
+SURE_CONFIDENCE = 0.9  # from which on less than `ENOUGH_SECONDS` is enough
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,12 @@ def decode(
 def enough(scored: Sequence[Scored], config: KeyConfig) -> bool:
     """Whether more would hardly change the answer."""
     seconds = sum(float(batch.weights.sum()) for batch, _ in scored)
-    return seconds >= SECONDS or bool(posterior(pool(scored).scores).max() >= SURE)
+    if seconds >= ENOUGH_SECONDS or seconds < LEAST_SECONDS:
+        return seconds >= ENOUGH_SECONDS
+    return bool(posterior(pool(scored).scores).max() >= SURE_CONFIDENCE)
 
 
 def columns(tonality: Tonality) -> dict[str, Any]:
     """The values of `columns.COLUMNS`."""
-    return {"key": tonality.key, "key_confidence": round(tonality.confidence, 4)}
+    key = None if tonality.key is None else str(tonality.key)
+    return {"key": key, "key_confidence": round(tonality.confidence, 4)}
