@@ -74,8 +74,8 @@ def check(opts: Values, settings: Any) -> None:
         Saying which.
     """
     options.require_whole(opts, ("threads", "epochs", "devices"))
-    if not 0 <= opts.seed < options.MOST_SEEDS:
-        raise UserError(f"--seed must be a whole number from 0 to {options.MOST_SEEDS - 1}")
+    if not 0 <= opts.seed < options.N_SEEDS:
+        raise UserError(f"--seed must be a whole number from 0 to {options.N_SEEDS - 1}")
     if opts.no_install and opts.install_anyway:
         raise UserError("--no-install and --install-anyway contradict each other")
     options.require_folder(opts, "out")
