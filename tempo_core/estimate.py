@@ -247,23 +247,23 @@ class Estimator:
     def from_features(self, features: Array) -> Estimate:
         """Estimate from the features (n_bands, n_frames) of a piece of music.
 
-        Only the first task and those that take the same features are asked.
-
         Raises
         ------
         ConfigError
-            If the features are of another shape than the first task takes, or as for `estimate`.
+            If the tasks do not all take the same features, or these are of another shape, or as for
+            `estimate`.
         """
         first = self._rows[0][1]
         spectrum, n_bands = first.spectrum, len(first.filterbank)
-        rows = [row for row in self._rows if row[1].spectrum.key == spectrum.key]
+        if any(model.spectrum.key != spectrum.key for _, model in self._rows):
+            raise ConfigError("the tasks take different features; give them audio")
         shape, seconds = np.shape(features), MIN_DURATION
         if len(shape) != 2 or shape[0] != n_bands or shape[1] < seconds * spectrum.fps:
             raise ConfigError(
                 f"features of the shape {shape}; ({n_bands}, n_frames) of at least {seconds:g} s "
                 f"are needed, at {spectrum.fps:.1f} frames a second"
             )
-        asked = Asked(rows, self._sr)
+        asked = Asked(self._rows, self._sr)
         asked.take(Heard.of_features([features], spectrum))
         return self._estimate(asked.results())
 
@@ -279,11 +279,10 @@ class Estimator:
             return self._listen(file)
 
     def columns(self, results: Results) -> dict[str, Any]:
-        """The values of all columns of the tasks that there are results of."""
+        """The values of all columns of the tasks."""
         values: dict[str, Any] = {}
         for task, _ in self._rows:
-            if task.name in results:
-                values.update(task.columns(results[task.name]))
+            values.update(task.columns(results[task.name]))
         return values
 
     def _estimate(self, results: Results) -> Estimate:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tempo_core import checkpoint
 from tempo_core.audio import Excerpt, read_excerpts
-from tempo_core.config import FrontEnd
+from tempo_core.config import FrontEnd, HarmonyFrontEnd
 from tempo_core.errors import ConfigError
 from tempo_core.heard import Heard
 from tempo_core.model import Checkpoint
@@ -23,6 +23,8 @@ from tempo_core.network import Conv, Definition, Layer, Linear, Network, Norm
 from tempo_core.network.numpy_ops import NumpyOps
 from tempo_core.task import answer, ask, in_order
 from tempo_core.tasks import row
+from tempo_core.tasks.key.config import KeyConfig, KeyModel
+from tempo_core.tasks.key.network import build as build_key
 from tempo_core.tasks.pace.config import PaceConfig, PaceModel
 from tempo_core.tasks.pace.context import N_CONTEXT
 from tempo_core.tasks.pace.network import PaceNet
@@ -130,6 +132,24 @@ def test_pace_networks_of_any_size(
     rng = np.random.default_rng(seed)
     folds = rng.standard_normal((n, 2 * n_pairs, n_beats, n_phases)).astype(np.float32)
     agree(network, folds, rng.standard_normal((n, N_CONTEXT)).astype(np.float32))
+
+
+@given(
+    st.integers(1, 6), st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.integers(1, 7),
+    st.integers(1, 9), st.integers(1, 3), st.integers(0, 99),
+)  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_key_networks_of_any_size(
+    n_channels: int, n_merged: int, n_hidden: int, per_semitone: int, n_octaves: int,
+    n_frames: int, n: int, seed: int,
+) -> None:  # fmt: skip
+    front_end = HarmonyFrontEnd(bands_per_semitone=per_semitone, n_octaves=n_octaves)
+    size = KeyConfig(KeyModel(n_channels, n_merged, n_hidden))
+    network = random_network(build_key(front_end, size), seed)
+    shape = (n, 2, front_end.n_bands, n_frames)
+    spectra = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+    agree(network, spectra)
+    assert network(spectra).shape == (n, 24)
 
 
 def test_bands_that_are_no_pairs_are_refused() -> None:
