@@ -22,21 +22,23 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
 # Commands of this package, with the module that each is in and its name there.
-OWN = {
+OWN_COMMANDS = {
     "acousticbrainz-index": "acousticbrainz_index",
     "demo-site": "demo_site",
     "estimate": "estimate",
     "labels": "labels",
     "models": "models",
 }
-OFFERED = "tempo_core.commands"  # entry points of those in other packages, see pyproject.toml
+ENTRY_POINT_GROUP = (
+    "tempo_core.commands"  # entry points of those in other packages, see pyproject.toml
+)
 
 
 def offered_commands() -> EntryPoints:
     """What installed packages offer."""
     from importlib.metadata import entry_points  # slow, and most commands are our own
 
-    return entry_points(group=OFFERED)
+    return entry_points(group=ENTRY_POINT_GROUP)
 
 
 class Commands(click.Group):
@@ -78,12 +80,12 @@ class Commands(click.Group):
         return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*OWN, *offered_commands().names})
+        return sorted({*OWN_COMMANDS, *offered_commands().names})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in OWN:
-            module = import_module(f"{__package__}.{OWN[cmd_name]}")
-            own: click.Command = getattr(module, OWN[cmd_name])
+        if cmd_name in OWN_COMMANDS:
+            module = import_module(f"{__package__}.{OWN_COMMANDS[cmd_name]}")
+            own: click.Command = getattr(module, OWN_COMMANDS[cmd_name])
             return own
         offered = offered_commands()
         if cmd_name not in offered.names:

@@ -49,7 +49,7 @@ TROUBLES = {
 }
 ROBOTS = "User-agent: *\nDisallow: /private/\nDisallow: /*?admin=\n"
 API_KEY = "demo-key"  # the one that the GetSongBPM interface wants
-SERVED = {  # sources that the site can stand for, with the path of each
+SERVED_PATHS = {  # sources that the site can stand for, with the path of each
     "musicstax": "musicstax",
     "songbpm": "songbpm",
     "getsongbpm": "getsong",
@@ -200,7 +200,7 @@ class DemoSite:
     @property
     def urls(self) -> dict[str, str]:
         """What to configure as the address of each source."""
-        return {name: f"{self.url}/{path}" for name, path in SERVED.items()}
+        return {name: f"{self.url}/{path}" for name, path in SERVED_PATHS.items()}
 
     def paths(self) -> list[str]:
         """What was asked for so far, but for the robots.txt."""
@@ -259,7 +259,7 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # with those, the client just hung up
 
 
-Answer = tuple[int, str, bytes, dict[str, str]]
+Response = tuple[int, str, bytes, dict[str, str]]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -298,7 +298,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _answer(self, path: str, query: dict[str, list[str]], form: dict[str, list[str]]) -> Answer:
+    def _answer(
+        self, path: str, query: dict[str, list[str]], form: dict[str, list[str]]
+    ) -> Response:
         site = self.demo_site
         if path == "/robots.txt":
             if isinstance(site.robots, int):
@@ -323,7 +325,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._reccobeats(rest, wanted)
         return _page("<h1>Not found</h1>", 404)
 
-    def _musicstax(self, rest: str, wanted: str) -> Answer:
+    def _musicstax(self, rest: str, wanted: str) -> Response:
         if rest == "search":
             cards = "".join(map(_musicstax_card, self.demo_site.find(wanted)))
             form = '<form action="/search"><input name="q"></form>'
@@ -333,7 +335,7 @@ class _Handler(BaseHTTPRequestHandler):
             return _page("<h1>Not found</h1>", 404)
         return self._trouble(entry) or _page(_musicstax_track(entry))
 
-    def _songbpm(self, rest: str, wanted: str) -> Answer:
+    def _songbpm(self, rest: str, wanted: str) -> Response:
         if rest == "searches" and self.command == "POST":
             if self.headers.get("Origin") != self.demo_site.url:
                 return _page("<h1>Forbidden</h1>", 403)
@@ -349,7 +351,7 @@ class _Handler(BaseHTTPRequestHandler):
         cards = "".join(map(_songbpm_card, entries))
         return _page(f'<form action="/searches"></form><main>{cards}</main>')
 
-    def _getsong(self, wanted: str) -> Answer:
+    def _getsong(self, wanted: str) -> Response:
         if self.headers.get("X-API-KEY") != API_KEY:
             return _json({"error": "Invalid API key"}, 401)
         words = re.match(r"song:(.*) artist:(.*)", wanted)
@@ -358,7 +360,7 @@ class _Handler(BaseHTTPRequestHandler):
         # The body is JSON, as at the real interface.
         return _json({"search": found}, kind="text/html; charset=UTF-8")
 
-    def _deezer(self, rest: str, wanted: str) -> Answer:
+    def _deezer(self, rest: str, wanted: str) -> Response:
         if rest == "search":
             items = [_deezer_track(entry) for entry in self.demo_site.find(wanted)]
             for item in items:
@@ -371,7 +373,7 @@ class _Handler(BaseHTTPRequestHandler):
             return _json({"error": {"type": "Exception", "message": "Quota limit", "code": 4}})
         return self._trouble(entry) or _json(_deezer_track(entry))
 
-    def _reccobeats(self, rest: str, wanted: str) -> Answer:
+    def _reccobeats(self, rest: str, wanted: str) -> Response:
         entry = self.demo_site.by_id(wanted)
         # What it does not know it leaves out, and what nobody asked for may come along.
         stray = self.demo_site.entries[-1]
@@ -387,7 +389,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.demo_site.visits[entry.id] += 1
         return self.demo_site.visits[entry.id] > 1
 
-    def _trouble(self, entry: Entry) -> Answer | None:
+    def _trouble(self, entry: Entry) -> Response | None:
         wait = {"Retry-After": str(self.demo_site.retry_after)}
         match entry.trouble:
             case "flaky" | "busy" if not self._visited(entry):
@@ -422,20 +424,20 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
 
-def _page(body: str, status: int = 200) -> Answer:
+def _page(body: str, status: int = 200) -> Response:
     text = f"<!doctype html><html><head><title>demo</title></head><body>{body}</body></html>"
     return status, "text/html; charset=utf-8", text.encode(), {}
 
 
-def _text(body: str, status: int = 200) -> Answer:
+def _text(body: str, status: int = 200) -> Response:
     return status, "text/plain; charset=utf-8", body.encode(), {}
 
 
-def _json(value: Any, status: int = 200, kind: str = "application/json") -> Answer:
+def _json(value: Any, status: int = 200, kind: str = "application/json") -> Response:
     return status, kind, json.dumps(value).encode(), {}
 
 
-def _challenge() -> Answer:
+def _challenge() -> Response:
     text = "<html><head><title>Just a moment...</title></head><body>Are you human?</body></html>"
     return 403, "text/html", text.encode(), {"cf-mitigated": "challenge"}
 

@@ -50,7 +50,7 @@ _MP4 = {
     "key": (f"{_ITUNES}initialkey", f"{_ITUNES}KEY"),
     "marker": (f"{_ITUNES}{MARKER_TAG}",),
 }
-_NAMED = {
+_OTHERS = {
     "title": ("title",),
     "artist": ("artist", "author"),
     "artist_sort": ("artistsort", "wm/artistsortorder"),
@@ -62,12 +62,12 @@ _NAMED = {
     "key": ("initialkey", "key", "wm/initialkey"),
     "marker": (MARKER_TAG,),
 }
-_READ: dict[str, Callable[[str], Any]] = {"bpm": read_tempi, "key": parse_key}
+_READERS: dict[str, Callable[[str], Any]] = {"bpm": read_tempi, "key": parse_key}
 MAX_VALUES = 10  # values of a tag
-LONGEST_TAG = 500  # [characters] what is longer is no name
-MAX_INFLATED = 1 << 16  # [bytes] what a compressed frame may become
+MAX_TEXT_LENGTH = 500  # [characters] what is longer is no name
+MAX_INFLATED_TEXT = 1 << 16  # [bytes] what a compressed frame may become
 # Classes of mutagen, with their modules.
-_KINDS = (
+_FORMATS = (
     ("MP3", "mp3"), ("TrueAudio", "trueaudio"), ("AIFF", "aiff"), ("WAVE", "wave"), ("DSF", "dsf"),
     ("DSDIFF", "dsdiff"), ("ID3FileType", "id3"), ("FLAC", "flac"), ("OggFLAC", "oggflac"),
     ("OggVorbis", "oggvorbis"), ("OggOpus", "oggopus"), ("OggSpeex", "oggspeex"),
@@ -76,7 +76,7 @@ _KINDS = (
     ("OptimFROG", "optimfrog"), ("TAK", "tak"), ("WavPack", "wavpack"),
 )  # fmt: skip
 _WITH_ID3 = ("MP3", "TrueAudio", "AIFF", "WAVE", "DSF", "DSDIFF", "ID3FileType")
-_COMPRESSED = {3: 0x80, 4: 0x08}  # flag of an ID3 frame, by the version of the tag
+_COMPRESSED_FLAG = {3: 0x80, 4: 0x08}  # flag of an ID3 frame, by the version of the tag
 
 
 def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
@@ -91,7 +91,7 @@ def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
     """
     try:
         with RegularFile(path) as opened:
-            file = mutagen.File(opened, options=_kinds())
+            file = mutagen.File(opened, options=_formats())
     except TempoError:
         raise
     except (mutagen.MutagenError, OSError) as error:
@@ -119,16 +119,16 @@ def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
 
 
 @cache
-def _kinds() -> list[type]:
+def _formats() -> list[type]:
     """The formats that have tags; of ID3 only those frames are read that are asked for."""
-    found = {name: getattr(import_module(f"mutagen.{module}"), name) for name, module in _KINDS}
+    found = {name: getattr(import_module(f"mutagen.{module}"), name) for name, module in _FORMATS}
     return [
-        type(name, (_Sparing, kind), {}) if name in _WITH_ID3 else kind
+        type(name, (_OnlyWantedFrames, kind), {}) if name in _WITH_ID3 else kind
         for name, kind in found.items()
     ]
 
 
-class _Sparing:
+class _OnlyWantedFrames:
     """A format with ID3 tags that does not read pictures and what else nobody asks for."""
 
     def load(self, filething: Any, **options: Any) -> None:
@@ -139,27 +139,27 @@ class _Sparing:
 def _frames() -> dict[str, type]:
     wanted = {name.partition(":")[0] for names in _ID3.values() for name in names}
     old = {name: kind for name, kind in Frames_2_2.items() if kind.__mro__[1].__name__ in wanted}
-    return {**old, **{name: type(name, (_Bounded, Frames[name]), {}) for name in wanted}}
+    return {**old, **{name: type(name, (_LimitedFrame, Frames[name]), {}) for name in wanted}}
 
 
-class _Bounded:
+class _LimitedFrame:
     """A frame that does not inflate to more than a name can be: a bomb is no title."""
 
     @classmethod
     def _fromData(cls, header: Any, flags: int, data: bytes) -> Any:
-        if flags & _COMPRESSED.get(header.version[1], 0):
+        if flags & _COMPRESSED_FLAG.get(header.version[1], 0):
             packed = data
             with suppress(ValueError):
                 packed = unsynch.decode(data)
             # The length is said before the content; whoever writes it may lie, or leave it out.
             parts = (data[4:], data, packed[4:], packed)
-            if any(inflates_beyond(part, MAX_INFLATED) for part in parts):
-                raise ID3JunkFrameError(f"inflates to more than {MAX_INFLATED} bytes")
+            if any(inflates_beyond(part, MAX_INFLATED_TEXT) for part in parts):
+                raise ID3JunkFrameError(f"inflates to more than {MAX_INFLATED_TEXT} bytes")
         return super()._fromData(header, flags, data)  # type: ignore[misc]
 
 
 def _tags(tags: Any) -> dict[str, str]:
-    names = _ID3 if isinstance(tags, ID3) else _MP4 if isinstance(tags, MP4Tags) else _NAMED
+    names = _ID3 if isinstance(tags, ID3) else _MP4 if isinstance(tags, MP4Tags) else _OTHERS
     known = {} if tags is None else {str(key).lower(): value for key, value in tags.items()}
     return {
         field: _value(field, [known.get(key.lower()) for key in keys])
@@ -170,7 +170,7 @@ def _tags(tags: Any) -> dict[str, str]:
 def _value(field: str, tags: list[Any]) -> str:
     """The text of the first tag that says something, for a BPM or a key of the first that says one:
     `BPM=0` may stand before the tempo."""
-    says = _READ.get(field)
+    says = _READERS.get(field)
     texts = [text for tag in tags if (text := _text(tag, MAX_VALUES if says else 1))]
     return next((text for text in texts if says and says(text)), texts[0] if texts else "")
 
@@ -179,7 +179,7 @@ def _text(value: Any, most: int) -> str:
     """The first values of a tag as text, however its format wraps them: `a`, or `a; b`."""
     value = getattr(value, "text", getattr(value, "data", value))
     values = value if isinstance(value, (list, tuple)) else [value]
-    return "; ".join(text for one in values[:most] if (text := _plain(one)))[:LONGEST_TAG]
+    return "; ".join(text for one in values[:most] if (text := _plain(one)))[:MAX_TEXT_LENGTH]
 
 
 def _plain(value: Any) -> str:
@@ -187,4 +187,4 @@ def _plain(value: Any) -> str:
         value = value[0] if value else ""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    return " ".join(str(getattr(value, "value", value) or "").split())[:LONGEST_TAG]
+    return " ".join(str(getattr(value, "value", value) or "").split())[:MAX_TEXT_LENGTH]

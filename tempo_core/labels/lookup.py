@@ -23,7 +23,7 @@ from .source import LabelSource
 from .sources import ABOUT
 from .store import Store
 
-MAX_PAGES = 3  # pages of candidates that are fetched for one track from one source
+MAX_PAGES_PER_TRACK = 3  # pages of candidates that are fetched for one track from one source
 MAX_FAILURES = 3  # in a row, after which a source is left alone for the rest of the run
 
 
@@ -77,15 +77,15 @@ def look_up(track: TrackQuery, source: LabelSource, gates: Sequence[Gate] = GATE
         return dataclasses.replace(record, status=error.status, message=str(error))
 
 
-Judged = tuple[Candidate, Match]
+JudgedCandidate = tuple[Candidate, Match]
 
 
 def _candidates(
     track: TrackQuery, source: LabelSource, gates: Sequence[Gate]
-) -> tuple[list[Judged], Counter[str]]:
+) -> tuple[list[JudgedCandidate], Counter[str]]:
     """Candidates with a tempo that may be the track, and counts of the reasons against others."""
     reasons: Counter[str] = Counter()
-    hopeful: list[Judged] = []
+    hopeful: list[JudgedCandidate] = []
     seen: set[tuple[str, str]] = set()
     for found in source.search(track):
         new = [c for c in found if not c.source_id or (c.source_id, c.url) not in seen]
@@ -97,7 +97,7 @@ def _candidates(
         n_pages = 0
         for candidate, match in promising:
             if not candidate.complete:
-                if n_pages == MAX_PAGES:
+                if n_pages == MAX_PAGES_PER_TRACK:
                     break
                 n_pages += 1
                 try:
@@ -125,7 +125,7 @@ def _candidates(
     return hopeful, reasons
 
 
-def _rank(pair: Judged) -> tuple[int, bool, float, float]:
+def _rank(pair: JudgedCandidate) -> tuple[int, bool, float, float]:
     """Sort key, the likeliest first: outcome, ISRC, likeness of titles, difference in duration."""
     scores = pair[1].scores
     return (
@@ -137,7 +137,7 @@ def _rank(pair: Judged) -> tuple[int, bool, float, float]:
 
 
 def _decide(
-    track: TrackQuery, record: Record, hopeful: list[Judged], reasons: Counter[str]
+    track: TrackQuery, record: Record, hopeful: list[JudgedCandidate], reasons: Counter[str]
 ) -> Record:
     """The record of what a source offers: a label, or the reason why there is none."""
     accepted = sorted((p for p in hopeful if p[1].outcome is Outcome.ACCEPTED), key=_rank)

@@ -32,15 +32,15 @@ from .titles import (
     romanise,
 )
 
-LIKE_NAMES = 90.0  # [0..100] likeness from which two names differ by a typing error
-LONGEST_TITLE, MOST_ARTISTS = 300, 20  # more of either is no song
-SHORT_TITLE = (
+SAME_NAME_LIKENESS = 90.0  # [0..100] likeness from which two names differ by a typing error
+MAX_TITLE_LENGTH, MAX_ARTISTS = 300, 20  # more of either is no song
+SHORT_TITLE_LENGTH = (
     12  # [characters] a title up to here has to be the same: one letter makes another word
 )
 # Durations. A copy at another speed differs in duration as it differs in tempo, and 2 % is half the
 # tolerance of a tempo. Catalogues round to seconds, and encoders add some silence.
-SAME_SECONDS, SAME_SHARE = 3.0, 0.02
-OTHER_SECONDS, OTHER_SHARE = 10.0, 0.05
+MAX_SAME_SECONDS, MAX_SAME_SHARE = 3.0, 0.02
+MIN_OTHER_SECONDS, MIN_OTHER_SHARE = 10.0, 0.05
 
 
 class Outcome(enum.Enum):
@@ -52,7 +52,7 @@ class Outcome(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedRecording:
     """One of the two recordings in a comparison."""
 
     title: str
@@ -64,7 +64,7 @@ class Side:
 
     @cached_property
     def parsed(self) -> Title:
-        return parse_title(" ".join(self.title.split())[:LONGEST_TITLE])
+        return parse_title(" ".join(self.title.split())[:MAX_TITLE_LENGTH])
 
     @cached_property
     def versions(self) -> dict[str, frozenset[str]]:
@@ -73,7 +73,7 @@ class Side:
         for version in (
             *self.parsed.versions,
             *album_versions(self.album),
-            *artist_versions(self.artists[:MOST_ARTISTS]),
+            *artist_versions(self.artists[:MAX_ARTISTS]),
         ):
             found[version.kind] = found.get(version.kind, frozenset()) | version.words
         return found
@@ -91,16 +91,16 @@ class Side:
 
     @property
     def _credits(self) -> list[str]:
-        names = (*self.artists[:MOST_ARTISTS], *self.parsed.guests)
-        return [" ".join(name.split())[:LONGEST_TITLE] for name in names]
+        names = (*self.artists[:MAX_ARTISTS], *self.parsed.guests)
+        return [" ".join(name.split())[:MAX_TITLE_LENGTH] for name in names]
 
 
 @dataclass(frozen=True)
-class Pair:
+class MatchPair:
     """What is at hand, and what a source describes."""
 
-    ours: Side
-    theirs: Side
+    ours: ComparedRecording
+    theirs: ComparedRecording
 
     @cached_property
     def same_isrc(self) -> bool:
@@ -162,11 +162,11 @@ class Match:
     scores: dict[str, float]
 
 
-Gate = Callable[[Pair], tuple[Outcome, str]]
+Gate = Callable[[MatchPair], tuple[Outcome, str]]
 _PASS = (Outcome.ACCEPTED, "")
 
 
-def version_gate(pair: Pair) -> tuple[Outcome, str]:
+def version_gate(pair: MatchPair) -> tuple[Outcome, str]:
     """Live is not studio, one remix is not another, and a sped-up copy is neither."""
     ours, theirs = pair.ours.versions, pair.theirs.versions
     for kind in sorted(ours.keys() ^ theirs.keys()):
@@ -178,34 +178,36 @@ def version_gate(pair: Pair) -> tuple[Outcome, str]:
         if kind in SPEEDS:  # `Super Slowed` is slower than `Slowed`
             compatible = a == b
         if kind == "remix" and compatible and a != b:
-            compatible = fuzz.ratio(*(" ".join(sorted(words)) for words in (a, b))) >= LIKE_NAMES
+            compatible = (
+                fuzz.ratio(*(" ".join(sorted(words)) for words in (a, b))) >= SAME_NAME_LIKENESS
+            )
         if not compatible:
             return Outcome.REJECTED, f"version: another {kind}"
     return _PASS
 
 
-def numeral_gate(pair: Pair) -> tuple[Outcome, str]:
+def numeral_gate(pair: MatchPair) -> tuple[Outcome, str]:
     """Part 1 is not part 2, though the titles are alike to 95 of 100."""
     return _PASS if pair.same_numerals else (Outcome.REJECTED, "numerals")
 
 
-def artist_gate(pair: Pair) -> tuple[Outcome, str]:
+def artist_gate(pair: MatchPair) -> tuple[Outcome, str]:
     """Some artist in common: thousands of songs are called `Hello`."""
-    if pair.same_isrc or pair.artist_score >= LIKE_NAMES:
+    if pair.same_isrc or pair.artist_score >= SAME_NAME_LIKENESS:
         return _PASS
     return Outcome.REJECTED, "artist"
 
 
-def duration_gate(pair: Pair) -> tuple[Outcome, str]:
+def duration_gate(pair: MatchPair) -> tuple[Outcome, str]:
     """The last witness where an unmarked copy is another version or runs at another speed."""
     if pair.durations is None:
         return _PASS
     ours, theirs = pair.durations
     difference = theirs - ours
     seconds, share = abs(difference), abs(difference) / ours
-    if seconds > OTHER_SECONDS or (share > OTHER_SHARE and seconds > 1.5):
+    if seconds > MIN_OTHER_SECONDS or (share > MIN_OTHER_SHARE and seconds > 1.5):
         return Outcome.REJECTED, f"duration ({difference:+.0f} s)"
-    if share <= SAME_SHARE or seconds <= SAME_SECONDS:
+    if share <= MAX_SAME_SHARE or seconds <= MAX_SAME_SECONDS:
         return _PASS
     return Outcome.DOUBTFUL, f"duration ({difference:+.0f} s)"
 
@@ -215,8 +217,8 @@ GATES: tuple[Gate, ...] = (version_gate, numeral_gate, artist_gate, duration_gat
 
 def judge(track: TrackQuery, candidate: Candidate, gates: Sequence[Gate] = GATES) -> Match:
     """Decide whether a candidate is the track; without a gate, what it prevents goes through."""
-    pair = Pair(
-        Side(
+    pair = MatchPair(
+        ComparedRecording(
             track.title,
             track.artists,
             track.album,
@@ -224,7 +226,7 @@ def judge(track: TrackQuery, candidate: Candidate, gates: Sequence[Gate] = GATES
             track.isrc,
             track.file_duration,
         ),
-        Side(
+        ComparedRecording(
             candidate.title,
             candidate.artists,
             candidate.album,
@@ -247,7 +249,7 @@ def judge(track: TrackQuery, candidate: Candidate, gates: Sequence[Gate] = GATES
         if found is Outcome.DOUBTFUL:
             outcome = found
             reasons.append(reason)
-    if not pair.same_isrc and pair.title_score < LIKE_NAMES:
+    if not pair.same_isrc and pair.title_score < SAME_NAME_LIKENESS:
         return Match(Outcome.REJECTED, "title", scores)
     return Match(outcome, ", ".join(reasons), scores)
 
@@ -279,7 +281,11 @@ def _same_title(a: str, b: str) -> float:
     if a.replace(" ", "") == b.replace(" ", ""):
         return 100.0
     likeness = fuzz.ratio(a, b)
-    return min(likeness, LIKE_NAMES - 1) if min(len(a), len(b)) <= SHORT_TITLE else likeness
+    return (
+        min(likeness, SAME_NAME_LIKENESS - 1)
+        if min(len(a), len(b)) <= SHORT_TITLE_LENGTH
+        else likeness
+    )
 
 
 def _same_name(a: str, b: str) -> float:

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..levels import OF_ONE_PULSE, TOLERANCE
 from ..tempi import is_tempo
 
 _NUMBER = r"[0-9]{1,4}(?:[.,][0-9]+)?"
@@ -19,10 +20,8 @@ _AROUND = re.compile(r"\bb\.?p\.?m\b\.?|(?<=[0-9])bpm\b|\b(?:ca|circa|approx|abo
 _BETWEEN = r"\s*(?:[/;|&()-]|\.\.|,(?=\s)|\bto\b|\s)\s*"
 _NUMBERS = re.compile(rf"{_NUMBER}(?:{_BETWEEN}{_NUMBER})*\s*\)?")
 _RANGE = re.compile(rf"({_NUMBER})\s*(?:-|\.\.|\bto\b)\s*({_NUMBER})")
-_COUNTED = (1 / 4, 1 / 3, 1 / 2, 1.0, 2.0, 3.0, 4.0)  # ways to count one tempo
-SAME_TEMPO = 0.04  # relative; two numbers within it are one tempo
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
-LONGEST_TEMPO = 100  # [characters] a longer text is no tempo
+MAX_TEMPO_LENGTH = 100  # [characters] a longer text is no tempo
 
 
 class Status(enum.Enum):
@@ -179,7 +178,7 @@ def read_tempi(text: str | None) -> tuple[float, ...]:
     and several numbers (`124/62`, `0; 124`). What is no tempo, 0 included, is left out. None at all
     if there is anything else in the text, a doubt for example (`120 or 60`).
     """
-    if not text or len(text) > LONGEST_TEMPO:
+    if not text or len(text) > MAX_TEMPO_LENGTH:
         return ()
     plain = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES)
     plain = " ".join(_AROUND.sub(" ", plain).split())
@@ -208,7 +207,7 @@ def parse_bpm(text: str | None, estimate: float | None = None) -> float | None:
     """
     tempi = read_tempi(text)
     if not tempi or not all(
-        any(_near(tempo, tempi[0] * ratio) for ratio in _COUNTED) for tempo in tempi
+        any(_near(tempo, tempi[0] * ratio) for ratio in OF_ONE_PULSE) for tempo in tempi
     ):
         return None
     if not estimate:
@@ -222,7 +221,7 @@ def _tempo(number: str) -> float | None:
 
 
 def _near(a: float, b: float) -> bool:
-    return abs(math.log(a / b)) <= math.log1p(SAME_TEMPO)
+    return abs(math.log(a / b)) <= math.log1p(TOLERANCE)
 
 
 def one_line(text: str, longest: int = 500) -> str:

@@ -19,26 +19,31 @@ from ..markup import Markup, escape, page, table
 from .lookup import LookedUp
 from .record import KeyVerdict, LabelVerdict, Record, Status
 from .sources import ABOUT
-from .training import SOURCES, objection
+from .training import TRAINABLE_SOURCES, objection
 
 LOWEST_BPM, HIGHEST_BPM = 40.0, 260.0  # [BPM] range of both axes
 PLOT_SIZE, PLOT_MARGIN = 520, 56  # [pixels]
-TICKS = (50, 60, 70, 80, 100, 120, 140, 170, 200, 240)
+AXIS_TICKS = (50, 60, 70, 80, 100, 120, 140, 170, 200, 240)
 # Colours that people with any kind of colour vision tell apart (Okabe and Ito), and shapes for the
 # rest.
-LOOKS = {
+VERDICT_STYLES = {
     LabelVerdict.AGREE: ("#009e73", "circle", "agrees"),
     LabelVerdict.OCTAVE: ("#e69f00", "square", "an octave off"),
     LabelVerdict.TRIPLE: ("#0072b2", "diamond", "a factor of three off"),
     LabelVerdict.METER: ("#cc79a7", "triangle", "3:2 or 4:3"),
     LabelVerdict.CONFLICT: ("#d55e00", "cross", "in conflict"),
 }
-LINES = ((1.0, "1:1"), (2.0, "2:1"), (0.5, "1:2"), (1.5, "3:2"), (2 / 3, "2:3"))
-REVIEW = (LabelVerdict.CONFLICT, LabelVerdict.METER, LabelVerdict.TRIPLE, LabelVerdict.OCTAVE)
+RATIO_LINES = ((1.0, "1:1"), (2.0, "2:1"), (0.5, "1:2"), (1.5, "3:2"), (2 / 3, "2:3"))
+REVIEWED_VERDICTS = (
+    LabelVerdict.CONFLICT,
+    LabelVerdict.METER,
+    LabelVerdict.TRIPLE,
+    LabelVerdict.OCTAVE,
+)
 
 
 @dataclass(frozen=True)
-class Line:
+class ReportLine:
     """What the report needs of a track; the whole of it would be a lot of memory."""
 
     name: str
@@ -48,12 +53,14 @@ class Line:
     records: tuple[Record, ...]
 
     @classmethod
-    def of(cls, labelled: LookedUp) -> Line:
+    def of(cls, labelled: LookedUp) -> ReportLine:
         track = labelled.track
         return cls(track.name, track.path, labelled.status, labelled.chosen, labelled.records)
 
 
-def write_report(path: Path, lines: Sequence[Line], trainable: Collection[str] = SOURCES) -> None:
+def write_report(
+    path: Path, lines: Sequence[ReportLine], trainable: Collection[str] = TRAINABLE_SOURCES
+) -> None:
     """Write the report, all or nothing.
 
     Raises
@@ -67,13 +74,17 @@ def write_report(path: Path, lines: Sequence[Line], trainable: Collection[str] =
         raise LabelError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def render(lines: Sequence[Line], trainable: Collection[str] = SOURCES) -> str:
+def render(lines: Sequence[ReportLine], trainable: Collection[str] = TRAINABLE_SOURCES) -> str:
     """The report as text."""
     labels = [line.chosen for line in lines if line.chosen is not None]
-    plotted = [record for record in labels if record.verdict in LOOKS]
+    plotted = [record for record in labels if record.verdict in VERDICT_STYLES]
     review = sorted(
-        (line for line in lines if line.chosen is not None and line.chosen.verdict in REVIEW),
-        key=lambda line: REVIEW.index(line.chosen.verdict) if line.chosen else 0,
+        (
+            line
+            for line in lines
+            if line.chosen is not None and line.chosen.verdict in REVIEWED_VERDICTS
+        ),
+        key=lambda line: REVIEWED_VERDICTS.index(line.chosen.verdict) if line.chosen else 0,
     )
     nothing = [line for line in lines if line.status is Status.SKIPPED]
     unsettled = [line for line in lines if line.status not in (Status.FOUND, Status.SKIPPED, None)]
@@ -108,14 +119,14 @@ def plot(records: Iterable[Record]) -> str:
         f'<rect width="{PLOT_SIZE + 190}" height="{PLOT_SIZE + 14}" fill="#fff"/>'
     ]
     left, right, top, bottom = PLOT_MARGIN, PLOT_SIZE - 8, 8, PLOT_SIZE - PLOT_MARGIN
-    for tick in TICKS:
+    for tick in AXIS_TICKS:
         x, y = _x(tick), _y(tick)
         parts.append(
             f'<path d="M{x:.1f} {top}V{bottom}M{left} {y:.1f}H{right}" stroke="#eee"/>'
             f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{tick}</text>'
             f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{tick}</text>'
         )
-    for ratio, name in LINES:
+    for ratio, name in RATIO_LINES:
         low, high = max(LOWEST_BPM, LOWEST_BPM / ratio), min(HIGHEST_BPM, HIGHEST_BPM / ratio)
         style = 'stroke="#666"' if ratio == 1 else 'stroke="#bbb" stroke-dasharray="4 4"'
         x2, y2 = _x(high), _y(high * ratio)
@@ -125,16 +136,16 @@ def plot(records: Iterable[Record]) -> str:
         )
     counts: Counter[LabelVerdict] = Counter()
     for record in records:
-        if record.bpm and record.estimate_bpm and record.verdict in LOOKS:
+        if record.bpm and record.estimate_bpm and record.verdict in VERDICT_STYLES:
             counts[record.verdict] += 1
-            colour, shape, _ = LOOKS[record.verdict]
+            colour, shape, _ = VERDICT_STYLES[record.verdict]
             told = escape(
                 f"{record.artist} - {record.title}: published {record.bpm:g}, "
                 f"estimated {record.estimate_bpm:g}"
             )
             mark = _mark(shape, _x(record.estimate_bpm), _y(record.bpm), colour)
             parts.append(f"<g><title>{told}</title>{mark}</g>")
-    for row, (verdict, (colour, shape, name)) in enumerate(LOOKS.items()):
+    for row, (verdict, (colour, shape, name)) in enumerate(VERDICT_STYLES.items()):
         y = top + 14 + 22 * row
         parts.append(
             _mark(shape, PLOT_SIZE + 12, y, colour)
@@ -177,7 +188,7 @@ def _mark(shape: str, x: float, y: float, colour: str) -> str:
     return f'<path d="{paths[shape]}" fill="{colour}" fill-opacity=".8"/>'
 
 
-def _count(lines: Sequence[Line]) -> str:
+def _count(lines: Sequence[ReportLine]) -> str:
     statuses = Counter(line.status for line in lines)
     verdicts = Counter(line.chosen.verdict for line in lines if line.chosen)
     told = [f"{statuses[s]} {s.value.replace('_', ' ')}" for s in Status if statuses[s]]
@@ -188,7 +199,7 @@ def _count(lines: Sequence[Line]) -> str:
     return f"{tracks}: {', '.join(told)}. Of the labels: {labels}."
 
 
-def _review(lines: Sequence[Line]) -> str:
+def _review(lines: Sequence[ReportLine]) -> str:
     if not lines:
         return "<p>Nothing: every label that could be checked agrees with the audio.</p>"
     rows = []
@@ -224,7 +235,7 @@ def _review(lines: Sequence[Line]) -> str:
     )
 
 
-def _keys(lines: Sequence[Line]) -> str:
+def _keys(lines: Sequence[ReportLine]) -> str:
     wrong = [
         (line.chosen, line.path)
         for line in lines
@@ -246,7 +257,7 @@ def _keys(lines: Sequence[Line]) -> str:
     return table(("verdict", "track", "published", "audio", "source", "file"), rows)
 
 
-def _unsettled(lines: Sequence[Line], n_nothing: int) -> str:
+def _unsettled(lines: Sequence[ReportLine], n_nothing: int) -> str:
     """The tracks that were looked for, and how many there was nothing to look for by."""
     note = (
         f'<p class="note">{n_nothing} more say nothing that a source could be asked by, not even '

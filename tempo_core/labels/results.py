@@ -7,9 +7,9 @@ from pathlib import Path
 
 from .lookup import LookedUp
 from .record import Record, TrackQuery
-from .report import Line, write_report
+from .report import ReportLine, write_report
 from .tables import write_table
-from .training import SOURCES, objection
+from .training import TRAINABLE_SOURCES, objection
 
 
 class ResultFiles:
@@ -31,7 +31,7 @@ class ResultFiles:
         self,
         report: Path | None,
         table: Path | None,
-        trainable: Collection[str] = SOURCES,
+        trainable: Collection[str] = TRAINABLE_SOURCES,
         *,
         trainable_only: bool = False,
     ) -> None:
@@ -39,13 +39,13 @@ class ResultFiles:
         self._table = table
         self._trainable = trainable
         self._trainable_only = trainable_only
-        self._lines: list[Line] = []
+        self._lines: list[ReportLine] = []
         self._rows: list[tuple[TrackQuery, Record | None, bool]] = []
 
     def add(self, labelled: LookedUp) -> None:
         """Take one more track into the files."""
         if self._report is not None:
-            self._lines.append(Line.of(labelled))
+            self._lines.append(ReportLine.of(labelled))
         allowed = not self._trainable_only or not objection(labelled.chosen, self._trainable)
         if self._table is not None and allowed:
             self._rows.append((labelled.track, labelled.chosen, bool(labelled.records)))

@@ -22,8 +22,8 @@ from .record import KeyVerdict, LabelVerdict, Record, Status
 
 STORE_LAYOUT = 1  # raised whenever a reader of the previous layout would misread the file
 _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
-_ENUMS = {"status": Status, "verdict": LabelVerdict, "key_verdict": KeyVerdict}
-_OPINION = ("path", "estimate_bpm", "estimate_key", "verdict", "key_verdict")
+_ENUM_FIELDS = {"status": Status, "verdict": LabelVerdict, "key_verdict": KeyVerdict}
+_CHANGEABLE_FIELDS = ("path", "estimate_bpm", "estimate_key", "verdict", "key_verdict")
 
 
 class Store:
@@ -99,11 +99,11 @@ class Store:
 
     def update(self, record: Record) -> None:
         """Note what the audio says now, and where the file is now, in the newest such record."""
-        changes = ", ".join(f"{name} = ?" for name in _OPINION)
+        changes = ", ".join(f"{name} = ?" for name in _CHANGEABLE_FIELDS)
         self._write(
             f"UPDATE labels SET {changes} WHERE id ="
             " (SELECT max(id) FROM labels WHERE track = ? AND source = ?)",
-            [*_values(record, _OPINION), record.track, record.source],
+            [*_values(record, _CHANGEABLE_FIELDS), record.track, record.source],
         )
 
     def __iter__(self) -> Iterator[Record]:
@@ -152,7 +152,7 @@ def _values(record: Record, names: Iterable[str]) -> list[Any]:
     values = []
     for name in names:
         value = getattr(record, name)
-        if name in _ENUMS:
+        if name in _ENUM_FIELDS:
             value = value.value
         elif name == "path":  # as beets keeps them: a name need not be text
             value = os.fsencode(value)
@@ -166,7 +166,7 @@ def _values(record: Record, names: Iterable[str]) -> list[Any]:
 
 def _record(row: tuple[Any, ...]) -> Record:
     values = dict(zip(_FIELDS, row, strict=True))
-    for name, kind in _ENUMS.items():
+    for name, kind in _ENUM_FIELDS.items():
         values[name] = kind(values[name])
     values["path"] = os.fsdecode(values["path"])  # bytes; of earlier versions text
     values["scores"] = json.loads(values["scores"])

@@ -7,7 +7,7 @@ from collections import Counter
 from .lookup import LookedUp, Run
 from .record import LabelVerdict, Status
 
-_SAYS = {
+_VERDICT_TEXTS = {
     LabelVerdict.AGREE: "the audio agrees ({:g})",
     LabelVerdict.OCTAVE: "an octave off the audio's {:g}",
     LabelVerdict.TRIPLE: "a factor of three off the audio's {:g}",
@@ -29,7 +29,9 @@ def describe(labelled: LookedUp) -> str:
     name, chosen = labelled.track.name, labelled.chosen
     if chosen is not None and chosen.bpm:
         key = f", {chosen.key}" if chosen.key else ""
-        says = _SAYS.get(chosen.verdict, "not analysed yet").format(chosen.estimate_bpm or 0)
+        says = _VERDICT_TEXTS.get(chosen.verdict, "not analysed yet").format(
+            chosen.estimate_bpm or 0
+        )
         return f"{name}: {chosen.bpm:g} BPM{key} ({chosen.source}), {says}"
     told = [f"{record.source}: {record.message}" for record in labelled.records if record.message]
     told += [f"{source}: left for the next run" for source in labelled.left]

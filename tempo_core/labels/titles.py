@@ -17,7 +17,7 @@ from unidecode import unidecode
 
 # Of a title or a name, in characters; the rest is cut off. The time to bring accents into order, or
 # to find spaces before a comma, grows with the square of their number.
-LONGEST_NAME = 1000
+MAX_NAME_LENGTH = 1000
 _LETTERS = str.maketrans(
     {
         "♯": "#", "♭": "b", "&": " and ", "×": " x ", "’": "'", "‘": "'", "`": "'", "´": "'",
@@ -35,7 +35,7 @@ _BETWEEN_ARTISTS = re.compile(
 )
 
 # Words that name the same recording in another edition.
-_NEUTRAL = frozenset(
+_EDITION_WORDS = frozenset(
     "album anniversary audio bonus clean deluxe digital edit edition explicit extended full hd hq"
     " inch length lp lyric lyrics main mono music official original radio release single"
     " size soundtrack standard stereo the track tv uncensored uncut version video".split()
@@ -46,10 +46,10 @@ _MIX = re.compile(
     r"\b(remix|rmx|mix|rework|re ?edit|refix|bootleg|flip|vip|dub|edit|version|ver)\b"
 )
 _MIX_NAME = re.compile(r"\b(remix|rmx|mix|rework|re ?edit|refix|bootleg|flip|edit|version|ver)\b")
-_MIX_NEUTRAL = _NEUTRAL | {"7", "12", "long", "short", "us", "uk"}
+_PLAIN_MIX_WORDS = _EDITION_WORDS | {"7", "12", "long", "short", "us", "uk"}
 # Kinds of version, each with what gives it away in normalised words. Two different kinds are two
 # recordings, or one at two speeds.
-_KINDS = (
+_VERSION_PATTERNS = (
     ("sped", r"\b(sped|speed) up\b|\bnightcore\b|\bfaster\b|\bspeed edit\b"),
     ("slowed", r"\bslowed\b|\bdaycore\b|\bscrewed\b|\bslow (version|reverb)\b|^reverb$"),
     ("pitched", r"\b8d\b|\bpitched\b|\b(432|440|528) ?hz\b"),
@@ -78,7 +78,7 @@ _KINDS = (
     ("arranged", r"\bpiano\b|\borchestra(l)?\b|\bsymphonic\b|\blullaby\b|\b8 bit\b|\blo ?fi\b"),
 )
 # The same said in other scripts, wherever it stands in the words as they are written.
-_FOREIGN_KINDS = tuple(
+_FOREIGN_PATTERNS = tuple(
     (kind, re.compile(pattern, re.IGNORECASE))
     for kind, pattern in (
         ("live", r"ライ[ブヴ]|라이브|现场|現場|концерт|живьём|живьем"),
@@ -91,9 +91,9 @@ _FOREIGN_KINDS = tuple(
 # How much faster or slower: another degree is another tempo, and a bare word is one, too.
 _DEGREE = re.compile(r"^(super|ultra|extra|hyper|mega|very|slightly|little|more|\d+x?|x\d+)$")
 SPEEDS = ("sped", "slowed")
-_KIND_PATTERNS = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
+_COMPILED_PATTERNS = tuple((kind, re.compile(pattern)) for kind, pattern in _VERSION_PATTERNS)
 # What may be left over of a live version without naming the concert.
-_PLACELESS = frozenset(
+_NOT_A_CONCERT = frozenset(
     "alive live version at in from on the a session sessions recording recorded acoustic unplugged"
     " concert of and remastered remaster".split()
 )
@@ -111,13 +111,19 @@ _UNBRACKETED = re.compile(
     r"|(?:(?:super|ultra|extra|hyper) )?(?:sped up|slowed))$"
 )
 
-_SAME_WORD = {"pt": "part", "pts": "parts", "vol": "volume", "n": "and", "nr": "number"}
-_COUNTED = frozenset("part parts volume number chapter act book movement side episode".split())
-_COUNT = {word: n for n, word in enumerate("one two three four five six seven eight".split(), 1)}
-_ROMAN = {
+_SPELLED_OUT = {"pt": "part", "pts": "parts", "vol": "volume", "n": "and", "nr": "number"}
+_NUMBERED_WORDS = frozenset(
+    "part parts volume number chapter act book movement side episode".split()
+)
+_NUMBER_WORDS = {
+    word: n for n, word in enumerate("one two three four five six seven eight".split(), 1)
+}
+_ROMAN_NUMERALS = {
     word: n for n, word in enumerate("i ii iii iv v vi vii viii ix x xi xii xiii xiv xv".split(), 1)
 }
-_GENERIC = frozenset(("various", "various artists", "unknown", "unknown artist", "friends", "dj"))
+_GENERIC_ARTISTS = frozenset(
+    ("various", "various artists", "unknown", "unknown artist", "friends", "dj")
+)
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,7 @@ def normalise(text: str) -> str:
 
     A text without any letter or digit (`+`, `???`) stays as it is.
     """
-    text = unicodedata.normalize("NFKD", text[:LONGEST_NAME].casefold().translate(_LETTERS))
+    text = unicodedata.normalize("NFKD", text[:MAX_NAME_LENGTH].casefold().translate(_LETTERS))
     text = "".join(
         c for c in text if not unicodedata.combining(c) and unicodedata.category(c) != "Cf"
     ).casefold()
@@ -171,7 +177,7 @@ def normalise(text: str) -> str:
     text = re.sub(r"(?<=\w)\$(?=\w)", "s", re.sub(r"(?<=\w)!(?=\w)", "i", text))
     text = re.sub(r"(?<=[^\W\d])\.(?=[^\W\d]\b)", "", text.replace("'", ""))  # R.E.M.
     words = re.findall(r"[^\W_]+", text)
-    plain = " ".join(_SAME_WORD.get(word, word) for word in words) or " ".join(text.split())
+    plain = " ".join(_SPELLED_OUT.get(word, word) for word in words) or " ".join(text.split())
     return unicodedata.normalize("NFC", plain)
 
 
@@ -198,7 +204,7 @@ def parse_title(text: str) -> Title:
         versions.extend(named)
         return True
 
-    rest = text[:LONGEST_NAME]
+    rest = text[:MAX_NAME_LENGTH]
     while True:
         bracket = _BRACKETS.search(rest)
         if bracket is None:
@@ -218,12 +224,12 @@ def parse_title(text: str) -> Title:
     if bare:
         versions.extend(classify(bare[1]) or ())
         words = words[: bare.start()]
-    words = _count(words)
+    words = _numerals_as_digits(words)
     names = [Name(words)]
     for side in bilingual(first):
-        names.append(Name(_count(normalise(side))))
+        names.append(Name(_numerals_as_digits(normalise(side))))
     for foreign in filter(is_foreign, (first, *bilingual(first))):
-        names.append(Name(_count(normalise(romanise(foreign))), romanised=True))
+        names.append(Name(_numerals_as_digits(normalise(romanise(foreign))), romanised=True))
     return Title(
         words,
         tuple(dict.fromkeys(versions)),
@@ -240,12 +246,12 @@ def classify(segment: str) -> list[Version] | None:
     words = normalise(segment)
     if not words:
         return []
-    versions = [Version(kind) for kind, pattern in _FOREIGN_KINDS if pattern.search(segment)]
-    for kind, pattern in _KIND_PATTERNS:
+    versions = [Version(kind) for kind, pattern in _FOREIGN_PATTERNS if pattern.search(segment)]
+    for kind, pattern in _COMPILED_PATTERNS:
         if pattern.search(words):
             said: frozenset[str] = frozenset()
             if kind == "live":
-                said = frozenset(w for w in words.split() if len(w) > 1) - _PLACELESS
+                said = frozenset(w for w in words.split() if len(w) > 1) - _NOT_A_CONCERT
             elif kind in SPEEDS:
                 said = frozenset(w for w in words.split() if _DEGREE.match(w))
             versions.append(Version(kind, said))
@@ -254,11 +260,11 @@ def classify(segment: str) -> list[Version] | None:
     if _REMASTER.search(words):
         return []
     if _MIX.search(words):
-        name = frozenset(_MIX_NAME.sub(" ", words).split()) - _MIX_NEUTRAL
+        name = frozenset(_MIX_NAME.sub(" ", words).split()) - _PLAIN_MIX_WORDS
         name = frozenset(word for word in name if not re.fullmatch(r"(19|20)\d\d", word))
         strong = re.search(r"\b(remix|rmx|rework|refix|bootleg|flip|vip|dub|re ?edit)\b", words)
         return [Version("remix", name)] if name or strong or words == "mix" else []
-    return [] if set(words.split()) <= _NEUTRAL else None
+    return [] if set(words.split()) <= _EDITION_WORDS else None
 
 
 def album_versions(album: str) -> tuple[Version, ...]:
@@ -268,7 +274,7 @@ def album_versions(album: str) -> tuple[Version, ...]:
     if _LIVE_ALBUM.search(words):
         said = classify(album) or []
         if not said:  # `Alive 2007`, which of a single track would be its name
-            said = [Version("live", frozenset(words.split()) - _PLACELESS)]
+            said = [Version("live", frozenset(words.split()) - _NOT_A_CONCERT)]
         found += said
     return tuple(dict.fromkeys(Version(v.kind, v.words) for v in found if v.kind in _ALBUM_KINDS))
 
@@ -281,10 +287,10 @@ def artist_names(names: Iterable[str]) -> frozenset[str]:
     """
     found = set()
     for name in names:
-        parts = _BETWEEN_ARTISTS.split(name[:LONGEST_NAME])
+        parts = _BETWEEN_ARTISTS.split(name[:MAX_NAME_LENGTH])
         for part in (name, *(part for part in parts if len(part) > 2)):
             plain = normalise(part).removeprefix("the ")
-            if plain and plain not in _GENERIC:
+            if plain and plain not in _GENERIC_ARTISTS:
                 found.add(plain)
     return frozenset(found)
 
@@ -312,7 +318,7 @@ def romanise(text: str) -> str:
 
 def main_artist(name: str) -> str:
     """The first of the artists in a credit, as written."""
-    name = name[:LONGEST_NAME]
+    name = name[:MAX_NAME_LENGTH]
     first, *_ = re.split(r"\s*[,;]\s*|\s+(?:feat\.?|ft\.?|featuring|vs\.?)\s+", name)
     return first.strip() or name
 
@@ -324,18 +330,18 @@ def artist_versions(names: Iterable[str]) -> tuple[Version, ...]:
     return (Version("karaoke"),) if re.search(pattern, words) else ()
 
 
-def _count(words: str) -> str:
+def _numerals_as_digits(words: str) -> str:
     """Write numbers as digits: `part two`, `volume ii` and a final `iii` are meant as numbers."""
     tokens = words.split(" ")
     for i, token in enumerate(tokens):
-        after = i > 0 and tokens[i - 1] in _COUNTED
+        after = i > 0 and tokens[i - 1] in _NUMBERED_WORDS
         value = None
         if token.isdecimal():
             value = int(token)
         elif after:
-            value = _COUNT.get(token, _ROMAN.get(token))
+            value = _NUMBER_WORDS.get(token, _ROMAN_NUMERALS.get(token))
         elif i > 0 and len(token) > 1:
-            value = _ROMAN.get(token)
+            value = _ROMAN_NUMERALS.get(token)
         if value is not None:
             tokens[i] = str(value)
     return " ".join(tokens)

@@ -15,14 +15,14 @@ from collections.abc import Collection
 from .record import LabelVerdict, Record, Status
 from .sources import ABOUT
 
-SOURCES = tuple(name for name, about in ABOUT.items() if about.trainable)
-VERDICTS = (LabelVerdict.AGREE,)
+TRAINABLE_SOURCES = tuple(name for name, about in ABOUT.items() if about.trainable)
+TRAINABLE_VERDICTS = (LabelVerdict.AGREE,)
 
 
 def objection(
     record: Record | None,
-    sources: Collection[str] = SOURCES,
-    verdicts: Collection[LabelVerdict] = VERDICTS,
+    sources: Collection[str] = TRAINABLE_SOURCES,
+    verdicts: Collection[LabelVerdict] = TRAINABLE_VERDICTS,
 ) -> str:
     """Why a label may not be trained on, empty if it may.
 

@@ -18,7 +18,7 @@ from tempo_core.files import audio_files
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, TrackQuery, parse_bpm
 from tempo_core.labels.store import Store
-from tempo_core.labels.training import SOURCES, objection
+from tempo_core.labels.training import TRAINABLE_SOURCES, objection
 
 from .clean import merge
 from .tables import LabelledTrack, absolute, file_in_table, key_label
@@ -140,7 +140,7 @@ def gather(
     table: Mapping[Path, LabelledTrack],
     store: Store | None,
     problems: list[tuple[Path, str]],
-    sources: Sequence[str] = SOURCES,
+    sources: Sequence[str] = TRAINABLE_SOURCES,
     limits: ReadingLimits = ReadingLimits(),
 ) -> Iterator[LabelledTrack]:
     """Files with their labels: one track for each label, and one for a file without any.

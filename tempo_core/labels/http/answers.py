@@ -16,7 +16,7 @@ from ..record import Status, one_line
 from .addresses import host_of, origin_of
 from .errors import SourceError
 
-CHARSETS = (
+CHARSET_PREFIXES = (
     "utf-8", "utf-16", "ascii", "iso8859", "cp125", "koi8", "mac-", "shift_jis", "euc_", "gb",
     "big5", "cp932", "cp949", "iso2022",
 )  # fmt: skip
@@ -64,7 +64,7 @@ def _charset(name: str) -> str:
         known = codecs.lookup(name).name
     except (LookupError, ValueError):
         return "utf-8"
-    return known if known.startswith(CHARSETS) else "utf-8"
+    return known if known.startswith(CHARSET_PREFIXES) else "utf-8"
 
 
 def is_challenge(response: requests.Response) -> bool:

@@ -16,7 +16,7 @@ from ...errors import LabelError
 from ...files import create_private, keep_private
 from ..record import one_line
 from .answers import is_challenge
-from .secrets import SECRETS
+from .secrets import SECRET_HEADERS
 
 KEEP_ANSWERS = datetime.timedelta(days=90)  # an answer stays good
 KEEP_ROBOTS = datetime.timedelta(hours=24)  # RFC 9309, 2.4
@@ -61,7 +61,7 @@ def open_cache(path: Path) -> SQLiteCache:
 def _forget_secrets(db: sqlite3.Connection) -> None:
     """Delete the pages that an earlier version kept together with the keys they were asked with."""
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'responses'").fetchone():
-        told = " OR ".join(f"value LIKE '%\"{name}\"%'" for name in SECRETS)
+        told = " OR ".join(f"value LIKE '%\"{name}\"%'" for name in SECRET_HEADERS)
         db.execute(f"DELETE FROM responses WHERE {told}")
         db.commit()
         db.execute("VACUUM")  # or they would stay in the file

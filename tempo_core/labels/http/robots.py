@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from ...errors import ConfigError
 
 PRODUCT = "beets-tempo"  # also the name that robots.txt is asked about
-MAX_ROBOTS = 500_000  # [characters] RFC 9309, 2.5: at least 500 KiB; what is longer is cut
-MAX_STARS = 6  # in a rule of robots.txt: to match more of them takes for ever
+MAX_ROBOTS_LENGTH = 500_000  # [characters] RFC 9309, 2.5: at least 500 KiB; what is longer is cut
+MAX_WILDCARDS = 6  # in a rule of robots.txt: to match more of them takes for ever
 
 
 def user_agent(contact: str = "") -> str:
@@ -33,8 +33,8 @@ def plain_rules(robots: str) -> str:
     beginning does, and allow nothing."""
     lines = []
     for line in robots.splitlines():
-        if line.count("*") > MAX_STARS:
+        if line.count("*") > MAX_WILDCARDS:
             name = line.partition(":")[0].strip().lower()
-            line = "*".join(line.split("*")[:MAX_STARS]) if name == "disallow" else ""
+            line = "*".join(line.split("*")[:MAX_WILDCARDS]) if name == "disallow" else ""
         lines.append(line)
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from ..record import Status
 from .addresses import host_of
 from .errors import SourceError
 
-SECRETS = ("x-api-key", "authorization", "proxy-authorization", "cookie")  # headers
+SECRET_HEADERS = ("x-api-key", "authorization", "proxy-authorization", "cookie")  # headers
 
 
 def remove_secrets(
@@ -18,7 +18,7 @@ def remove_secrets(
 ) -> None:
     """Give a response its body, and remove the keys that were sent from it and from its request, so
     that they get into no file and no message."""
-    sent = [value for name, value in request.headers.items() if name.lower() in SECRETS]
+    sent = [value for name, value in request.headers.items() if name.lower() in SECRET_HEADERS]
     said = " ".join([str(response.reason), *response.headers.values()])
     for secret in sent:
         secret = secret if isinstance(secret, str) else secret.decode("latin-1")
@@ -29,7 +29,7 @@ def remove_secrets(
                 )
             body = body.replace(form.encode(), b"[key]")
     kept = request.copy()
-    for name in SECRETS:
+    for name in SECRET_HEADERS:
         kept.headers.pop(name, None)
     response.request = kept
     response._content = body

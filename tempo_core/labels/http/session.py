@@ -40,15 +40,15 @@ from .answers import (
 )
 from .cache import KEEP_ANSWERS, KEEP_ROBOTS, CachedSession, open_cache, worth_keeping
 from .errors import BudgetSpent, Closed, SourceError
-from .robots import MAX_ROBOTS, PRODUCT, plain_rules, user_agent
+from .robots import MAX_ROBOTS_LENGTH, PRODUCT, plain_rules, user_agent
 from .transport import PoliteAdapter
 
 MAX_SECONDS = 30.0  # [s] on the network for a page: redirects and repetitions included
 MAX_REDIRECTS = 5
-TRIES = 3
+MAX_TRIES = 3
 BACKOFF = 2.0  # [s] before the second try; doubled for the third
 MAX_WAIT = 120.0  # [s] the longest Crawl-delay, and what Retry-After may add up to for a page
-SHORTEST_INTERVAL = 1.0  # [s] between two requests to a host that is not this machine
+MIN_INTERVAL = 1.0  # [s] between two requests to a host that is not this machine
 BUSY_STATUSES = (429, 500, 502, 503, 504)
 
 
@@ -132,7 +132,7 @@ class PoliteSession:
         self._free_at: dict[str, float] = {}  # when the next request to a host may be sent
         self._intervals = {
             host: manners.interval if is_this_machine(host) else max(
-                manners.interval, SHORTEST_INTERVAL
+                manners.interval, MIN_INTERVAL
             )
             for host, manners in hosts.items()
         }  # fmt: skip
@@ -264,14 +264,14 @@ class PoliteSession:
                     return Protego.parse("")  # RFC 9309, 2.3.1.3: no rules
                 raise
             if not response.is_redirect:
-                return Protego.parse(plain_rules(text_of(response)[:MAX_ROBOTS]))
+                return Protego.parse(plain_rules(text_of(response)[:MAX_ROBOTS_LENGTH]))
             url = redirect_target(response)
         return Protego.parse("")
 
     def _send(self, method: str, url: str, **options: Any) -> requests.Response:
         """The answer to a request, repeated where it failed: a good one or a redirect."""
         origin, problem = origin_of(url), ""
-        for attempt in range(TRIES):
+        for attempt in range(MAX_TRIES):
             if self._seconds_left <= 0:
                 problem = f"does not answer in time ({MAX_SECONDS:g} s)"
                 break

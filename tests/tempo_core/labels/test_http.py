@@ -253,7 +253,7 @@ def test_what_stays_down_is_given_up(site: DemoSite, make_session: MakeSession) 
     with pytest.raises(SourceError, match="answers 503") as error:
         make_session().get(page_of(site, "down"))
     assert (error.value.status, error.value.final) == (Status.RETRYABLE, False)
-    assert [hit.status for hit in site.hits[1:]] == [503] * polite.TRIES
+    assert [hit.status for hit in site.hits[1:]] == [503] * polite.MAX_TRIES
 
 
 @pytest.mark.parametrize("trouble", ["blocked", "challenge"])

@@ -196,7 +196,7 @@ def _keys(rows: csv.DictReader[str]) -> Iterator[tuple[bytes, int, float | str]]
 # What a file is, its first bytes say.
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
-BLOCK_BYTES = 1 << 16  # [bytes] that are looked at
+BUFFER_SIZE = 1 << 16  # [bytes] that are looked at
 
 
 @contextmanager
@@ -214,8 +214,8 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
         with ExitStack() as stack:
             stream = stack.enter_context(dump.open("rb"))
             if stream.peek(len(ZSTD_MAGIC)).startswith(ZSTD_MAGIC):
-                stream = stack.enter_context(io.BufferedReader(zstd.open(stream), BLOCK_BYTES))
-            beginning = stream.peek(BLOCK_BYTES)
+                stream = stack.enter_context(io.BufferedReader(zstd.open(stream), BUFFER_SIZE))
+            beginning = stream.peek(BUFFER_SIZE)
             if beginning[TAR_MAGIC_AT:].startswith(TAR_MAGIC):
                 archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
                 contents = (

@@ -16,8 +16,8 @@ from ...parsing import mapping, objects, read_json, seconds, string
 from ...record import Candidate, Status, TrackQuery
 from ...source import ByName
 
-QUOTA, NO_DATA = 4, 800
-_TYPES = ("application/json",)
+QUOTA_CODE, NO_DATA_CODE = 4, 800
+_JSON_TYPES = ("application/json",)
 
 
 class Deezer(ByName):
@@ -28,15 +28,15 @@ class Deezer(ByName):
 
     def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         if track.isrc and track.isrc.isalnum():
-            page = self._session.get(f"{self._base_url}/track/isrc:{track.isrc}", types=_TYPES)
+            page = self._session.get(f"{self._base_url}/track/isrc:{track.isrc}", types=_JSON_TYPES)
             yield parse_isrc(page.text, self._base_url)
         # Plain words find the right master more often than its advanced search does.
         for query in queries(track):
-            page = self._session.get(f"{self._base_url}/search", {"q": query}, types=_TYPES)
+            page = self._session.get(f"{self._base_url}/search", {"q": query}, types=_JSON_TYPES)
             yield parse_search(page.text, self._base_url)
 
     def label(self, candidate: Candidate) -> Candidate:
-        return parse_track(self._session.get(candidate.url, types=_TYPES).text, candidate)
+        return parse_track(self._session.get(candidate.url, types=_JSON_TYPES).text, candidate)
 
 
 def parse_search(text: str, base_url: str) -> list[Candidate]:
@@ -95,9 +95,9 @@ def _answer(text: str) -> dict[str, Any]:
     error = mapping(answer.get("error"))
     if error:
         said = string(error.get("message"))[:80] or "an error"
-        if error.get("code") == QUOTA:
+        if error.get("code") == QUOTA_CODE:
             raise SourceError(Status.RETRYABLE, f"says {said}")
-        if error.get("code") == NO_DATA:
+        if error.get("code") == NO_DATA_CODE:
             raise SourceError(Status.NOT_FOUND, f"says {said}")
         raise SourceError(Status.PARSE_ERROR, f"says {said}")
     return answer

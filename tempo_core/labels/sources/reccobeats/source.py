@@ -15,7 +15,7 @@ from ...http.session import PoliteSession
 from ...parsing import mapping, objects, read_json, seconds, string
 from ...record import Candidate, Status, TrackQuery
 
-_TYPES = ("application/json",)
+_JSON_TYPES = ("application/json",)
 
 
 class ReccoBeats:
@@ -34,11 +34,13 @@ class ReccoBeats:
     def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         for code in (track.spotify_id, track.isrc):
             if code:
-                page = self._session.get(f"{self._base_url}/track", {"ids": code}, types=_TYPES)
+                page = self._session.get(
+                    f"{self._base_url}/track", {"ids": code}, types=_JSON_TYPES
+                )
                 yield parse_tracks(page.text, code, self._base_url)
 
     def label(self, candidate: Candidate) -> Candidate:
-        page = self._session.get(candidate.url, types=_TYPES)
+        page = self._session.get(candidate.url, types=_JSON_TYPES)
         return parse_features(page.text, candidate)
 
 
