@@ -1,4 +1,4 @@
-"""Tracks from audio files: what their tags say, verbatim."""
+"""Reading of the tags of audio files, verbatim, for the lookup of labels."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ..tagging.id3 import inflates_beyond
 from ..tempi import MARKER_TAG, parse_marker
 from .record import TrackQuery, parse_bpm, read_tempi
 
-# Where the formats keep things, by the class of their tags: ID3 frames, MP4 atoms, and names that
-# Vorbis comments, APE and ASF share. Several names for one field: the first that is there counts.
+# Names of the tags for each field, in order of preference: ID3 frames, MP4 atoms, and names shared
+# by Vorbis comments, APE and ASF.
 _ITUNES = "----:com.apple.iTunes:"
 _ID3 = {
     "title": ("TIT2",),
@@ -45,7 +45,7 @@ _MP4 = {
     "genre": ("\xa9gen",),
     "isrc": (f"{_ITUNES}ISRC",),
     "recording_id": (f"{_ITUNES}MusicBrainz Track Id",),
-    # `tmpo` holds whole numbers only; who writes both means the precise one.
+    # `tmpo` only holds whole numbers, so the other tag is more precise if a file has both.
     "bpm": (f"{_ITUNES}BPM", "tmpo"),
     "key": (f"{_ITUNES}initialkey", f"{_ITUNES}KEY"),
     "marker": (f"{_ITUNES}{MARKER_TAG}",),
@@ -63,10 +63,10 @@ _OTHERS = {
     "marker": (MARKER_TAG,),
 }
 _READERS: dict[str, Callable[[str], Any]] = {"bpm": read_tempi, "key": parse_key}
-MAX_VALUES = 10  # values of a tag
-MAX_TEXT_LENGTH = 500  # [characters] what is longer is no name
-MAX_INFLATED_TEXT = 1 << 16  # [bytes] what a compressed frame may become
-# Classes of mutagen, with their modules.
+MAX_VALUES = 10  # values that are read of one tag with several
+MAX_TEXT_LENGTH = 500  # [characters] longer texts are cut
+MAX_INFLATED_TEXT = 1 << 16  # [bytes] allowed size of a compressed frame after decompression
+# Classes of mutagen for file formats, with their modules.
 _FORMATS = (
     ("MP3", "mp3"), ("TrueAudio", "trueaudio"), ("AIFF", "aiff"), ("WAVE", "wave"), ("DSF", "dsf"),
     ("DSDIFF", "dsdiff"), ("ID3FileType", "id3"), ("FLAC", "flac"), ("OggFLAC", "oggflac"),
@@ -76,18 +76,19 @@ _FORMATS = (
     ("OptimFROG", "optimfrog"), ("TAK", "tak"), ("WavPack", "wavpack"),
 )  # fmt: skip
 _WITH_ID3 = ("MP3", "TrueAudio", "AIFF", "WAVE", "DSF", "DSDIFF", "ID3FileType")
-_COMPRESSED_FLAG = {3: 0x80, 4: 0x08}  # flag of an ID3 frame, by the version of the tag
+# Flag of a compressed ID3 frame, by the version of the tag.
+_COMPRESSED_FLAG = {3: 0x80, 4: 0x08}
 
 
 def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
-    """Read the tags and the duration of a file.
+    """Read the tags and the duration of an audio file.
 
-    A tempo that this program wrote there itself is left out: nobody said it.
+    A tempo that this program wrote into the file is left out, because it is not a label.
 
     Raises
     ------
     AudioError
-        If it cannot be read.
+        If the file cannot be read or is not an audio file with tags.
     """
     try:
         with RegularFile(path) as opened:
@@ -97,7 +98,7 @@ def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
     except (mutagen.MutagenError, OSError) as error:
         told = " ".join(str(error).split()) or "they are cut off"
         raise AudioError(f"its tags cannot be read ({told})") from error
-    except Exception as error:  # whatever the library did not expect of a file
+    except Exception as error:  # mutagen can raise anything for a damaged file
         raise AudioError(f"its tags cannot be read ({explain(error)})") from error
     if file is None:
         raise AudioError("is no audio file with tags")
@@ -120,7 +121,7 @@ def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
 
 @cache
 def _formats() -> list[type]:
-    """The formats that have tags; of ID3 only those frames are read that are asked for."""
+    """Classes for all file formats with tags; those with ID3 tags read only some frames."""
     found = {name: getattr(import_module(f"mutagen.{module}"), name) for name, module in _FORMATS}
     return [
         type(name, (_OnlyWantedFrames, kind), {}) if name in _WITH_ID3 else kind
@@ -129,7 +130,7 @@ def _formats() -> list[type]:
 
 
 class _OnlyWantedFrames:
-    """A format with ID3 tags that does not read pictures and what else nobody asks for."""
+    """Mixin for a file format with ID3 tags that reads only the frames named in `_ID3`."""
 
     def load(self, filething: Any, **options: Any) -> None:
         super().load(filething, known_frames=_frames(), **options)  # type: ignore[misc]
@@ -137,13 +138,14 @@ class _OnlyWantedFrames:
 
 @cache
 def _frames() -> dict[str, type]:
+    """Classes of the ID3 frames to read, by name."""
     wanted = {name.partition(":")[0] for names in _ID3.values() for name in names}
     old = {name: kind for name, kind in Frames_2_2.items() if kind.__mro__[1].__name__ in wanted}
     return {**old, **{name: type(name, (_LimitedFrame, Frames[name]), {}) for name in wanted}}
 
 
 class _LimitedFrame:
-    """A frame that does not inflate to more than a name can be: a bomb is no title."""
+    """Mixin for an ID3 frame that is ignored if it decompresses to more than a text can have."""
 
     @classmethod
     def _fromData(cls, header: Any, flags: int, data: bytes) -> Any:
@@ -151,7 +153,7 @@ class _LimitedFrame:
             packed = data
             with suppress(ValueError):
                 packed = unsynch.decode(data)
-            # The length is said before the content; whoever writes it may lie, or leave it out.
+            # Four bytes before the content state its length. They may be wrong or missing.
             parts = (data[4:], data, packed[4:], packed)
             if any(inflates_beyond(part, MAX_INFLATED_TEXT) for part in parts):
                 raise ID3JunkFrameError(f"inflates to more than {MAX_INFLATED_TEXT} bytes")
@@ -159,6 +161,7 @@ class _LimitedFrame:
 
 
 def _tags(tags: Any) -> dict[str, str]:
+    """Text of each field in the tags of a file, empty if missing."""
     names = _ID3 if isinstance(tags, ID3) else _MP4 if isinstance(tags, MP4Tags) else _OTHERS
     known = {} if tags is None else {str(key).lower(): value for key, value in tags.items()}
     return {
@@ -168,15 +171,18 @@ def _tags(tags: Any) -> dict[str, str]:
 
 
 def _value(field: str, tags: list[Any]) -> str:
-    """The text of the first tag that says something, for a BPM or a key of the first that says one:
-    `BPM=0` may stand before the tempo."""
+    """Text of the first of several tags that is not empty.
+
+    For a tempo or a key it is the first that can be read as one, because a meaningless value such
+    as `BPM=0` may come before it.
+    """
     says = _READERS.get(field)
     texts = [text for tag in tags if (text := _text(tag, MAX_VALUES if says else 1))]
     return next((text for text in texts if says and says(text)), texts[0] if texts else "")
 
 
 def _text(value: Any, most: int) -> str:
-    """The first values of a tag as text, however its format wraps them: `a`, or `a; b`."""
+    """The first `most` values of a tag of any format as text: `a`, or `a; b`."""
     value = getattr(value, "text", getattr(value, "data", value))
     values = value if isinstance(value, (list, tuple)) else [value]
     return "; ".join(text for one in values[:most] if (text := _plain(one)))[:MAX_TEXT_LENGTH]

@@ -1,7 +1,7 @@
-"""Report on a run as one HTML file: published tempi against estimates, and tracks to check.
+"""HTML report on a lookup: published tempi against estimates, and tracks to check.
 
-It is complete in itself: the plot is drawn as SVG, nothing is loaded from anywhere, no script runs,
-and whatever a site said is text.
+The file is self-contained: the plot is SVG, nothing is loaded from elsewhere, there is no script,
+and all texts from sites are escaped.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .training import TRAINABLE_SOURCES, objection
 
 LOWEST_BPM, HIGHEST_BPM = 40.0, 260.0  # [BPM] range of both axes
 PLOT_SIZE, PLOT_MARGIN = 520, 56  # [pixels]
-AXIS_TICKS = (50, 60, 70, 80, 100, 120, 140, 170, 200, 240)
-# Colours that people with any kind of colour vision tell apart (Okabe and Ito), and shapes for the
-# rest.
+AXIS_TICKS = (50, 60, 70, 80, 100, 120, 140, 170, 200, 240)  # [BPM] on both axes
+# Colour, shape and name of each verdict. The colours can be told apart with any kind of colour
+# vision (Okabe and Ito); the shapes help where there is no colour.
 VERDICT_STYLES = {
     LabelVerdict.AGREE: ("#009e73", "circle", "agrees"),
     LabelVerdict.OCTAVE: ("#e69f00", "square", "an octave off"),
@@ -33,7 +33,9 @@ VERDICT_STYLES = {
     LabelVerdict.METER: ("#cc79a7", "triangle", "3:2 or 4:3"),
     LabelVerdict.CONFLICT: ("#d55e00", "cross", "in conflict"),
 }
+# Ratios of published to estimated tempo that the plot has a line for, with their names.
 RATIO_LINES = ((1.0, "1:1"), (2.0, "2:1"), (0.5, "1:2"), (1.5, "3:2"), (2 / 3, "2:3"))
+# Verdicts on tracks that a person should check, in the order of the report.
 REVIEWED_VERDICTS = (
     LabelVerdict.CONFLICT,
     LabelVerdict.METER,
@@ -44,7 +46,7 @@ REVIEWED_VERDICTS = (
 
 @dataclass(frozen=True)
 class ReportLine:
-    """What the report needs of a track; the whole of it would be a lot of memory."""
+    """The part of the result of a lookup that the report needs, kept to save memory."""
 
     name: str
     path: str
@@ -61,12 +63,14 @@ class ReportLine:
 def write_report(
     path: Path, lines: Sequence[ReportLine], trainable: Collection[str] = TRAINABLE_SOURCES
 ) -> None:
-    """Write the report, all or nothing.
+    """Write the report as one atomic replacement of the file.
+
+    `trainable` names the sources whose labels may be used for training.
 
     Raises
     ------
     LabelError
-        If it cannot be written.
+        If the file cannot be written.
     """
     try:
         replace_file(path, render(lines, trainable).encode("utf-8", "backslashreplace"))
@@ -75,7 +79,7 @@ def write_report(
 
 
 def render(lines: Sequence[ReportLine], trainable: Collection[str] = TRAINABLE_SOURCES) -> str:
-    """The report as text."""
+    """HTML text of the report; see `write_report`."""
     labels = [line.chosen for line in lines if line.chosen is not None]
     plotted = [record for record in labels if record.verdict in VERDICT_STYLES]
     review = sorted(
@@ -109,8 +113,10 @@ def render(lines: Sequence[ReportLine], trainable: Collection[str] = TRAINABLE_S
 
 
 def plot(records: Iterable[Record]) -> str:
-    """SVG: a dot a track, label upwards, estimate to the right, both on logarithmic axes, so that
-    every ratio is a line parallel to the diagonal."""
+    """SVG plot of labels (vertical) against estimates (horizontal) with a mark for each track.
+
+    Both axes are logarithmic, so that a constant ratio is a line parallel to the diagonal.
+    """
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {PLOT_SIZE + 190} {PLOT_SIZE + 14}"'
         f' width="{PLOT_SIZE + 190}" height="{PLOT_SIZE + 14}" role="img"'
@@ -161,20 +167,24 @@ def plot(records: Iterable[Record]) -> str:
 
 
 def _x(bpm: float) -> float:
+    """Horizontal position of an estimate [pixels]."""
     return PLOT_MARGIN + _share(bpm) * (PLOT_SIZE - 8 - PLOT_MARGIN)
 
 
 def _y(bpm: float) -> float:
+    """Vertical position of a label [pixels, downwards]."""
     return PLOT_SIZE - PLOT_MARGIN - _share(bpm) * (PLOT_SIZE - PLOT_MARGIN - 8)
 
 
 def _share(bpm: float) -> float:
+    """Position of a tempo on an axis, from 0 to 1; tempi beyond its ends are put there."""
     return math.log(min(HIGHEST_BPM, max(LOWEST_BPM, bpm)) / LOWEST_BPM) / math.log(
         HIGHEST_BPM / LOWEST_BPM
     )
 
 
 def _mark(shape: str, x: float, y: float, colour: str) -> str:
+    """SVG element of a shape of `VERDICT_STYLES`."""
     paths = {
         "square": f"M{x - 4:.1f} {y - 4:.1f}h8v8h-8z",
         "diamond": f"M{x:.1f} {y - 5.5:.1f}l5.5 5.5l-5.5 5.5l-5.5 -5.5z",
@@ -258,7 +268,7 @@ def _keys(lines: Sequence[ReportLine]) -> str:
 
 
 def _unsettled(lines: Sequence[ReportLine], n_nothing: int) -> str:
-    """The tracks that were looked for, and how many there was nothing to look for by."""
+    """Table of the tracks without a label, and the number of those that could not be looked up."""
     note = (
         f'<p class="note">{n_nothing} more say nothing that a source could be asked by, not even '
         "a BPM in their tags.</p>"
@@ -303,7 +313,7 @@ def _sources(names: Collection[str]) -> str:
 
 
 def _link(record: Record) -> Markup:
-    """The source as a link to its page, if it has one that is safe to follow."""
+    """Name of the source, as a link to its page if the address is http(s)."""
     name = escape(record.source)
     if not record.url.startswith(("http://", "https://")):
         return Markup(name)

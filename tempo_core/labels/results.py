@@ -1,4 +1,4 @@
-"""Files that a run over tracks leaves for people: a report and a table of labels."""
+"""Output files of a lookup for people: a report and a table of labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .training import TRAINABLE_SOURCES, objection
 
 
 class ResultFiles:
-    """Collects what a run finds out, and writes it to the files that are wanted.
+    """Collects the results of a lookup and writes them to a report and a table.
 
     Parameters
     ----------
@@ -22,9 +22,9 @@ class ResultFiles:
     table
         File for the table of labels, None for no table.
     trainable
-        Names of the sources whose labels may be trained on.
+        Names of the sources whose labels may be used for training.
     trainable_only
-        Leave labels that may not be trained on, and tracks without one, out of the table.
+        Restrict the table to tracks with a label that may be used for training.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ResultFiles:
         self._rows: list[tuple[TrackQuery, Record | None, bool]] = []
 
     def add(self, labelled: LookedUp) -> None:
-        """Take one more track into the files."""
+        """Add the result for one track."""
         if self._report is not None:
             self._lines.append(ReportLine.of(labelled))
         allowed = not self._trainable_only or not objection(labelled.chosen, self._trainable)
@@ -51,12 +51,12 @@ class ResultFiles:
             self._rows.append((labelled.track, labelled.chosen, bool(labelled.records)))
 
     def write(self) -> None:
-        """Write the files, each all or nothing.
+        """Write the files, each of them completely or not at all.
 
         Raises
         ------
         LabelError
-            If one of them cannot be written.
+            If a file cannot be written.
         """
         if self._report is not None:
             write_report(self._report, self._lines, self._trainable)

@@ -17,15 +17,15 @@ _VERDICT_TEXTS = {
 
 
 def is_silent(labelled: LookedUp) -> bool:
-    """Whether a track needs no line because it has nothing that a source could be asked by.
+    """Whether a track needs no line, because it lacks the data that any of the sources needs.
 
-    That holds for most tracks of most collections.
+    That is the case for most tracks of most collections.
     """
     return labelled.status in (None, Status.SKIPPED) and not labelled.left
 
 
 def describe(labelled: LookedUp) -> str:
-    """The line about a track: its name and the result of the lookup."""
+    """Line about a track: its name and the result of the lookup."""
     name, chosen = labelled.track.name, labelled.chosen
     if chosen is not None and chosen.bpm:
         key = f", {chosen.key}" if chosen.key else ""
@@ -51,9 +51,9 @@ class Tally:
         self.statuses: Counter[Status | None] = Counter()
         self.verdicts: Counter[LabelVerdict] = Counter()
         self.lacking: Counter[str] = Counter()  # tracks that were skipped, by what they lack
-        self.known = 0  # tracks about which nothing had to be asked
-        self.left = 0  # tracks about which a source could not be asked
-        self.failed = 0
+        self.known = 0  # tracks whose answers were all known before
+        self.left = 0  # tracks for which a source remains to be asked
+        self.failed = 0  # tracks for which a source failed
 
     def add(self, labelled: LookedUp) -> None:
         """Count a track."""
@@ -67,7 +67,7 @@ class Tally:
         self.failed += bool(labelled.failures)
 
     def summary(self, run: Run) -> str:
-        """The counts in one line."""
+        """Summary of the counts in one line."""
         n_tracks = self.statuses.total()
         found = f"{self.statuses[Status.FOUND]} found"
         said = [f"{self.verdicts[v]} {v.value.replace('_', ' ')}" for v in LabelVerdict]
