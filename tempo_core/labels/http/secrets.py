@@ -1,4 +1,4 @@
-"""Keys that are sent to a site: kept out of files and messages."""
+"""Removal of keys that were sent to a site from files and messages."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from ..record import Status
 from .addresses import host_of
 from .errors import SourceError
 
-SECRET_HEADERS = ("x-api-key", "authorization", "proxy-authorization", "cookie")  # headers
+SECRET_HEADERS = ("x-api-key", "authorization", "proxy-authorization", "cookie")
 
 
 def remove_secrets(
     request: requests.PreparedRequest, response: requests.Response, body: bytes
 ) -> None:
-    """Give a response its body, and remove the keys that were sent from it and from its request, so
-    that they get into no file and no message."""
+    """Set the body of a response, and remove the keys that were sent from body and request.
+
+    So they cannot get into the cache or into messages.
+
+    Raises
+    ------
+    SourceError
+        If the headers of the response repeat a key.
+    """
     sent = [value for name, value in request.headers.items() if name.lower() in SECRET_HEADERS]
     said = " ".join([str(response.reason), *response.headers.values()])
     for secret in sent:
