@@ -1,4 +1,4 @@
-"""The group of commands: a module for each, imported when it is called."""
+"""The group of all commands. The module of a command is imported when the command is called."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..shadowing import check_trainer
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
-# Commands of this package, with the module that each is in and its name there.
+# Commands of this package. The value is the name of the module and of the function in it.
 OWN_COMMANDS = {
     "acousticbrainz-index": "acousticbrainz_index",
     "demo-site": "demo_site",
@@ -29,22 +29,21 @@ OWN_COMMANDS = {
     "labels": "labels",
     "models": "models",
 }
-ENTRY_POINT_GROUP = (
-    "tempo_core.commands"  # entry points of those in other packages, see pyproject.toml
-)
+# Entry points of commands in other packages, see pyproject.toml.
+ENTRY_POINT_GROUP = "tempo_core.commands"
 
 
 def offered_commands() -> EntryPoints:
-    """What installed packages offer."""
-    from importlib.metadata import entry_points  # slow, and most commands are our own
+    """Entry points of the commands in other installed packages."""
+    from importlib.metadata import entry_points  # slow to import and rarely needed
 
     return entry_points(group=ENTRY_POINT_GROUP)
 
 
 class Commands(click.Group):
-    """The commands of this package, and those that installed packages offer beside them.
+    """A group with the commands of this package and those of other installed packages.
 
-    Whatever ends one of them is a single line on stderr.
+    Errors of a command are reported in a single line on stderr.
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -60,7 +59,7 @@ class Commands(click.Group):
         if sys.stdout is None:
             raise click.ClickException("standard output is closed")
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):  # what is not escaped need not be printable
+            if isinstance(stream, io.TextIOWrapper):  # not all output is escaped before
                 stream.reconfigure(errors="backslashreplace")
         try:
             result = super().invoke(ctx)
@@ -74,7 +73,7 @@ class Commands(click.Group):
             if error.filename is None:
                 give_up_stdout()
             if error.errno == errno.EPIPE:
-                sys.exit(1)  # without a word, as others do whose reader has gone
+                sys.exit(1)  # the reader of the pipe is gone; other programs say nothing, too
             name = "standard output" if error.filename is None else os.fsdecode(error.filename)
             raise click.ClickException(shown(f"{name}: {error.strerror or error}")) from error
         return result
@@ -108,7 +107,7 @@ class Commands(click.Group):
 
 
 def _unavailable(name: str, short_help: str, reason: str) -> click.Command:
-    """A command that only says why it cannot be used."""
+    """A command that cannot be used and only reports the reason."""
 
     @click.command(name, short_help=short_help, context_settings={"ignore_unknown_options": True})
     @click.argument("args", nargs=-1)

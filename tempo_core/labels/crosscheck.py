@@ -14,6 +14,7 @@ from ..keys import Key, parse_key
 from ..levels import TOLERANCE, is_level
 from .record import KeyVerdict, LabelVerdict
 
+# Ratios of label to estimate for each verdict, the simplest first.
 VERDICT_RATIOS = {
     LabelVerdict.AGREE: (1.0,),
     LabelVerdict.OCTAVE: (2.0, 1 / 2, 4.0, 1 / 4),
@@ -60,4 +61,5 @@ def check_key(label: str | None, estimate: str | None) -> KeyVerdict:
 
 
 def _relative(key: Key) -> Key:
+    """The relative major or minor of a key."""
     return Key((key.pitch_class + (3 if key.minor else -3)) % 12, not key.minor)

@@ -276,6 +276,8 @@ Response = tuple[int, str, bytes, dict[str, str]]  # status, content type, body,
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Handler of the requests to the site."""
+
     demo_site: DemoSite
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # send headers and body in one packet: a second one would be delayed by 40 ms

@@ -189,6 +189,7 @@ def _text(value: Any, most: int) -> str:
 
 
 def _plain(value: Any) -> str:
+    """A single value of a tag as one line of text."""
     while isinstance(value, (list, tuple)):
         value = value[0] if value else ""
     if isinstance(value, bytes):

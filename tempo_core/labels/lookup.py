@@ -267,6 +267,7 @@ class Run:
             background.close()
 
     def _label(self, track: TrackQuery, background: Background) -> LookedUp:
+        """Look up one track at the sources in their order."""
         known = self._store.current(track.id)
         records, asked, left = [], [], []
         for source in self._sources:
@@ -299,6 +300,10 @@ class Run:
     def _ask(
         self, track: TrackQuery, source: LabelSource, known: Record | None, background: Background
     ) -> Record:
+        """Ask a source about a track in the background, and store its answer.
+
+        `known` is its last answer, None if there is none.
+        """
         try:
             record = background.call(lambda: look_up(track, source, self._gates))
         except SourceError as error:
@@ -322,6 +327,7 @@ class Run:
         return record
 
     def _stop(self, source: LabelSource, message: str) -> None:
+        """Do not ask a source again in this run."""
         self.stopped_sources.add(source.name)
         self._on_stop(message)
 
@@ -386,6 +392,7 @@ def _empty(track: TrackQuery, source: LabelSource, status: Status, message: str)
 
 
 def _same_answer(a: Record, b: Record) -> bool:
+    """Whether two records have the same status and published values."""
     names = ("status", "message", "source_id", "url", "raw_bpm", "raw_key", "parser_version")
     return all(getattr(a, name) == getattr(b, name) for name in names)
 

@@ -219,11 +219,13 @@ def parse_bpm(text: str | None, estimate: float | None = None) -> float | None:
 
 
 def _tempo(number: str) -> float | None:
+    """A number as a tempo [BPM]; None if it cannot be one."""
     bpm = float(number.replace(",", "."))
     return bpm if is_tempo(bpm) else None
 
 
 def _near(a: float, b: float) -> bool:
+    """Whether two tempi [BPM] count as the same."""
     return abs(math.log(a / b)) <= math.log1p(TOLERANCE)
 
 

@@ -56,6 +56,7 @@ class ReportLine:
 
     @classmethod
     def of(cls, labelled: LookedUp) -> ReportLine:
+        """The line for the result of a lookup."""
         track = labelled.track
         return cls(track.name, track.path, labelled.status, labelled.chosen, labelled.records)
 
@@ -199,6 +200,7 @@ def _mark(shape: str, x: float, y: float, colour: str) -> str:
 
 
 def _count(lines: Sequence[ReportLine]) -> str:
+    """Numbers of tracks by status, and of labels by verdict, as text."""
     statuses = Counter(line.status for line in lines)
     verdicts = Counter(line.chosen.verdict for line in lines if line.chosen)
     told = [f"{statuses[s]} {s.value.replace('_', ' ')}" for s in Status if statuses[s]]
@@ -210,6 +212,7 @@ def _count(lines: Sequence[ReportLine]) -> str:
 
 
 def _review(lines: Sequence[ReportLine]) -> str:
+    """Table of the tracks whose tempo a person should check."""
     if not lines:
         return "<p>Nothing: every label that could be checked agrees with the audio.</p>"
     rows = []
@@ -246,6 +249,7 @@ def _review(lines: Sequence[ReportLine]) -> str:
 
 
 def _keys(lines: Sequence[ReportLine]) -> str:
+    """Table of the tracks whose published and estimated key differ."""
     wrong = [
         (line.chosen, line.path)
         for line in lines
@@ -290,6 +294,7 @@ def _unsettled(lines: Sequence[ReportLine], n_nothing: int) -> str:
 
 
 def _training(reasons: Counter[str]) -> str:
+    """Table of the numbers of tracks by the reason why they may not be used for training."""
     rows = [(str(count), reason or "may be used") for reason, count in reasons.most_common()]
     note = (
         '<p class="note">A label counts if the audio agrees with it and its source\'s licence '
@@ -299,6 +304,7 @@ def _training(reasons: Counter[str]) -> str:
 
 
 def _sources(names: Collection[str]) -> str:
+    """Table of the sources with these names and their licences."""
     rows = []
     for name in ABOUT:
         if name in names:

@@ -150,12 +150,14 @@ _HINTS = get_type_hints(Record)
 
 
 def _sql_type(name: str) -> str:
+    """SQL type of the column for a field of `Record`."""
     hint = _HINTS[name]
     kinds = hint.__args__ if isinstance(hint, UnionType) else (hint,)
     return "REAL" if float in kinds else "INTEGER" if int in kinds else "TEXT"
 
 
 def _values(record: Record, names: Iterable[str]) -> list[Any]:
+    """Values of some fields of a record as they are stored."""
     values = []
     for name in names:
         value = getattr(record, name)
@@ -172,6 +174,7 @@ def _values(record: Record, names: Iterable[str]) -> list[Any]:
 
 
 def _record(row: tuple[Any, ...]) -> Record:
+    """The record in a row of the store."""
     values = dict(zip(_FIELDS, row, strict=True))
     for name, kind in _ENUM_FIELDS.items():
         values[name] = kind(values[name])

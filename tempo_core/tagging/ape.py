@@ -63,7 +63,7 @@ def read(file: BinaryIO) -> ApeTag:
     footer = read_at(file, max(0, stop - HEADER_SIZE), HEADER_SIZE)
     if footer[:8] != PREAMBLE:
         if PREAMBLE in read_at(file, 0, 8) or PREAMBLE in read_at(file, max(0, stop - 4096), 4096):
-            raise LayoutError("its APE tag is not at its end")
+            raise LayoutError("its APE tag is not at the end of the file")
         return ApeTag(stop, stop)
     version, size, count, flags = struct.unpack("<IIII", footer[8:24])
     start = stop - size - HEADER_SIZE * bool(flags & HAS_HEADER)
@@ -101,6 +101,7 @@ def replaced(tag: ApeTag, dropped: Collection[str], new: Sequence[ApeItem]) -> l
     body = b"".join(item.raw for item in items)
 
     def end(flags: int) -> bytes:
+        """The header or the footer."""
         size = len(body) + HEADER_SIZE
         return PREAMBLE + struct.pack("<IIII8x", 2000, size, len(items), HAS_HEADER | flags)
 

@@ -147,6 +147,7 @@ def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> 
 
 
 def _object(guid: bytes, body: bytes) -> bytes:
+    """Bytes of an object of the header."""
     return guid + struct.pack("<Q", OBJECT_HEADER_SIZE + len(body)) + body
 
 

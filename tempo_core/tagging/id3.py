@@ -138,7 +138,7 @@ class Id3Tag:
         if self.version == 3 and len(extended) >= 10:
             extended = extended[:6] + padding.to_bytes(4, "big") + extended[10:]
             if self.flags & TagFlags.UNSYNCHRONISED and unsynchronise(extended) != extended:
-                raise LayoutError("its ID3 tag has an extended header that cannot be kept right")
+                raise LayoutError("its ID3 tag has an extended header that cannot be updated")
         return Id3Tag(self.version, self.revision, self.flags, extended, self.frames, padding)
 
     def to_bytes(self) -> bytes:

@@ -93,6 +93,7 @@ def _item(key: str, values: Sequence[tuple[int, bytes]]) -> bytes:
 
 
 def _atom(name: bytes, body: bytes) -> bytes:
+    """Bytes of an atom."""
     return struct.pack(">I4s", len(body) + 8, name) + body
 
 
@@ -120,6 +121,7 @@ def read(file: BinaryIO) -> Movie:
 
 
 def _top_level(file: BinaryIO, file_size: int) -> Iterator[Atom]:
+    """The atoms of the top level; LayoutError if a size is impossible."""
     position = 0
     while position + 8 <= file_size:
         header = read_at(file, position, 16)
@@ -158,10 +160,12 @@ def _children(data: bytes, parent: Atom) -> list[Atom]:
 
 
 def _child(data: bytes, parent: Atom, name: bytes) -> Atom | None:
+    """The first atom of a name in the body of an atom; None if there is none."""
     return next((atom for atom in _children(data, parent) if atom.name == name), None)
 
 
 def _root(content: bytes) -> Atom:
+    """The moov atom itself, with positions relative to its own start."""
     return Atom(b"moov", 0, 16 if content[:4] == b"\0\0\0\1" else 8, len(content))
 
 
@@ -321,4 +325,5 @@ def _moved_random_access(data: bytes, table: Atom, base: int, grown: int) -> Ite
 
 
 def _number(at: int, form: str, number: int) -> Splice:
+    """Splice that writes a number in a format of `struct` at a position."""
     return Splice(at, at + struct.calcsize(form), struct.pack(form, number))

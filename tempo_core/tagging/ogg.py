@@ -73,6 +73,7 @@ def _split(packet: bytes, kind: str) -> tuple[VorbisComment, int | None]:
 
 
 def _packets(pages: list[OggPage]) -> list[bytes]:
+    """The packets on some pages."""
     return [bytes(packet) for packet in OggPage.to_packets(pages, strict=False)]
 
 

@@ -66,6 +66,7 @@ def _tag_at(file: BinaryIO, start: int, limit: int) -> id3.Id3Tag | None:
 
 
 def _before_audio(file: BinaryIO) -> TagPlace:
+    """Location in an MP3 file: the tag begins the file."""
     tag = _tag_at(file, 0, size_of(file))
     old_size = tag.size if tag else 0
     return TagPlace(tag, lambda new: [Splice(0, old_size, new)])
@@ -95,9 +96,11 @@ def _at_pointer(file: BinaryIO) -> TagPlace:
 
 @dataclass(frozen=True)
 class _Chunk:
+    """A chunk. Its header of eight bytes is at `start`; `size` is the length of its body."""
+
     name: bytes
-    start: int  # of its header
-    size: int  # of its body
+    start: int
+    size: int
 
     @property
     def body(self) -> int:

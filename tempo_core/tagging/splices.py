@@ -41,6 +41,7 @@ def write_spliced(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice])
 
 
 def _copy(source: BinaryIO, target: BinaryIO, n_bytes: int) -> None:
+    """Copy the next `n_bytes`; LayoutError if the source ends before."""
     while n_bytes > 0:
         block = source.read(min(COPY_SIZE, n_bytes))
         if not block:
@@ -88,6 +89,7 @@ def same_outside(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) 
 
 
 def _same(source: BinaryIO, target: BinaryIO, n_bytes: int) -> bool:
+    """Whether the next `n_bytes` of both files are the same."""
     while n_bytes > 0:
         block = source.read(min(COPY_SIZE, n_bytes))
         if not block or block != target.read(len(block)):

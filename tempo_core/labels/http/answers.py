@@ -98,7 +98,7 @@ def redirect_target(response: requests.Response) -> str:
         parts = urlsplit(url)
     except ValueError as error:
         raise SourceError(
-            Status.PARSE_ERROR, f"{host_of(response.url)} redirects to what is no address"
+            Status.PARSE_ERROR, f"{host_of(response.url)} redirects to something that is no address"
         ) from error
     origin = origin_of(url)
     query = f"?{parts.query}" if parts.query else ""
@@ -122,7 +122,9 @@ def retry_after(response: requests.Response) -> float:
 
 def unreadable(url: str, what: str) -> SourceError:
     """The error for an answer that cannot be read; `what` is the reason."""
-    return SourceError(Status.PARSE_ERROR, f"{host_of(url)} sends what cannot be read ({what})")
+    return SourceError(
+        Status.PARSE_ERROR, f"{host_of(url)} sends an answer that cannot be read ({what})"
+    )
 
 
 def reason_of(error: BaseException) -> str:

@@ -239,7 +239,8 @@ class PoliteSession:
         if origin not in self._hosts:
             raise SourceError(
                 Status.PARSE_ERROR,
-                f"leads to {origin or without_secrets(url)!r}, no configured address; not followed",
+                f"leads to {origin or without_secrets(url)!r}, which is not the address of any "
+                "source; not followed",
             )
         if origin in self._stopped:
             raise self._stopped[origin]
@@ -301,7 +302,7 @@ class PoliteSession:
             except sqlite3.Error as error:  # for example a full disk; the page itself may be fine
                 message = f"the cache of pages cannot be used ({error})"
                 raise SourceError(Status.RETRYABLE, message) from error
-            except (ValueError, urllib3.exceptions.HTTPError) as error:  # from below requests
+            except (ValueError, urllib3.exceptions.HTTPError) as error:  # not wrapped by requests
                 raise unreadable(url, type(error).__name__) from error
             else:
                 status = response.status_code

@@ -109,6 +109,7 @@ class PoliteAdapter(HTTPAdapter):
         return line
 
     def _cut(self) -> None:
+        """Cut all open connections."""
         for line in [*self._lines]:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)

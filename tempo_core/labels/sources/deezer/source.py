@@ -105,11 +105,13 @@ def _answer(text: str) -> dict[str, Any]:
 
 
 def _id(item: dict[str, Any]) -> str:
+    """Deezer's number of a track, empty if the item has none."""
     number = string(item.get("id"))
     return number if number.isdecimal() else ""
 
 
 def _candidate(item: dict[str, Any], base_url: str) -> Candidate:
+    """Candidate from the JSON object of a track, without its tempo."""
     title, suffix = string(item.get("title")), string(item.get("title_version"))
     if suffix and suffix not in title:
         title = f"{title} {suffix}"

@@ -30,7 +30,7 @@ class GetSongBpm(ByName):
             )
         api_key = api_key.strip()
         if not (api_key.isascii() and api_key.isprintable()):
-            raise ConfigError("getsongbpm_key is no key: it has signs in it that no key has")
+            raise ConfigError("getsongbpm_key is no key: it contains characters that no key has")
         super().__init__(session, base_url)
         # The key is not sent in the address, because addresses end up in logs and caches.
         self._headers = {"X-API-KEY": api_key}

@@ -102,6 +102,7 @@ def parse_track(html: str, candidate: Candidate) -> Candidate:
 
 
 def _track_link(tag: Tag) -> Tag | None:
+    """The first link to the page of a track in an element."""
     return tag.select_one('a[href*="/track/"]')
 
 
