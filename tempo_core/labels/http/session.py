@@ -331,7 +331,7 @@ class PoliteSession:
         raise SourceError(Status.RETRYABLE, f"{host_of(url)} {problem}")
 
     def _stop(self, origin: str, why: str) -> None:
-        """Never ask a site again; raises the SourceError that says so."""
+        """Stop asking a site in this run; raises the SourceError that says so."""
         message = f"{host_of(origin)} is not asked any more: {why}"
         raise self._stopping(origin, SourceError(Status.BLOCKED, message, final=True))
 
