@@ -27,7 +27,7 @@ def line(name: str, bpm: float, estimate: float, verdict: LabelVerdict, **more: 
     return ReportLine(f"A - {name}", f"/{name}.mp3", Status.FOUND, record, (record,))
 
 
-LINES = [
+REPORT_LINES = [
     line("Right", 128, 127.98, LabelVerdict.AGREE),
     line("Half", 64, 127.98, LabelVerdict.OCTAVE, key_verdict=KeyVerdict.FIFTH, raw_key="C min"),
     line("Third", 60, 180, LabelVerdict.TRIPLE),
@@ -43,7 +43,7 @@ LINES = [
 
 
 def test_it_lists_what_to_review_worst_first() -> None:
-    page = BeautifulSoup(render(LINES), "html.parser")
+    page = BeautifulSoup(render(REPORT_LINES), "html.parser")
     heading = page.find("h2", string="To review")
     assert heading is not None
     table = heading.find_next("table")
@@ -61,7 +61,7 @@ def test_it_lists_what_to_review_worst_first() -> None:
 
 
 def test_the_plot_puts_every_ratio_on_its_line() -> None:
-    svg = plot([item.chosen for item in LINES if item.chosen])
+    svg = plot([item.chosen for item in REPORT_LINES if item.chosen])
     root = ET.fromstring(svg)
     space = "{http://www.w3.org/2000/svg}"
     groups = root.findall(f"{space}g")
@@ -106,7 +106,7 @@ def test_whatever_names_are_made_of_it_is_html(tmp_path: Path) -> None:
 
 
 def test_each_table_of_tracks_has_their_files() -> None:
-    page = BeautifulSoup(render(LINES), "html.parser")
+    page = BeautifulSoup(render(REPORT_LINES), "html.parser")
     for heading, file in (
         ("To review", "/Wrong.mp3"),
         ("Keys to review", "/Half.mp3"),
@@ -125,13 +125,13 @@ def test_tracks_without_anything_to_go_by_are_a_number() -> None:
     silent = [
         ReportLine(f"A - {n}", f"/{n}.mp3", Status.SKIPPED, None, (record,)) for n in range(300)
     ]
-    text = render([*LINES, *silent])
+    text = render([*REPORT_LINES, *silent])
     assert "300 more say nothing that a source could be asked by" in text
     assert "/299.mp3" not in text
 
 
 def test_it_loads_nothing() -> None:
-    page = BeautifulSoup(render(LINES), "html.parser")
+    page = BeautifulSoup(render(REPORT_LINES), "html.parser")
     policy = page.find("meta", attrs={"http-equiv": "Content-Security-Policy"})
     assert policy is not None
     assert str(policy["content"]).startswith("default-src 'none'")
@@ -150,4 +150,4 @@ def test_nothing_to_say(tmp_path: Path) -> None:
     write_report(tmp_path / "r.html", [])
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
     with pytest.raises(LabelError, match="cannot be written"):
-        write_report(tmp_path / "no" / "r.html", LINES)
+        write_report(tmp_path / "no" / "r.html", REPORT_LINES)
