@@ -59,7 +59,8 @@ class Commands(click.Group):
         if sys.stdout is None:
             raise click.ClickException("standard output is closed")
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):  # not all output is escaped before
+            # Without this, characters that the terminal's encoding lacks would raise an error.
+            if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
             result = super().invoke(ctx)

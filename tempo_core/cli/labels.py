@@ -208,13 +208,13 @@ def _label(options: LabelOptions, reading: _Reading, output: _Output) -> bool:
         echo(message, err=True)
 
     with open_run(options, stopped_source) as run:
-        for labelled in run.label(reading, reading.stopped):
-            tally.add(labelled)
-            for record in labelled.failures:
+        for looked_up in run.label(reading, reading.stopped):
+            tally.add(looked_up)
+            for record in looked_up.failures:
                 echo(f"{record.path}: {record.source}: {record.message}", err=True)
             if not output.quiet:
-                echo(describe(labelled))
-            files.add(labelled)
+                echo(describe(looked_up))
+            files.add(looked_up)
         files.write()
         if not output.quiet:
             echo(tally.summary(run))

@@ -62,8 +62,9 @@ _OTHERS = {
     "key": ("initialkey", "key", "wm/initialkey"),
     "marker": (MARKER_TAG,),
 }
+# Functions that check whether a text has a value for the field.
 _READERS: dict[str, Callable[[str], Any]] = {"bpm": read_tempi, "key": parse_key}
-MAX_VALUES = 10  # values that are read of one tag with several
+MAX_VALUES = 10  # a tag can have several values; further ones are ignored
 MAX_TEXT_LENGTH = 500  # [characters] longer texts are cut
 MAX_INFLATED_TEXT = 1 << 16  # [bytes] allowed size of a compressed frame after decompression
 # Classes of mutagen for file formats, with their modules.

@@ -55,10 +55,10 @@ class ReportLine:
     records: tuple[Record, ...]
 
     @classmethod
-    def of(cls, labelled: LookedUp) -> ReportLine:
+    def of(cls, looked_up: LookedUp) -> ReportLine:
         """The line for the result of a lookup."""
-        track = labelled.track
-        return cls(track.name, track.path, labelled.status, labelled.chosen, labelled.records)
+        track = looked_up.track
+        return cls(track.name, track.path, looked_up.status, looked_up.chosen, looked_up.records)
 
 
 def write_report(

@@ -42,13 +42,13 @@ class ResultFiles:
         self._lines: list[ReportLine] = []
         self._rows: list[tuple[TrackQuery, Record | None, bool]] = []
 
-    def add(self, labelled: LookedUp) -> None:
+    def add(self, looked_up: LookedUp) -> None:
         """Add the result for one track."""
         if self._report is not None:
-            self._lines.append(ReportLine.of(labelled))
-        allowed = not self._trainable_only or not objection(labelled.chosen, self._trainable)
+            self._lines.append(ReportLine.of(looked_up))
+        allowed = not self._trainable_only or not objection(looked_up.chosen, self._trainable)
         if self._table is not None and allowed:
-            self._rows.append((labelled.track, labelled.chosen, bool(labelled.records)))
+            self._rows.append((looked_up.track, looked_up.chosen, bool(looked_up.records)))
 
     def write(self) -> None:
         """Write the files, each of them completely or not at all.

@@ -7,6 +7,7 @@ from collections import Counter
 from .lookup import LookedUp, Run
 from .record import LabelVerdict, Status
 
+# Texts about the comparison with the audio; the number is the estimate [BPM].
 _VERDICT_TEXTS = {
     LabelVerdict.AGREE: "the audio agrees ({:g})",
     LabelVerdict.OCTAVE: "an octave off the audio's {:g}",
@@ -16,32 +17,32 @@ _VERDICT_TEXTS = {
 }
 
 
-def is_silent(labelled: LookedUp) -> bool:
+def is_silent(looked_up: LookedUp) -> bool:
     """Whether a track needs no line, because it lacks the data that any of the sources needs.
 
     That is the case for most tracks of most collections.
     """
-    return labelled.status in (None, Status.SKIPPED) and not labelled.left
+    return looked_up.status in (None, Status.SKIPPED) and not looked_up.left
 
 
-def describe(labelled: LookedUp) -> str:
+def describe(looked_up: LookedUp) -> str:
     """Line about a track: its name and the result of the lookup."""
-    name, chosen = labelled.track.name, labelled.chosen
+    name, chosen = looked_up.track.name, looked_up.chosen
     if chosen is not None and chosen.bpm:
         key = f", {chosen.key}" if chosen.key else ""
         says = _VERDICT_TEXTS.get(chosen.verdict, "not analysed yet").format(
             chosen.estimate_bpm or 0
         )
         return f"{name}: {chosen.bpm:g} BPM{key} ({chosen.source}), {says}"
-    told = [f"{record.source}: {record.message}" for record in labelled.records if record.message]
-    told += [f"{source}: left for the next run" for source in labelled.left]
-    status = "left" if labelled.status is None else labelled.status.value.replace("_", " ")
+    told = [f"{record.source}: {record.message}" for record in looked_up.records if record.message]
+    told += [f"{source}: left for the next run" for source in looked_up.left]
+    status = "left" if looked_up.status is None else looked_up.status.value.replace("_", " ")
     return f"{name}: {status} ({'; '.join(told)})" if told else f"{name}: {status}"
 
 
-def describe_failures(labelled: LookedUp) -> str:
+def describe_failures(looked_up: LookedUp) -> str:
     """Sources that failed at a track in this run, with the reasons; empty if none did."""
-    return "; ".join(f"{record.source}: {record.message}" for record in labelled.failures)
+    return "; ".join(f"{record.source}: {record.message}" for record in looked_up.failures)
 
 
 class Tally:
@@ -55,16 +56,16 @@ class Tally:
         self.left = 0  # tracks for which a source remains to be asked
         self.failed = 0  # tracks for which a source failed
 
-    def add(self, labelled: LookedUp) -> None:
+    def add(self, looked_up: LookedUp) -> None:
         """Count a track."""
-        self.statuses[labelled.status] += 1
-        if labelled.status is Status.SKIPPED:
-            self.lacking.update({record.message for record in labelled.records})
-        if labelled.chosen is not None:
-            self.verdicts[labelled.chosen.verdict] += 1
-        self.known += not (labelled.asked or labelled.left or is_silent(labelled))
-        self.left += bool(labelled.left)
-        self.failed += bool(labelled.failures)
+        self.statuses[looked_up.status] += 1
+        if looked_up.status is Status.SKIPPED:
+            self.lacking.update({record.message for record in looked_up.records})
+        if looked_up.chosen is not None:
+            self.verdicts[looked_up.chosen.verdict] += 1
+        self.known += not (looked_up.asked or looked_up.left or is_silent(looked_up))
+        self.left += bool(looked_up.left)
+        self.failed += bool(looked_up.failures)
 
     def summary(self, run: Run) -> str:
         """Summary of the counts in one line."""

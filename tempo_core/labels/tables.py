@@ -30,7 +30,7 @@ def read_table(path: Path) -> Iterator[tuple[Candidate, str]]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            # Quotation marks have no special meaning, because titles contain them.
+            # Titles may contain quotation marks, so these have no special meaning here.
             rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
             lacking = set(COLUMNS) - set(rows.fieldnames or ())
             if lacking:
