@@ -47,13 +47,15 @@ def test_others_are_not_known() -> None:
 
 
 def test_it_is_small_and_names_nobody() -> None:
-    card = {memory.KEY: memory.pack(REMEMBERED)}
+    card = {memory.CARD_KEY: memory.pack(REMEMBERED)}
     text = json.dumps(card)
     assert len(text) < 40_000
     assert "Artist" not in text
     assert memory.of_card(json.loads(text)) == REMEMBERED
 
 
-@pytest.mark.parametrize("card", [{}, {memory.KEY: 7}, {memory.KEY: "ä"}, {memory.KEY: "A"}])
+@pytest.mark.parametrize(
+    "card", [{}, {memory.CARD_KEY: 7}, {memory.CARD_KEY: "ä"}, {memory.CARD_KEY: "A"}]
+)
 def test_a_card_without_one(card: dict[str, object]) -> None:
     assert memory.of_card(card) is None
