@@ -26,9 +26,8 @@ LONGEST_PRINT = 120.0  # [s] of a recording that a fingerprint covers
 SAME_BITS = 0.25
 SHORTEST_OVERLAP = 4.0  # [s] that two fingerprints have to overlap to be compared
 LEAST_COVERED = 0.5  # share of the shorter fingerprint that has to lie in the overlap
-LEAST_EQUAL_NUMBERS = (
-    3  # equal numbers at one distance in time, from which on two recordings are compared
-)
+# Equal numbers at one distance in time that two recordings need to have to be compared.
+LEAST_EQUAL_NUMBERS = 3
 N_PARTS = 16  # parts into which all numbers are divided; one is sorted at a time, to save memory
 COMMON_NUMBER = 40  # recordings that share a number, from which on it is too common to compare by
 
