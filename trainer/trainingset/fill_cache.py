@@ -12,7 +12,7 @@ from tempo_core.windows import window_spans
 
 from ..inputs import cache
 from ..inputs.cache import ViewRecipe
-from ..inputs.views import MARGIN, short, views_of
+from ..inputs.views import STRETCH_MARGIN, short, views_of
 from .clean import failure
 from .running import Running
 from .tables import CollectedTrack, DroppedTrack
@@ -61,8 +61,8 @@ def fill_cache(
     counts = {t.path: count_windows(lengths[t.path], place.recipe) for t in tracks}
     wanted, notes = share_space(counts, place)
     if place.limit is not None:
-        size = cache.window_bytes(place.recipe, N_MAPS, MARGIN)
-        sizes = {place.keys[p]: cache.HEADER + n * size for p, n in wanted.items()}
+        size = cache.window_bytes(place.recipe, N_MAPS, STRETCH_MARGIN)
+        sizes = {place.keys[p]: cache.HEADER_BYTES + n * size for p, n in wanted.items()}
         cache.make_room(place.folder, sizes, place.limit, place.recipe.digest())
 
     def outdated() -> Iterator[CollectedTrack]:
@@ -108,8 +108,10 @@ def share_space(
     """
     if place.limit is None:
         return dict(counts), []
-    size = cache.window_bytes(place.recipe, N_MAPS, MARGIN)
-    most = cache.share(list(counts.values()), (place.limit - cache.HEADER * len(counts)) // size)
+    size = cache.window_bytes(place.recipe, N_MAPS, STRETCH_MARGIN)
+    most = cache.share(
+        list(counts.values()), (place.limit - cache.HEADER_BYTES * len(counts)) // size
+    )
     if most is None:
         return dict(counts), []
     needed = sum(counts.values()) * size / 1e9

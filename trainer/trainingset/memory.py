@@ -53,7 +53,7 @@ class Memory:
         return not self.hashes.isdisjoint(_hashes(path, artist, title, recording_id, content))
 
 
-NOTHING = Memory(frozenset())
+NO_MEMORY = Memory(frozenset())
 
 
 def remember(tracks: Iterable[CollectedTrack]) -> Memory:

@@ -42,8 +42,8 @@ def test_others_are_not_known() -> None:
         )
     assert not REMEMBERED.knows(Path("/x"), "The Artist 7", "Title 8")
     assert not REMEMBERED.knows(Path("/x"))
-    assert not memory.NOTHING
-    assert not memory.NOTHING.knows(Path("/music/7.mp3"))
+    assert not memory.NO_MEMORY
+    assert not memory.NO_MEMORY.knows(Path("/music/7.mp3"))
 
 
 def test_it_is_small_and_names_nobody() -> None:
