@@ -98,9 +98,12 @@ def test_frames_of_any_content_stay(
         new = id3.Id3Frame(b"PRIV", new.raw)
     changed = parsed.replaced(dropped, [new])
     again = id3.parse(changed.to_bytes())
-    kept = [one.raw for one in parsed.frames if not any(one is gone for gone in dropped)]
-    now = [one.raw for one in again.frames]
-    expected = id3.unsynchronise(new.raw) if flags else new.raw
+    # Of an unsynchronised frame that ends in 0xFF a zero of the padding behind it may be taken for
+    # a part, which means the same.
+    plain = id3.resynchronise if flags else bytes
+    kept = [plain(one.raw) for one in parsed.frames if not any(one is gone for gone in dropped)]
+    now = [plain(one.raw) for one in again.frames]
+    expected = new.raw
     at = next(i for i in range(len(now)) if now[:i] + now[i + 1 :] == kept and now[i] == expected)
     assert at <= len(kept)
     assert again.size == parsed.size or again.size > parsed.size
