@@ -28,21 +28,22 @@ MIN_DURATION = 1.0  # [s] below this there is no tempo to speak of
 MAX_DURATION = (
     3600.0  # [s] of a file that is read whole: a whole-day stream must not fill the memory
 )
-SILENCE = 1e-4  # peak amplitude (-80 dB full scale) below which audio counts as silent
+SILENT_PEAK = 1e-4  # peak amplitude (-80 dB full scale) below which audio counts as silent
 # Below this share of its peak (-50 dB) an excerpt holds silence, if that is at its ends.
-QUIET = 10 ** (-50 / 20)
-BLOCK = 0.05  # [s] in which loudness is looked at
-PAUSE = 1.0  # [s] a rest in the music is shorter; what is longer separates two runs
+QUIET_SHARE = 10 ** (-50 / 20)
+LOUDNESS_BLOCK = 0.05  # [s] of audio for which one loudness is measured
+LONGEST_PAUSE = 1.0  # [s] of silence within one run; a longer one separates two runs
 # A decoder needs some packets before the wanted position until its output is right (the bit
 # reservoir of mp3, the overlap of transform codecs).
 PREROLL = 0.25  # [s]
 LOOKAHEAD = 0.05  # [s] decoded beyond the end, more than the resampler's filter is long
-BATCH = 0.4  # [s] of audio that is resampled in one go
-MIXED = 8  # channels; of more nobody knows where they stand, and the first two are heard
+RESAMPLED_AT_ONCE = 0.4  # [s] of audio per call of the resampler
+MOST_MIXED_CHANNELS = 8  # of files with more, whose order is not defined, the first two are heard
 HIGHEST_RATE = 10_000_000  # [Hz]
-LOUDEST = 16.0  # peak amplitude that is believed; what is louder is scaled down
-CANCELLED = 0.3  # share of a band's onsets that is left in the mean of two channels, at the least
-NOTICED = 0.1  # share of all onsets that a band has to have for that to matter
+LOUDEST_PEAK = 16.0  # peak amplitude that is believed; what is louder is scaled down
+# Onsets of a band cancel in the mean of two channels if less than this share of them is left.
+CANCELLED_SHARE = 0.3
+NOTICED_SHARE = 0.1  # of all onsets that a band must have for a cancellation to matter
 NOT_FINITE = "contains samples that are not finite numbers (NaN or Inf)"
 
 Run = tuple[float, float]  # (begin, end) [s] of a stretch of a recording
@@ -86,7 +87,7 @@ def read_excerpts(
         return file.read_all(sr) if spans is None else file.read(sr, spans)
 
 
-class Source(Protocol):
+class AudioSource(Protocol):
     """Audio that is listened to: a file, or what is in memory. See `AudioFile`."""
 
     @property
@@ -148,14 +149,14 @@ class AudioFile:
     def stream(self, sr: int, duration: float) -> Iterator[Excerpt]:
         """All of the file in one pass, in excerpts of `duration` [s], the last one shorter.
 
-        They follow each other without a seam. Where the time stamps jump by more than `PAUSE` an
-        excerpt ends early.
+        They follow each other without a gap. An excerpt ends early where the time stamps jump by
+        more than `LONGEST_PAUSE`.
         """
         resampler: _Resampler | None = None
         size = round(duration * sr)
         begin = end = 0.0  # [s] of what is in the resampler
         for time, frame in self._frames_from(0.0):
-            if resampler is not None and abs(time - end) > PAUSE:
+            if resampler is not None and abs(time - end) > LONGEST_PAUSE:
                 yield from _in_pieces(resampler.end(), begin, size, sr)
                 resampler = None
             if resampler is None:
@@ -190,8 +191,8 @@ class AudioFile:
     def sounding_runs(self) -> list[Run]:
         """Where something sounds, in order; all of the file is decoded, little is kept of it.
 
-        That is what rises above `SILENCE` and `QUIET` below the loudest. A constant offset is no
-        sound. Runs shorter than `MIN_DURATION` are left out.
+        A frame sounds if it reaches both `SILENT_PEAK` and `QUIET_SHARE` of the loudest frame. A
+        constant offset is no sound. Runs shorter than `MIN_DURATION` are left out.
         """
         levels = [
             (time, time + frame.samples / frame.sample_rate, _swing(frame))
@@ -200,7 +201,7 @@ class AudioFile:
         loudest = max((level for _, _, level in levels), default=0.0)
         runs: list[Run] = []
         for begin, end, level in levels:
-            if level >= max(SILENCE, QUIET * loudest):
+            if level >= max(SILENT_PEAK, QUIET_SHARE * loudest):
                 _extend(runs, begin, end)
         return [(begin, end) for begin, end in runs if end - begin >= MIN_DURATION]
 
@@ -325,10 +326,15 @@ class Recorded:
                 channels = np.atleast_2d(np.asarray(audio).astype(np.float32, casting="same_kind"))
         except (TypeError, ValueError) as error:
             raise AudioError(f"this is no audio ({error})") from error
-        if channels.ndim != 2 or not 0 < len(channels) <= MIXED or not 1 <= sr <= HIGHEST_RATE:
+        if (
+            channels.ndim != 2
+            or not 0 < len(channels) <= MOST_MIXED_CHANNELS
+            or not 1 <= sr <= HIGHEST_RATE
+        ):
             raise AudioError(
                 f"audio of the shape {np.shape(audio)} at {sr} Hz; give (n_samples,) or "
-                f"(n_channels, n_samples) with at most {MIXED} channels, and the rate in Hz"
+                f"(n_channels, n_samples) with at most {MOST_MIXED_CHANNELS} channels, and the "
+                "rate in Hz"
             )
         if not np.isfinite(channels).all():
             raise AudioError(NOT_FINITE)
@@ -367,11 +373,11 @@ class Recorded:
 
     def sounding_runs(self) -> list[Run]:
         """See `AudioFile.sounding_runs`."""
-        size = max(1, round(BLOCK * self._sr))
+        size = max(1, round(LOUDNESS_BLOCK * self._sr))
         swings = np.max([block_swings(channel, size) for channel in self._channels], axis=0)
         loudest = float(swings.max(initial=0.0))
         runs: list[Run] = []
-        for k in np.flatnonzero(swings >= max(SILENCE, QUIET * loudest)).tolist():
+        for k in np.flatnonzero(swings >= max(SILENT_PEAK, QUIET_SHARE * loudest)).tolist():
             _extend(runs, k * size / self._sr, (k + 1) * size / self._sr)
         return [(begin, end) for begin, end in runs if end - begin >= MIN_DURATION]
 
@@ -397,7 +403,7 @@ def _finite(excerpt: Excerpt) -> Excerpt:
     peak = float(np.abs(excerpt.audio).max(initial=0.0))
     if not math.isfinite(peak):
         raise AudioError(NOT_FINITE)
-    return Excerpt(excerpt.audio / peak, excerpt.start) if peak > LOUDEST else excerpt
+    return Excerpt(excerpt.audio / peak, excerpt.start) if peak > LOUDEST_PEAK else excerpt
 
 
 def _in_pieces(channels: np.ndarray, begin: float, size: int, sr: int) -> Iterator[Excerpt]:
@@ -413,7 +419,7 @@ def _extend(runs: list[Run], begin: float, end: float) -> None:
         runs.append((begin, end))
         return
     first, last = runs[-1]
-    if begin - last > PAUSE:
+    if begin - last > LONGEST_PAUSE:
         runs.append((begin, end))
     elif end > last:
         runs[-1] = (first, end)
@@ -449,7 +455,7 @@ def mix(channels: np.ndarray, sr: int) -> np.ndarray:
         return mean
     onsets = np.stack([_band_onsets(signal, sr) for signal in (mean, *channels)])
     separate = onsets[1:].mean(axis=0)
-    lost = (onsets[0] < CANCELLED * separate) & (separate > NOTICED * separate.sum())
+    lost = (onsets[0] < CANCELLED_SHARE * separate) & (separate > NOTICED_SHARE * separate.sum())
     if not lost.any():
         return mean
     return np.ascontiguousarray(channels[int(onsets[1:].sum(axis=1).argmax())])
@@ -471,8 +477,9 @@ def _band_onsets(signal: np.ndarray, sr: int) -> np.ndarray:
 class _Resampler:
     """Frames that follow each other, of any format, to one or two channels at one rate.
 
-    They pass the filter `BATCH` at a time, because a call costs more than the work on one frame of
-    most codecs. Where the format changes in the middle (joined files do that) a new filter starts.
+    Frames are collected up to `RESAMPLED_AT_ONCE`, because for most codecs a call of the filter
+    costs more than its work on one frame. Where the format changes, as in joined files, a new
+    filter starts.
     """
 
     def __init__(self, sr: int):
@@ -486,7 +493,7 @@ class _Resampler:
 
     def push(self, frame: av.AudioFrame) -> None:
         """Take a frame; resample if that makes a batch."""
-        if frame.layout.nb_channels > MIXED:
+        if frame.layout.nb_channels > MOST_MIXED_CHANNELS:
             frame = _front(frame)
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         if form != self._format:
@@ -498,7 +505,7 @@ class _Resampler:
             self._waiting = av.AudioFifo()
         frame.pts = None  # samples are counted; the time stamps of files may jitter
         self._waiting.write(frame)
-        if self._waiting.samples >= BATCH * frame.sample_rate:
+        if self._waiting.samples >= RESAMPLED_AT_ONCE * frame.sample_rate:
             self._filter_frame(self._waiting.read())
 
     def end(self) -> np.ndarray:
@@ -551,13 +558,13 @@ def sounding(excerpts: Sequence[Excerpt], sr: int) -> list[Excerpt]:
     `MIN_DURATION` is left are dropped.
     """
     found = []
-    size = round(BLOCK * sr)
+    size = round(LOUDNESS_BLOCK * sr)
     for excerpt in excerpts:
         n_blocks = excerpt.audio.size // size
         if n_blocks == 0:
             continue
         swings = block_swings(excerpt.audio, size)
-        loud = np.flatnonzero(swings >= max(SILENCE, QUIET * swings.max()))
+        loud = np.flatnonzero(swings >= max(SILENT_PEAK, QUIET_SHARE * swings.max()))
         if loud.size == 0 or (loud[-1] + 1 - loud[0]) * size < MIN_DURATION * sr:
             continue
         first = int(loud[0]) * size
@@ -581,12 +588,12 @@ def check(excerpts: Sequence[Excerpt], sr: int) -> None:
     Raises
     ------
     AudioError
-        If all excerpts together are shorter than `MIN_DURATION` or none rises above `SILENCE`.
+        If all excerpts together are shorter than `MIN_DURATION` or none rises above `SILENT_PEAK`.
     """
     duration = sum(excerpt.audio.size for excerpt in excerpts) / sr
     if duration == 0:
         raise AudioError("no audio could be decoded")
     if duration < MIN_DURATION:
         raise AudioError(f"too short ({duration:.2f} s; at least {MIN_DURATION:g} s are needed)")
-    if max(float(np.ptp(excerpt.audio)) for excerpt in excerpts) / 2 < SILENCE:
+    if max(float(np.ptp(excerpt.audio)) for excerpt in excerpts) / 2 < SILENT_PEAK:
         raise AudioError("silent (no sample above -80 dB)")

@@ -24,13 +24,13 @@ from .errors import TempoError, TimeLimitError
 
 T = TypeVar("T")
 R = TypeVar("R")
-PATIENCE = 0.3  # [s] that is waited for what is abandoned
+ABANDONED_WAIT = 0.3  # [s] that is waited for what is abandoned
 GRACE = 0.6  # [s] in which a long command that is interrupted may end in its own way, see `call`
 # [s] a track may take. A day of music, heard whole on a small computer, takes less.
 TIME_LIMIT = 300.0
 # Processes that are commands of ours, as `sys.argv` names them.
-PROGRAMS = ("tempo-core", "beet", "-c")
-MODULES = (("tempo_core", "cli", "__main__.py"), ("beets", "__main__.py"))
+OUR_PROGRAMS = ("tempo-core", "beet", "-c")
+OUR_MODULES = (("tempo_core", "cli", "__main__.py"), ("beets", "__main__.py"))
 POLL = 0.1  # [s] how often a waiting thread looks whether it is to stop
 
 
@@ -290,7 +290,7 @@ _in_haste = False  # since Ctrl-C was pressed
 
 def _part_with(threads: Iterable[threading.Thread]) -> None:
     """Wait a moment for threads that have been told to end."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + ABANDONED_WAIT
     for thread in threads:
         thread.join(max(0, deadline - time.monotonic()))
     _left[:] = [thread for thread in {*_left, *threads} if thread.is_alive()]
@@ -307,8 +307,8 @@ def leave_with(status: int) -> None:
 
 def is_ours(program: Path) -> bool:
     """Whether a process that `sys.argv` names so is a command of ours."""
-    return program.stem in PROGRAMS or any(
-        program.parts[-len(module) :] == module for module in MODULES
+    return program.stem in OUR_PROGRAMS or any(
+        program.parts[-len(module) :] == module for module in OUR_MODULES
     )
 
 

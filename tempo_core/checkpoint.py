@@ -38,8 +38,8 @@ from .tasks import TASKS, row
 LAYOUT = 3  # raised whenever a reader of the previous layout would misread the file
 LAYOUTS = (2, LAYOUT)  # that can be read
 SUFFIX = ".safetensors"
-SHIPPED = Path(__file__).parent / "models"
-LARGEST = 64_000_000  # [bytes] of a model file; those in the package have a hundredth of it
+SHIPPED_FOLDER = Path(__file__).parent / "models"
+LARGEST_FILE = 64_000_000  # [bytes] of a model file; those in the package have a hundredth of it
 LONGEST_SUMMARY, LONGEST_REASON = 300, 200  # characters
 _NAME = re.compile(r"^(?P<name>[a-z]+-\d{8})-(?P<hash>[0-9a-f]{8})\.safetensors$")
 
@@ -142,7 +142,7 @@ def _bytes(path: Path) -> bytes:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise CheckpointError(f"{path}: is not a regular file; give the path of a model file")
-        if status.st_size > LARGEST:
+        if status.st_size > LARGEST_FILE:
             raise CheckpointError(
                 f"{path}: {status.st_size / 1e6:.0f} MB is too large for a model file"
             )
@@ -273,7 +273,7 @@ def unusable(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(f"{path}: is not a usable model file ({reason})")
 
 
-def available(folder: Path = SHIPPED, task: str | None = None) -> list[Path]:
+def available(folder: Path = SHIPPED_FOLDER, task: str | None = None) -> list[Path]:
     """Model files in `folder`, of one task or of all, the oldest first."""
     found = sorted(path for path in folder.glob(f"*{SUFFIX}") if _NAME.match(path.name))
     return [path for path in found if task is None or task_of(path) == task]
@@ -291,7 +291,7 @@ def task_of(path: Path) -> str | None:
             return None
         with path.open("rb") as file:
             length = file.read(8)
-            if int.from_bytes(length, "little") > LARGEST:
+            if int.from_bytes(length, "little") > LARGEST_FILE:
                 return None
             header = json.loads(
                 metadata(length + file.read(int.from_bytes(length, "little")))["header"]
@@ -318,7 +318,7 @@ def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
         return learned
     if text in ("default", in_use.SHIPPED):
         if not shipped:
-            raise CheckpointError(f"no {task} model in {SHIPPED}; install beets-tempo again")
+            raise CheckpointError(f"no {task} model in {SHIPPED_FOLDER}; install beets-tempo again")
         return shipped[-1]
     known = [*shipped, *available(in_use.folder(), task), *unreadable(in_use.folder())]
     # The whole name first: models that were learned on one day differ in the hash only.

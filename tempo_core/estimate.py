@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from . import checkpoint, listening, tasks
-from .audio import MIN_DURATION, AudioFile, Excerpt, Recorded, Source, check, sounding
+from .audio import MIN_DURATION, AudioFile, AudioSource, Excerpt, Recorded, check, sounding
 from .errors import CheckpointError, ConfigError
 from .heard import Heard
 from .model import Checkpoint
@@ -292,7 +292,7 @@ class Estimator:
         known = {name: columns[name] for name in Estimate.__dataclass_fields__ if name in columns}
         return Estimate(**known, columns=columns)
 
-    def _listen(self, source: Source) -> dict[str, Any]:
+    def _listen(self, source: AudioSource) -> dict[str, Any]:
         sr, length = self._sr, self._plan.duration
         asked = Asked(self._rows, sr)
         alone: Excerpt | None = None  # all there is, if that is little

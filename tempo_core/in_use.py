@@ -16,7 +16,7 @@ from .files import replace_file
 
 FOLDER = "TEMPO_CORE_MODELS"  # environment variable that names another folder
 ACTIVE = "active.json"
-LARGEST = 1_000_000  # [bytes] of it
+LARGEST_HISTORY = 1_000_000  # [bytes] of it
 _NAME = re.compile(r"[\w.-]{1,100}")  # a file name that is nothing else
 SHIPPED = "shipped"  # stands for the model in the package
 WAY_OUT = "`tempo-core models use shipped` goes back to the model in the package"
@@ -128,8 +128,8 @@ def _read() -> dict[str, list[str]]:
         if path.exists() and not path.is_file():
             raise CheckpointError(f"{path}: is not a regular file; delete it")
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-        if len(data) > LARGEST:
+            data = file.read(LARGEST_HISTORY + 1)
+        if len(data) > LARGEST_HISTORY:
             raise CheckpointError(f"{path}: is too large to be what it should be; {WAY_OUT}")
         known = json.loads(data)
     except FileNotFoundError:

@@ -33,7 +33,7 @@ _BESIDE = re.compile(r"^(?:energy|\d{1,3}(?:\.\d+)?(?:\s*bpm)?)$", re.IGNORECASE
 _SIGNS = str.maketrans(
     {"♯": "#", "♭": "b", "♮": "", **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")}
 )
-LONGEST = 100  # [characters] what is longer is no key
+LONGEST_KEY = 100  # [characters] what is longer is no key
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def parse_key(text: str) -> Key | None:
     (`8A - 7`, a key and an energy); where they differ it is None. Of several values (`Am; C`) the
     first that is a key counts.
     """
-    if len(text) > LONGEST:
+    if len(text) > LONGEST_KEY:
         return None
     text = unicodedata.normalize("NFKC", text).translate(_SIGNS)
     for value in _VALUES.split(text):

@@ -11,14 +11,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .audio import Excerpt, Run, Source, sounding
+from .audio import AudioSource, Excerpt, Run, sounding
 from .config import Windows
 
 # Intros and endings are where a track is least like itself.
 EDGE = 0.08  # of the duration, at both ends
 WHOLE = 72.0  # [s] a track up to this length is listened to without gaps
 SECTION = 600.0  # [s] a longer track is listened to like several that are at most as long
-PIECE = 120.0  # [s] of audio in memory at a time, where all of a file is listened to
+STREAMED_PIECE = 120.0  # [s] of audio in memory at a time, where all of a file is listened to
 PRESENT = 0.5  # share of a span that has to sound if the file is right about its length
 BEYOND = 1.0  # [s] behind the stated end of a short file, where nothing should be
 
@@ -40,7 +40,7 @@ class Round:
     duration: float | None = None
 
 
-def rounds(file: Source, sr: int, windows: Windows, n_windows: int | None) -> Iterator[Round]:
+def rounds(file: AudioSource, sr: int, windows: Windows, n_windows: int | None) -> Iterator[Round]:
     """Listen to a file in rounds; after each the caller decides whether it needs the next.
 
     Parameters
@@ -56,7 +56,7 @@ def rounds(file: Source, sr: int, windows: Windows, n_windows: int | None) -> It
         If the file cannot be decoded.
     """
     if n_windows is None:
-        for k, piece in enumerate(file.stream(sr, PIECE)):
+        for k, piece in enumerate(file.stream(sr, STREAMED_PIECE)):
             yield Round([piece], sounding([piece], sr), k == 0)
         return
     for runs, is_sure in _timelines(file):
@@ -78,7 +78,7 @@ def rounds(file: Source, sr: int, windows: Windows, n_windows: int | None) -> It
             return
 
 
-def music(file: Source, sr: int, windows: Windows, n_windows: int | None) -> list[Excerpt]:
+def music(file: AudioSource, sr: int, windows: Windows, n_windows: int | None) -> list[Excerpt]:
     """What `rounds` gives a caller that never has enough, in the order of the track.
 
     Raises
@@ -92,7 +92,7 @@ def music(file: Source, sr: int, windows: Windows, n_windows: int | None) -> lis
     return sorted(heard, key=lambda excerpt: excerpt.start)
 
 
-def _timelines(file: Source) -> Iterator[tuple[list[Run], bool]]:
+def _timelines(file: AudioSource) -> Iterator[tuple[list[Run], bool]]:
     """What there is of a file, from what is cheap to know to what is sure; the last is sure."""
     stated = file.duration
     if stated is not None and (stated > WHOLE or not file.goes_on(stated + BEYOND)):

@@ -37,11 +37,13 @@ LENIENT: dict[str, Any] = {}
 if int(av.__version__.partition(".")[0]) < 19:
     LENIENT["metadata_errors"] = "ignore"
 NOT_REGULAR = "not a regular file; give the path of an audio file"
-LARGEST = 1 << 27  # [bytes] that are read in one piece: a tag with a hundred pictures
-BARREN = 1 << 25  # [bytes] without a packet; those of films lie between packets of sound, too
-# [bytes] A longer tail of zeros is the part of a download that never came. Some decoders look for
-# the next piece of music in it and keep in memory what they have passed.
-ZEROS, TAIL = 1 << 20, 1 << 30
+LARGEST_READ = 1 << 27  # [bytes] that are read in one piece: a tag with a hundred pictures
+# [bytes] in which a decoder must find a packet; packets of film lie between those of sound.
+LONGEST_BARREN = 1 << 25
+# A tail of zeros is the part of a download that never came. Some decoders search it for the next
+# packet and keep in memory what they have passed, so it is cut off: in whole blocks of this size
+# [bytes], and not more than so many bytes.
+ZERO_BLOCK, LONGEST_ZERO_TAIL = 1 << 20, 1 << 30
 
 
 def regular_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
@@ -83,7 +85,7 @@ class RegularFile(io.FileIO):
         Raises
         ------
         AudioError
-            If it is more than `LARGEST` in one piece.
+            If it is more than `LARGEST_READ` in one piece.
         """
         check_wanted()
         return self._read(size)
@@ -91,8 +93,10 @@ class RegularFile(io.FileIO):
     def _read(self, size: int | None) -> bytes:
         left = max(0, os.fstat(self.fileno()).st_size - io.FileIO.tell(self))
         size = left if size is None or size < 0 else min(size, left)
-        if size > LARGEST:
-            raise AudioError(f"holds more than {LARGEST >> 20} MB in one piece that is no music")
+        if size > LARGEST_READ:
+            raise AudioError(
+                f"holds more than {LARGEST_READ >> 20} MB in one piece that is no music"
+            )
         return io.FileIO.read(self, size) or b""
 
 
@@ -129,7 +133,7 @@ class Music(RegularFile):
 
     Those at the head are left out; the name of those further inside (as chunks of AIFF, WAV and
     DSF have them) is blanked. A long tail of zeros is left out, too. It ends where the decoder has
-    found nothing in `BARREN` bytes: it would keep them all in memory, several times.
+    found nothing in `LONGEST_BARREN` bytes: it would keep them all in memory, several times.
     """
 
     def __init__(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]):
@@ -140,7 +144,7 @@ class Music(RegularFile):
         length = os.fstat(self.fileno()).st_size
         try:
             # A tag that claims to be all of the file is none.
-            while 0 < (size := _tag_size(self._part(0, id3.HEADER))) < length - self._base:
+            while 0 < (size := _tag_size(self._part(0, id3.HEADER_SIZE))) < length - self._base:
                 self._base += size
             self._end = self._end_of_data()
             self.seek(0)
@@ -152,11 +156,11 @@ class Music(RegularFile):
             raise
 
     def _end_of_data(self) -> int:
-        """The length of what is seen, without a tail of zeros of up to `TAIL` [bytes]."""
+        """Length of the content that a decoder sees [bytes]: without ID3 tags and tail of zeros."""
         length = end = max(0, os.fstat(self.fileno()).st_size - self._base)
-        while end > max(0, length - TAIL):
+        while end > max(0, length - LONGEST_ZERO_TAIL):
             check_wanted()
-            begin = max(0, end - ZEROS)
+            begin = max(0, end - ZERO_BLOCK)
             if self._part(begin, end - begin).strip(b"\0"):
                 break
             end = begin
@@ -178,15 +182,15 @@ class Music(RegularFile):
     def _music(self, size: int | None) -> bytes:
         position = self.tell()
         left = max(0, self._end - position)
-        wanted = min(left, LARGEST if size is None or size < 0 else size)
-        before = min(position, id3.HEADER - 1)
-        part = self._part(position - before, before + wanted + id3.HEADER - 1)
+        wanted = min(left, LARGEST_READ if size is None or size < 0 else size)
+        before = min(position, id3.HEADER_SIZE - 1)
+        part = self._part(position - before, before + wanted + id3.HEADER_SIZE - 1)
         at = part.find(b"ID3")
         while at >= 0:
-            if _tag_size(part[at : at + id3.HEADER]):
+            if _tag_size(part[at : at + id3.HEADER_SIZE]):
                 part = part[:at] + b"\0\0\0" + part[at + 3 :]
             at = part.find(b"ID3", at + 3)
-        part = part[before : before + wanted] if self._n_barren < BARREN else b""
+        part = part[before : before + wanted] if self._n_barren < LONGEST_BARREN else b""
         self._n_barren += len(part)
         super().seek(self._base + position + len(part))
         return part

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SLOWEST, FASTEST = 40.0, 320.0  # [BPM] outside nobody moves
-SAME = 0.04  # candidates closer than this are one
+from .levels import TOLERANCE
+
+SLOWEST_PACE, FASTEST_PACE = 40.0, 320.0  # [BPM] outside nobody moves
+SAME_PACE = TOLERANCE  # relative: two paces that are closer are one
 COMPATIBLE = 0.5  # probability from which on a pace is as likely one as not
 # Probability from which on a pace is offered. From one half on nearly every track has a half or a
 # double: 95 % of unseen recordings have a pace up to 90 BPM. From here on it is 77 %, and a person

@@ -19,8 +19,8 @@ from .errors import AudioError
 from .opening import Music, open_container
 from .tagging.splices import Splice
 
-HEAD = 32  # packets compared at the beginning
-TAIL = 2.0  # [s] compared at the end
+N_FIRST_PACKETS = 32  # that are compared in any case
+COMPARED_TAIL = 2.0  # [s] of packets that are compared at the end
 
 
 def same_packets(one: Path, other: Path, changes: Sequence[Splice] | None = None) -> bool:
@@ -66,8 +66,10 @@ def _opened(path: Path) -> Iterator[_Opened]:
 
 def _same(first: _Opened, second: _Opened, changes: Sequence[Splice] | None) -> bool:
     left, right = _packets(first), _packets(second)
-    heads = list(itertools.islice(left, HEAD))
-    if [_content(p) for p in heads] != [_content(p) for p in itertools.islice(right, HEAD)]:
+    heads = list(itertools.islice(left, N_FIRST_PACKETS))
+    if [_content(p) for p in heads] != [
+        _content(p) for p in itertools.islice(right, N_FIRST_PACKETS)
+    ]:
         return False
     if changes is not None:
         start = next((_position(p) for p in heads if _is_audio(p)), -1)
@@ -127,11 +129,11 @@ def _position(packet: Any) -> int:
 
 
 def _before_end(opened: _Opened) -> int | None:
-    """`TAIL` before the stated end of the first audio stream, in its unit; None if none is."""
+    """Time stamp `COMPARED_TAIL` before the stated end of the first audio stream, or None."""
     stream = opened.container.streams.audio[0]
     if not stream.duration or stream.duration < 0 or not stream.time_base:
         return None
-    length = max(0, stream.duration - int(TAIL / stream.time_base))
+    length = max(0, stream.duration - int(COMPARED_TAIL / stream.time_base))
     return int((stream.start_time or 0) + length)
 
 

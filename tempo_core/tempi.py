@@ -14,14 +14,14 @@ import math
 import re
 from dataclasses import dataclass
 
-SLOWEST, FASTEST = 20.0, 400.0  # [BPM]
+SLOWEST_TEMPO, FASTEST_TEMPO = 20.0, 400.0  # [BPM]
 MARKER_TAG = "BEETS_TEMPO"  # name of the second tag in all formats
 _MARKER = re.compile(r"(\d{1,3}(?:\.\d+)?) ((?:model|label):\S.*)")
 
 
 def is_tempo(bpm: float | None) -> bool:
     """Whether a number [BPM] is a tempo; also False for NaN and for none at all."""
-    return bpm is not None and SLOWEST <= bpm <= FASTEST
+    return bpm is not None and SLOWEST_TEMPO <= bpm <= FASTEST_TEMPO
 
 
 def round_half_up(tempo: float) -> int:

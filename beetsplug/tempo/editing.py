@@ -188,19 +188,19 @@ def _vorbis_entries(wanted: TagChange) -> list[bytes]:
 def _id3_splices(file: BinaryIO, wanted: TagChange) -> list[Splice]:
     place = places.find(file, wanted.kind)
     as_23 = wanted.kind == "mp3" and beets.config["id3v23"].get(bool)
-    tag = place.tag or raw_id3.Tag(3 if as_23 else 4)
+    tag = place.tag or raw_id3.Id3Tag(3 if as_23 else 4)
     new = _raw_frames((wanted.tags[k] for k in wanted.keys if k in wanted.tags), tag.version)
     dropped = [frame for frame in tag.frames if _id3_keys(frame, tag) & wanted.keys]
     return place.put(tag.replaced(dropped, new).to_bytes())
 
 
-def _id3_keys(frame: raw_id3.Frame, tag: raw_id3.Tag) -> frozenset[str]:
+def _id3_keys(frame: raw_id3.Frame, tag: raw_id3.Id3Tag) -> frozenset[str]:
     """mutagen's name of a frame, as there may be several of the same."""
     if frame.packed:
         return (
             frozenset()
         )  # compressed: the plugin writes no such frame, and it might fill the memory
-    alone = raw_id3.Tag(
+    alone = raw_id3.Id3Tag(
         tag.version, flags=tag.flags & raw_id3.Flags.UNSYNCHRONISED, frames=(frame,)
     )
     try:
@@ -222,19 +222,19 @@ def _raw_frames(frames: Iterable[id3.Frame], version: int) -> list[raw_id3.Frame
         scratch.update_to_v23()
     written = io.BytesIO()
     scratch.save(written, v1=0, v2_version=max(3, version), padding=lambda _info: 0)
-    parsed = raw_id3.parse(written.getvalue()) if scratch else raw_id3.Tag(version)
+    parsed = raw_id3.parse(written.getvalue()) if scratch else raw_id3.Id3Tag(version)
     return [_as_22(frame) if version == 2 else frame for frame in parsed.frames]
 
 
 def _as_22(frame: raw_id3.Frame) -> raw_id3.Frame:
     """A frame of ID3v2.3 in the form of 2.2, which is another for pictures and the like."""
-    name, body = NAMES_OF_22.get(frame.name.decode()), frame.raw[raw_id3.HEADER :]
+    name, body = NAMES_OF_22.get(frame.name.decode()), frame.raw[raw_id3.HEADER_SIZE :]
     if name is None or name == "PIC":
         raise LayoutError("ID3v2.2 has no such tag")
     return raw_id3.Frame(name.encode(), name.encode() + len(body).to_bytes(3, "big") + body)
 
 
-def _mp4_item(key: str, values: Any) -> mp4.Item:
+def _mp4_item(key: str, values: Any) -> mp4.Mp4Item:
     if all(isinstance(value, int) for value in values):
         return mp4.number_item(key, values)
     return mp4.text_item(key, [v if isinstance(v, bytes) else str(v).encode() for v in values])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from beets.dbcore.query import InvalidQueryArgumentValueError, NumericQuery
 
 from tempo_core.paces import OFFERED
-from tempo_core.tempi import FASTEST, SLOWEST
+from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
 from .stated import FIELDS, LIMITS, paces_of
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _COMPARE = {">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 # The condition of `tempi.is_tempo`.
-HAS_BPM = f"items.bpm BETWEEN {SLOWEST:g} AND {FASTEST:g}"
+HAS_BPM = f"items.bpm BETWEEN {SLOWEST_TEMPO:g} AND {FASTEST_TEMPO:g}"
 
 # "87 174", what a person states (`stated.read`), read as [87,174]. Whatever does not look like
 # that is no paces instead of an SQL error.

@@ -17,10 +17,10 @@ from uuid import UUID
 from ..errors import LayoutError
 from .splices import Splice, read_at
 
-HEAD = 30  # [bytes] of the header before its first object, and 24 of an object before its body
-OBJECT_HEAD = 24
+FIRST_OBJECT = 30  # [bytes] where in the file the first object of the header begins
+OBJECT_HEAD = 24  # [bytes] of an object before its body
 MAX_HEADER = 1 << 28  # [bytes]
-DAMAGED = "its header is damaged"
+DAMAGED_HEADER = "its header is damaged"
 
 
 def _guid(text: str) -> bytes:
@@ -30,9 +30,9 @@ def _guid(text: str) -> bytes:
 DESCRIPTION = _guid("75b22633-668e-11cf-a6d9-00aa0062ce6c")
 EXTENDED = _guid("d2d0a440-e307-11d2-97f0-00a0c95ea850")
 EXTENSION = _guid("5fbf03b5-a92e-11cf-8ee3-00c00c205365")  # with two more kinds of attributes
-PADDING = _guid("1806d474-cadf-4509-a4ba-9aabcb96aae8")
+PADDING_OBJECT = _guid("1806d474-cadf-4509-a4ba-9aabcb96aae8")
 # What a change of attributes may change.
-CHANGEABLE = (DESCRIPTION, EXTENDED, EXTENSION, PADDING)
+CHANGEABLE = (DESCRIPTION, EXTENDED, EXTENSION, PADDING_OBJECT)
 # Attributes that the content description is for.
 DESCRIBED = {"Title", "Author", "Copyright", "Description", "Rating"}
 
@@ -67,17 +67,17 @@ def objects(file: BinaryIO) -> list[Object]:
         If they do not fill it.
     """
     size = header_size(file)
-    if not HEAD <= size <= MAX_HEADER:
-        raise LayoutError(DAMAGED)
+    if not FIRST_OBJECT <= size <= MAX_HEADER:
+        raise LayoutError(DAMAGED_HEADER)
     header = read_at(file, 0, size)
     found = []
-    position = HEAD
+    position = FIRST_OBJECT
     while position < size:
         if position + OBJECT_HEAD > len(header):
-            raise LayoutError(DAMAGED)
+            raise LayoutError(DAMAGED_HEADER)
         (length,) = struct.unpack_from("<Q", header, position + 16)
         if not OBJECT_HEAD <= length <= size - position:
-            raise LayoutError(DAMAGED)
+            raise LayoutError(DAMAGED_HEADER)
         found.append(Object(position, header[position : position + length]))
         position += length
     return found
@@ -127,10 +127,10 @@ def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> 
     body = struct.pack("<H", len(rows)) + b"".join(rows)
     splices = [Splice(old.start, old.end, _object(EXTENDED, body))]
     grown = OBJECT_HEAD + len(body) - len(old.raw)
-    for room in (one for one in found if one.guid == PADDING):
+    for room in (one for one in found if one.guid == PADDING_OBJECT):
         left = len(room.raw) - grown - OBJECT_HEAD
         if left >= 0:
-            splices.append(Splice(room.start, room.end, _object(PADDING, bytes(left))))
+            splices.append(Splice(room.start, room.end, _object(PADDING_OBJECT, bytes(left))))
             grown = 0
             break
     count = len(found) + (not texts)
@@ -156,7 +156,7 @@ def _attributes(raw: bytes) -> list[tuple[str, bytes]]:
             rows.append((name.rstrip("\0"), raw[position:end]))
             position = end
     except struct.error as error:
-        raise LayoutError(DAMAGED) from error
+        raise LayoutError(DAMAGED_HEADER) from error
     if position != len(raw):
-        raise LayoutError(DAMAGED)
+        raise LayoutError(DAMAGED_HEADER)
     return rows

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from enum import IntFlag
 
 from ..errors import LayoutError
+from .splices import SPARE_BYTES
 
-HEADER = 10  # [bytes] of the header of a tag, and of a frame from version 2.3 on
-ROOM = 1024  # [bytes] to spare in a tag that has to grow, so that it need not at the next write
+HEADER_SIZE = 10  # [bytes] of the header of a tag, and of a frame from version 2.3 on
 MAX_INFLATED = 1 << 24  # [bytes] of a compressed frame
 MAX_SIZE = (1 << 28) - 1  # the largest synchsafe number of four bytes
 
@@ -59,7 +59,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Tag:
+class Id3Tag:
     """An ID3v2 tag in its parts.
 
     `version` is 2, 3 or 4; `extended` is the extended header as it stands; `padding` is the number
@@ -80,13 +80,13 @@ class Tag:
 
     @property
     def _ends(self) -> int:
-        return HEADER * (2 if self.flags & Flags.FOOTER else 1)
+        return HEADER_SIZE * (2 if self.flags & Flags.FOOTER else 1)
 
     @property
     def _body_size(self) -> int:
         return len(self.extended) + sum(len(frame.raw) for frame in self.frames)
 
-    def replaced(self, dropped: Collection[Frame], new: Sequence[Frame]) -> Tag:
+    def replaced(self, dropped: Collection[Frame], new: Sequence[Frame]) -> Id3Tag:
         """The tag with some frames replaced by others, as long as before where there is room.
 
         The new ones take the place of the first that goes, or the end. They must come in the form
@@ -102,11 +102,11 @@ class Tag:
                 kept.append(frame)
         place = len(kept) if place is None else place
         frames = (*kept[:place], *added, *kept[place:])
-        tag = Tag(self.version, self.revision, self.flags, self.extended, frames)
+        tag = Id3Tag(self.version, self.revision, self.flags, self.extended, frames)
         if self.flags & Flags.FOOTER:
             return tag  # there is no padding before a footer
         room = self.size - tag.size
-        return tag._padded(room if room >= 0 else ROOM)
+        return tag._padded(room if room >= 0 else SPARE_BYTES)
 
     def _in_form(self, frame: Frame) -> Frame:
         if not self.flags & Flags.UNSYNCHRONISED:
@@ -116,13 +116,13 @@ class Tag:
             raise LayoutError("a new frame would have to be unsynchronised on its own")
         return Frame(frame.name, raw, frame.packed)
 
-    def _padded(self, padding: int) -> Tag:
+    def _padded(self, padding: int) -> Id3Tag:
         extended = self.extended
         if self.version == 3 and len(extended) >= 10:
             extended = extended[:6] + padding.to_bytes(4, "big") + extended[10:]
             if self.flags & Flags.UNSYNCHRONISED and unsynchronise(extended) != extended:
                 raise LayoutError("its ID3 tag has an extended header that cannot be kept right")
-        return Tag(self.version, self.revision, self.flags, extended, self.frames, padding)
+        return Id3Tag(self.version, self.revision, self.flags, extended, self.frames, padding)
 
     def to_bytes(self) -> bytes:
         """The tag as it stands in a file.
@@ -141,12 +141,12 @@ class Tag:
         return b"ID3" + head + body + footer
 
 
-def inflates(tag: Tag) -> bool:
+def inflates(tag: Id3Tag) -> bool:
     """Whether a compressed frame becomes larger than `MAX_INFLATED`: a trap for who reads it."""
     for frame in tag.frames:
         if not frame.packed:
             continue
-        for body in (frame.raw[HEADER:], resynchronise(frame.raw[HEADER:])):
+        for body in (frame.raw[HEADER_SIZE:], resynchronise(frame.raw[HEADER_SIZE:])):
             # A few bytes may come first: a length, a group.
             for start in range(8):
                 if inflates_beyond(body[start:], MAX_INFLATED):
@@ -164,13 +164,13 @@ def inflates_beyond(packed: bytes, limit: int) -> bool:
 
 def stated_size(header: bytes) -> int | None:
     """Length of the tag that begins with these ten bytes [bytes]; None if no tag begins so."""
-    if len(header) < HEADER or header[:3] != b"ID3" or max(header[6:10]) > 127:
+    if len(header) < HEADER_SIZE or header[:3] != b"ID3" or max(header[6:10]) > 127:
         return None
-    footer = HEADER if header[3] == 4 and header[5] & Flags.FOOTER else 0
-    return HEADER + from_synchsafe(header[6:10]) + footer
+    footer = HEADER_SIZE if header[3] == 4 and header[5] & Flags.FOOTER else 0
+    return HEADER_SIZE + from_synchsafe(header[6:10]) + footer
 
 
-def parse(data: bytes) -> Tag:
+def parse(data: bytes) -> Id3Tag:
     """A tag from all of its bytes (`stated_size` of them).
 
     Raises
@@ -186,7 +186,7 @@ def parse(data: bytes) -> Tag:
     footer = bool(version == 4 and flags & Flags.FOOTER)
     if len(data) != stated_size(data) or (footer and data[-10:] != b"3DI" + data[3:10]):
         raise LayoutError("its ID3 tag is cut off")
-    body = data[HEADER : len(data) - HEADER * footer]
+    body = data[HEADER_SIZE : len(data) - HEADER_SIZE * footer]
     whole = version < 4 and bool(flags & Flags.UNSYNCHRONISED)
     extended = _extended(body, version, whole) if flags & Flags.EXTENDED else b""
     # Some programs mix up the ways of writing sizes of 2.3 and 2.4: what fits all frames is right.
@@ -194,7 +194,7 @@ def parse(data: bytes) -> Tag:
         frames = _frames(body[len(extended) :], version, safe, whole)
         if frames is not None:
             padding = len(body) - len(extended) - sum(len(frame.raw) for frame in frames)
-            return Tag(version, revision, flags, extended, tuple(frames), padding)
+            return Id3Tag(version, revision, flags, extended, tuple(frames), padding)
     raise LayoutError("its ID3 tag is damaged")
 
 
@@ -216,7 +216,7 @@ def _extended(body: bytes, version: int, unsynchronised: bool) -> bytes:
 
 def _frames(body: bytes, version: int, safe: bool, unsynchronised: bool) -> list[Frame] | None:
     """The frames of a tag; None if they do not add up to it when sizes are read in this way."""
-    name_size, size_size, head_size = (3, 3, 6) if version == 2 else (4, 4, HEADER)
+    name_size, size_size, head_size = (3, 3, 6) if version == 2 else (4, 4, HEADER_SIZE)
     frames = []
     position = 0
     while body[position : position + 1] not in (b"", b"\0"):

@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import LayoutError
-from .splices import Splice, only_zeros, read_at, size_of
+from .splices import SPARE_BYTES, Splice, only_zeros, read_at, size_of
 
 MAX_MOOV = 1 << 28  # [bytes] it is worked on in memory
-ROOM = 1024  # [bytes] to spare where it has to grow, so that it need not at the next write
-DAMAGED = "the structure of the file does not add up"
+DAMAGED_ATOMS = "the structure of the file does not add up"
 HANDLER = struct.pack(">I4s8x4s4s9x", 33, b"hdlr", b"mdir", b"appl")
 MEDIA_TABLE = (b"trak", b"mdia", b"minf", b"stbl")
 
@@ -45,7 +44,7 @@ class Atom:
 
 
 @dataclass(frozen=True)
-class Item:
+class Mp4Item:
     """An atom of `ilst` as it stands in the file. `key` is its name, or `----:<mean>:<name>`."""
 
     key: str
@@ -60,17 +59,17 @@ class Movie:
     atoms: tuple[Atom, ...]
     moov: Atom
     content: bytes  # all of the moov atom
-    items: tuple[Item, ...]
+    items: tuple[Mp4Item, ...]
 
 
-def text_item(key: str, values: Sequence[bytes]) -> Item:
+def text_item(key: str, values: Sequence[bytes]) -> Mp4Item:
     """An item of UTF-8 texts."""
-    return Item(key, _item(key, [(1, value) for value in values]))
+    return Mp4Item(key, _item(key, [(1, value) for value in values]))
 
 
-def number_item(key: str, values: Sequence[int]) -> Item:
+def number_item(key: str, values: Sequence[int]) -> Mp4Item:
     """An item of whole numbers of 16 bits, such as `tmpo`."""
-    return Item(key, _item(key, [(21, struct.pack(">h", value)) for value in values]))
+    return Mp4Item(key, _item(key, [(21, struct.pack(">h", value)) for value in values]))
 
 
 def _item(key: str, values: Sequence[tuple[int, bytes]]) -> bytes:
@@ -99,14 +98,14 @@ def read(file: BinaryIO) -> Movie:
     atoms = tuple(_top_level(file, file_size))
     movies = [atom for atom in atoms if atom.name == b"moov"]
     if len(movies) != 1 or movies[0].end > file_size or movies[0].size > MAX_MOOV:
-        raise LayoutError(DAMAGED)
+        raise LayoutError(DAMAGED_ATOMS)
     content = read_at(file, movies[0].start, movies[0].size)
-    items: list[Item] = []
+    items: list[Mp4Item] = []
     path = _path_to_items(content)
     if len(path) == 4:
         for atom in _children(content, path[-1]):
             raw = content[atom.start : atom.end]
-            items.append(Item(_key(raw), raw))
+            items.append(Mp4Item(_key(raw), raw))
     return Movie(file_size, atoms, movies[0], content, tuple(items))
 
 
@@ -123,7 +122,7 @@ def _top_level(file: BinaryIO, file_size: int) -> Iterator[Atom]:
         elif size == 0:  # to the end of the file
             size = file_size - position
         if size < head:
-            raise LayoutError(DAMAGED)
+            raise LayoutError(DAMAGED_ATOMS)
         yield Atom(name, position, head, size)
         position += size
 
@@ -138,10 +137,10 @@ def _children(data: bytes, parent: Atom) -> list[Atom]:
         if parent.name == b"udta" and data[position:stop] == bytes(4):
             break
         if position + 8 > stop:
-            raise LayoutError(DAMAGED)
+            raise LayoutError(DAMAGED_ATOMS)
         size, name = struct.unpack(">I4s", data[position : position + 8])
         if not 8 <= size <= stop - position:
-            raise LayoutError(DAMAGED)
+            raise LayoutError(DAMAGED_ATOMS)
         found.append(Atom(name, position, 8, size))
         position += size
     return found
@@ -177,7 +176,7 @@ def _key(raw: bytes) -> str:
 
 
 def replaced(
-    file: BinaryIO, movie: Movie, dropped: Collection[str], new: Sequence[Item]
+    file: BinaryIO, movie: Movie, dropped: Collection[str], new: Sequence[Mp4Item]
 ) -> list[Splice]:
     """What has to change for the items of some keys to be replaced by others.
 
@@ -213,7 +212,7 @@ def _with_items(content: bytes, items: bytes) -> bytes:
         parent = path[-1]
         inner = _children(content, parent)
         start = stop = inner[-1].end if inner else parent.body + 4 * (parent.name == b"meta")
-        new = ilst + _atom(b"free", bytes(ROOM))
+        new = ilst + _atom(b"free", bytes(SPARE_BYTES))
         if len(path) < 3:
             new = _atom(b"meta", bytes(4) + HANDLER + new)
         elif HANDLER[16:20] not in content[parent.body : parent.body + 40]:
@@ -228,7 +227,7 @@ def _with_items(content: bytes, items: bytes) -> bytes:
             stop = following.end
         room = stop - start - len(ilst)
         if room and room < 8:
-            room = ROOM
+            room = SPARE_BYTES
         new = ilst + (_atom(b"free", bytes(room - 8)) if room else b"")
     grown = len(new) - (stop - start)
     changed = bytearray(content)
@@ -259,7 +258,7 @@ def _moved_tables(content: bytes, edge: int, grown: int) -> bytes:
             (count,) = struct.unpack_from(">I", content, atom.body + 4)
             form_all = f">{count}{form}"
             if 8 + struct.calcsize(form_all) > atom.size - atom.head:
-                raise LayoutError(DAMAGED)
+                raise LayoutError(DAMAGED_ATOMS)
             old = struct.unpack_from(form_all, content, atom.body + 8)
             new = [offset + grown * (offset >= edge) for offset in old]
             if form == "I" and max(new, default=0) >= 1 << 32:

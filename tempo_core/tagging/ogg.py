@@ -16,11 +16,10 @@ from mutagen import MutagenError
 from mutagen.ogg import OggPage
 
 from ..errors import LayoutError
-from .vorbis import Comment, parse
+from .splices import SPARE_BYTES
+from .vorbis import DAMAGED_COMMENT, Comment, parse
 
 MARKS = {"ogg": b"\x03vorbis", "opus": b"OpusTags"}
-ROOM = 1024  # [bytes] to spare where a comment has to grow
-DAMAGED = "its Vorbis comment is damaged"
 
 
 def read_comment(file: BinaryIO, kind: str) -> Comment:
@@ -48,7 +47,7 @@ def replace(file: BinaryIO, kind: str, dropped: Collection[str], new: Sequence[b
     data = MARKS[kind] + comment.replaced(dropped, new).to_bytes()
     if spare is not None:
         room = len(packets[0]) - len(data)
-        data += bytes(room if room >= 0 else ROOM)
+        data += bytes(room if room >= 0 else SPARE_BYTES)
     if len(data) == len(packets[0]):
         for page in pages:
             share = len(page.packets[0])
@@ -86,5 +85,5 @@ def _pages(file: BinaryIO, kind: str) -> list[OggPage]:
             if page.serial == pages[0].serial:
                 pages.append(page)
     except (MutagenError, EOFError, ValueError) as error:
-        raise LayoutError(DAMAGED) from error
+        raise LayoutError(DAMAGED_COMMENT) from error
     return pages

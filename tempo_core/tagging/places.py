@@ -22,7 +22,7 @@ WRONG_SIZES = "the sizes in its header do not fit the file"
 class Place:
     """The tag of a file, None if it has none, and what putting another there does to the file."""
 
-    tag: id3.Tag | None
+    tag: id3.Id3Tag | None
     put: Callable[[bytes], list[Splice]]
 
 
@@ -50,9 +50,9 @@ def kind_of(file: BinaryIO) -> str | None:
     return forms.get(head[:4])
 
 
-def _tag_at(file: BinaryIO, start: int, limit: int) -> id3.Tag | None:
+def _tag_at(file: BinaryIO, start: int, limit: int) -> id3.Id3Tag | None:
     """The tag that begins at a position and may use `limit` bytes; None if there is none."""
-    header = read_at(file, start, min(id3.HEADER, limit))
+    header = read_at(file, start, min(id3.HEADER_SIZE, limit))
     if header[:3] != b"ID3":
         return None
     size = id3.stated_size(header)

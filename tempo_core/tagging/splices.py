@@ -9,7 +9,9 @@ from typing import BinaryIO
 
 from ..errors import LayoutError
 
-BLOCK = 1 << 20  # [bytes] copied at a time
+BYTES_AT_ONCE = 1 << 20  # copied or compared at a time
+# Left free in a tag that has to grow, so that the next change fits without moving the audio.
+SPARE_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def write_spliced(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice])
 
 def _copy(source: BinaryIO, target: BinaryIO, n_bytes: int) -> None:
     while n_bytes > 0:
-        block = source.read(min(BLOCK, n_bytes))
+        block = source.read(min(BYTES_AT_ONCE, n_bytes))
         if not block:
             raise LayoutError("another process is writing to it")
         target.write(block)
@@ -64,7 +66,7 @@ def read_at(file: BinaryIO, start: int, n_bytes: int) -> bytes:
 def only_zeros(file: BinaryIO, start: int) -> bool:
     """Whether nothing but zero bytes follows a position."""
     file.seek(start)
-    while block := file.read(BLOCK):
+    while block := file.read(BYTES_AT_ONCE):
         if block.strip(b"\0"):
             return False
     return True
@@ -87,7 +89,7 @@ def same_outside(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) 
 
 def _same(source: BinaryIO, target: BinaryIO, n_bytes: int) -> bool:
     while n_bytes > 0:
-        block = source.read(min(BLOCK, n_bytes))
+        block = source.read(min(BYTES_AT_ONCE, n_bytes))
         if not block or block != target.read(len(block)):
             return False
         n_bytes -= len(block)
@@ -97,7 +99,7 @@ def _same(source: BinaryIO, target: BinaryIO, n_bytes: int) -> bool:
 def intact_from(source: BinaryIO, target: BinaryIO) -> int:
     """From where on a file is, to its end, the same bytes as the end of another, by blocks."""
     position, other = size_of(source), size_of(target)
-    while (n_bytes := min(BLOCK, position, other)) > 0:
+    while (n_bytes := min(BYTES_AT_ONCE, position, other)) > 0:
         block = read_at(source, position - n_bytes, n_bytes)
         other_block = read_at(target, other - n_bytes, n_bytes)
         if block != other_block:

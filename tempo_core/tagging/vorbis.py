@@ -14,8 +14,9 @@ from ..errors import LayoutError
 from . import id3
 from .splices import Splice, read_at, size_of
 
-STREAMINFO, PADDING, COMMENT = 0, 1, 4
-MAX_BLOCK = (1 << 24) - 1
+STREAMINFO_BLOCK, PADDING_BLOCK, COMMENT_BLOCK = 0, 1, 4  # kinds of metadata blocks
+MAX_BLOCK = (1 << 24) - 1  # [bytes] of a metadata block
+DAMAGED_COMMENT = "its Vorbis comment is damaged"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def parse(data: bytes) -> Comment:
     def number() -> int:
         nonlocal position
         if position + 4 > len(data):
-            raise LayoutError("its Vorbis comment is damaged")
+            raise LayoutError(DAMAGED_COMMENT)
         (value,) = struct.unpack_from("<I", data, position)
         position += 4
         return int(value)
@@ -63,7 +64,7 @@ def parse(data: bytes) -> Comment:
         nonlocal position
         size = number()
         if size > len(data) - position:
-            raise LayoutError("its Vorbis comment is damaged")
+            raise LayoutError(DAMAGED_COMMENT)
         position += size
         return data[position - size : position]
 
@@ -105,7 +106,7 @@ def blocks(file: BinaryIO) -> list[Block]:
     LayoutError
         If they do not add up.
     """
-    position = id3.stated_size(read_at(file, 0, id3.HEADER)) or 0
+    position = id3.stated_size(read_at(file, 0, id3.HEADER_SIZE)) or 0
     if read_at(file, position, 4) != b"fLaC":
         raise LayoutError("there is something unknown before its audio")
     position += 4
@@ -120,19 +121,19 @@ def blocks(file: BinaryIO) -> list[Block]:
             raise LayoutError("its metadata is cut off")
         found.append(block)
         position = block.end
-    if found[0].kind != STREAMINFO:
+    if found[0].kind != STREAMINFO_BLOCK:
         raise LayoutError("its metadata is damaged")
     return found
 
 
 def read_comment(file: BinaryIO, found: Sequence[Block]) -> Comment:
     """The comment of a FLAC file, an empty one if it has none."""
-    block = next((block for block in found if block.kind == COMMENT), None)
+    block = next((block for block in found if block.kind == COMMENT_BLOCK), None)
     if block is None:
         return Comment(b"", ())
     comment = parse(read_at(file, block.start + 4, block.size))
     if comment.rest:
-        raise LayoutError("its Vorbis comment is damaged")
+        raise LayoutError(DAMAGED_COMMENT)
     return comment
 
 
@@ -146,17 +147,19 @@ def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> 
     """
     found = blocks(file)
     data = read_comment(file, found).replaced(dropped, new).to_bytes()
-    old = next((block for block in found if block.kind == COMMENT), None)
+    old = next((block for block in found if block.kind == COMMENT_BLOCK), None)
     if old is None:
         # Behind the first block, which has to stay the first.
         first = found[0]
-        old = Block(COMMENT, first.end, -4, first.last)
-        heads = [Splice(first.start, first.start + 1, bytes((STREAMINFO,)))] if first.last else []
+        old = Block(COMMENT_BLOCK, first.end, -4, first.last)
+        heads = (
+            [Splice(first.start, first.start + 1, bytes((STREAMINFO_BLOCK,)))] if first.last else []
+        )
     else:
         heads = []
     splices = [*heads, Splice(old.start, old.end, old.head(len(data)) + data)]
     grown = len(data) - old.size
-    padding = next((block for block in found if block.kind == PADDING), None)
+    padding = next((block for block in found if block.kind == PADDING_BLOCK), None)
     if padding and 0 <= padding.size - grown <= MAX_BLOCK:
         size = padding.size - grown
         splices.append(Splice(padding.start, padding.end, padding.head(size) + bytes(size)))

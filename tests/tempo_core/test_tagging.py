@@ -132,7 +132,7 @@ def test_padding_is_used_before_a_file_grows() -> None:
     assert small.replaced([], [id3.Frame(b"TBPM", one)]).size == small.size
     full = id3.parse(tag(4, frame(4, b"TIT2", b"\3a"), padding=30))
     grown = full.replaced([], [id3.Frame(b"TBPM", one)])
-    assert grown.padding == id3.ROOM
+    assert grown.padding == id3.SPARE_BYTES
     assert grown.replaced([], [id3.Frame(b"TBPM", one)]).size == grown.size
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tempo_core.levels import is_same
-from tempo_core.paces import COMPATIBLE, SAME
+from tempo_core.paces import COMPATIBLE, SAME_PACE
 
 from .answers import Answer
 from .metrics import (
@@ -177,7 +177,7 @@ def measure_paces(answers: Sequence[Answer]) -> PaceMetrics | None:
 
 
 def _same(bpm: float, other: float) -> bool:
-    return is_same(bpm, other, SAME)
+    return is_same(bpm, other, SAME_PACE)
 
 
 @dataclass(frozen=True)

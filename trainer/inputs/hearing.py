@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tempo_core import listening
-from tempo_core.audio import AudioFile, Source, check, sounding
+from tempo_core.audio import AudioFile, AudioSource, check, sounding
 from tempo_core.config import Windows
 from tempo_core.estimate import DEFAULT_WINDOWS
 from tempo_core.heard import Heard
@@ -21,7 +21,7 @@ from tempo_core.tasks.tempo.row import TASK
 AT_ONCE = 16  # windows that go through a network together: more need much memory
 
 
-def hear(source: Source, sr: int, plan: Windows, n_windows: int | None) -> Heard:
+def hear(source: AudioSource, sr: int, plan: Windows, n_windows: int | None) -> Heard:
     """The music of a file, as the estimator hears one that it never knows enough of.
 
     Parameters

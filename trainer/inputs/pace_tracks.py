@@ -23,7 +23,7 @@ from tempo_core.errors import AudioError
 from tempo_core.estimate import Estimator, load_rows
 from tempo_core.heard import Heard, Window, thinned
 from tempo_core.model import Checkpoint
-from tempo_core.paces import SAME
+from tempo_core.paces import SAME_PACE
 from tempo_core.task import Batch, Results, Scored, Task, score
 from tempo_core.tasks.pace.candidates import candidates
 from tempo_core.tasks.pace.config import PaceConfig
@@ -175,8 +175,8 @@ class Case:
 def manual_case(track: HeardTrack, paces: Sequence[float]) -> Case:
     """A track whose owner said at which paces one can move to it: at these and at no others."""
     tempi = list(candidates(track.bpm, track.strength, track.grid))
-    tempi += [p for p in paces if all(abs(p / t - 1) > SAME for t in tempi)]
-    targets = [float(any(abs(t / p - 1) <= SAME for p in paces)) for t in tempi]
+    tempi += [p for p in paces if all(abs(p / t - 1) > SAME_PACE for t in tempi)]
+    targets = [float(any(abs(t / p - 1) <= SAME_PACE for p in paces)) for t in tempi]
     return Case(track, track.bpm, tuple(tempi), np.array(targets))
 
 

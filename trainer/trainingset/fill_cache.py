@@ -123,7 +123,7 @@ def share_space(
 def count_windows(n_samples: int, recipe: ViewRecipe) -> int:
     """How many windows `views_of` makes of so many samples, if all of them sound."""
     front_end, windows = recipe.front_end, recipe.windows
-    piece = round(listening.PIECE * front_end.sr)
+    piece = round(listening.STREAMED_PIECE * front_end.sr)
     n_whole, rest = divmod(n_samples, piece)
 
     def count(n_samples: int) -> int:

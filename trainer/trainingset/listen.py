@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tempo_core.audio import QUIET, SILENCE, AudioFile, Excerpt, Recorded
+from tempo_core.audio import QUIET_SHARE, SILENT_PEAK, AudioFile, Excerpt, Recorded
 from tempo_core.errors import AudioError
 from tempo_core.estimate import DEFAULT_WINDOWS
 from tempo_core.heard import Heard
@@ -166,4 +166,4 @@ def silence(audio: np.ndarray, sr: int) -> float:
     size = round(PAUSE * sr)
     whole = audio[: max(1, audio.size // size) * size]
     peaks = np.abs(whole).reshape(-1, min(size, whole.size)).max(axis=1)
-    return float((peaks < max(SILENCE, QUIET * peaks.max())).mean())
+    return float((peaks < max(SILENT_PEAK, QUIET_SHARE * peaks.max())).mean())

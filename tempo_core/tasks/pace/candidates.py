@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...levels import RELATIVES
-from ...paces import FASTEST, SAME, SLOWEST
+from ...levels import RELATIVES, is_same
+from ...paces import FASTEST_PACE, SAME_PACE, SLOWEST_PACE
 from ..tempo.config import TempoGrid
 
 MAX_PEAKS = 4  # of the tempogram, beside the relatives
@@ -34,7 +34,8 @@ def candidates(bpm: float, strength: NDArray[np.floating], grid: TempoGrid) -> l
         tempi.append(grid.bpm_min * 2.0 ** ((k + offset) / grid.bins_per_octave))
     chosen: list[float] = []
     for tempo in tempi:
-        inside = SLOWEST <= tempo <= FASTEST or not chosen  # the headline is always a candidate
-        if inside and all(abs(tempo / other - 1) > SAME for other in chosen):
+        # The track's own tempo, which comes first, is always a candidate.
+        inside = SLOWEST_PACE <= tempo <= FASTEST_PACE or not chosen
+        if inside and not any(is_same(tempo, other, SAME_PACE) for other in chosen):
             chosen.append(tempo)
     return chosen

@@ -14,10 +14,10 @@ from ..tempo.config import TempoGrid
 
 MAX_BPM_ERROR = 0.02  # relative: a candidate further off is not meant as that tempo
 KNOTS = tuple(40.0 * 2 ** (k / 2) for k in range(7))  # [BPM] 40 to 320
-PULSES = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)  # multiples of the candidate whose pulse is given
+PULSE_MULTIPLES = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)  # multiples of the candidate whose pulse is given
 # Tempo relative to the headline as classes (anything else is none of them), place on the axis, and
 # pulses.
-N_CONTEXT = len(RELATIONS) + len(KNOTS) + len(PULSES)
+N_CONTEXT = len(RELATIONS) + len(KNOTS) + len(PULSE_MULTIPLES)
 
 
 def context(
@@ -45,7 +45,7 @@ def context(
         k = min(int(knot), len(KNOTS) - 2)
         row[len(RELATIONS) + k] = 1 - (knot - k)
         row[len(RELATIONS) + k + 1] = knot - k
-        for k, multiple in enumerate(PULSES, start=len(RELATIONS) + len(KNOTS)):
+        for k, multiple in enumerate(PULSE_MULTIPLES, start=len(RELATIONS) + len(KNOTS)):
             centre = place(multiple * tempo, grid)
             first, last = max(0, math.floor(centre)), min(grid.n_bins, math.ceil(centre) + 1)
             row[k] = float(strength[first:last].max()) if first < last else 0.0

@@ -29,8 +29,10 @@ AGREED_MASS = 0.8
 AGREED_WEIGHT = 1.5  # so much of the windows must have a clear pulse: one alone proves nothing
 # Noise, a sine and speech have no window with a clear pulse. Of the few recordings of music that
 # have none half were right, at a mean confidence of 0.47.
-UNCLEAR = 0.35  # what of the confidence is left then
-STEADY = 0.005  # relative: windows of one tempo differ less, a quarter of a step of the grid
+UNCLEAR_CONFIDENCE = 0.35  # what of the confidence is left then
+AGREED_DEVIATION = (
+    0.005  # relative: windows of one tempo differ less, a quarter of a step of the grid
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def enough(scored: Sequence[Scored], config: TempoConfig) -> bool:
         for batch, scores in scored
         for row in scores[batch.weights >= 0.5 * pooled.clearest]
     ]
-    return all(abs(bpm / peak.bpm - 1) <= STEADY for bpm in singles)
+    return all(abs(bpm / peak.bpm - 1) <= AGREED_DEVIATION for bpm in singles)
 
 
 def decode(
@@ -159,7 +161,7 @@ def decode(
         bpm *= metre.COMPOUND
         mass += mass_near(posterior, grid, bpm)  # one pulse, two ways to group it
     if pooled.clearest <= refine.LEAST_WEIGHT:
-        mass = UNCLEAR * min(1.0, mass)
+        mass = UNCLEAR_CONFIDENCE * min(1.0, mass)
     bpm = refine.refine(lines, bpm)
     stability = refine.stability(lines, bpm)
     if stability is not None and heard.duration is not None:

@@ -20,11 +20,11 @@ from .decode import Tempo
 BEATS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # that loops are long
 # How far the tempo heard in a file alone may be off such a number [beats]. Nine of ten loops of 1
 # to 8 s are within it; so are 3 of 100 random cuts, and those fit together nearly as a loop does.
-CLOSE = 0.05
-EXACT = 0.02  # the same for a file that is repeated: only whole numbers fit in then
+HEARD_TOLERANCE = 0.05
+REPEATED_TOLERANCE = 0.02  # the same for a file that is repeated: only whole numbers fit in then
 
 
-def n_beats(duration: float, bpm: float, tolerance: float = CLOSE) -> int | None:
+def n_beats(duration: float, bpm: float, tolerance: float = HEARD_TOLERANCE) -> int | None:
     """How many beats of `bpm` a file of `duration` [s] holds, None if that is no loop's number."""
     beats = duration * bpm / 60
     whole = round(beats)
@@ -60,7 +60,7 @@ def as_loop(
     audio = np.resize(excerpt.audio, round(length * sr))
     results = answer(Excerpt(audio, excerpt.start))
     repeated: Tempo = results["tempo"]
-    beats = n_beats(duration, repeated.bpm, EXACT)
+    beats = n_beats(duration, repeated.bpm, REPEATED_TOLERANCE)
     if beats is None:
         return alone
     same = is_level(repeated.bpm, before.bpm, OF_ONE_PULSE)

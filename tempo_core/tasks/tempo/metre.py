@@ -20,8 +20,8 @@ ON_BEAT = (1.0, 2.0, 4.0, 5.0, 7.0, 8.0)
 OFF_BEAT = (1.5, 4.5, 7.5)
 # How much more the music must repeat off the beat than on it, absolutely (as a correlation) and
 # relatively. Of 445 recordings at the tempo people count 3 pass both, at 3/2 of it 440 do.
-MARGIN = 0.02
-RATIO = 1.15
+OFF_BEAT_MARGIN = 0.02
+OFF_BEAT_RATIO = 1.15
 COMPOUND = 2 / 3  # of a tempo that groups three by twos is the one people count
 
 
@@ -46,7 +46,7 @@ def is_compound(envelopes: Sequence[Envelope], bpm: float, fps: float) -> bool:
         return float(np.mean([acf[place - 1 : place + 2].max() for place in places]))
 
     on, off = mean_at(ON_BEAT), mean_at(OFF_BEAT)
-    return off - on > MARGIN and off > RATIO * on
+    return off - on > OFF_BEAT_MARGIN and off > OFF_BEAT_RATIO * on
 
 
 def _autocorrelation(values: NDArray[np.float64], n_lags: int) -> NDArray[np.float64]:

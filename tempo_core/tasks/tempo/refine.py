@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...levels import TOLERANCE
 from ...spectrum import compress, onset_strength
 
 SEARCH = 0.02  # relative, to both sides: one bin of the tempo grid
@@ -31,21 +32,20 @@ FINE = 1.0  # [BPM] to both sides of the best magnitude: where phases are looked
 MULTIPLES = (1 / 4, 1 / 2, 1, 2, 3, 4, 6, 8)
 N_GROUPS = 4  # bands are summed in groups, so that a loud bass cannot drown the hi-hat
 # Played music drifts: over a longer piece the lines of its beats spread instead of sharpening.
-PIECE = 12.0  # [s]
+LONGEST_PIECE = 12.0  # [s]
 # Of the support of a tempo, how much the phase between pieces decides. Phases alone would be
 # sharpest for a machine, magnitudes alone do not mind what happens between the pieces.
 PHASE_WEIGHT = 0.3
 MAX_COHERENT = 180.0  # [s] between pieces; beyond it several tempi fit their phases equally well
-PADDING = 4  # spectra are interpolated this densely
+ZERO_PADDING = 4  # spectra are interpolated this densely
 # From what clarity on a piece counts at all, and fully. What counts least still does if there is
 # nothing else: music without a beat, or of a few seconds.
-UNCLEAR, CLEAR = 1.75, 2.5
+LEAST_CLARITY, FULL_CLARITY = 1.75, 2.5
 LEAST_WEIGHT = 0.02
 # Deviation of an onset envelope below which nothing sets in: a sine has less than 0.01, the
 # quietest music 0.15. The frames at both ends, where the audio begins and ends, do not count.
 STILL, ENDS = 0.03, 16
-PULSES = np.arange(40.0, 240.0, 0.5)  # [BPM] where a pulse is looked for
-UNSTEADY = 0.04  # relative: what is this far off is another tempo
+PULSE_TEMPI = np.arange(40.0, 240.0, 0.5)  # [BPM] where a pulse is looked for
 REACH = 0.15  # relative, to both sides: where a piece's own tempo is looked for
 STABILITY_STEP = 1e-3  # relative
 NEARLY = 0.95  # of the best support: as good as the best
@@ -102,10 +102,10 @@ def envelope(features: NDArray[np.float32], start: float) -> Envelope:
 
 
 def spectra(envelopes: Sequence[Envelope], fps: float) -> list[Lines]:
-    """The spectra of the envelopes in pieces of at most `PIECE`, in their order in time."""
+    """The spectra of the envelopes in pieces of at most `LONGEST_PIECE`, in their order in time."""
     lines = []
     for whole in sorted(envelopes, key=lambda e: e.start):
-        n_pieces = max(1, math.ceil(whole.values.shape[1] / round(PIECE * fps)))
+        n_pieces = max(1, math.ceil(whole.values.shape[1] / round(LONGEST_PIECE * fps)))
         inner = whole.values[:, ENDS:-ENDS]
         is_still = inner.size > 0 and float(inner.std(axis=1).mean()) < STILL
         first = 0  # frame
@@ -120,7 +120,7 @@ def spectra(envelopes: Sequence[Envelope], fps: float) -> list[Lines]:
 def _lines(values: NDArray[np.float64], start: float, fps: float, most: float = 1.0) -> Lines:
     """The spectrum of one piece, whose weight is `most` at the most."""
     n_groups, n_frames = values.shape
-    size = PADDING * 2 ** math.ceil(math.log2(n_frames))
+    size = ZERO_PADDING * 2 ** math.ceil(math.log2(n_frames))
     middle = n_frames // 2
     rotated = np.zeros((n_groups, size))
     # No taper: a narrow line is worth more here than a clean one.
@@ -129,7 +129,11 @@ def _lines(values: NDArray[np.float64], start: float, fps: float, most: float = 
     level = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
     lines = np.fft.rfft(rotated) / np.maximum(level, 1e-12) * n_frames
     found = Lines(lines, start + middle / fps, fps / size)
-    weight = float(np.clip((clarity(found) - UNCLEAR) / (CLEAR - UNCLEAR), LEAST_WEIGHT, most))
+    weight = float(
+        np.clip(
+            (clarity(found) - LEAST_CLARITY) / (FULL_CLARITY - LEAST_CLARITY), LEAST_WEIGHT, most
+        )
+    )
     return dataclasses.replace(found, spectra=weight * lines, weight=weight)
 
 
@@ -138,7 +142,7 @@ def clarity(piece: Lines) -> float:
 
     Music with a beat is above 2, most of it above 3; noise, speech and applause are below 1.9.
     """
-    support = magnitude(piece.at(PULSES))
+    support = magnitude(piece.at(PULSE_TEMPI))
     return float(support.max() / max(1e-12, float(np.median(support))))
 
 
@@ -195,7 +199,7 @@ def stability(lines: Sequence[Lines], bpm: float) -> float | None:
     """How steadily the pieces keep `bpm`, in 0..1; None where there is only one.
 
     1 minus the mean deviation, by weight, of the pieces' own tempi from `bpm`, in units of
-    `UNSTEADY`, where what deviates more counts as 1. So 1 is steady as far as one can measure, 0.9
+    `TOLERANCE`, where what deviates more counts as 1. So 1 is steady as far as one can measure, 0.9
     a deviation of 0.4 % on average, and 0.6 a track that is in another tempo for 40 % of the
     pieces. What a piece's tempo is, is known as far as its lines are sharp: the one closest to
     `bpm` counts that its lines support nearly (`NEARLY`) as well as the best.
@@ -203,7 +207,7 @@ def stability(lines: Sequence[Lines], bpm: float) -> float | None:
     if len(lines) < 2:
         return None
     tempi = bpm * (1 + np.linspace(-REACH, REACH, round(2 * REACH / STABILITY_STEP) + 1))
-    deviation = np.abs(tempi / bpm - 1) / UNSTEADY
+    deviation = np.abs(tempi / bpm - 1) / TOLERANCE
     strays = []
     for piece in lines:
         support = magnitude(piece.at(tempi))
@@ -222,5 +226,5 @@ def claimed(stability: float, heard: float, duration: float) -> float:
         Length of these pieces and of the track [s].
     """
     unheard = max(0.0, 1 - heard / duration)
-    n_pieces = max(1.0, heard / PIECE)
+    n_pieces = max(1.0, heard / LONGEST_PIECE)
     return stability * (1 - UNHEARD * unheard / n_pieces)
