@@ -42,8 +42,9 @@ def ask(path: Path) -> tuple[list[Answer], Answer] | None:
     from threadpoolctl import threadpool_limits
 
     from tempo_core import AudioError, listening
+    from tempo_core.asked import Asked
     from tempo_core.audio import AudioFile
-    from tempo_core.estimate import Asked, load_rows
+    from tempo_core.loading import load_rows
     from tempo_core.tasks.tempo import decode
 
     threadpool_limits(1, user_api="blas")

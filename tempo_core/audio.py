@@ -10,7 +10,6 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import av
@@ -18,46 +17,33 @@ import numpy as np
 
 from .background import check_wanted
 from .errors import AudioError, reason
+from .excerpts import (
+    LOUDNESS_BLOCK,
+    MIN_DURATION,
+    QUIET_SHARE,
+    SILENT_PEAK,
+    Excerpt,
+    block_swings,
+)
 from .opening import Music, open_container
+from .resampling import MOST_MIXED_CHANNELS, NOT_FINITE, Resampler, mix
 
 # libav prints its complaints about damaged files straight to stderr, and its log callback takes
 # the GIL from decoding threads. What is wrong with a file is said once, by our own AudioError.
 av.logging.set_level(None)
 
-MIN_DURATION = 1.0  # [s] below this there is no tempo to speak of
 MAX_DURATION = (
     3600.0  # [s] of a file that is read whole: a whole-day stream must not fill the memory
 )
-SILENT_PEAK = 1e-4  # peak amplitude (-80 dB full scale) below which audio counts as silent
-# Below this share of its peak (-50 dB) an excerpt holds silence, if that is at its ends.
-QUIET_SHARE = 10 ** (-50 / 20)
-LOUDNESS_BLOCK = 0.05  # [s] of audio for which one loudness is measured
 LONGEST_PAUSE = 1.0  # [s] of silence within one run; a longer one separates two runs
 # A decoder needs some packets before the wanted position until its output is right (the bit
 # reservoir of mp3, the overlap of transform codecs).
 PREROLL = 0.25  # [s]
 LOOKAHEAD = 0.05  # [s] decoded beyond the end, more than the resampler's filter is long
-RESAMPLED_AT_ONCE = 0.4  # [s] of audio per call of the resampler
-MOST_MIXED_CHANNELS = 8  # of files with more, whose order is not defined, the first two are heard
 HIGHEST_RATE = 10_000_000  # [Hz]
 LOUDEST_PEAK = 16.0  # peak amplitude that is believed; what is louder is scaled down
-# Onsets of a band cancel in the mean of two channels if less than this share of them is left.
-CANCELLED_SHARE = 0.3
-NOTICED_SHARE = 0.1  # of all onsets that a band must have for a cancellation to matter
-NOT_FINITE = "contains samples that are not finite numbers (NaN or Inf)"
 
 Run = tuple[float, float]  # (begin, end) [s] of a stretch of a recording
-
-
-@dataclass(frozen=True)
-class Excerpt:
-    """A contiguous piece of a recording.
-
-    `audio` is (n_samples,) float32 mono; `start` is where it begins in the recording [s].
-    """
-
-    audio: np.ndarray
-    start: float
 
 
 def read_excerpts(
@@ -152,7 +138,7 @@ class AudioFile:
         They follow each other without a gap. An excerpt ends early where the time stamps jump by
         more than `LONGEST_PAUSE`.
         """
-        resampler: _Resampler | None = None
+        resampler: Resampler | None = None
         size = round(duration * sr)
         begin = end = 0.0  # [s] of what is in the resampler
         for time, frame in self._frames_from(0.0):
@@ -160,7 +146,7 @@ class AudioFile:
                 yield from _in_pieces(resampler.end(), begin, size, sr)
                 resampler = None
             if resampler is None:
-                resampler, begin = _Resampler(sr), time
+                resampler, begin = Resampler(sr), time
                 end = time
             resampler.push(frame)
             end += frame.samples / frame.sample_rate
@@ -207,7 +193,7 @@ class AudioFile:
 
     def _read_span(self, sr: int, start: float, duration: float) -> Excerpt:
         # Resampling is a filter with a memory: a fresh one for each contiguous run of frames.
-        resampler = _Resampler(sr)
+        resampler = Resampler(sr)
         begin = None  # [s] position of the first decoded sample that is kept
         n_seconds = 0.0  # decoded so far
         for time, frame in self._frames_from(max(0.0, start - PREROLL)):
@@ -386,7 +372,7 @@ class Recorded:
             layout = "mono" if len(self._channels) == 1 else f"{len(self._channels)}c"
             if len(self._channels) == 2:
                 layout = "stereo"
-            resampler = _Resampler(sr)
+            resampler = Resampler(sr)
             step = 1 << 20  # samples of a frame: libav counts its bytes in 32 bits
             for first in range(0, self._channels.shape[1], step):
                 # The channels take turns: of eight planes PyAV cannot make a frame.
@@ -433,167 +419,3 @@ def _swing(frame: av.AudioFrame) -> float:
     swing = float((samples.max(axis=1).astype(float) - samples.min(axis=1)).max()) / 2
     kind = samples.dtype
     return swing / 2.0 ** (8 * kind.itemsize - 1) if kind.kind in "iu" else swing
-
-
-def mix(channels: np.ndarray, sr: int) -> np.ndarray:
-    """Channels (1 or 2, n_samples) to mono (n_samples,): their mean, unless music is lost in it.
-
-    What stands in two channels in opposite phase cancels in the mean. Where that happens to the
-    onsets of some band, the channel with more onsets is taken instead.
-
-    Raises
-    ------
-    AudioError
-        If a sample of two channels is not a finite number.
-    """
-    if channels.shape[0] == 1:
-        return np.ascontiguousarray(channels[0])
-    if not np.isfinite(channels).all():
-        raise AudioError(NOT_FINITE)
-    mean = channels.mean(axis=0)
-    if np.array_equal(channels[0], mean):
-        return mean
-    onsets = np.stack([_band_onsets(signal, sr) for signal in (mean, *channels)])
-    separate = onsets[1:].mean(axis=0)
-    lost = (onsets[0] < CANCELLED_SHARE * separate) & (separate > NOTICED_SHARE * separate.sum())
-    if not lost.any():
-        return mean
-    return np.ascontiguousarray(channels[int(onsets[1:].sum(axis=1).argmax())])
-
-
-def _band_onsets(signal: np.ndarray, sr: int) -> np.ndarray:
-    """(n_bands,) how much of a signal (n_samples,) sets in, by octaves."""
-    size = max(2, round(0.1 * sr) // 2 * 2)
-    n_frames = signal.size // size
-    if n_frames < 2:
-        return np.zeros(1)
-    spectrum = np.abs(np.fft.rfft(signal[: n_frames * size].reshape(n_frames, size), axis=1))
-    edges = [0, *(2 ** np.arange(3, int(np.log2(size)))).tolist()]
-    bands = np.sqrt(np.add.reduceat(np.square(spectrum), edges, axis=1))
-    # Squares, so that a few loud onsets count, and not the flicker of noise.
-    return np.asarray(np.square(np.maximum(0, np.diff(bands, axis=0))).sum(axis=0) ** 0.5)
-
-
-class _Resampler:
-    """Frames that follow each other, of any format, to one or two channels at one rate.
-
-    Frames are collected up to `RESAMPLED_AT_ONCE`, because for most codecs a call of the filter
-    costs more than its work on one frame. Where the format changes, as in joined files, a new
-    filter starts.
-    """
-
-    def __init__(self, sr: int):
-        self._sr = sr
-        self._layout: str | None = None  # of what comes out: one channel, or two
-        self._format: tuple[str, str, int] | None = None
-        self._filter: av.AudioResampler | None = None
-        self._waiting = av.AudioFifo()
-        self._chunks: list[np.ndarray] = []
-        self.n_ready = 0  # samples that can be taken
-
-    def push(self, frame: av.AudioFrame) -> None:
-        """Take a frame; resample if that makes a batch."""
-        if frame.layout.nb_channels > MOST_MIXED_CHANNELS:
-            frame = _front(frame)
-        form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if form != self._format:
-            self._drain()
-            self._format = form
-            if self._layout is None:
-                self._layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
-            self._filter = av.AudioResampler(format="fltp", layout=self._layout, rate=self._sr)
-            self._waiting = av.AudioFifo()
-        frame.pts = None  # samples are counted; the time stamps of files may jitter
-        self._waiting.write(frame)
-        if self._waiting.samples >= RESAMPLED_AT_ONCE * frame.sample_rate:
-            self._filter_frame(self._waiting.read())
-
-    def end(self) -> np.ndarray:
-        """(1 or 2, n_samples) everything that was pushed and not taken."""
-        self._drain()
-        if not self._chunks:
-            return np.zeros((1, 0), np.float32)
-        return np.concatenate(self._chunks, axis=1)
-
-    def take(self, n_samples: int) -> np.ndarray:
-        """(n_samples,) the first of what is ready, as mono."""
-        ready = np.concatenate(self._chunks, axis=1)
-        self._chunks = [ready[:, n_samples:]]
-        self.n_ready -= n_samples
-        return mix(ready[:, :n_samples], self._sr)
-
-    def _filter_frame(self, frame: av.AudioFrame | None) -> None:
-        if self._filter is None:
-            return
-        try:
-            parts = self._filter.resample(frame)
-        except (ValueError, av.error.FFmpegError) as error:
-            raise AudioError(f"cannot be brought to {self._sr} Hz ({reason(error)})") from error
-        for part in parts:
-            self._chunks.append(part.to_ndarray())
-            self.n_ready += part.samples
-
-    def _drain(self) -> None:
-        if self._waiting.samples:
-            self._filter_frame(self._waiting.read())
-        self._filter_frame(None)
-
-
-def _front(frame: av.AudioFrame) -> av.AudioFrame:
-    """The first two channels of a frame of more."""
-    samples: Any = frame.to_ndarray()
-    if frame.format.is_planar:
-        pairs = np.ascontiguousarray(samples[:2])
-    else:  # the channels take turns
-        pairs = samples.reshape(-1, frame.layout.nb_channels)[:, :2].reshape(1, -1)
-    front = av.AudioFrame.from_ndarray(pairs, frame.format.name, "stereo")
-    front.sample_rate = frame.sample_rate
-    return front
-
-
-def sounding(excerpts: Sequence[Excerpt], sr: int) -> list[Excerpt]:
-    """What sounds of excerpts: without the silence at their ends and without silent ones.
-
-    Music that sets in is an onset louder than any of its beats. Excerpts of which less than
-    `MIN_DURATION` is left are dropped.
-    """
-    found = []
-    size = round(LOUDNESS_BLOCK * sr)
-    for excerpt in excerpts:
-        n_blocks = excerpt.audio.size // size
-        if n_blocks == 0:
-            continue
-        swings = block_swings(excerpt.audio, size)
-        loud = np.flatnonzero(swings >= max(SILENT_PEAK, QUIET_SHARE * swings.max()))
-        if loud.size == 0 or (loud[-1] + 1 - loud[0]) * size < MIN_DURATION * sr:
-            continue
-        first = int(loud[0]) * size
-        last = (loud[-1] + 1) * size if loud[-1] + 1 < n_blocks else excerpt.audio.size
-        found.append(Excerpt(excerpt.audio[first:last], excerpt.start + first / sr))
-    return found
-
-
-def block_swings(audio: np.ndarray, size: int) -> np.ndarray:
-    """(n_blocks,) half the distance from lowest to highest sample of each block of `size` samples.
-
-    That is the peak amplitude without a constant offset.
-    """
-    blocks = audio[: audio.size // size * size].reshape(-1, size)
-    return np.asarray((blocks.max(axis=1) - blocks.min(axis=1)) / 2)
-
-
-def check(excerpts: Sequence[Excerpt], sr: int) -> None:
-    """Refuse what holds no music.
-
-    Raises
-    ------
-    AudioError
-        If all excerpts together are shorter than `MIN_DURATION` or none rises above `SILENT_PEAK`.
-    """
-    duration = sum(excerpt.audio.size for excerpt in excerpts) / sr
-    if duration == 0:
-        raise AudioError("no audio could be decoded")
-    if duration < MIN_DURATION:
-        raise AudioError(f"too short ({duration:.2f} s; at least {MIN_DURATION:g} s are needed)")
-    if max(float(np.ptp(excerpt.audio)) for excerpt in excerpts) / 2 < SILENT_PEAK:
-        raise AudioError("silent (no sample above -80 dB)")

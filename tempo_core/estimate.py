@@ -1,25 +1,30 @@
-"""From a file to an estimate: listen in rounds, ask every task, until they know enough."""
+"""From a file to an estimate: listen in rounds, ask the tasks after each, decide by their answers.
+
+`Estimate` is the answer, `Estimator` gives it. Which models it has says `loading`, where it listens
+`listening`, what the tasks say so far `asked`.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from . import checkpoint, listening, tasks
-from .audio import MIN_DURATION, AudioFile, AudioSource, Excerpt, Recorded, check, sounding
-from .errors import CheckpointError, ConfigError
+from . import listening
+from .asked import Asked
+from .audio import AudioFile, AudioSource, Recorded
+from .errors import ConfigError
+from .excerpts import MIN_DURATION, Excerpt, check, sounding
 from .heard import Heard
-from .model import Checkpoint
+from .loading import Row, check_task, load_rows, unlike
 from .paces import Pace
 from .spectrum import Array
-from .task import Results, Scored, Task, answer, ask, in_order
+from .task import Results
 from .tasks.tempo import loops
-from .tasks.tempo.row import preferring
 
 DEFAULT_WINDOWS = 10
 DEFAULT_TASKS = ("tempo", "pace")
@@ -42,68 +47,6 @@ class Estimate:
     key_confidence: float | None = None
     stability: float | None = None
     columns: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-
-class Asked:
-    """What the tasks say of one track so far.
-
-    Parameters
-    ----------
-    rows
-        The tasks with their models, each after those that it needs.
-    sr
-        Sample rate of what is heard [Hz].
-    duration
-        How long the track is [s], if not all of it is going to be heard.
-    """
-
-    def __init__(
-        self,
-        rows: Sequence[tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]],
-        sr: int,
-        duration: float | None = None,
-    ):
-        self._rows, self._sr, self._duration = rows, sr, duration
-        self._heard: Heard | None = None
-        self._scored: dict[str, list[Scored]] = {task.name: [] for task, _ in rows}
-
-    def hear(self, music: Sequence[Excerpt]) -> None:
-        """Listen to more of the track."""
-        self.take(Heard(music, self._sr, self._duration))
-
-    def take(self, new: Heard) -> None:
-        """Look at what was heard."""
-        for task, model in self._rows:
-            if task.needs:
-                task.keep(new, model)
-            else:
-                self._scored[task.name] += ask(task, new, {}, model)
-        settled = new.settled()
-        self._heard = settled if self._heard is None else self._heard + settled
-
-    @property
-    def has_heard(self) -> bool:
-        """Whether there was anything."""
-        return self._heard is not None
-
-    def know_enough(self) -> bool:
-        """Whether no task wants to hear more."""
-        return self.has_heard and all(
-            task.enough(self._scored[task.name], model.config)
-            for task, model in self._rows
-            if not task.needs
-        )
-
-    def results(self) -> dict[str, Any]:
-        """What each task says, by its name."""
-        assert self._heard is not None
-        results: dict[str, Any] = {}
-        for task, model in self._rows:
-            scored = self._scored[task.name]
-            if task.needs:
-                scored = ask(task, self._heard, results, model)
-            results[task.name] = answer(task, scored, self._heard, results, model)
-        return results
 
 
 class Estimator:
@@ -152,7 +95,7 @@ class Estimator:
     @classmethod
     def of(
         cls,
-        rows: Sequence[tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]],
+        rows: Sequence[Row],
         windows: int | str = DEFAULT_WINDOWS,
     ) -> Estimator:
         """One of tasks with loaded models, each after those that it needs.
@@ -170,7 +113,7 @@ class Estimator:
 
     def _begin(
         self,
-        rows: Sequence[tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]],
+        rows: Sequence[Row],
         windows: int | str,
     ) -> None:
         if windows != "all" and (not isinstance(windows, int) or windows < 1):
@@ -323,61 +266,6 @@ class Estimator:
         if "tempo" not in found or len(excerpts) > 1 or excerpts[0].audio.size >= length * sr:
             return found
         return dict(loops.as_loop(excerpts[0], found, sr, length, lambda other: results([other])))
-
-
-def check_task(name: str) -> None:
-    """Refuse a name that is none of the tasks'.
-
-    Raises
-    ------
-    ConfigError
-        If it is not.
-    """
-    if name not in tasks.TASKS:
-        raise ConfigError(f"no task {name!r}; there are {', '.join(tasks.TASKS)}")
-
-
-def load_rows(
-    names: Sequence[str],
-    models: Mapping[str, str | os.PathLike[str]],
-    bpm_range: tuple[float, float] | None = None,
-) -> list[tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]]:
-    """Tasks and those that they need, each after those, with their models.
-
-    Raises
-    ------
-    CheckpointError
-        If a model cannot be used, or they do not fit together.
-    ConfigError
-        If there are none, or no task has this name.
-    """
-    if isinstance(names, str):
-        raise ConfigError(f"tasks is {names!r}; give a list of names")
-    for name in names:
-        check_task(name)
-    if not names:
-        raise ConfigError(f"no task is named; there are {', '.join(tasks.TASKS)}")
-    loaded: dict[str, tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]] = {}
-    for name in in_order(names, lambda name: tasks.row(name).needs):
-        task = preferring(bpm_range) if name == "tempo" else tasks.row(name)
-        path = checkpoint.resolve(models.get(name, "default"), name)
-        model = checkpoint.load(path, name)
-        for needed in task.needs:
-            other = loaded[needed][1]
-            if other.front_end != model.front_end:
-                raise unlike(other, model)
-            # What was computed for the one is looked at by the other.
-            model = replace(model, filterbank=other.filterbank, spectrum=other.spectrum)
-        loaded[name] = task, model
-    return list(loaded.values())
-
-
-def unlike(first: Checkpoint[Any], second: Checkpoint[Any]) -> CheckpointError:
-    """What to raise for models that cannot listen to the same."""
-    return CheckpointError(
-        f"the models {first.name} and {second.name} were made for different front ends; "
-        "give two of one kind"
-    )
 
 
 def estimate_file(path: str | bytes | os.PathLike[str], **options: Any) -> Estimate:

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .audio import Excerpt
 from .config import Windows
+from .excerpts import Excerpt
 from .spectrum import Spectrum
 from .windows import window_spans
 

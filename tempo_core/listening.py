@@ -11,8 +11,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .audio import AudioSource, Excerpt, Run, sounding
+from .audio import AudioSource, Run
 from .config import Windows
+from .excerpts import Excerpt, sounding
 
 # Intros and endings are where a track is least like itself.
 EDGE = 0.08  # of the duration, at both ends
@@ -29,7 +30,7 @@ Span = tuple[float, float]  # (start, duration) [s] of what is decoded in one go
 class Round:
     """What is listened to together.
 
-    `excerpts` are as they were decoded, `music` is what sounds of them (see `audio.sounding`).
+    `excerpts` are as they were decoded, `music` is what sounds of them (see `excerpts.sounding`).
     `is_first`: what was heard before, if anything, was in the wrong places and does not count.
     `duration` is that of all there is to listen to [s]; None where all of it is listened to.
     """

@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 
 from beetsplug.tempo.settings import DEFAULTS
 from tempo_core import AudioError, Estimator, checkpoint
-from tempo_core.audio import AudioFile, mix
+from tempo_core.audio import AudioFile
 from tempo_core.config import Windows
 from tempo_core.heard import Heard
 from tempo_core.listening import SECTION, WHOLE, coarse_first, plan, rounds
 from tempo_core.listening import music as music_of
+from tempo_core.resampling import mix
 from tempo_core.task import ask
 from tempo_core.tasks.tempo.decode import UNCLEAR_CONFIDENCE, decode, pool
 from tempo_core.tasks.tempo.refine import LEAST_WEIGHT

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tempo_core.audio import MIN_DURATION, MOST_MIXED_CHANNELS, AudioFile, Recorded, mix
+from tempo_core.audio import AudioFile, Recorded
 from tempo_core.errors import AudioError
+from tempo_core.excerpts import MIN_DURATION
+from tempo_core.resampling import MOST_MIXED_CHANNELS, mix
 from tests.audio import click_track, write_audio
 
 SR = 11025

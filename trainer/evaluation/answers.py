@@ -187,7 +187,7 @@ def pace_list(text: str) -> tuple[float, ...]:
             paces.append(math.nan)
         if not SLOWEST_PACE <= paces[-1] <= FASTEST_PACE:
             raise ValueError(
-                f"{word!r} is no pace; give tempi from {SLOWEST_PACE:g} to {FASTEST_PACE:g} BPM with "
-                "spaces between"
+                f"{word!r} is no pace; give tempi from {SLOWEST_PACE:g} to {FASTEST_PACE:g} BPM "
+                "with spaces between"
             )
     return tuple(paces)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tempo_core import listening
-from tempo_core.audio import AudioFile, AudioSource, check, sounding
+from tempo_core.audio import AudioFile, AudioSource
 from tempo_core.config import Windows
 from tempo_core.estimate import DEFAULT_WINDOWS
+from tempo_core.excerpts import check, sounding
 from tempo_core.heard import Heard
 from tempo_core.model import Checkpoint
 from tempo_core.spectrum import Array

@@ -20,8 +20,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from tempo_core.errors import AudioError
-from tempo_core.estimate import Estimator, load_rows
+from tempo_core.estimate import Estimator
 from tempo_core.heard import Heard, Window, thinned
+from tempo_core.loading import load_rows
 from tempo_core.model import Checkpoint
 from tempo_core.paces import SAME_PACE
 from tempo_core.task import Batch, Results, Scored, Task, score

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tempo_core.audio import QUIET_SHARE, SILENT_PEAK, AudioFile, Excerpt, Recorded
+from tempo_core.audio import AudioFile, Recorded
 from tempo_core.errors import AudioError
 from tempo_core.estimate import DEFAULT_WINDOWS
+from tempo_core.excerpts import QUIET_SHARE, SILENT_PEAK, Excerpt
 from tempo_core.heard import Heard
 from tempo_core.levels import HARMONICS, OCTAVES, is_level
 from tempo_core.model import Checkpoint

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...audio import Excerpt
+from ...excerpts import Excerpt
 from ...levels import OF_ONE_PULSE, is_level
 from ...task import Results
 from .decode import Tempo

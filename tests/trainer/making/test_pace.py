@@ -11,8 +11,8 @@ import pytest
 from tempo_core import Estimator, checkpoint
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.errors import ConfigError
-from tempo_core.estimate import load_rows
 from tempo_core.heard import Window
+from tempo_core.loading import load_rows
 from tempo_core.paces import SAME_PACE
 from tempo_core.task import Batch, Task
 from tempo_core.tasks.pace.config import PaceConfig
