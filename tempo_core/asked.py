@@ -12,16 +12,16 @@ from .task import Scored, answer, ask
 
 
 class Asked:
-    """What the tasks say of one track so far.
+    """Tasks that are asked about one track, round by round, and their answers so far.
 
     Parameters
     ----------
     rows
         The tasks with their models, each after those that it needs.
     sr
-        Sample rate of what is heard [Hz].
+        Sample rate of the audio that is heard [Hz].
     duration
-        How long the track is [s], if not all of it is going to be heard.
+        Length of the track [s]; None if all of it is going to be heard.
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class Asked:
         self._scored: dict[str, list[Scored]] = {task.name: [] for task, _ in rows}
 
     def hear(self, music: Sequence[Excerpt]) -> None:
-        """Listen to more of the track."""
+        """Ask the tasks about excerpts of the track, which follow those heard before."""
         self.take(Heard(music, self._sr, self._duration))
 
     def take(self, new: Heard) -> None:
-        """Look at what was heard."""
+        """Ask the tasks about what was heard, and keep of it what later answers need."""
         for task, model in self._rows:
             if task.needs:
                 task.keep(new, model)
@@ -50,11 +50,11 @@ class Asked:
 
     @property
     def has_heard(self) -> bool:
-        """Whether there was anything."""
+        """Whether anything of the track was heard so far."""
         return self._heard is not None
 
     def know_enough(self) -> bool:
-        """Whether no task wants to hear more."""
+        """Whether something was heard and no task needs to hear more of the track."""
         return self.has_heard and all(
             task.enough(self._scored[task.name], model.config)
             for task, model in self._rows
@@ -62,7 +62,7 @@ class Asked:
         )
 
     def results(self) -> dict[str, Any]:
-        """What each task says, by its name."""
+        """Result of every task, by its name; something must have been heard."""
         assert self._heard is not None
         results: dict[str, Any] = {}
         for task, model in self._rows:

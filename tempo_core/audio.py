@@ -1,7 +1,7 @@
-"""The only place that decodes audio: any file to mono float32 at one sample rate, whole or in part.
+"""Decoding of audio, for all of the project: any file to mono float32 at one sample rate.
 
-PyAV carries its own codecs (mp3, flac, vorbis, opus, aac/alac in m4a, wav, aiff, wma, ape, …), so
-nothing has to be installed beside it, and it seeks, downmixes and resamples in C.
+PyAV has its own codecs (mp3, flac, vorbis, opus, aac/alac in m4a, wav, aiff, wma, ape, …), so that
+nothing else has to be installed, and it seeks, downmixes and resamples in C.
 """
 
 from __future__ import annotations
@@ -28,20 +28,18 @@ from .excerpts import (
 from .opening import Music, open_container
 from .resampling import MOST_MIXED_CHANNELS, NOT_FINITE, Resampler, mix
 
-# libav prints its complaints about damaged files straight to stderr, and its log callback takes
-# the GIL from decoding threads. What is wrong with a file is said once, by our own AudioError.
+# libav would print every complaint about a damaged file to stderr, and its log callback takes the
+# GIL from decoding threads. A file that cannot be read is reported once, as `AudioError`.
 av.logging.set_level(None)
 
-MAX_DURATION = (
-    3600.0  # [s] of a file that is read whole: a whole-day stream must not fill the memory
-)
+MAX_DURATION = 3600.0  # [s] that are read of a file at once: a day of audio would fill the memory
 LONGEST_PAUSE = 1.0  # [s] of silence within one run; a longer one separates two runs
-# A decoder needs some packets before the wanted position until its output is right (the bit
-# reservoir of mp3, the overlap of transform codecs).
-PREROLL = 0.25  # [s]
-LOOKAHEAD = 0.05  # [s] decoded beyond the end, more than the resampler's filter is long
-HIGHEST_RATE = 10_000_000  # [Hz]
-LOUDEST_PEAK = 16.0  # peak amplitude that is believed; what is louder is scaled down
+# [s] decoded before the wanted position. The first output of a decoder is not right, because it
+# depends on earlier packets (the bit reservoir of mp3, the overlap of transform codecs).
+PREROLL = 0.25
+LOOKAHEAD = 0.05  # [s] decoded after the wanted end, longer than the resampler's filter
+HIGHEST_RATE = 10_000_000  # [Hz] of audio in memory
+LOUDEST_PEAK = 16.0  # peak amplitude, 1 is full scale; louder excerpts are scaled down to 1
 
 Run = tuple[float, float]  # (begin, end) [s] of a stretch of a recording
 
@@ -74,7 +72,7 @@ def read_excerpts(
 
 
 class AudioSource(Protocol):
-    """Audio that is listened to: a file, or what is in memory. See `AudioFile`."""
+    """Audio that can be listened to, in a file or in memory; `AudioFile` describes the methods."""
 
     @property
     def duration(self) -> float | None: ...
@@ -88,7 +86,8 @@ class AudioSource(Protocol):
 class AudioFile:
     """An open audio file that excerpts can be read from, in any order.
 
-    Use it as a context manager. All failures are `AudioError`.
+    Use it as a context manager. All of its methods raise `AudioError` for a file that cannot be
+    decoded.
     """
 
     def __init__(self, path: str | bytes | os.PathLike[str]):
@@ -133,14 +132,14 @@ class AudioFile:
         return [_finite(excerpt) for excerpt in excerpts if excerpt.audio.size]
 
     def stream(self, sr: int, duration: float) -> Iterator[Excerpt]:
-        """All of the file in one pass, in excerpts of `duration` [s], the last one shorter.
+        """The whole file in one pass, in excerpts of `duration` [s], the last one shorter.
 
         They follow each other without a gap. An excerpt ends early where the time stamps jump by
         more than `LONGEST_PAUSE`.
         """
         resampler: Resampler | None = None
         size = round(duration * sr)
-        begin = end = 0.0  # [s] of what is in the resampler
+        begin = end = 0.0  # [s] place in the file of the audio in the resampler
         for time, frame in self._frames_from(0.0):
             if resampler is not None and abs(time - end) > LONGEST_PAUSE:
                 yield from _in_pieces(resampler.end(), begin, size, sr)
@@ -150,7 +149,8 @@ class AudioFile:
                 end = time
             resampler.push(frame)
             end += frame.samples / frame.sample_rate
-            if begin < 0 and resampler.n_ready >= -begin * sr:  # what an encoder put before it
+            # Audio before time 0 is the delay of an encoder, not part of the music.
+            if begin < 0 and resampler.n_ready >= -begin * sr:
                 resampler.take(round(-begin * sr))
                 begin = 0.0
             while resampler.n_ready >= size:
@@ -164,9 +164,9 @@ class AudioFile:
         return next(self._frames_from(time), None) is not None
 
     def packet_runs(self) -> list[Run]:
-        """Where there are packets of audio, in order; nothing is decoded.
+        """Stretches of the file in which there are packets of audio, in order; nothing is decoded.
 
-        Takes one pass over the file. Times that go backwards, as in joined files, are left out.
+        Takes one pass over the file. Packets whose times go back, as in joined files, are left out.
         """
         runs: list[Run] = []
         for time, packet in self._packets_from(0.0):
@@ -175,7 +175,7 @@ class AudioFile:
         return runs
 
     def sounding_runs(self) -> list[Run]:
-        """Where something sounds, in order; all of the file is decoded, little is kept of it.
+        """Stretches of the file that sound, in order, by decoding all of it piece by piece.
 
         A frame sounds if it reaches both `SILENT_PEAK` and `QUIET_SHARE` of the loudest frame. A
         constant offset is no sound. Runs shorter than `MIN_DURATION` are left out.
@@ -192,10 +192,11 @@ class AudioFile:
         return [(begin, end) for begin, end in runs if end - begin >= MIN_DURATION]
 
     def _read_span(self, sr: int, start: float, duration: float) -> Excerpt:
+        """Excerpt of a span [s]; empty if the file ends before it."""
         # Resampling is a filter with a memory: a fresh one for each contiguous run of frames.
         resampler = Resampler(sr)
-        begin = None  # [s] position of the first decoded sample that is kept
-        n_seconds = 0.0  # decoded so far
+        begin = None  # [s] place in the file of the first decoded sample
+        n_seconds = 0.0  # of audio decoded so far
         for time, frame in self._frames_from(max(0.0, start - PREROLL)):
             if time >= start + duration + LOOKAHEAD:
                 break
@@ -221,8 +222,8 @@ class AudioFile:
                 try:
                     frames: list[Any] = packet.decode()
                 except av.error.FFmpegError:
-                    # One damaged packet in a file that is otherwise fine is nothing to give up for;
-                    # decoders have several names for it, "operation not permitted" among them.
+                    # A damaged packet is skipped: the rest of the file may be fine. Decoders report
+                    # it by several errors, "operation not permitted" among them.
                     n_bad += 1
                     if n_bad > 100 and n_frames == 0:
                         raise
@@ -239,9 +240,9 @@ class AudioFile:
             raise AudioError(f"cannot be decoded ({reason(error)})") from error
 
     def _packets_from(self, start: float) -> Iterator[tuple[float, av.Packet]]:
-        """Packets of the stream with their time [s], from `start` or some way before it on.
+        """Packets of the stream with their time [s], from `start` or somewhat earlier on.
 
-        The last one is empty: it makes a decoder give what it has held back.
+        The last packet is empty: it makes a decoder give the frames that it has held back.
         """
         time_base, origin = self._clock
         time = 0.0
@@ -265,8 +266,8 @@ class AudioFile:
                 except av.error.InvalidDataError:
                     continue
                 except av.error.FFmpegError:
-                    # What follows is of another kind, as in joined Ogg files of one and of two
-                    # channels: what can be read ends here, unless it has never begun.
+                    # The rest of the file is of another kind, as in an Ogg file of one channel
+                    # joined with one of two. If something was read before, the audio ends here.
                     self._file.check()
                     if not has_come and start <= 0:
                         raise
@@ -283,7 +284,7 @@ class AudioFile:
 
     @property
     def _clock(self) -> tuple[float, float]:
-        """Length of a tick of the time stamps, and the time stamp of the beginning, both [s]."""
+        """Unit of the time stamps, and time stamp of the beginning of the stream, both [s]."""
         time_base = float(self._stream.time_base or 1 / 1e6)
         return time_base, (self._stream.start_time or 0) * time_base
 
@@ -291,24 +292,25 @@ class AudioFile:
 
 
 class Recorded:
-    """Audio in memory that can be listened to like a file.
+    """Audio in memory, as an `AudioSource`.
 
     Parameters
     ----------
     audio
-        (n_samples,) or (n_channels, n_samples), of full scale 1.
+        (n_samples,) or (n_channels, n_samples); 1 is full scale.
     sr
         Sample rate [Hz].
 
     Raises
     ------
     AudioError
-        If it is of another shape, or a sample is not a finite number.
+        If the audio has another shape or no numbers, or a sample is not finite; or if the sample
+        rate is not in 1..`HIGHEST_RATE`.
     """
 
     def __init__(self, audio: np.ndarray, sr: int):
         try:
-            with np.errstate(over="ignore"):  # what is too large is infinite, and refused
+            with np.errstate(over="ignore"):  # too large numbers become infinite, and are refused
                 channels = np.atleast_2d(np.asarray(audio).astype(np.float32, casting="same_kind"))
         except (TypeError, ValueError) as error:
             raise AudioError(f"this is no audio ({error})") from error
@@ -329,7 +331,7 @@ class Recorded:
 
     @property
     def duration(self) -> float | None:
-        """Length [s]."""
+        """Length [s]; None if there are no samples."""
         return self._channels.shape[1] / self._sr or None
 
     def read(self, sr: int, spans: Sequence[tuple[float, float]]) -> list[Excerpt]:
@@ -354,7 +356,7 @@ class Recorded:
         return time < (self.duration or 0.0)
 
     def packet_runs(self) -> list[Run]:
-        """All of it."""
+        """The whole audio as one stretch: there are no packets in memory."""
         return [(0.0, self.duration or 0.0)]
 
     def sounding_runs(self) -> list[Run]:
@@ -368,6 +370,7 @@ class Recorded:
         return [(begin, end) for begin, end in runs if end - begin >= MIN_DURATION]
 
     def _at(self, sr: int) -> np.ndarray:
+        """(n_samples,) the audio as mono at a sample rate [Hz], resampled once."""
         if sr not in self._resampled:
             layout = "mono" if len(self._channels) == 1 else f"{len(self._channels)}c"
             if len(self._channels) == 2:
@@ -375,7 +378,7 @@ class Recorded:
             resampler = Resampler(sr)
             step = 1 << 20  # samples of a frame: libav counts its bytes in 32 bits
             for first in range(0, self._channels.shape[1], step):
-                # The channels take turns: of eight planes PyAV cannot make a frame.
+                # Samples of all channels interleaved: PyAV makes no frame of eight planes.
                 piece = self._channels[:, first : first + step].T.reshape(1, -1)
                 frame = av.AudioFrame.from_ndarray(piece, "flt", layout)
                 frame.sample_rate = self._sr
@@ -385,7 +388,15 @@ class Recorded:
 
 
 def _finite(excerpt: Excerpt) -> Excerpt:
-    """The excerpt, at a level that can be reckoned with; only floats can be louder than 1."""
+    """The excerpt, scaled to a peak of 1 if it is louder than `LOUDEST_PEAK`.
+
+    Files with samples in floating point may have any level.
+
+    Raises
+    ------
+    AudioError
+        If a sample is not a finite number.
+    """
     peak = float(np.abs(excerpt.audio).max(initial=0.0))
     if not math.isfinite(peak):
         raise AudioError(NOT_FINITE)
@@ -393,14 +404,20 @@ def _finite(excerpt: Excerpt) -> Excerpt:
 
 
 def _in_pieces(channels: np.ndarray, begin: float, size: int, sr: int) -> Iterator[Excerpt]:
-    """Excerpts of `size` samples, the last one shorter, of audio (n_channels, n_samples)."""
+    """Excerpts of `size` samples, the last one shorter, of audio (n_channels, n_samples).
+
+    The audio begins at `begin` in the file [s].
+    """
     for first in range(0, channels.shape[1], size):
         piece = mix(channels[:, first : first + size], sr)
         yield _finite(Excerpt(piece, begin + first / sr))
 
 
 def _extend(runs: list[Run], begin: float, end: float) -> None:
-    """Add what lies from `begin` to `end` [s] to runs; a pause in between makes a new one."""
+    """Add a stretch from `begin` to `end` [s] to runs in place.
+
+    It extends the last run, or begins a new one after a gap longer than `LONGEST_PAUSE`.
+    """
     if not runs:
         runs.append((begin, end))
         return
@@ -412,9 +429,12 @@ def _extend(runs: list[Run], begin: float, end: float) -> None:
 
 
 def _swing(frame: av.AudioFrame) -> float:
-    """Half the distance from the lowest to the highest sample of any channel, 1 is full scale."""
+    """Half the distance from the lowest to the highest sample of a channel; 1 is full scale.
+
+    Of several channels the largest counts.
+    """
     samples = frame.to_ndarray()
-    if samples.shape[0] == 1:  # packed: the channels take turns
+    if samples.shape[0] == 1:  # packed: the samples of all channels are interleaved
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     swing = float((samples.max(axis=1).astype(float) - samples.min(axis=1)).max()) / 2
     kind = samples.dtype

@@ -32,12 +32,13 @@ DEFAULT_TASKS = ("tempo", "pace")
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is known about one track.
+    """Estimate of one track.
 
     `bpm` has two decimals; `confidence` is calibrated, in 0..1; `paces` are the tempi one can move
-    to, most probable first. `key` is None where it was not estimated. `stability` in 0..1 says how
-    steadily the track keeps `bpm`, and no more than was listened to; None where that is too little.
-    `columns` has these and whatever else was asked for, by the names of the columns.
+    to, most probable first. `key` and its confidence are None where no key was estimated.
+    `stability` in 0..1 says how steadily the track keeps `bpm`, as far as it was listened to; None
+    where that is too little. `columns` are the values of all columns of the tasks that were asked,
+    these among them, by the names of the columns.
     """
 
     bpm: float
@@ -57,21 +58,23 @@ class Estimator:
     model
         `default`, the name of a shipped model, or the path of a model file, for the tempo.
     windows
-        How many windows of a track to listen to at most, or `all` for the whole track.
+        Number of windows to listen to in every ten minutes of a track at most, or `all`: the whole
+        track.
     bpm_range
         (lowest, highest) tempo [BPM] to prefer: an answer outside is moved by octaves into it where
         possible. None: as people count, by the model's judgement.
     pace_model
         As `model`, for the paces.
     tasks
-        What to find out, by the names in `tempo_core.tasks`; what these need is found out as well.
+        Tasks to answer, by the names in `tempo_core.tasks.TASKS`; those that they need are answered
+        as well.
     models
-        As `model`, for further tasks, by their names.
+        Models of further tasks, by the names of the tasks; each as `model`.
 
     Raises
     ------
     CheckpointError
-        If a model is missing, damaged, altered, or they do not fit together.
+        If a model is missing, damaged or altered, or the models do not fit together.
     ConfigError
         If a parameter is out of range.
     """
@@ -98,7 +101,7 @@ class Estimator:
         rows: Sequence[Row],
         windows: int | str = DEFAULT_WINDOWS,
     ) -> Estimator:
-        """One of tasks with loaded models, each after those that it needs.
+        """Estimator of tasks whose models are loaded already, each after those that it needs.
 
         Raises
         ------
@@ -125,23 +128,26 @@ class Estimator:
         for _, other in self._rows:
             if other.spectrum.sr != self._sr:
                 raise unlike(first, other)
-        # The parallelism is over tracks; threads inside of a matrix product would only fight for
-        # cores.
+        # Tracks are estimated in parallel; threads inside of a matrix product would only compete
+        # for the same cores.
         threadpool_limits(1, user_api="blas")
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """What is found out, each after those that it needs."""
+        """Names of the tasks that are answered, each after those that it needs."""
         return tuple(task.name for task, _ in self._rows)
 
     @property
     def source(self) -> str:
-        """Who speaks, as written into `tempo_source`: `model:<name>@<hash>`."""
+        """Origin of the answers, for `tempo_source`: the tempo model as `model:<name>@<hash>`.
+
+        It is the model of the first task if the tempo is not among the tasks.
+        """
         return self.sources.get("tempo", self._rows[0][1].source)
 
     @property
     def sources(self) -> dict[str, str]:
-        """The same of every task."""
+        """Model of every task by its name, each as `model:<name>@<hash>`."""
         return {task.name: model.source for task, model in self._rows}
 
     def estimate(self, path: str | bytes | os.PathLike[str]) -> Estimate:
@@ -152,31 +158,31 @@ class Estimator:
         AudioError
             If the file is missing, unreadable, silent or too short.
         ConfigError
-            If the tempo is not among the tasks; then there are only `results`.
+            If the tempo is not among the tasks; use `results` instead.
         """
         return self._estimate(self.results(path))
 
     def from_audio(self, audio: Array, sr: int) -> Estimate:
-        """Estimate what is in memory already.
+        """Estimate audio that is in memory.
 
         Parameters
         ----------
         audio
-            (n_samples,) or, of several channels, (n_channels, n_samples), of full scale 1.
+            (n_samples,), or (n_channels, n_samples) of several channels; 1 is full scale.
         sr
             Sample rate [Hz].
 
         Raises
         ------
         AudioError
-            If it is silent, too short, or holds what is no finite number.
+            If it is silent or too short, or a sample is not a finite number.
         ConfigError
             As for `estimate`.
         """
         return self._estimate(self._listen(Recorded(audio, sr)))
 
     def from_excerpts(self, excerpts: Sequence[Excerpt]) -> Estimate:
-        """Estimate from parts of a track, at the sample rate of the models.
+        """Estimate a track from excerpts of it, at the sample rate of the models.
 
         Raises
         ------
@@ -188,7 +194,7 @@ class Estimator:
         return self._estimate(self._from_excerpts(excerpts))
 
     def from_features(self, features: Array) -> Estimate:
-        """Estimate from the features (n_bands, n_frames) of a piece of music.
+        """Estimate a track from its features (n_bands, n_frames).
 
         Raises
         ------
@@ -211,7 +217,7 @@ class Estimator:
         return self._estimate(asked.results())
 
     def results(self, path: str | bytes | os.PathLike[str]) -> dict[str, Any]:
-        """What each task says of a file, by its name.
+        """Result of every task for a file, by the name of the task.
 
         Raises
         ------
@@ -222,7 +228,7 @@ class Estimator:
             return self._listen(file)
 
     def columns(self, results: Results) -> dict[str, Any]:
-        """The values of all columns of the tasks."""
+        """Values of all columns of the tasks, by the names of the columns."""
         values: dict[str, Any] = {}
         for task, _ in self._rows:
             values.update(task.columns(results[task.name]))
@@ -236,9 +242,10 @@ class Estimator:
         return Estimate(**known, columns=columns)
 
     def _listen(self, source: AudioSource) -> dict[str, Any]:
+        """Results for audio that is listened to in rounds, until the tasks know enough."""
         sr, length = self._sr, self._plan.duration
         asked = Asked(self._rows, sr)
-        alone: Excerpt | None = None  # all there is, if that is little
+        alone: Excerpt | None = None  # the first round, if it was a single excerpt
         for round_ in listening.rounds(source, sr, self._plan, self._n_windows):
             if round_.is_first:
                 asked = Asked(self._rows, sr, round_.duration)
@@ -249,11 +256,13 @@ class Estimator:
                     break
         if alone is not None and alone.audio.size < length * sr:
             return self._from_excerpts([alone])
-        if not asked.has_heard:  # nothing that sounds for long; say why, or make the best of it
+        if not asked.has_heard:
+            # Nothing sounds for long. What there is still gets an answer if it is not silent.
             return self._from_excerpts(source.read(sr, [(0.0, listening.WHOLE)]))
         return asked.results()
 
     def _from_excerpts(self, excerpts: Sequence[Excerpt]) -> dict[str, Any]:
+        """Results for excerpts; one that is shorter than a window may be a loop."""
         sr, length = self._sr, self._plan.duration
         check(excerpts, sr)
 

@@ -18,9 +18,9 @@ LOUDNESS_BLOCK = 0.05  # [s] of audio for which one loudness is measured
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A contiguous piece of a recording.
+    """A contiguous part of a recording.
 
-    `audio` is (n_samples,) float32 mono; `start` is where it begins in the recording [s].
+    `audio` is (n_samples,) float32 mono; it begins at `start` in the recording [s].
     """
 
     audio: np.ndarray
@@ -28,10 +28,10 @@ class Excerpt:
 
 
 def sounding(excerpts: Sequence[Excerpt], sr: int) -> list[Excerpt]:
-    """What sounds of excerpts: without the silence at their ends and without silent ones.
+    """Excerpts without the silence at their ends, and without those that are silent.
 
-    Music that sets in is an onset louder than any of its beats. Excerpts of which less than
-    `MIN_DURATION` is left are dropped.
+    The step from silence to music would be an onset stronger than any beat. Excerpts of which less
+    than `MIN_DURATION` is left are dropped.
     """
     found = []
     size = round(LOUDNESS_BLOCK * sr)
@@ -50,16 +50,16 @@ def sounding(excerpts: Sequence[Excerpt], sr: int) -> list[Excerpt]:
 
 
 def block_swings(audio: np.ndarray, size: int) -> np.ndarray:
-    """(n_blocks,) half the distance from lowest to highest sample of each block of `size` samples.
+    """(n_blocks,) half the distance from lowest to highest sample, for blocks of `size` samples.
 
-    That is the peak amplitude without a constant offset.
+    It is the peak amplitude without a constant offset.
     """
     blocks = audio[: audio.size // size * size].reshape(-1, size)
     return np.asarray((blocks.max(axis=1) - blocks.min(axis=1)) / 2)
 
 
 def check(excerpts: Sequence[Excerpt], sr: int) -> None:
-    """Refuse what holds no music.
+    """Refuse excerpts that hold no music.
 
     Raises
     ------

@@ -17,12 +17,12 @@ Row = tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]  # a task and its model
 
 
 def check_task(name: str) -> None:
-    """Refuse a name that is none of the tasks'.
+    """Refuse a name that is not that of a task.
 
     Raises
     ------
     ConfigError
-        If it is not.
+        If no task has this name.
     """
     if name not in tasks.TASKS:
         raise ConfigError(f"no task {name!r}; there are {', '.join(tasks.TASKS)}")
@@ -33,14 +33,23 @@ def load_rows(
     models: Mapping[str, str | os.PathLike[str]],
     bpm_range: tuple[float, float] | None = None,
 ) -> list[Row]:
-    """Tasks and those that they need, each after those, with their models.
+    """Load tasks and those that they need, with their models; each after those that it needs.
+
+    Parameters
+    ----------
+    names
+        Tasks, by the names in `tempo_core.tasks.TASKS`.
+    models
+        Model of each task by its name, as for `checkpoint.resolve`; `default` for those left out.
+    bpm_range
+        (lowest, highest) tempo [BPM] that the tempo task prefers; None: as people count.
 
     Raises
     ------
     CheckpointError
-        If a model cannot be used, or they do not fit together.
+        If a model cannot be used, or the models do not fit together.
     ConfigError
-        If there are none, or no task has this name.
+        If no task is named, or a name is that of no task.
     """
     if isinstance(names, str):
         raise ConfigError(f"tasks is {names!r}; give a list of names")
@@ -57,14 +66,14 @@ def load_rows(
             other = loaded[needed][1]
             if other.front_end != model.front_end:
                 raise unlike(other, model)
-            # What was computed for the one is looked at by the other.
+            # Both then have the same front end, so that features are computed once for both.
             model = replace(model, filterbank=other.filterbank, spectrum=other.spectrum)
         loaded[name] = task, model
     return list(loaded.values())
 
 
 def unlike(first: Checkpoint[Any], second: Checkpoint[Any]) -> CheckpointError:
-    """What to raise for models that cannot listen to the same."""
+    """The error to raise for two models that take different features."""
     return CheckpointError(
         f"the models {first.name} and {second.name} were made for different front ends; "
         "give two of one kind"

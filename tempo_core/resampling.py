@@ -18,7 +18,7 @@ NOT_FINITE = "contains samples that are not finite numbers (NaN or Inf)"
 
 
 class Resampler:
-    """Frames that follow each other, of any format, to one or two channels at one rate.
+    """Converter of contiguous frames of any format to one or two channels at one sample rate.
 
     Frames are collected up to `RESAMPLED_AT_ONCE`, because for most codecs a call of the filter
     costs more than its work on one frame. Where the format changes, as in joined files, a new
@@ -27,15 +27,15 @@ class Resampler:
 
     def __init__(self, sr: int):
         self._sr = sr
-        self._layout: str | None = None  # of what comes out: one channel, or two
+        self._layout: str | None = None  # of the output: mono or stereo
         self._format: tuple[str, str, int] | None = None
         self._filter: av.AudioResampler | None = None
         self._waiting = av.AudioFifo()
         self._chunks: list[np.ndarray] = []
-        self.n_ready = 0  # samples that can be taken
+        self.n_ready = 0  # resampled samples that `take` can give
 
     def push(self, frame: av.AudioFrame) -> None:
-        """Take a frame; resample if that makes a batch."""
+        """Add a frame; resample what has been added once it is `RESAMPLED_AT_ONCE` long."""
         if frame.layout.nb_channels > MOST_MIXED_CHANNELS:
             frame = _front(frame)
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -46,20 +46,20 @@ class Resampler:
                 self._layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
             self._filter = av.AudioResampler(format="fltp", layout=self._layout, rate=self._sr)
             self._waiting = av.AudioFifo()
-        frame.pts = None  # samples are counted; the time stamps of files may jitter
+        frame.pts = None  # the time stamps of files may jitter: time is counted in samples
         self._waiting.write(frame)
         if self._waiting.samples >= RESAMPLED_AT_ONCE * frame.sample_rate:
             self._filter_frame(self._waiting.read())
 
     def end(self) -> np.ndarray:
-        """(1 or 2, n_samples) everything that was pushed and not taken."""
+        """(1 or 2, n_samples) all audio that was pushed and not taken."""
         self._drain()
         if not self._chunks:
             return np.zeros((1, 0), np.float32)
         return np.concatenate(self._chunks, axis=1)
 
     def take(self, n_samples: int) -> np.ndarray:
-        """(n_samples,) the first of what is ready, as mono."""
+        """(n_samples,) the first samples that are ready, as mono."""
         ready = np.concatenate(self._chunks, axis=1)
         self._chunks = [ready[:, n_samples:]]
         self.n_ready -= n_samples
@@ -83,10 +83,10 @@ class Resampler:
 
 
 def mix(channels: np.ndarray, sr: int) -> np.ndarray:
-    """Channels (1 or 2, n_samples) to mono (n_samples,): their mean, unless music is lost in it.
+    """Channels (1 or 2, n_samples) to mono (n_samples,): their mean, unless onsets cancel in it.
 
-    What stands in two channels in opposite phase cancels in the mean. Where that happens to the
-    onsets of some band, the channel with more onsets is taken instead.
+    Sounds that are in opposite phase in two channels cancel in the mean. Where that happens to the
+    onsets of some octave, the channel with more onsets is taken instead.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def mix(channels: np.ndarray, sr: int) -> np.ndarray:
 
 
 def _band_onsets(signal: np.ndarray, sr: int) -> np.ndarray:
-    """(n_bands,) how much of a signal (n_samples,) sets in, by octaves."""
+    """(n_bands,) strength of the onsets of a signal (n_samples,), by octaves."""
     size = max(2, round(0.1 * sr) // 2 * 2)
     n_frames = signal.size // size
     if n_frames < 2:
@@ -117,16 +117,16 @@ def _band_onsets(signal: np.ndarray, sr: int) -> np.ndarray:
     spectrum = np.abs(np.fft.rfft(signal[: n_frames * size].reshape(n_frames, size), axis=1))
     edges = [0, *(2 ** np.arange(3, int(np.log2(size)))).tolist()]
     bands = np.sqrt(np.add.reduceat(np.square(spectrum), edges, axis=1))
-    # Squares, so that a few loud onsets count, and not the flicker of noise.
+    # Squares, so that a few loud onsets outweigh the small fluctuations of noise.
     return np.asarray(np.square(np.maximum(0, np.diff(bands, axis=0))).sum(axis=0) ** 0.5)
 
 
 def _front(frame: av.AudioFrame) -> av.AudioFrame:
-    """The first two channels of a frame of more."""
+    """The first two channels of a frame that has more."""
     samples: Any = frame.to_ndarray()
     if frame.format.is_planar:
         pairs = np.ascontiguousarray(samples[:2])
-    else:  # the channels take turns
+    else:  # the samples of all channels are interleaved
         pairs = samples.reshape(-1, frame.layout.nb_channels)[:, :2].reshape(1, -1)
     front = av.AudioFrame.from_ndarray(pairs, frame.format.name, "stereo")
     front.sample_rate = frame.sample_rate

@@ -1,4 +1,4 @@
-"""From audio to features: the spectrograms, and what is done to each of them first.
+"""From audio to features: spectrograms, their compression and their onsets.
 
 Shapes: `audio` (n_samples,) → `features` (n_bands, n_frames) → `onsets` (n_bands, n_frames). Every
 function also takes leading batch dimensions. All are pure.
@@ -23,7 +23,7 @@ FRAMES_AT_ONCE = 48  # whose spectra are computed together: they fit into the pr
 
 
 class Spectrum(Protocol):
-    """A front end that is ready to be used. Those of one `key` give the same features."""
+    """A front end that is ready to be used; two with the same `key` give the same features."""
 
     @property
     def key(self) -> str: ...

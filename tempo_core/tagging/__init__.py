@@ -1,6 +1,6 @@
-"""Changing one tag of a file and not a byte else: where containers keep tags, and how they are put.
+"""Changes of single tags in media files that leave every other byte as it is.
 
-Each module reads the structure of one kind of container, no more of it than is needed, and answers
-with `Splice`s: which bytes of the file are to be replaced by which. What no splice names is copied.
-A structure that does not add up is a `LayoutError`: such a file is better left alone.
+Each module reads the structure of one kind of container, as far as needed, and returns `Splice`s:
+stretches of bytes and what replaces them. All other bytes are copied. A file whose structure is
+damaged or ambiguous is refused with a `LayoutError`.
 """

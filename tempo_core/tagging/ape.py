@@ -16,15 +16,15 @@ from ..errors import LayoutError
 from .splices import Splice, read_at, size_of
 
 PREAMBLE = b"APETAGEX"
-HEADER_SIZE = 32  # [bytes] of header and footer
+HEADER_SIZE = 32  # [bytes] of the header, and of the footer
 HAS_HEADER, IS_HEADER = 1 << 31, 1 << 29
-MAX_TAG = 1 << 28  # [bytes]
+MAX_TAG = 1 << 28  # [bytes] of a tag that is read into memory
 DAMAGED_TAG = "its APE tag is damaged"
 
 
 @dataclass(frozen=True)
 class ApeItem:
-    """An item as it stands in the file; its key is the same whatever its case."""
+    """An item of an APE tag: its key in small letters, and all of its bytes in the file."""
 
     key: str
     raw: bytes
@@ -32,7 +32,7 @@ class ApeItem:
 
 @dataclass(frozen=True)
 class ApeTag:
-    """Bytes `start` to `stop` of the file; without items where they are the same."""
+    """An APE tag in bytes `start` to `stop` of a file; if these are equal there is none."""
 
     start: int
     stop: int
@@ -40,19 +40,19 @@ class ApeTag:
 
 
 def item(key: str, value: bytes, kind: int) -> ApeItem:
-    """An item of a kind: 0 text, 1 binary, 2 a link."""
+    """An item for a key and its value; `kind` is 0 for text, 1 for binary data, 2 for a link."""
     return ApeItem(
         key.lower(), struct.pack("<II", len(value), kind << 1) + key.encode() + b"\0" + value
     )
 
 
 def read(file: BinaryIO) -> ApeTag:
-    """The tag of an open file; where it would be if there is none.
+    """The tag of an open file, or the empty place where one would be.
 
     Raises
     ------
     LayoutError
-        If it does not add up.
+        If the tag is damaged or not at the end of the file.
     """
     stop = size_of(file)
     if stop >= 128 and read_at(file, stop - 128, 3) == b"TAG":
@@ -87,7 +87,7 @@ def read(file: BinaryIO) -> ApeTag:
 
 
 def replaced(tag: ApeTag, dropped: Collection[str], new: Sequence[ApeItem]) -> list[Splice]:
-    """What has to change in the file for the items of some keys to be replaced by others."""
+    """Splices that replace the items with keys in `dropped` by new ones."""
     place = next((n for n, item in enumerate(tag.items) if item.key in dropped), None)
     kept = [item for item in tag.items if item.key not in dropped]
     place = len(kept) if place is None else place

@@ -31,15 +31,15 @@ DESCRIPTION = _guid("75b22633-668e-11cf-a6d9-00aa0062ce6c")
 EXTENDED = _guid("d2d0a440-e307-11d2-97f0-00a0c95ea850")
 EXTENSION = _guid("5fbf03b5-a92e-11cf-8ee3-00c00c205365")  # with two more kinds of attributes
 PADDING_OBJECT = _guid("1806d474-cadf-4509-a4ba-9aabcb96aae8")
-# What a change of attributes may change.
+# Objects that a change of attributes may change.
 CHANGEABLE = (DESCRIPTION, EXTENDED, EXTENSION, PADDING_OBJECT)
-# Attributes that the content description is for.
+# Attributes that belong into the content description.
 DESCRIBED = {"Title", "Author", "Copyright", "Description", "Rating"}
 
 
 @dataclass(frozen=True)
 class Object:
-    """An object of the header; `raw` is all of it."""
+    """An object of the header: its place in the file, and all of its bytes."""
 
     start: int
     raw: bytes
@@ -54,7 +54,7 @@ class Object:
 
 
 def header_size(file: BinaryIO) -> int:
-    """Length of what comes before the packets [bytes]."""
+    """Length of the header, which ends where the packets begin [bytes]."""
     return int.from_bytes(read_at(file, 16, 8), "little")
 
 
@@ -64,7 +64,7 @@ def objects(file: BinaryIO) -> list[Object]:
     Raises
     ------
     LayoutError
-        If they do not fill it.
+        If the objects do not fill the header exactly.
     """
     size = header_size(file)
     if not FIRST_OBJECT <= size <= MAX_HEADER:
@@ -84,12 +84,18 @@ def objects(file: BinaryIO) -> list[Object]:
 
 
 def other_objects(file: BinaryIO) -> list[bytes]:
-    """The objects of an open file that hold no attributes, as they stand."""
+    """Bytes of all objects in the header of an open file that hold no attributes."""
     return [found.raw for found in objects(file) if found.guid not in CHANGEABLE]
 
 
 def attribute(name: str, text: str) -> bytes:
-    """An attribute of text as it stands in the extended content description."""
+    """Bytes of a text attribute in the extended content description.
+
+    Raises
+    ------
+    LayoutError
+        If name or text is longer than the format allows.
+    """
     fields = [(field + "\0").encode("utf-16-le") for field in (name, text)]
     if max(map(len, fields)) >= 1 << 16:
         raise LayoutError("a text is too long for its format")
@@ -100,14 +106,14 @@ def attribute(name: str, text: str) -> bytes:
 
 
 def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> list[Splice] | None:
-    """What has to change for attributes of some names to be replaced by others.
+    """Splices that replace the attributes with names in `dropped` by new ones.
 
-    None if they are not, or not only, in the extended content description.
+    None if some of them are not in the extended content description, or also elsewhere.
 
     Raises
     ------
     LayoutError
-        If the header does not add up.
+        If the header is damaged, or has more attributes than the format allows.
     """
     found = objects(file)
     texts = [one for one in found if one.guid == EXTENDED]
@@ -115,7 +121,7 @@ def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> 
     named = any(name.encode("utf-16-le") in elsewhere for name in dropped)
     if named or len(texts) > 1 or DESCRIBED & set(dropped):
         return None
-    # One that has to be made comes last.
+    # If there is no such object yet, it becomes the last one.
     old = texts[0] if texts else Object(header_size(file), b"")
     attributes = _attributes(old.raw) if texts else []
     place = next((n for n, (name, _) in enumerate(attributes) if name in dropped), None)
@@ -139,11 +145,12 @@ def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> 
 
 
 def _object(guid: bytes, body: bytes) -> bytes:
+    """Bytes of an object of the header."""
     return guid + struct.pack("<Q", OBJECT_HEAD + len(body)) + body
 
 
 def _attributes(raw: bytes) -> list[tuple[str, bytes]]:
-    """Name and bytes of each attribute in an extended content description."""
+    """(name, bytes) of each attribute in an extended content description."""
     rows = []
     try:
         (count,) = struct.unpack_from("<H", raw, OBJECT_HEAD)

@@ -1,10 +1,10 @@
-"""The structure of an ID3v2 tag, and putting frames into it without touching the others.
+"""Structure of ID3v2 tags, and replacement of frames that leaves all other frames as they are.
 
-A tag is a header of ten bytes, maybe an extended header, frames, zeros to spare, and in version
-2.4 maybe a footer in place of the zeros. A frame is a header (a name, a size and, from 2.3 on,
-flags) and a body, whose meaning nothing here depends on.
+A tag is a header of ten bytes, optionally an extended header, frames, and padding with zeros; in
+version 2.4 it may have a footer instead of the padding. A frame is a header (a name, a size and,
+from 2.3 on, flags) and a body, whose content is not interpreted here.
 
-Two things make sizes differ from what they seem. *Synchsafe* numbers use seven bits of a byte: the
+Two things complicate sizes. *Synchsafe* numbers use seven bits of a byte: the
 size of the tag in all versions, those of frames in 2.4. *Unsynchronisation* puts a zero behind each
 0xFF that could be taken for the start of MPEG audio: in 2.4 it is done to a frame's body and the
 size is that of the result, before that to the whole tag, and the sizes of frames are those before.
@@ -24,7 +24,7 @@ from ..errors import LayoutError
 from .splices import SPARE_BYTES
 
 HEADER_SIZE = 10  # [bytes] of the header of a tag, and of a frame from version 2.3 on
-MAX_INFLATED = 1 << 24  # [bytes] of a compressed frame
+MAX_INFLATED = 1 << 24  # [bytes] that a compressed frame may become
 MAX_SIZE = (1 << 28) - 1  # the largest synchsafe number of four bytes
 
 # Old iTunes put the three-letter names of 2.2 into tags of 2.3, filled up with a zero or a space.
@@ -32,7 +32,7 @@ _NAME = {3: re.compile(rb"[A-Z0-9]{3}"), 4: re.compile(rb"[A-Z0-9]{3}[A-Z0-9 \0]
 
 
 class Flags(IntFlag):
-    """Of the header of a tag. In 2.2 the second bit says that the tag is compressed."""
+    """Flags in the header of a tag. In 2.2 the second one means that the tag is compressed."""
 
     UNSYNCHRONISED = 0x80
     EXTENDED = 0x40
@@ -42,15 +42,15 @@ class Flags(IntFlag):
 
 VERSIONS = (2, 3, 4)
 _KNOWN_FLAGS = {2: 0x80, 3: 0xE0, 4: 0xF0}
-# Flags of a frame in whose presence its body is not what it says: compressed, encrypted.
+# Flags of frames whose bodies are compressed or encrypted, by version.
 _PACKED = {3: 0xC0, 4: 0x0C}
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame as it stands in the file, header and all.
+    """A frame of an ID3v2 tag: its name, and all of its bytes in the file, header included.
 
-    `packed` says that its body is compressed or encrypted.
+    `packed` means that its body is compressed or encrypted.
     """
 
     name: bytes
@@ -62,8 +62,8 @@ class Frame:
 class Id3Tag:
     """An ID3v2 tag in its parts.
 
-    `version` is 2, 3 or 4; `extended` is the extended header as it stands; `padding` is the number
-    of zeros behind the frames.
+    `version` is 2, 3 or 4; `extended` are the bytes of the extended header; `padding` is the number
+    of zero bytes after the frames.
     """
 
     version: int
@@ -75,7 +75,7 @@ class Id3Tag:
 
     @property
     def size(self) -> int:
-        """Length in the file [bytes], header and footer included."""
+        """Length of the tag in the file [bytes], header and footer included."""
         return self._ends + self._body_size + self.padding
 
     @property
@@ -87,10 +87,15 @@ class Id3Tag:
         return len(self.extended) + sum(len(frame.raw) for frame in self.frames)
 
     def replaced(self, dropped: Collection[Frame], new: Sequence[Frame]) -> Id3Tag:
-        """The tag with some frames replaced by others, as long as before where there is room.
+        """The tag with some frames replaced by others, of the same length if they fit.
 
-        The new ones take the place of the first that goes, or the end. They must come in the form
-        of this version, and not yet unsynchronised.
+        The new frames stand in the place of the first that is dropped, or at the end. They must be
+        in the form of the version of this tag, and not unsynchronised yet.
+
+        Raises
+        ------
+        LayoutError
+            If a new frame, or the extended header, cannot be written in the form of this tag.
         """
         added = [self._in_form(frame) for frame in new]
         kept: list[Frame] = []
@@ -104,7 +109,7 @@ class Id3Tag:
         frames = (*kept[:place], *added, *kept[place:])
         tag = Id3Tag(self.version, self.revision, self.flags, self.extended, frames)
         if self.flags & Flags.FOOTER:
-            return tag  # there is no padding before a footer
+            return tag  # a tag with a footer has no padding
         room = self.size - tag.size
         return tag._padded(room if room >= 0 else SPARE_BYTES)
 
@@ -125,12 +130,12 @@ class Id3Tag:
         return Id3Tag(self.version, self.revision, self.flags, extended, self.frames, padding)
 
     def to_bytes(self) -> bytes:
-        """The tag as it stands in a file.
+        """Bytes of the tag in a file.
 
         Raises
         ------
         LayoutError
-            If it is larger than a tag may be.
+            If the tag is larger than the format allows.
         """
         inner = self.size - self._ends
         if inner > MAX_SIZE:
@@ -142,12 +147,12 @@ class Id3Tag:
 
 
 def inflates(tag: Id3Tag) -> bool:
-    """Whether a compressed frame becomes larger than `MAX_INFLATED`: a trap for who reads it."""
+    """Whether a compressed frame inflates to more than `MAX_INFLATED`, to harm who reads it."""
     for frame in tag.frames:
         if not frame.packed:
             continue
         for body in (frame.raw[HEADER_SIZE:], resynchronise(frame.raw[HEADER_SIZE:])):
-            # A few bytes may come first: a length, a group.
+            # A length and the number of a group may precede the compressed data.
             for start in range(8):
                 if inflates_beyond(body[start:], MAX_INFLATED):
                     return True
@@ -155,7 +160,7 @@ def inflates(tag: Id3Tag) -> bool:
 
 
 def inflates_beyond(packed: bytes, limit: int) -> bool:
-    """Whether compressed data becomes more than `limit` [bytes]; no more memory is taken for it."""
+    """Whether compressed data inflates to more than `limit` [bytes]; takes no more memory."""
     try:
         return len(zlib.decompressobj().decompress(packed, limit + 1)) > limit
     except zlib.error:
@@ -163,7 +168,7 @@ def inflates_beyond(packed: bytes, limit: int) -> bool:
 
 
 def stated_size(header: bytes) -> int | None:
-    """Length of the tag that begins with these ten bytes [bytes]; None if no tag begins so."""
+    """Length [bytes] of the tag whose header these ten bytes are; None if they are no header."""
     if len(header) < HEADER_SIZE or header[:3] != b"ID3" or max(header[6:10]) > 127:
         return None
     footer = HEADER_SIZE if header[3] == 4 and header[5] & Flags.FOOTER else 0
@@ -171,12 +176,12 @@ def stated_size(header: bytes) -> int | None:
 
 
 def parse(data: bytes) -> Id3Tag:
-    """A tag from all of its bytes (`stated_size` of them).
+    """A tag from all of its bytes, whose number is `stated_size`.
 
     Raises
     ------
     LayoutError
-        If it cannot be taken apart and put together again without a doubt.
+        If the tag is damaged, or has something that cannot be kept right in a change.
     """
     version, revision, flags = data[3], data[4], data[5]
     if version not in VERSIONS:
@@ -189,7 +194,8 @@ def parse(data: bytes) -> Id3Tag:
     body = data[HEADER_SIZE : len(data) - HEADER_SIZE * footer]
     whole = version < 4 and bool(flags & Flags.UNSYNCHRONISED)
     extended = _extended(body, version, whole) if flags & Flags.EXTENDED else b""
-    # Some programs mix up the ways of writing sizes of 2.3 and 2.4: what fits all frames is right.
+    # Some programs write sizes of 2.3 in the way of 2.4 or the reverse: the way in which all frames
+    # fit into the tag is the right one.
     for safe in {2: (False,), 3: (False, True), 4: (True, False)}[version]:
         frames = _frames(body[len(extended) :], version, safe, whole)
         if frames is not None:
@@ -199,7 +205,7 @@ def parse(data: bytes) -> Id3Tag:
 
 
 def _extended(body: bytes, version: int, unsynchronised: bool) -> bytes:
-    """The extended header, empty where one is announced and a frame follows instead."""
+    """Bytes of the extended header; empty if one is announced but a frame follows instead."""
     if _NAME[4].fullmatch(body[:4]):
         return b""
     if version == 4:
@@ -215,7 +221,10 @@ def _extended(body: bytes, version: int, unsynchronised: bool) -> bytes:
 
 
 def _frames(body: bytes, version: int, safe: bool, unsynchronised: bool) -> list[Frame] | None:
-    """The frames of a tag; None if they do not add up to it when sizes are read in this way."""
+    """The frames of a tag; None if they do not fit into it.
+
+    `safe` says whether their sizes are read as synchsafe numbers.
+    """
     name_size, size_size, head_size = (3, 3, 6) if version == 2 else (4, 4, HEADER_SIZE)
     frames = []
     position = 0
@@ -240,7 +249,7 @@ def _frames(body: bytes, version: int, safe: bool, unsynchronised: bool) -> list
 
 
 def _skip(body: bytes, position: int, n_bytes: int, unsynchronised: bool) -> int | None:
-    """Where `n_bytes`, counted before unsynchronisation, end; None if there are not so many."""
+    """Position after `n_bytes`, counted before unsynchronisation; None if there are fewer."""
     while unsynchronised and n_bytes:
         at = body.find(b"\xff\0", position, position + n_bytes + 1)
         if at < 0:
@@ -251,22 +260,22 @@ def _skip(body: bytes, position: int, n_bytes: int, unsynchronised: bool) -> int
 
 
 def unsynchronise(data: bytes) -> bytes:
-    """Put a zero behind each 0xFF that could be taken for MPEG audio, or for this."""
+    """Data with a zero after each 0xFF that looks like MPEG audio or like such a pair."""
     return re.sub(rb"\xff(?=[\xe0-\xff\0]|\Z)", b"\xff\0", data)
 
 
 def resynchronise(data: bytes) -> bytes:
-    """Undo `unsynchronise`."""
+    """Data as before `unsynchronise`."""
     return data.replace(b"\xff\0", b"\xff")
 
 
 def synchsafe(number: int) -> bytes:
-    """A number as four bytes of seven bits."""
+    """A number as four bytes of seven bits each."""
     return bytes(number >> shift & 127 for shift in (21, 14, 7, 0))
 
 
 def from_synchsafe(data: bytes) -> int:
-    """Undo `synchsafe`, for any number of bytes."""
+    """The number in synchsafe bytes, of any length."""
     number = 0
     for byte in data:
         number = number << 7 | byte & 127

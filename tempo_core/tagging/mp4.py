@@ -1,10 +1,10 @@
-"""Items in the `ilst` atom of an MP4 file, without moving or touching anything that need not be.
+"""Items in the `ilst` atom of an MP4 file, changed with as little else as possible.
 
-A file is a row of atoms: a size, a name of four letters, a body, which may be atoms again. Items
-are at moov.udta.meta.ilst. Where `moov` stands before the media and has to grow, what follows
-moves, and the tables of absolute positions of media have to follow: `stco` and `co64`, and in a
-fragmented file `tfhd` and `tfra`. So the `free` atoms beside the items and behind `moov` are used
-up first.
+A file is a sequence of atoms: a size, a name of four letters, and a body, which may be atoms again.
+Items are at moov.udta.meta.ilst. If `moov` stands before the media and has to grow, all that
+follows moves, and the tables of absolute positions have to be changed: `stco` and `co64`, and in a
+fragmented file `tfhd` and `tfra`. So the `free` atoms beside the items and after `moov` are used up
+first.
 
 Reference: ISO/IEC 14496-12; the items are Apple's.
 """
@@ -19,7 +19,7 @@ from typing import BinaryIO
 from ..errors import LayoutError
 from .splices import SPARE_BYTES, Splice, only_zeros, read_at, size_of
 
-MAX_MOOV = 1 << 28  # [bytes] it is worked on in memory
+MAX_MOOV = 1 << 28  # [bytes] of the `moov` atom, which is read into memory
 DAMAGED_ATOMS = "the structure of the file does not add up"
 HANDLER = struct.pack(">I4s8x4s4s9x", 33, b"hdlr", b"mdir", b"appl")
 MEDIA_TABLE = (b"trak", b"mdia", b"minf", b"stbl")
@@ -27,7 +27,10 @@ MEDIA_TABLE = (b"trak", b"mdia", b"minf", b"stbl")
 
 @dataclass(frozen=True)
 class Atom:
-    """`head` is the length of its header: 8, or 16 where the size has 64 bits."""
+    """Place of an atom in a file, or in the bytes of another atom.
+
+    `head` is the length of its header: 8 bytes, or 16 if the size has 64 bits.
+    """
 
     name: bytes
     start: int
@@ -45,7 +48,7 @@ class Atom:
 
 @dataclass(frozen=True)
 class Mp4Item:
-    """An atom of `ilst` as it stands in the file. `key` is its name, or `----:<mean>:<name>`."""
+    """An atom in `ilst`: all of its bytes, and its name or `----:<mean>:<name>` as `key`."""
 
     key: str
     raw: bytes
@@ -53,26 +56,27 @@ class Mp4Item:
 
 @dataclass(frozen=True)
 class Movie:
-    """What is needed of a file to change its items; `read` makes it."""
+    """Structure of a file, as far as a change of its items needs it; `read` makes it."""
 
     file_size: int
     atoms: tuple[Atom, ...]
     moov: Atom
-    content: bytes  # all of the moov atom
+    content: bytes  # of the whole moov atom
     items: tuple[Mp4Item, ...]
 
 
 def text_item(key: str, values: Sequence[bytes]) -> Mp4Item:
-    """An item of UTF-8 texts."""
+    """An item of texts in UTF-8."""
     return Mp4Item(key, _item(key, [(1, value) for value in values]))
 
 
 def number_item(key: str, values: Sequence[int]) -> Mp4Item:
-    """An item of whole numbers of 16 bits, such as `tmpo`."""
+    """An item of signed whole numbers of 16 bits, such as `tmpo`."""
     return Mp4Item(key, _item(key, [(21, struct.pack(">h", value)) for value in values]))
 
 
 def _item(key: str, values: Sequence[tuple[int, bytes]]) -> bytes:
+    """Bytes of an item, from (type of data, bytes) of each of its values."""
     data = b"".join(_atom(b"data", struct.pack(">II", kind, 0) + value) for kind, value in values)
     if key.startswith("----:"):
         _, mean, name = key.encode().split(b":", 2)
@@ -83,16 +87,17 @@ def _item(key: str, values: Sequence[tuple[int, bytes]]) -> bytes:
 
 
 def _atom(name: bytes, body: bytes) -> bytes:
+    """Bytes of an atom."""
     return struct.pack(">I4s", len(body) + 8, name) + body
 
 
 def read(file: BinaryIO) -> Movie:
-    """The structure of an open file and its items.
+    """Structure of an open file, with its items.
 
     Raises
     ------
     LayoutError
-        If it does not add up.
+        If the structure is damaged, or has no or several `moov` atoms.
     """
     file_size = size_of(file)
     atoms = tuple(_top_level(file, file_size))
@@ -110,6 +115,7 @@ def read(file: BinaryIO) -> Movie:
 
 
 def _top_level(file: BinaryIO, file_size: int) -> Iterator[Atom]:
+    """Atoms of an open file, without those inside of others."""
     position = 0
     while position + 8 <= file_size:
         header = read_at(file, position, 16)
@@ -128,7 +134,7 @@ def _top_level(file: BinaryIO, file_size: int) -> Iterator[Atom]:
 
 
 def _children(data: bytes, parent: Atom) -> list[Atom]:
-    """The atoms in the body of an atom, which must fill it."""
+    """Atoms in the body of an atom; LayoutError if they do not fill it."""
     # A `meta` begins with its version, and a `udta` may end with four zeros.
     position = parent.body + 4 * (parent.name == b"meta")
     stop = parent.end
@@ -147,15 +153,17 @@ def _children(data: bytes, parent: Atom) -> list[Atom]:
 
 
 def _child(data: bytes, parent: Atom, name: bytes) -> Atom | None:
+    """First atom of a name in the body of an atom, None if there is none."""
     return next((atom for atom in _children(data, parent) if atom.name == name), None)
 
 
 def _root(content: bytes) -> Atom:
+    """The moov atom in its own bytes."""
     return Atom(b"moov", 0, 16 if content[:4] == b"\0\0\0\1" else 8, len(content))
 
 
 def _path_to_items(content: bytes) -> list[Atom]:
-    """moov, udta, meta and ilst, as far as they exist."""
+    """The atoms moov, udta, meta and ilst, up to the first that is missing."""
     path = [_root(content)]
     for name in (b"udta", b"meta", b"ilst"):
         child = _child(content, path[-1], name)
@@ -166,6 +174,7 @@ def _path_to_items(content: bytes) -> list[Atom]:
 
 
 def _key(raw: bytes) -> str:
+    """Key of an item, see `Mp4Item`, from its bytes."""
     name = raw[4:8]
     if name == b"----":
         parts = {atom.name: raw[atom.body + 4 : atom.end]
@@ -178,12 +187,12 @@ def _key(raw: bytes) -> str:
 def replaced(
     file: BinaryIO, movie: Movie, dropped: Collection[str], new: Sequence[Mp4Item]
 ) -> list[Splice]:
-    """What has to change for the items of some keys to be replaced by others.
+    """Splices that replace the items with keys in `dropped` by new ones.
 
     Raises
     ------
     LayoutError
-        If something that would have to move has no room, or its positions cannot be kept right.
+        If parts of the file would have to move whose positions cannot be kept right.
     """
     place = next((n for n, item in enumerate(movie.items) if item.key in dropped), None)
     kept = [item.raw for item in movie.items if item.key not in dropped]
@@ -204,11 +213,11 @@ def replaced(
 
 
 def _with_items(content: bytes, items: bytes) -> bytes:
-    """The moov atom with other items, as long as before where there is room beside them."""
+    """Bytes of the moov atom with other items, of the same length if there is room for them."""
     path = _path_to_items(content)
     ilst = _atom(b"ilst", items)
     if len(path) < 4:
-        # What is missing comes last in what there is.
+        # Missing atoms are added at the end of the innermost one that exists.
         parent = path[-1]
         inner = _children(content, parent)
         start = stop = inner[-1].end if inner else parent.body + 4 * (parent.name == b"meta")
@@ -241,14 +250,14 @@ def _with_items(content: bytes, items: bytes) -> bytes:
 
 
 def _below(data: bytes, parent: Atom, path: Sequence[bytes]) -> Iterator[Atom]:
-    """All atoms at a path of names."""
+    """All atoms at a path of names below an atom."""
     for atom in _children(data, parent):
         if atom.name == path[0]:
             yield from _below(data, atom, path[1:]) if path[1:] else (atom,)
 
 
 def _moved_tables(content: bytes, edge: int, grown: int) -> bytes:
-    """The moov atom with all positions of media from `edge` on moved."""
+    """Bytes of the moov atom in which all positions of media from `edge` on are moved."""
     root = _root(content)
     changed = bytearray(content)
     if any(_below(content, root, (*MEDIA_TABLE, b"saio"))):
@@ -268,7 +277,7 @@ def _moved_tables(content: bytes, edge: int, grown: int) -> bytes:
 
 
 def _moved_in_fragments(file: BinaryIO, movie: Movie, grown: int) -> Iterator[Splice]:
-    """Where fragments say at which absolute position of the file something is."""
+    """Splices that move the absolute positions in the fragments of a file."""
     edge = movie.moov.end
     for atom in movie.atoms:
         if atom.name not in (b"moof", b"mfra", b"sidx"):
@@ -290,7 +299,7 @@ def _moved_in_fragments(file: BinaryIO, movie: Movie, grown: int) -> Iterator[Sp
 
 
 def _moved_random_access(data: bytes, table: Atom, base: int, grown: int) -> Iterator[Splice]:
-    """The positions of fragments in a `tfra`, for players that seek by it."""
+    """Splices that move the positions of fragments in a `tfra`, by which some players seek."""
     wide = data[table.body] == 1
     _, lengths, count = struct.unpack_from(">III", data, table.body + 4)
     tail = sum((lengths >> shift & 3) + 1 for shift in (4, 2, 0))
@@ -304,4 +313,5 @@ def _moved_random_access(data: bytes, table: Atom, base: int, grown: int) -> Ite
 
 
 def _number(at: int, form: str, number: int) -> Splice:
+    """Splice that overwrites a number, packed as `struct` does it by `form`."""
     return Splice(at, at + struct.calcsize(form), struct.pack(form, number))

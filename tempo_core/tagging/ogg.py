@@ -1,8 +1,8 @@
 """The comment packet of an Ogg stream of Vorbis or Opus.
 
-A packet may lie on several pages, and pages are numbered: where the comment needs another number of
-them, all that follow are written anew. So there are zeros to spare behind it, which are used first.
-mutagen takes pages apart and puts them together.
+A packet may lie on several pages, and pages are numbered: if the comment needs another number of
+them, all following pages have to be written anew. So zeros are left free after the comment, and
+used up first. Pages are read and written by mutagen.
 
 References: RFC 3533 (Ogg), RFC 7845 (Opus)
 """
@@ -19,22 +19,22 @@ from ..errors import LayoutError
 from .splices import SPARE_BYTES
 from .vorbis import DAMAGED_COMMENT, Comment, parse
 
-MARKS = {"ogg": b"\x03vorbis", "opus": b"OpusTags"}
+MARKS = {"ogg": b"\x03vorbis", "opus": b"OpusTags"}  # first bytes of a comment packet
 
 
 def read_comment(file: BinaryIO, kind: str) -> Comment:
-    """The comment of an open file, "ogg" (Vorbis) or "opus"; of the first stream if there are more.
+    """The comment of the first stream in an open file of the kind "ogg" (Vorbis) or "opus".
 
     Raises
     ------
     LayoutError
-        If it cannot be found or does not add up.
+        If the comment is missing or damaged.
     """
     return _split(_packets(_pages(file, kind))[0], kind)[0]
 
 
 def replace(file: BinaryIO, kind: str, dropped: Collection[str], new: Sequence[bytes]) -> None:
-    """Replace entries of some names by others, in a file that is open for reading and writing.
+    """Replace the entries with names in `dropped`, in a file that is open for reading and writing.
 
     Raises
     ------
@@ -60,20 +60,21 @@ def replace(file: BinaryIO, kind: str, dropped: Collection[str], new: Sequence[b
 
 
 def _split(packet: bytes, kind: str) -> tuple[Comment, int | None]:
-    """A comment without the zeros behind it, and how many; None if nothing may follow it."""
+    """A comment without the zeros after it, and their number; None if none may be added."""
     comment = parse(packet[len(MARKS[kind]) :])
     if kind == "opus" and comment.rest[:1] and comment.rest[0] & 1:
-        return comment, None  # what follows is to be kept as it is
+        return comment, None  # what follows must be kept as it is (RFC 7845, section 5.2)
     rest = comment.rest.rstrip(b"\0")
     return Comment(comment.vendor, comment.entries, rest), len(comment.rest) - len(rest)
 
 
 def _packets(pages: list[OggPage]) -> list[bytes]:
+    """Packets on pages that follow each other."""
     return [bytes(packet) for packet in OggPage.to_packets(pages, strict=False)]
 
 
 def _pages(file: BinaryIO, kind: str) -> list[OggPage]:
-    """The pages on which the comment lies."""
+    """Pages on which the comment packet lies."""
     file.seek(0)
     try:
         page = OggPage(file)

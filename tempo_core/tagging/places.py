@@ -1,7 +1,7 @@
-"""Where files of each kind keep an ID3 tag: before the audio, in a chunk, or at the end.
+"""Places of ID3 tags in files of several kinds: before the audio, in a chunk, or at the end.
 
-A chunk is a name of four letters, a size and so many bytes, filled up to an even number. The file
-itself is one (RIFF, FORM) whose body begins with the name of the format.
+A chunk is a name of four letters, a size, and as many bytes, padded to an even number. The whole
+file is one chunk (RIFF, FORM), whose body begins with the name of the format.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ WRONG_SIZES = "the sizes in its header do not fit the file"
 
 @dataclass(frozen=True)
 class Place:
-    """The tag of a file, None if it has none, and what putting another there does to the file."""
+    """Tag of a file or None, and `put`: bytes of another tag → splices that put it there."""
 
     tag: id3.Id3Tag | None
     put: Callable[[bytes], list[Splice]]
 
 
 def find(file: BinaryIO, kind: str) -> Place:
-    """Where the tag of an open file of one of the kinds "mp3", "wav", "aiff" and "dsf" is.
+    """Place of the tag in an open file of the kind "mp3", "wav", "aiff" or "dsf".
 
     Raises
     ------
     LayoutError
-        If the file, or the tag in it, does not add up.
+        If the structure of the file, or of its tag, is damaged.
     """
     if kind == "mp3":
         return _before_audio(file)
@@ -42,7 +42,7 @@ def find(file: BinaryIO, kind: str) -> Place:
 
 
 def kind_of(file: BinaryIO) -> str | None:
-    """Which of the kinds that `find` knows an open file begins like."""
+    """Kind of an open file, as `find` takes it, by its first bytes; None if it is another."""
     head = read_at(file, 0, 12)
     if head[:3] == b"ID3":
         return "mp3"
@@ -51,7 +51,7 @@ def kind_of(file: BinaryIO) -> str | None:
 
 
 def _tag_at(file: BinaryIO, start: int, limit: int) -> id3.Id3Tag | None:
-    """The tag that begins at a position and may use `limit` bytes; None if there is none."""
+    """The tag at a position, which may have up to `limit` bytes; None if there is none."""
     header = read_at(file, start, min(id3.HEADER_SIZE, limit))
     if header[:3] != b"ID3":
         return None
@@ -62,13 +62,14 @@ def _tag_at(file: BinaryIO, start: int, limit: int) -> id3.Id3Tag | None:
 
 
 def _before_audio(file: BinaryIO) -> Place:
+    """Place of the tag in an mp3 file: at its beginning."""
     tag = _tag_at(file, 0, size_of(file))
     old_size = tag.size if tag else 0
     return Place(tag, lambda new: [Splice(0, old_size, new)])
 
 
 def _at_pointer(file: BinaryIO) -> Place:
-    """Of a DSF file: its header says where the tag is, and the tag is the last."""
+    """Place of the tag in a DSF file: at its end, where its header points to."""
     size = size_of(file)
     head = read_at(file, 0, 92)
     if len(head) < 92 or head[:4] != b"DSD " or head[80:84] != b"data":
@@ -91,9 +92,11 @@ def _at_pointer(file: BinaryIO) -> Place:
 
 @dataclass(frozen=True)
 class _Chunk:
+    """A chunk: its name, the position of its header, and the size of its body [bytes]."""
+
     name: bytes
-    start: int  # of its header
-    size: int  # of its body
+    start: int
+    size: int
 
     @property
     def body(self) -> int:
@@ -105,18 +108,18 @@ class _Chunk:
 
 
 def _in_chunk(file: BinaryIO, order: Literal["<", ">"]) -> Place:
-    """Of a RIFF (order "<") or FORM (">") file."""
+    """Place of the tag in a file of chunks: RIFF (byte order "<") or FORM (">")."""
     form_end, chunks = _chunks(file, order)
     name, audio = (b"id3 ", b"data") if order == "<" else (b"ID3 ", b"SSND")
     sounds = [chunk for chunk in chunks if chunk.name == audio]
     if len(sounds) != 1 or not sounds[0].size:
         raise LayoutError(WRONG_SIZES)
-    # The first is the one that is read where there are several.
+    # If there are several, programs read the first.
     old = next((chunk for chunk in chunks if chunk.name.lower() == b"id3 "), None)
     if old is None:
         tag, rest = None, b""
         pad = form_end % 2
-        old = _Chunk(name, form_end, -8)  # nothing at all, at the end
+        old = _Chunk(name, form_end, -8)  # an empty stretch at the end
         stop = form_end
     else:
         tag = _tag_at(file, old.body, old.size)
@@ -138,9 +141,9 @@ def _in_chunk(file: BinaryIO, order: Literal["<", ">"]) -> Place:
 
 
 def _chunks(file: BinaryIO, order: Literal["<", ">"]) -> tuple[int, list[_Chunk]]:
-    """Where the form ends, and its chunks, which must fill it.
+    """End of the outermost chunk in the file, and the chunks in it, which must fill it.
 
-    The filling byte behind an odd last chunk may be missing, whether or not it is counted.
+    The padding byte after a last chunk of odd size may be missing, whether or not it is counted.
     """
     file_size = size_of(file)
     head = read_at(file, 0, 12)

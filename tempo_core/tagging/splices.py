@@ -1,4 +1,4 @@
-"""A new file as an old one with some stretches of it replaced."""
+"""Splices: changes of a file as stretches of bytes that are replaced by others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Splice:
 
 
 def write_spliced(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) -> None:
-    """Copy a file with some of it replaced; splices are in ascending order and do not overlap.
+    """Copy an open file with splices; these are in ascending order and do not overlap.
 
     Raises
     ------
@@ -41,6 +41,7 @@ def write_spliced(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice])
 
 
 def _copy(source: BinaryIO, target: BinaryIO, n_bytes: int) -> None:
+    """Copy bytes from the current position of one file to that of another."""
     while n_bytes > 0:
         block = source.read(min(BYTES_AT_ONCE, n_bytes))
         if not block:
@@ -50,7 +51,7 @@ def _copy(source: BinaryIO, target: BinaryIO, n_bytes: int) -> None:
 
 
 def size_of(file: BinaryIO) -> int:
-    """Length of an open file [bytes]; its position stays."""
+    """Length of an open file [bytes]; its position is kept."""
     position = file.tell()
     size = file.seek(0, os.SEEK_END)
     file.seek(position)
@@ -58,13 +59,13 @@ def size_of(file: BinaryIO) -> int:
 
 
 def read_at(file: BinaryIO, start: int, n_bytes: int) -> bytes:
-    """Bytes of a file from a position on, fewer where it ends."""
+    """Bytes of a file from a position on; fewer than asked for if it ends before."""
     file.seek(start)
     return file.read(n_bytes)
 
 
 def only_zeros(file: BinaryIO, start: int) -> bool:
-    """Whether nothing but zero bytes follows a position."""
+    """Whether all bytes of a file from a position on are zero."""
     file.seek(start)
     while block := file.read(BYTES_AT_ONCE):
         if block.strip(b"\0"):
@@ -73,7 +74,7 @@ def only_zeros(file: BinaryIO, start: int) -> bool:
 
 
 def same_outside(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) -> bool:
-    """Whether one file is another with these splices, byte for byte outside of them."""
+    """Whether two files have the same bytes outside of the splices between them."""
     shift = sum(len(splice.data) - (splice.stop - splice.start) for splice in splices)
     if size_of(target) != size_of(source) + shift:
         return False
@@ -88,6 +89,7 @@ def same_outside(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) 
 
 
 def _same(source: BinaryIO, target: BinaryIO, n_bytes: int) -> bool:
+    """Whether the next bytes of two files are the same."""
     while n_bytes > 0:
         block = source.read(min(BYTES_AT_ONCE, n_bytes))
         if not block or block != target.read(len(block)):
@@ -97,13 +99,13 @@ def _same(source: BinaryIO, target: BinaryIO, n_bytes: int) -> bool:
 
 
 def intact_from(source: BinaryIO, target: BinaryIO) -> int:
-    """From where on a file is, to its end, the same bytes as the end of another, by blocks."""
+    """Position from which on a file has the same bytes as the end of another file."""
     position, other = size_of(source), size_of(target)
     while (n_bytes := min(BYTES_AT_ONCE, position, other)) > 0:
         block = read_at(source, position - n_bytes, n_bytes)
         other_block = read_at(target, other - n_bytes, n_bytes)
         if block != other_block:
-            # The longest common end: halve what is left of the question.
+            # The longest common end of the two blocks, by bisection.
             same, different = 0, n_bytes
             while different - same > 1:
                 middle = (same + different) // 2

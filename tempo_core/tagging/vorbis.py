@@ -1,4 +1,4 @@
-"""Vorbis comments: a vendor and `NAME=value` entries; and the blocks of a FLAC file they are in.
+"""Vorbis comments (a vendor and `NAME=value` entries), and the blocks of FLAC files with them.
 
 References: https://xiph.org/vorbis/doc/v-comment.html, https://www.rfc-editor.org/rfc/rfc9639
 """
@@ -21,21 +21,24 @@ DAMAGED_COMMENT = "its Vorbis comment is damaged"
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment packet; entries as they stand, `rest` is what follows them."""
+    """A comment packet: vendor, entries and the bytes `rest` after them, all as in the file."""
 
     vendor: bytes
     entries: tuple[bytes, ...]
     rest: bytes = b""
 
     def replaced(self, dropped: Collection[str], new: Sequence[bytes]) -> Comment:
-        """The comment with entries of some names replaced by others, in the place of the first."""
+        """The comment with the entries named in `dropped` replaced by new ones.
+
+        The new entries stand in the place of the first that is dropped, or at the end.
+        """
         place = next((n for n, e in enumerate(self.entries) if name_of(e) in dropped), None)
         kept = [entry for entry in self.entries if name_of(entry) not in dropped]
         place = len(kept) if place is None else place
         return Comment(self.vendor, (*kept[:place], *new, *kept[place:]), self.rest)
 
     def to_bytes(self) -> bytes:
-        """As it stands in a file."""
+        """Bytes of the comment in a file."""
         fields = [self.vendor, *self.entries]
         packed = [struct.pack("<I", len(field)) + field for field in fields]
         packed.insert(1, struct.pack("<I", len(self.entries)))
@@ -43,12 +46,12 @@ class Comment:
 
 
 def parse(data: bytes) -> Comment:
-    """A comment from its packet.
+    """A comment from the bytes of its packet.
 
     Raises
     ------
     LayoutError
-        If its sizes do not fit.
+        If the sizes in it do not fit.
     """
     position = 0
 
@@ -74,13 +77,16 @@ def parse(data: bytes) -> Comment:
 
 
 def name_of(entry: bytes) -> str:
-    """The name of an entry, which is the same whatever its case."""
+    """Name of an entry in small letters, because case does not matter."""
     return entry.partition(b"=")[0].decode("utf-8", "replace").lower()
 
 
 @dataclass(frozen=True)
 class Block:
-    """A metadata block; `start` is where its header of four bytes is."""
+    """A metadata block of a FLAC file.
+
+    `start` is the position of its header of four bytes, `size` the length of its body [bytes].
+    """
 
     kind: int
     start: int
@@ -92,19 +98,19 @@ class Block:
         return self.start + 4 + self.size
 
     def head(self, size: int) -> bytes:
-        """Its header with another size."""
+        """Header of the block with another size; LayoutError if that is too large."""
         if size > MAX_BLOCK:
             raise LayoutError("its Vorbis comment would become too large")
         return bytes((self.kind | 128 * self.last,)) + size.to_bytes(3, "big")
 
 
 def blocks(file: BinaryIO) -> list[Block]:
-    """The metadata blocks of an open FLAC file.
+    """Metadata blocks of an open FLAC file.
 
     Raises
     ------
     LayoutError
-        If they do not add up.
+        If they are damaged or cut off, or preceded by something unknown.
     """
     position = id3.stated_size(read_at(file, 0, id3.HEADER_SIZE)) or 0
     if read_at(file, position, 4) != b"fLaC":
@@ -127,7 +133,7 @@ def blocks(file: BinaryIO) -> list[Block]:
 
 
 def read_comment(file: BinaryIO, found: Sequence[Block]) -> Comment:
-    """The comment of a FLAC file, an empty one if it has none."""
+    """Comment of a FLAC file, from its metadata blocks; an empty one if it has none."""
     block = next((block for block in found if block.kind == COMMENT_BLOCK), None)
     if block is None:
         return Comment(b"", ())
@@ -138,18 +144,18 @@ def read_comment(file: BinaryIO, found: Sequence[Block]) -> Comment:
 
 
 def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> list[Splice]:
-    """What has to change in a FLAC file for entries of some names to be replaced by others.
+    """Splices that replace the entries with names in `dropped` of a FLAC file by new ones.
 
     Raises
     ------
     LayoutError
-        If its metadata does not add up, or would become too large.
+        If the metadata is damaged, or would become too large.
     """
     found = blocks(file)
     data = read_comment(file, found).replaced(dropped, new).to_bytes()
     old = next((block for block in found if block.kind == COMMENT_BLOCK), None)
     if old is None:
-        # Behind the first block, which has to stay the first.
+        # The new block comes second, because STREAMINFO must stay the first.
         first = found[0]
         old = Block(COMMENT_BLOCK, first.end, -4, first.last)
         heads = (
