@@ -35,7 +35,8 @@ def main() -> None:
     bench.warm_up(files)
 
     from tempo_core import Estimator
-    from tempo_core.audio import AudioFile, Excerpt
+    from tempo_core.audio import AudioFile
+    from tempo_core.excerpts import Excerpt
 
     reads: list[tuple[int, Sequence[tuple[float, float]]]] = []
     read = AudioFile.read

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import bench
 
+from tempo_core.levels import is_same
+
 SUFFIXES = {".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wav"}
 SHORTEST = 90.0  # [s] of a recording that is taken
 RULES = ((0.5, 6), (0.6, 10), (0.7, 10), (0.8, 10), (0.9, 10), (1.1, 6), (1.1, 10))
-SAME = 0.04  # relative: one tempo
 SAID, TRUE = 0.97, 0.9  # who is said to be that stable should be that stable
 
 
@@ -41,8 +42,9 @@ def ask(path: Path) -> tuple[list[Answer], Answer] | None:
     from threadpoolctl import threadpool_limits
 
     from tempo_core import AudioError, listening
+    from tempo_core.asked import Asked
     from tempo_core.audio import AudioFile
-    from tempo_core.estimate import Asked, load_rows
+    from tempo_core.loading import load_rows
     from tempo_core.tasks.tempo import decode
 
     threadpool_limits(1, user_api="blas")
@@ -97,7 +99,7 @@ def lines(found: Sequence[tuple[list[Answer], Answer]]) -> Iterable[str]:
     yield "|---:|---:|---:|---:|---:|"
     for mass, n_windows in RULES:
         answers = [(stop(rounds, mass, n_windows), whole) for rounds, whole in found]
-        n_same = sum(abs(a.bpm / whole.bpm - 1) <= SAME for a, whole in answers)
+        n_same = sum(is_same(a.bpm, whole.bpm) for a, whole in answers)
         heard = sum(a.n_windows for a, _ in answers) / len(answers)
         share = sum(a.seconds for a, _ in answers) / sum(whole.seconds for _, whole in answers)
         yield (

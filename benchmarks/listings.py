@@ -26,7 +26,7 @@ import beets
 from beets.library import Album, Item, Library, parse_query_string
 from beets.plugins import load_plugins
 
-RATIOS = (1, 1 / 2, 2, 1 / 3, 3 / 2, 2 / 3, 3 / 4)
+PACE_RATIOS = (1, 1 / 2, 2, 1 / 3, 3 / 2, 2 / 3, 3 / 4)
 ON_ALBUMS = 12  # tracks
 LISTINGS = (
     "pace:120..180", "pace:170..180", "pace:..90", "pace:..90@0.98",
@@ -48,7 +48,7 @@ def fill(library: Library, n: int, rng: random.Random) -> None:
                 item["tempo_bpm"] = tempo
                 item["tempo_paces"] = " ".join(
                     f"{tempo * ratio:.1f}:{rng.choice([0.02, 0.4, 0.91, 0.99]):.2f}"
-                    for ratio in RATIOS
+                    for ratio in PACE_RATIOS
                 )
                 item["tempo_confidence"] = item["tempo_stability"] = 0.95
                 item["tempo_source"] = "model:tempo-20261121@01234567"

@@ -15,16 +15,16 @@ from pathlib import Path
 
 from tempo_core import Estimate, Estimator
 from tempo_core.errors import TempoError
+from tempo_core.levels import is_same
 
 TABLES = ("songs", "rhythm", "charts")
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
-NEAR = 0.04  # two tempi that are one
 Paces = tuple[float, list[float]]  # the tempo that people count, and all
 
 
 def near(tempo: float, paces: Sequence[float]) -> bool:
     """Whether a tempo is among paces."""
-    return any(abs(pace / tempo - 1) <= NEAR for pace in paces)
+    return any(is_same(pace, tempo) for pace in paces)
 
 
 def per_cent(tracks: Sequence[Paces], holds: Callable[[float, list[float]], bool]) -> str:

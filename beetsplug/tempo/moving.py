@@ -11,7 +11,7 @@ from beets.library import Item, parse_query_parts
 
 from tempo_core.console import printable
 from tempo_core.levels import TOLERANCE
-from tempo_core.paces import SAME
+from tempo_core.paces import SAME_PACE
 
 from .items import bpm_of, own
 from .queries import PaceQuery
@@ -27,7 +27,7 @@ RELATIONS = {1.0: "", 0.5: "half time", 2.0: "double time", 1 / 3: "third time",
 
 def simple_ratio(ratio: float) -> float | None:
     """The ratio in `RELATIONS` that is close to a ratio of two tempi; None if none is."""
-    return next((known for known in RELATIONS if abs(ratio / known - 1) <= SAME), None)
+    return next((known for known in RELATIONS if abs(ratio / known - 1) <= SAME_PACE), None)
 
 
 def relation(pace: float, bpm: float) -> str:

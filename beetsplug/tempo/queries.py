@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from beets.dbcore.query import InvalidQueryArgumentValueError, NumericQuery
 
 from tempo_core.paces import OFFERED
-from tempo_core.tempi import FASTEST, SLOWEST
+from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
 from .stated import FIELDS, LIMITS, paces_of
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _COMPARE = {">=": operator.ge, "<": operator.lt, "<=": operator.le}  # by the operator in SQL
 
 # `tempi.is_tempo` as a condition in SQL.
-HAS_BPM = f"items.bpm BETWEEN {SLOWEST:g} AND {FASTEST:g}"
+HAS_BPM = f"items.bpm BETWEEN {SLOWEST_TEMPO:g} AND {FASTEST_TEMPO:g}"
 
 # Stated paces such as "87 174" (`stated.read`) as a JSON array, [87,174]. A text of another form
 # counts as no paces and must not raise an SQL error, so it is checked before it is parsed.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from beets.dbcore import types
 from beets.exceptions import UserError
 
-from tempo_core.paces import FASTEST, OFFERED, SLOWEST
+from tempo_core.paces import FASTEST_PACE, OFFERED, SLOWEST_PACE
 from tempo_core.tempi import is_tempo
 
 if TYPE_CHECKING:
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from beets.library import Item
 
 FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first field with stated paces counts
-LIMITS = (SLOWEST, FASTEST)  # [BPM] of a stated pace
+LIMITS = (SLOWEST_PACE, FASTEST_PACE)  # [BPM] of a stated pace
 _NUMBER = r"[1-9]\d{1,2}(\.\d+)?"  # must also be a number of JSON, see `queries`
 _FORM = f"{_NUMBER}( {_NUMBER})*"
 _PACE = r"\d{1,3}(\.\d+)?:[01](\.\d+)?"
 _ESTIMATE = f"{_PACE}( {_PACE})*"
-EXPECTED = f"give tempi from {SLOWEST:g} to {FASTEST:g} BPM with spaces between, such as '87 174'"
+EXPECTED = (
+    f"give tempi from {SLOWEST_PACE:g} to {FASTEST_PACE:g} BPM with spaces between, "
+    "such as '87 174'"
+)
 
 
 def read(text: object) -> tuple[float, ...] | None:

@@ -29,7 +29,7 @@ def models(ctx: click.Context) -> None:
         except TempoError as error:
             echo(f"  {error}", err=True)
             failed = True
-    folders = (checkpoint.SHIPPED, in_use.folder())
+    folders = (checkpoint.SHIPPED_FOLDER, in_use.folder())
     found = [checkpoint.available(place, task) for task in TASKS for place in folders]
     found += [checkpoint.unreadable(place) for place in folders]
     for path in chain(*found):

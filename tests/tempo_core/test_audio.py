@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tempo_core.audio import AudioFile, Excerpt, check, read_excerpts, sounding
+from tempo_core.audio import AudioFile, read_excerpts
 from tempo_core.errors import AudioError
+from tempo_core.excerpts import Excerpt, check, sounding
 from tempo_core.opening import RegularFile
 from tests.audio import FORMATS, click_track, write_audio
 

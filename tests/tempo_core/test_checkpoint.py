@@ -173,7 +173,7 @@ def test_resolving_names(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert checkpoint.resolve(checkpoint.resolve("default").stem) == checkpoint.resolve("default")
     with pytest.raises(CheckpointError, match="no model 'nonsense'"):
         checkpoint.resolve("nonsense")
-    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path / "empty")
+    monkeypatch.setattr(checkpoint, "SHIPPED_FOLDER", tmp_path / "empty")
     monkeypatch.setattr(checkpoint.available, "__defaults__", (tmp_path / "empty", None))
     with pytest.raises(CheckpointError, match="install beets-tempo again"):
         checkpoint.resolve("default")
@@ -360,7 +360,7 @@ def test_weights_of_another_shape_are_refused_before_anything_is_built() -> None
         checkpoint.check_shapes(Large(), weights)
 
 
-@pytest.mark.parametrize("folder", [checkpoint.SHIPPED])
+@pytest.mark.parametrize("folder", [checkpoint.SHIPPED_FOLDER])
 def test_models_are_found_by_their_task(folder: Path) -> None:
     for task in TASKS:
         for path in checkpoint.available(folder, task):

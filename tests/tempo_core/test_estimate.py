@@ -21,9 +21,11 @@ from tempo_core import (
     checkpoint,
     estimate_file,
 )
-from tempo_core.audio import AudioFile, Excerpt, read_excerpts
-from tempo_core.estimate import Asked, load_rows
+from tempo_core.asked import Asked
+from tempo_core.audio import AudioFile, read_excerpts
+from tempo_core.excerpts import Excerpt
 from tempo_core.heard import Heard
+from tempo_core.loading import load_rows
 from tempo_core.spectrum import Mel
 from tests.audio import FORMATS, STYLES, Audio, applause, drum_pattern, speech, write_audio
 

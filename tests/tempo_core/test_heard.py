@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tempo_core.audio import Excerpt
 from tempo_core.config import FrontEnd, Windows
+from tempo_core.excerpts import Excerpt
 from tempo_core.heard import KEPT_WINDOWS, MOST_WINDOWS, Heard, Kept, Sound, Window, thinned
 from tempo_core.spectrum import Mel
 from tempo_core.windows import window_spans

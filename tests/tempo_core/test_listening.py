@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 
 from beetsplug.tempo.settings import DEFAULTS
 from tempo_core import AudioError, Estimator, checkpoint
-from tempo_core.audio import AudioFile, mix
+from tempo_core.audio import AudioFile
 from tempo_core.config import Windows
 from tempo_core.heard import Heard
 from tempo_core.listening import SECTION, WHOLE, coarse_first, plan, rounds
 from tempo_core.listening import music as music_of
+from tempo_core.resampling import mix
 from tempo_core.task import ask
-from tempo_core.tasks.tempo.decode import UNCLEAR, decode, pool
+from tempo_core.tasks.tempo.decode import UNCLEAR_CONFIDENCE, decode, pool
 from tempo_core.tasks.tempo.refine import LEAST_WEIGHT
 from tempo_core.tasks.tempo.row import TASK
 from tests.audio import Audio, drum_pattern, speech, write_audio, write_encoded
@@ -411,7 +412,7 @@ def test_without_a_clear_pulse_in_any_window_little_is_claimed(
 
     clear, unclear = tempo(1.0), tempo(LEAST_WEIGHT)
     assert unclear.bpm == clear.bpm
-    assert unclear.confidence == pytest.approx(UNCLEAR * clear.confidence, abs=1e-3)
+    assert unclear.confidence == pytest.approx(UNCLEAR_CONFIDENCE * clear.confidence, abs=1e-3)
     assert clear.confidence > 0.5
 
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tempo_core.audio import MIN_DURATION, MIXED, AudioFile, Recorded, mix
+from tempo_core.audio import AudioFile, Recorded
 from tempo_core.errors import AudioError
+from tempo_core.excerpts import MIN_DURATION
+from tempo_core.resampling import MOST_MIXED_CHANNELS, mix
 from tests.audio import click_track, write_audio
 
 SR = 11025
@@ -29,7 +31,7 @@ def pitch(audio: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("sr", [8000, 11025, 44100, 48000, 192000])
-@pytest.mark.parametrize("channels", [0, 1, 2, 3, 6, 7, MIXED])
+@pytest.mark.parametrize("channels", [0, 1, 2, 3, 6, 7, MOST_MIXED_CHANNELS])
 def test_any_rate_and_number_of_channels(sr: int, channels: int) -> None:
     audio = _tone(4, sr) if channels == 0 else np.tile(_tone(4, sr), (channels, 1))
     recorded = Recorded(audio, sr)
@@ -131,8 +133,8 @@ def test_channels_are_mixed_as_those_of_files(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "sr"),
-    [((2, 2, 100), SR), ((0, 100), SR), ((MIXED + 1, 100), SR), ((100, 2), SR), ((100,), 0),
-     ((100,), -1)],
+    [((2, 2, 100), SR), ((0, 100), SR), ((MOST_MIXED_CHANNELS + 1, 100), SR), ((100, 2), SR),
+     ((100,), 0), ((100,), -1)],
 )  # fmt: skip
 def test_what_cannot_be_audio_is_refused(shape: tuple[int, ...], sr: int) -> None:
     with pytest.raises(AudioError, match=r"give \(n_samples,\) or \(n_channels, n_samples\)"):

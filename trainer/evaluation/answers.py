@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tempo_core.errors import ConfigError
-from tempo_core.paces import FASTEST, SLOWEST, Pace, format_paces, parse_paces
+from tempo_core.paces import FASTEST_PACE, SLOWEST_PACE, Pace, format_paces, parse_paces
 
 from ..files import write_tsv
 
@@ -197,9 +197,9 @@ def pace_list(text: str) -> tuple[float, ...]:
             paces.append(float(word))
         except ValueError:
             paces.append(math.nan)
-        if not SLOWEST <= paces[-1] <= FASTEST:
+        if not SLOWEST_PACE <= paces[-1] <= FASTEST_PACE:
             raise ValueError(
-                f"{word!r} is no pace; give tempi from {SLOWEST:g} to {FASTEST:g} BPM with spaces "
-                "between"
+                f"{word!r} is no pace; give tempi from {SLOWEST_PACE:g} to {FASTEST_PACE:g} BPM "
+                "with spaces between"
             )
     return tuple(paces)

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from tempo_core import checkpoint
-from tempo_core.audio import check, read_excerpts
+from tempo_core.audio import read_excerpts
 from tempo_core.errors import AudioError
 from tempo_core.estimate import Estimate, Estimator
+from tempo_core.excerpts import check
 
 
 class TempoEstimator(Protocol):

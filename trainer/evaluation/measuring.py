@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempo_core.levels import is_same
-from tempo_core.paces import COMPATIBLE, SAME
+from tempo_core.paces import COMPATIBLE, SAME_PACE
 
 from .answers import Answer
 from .metrics import (
@@ -195,7 +195,7 @@ def measure_paces(answers: Sequence[Answer]) -> PaceMetrics | None:
 
 def _same(bpm: float, other: float) -> bool:
     """Whether two tempi [BPM] are the same pace."""
-    return is_same(bpm, other, SAME)
+    return is_same(bpm, other, SAME_PACE)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tempo_core import listening
-from tempo_core.audio import AudioFile, Source, check, sounding
+from tempo_core.audio import AudioFile, AudioSource
 from tempo_core.config import Windows
 from tempo_core.estimate import DEFAULT_WINDOWS
+from tempo_core.excerpts import check, sounding
 from tempo_core.heard import Heard
 from tempo_core.model import Checkpoint
 from tempo_core.spectrum import Array
@@ -21,7 +22,7 @@ from tempo_core.tasks.tempo.row import TASK
 NETWORK_BATCH = 16  # windows that go through a network at a time, to save memory
 
 
-def hear(source: Source, sr: int, plan: Windows, n_windows: int | None) -> Heard:
+def hear(source: AudioSource, sr: int, plan: Windows, n_windows: int | None) -> Heard:
     """The music of a file as the estimator hears it when it uses all of its `n_windows`.
 
     Parameters

@@ -14,7 +14,7 @@ from tempo_core.errors import ConfigError
 from tempo_core.estimate import Estimator
 from tempo_core.files import replace_file
 from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
-from tempo_core.paces import SAME
+from tempo_core.paces import SAME_PACE
 from tempo_core.tasks.pace.candidates import candidates
 
 from ..files import read_tsv
@@ -146,9 +146,9 @@ def song_case(track: HeardTrack, recording: Recording, headline: float) -> Case:
     known = (recording.bpm, *recording.alternatives)
 
     def target(tempo: float) -> float:
-        if any(is_same(tempo, k, SAME) for k in known):
+        if any(is_same(tempo, k, SAME_PACE) for k in known):
             return 1.0
-        near = any(is_level(tempo, k, OTHERS_OF_ONE_PULSE, SAME) for k in known)
+        near = any(is_level(tempo, k, OTHERS_OF_ONE_PULSE, SAME_PACE) for k in known)
         return UNKNOWN if near else 0.0
 
     return Case(track, headline, tempi, np.array([target(tempo) for tempo in tempi]))
@@ -156,7 +156,7 @@ def song_case(track: HeardTrack, recording: Recording, headline: float) -> Case:
 
 def headlines(track: HeardTrack, bpm: float) -> list[float]:
     """Tempi [BPM] to make candidates from: the estimate, and the true one if it differs."""
-    return [track.bpm] if abs(track.bpm / bpm - 1) <= SAME else [track.bpm, bpm]
+    return [track.bpm] if abs(track.bpm / bpm - 1) <= SAME_PACE else [track.bpm, bpm]
 
 
 def clip_cases(

@@ -20,10 +20,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from tempo_core.errors import AudioError
-from tempo_core.estimate import Estimator, load_rows
+from tempo_core.estimate import Estimator
 from tempo_core.heard import Heard, Window, thinned
+from tempo_core.loading import load_rows
 from tempo_core.model import Checkpoint
-from tempo_core.paces import SAME
+from tempo_core.paces import SAME_PACE
 from tempo_core.task import Batch, Results, Scored, Task, score
 from tempo_core.tasks.pace.candidates import candidates
 from tempo_core.tasks.pace.config import PaceConfig
@@ -189,8 +190,8 @@ def manual_case(track: HeardTrack, paces: Sequence[float]) -> Case:
     Only these are compatible; those that are not among the candidates are added to them.
     """
     tempi = list(candidates(track.bpm, track.strength, track.grid))
-    tempi += [p for p in paces if all(abs(p / t - 1) > SAME for t in tempi)]
-    targets = [float(any(abs(t / p - 1) <= SAME for p in paces)) for t in tempi]
+    tempi += [p for p in paces if all(abs(p / t - 1) > SAME_PACE for t in tempi)]
+    targets = [float(any(abs(t / p - 1) <= SAME_PACE for p in paces)) for t in tempi]
     return Case(track, track.bpm, tuple(tempi), np.array(targets))
 
 

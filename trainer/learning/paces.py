@@ -21,7 +21,7 @@ from tempo_core.background import interruptible
 from tempo_core.cli.command import Command
 from tempo_core.console import counted
 from tempo_core.errors import AudioError, LabelError
-from tempo_core.estimate import load_rows
+from tempo_core.loading import load_rows
 from tempo_core.model import Checkpoint
 from tempo_core.tasks.pace.config import PaceConfig
 

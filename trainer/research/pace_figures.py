@@ -26,7 +26,7 @@ from tempo_core import checkpoint
 from tempo_core.cli.command import Command
 from tempo_core.levels import RELATIONS
 from tempo_core.model import Checkpoint
-from tempo_core.paces import COMPATIBLE, SAME
+from tempo_core.paces import COMPATIBLE, SAME_PACE
 from tempo_core.tasks.pace.config import PaceConfig
 from tempo_core.tasks.pace.folds import folds
 from tempo_core.tasks.pace.row import clear_windows
@@ -63,7 +63,7 @@ class Judgement:
         """The candidate to the tempo people count, or `other`."""
         found = self.tempo / self.bpm
         near = min(RELATIONS, key=lambda ratio: abs(found / ratio - 1))
-        return f"{near:.2f}" if abs(found / near - 1) <= SAME else "other"
+        return f"{near:.2f}" if abs(found / near - 1) <= SAME_PACE else "other"
 
 
 def judgements(

@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tempo_core.paces import FASTEST, SAME, SLOWEST
+from tempo_core.paces import FASTEST_PACE, SAME_PACE, SLOWEST_PACE
 
 from .notes import Composition, Note
 
@@ -149,7 +149,7 @@ def level_of(ratio: float, bar: int) -> int | None:
     groups = (3,) if bar == 3 else (2, 4)
     levels = {0: 1.0, **{k: float(k) for k in (2, 3, 4)}, **{-k: 1.0 / k for k in groups}}
     for level, exact in levels.items():
-        if abs(ratio / exact - 1) <= SAME:
+        if abs(ratio / exact - 1) <= SAME_PACE:
             return level
     return None
 
@@ -172,7 +172,7 @@ def compatibility(
     level = level_of(bpm / score.bpm, score.bar)
     if level == 0:
         return 1.0
-    if level is None or not SLOWEST <= bpm <= FASTEST:
+    if level is None or not SLOWEST_PACE <= bpm <= FASTEST_PACE:
         return 0.0
     start, end = span if span and level > 0 else (0.0, score.duration)
     first, last = ((t - score.origin) * score.bpm / 60 for t in (start, end))

@@ -125,7 +125,7 @@ def share_space(
 def count_windows(n_samples: int, recipe: ViewRecipe) -> int:
     """The number of windows that `views_of` makes of `n_samples` of audio without silence."""
     front_end, windows = recipe.front_end, recipe.windows
-    piece = round(listening.PIECE * front_end.sr)
+    piece = round(listening.STREAMED_PIECE * front_end.sr)
     n_whole, rest = divmod(n_samples, piece)
 
     def count(n_samples: int) -> int:

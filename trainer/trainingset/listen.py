@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tempo_core.audio import QUIET, SILENCE, AudioFile, Excerpt, Recorded
+from tempo_core.audio import AudioFile, Recorded
 from tempo_core.errors import AudioError
 from tempo_core.estimate import DEFAULT_WINDOWS
+from tempo_core.excerpts import QUIET_SHARE, SILENT_PEAK, Excerpt
 from tempo_core.heard import Heard
 from tempo_core.levels import HARMONICS, OCTAVES, is_level
 from tempo_core.model import Checkpoint
@@ -172,4 +173,4 @@ def silence(audio: np.ndarray, sr: int) -> float:
     size = round(SILENCE_BLOCK * sr)
     whole = audio[: max(1, audio.size // size) * size]
     peaks = np.abs(whole).reshape(-1, min(size, whole.size)).max(axis=1)
-    return float((peaks < max(SILENCE, QUIET * peaks.max())).mean())
+    return float((peaks < max(SILENT_PEAK, QUIET_SHARE * peaks.max())).mean())

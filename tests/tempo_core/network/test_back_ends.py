@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tempo_core import checkpoint
-from tempo_core.audio import Excerpt, read_excerpts
+from tempo_core.audio import read_excerpts
 from tempo_core.config import FrontEnd
 from tempo_core.errors import ConfigError
+from tempo_core.excerpts import Excerpt
 from tempo_core.heard import Heard
 from tempo_core.model import Checkpoint
 from tempo_core.network import Conv, Definition, Layer, Linear, Network, Norm

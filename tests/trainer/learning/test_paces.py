@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from tempo_core import Estimator, checkpoint, in_use
 from tempo_core.cli import main as cli
 from tempo_core.errors import LabelError
-from tempo_core.paces import SAME
+from tempo_core.paces import SAME_PACE
 from trainer.learning import pace_fitting, paces
 from trainer.learning.labels import PaceLabels
 from trainer.learning.learn import learn_from
@@ -44,7 +44,7 @@ def test_statements_change_the_model(
 
     def probability(pace_model: Path) -> float:
         paces = Estimator(pace_model=pace_model).estimate(path).paces
-        return next(p.probability for p in paces if abs(p.bpm / (2 * half) - 1) <= SAME)
+        return next(p.probability for p in paces if abs(p.bpm / (2 * half) - 1) <= SAME_PACE)
 
     assert probability(found.path) < probability(model) - 0.2
 

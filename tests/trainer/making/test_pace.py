@@ -11,9 +11,9 @@ import pytest
 from tempo_core import Estimator, checkpoint
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.errors import ConfigError
-from tempo_core.estimate import load_rows
 from tempo_core.heard import Window
-from tempo_core.paces import SAME
+from tempo_core.loading import load_rows
+from tempo_core.paces import SAME_PACE
 from tempo_core.task import Batch, Task
 from tempo_core.tasks.pace.config import PaceConfig
 from tempo_core.tasks.pace.row import clear
@@ -163,7 +163,7 @@ def test_a_manual_statement_is_complete() -> None:
     compatible = sorted(t for t, x in zip(case.tempi, case.targets, strict=True) if x == 1)
     assert compatible == pytest.approx([60, 200])
     assert not np.isnan(case.targets).any()
-    assert any(abs(t / 120 - 1) <= SAME and x == 0
+    assert any(abs(t / 120 - 1) <= SAME_PACE and x == 0
                for t, x in zip(case.tempi, case.targets, strict=True))  # fmt: skip
 
 

@@ -12,10 +12,11 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from tempo_core import checkpoint
-from tempo_core.audio import check, read_excerpts, sounding
+from tempo_core.audio import read_excerpts
 from tempo_core.config import FrontEnd, Windows, told
 from tempo_core.errors import CheckpointError, ConfigError
 from tempo_core.estimate import Estimate
+from tempo_core.excerpts import check, sounding
 from tempo_core.levels import TOLERANCE
 from tempo_core.spectrum import Array, Mel
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tempo_core import Estimator
-from tempo_core.audio import Excerpt, read_excerpts
+from tempo_core.audio import read_excerpts
 from tempo_core.config import Windows
+from tempo_core.excerpts import Excerpt
 from tempo_core.task import Results
 from tempo_core.tasks.tempo.config import TempoGrid
 from tempo_core.tasks.tempo.decode import Tempo

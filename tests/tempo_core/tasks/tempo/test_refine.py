@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tempo_core.audio import Excerpt, read_excerpts
+from tempo_core.audio import read_excerpts
 from tempo_core.config import FrontEnd
+from tempo_core.excerpts import Excerpt
 from tempo_core.spectrum import mel_spectrogram
 from tempo_core.tasks.tempo.refine import (
     Envelope,
