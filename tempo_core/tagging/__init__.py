@@ -1,6 +1,7 @@
-"""Changes of single tags in media files that leave every other byte as it is.
+"""Changes of single tags in audio files that leave every other byte of the file as it is.
 
-Each module reads the structure of one kind of container, as far as needed, and returns `Splice`s:
-stretches of bytes and what replaces them. All other bytes are copied. A file whose structure is
-damaged or ambiguous is refused with a `LayoutError`.
+Each module reads as much of the structure of one kind of container as is needed, and returns
+`Splice`s: ranges of bytes in the file with the bytes that replace them. The rest of the file is
+copied. Where the structure of a file is inconsistent, `LayoutError` is raised, because writing to
+such a file could damage it.
 """

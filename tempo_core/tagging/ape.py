@@ -1,6 +1,6 @@
 """Items of an APEv2 tag at the end of a file (Monkey's Audio, WavPack, Musepack).
 
-The tag is a header, items and a footer; only an ID3v1 tag may follow it.
+The tag consists of a header, items and a footer; only an ID3v1 tag may follow it.
 
 Reference: https://wiki.hydrogenaud.io/index.php?title=APEv2_specification
 """
@@ -16,15 +16,15 @@ from ..errors import LayoutError
 from .splices import Splice, read_at, size_of
 
 PREAMBLE = b"APETAGEX"
-HEADER_SIZE = 32  # [bytes] of the header, and of the footer
-HAS_HEADER, IS_HEADER = 1 << 31, 1 << 29
-MAX_TAG = 1 << 28  # [bytes] of a tag that is read into memory
+HEADER_SIZE = 32  # [bytes] length of the header, and of the footer
+HAS_HEADER, IS_HEADER = 1 << 31, 1 << 29  # flags in header and footer
+MAX_TAG_SIZE = 1 << 28  # [bytes] tags that claim to be larger are refused
 DAMAGED_TAG = "its APE tag is damaged"
 
 
 @dataclass(frozen=True)
 class ApeItem:
-    """An item of an APE tag: its key in small letters, and all of its bytes in the file."""
+    """An item of an APE tag. `key` is in lower case; `raw` is the whole item as in the file."""
 
     key: str
     raw: bytes
@@ -32,7 +32,10 @@ class ApeItem:
 
 @dataclass(frozen=True)
 class ApeTag:
-    """An APE tag in bytes `start` to `stop` of a file; if these are equal there is none."""
+    """An APE tag, bytes `start` to `stop` (exclusive) of the file.
+
+    Both are equal, and `items` is empty, in a file without a tag; they say where one would be.
+    """
 
     start: int
     stop: int
@@ -40,19 +43,19 @@ class ApeTag:
 
 
 def item(key: str, value: bytes, kind: int) -> ApeItem:
-    """An item for a key and its value; `kind` is 0 for text, 1 for binary data, 2 for a link."""
+    """Make an item. `kind` is 0 for text, 1 for binary data, 2 for a link."""
     return ApeItem(
         key.lower(), struct.pack("<II", len(value), kind << 1) + key.encode() + b"\0" + value
     )
 
 
 def read(file: BinaryIO) -> ApeTag:
-    """The tag of an open file, or the empty place where one would be.
+    """Read the APE tag of an open file; an empty tag if the file has none.
 
     Raises
     ------
     LayoutError
-        If the tag is damaged or not at the end of the file.
+        If the tag is damaged or is not at the end of the file.
     """
     stop = size_of(file)
     if stop >= 128 and read_at(file, stop - 128, 3) == b"TAG":
@@ -60,11 +63,11 @@ def read(file: BinaryIO) -> ApeTag:
     footer = read_at(file, max(0, stop - HEADER_SIZE), HEADER_SIZE)
     if footer[:8] != PREAMBLE:
         if PREAMBLE in read_at(file, 0, 8) or PREAMBLE in read_at(file, max(0, stop - 4096), 4096):
-            raise LayoutError("its APE tag is not at its end")
+            raise LayoutError("its APE tag is not at the end of the file")
         return ApeTag(stop, stop)
     version, size, count, flags = struct.unpack("<IIII", footer[8:24])
     start = stop - size - HEADER_SIZE * bool(flags & HAS_HEADER)
-    if version != 2000 or not HEADER_SIZE <= size <= MAX_TAG or start < 0 or flags & IS_HEADER:
+    if version != 2000 or not HEADER_SIZE <= size <= MAX_TAG_SIZE or start < 0 or flags & IS_HEADER:
         raise LayoutError(DAMAGED_TAG)
     if flags & HAS_HEADER and read_at(file, start, 8) != PREAMBLE:
         raise LayoutError(DAMAGED_TAG)
@@ -87,7 +90,10 @@ def read(file: BinaryIO) -> ApeTag:
 
 
 def replaced(tag: ApeTag, dropped: Collection[str], new: Sequence[ApeItem]) -> list[Splice]:
-    """Splices that replace the items with keys in `dropped` by new ones."""
+    """Splices that replace the items with the keys `dropped` (lower case) by the items `new`.
+
+    The new items stand where the first dropped item stood, or at the end.
+    """
     place = next((n for n, item in enumerate(tag.items) if item.key in dropped), None)
     kept = [item for item in tag.items if item.key not in dropped]
     place = len(kept) if place is None else place
@@ -95,6 +101,7 @@ def replaced(tag: ApeTag, dropped: Collection[str], new: Sequence[ApeItem]) -> l
     body = b"".join(item.raw for item in items)
 
     def end(flags: int) -> bytes:
+        """The header or the footer."""
         size = len(body) + HEADER_SIZE
         return PREAMBLE + struct.pack("<IIII8x", 2000, size, len(items), HAS_HEADER | flags)
 

@@ -1,10 +1,10 @@
 """Items in the `ilst` atom of an MP4 file, changed with as little else as possible.
 
-A file is a sequence of atoms: a size, a name of four letters, and a body, which may be atoms again.
-Items are at moov.udta.meta.ilst. If `moov` stands before the media and has to grow, all that
-follows moves, and the tables of absolute positions have to be changed: `stco` and `co64`, and in a
-fragmented file `tfhd` and `tfra`. So the `free` atoms beside the items and after `moov` are used up
-first.
+A file is a sequence of atoms, each with a size, a name of four letters and a body, which may again
+consist of atoms. The items are at moov.udta.meta.ilst. If `moov` precedes the media and has to
+grow, all that follows moves, and every table of absolute positions of media has to be corrected:
+`stco` and `co64`, and in a fragmented file `tfhd` and `tfra`. To avoid this, the `free` atoms
+beside the items and behind `moov` are used up first.
 
 Reference: ISO/IEC 14496-12; the items are Apple's.
 """
@@ -17,19 +17,21 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import LayoutError
-from .splices import SPARE_BYTES, Splice, only_zeros, read_at, size_of
+from .splices import Splice, only_zeros, read_at, size_of
 
-MAX_MOOV = 1 << 28  # [bytes] of the `moov` atom, which is read into memory
+MAX_MOOV_SIZE = 1 << 28  # [bytes] `moov` is kept in memory
+# [bytes] of padding beside items that have to grow, so that the next change needs no growth.
+GROWTH_PADDING = 1024
 DAMAGED_ATOMS = "the structure of the file does not add up"
-HANDLER = struct.pack(">I4s8x4s4s9x", 33, b"hdlr", b"mdir", b"appl")
-MEDIA_TABLE = (b"trak", b"mdia", b"minf", b"stbl")
+MUSIC_HANDLER = struct.pack(">I4s8x4s4s9x", 33, b"hdlr", b"mdir", b"appl")
+MEDIA_TABLE = (b"trak", b"mdia", b"minf", b"stbl")  # path from `moov` to the tables of a track
 
 
 @dataclass(frozen=True)
 class Atom:
-    """Place of an atom in a file, or in the bytes of another atom.
+    """An atom at byte `start`, of `size` bytes with its header.
 
-    `head` is the length of its header: 8 bytes, or 16 if the size has 64 bits.
+    `head` is the length of the header: 8 bytes, or 16 if the size is stored in 64 bits.
     """
 
     name: bytes
@@ -48,7 +50,7 @@ class Atom:
 
 @dataclass(frozen=True)
 class Mp4Item:
-    """An atom in `ilst`: all of its bytes, and its name or `----:<mean>:<name>` as `key`."""
+    """An atom in `ilst`. `key` is its name or `----:<mean>:<name>`; `raw` is the whole atom."""
 
     key: str
     raw: bytes
@@ -56,27 +58,31 @@ class Mp4Item:
 
 @dataclass(frozen=True)
 class Movie:
-    """Structure of a file, as far as a change of its items needs it; `read` makes it."""
+    """The parts of an MP4 file that are needed to change its items.
+
+    `file_size` is in bytes, `atoms` are those of the top level, `content` holds the bytes of the
+    whole `moov` atom.
+    """
 
     file_size: int
     atoms: tuple[Atom, ...]
     moov: Atom
-    content: bytes  # of the whole moov atom
+    content: bytes
     items: tuple[Mp4Item, ...]
 
 
 def text_item(key: str, values: Sequence[bytes]) -> Mp4Item:
-    """An item of texts in UTF-8."""
+    """Make an item of UTF-8 texts."""
     return Mp4Item(key, _item(key, [(1, value) for value in values]))
 
 
 def number_item(key: str, values: Sequence[int]) -> Mp4Item:
-    """An item of signed whole numbers of 16 bits, such as `tmpo`."""
+    """Make an item of signed 16-bit integers, such as `tmpo`."""
     return Mp4Item(key, _item(key, [(21, struct.pack(">h", value)) for value in values]))
 
 
 def _item(key: str, values: Sequence[tuple[int, bytes]]) -> bytes:
-    """Bytes of an item, from (type of data, bytes) of each of its values."""
+    """Bytes of an item whose values are given with Apple's number of their type."""
     data = b"".join(_atom(b"data", struct.pack(">II", kind, 0) + value) for kind, value in values)
     if key.startswith("----:"):
         _, mean, name = key.encode().split(b":", 2)
@@ -92,17 +98,17 @@ def _atom(name: bytes, body: bytes) -> bytes:
 
 
 def read(file: BinaryIO) -> Movie:
-    """Structure of an open file, with its items.
+    """Read the structure and the items of an open file.
 
     Raises
     ------
     LayoutError
-        If the structure is damaged, or has no or several `moov` atoms.
+        If the structure is damaged.
     """
     file_size = size_of(file)
     atoms = tuple(_top_level(file, file_size))
     movies = [atom for atom in atoms if atom.name == b"moov"]
-    if len(movies) != 1 or movies[0].end > file_size or movies[0].size > MAX_MOOV:
+    if len(movies) != 1 or movies[0].end > file_size or movies[0].size > MAX_MOOV_SIZE:
         raise LayoutError(DAMAGED_ATOMS)
     content = read_at(file, movies[0].start, movies[0].size)
     items: list[Mp4Item] = []
@@ -115,7 +121,7 @@ def read(file: BinaryIO) -> Movie:
 
 
 def _top_level(file: BinaryIO, file_size: int) -> Iterator[Atom]:
-    """Atoms of an open file, without those inside of others."""
+    """The atoms of the top level; LayoutError if a size is impossible."""
     position = 0
     while position + 8 <= file_size:
         header = read_at(file, position, 16)
@@ -125,7 +131,7 @@ def _top_level(file: BinaryIO, file_size: int) -> Iterator[Atom]:
         head = 8
         if size == 1 and len(header) == 16:
             head, (size,) = 16, struct.unpack(">Q", header[8:])
-        elif size == 0:  # to the end of the file
+        elif size == 0:  # by definition, the atom extends to the end of the file
             size = file_size - position
         if size < head:
             raise LayoutError(DAMAGED_ATOMS)
@@ -134,8 +140,9 @@ def _top_level(file: BinaryIO, file_size: int) -> Iterator[Atom]:
 
 
 def _children(data: bytes, parent: Atom) -> list[Atom]:
-    """Atoms in the body of an atom; LayoutError if they do not fill it."""
-    # A `meta` begins with its version, and a `udta` may end with four zeros.
+    """The atoms in the body of an atom; LayoutError if they do not fill it."""
+    # The body of `meta` begins with four bytes of version and flags; `udta` may end with four
+    # zeros.
     position = parent.body + 4 * (parent.name == b"meta")
     stop = parent.end
     found = []
@@ -153,17 +160,17 @@ def _children(data: bytes, parent: Atom) -> list[Atom]:
 
 
 def _child(data: bytes, parent: Atom, name: bytes) -> Atom | None:
-    """First atom of a name in the body of an atom, None if there is none."""
+    """The first atom of a name in the body of an atom; None if there is none."""
     return next((atom for atom in _children(data, parent) if atom.name == name), None)
 
 
 def _root(content: bytes) -> Atom:
-    """The moov atom in its own bytes."""
+    """The moov atom itself, with positions relative to its own start."""
     return Atom(b"moov", 0, 16 if content[:4] == b"\0\0\0\1" else 8, len(content))
 
 
 def _path_to_items(content: bytes) -> list[Atom]:
-    """The atoms moov, udta, meta and ilst, up to the first that is missing."""
+    """The atoms moov, udta, meta and ilst, up to the first that does not exist."""
     path = [_root(content)]
     for name in (b"udta", b"meta", b"ilst"):
         child = _child(content, path[-1], name)
@@ -174,7 +181,7 @@ def _path_to_items(content: bytes) -> list[Atom]:
 
 
 def _key(raw: bytes) -> str:
-    """Key of an item, see `Mp4Item`, from its bytes."""
+    """Key of an item, see `Mp4Item`."""
     name = raw[4:8]
     if name == b"----":
         parts = {atom.name: raw[atom.body + 4 : atom.end]
@@ -187,12 +194,14 @@ def _key(raw: bytes) -> str:
 def replaced(
     file: BinaryIO, movie: Movie, dropped: Collection[str], new: Sequence[Mp4Item]
 ) -> list[Splice]:
-    """Splices that replace the items with keys in `dropped` by new ones.
+    """Splices that replace the items with the keys `dropped` by the items `new`.
+
+    The new items stand where the first dropped item stood, or at the end.
 
     Raises
     ------
     LayoutError
-        If parts of the file would have to move whose positions cannot be kept right.
+        If the structure is damaged, or positions of media would change that cannot be corrected.
     """
     place = next((n for n, item in enumerate(movie.items) if item.key in dropped), None)
     kept = [item.raw for item in movie.items if item.key not in dropped]
@@ -213,18 +222,18 @@ def replaced(
 
 
 def _with_items(content: bytes, items: bytes) -> bytes:
-    """Bytes of the moov atom with other items, of the same length if there is room for them."""
+    """Bytes of the moov atom with other items, of the same length if a `free` atom allows it."""
     path = _path_to_items(content)
     ilst = _atom(b"ilst", items)
     if len(path) < 4:
-        # Missing atoms are added at the end of the innermost one that exists.
+        # Add the missing atoms at the end of the innermost atom of the path that exists.
         parent = path[-1]
         inner = _children(content, parent)
         start = stop = inner[-1].end if inner else parent.body + 4 * (parent.name == b"meta")
-        new = ilst + _atom(b"free", bytes(SPARE_BYTES))
+        new = ilst + _atom(b"free", bytes(GROWTH_PADDING))
         if len(path) < 3:
-            new = _atom(b"meta", bytes(4) + HANDLER + new)
-        elif HANDLER[16:20] not in content[parent.body : parent.body + 40]:
+            new = _atom(b"meta", bytes(4) + MUSIC_HANDLER + new)
+        elif MUSIC_HANDLER[16:20] not in content[parent.body : parent.body + 40]:
             raise LayoutError("its tags are of another kind than those of music")
         if len(path) < 2:
             new = _atom(b"udta", new)
@@ -236,7 +245,7 @@ def _with_items(content: bytes, items: bytes) -> bytes:
             stop = following.end
         room = stop - start - len(ilst)
         if room and room < 8:
-            room = SPARE_BYTES
+            room = GROWTH_PADDING
         new = ilst + (_atom(b"free", bytes(room - 8)) if room else b"")
     grown = len(new) - (stop - start)
     changed = bytearray(content)
@@ -250,14 +259,14 @@ def _with_items(content: bytes, items: bytes) -> bytes:
 
 
 def _below(data: bytes, parent: Atom, path: Sequence[bytes]) -> Iterator[Atom]:
-    """All atoms at a path of names below an atom."""
+    """All atoms below `parent` at a path of names."""
     for atom in _children(data, parent):
         if atom.name == path[0]:
             yield from _below(data, atom, path[1:]) if path[1:] else (atom,)
 
 
 def _moved_tables(content: bytes, edge: int, grown: int) -> bytes:
-    """Bytes of the moov atom in which all positions of media from `edge` on are moved."""
+    """Bytes of the moov atom with `grown` added to all positions of media from byte `edge` on."""
     root = _root(content)
     changed = bytearray(content)
     if any(_below(content, root, (*MEDIA_TABLE, b"saio"))):
@@ -277,12 +286,12 @@ def _moved_tables(content: bytes, edge: int, grown: int) -> bytes:
 
 
 def _moved_in_fragments(file: BinaryIO, movie: Movie, grown: int) -> Iterator[Splice]:
-    """Splices that move the absolute positions in the fragments of a file."""
+    """Splices that correct the absolute positions in the fragments of a file by `grown` bytes."""
     edge = movie.moov.end
     for atom in movie.atoms:
         if atom.name not in (b"moof", b"mfra", b"sidx"):
             continue
-        if atom.end > movie.file_size or atom.size > MAX_MOOV or atom.start < edge:
+        if atom.end > movie.file_size or atom.size > MAX_MOOV_SIZE or atom.start < edge:
             raise LayoutError("its fragments cannot be moved")
         data = read_at(file, atom.start, atom.size)
         root = Atom(atom.name, 0, atom.head, atom.size)
@@ -299,13 +308,16 @@ def _moved_in_fragments(file: BinaryIO, movie: Movie, grown: int) -> Iterator[Sp
 
 
 def _moved_random_access(data: bytes, table: Atom, base: int, grown: int) -> Iterator[Splice]:
-    """Splices that move the positions of fragments in a `tfra`, by which some players seek."""
+    """Splices that correct the positions of fragments in a `tfra` table, which players seek by.
+
+    `data` holds the atom around the table, which begins at byte `base` of the file.
+    """
     wide = data[table.body] == 1
     _, lengths, count = struct.unpack_from(">III", data, table.body + 4)
     tail = sum((lengths >> shift & 3) + 1 for shift in (4, 2, 0))
     at = table.body + 16
     for _ in range(count):
-        at += 8 if wide else 4  # behind the time
+        at += 8 if wide else 4  # skip the time of the entry
         form = ">Q" if wide else ">I"
         (offset,) = struct.unpack_from(form, data, at)
         yield _number(base + at, form, offset + grown)
@@ -313,5 +325,5 @@ def _moved_random_access(data: bytes, table: Atom, base: int, grown: int) -> Ite
 
 
 def _number(at: int, form: str, number: int) -> Splice:
-    """Splice that overwrites a number, packed as `struct` does it by `form`."""
+    """Splice that writes a number in a format of `struct` at a position."""
     return Splice(at, at + struct.calcsize(form), struct.pack(form, number))

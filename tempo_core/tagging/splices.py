@@ -1,4 +1,4 @@
-"""Splices: changes of a file as stretches of bytes that are replaced by others."""
+"""Copies of a file in which some ranges of bytes are replaced."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import BinaryIO
 
 from ..errors import LayoutError
 
-BYTES_AT_ONCE = 1 << 20  # copied or compared at a time
-# Left free in a tag that has to grow, so that the next change fits without moving the audio.
-SPARE_BYTES = 1024
+COPY_SIZE = 1 << 20  # [bytes] copied or compared at a time
 
 
 @dataclass(frozen=True)
 class Splice:
-    """Bytes `start` to `stop` (exclusive) of a file become `data`, of any length."""
+    """Replacement of bytes `start` to `stop` (exclusive) of a file by `data`, of any length."""
 
     start: int
     stop: int
@@ -24,12 +22,14 @@ class Splice:
 
 
 def write_spliced(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) -> None:
-    """Copy an open file with splices; these are in ascending order and do not overlap.
+    """Copy `source` to `target` with the replacements `splices`.
+
+    The splices must be in ascending order and must not overlap.
 
     Raises
     ------
     LayoutError
-        If the file becomes shorter while it is copied.
+        If the source becomes shorter while it is copied.
     """
     source.seek(0)
     position = 0
@@ -41,9 +41,9 @@ def write_spliced(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice])
 
 
 def _copy(source: BinaryIO, target: BinaryIO, n_bytes: int) -> None:
-    """Copy bytes from the current position of one file to that of another."""
+    """Copy the next `n_bytes`; LayoutError if the source ends before."""
     while n_bytes > 0:
-        block = source.read(min(BYTES_AT_ONCE, n_bytes))
+        block = source.read(min(COPY_SIZE, n_bytes))
         if not block:
             raise LayoutError("another process is writing to it")
         target.write(block)
@@ -51,7 +51,7 @@ def _copy(source: BinaryIO, target: BinaryIO, n_bytes: int) -> None:
 
 
 def size_of(file: BinaryIO) -> int:
-    """Length of an open file [bytes]; its position is kept."""
+    """Length of an open file [bytes]; its current position is kept."""
     position = file.tell()
     size = file.seek(0, os.SEEK_END)
     file.seek(position)
@@ -59,22 +59,22 @@ def size_of(file: BinaryIO) -> int:
 
 
 def read_at(file: BinaryIO, start: int, n_bytes: int) -> bytes:
-    """Bytes of a file from a position on; fewer than asked for if it ends before."""
+    """Read `n_bytes` of a file from byte `start` on; fewer if the file ends before."""
     file.seek(start)
     return file.read(n_bytes)
 
 
 def only_zeros(file: BinaryIO, start: int) -> bool:
-    """Whether all bytes of a file from a position on are zero."""
+    """Whether a file contains nothing but zero bytes from byte `start` on."""
     file.seek(start)
-    while block := file.read(BYTES_AT_ONCE):
+    while block := file.read(COPY_SIZE):
         if block.strip(b"\0"):
             return False
     return True
 
 
 def same_outside(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) -> bool:
-    """Whether two files have the same bytes outside of the splices between them."""
+    """Whether `target` equals `source` in every byte outside of the splices."""
     shift = sum(len(splice.data) - (splice.stop - splice.start) for splice in splices)
     if size_of(target) != size_of(source) + shift:
         return False
@@ -89,9 +89,9 @@ def same_outside(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) 
 
 
 def _same(source: BinaryIO, target: BinaryIO, n_bytes: int) -> bool:
-    """Whether the next bytes of two files are the same."""
+    """Whether the next `n_bytes` of both files are the same."""
     while n_bytes > 0:
-        block = source.read(min(BYTES_AT_ONCE, n_bytes))
+        block = source.read(min(COPY_SIZE, n_bytes))
         if not block or block != target.read(len(block)):
             return False
         n_bytes -= len(block)
@@ -99,13 +99,16 @@ def _same(source: BinaryIO, target: BinaryIO, n_bytes: int) -> bool:
 
 
 def intact_from(source: BinaryIO, target: BinaryIO) -> int:
-    """Position from which on a file has the same bytes as the end of another file."""
+    """Position in `source` of the longest end that both files have in common.
+
+    It is the length of `source` if not even the last bytes agree.
+    """
     position, other = size_of(source), size_of(target)
-    while (n_bytes := min(BYTES_AT_ONCE, position, other)) > 0:
+    while (n_bytes := min(COPY_SIZE, position, other)) > 0:
         block = read_at(source, position - n_bytes, n_bytes)
         other_block = read_at(target, other - n_bytes, n_bytes)
         if block != other_block:
-            # The longest common end of the two blocks, by bisection.
+            # Find the length of the common end within this block by bisection.
             same, different = 0, n_bytes
             while different - same > 1:
                 middle = (same + different) // 2
