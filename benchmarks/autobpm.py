@@ -14,6 +14,7 @@ import bench
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     parser.add_argument("--tracks", type=int, default=102, help="(default: %(default)s)")
     parser.add_argument("--duration", type=float, default=180, help="[s] (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""What becomes of files that are no music, or try to be more: a table of what held.
+"""Commands over files that are no music or try to do harm: a table of what the commands kept.
 
 Files are made that lie about their size, inflate, name other files and hosts, never end, are pipes
 or devices, or have names of any bytes; as root on Linux also one on a disk that never answers.
@@ -33,13 +33,13 @@ import bench
 
 N_OTHERS = 5  # sound songs beside, so that something can be held out of a training set
 SECONDS, BPM = 20, 126  # of the music that most files are made of
-LIMIT = 10  # [s] a file may take
+LIMIT = 10  # [s] time limit of a file
 MEMORY = 900  # [MiB] peak of a command; a run over sound files of this length takes some 400
 
 
 @dataclass(frozen=True)
 class Case:
-    """A file; `sound` says whether there is music in it to be found."""
+    """A file of the benchmark; `sound` says whether it has music whose tempo must be found."""
 
     path: Path
     kind: str
@@ -49,7 +49,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended; `told` is what it printed about each case."""
+    """End of a command: exit status, time, memory, and what it printed."""
 
     code: int
     wall: float  # [s]
@@ -63,7 +63,7 @@ def syncsafe(n: int) -> bytes:
 
 
 def id3(version: int, names: list[bytes], packed: bytes, claimed: int) -> bytes:
-    """A tag of compressed frames."""
+    """Bytes of an ID3 tag of compressed frames, each of which states the size `claimed` [bytes]."""
     body = b""
     for name in names:
         size = len(packed) + 4
@@ -76,7 +76,7 @@ def id3(version: int, names: list[bytes], packed: bytes, claimed: int) -> bytes:
 
 
 def chunked(plain: bytes, form: str, name: bytes, before: bytes, content: bytes) -> bytes:
-    """A WAV or AIFF file with another chunk in it."""
+    """Bytes of a WAV or AIFF file with another chunk, before the chunk whose name is `before`."""
     content += bytes(len(content) % 2)
     at = plain.index(before)
     whole = plain[:at] + name + struct.pack(form, len(content)) + content + plain[at:]
@@ -84,7 +84,7 @@ def chunked(plain: bytes, form: str, name: bytes, before: bytes, content: bytes)
 
 
 def music(folder: Path) -> dict[str, bytes]:
-    """The same song in some formats, and a few others."""
+    """Bytes of the same song in some formats, and of a few other songs, by name."""
     import numpy as np
 
     from tests.audio import drum_pattern, write_audio
@@ -112,7 +112,7 @@ def music(folder: Path) -> dict[str, bytes]:
 
 
 def make(folder: Path, port: int) -> list[Case]:
-    """All cases, as files of a folder."""
+    """All cases, as files in a folder; `port` is that of a listener on this machine."""
     with tempfile.TemporaryDirectory() as scratch:
         song = music(Path(scratch))
     deflate = zlib.compressobj(9)
@@ -205,13 +205,13 @@ def dead_disk(folder: Path) -> Iterator[Path | None]:
         yield folder / "dead.mp3" if mounted else None
     finally:
         if mounted:
-            libc.umount2(os.fsencode(folder), 2)  # whoever waits or not
+            libc.umount2(os.fsencode(folder), 2)  # MNT_DETACH: even while a process waits for it
         os.close(device)
 
 
 @contextlib.contextmanager
 def listener() -> Iterator[tuple[int, list[object]]]:
-    """A port, and who has called it."""
+    """A port on this machine, and a list of the addresses that have connected to it."""
     visitors: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -227,7 +227,7 @@ def listener() -> Iterator[tuple[int, list[object]]]:
 
 
 def run(folder: Path, *args: object, after: float | None = None) -> Ended:
-    """A command of `tempo-core`; `after` so many seconds it is interrupted."""
+    """Run a command of `tempo-core`; with `after` it is interrupted after so many seconds."""
     command = [sys.executable, "-m", "tempo_core.cli", *map(str, args)]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         begin = time.monotonic()
@@ -251,7 +251,7 @@ def run(folder: Path, *args: object, after: float | None = None) -> Ended:
 
 
 def commands(folder: Path, cases: list[Case]) -> dict[str, list[object]]:
-    """Each command over all files."""
+    """Arguments of each command over all files, by its name in the report."""
     paths = [os.fsdecode(case.path.name) for case in cases]
     table = folder / "labels.tsv"
     from tempo_core.console import escaped
@@ -297,7 +297,7 @@ def told(name: str, ended: Ended, cases: list[Case]) -> set[str]:
 
 
 def faults(name: str, ended: Ended, cases: list[Case]) -> list[str]:
-    """What did not hold."""
+    """What a command did wrong, one text each; empty if it kept everything."""
     found = []
     if ended.code != 1:
         found.append(f"exit status {ended.code}")
@@ -317,6 +317,7 @@ def faults(name: str, ended: Ended, cases: list[Case]) -> list[str]:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--no-interrupts", action="store_true", help="leave out Ctrl-C")
     options = parser.parse_args()

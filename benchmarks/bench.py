@@ -1,4 +1,4 @@
-"""What the benchmarks share: generated music, beets libraries, measured child processes.
+"""Helpers of the benchmarks: generated music, beets libraries, measured child processes.
 
 Child processes are compared by their peak memory, and on Linux a child inherits the peak of the
 process that forked it. So nothing heavy may be imported here or by a script that measures memory.
@@ -50,7 +50,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one child process took."""
+    """Time and memory that one child process took."""
 
     wall: float  # [s]
     cpu: float  # [s] user and system, all threads
@@ -72,14 +72,14 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
 def tracks(
     cache: Path, n_tracks: int, duration: float, formats: Sequence[str] = ("mp3", "flac", "m4a")
 ) -> list[Track]:
-    """Music of known tempo, one album of ten tracks a folder; made where it is not there yet.
+    """Files of music of known tempo, in folders of ten tracks; those that are missing are made.
 
     Parameters
     ----------
     cache
-        Folder to keep it in.
+        Folder that the files are kept in.
     n_tracks
-        How many. More tracks extend what fewer have made.
+        Number of tracks. More tracks extend the folders that fewer have made.
     duration
         Length of each [s].
     formats
@@ -98,7 +98,7 @@ def tracks(
     missing = [job for job in jobs if not job[0].path.exists()]
     if missing:
         print(f"generating {len(missing)} tracks in {folder} …", file=sys.stderr)
-        # "spawn", for a fork would hand this process's memory down and the other way round.
+        # Not "fork": a child would inherit the peak of this process's memory.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(mp_context=context) as pool:
             list(pool.map(_generate, *zip(*missing, strict=True)))
@@ -106,7 +106,7 @@ def tracks(
 
 
 def _generate(track: Track, style: str, seed: int, duration: float) -> None:
-    # Not at the top: see the module's docstring.
+    # Imported here and not above, because that takes memory: see the module's docstring.
     import numpy as np
     from mediafile import MediaFile
 
@@ -141,11 +141,11 @@ class Beets:
     Parameters
     ----------
     folder
-        Made by the first use; a later one with the same folder continues with its library.
+        Folder of the library, made if it does not exist; an existing library is used.
     plugins
-        To be switched on.
+        Plugins that are enabled.
     scripts
-        Where the `beet` to run is.
+        Folder of the `beet` to run.
     """
 
     def __init__(self, folder: Path, plugins: str = "", scripts: Path = SCRIPTS) -> None:
@@ -160,7 +160,7 @@ class Beets:
         )
 
     def copy(self, folder: Path, plugins: str, scripts: Path | None = None) -> Beets:
-        """The same library as it is now, elsewhere and with other plugins or another `beet`."""
+        """Copy of the library in another folder, with other plugins or another `beet`."""
         other = Beets(folder, plugins, scripts or self.scripts)
         shutil.copyfile(self.folder / "library.db", folder / "library.db")
         return other
@@ -182,7 +182,7 @@ class Beets:
 
 
 def run_child(command: Sequence[str], env: dict[str, str]) -> Cost:
-    """Run a command, its output thrown away, and measure this child alone.
+    """Run a command, discard its output, and return the cost of this child process alone.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def run_child(command: Sequence[str], env: dict[str, str]) -> Cost:
 
 
 def warm_up(files: Iterable[Track]) -> None:
-    """Read the files once, so that no contender pays for a cold disk."""
+    """Read the files once, so that the first measurement does not include the disk."""
     for track in files:
         with track.path.open("rb") as f:
             while f.read(2**20):

@@ -24,6 +24,7 @@ def timed(call: Callable[[], object]) -> tuple[float, float]:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     parser.add_argument("--tracks", type=int, default=24, help="(default: %(default)s)")
     parser.add_argument("--duration", type=float, default=180, help="[s] (default: %(default)s)")
@@ -49,7 +50,7 @@ def main() -> None:
     AudioFile.read = noted  # type: ignore[assignment, method-assign]
 
     def decode(path: Path, wanted: list[tuple[int, Sequence[tuple[float, float]]]]) -> float:
-        """Read again what was wanted; the length of it [s]."""
+        """Decode the noted spans again; returns their length [s]."""
         with AudioFile(path) as file:
             return sum(
                 excerpt.audio.size / sr for sr, spans in wanted for excerpt in read(file, sr, spans)

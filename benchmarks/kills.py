@@ -87,14 +87,14 @@ def start(
 
 
 def run(command: list[str], home: Path) -> str:
-    """Run beets to its end; what it printed."""
+    """Run beets to its end and return what it printed."""
     process = start(command, home)
     out = process.communicate()[0]
     return f"exit status {process.returncode}: {out}" if process.returncode else out
 
 
 def prepare(home: Path, songs: list[Path], *, imported: bool) -> None:
-    """A library with the songs in it, or beside it a folder of them to import."""
+    """Make a library with the songs, or one without and a folder of songs to import."""
     shutil.rmtree(home, ignore_errors=True)
     for folder in ("music", "new"):
         (home / folder).mkdir(parents=True)
@@ -116,13 +116,13 @@ def configure(home: Path, *, force: bool, auto: bool = True) -> None:
 
 
 def laundered(home: Path) -> list[str]:
-    """Tracks whose tempo is the plugin's and counts as somebody's."""
+    """Tracks whose tempo is the plugin's but counts as a person's."""
     out = run(["ls", "-f", "$title $bpm $tempo_source", "bpm:126"], home)
     return [line for line in out.splitlines() if "model:" not in line]
 
 
 def outcome(home: Path) -> dict[str, tuple[object, ...]]:
-    """What library and files say of each song in the library's folder."""
+    """Fields in the library and tags in the file of each song in the library's folder."""
     with sqlite3.connect(home / "library.db") as connection:
         sound = connection.execute("PRAGMA integrity_check").fetchone()
         rows = connection.execute("SELECT id, title, bpm, path FROM items").fetchall()
@@ -151,7 +151,7 @@ def read_marker(path: Path) -> str | None:
 
 
 def torn(home: Path) -> list[str]:
-    """Songs of which library and file differ, or of which something is still to be done."""
+    """Songs whose library entry and file differ, or with work that is still pending."""
     _, *songs = outcome(home).items()
     return [
         f"{title}: {known}"
@@ -163,14 +163,14 @@ def torn(home: Path) -> list[str]:
 
 
 def originals(home: Path) -> dict[str, bytes]:
-    """The songs that were imported."""
+    """Content of the files that an import was given, by name."""
     return {path.name: path.read_bytes() for path in (home / "new").iterdir()}
 
 
 def not_copied(home: Path) -> list[str]:
-    """Names of originals that were analysed, and not copied yet when the import was killed.
+    """Names of originals that were analysed, but not copied yet when the import was killed.
 
-    What was not analysed either is, to the next run, a track like any other.
+    Originals that were not analysed either are not among them: the next run treats them as new.
     """
     paths: list[tuple[bytes]] = []
     with suppress(sqlite3.OperationalError), sqlite3.connect(home / "library.db") as connection:
@@ -184,7 +184,7 @@ def not_copied(home: Path) -> list[str]:
 
 
 def main() -> None:
-    """Print what was tried and what was otherwise than it should be."""
+    """Kill runs at every step and at random, and print which of them ended otherwise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--random", type=int, default=20, help="kills at random times")
     parser.add_argument("--no-steps", action="store_true", help="only those")
@@ -238,7 +238,7 @@ def main() -> None:
                 problems += [
                     f"{name} was written to" for name in analysed if now[name] != before[name]
                 ]
-                # Its owner throws half an import away and repeats it.
+                # The owner deletes the half of the import that was done, and repeats it.
                 run(["remove", "-f"], home)
                 shutil.rmtree(home / "music")
                 (home / "music").mkdir()

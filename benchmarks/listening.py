@@ -1,8 +1,8 @@
-"""What listening to parts of a track loses against all of it, on whole recordings of one's own.
+"""Loss of listening to parts of a track instead of all of it, on whole recordings of one's own.
 
 For each recording the answers after every round of windows are compared with the answer to all of
-it, for several rules of when to stop. Nothing is known of the recordings but their sound: what
-this measures is what listening to more would change, not what is right.
+it, for several rules of when to stop. The recordings need no labels: this measures what listening
+to more would change, not what is right.
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ import bench
 from tempo_core.levels import is_same
 
 SUFFIXES = {".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wav"}
-SHORTEST = 90.0  # [s] of a recording that is taken
+SHORTEST_RECORDING = 90.0  # [s]; shorter files are left out
 RULES = ((0.5, 6), (0.6, 10), (0.7, 10), (0.8, 10), (0.9, 10), (1.1, 6), (1.1, 10))
-SAID, TRUE = 0.97, 0.9  # who is said to be that stable should be that stable
+# A track that has the first stability by its parts should have the second by all of it.
+SAID, TRUE = 0.97, 0.9
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer after so many windows; `seconds` is the processor time up to here."""
+    """Answer after `n_windows` windows; `seconds` is the processor time up to it."""
 
     n_windows: int
     bpm: float
     confidence: float
     stability: float | None
-    agreed: bool  # but for the mass
+    agreed: bool  # whether the estimator would stop here, if any mass were enough
     seconds: float
 
 
 def ask(path: Path) -> tuple[list[Answer], Answer] | None:
-    """The answers after each round, and that to all of a recording; None if it is not music."""
+    """Answers after each round, and that to the whole recording; None if it is no music."""
     import time
 
     from threadpoolctl import threadpool_limits
@@ -86,7 +87,7 @@ def ask(path: Path) -> tuple[list[Answer], Answer] | None:
 
 
 def stop(rounds: Sequence[Answer], mass: float, n_windows: int) -> Answer:
-    """The answer by a rule: stop when all agree with that confidence, or after so many windows."""
+    """Answer by a rule: stop when all windows agree with a confidence, or after so many windows."""
     for answer in rounds:
         if answer.n_windows >= n_windows or (answer.agreed and answer.confidence >= mass):
             return answer
@@ -94,7 +95,7 @@ def stop(rounds: Sequence[Answer], mass: float, n_windows: int) -> Answer:
 
 
 def lines(found: Sequence[tuple[list[Answer], Answer]]) -> Iterable[str]:
-    """A row of Markdown a rule."""
+    """Lines of a Markdown table, with a row for each rule."""
     yield "| stop at | windows at most | windows heard | processor time | same tempo as all of it |"
     yield "|---:|---:|---:|---:|---:|"
     for mass, n_windows in RULES:
@@ -120,6 +121,7 @@ def lines(found: Sequence[tuple[list[Answer], Answer]]) -> Iterable[str]:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     parser.add_argument("folders", nargs="+", type=Path, help="of whole recordings")
     parser.add_argument("--most", type=int, default=14, help="of one folder (default: %(default)s)")
@@ -133,7 +135,7 @@ def main() -> None:
         for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
             try:
                 with AudioFile(path) as file:
-                    if (file.duration or 0) >= SHORTEST:
+                    if (file.duration or 0) >= SHORTEST_RECORDING:
                         chosen.append(path)
             except AudioError:
                 continue

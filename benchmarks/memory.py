@@ -13,6 +13,7 @@ import bench
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[100, 1000], help="(default: 100 1000)"

@@ -1,7 +1,7 @@
-"""What judging the paces costs: `python benchmarks/paces.py FILE…`.
+"""Cost of estimating paces: `python benchmarks/paces.py FILE…`.
 
-The same files with and without, by turns in one process and one thread; processor time, median of
-the ratios.
+The same files are estimated with and without paces in turn, in one process and one thread. The
+result is the median of the ratios of processor time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ROUNDS = 5
 
 
 def main(paths: list[str]) -> None:
-    """Print the ratio of the two times."""
+    """Print the ratio of the time with paces to that without."""
     full, plain = Estimator(), Estimator(tasks=("tempo",))
     for path in paths[:2]:
         full.estimate(path)

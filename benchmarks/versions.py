@@ -25,7 +25,7 @@ MB = 1e6
 
 @dataclass(frozen=True)
 class Version:
-    """One of the two, installed. Sizes are of all files in `site-packages` [bytes]."""
+    """An installed version. Sizes are those of all files in `site-packages` [bytes]."""
 
     name: str
     scripts: Path
@@ -34,13 +34,13 @@ class Version:
 
     @property
     def added(self) -> float:
-        """What the package brings beside beets [MB]."""
+        """Size of the package and of what it needs beside beets [MB]."""
         return (self.size - self.size_of_beets) / MB
 
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of both versions; `goal` is in words."""
+    """A row of the report: one figure of both versions, and the `goal` as text."""
 
     name: str
     before: float
@@ -62,7 +62,7 @@ def environment(folder: Path, constraints: Path, *requirements: str) -> tuple[Pa
     Returns
     -------
     scripts, sizes
-        Where its commands are, and the size after each requirement [bytes].
+        Folder of its commands, and its size after each requirement [bytes].
     """
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     (scripts,) = (path for path in (folder / "bin", folder / "Scripts") if path.exists())
@@ -86,7 +86,7 @@ def install(name: str, source: Path, folder: Path) -> Version:
 def in_turn(
     versions: Sequence[Version], runs: int, measure: Callable[[Version], bench.Cost]
 ) -> list[list[bench.Cost]]:
-    """The costs of each version, measured in turn."""
+    """Costs of each version, measured in turn."""
     rounds = [[measure(version) for version in versions] for _ in range(runs)]
     return [list(costs) for costs in zip(*rounds, strict=True)]
 
@@ -140,7 +140,7 @@ def tagging(library: bench.Beets, plugin: str, options: Sequence[str]) -> Callab
 
 
 def medians(costs: Sequence[bench.Cost]) -> bench.Cost:
-    """Of wall and CPU time and of the peak, each for itself."""
+    """Medians of wall time, CPU time and peak of memory, each by itself."""
     return bench.Cost(
         statistics.median(cost.wall for cost in costs),
         statistics.median(cost.cpu for cost in costs),
@@ -206,6 +206,7 @@ def rows(options: argparse.Namespace, folder: Path) -> list[Row]:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     for name in ("before", "after"):
         parser.add_argument(

@@ -1,9 +1,9 @@
 """Random lives of tracks in two libraries: `python benchmarks/whose.py`.
 
-What people, other programs, beets and the plugin do to some tracks, in a random order. Whose a
-tempo is can be told by its value alone here: the engine says even tempi, people odd ones, published
-labels multiples of 10. After each step a tempo must count as that of whom it is, and no step may
-change a person's tempo but those that are meant to. Ends with 1 if anything was otherwise.
+People, other programs, beets and the plugin change some tracks in a random order. Here the value of
+a tempo shows whose it is: estimates are even, people's tempi odd, published labels multiples of 10.
+After each step every tempo must count as that of its author, and only steps that are meant to may
+change a person's tempo. The exit status is 1 if anything was otherwise.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ IMPOSSIBLE = (-90, 5, 12398)
 
 
 class Engine:
-    """Says what it is told to."""
+    """Estimator that answers the tempo it was set to."""
 
     source, tempo = ENGINES[0]
 
@@ -55,7 +55,7 @@ class Engine:
 
 
 def whose(bpm: int) -> str:
-    """By the value alone."""
+    """Author of a tempo by its value: person, label, model, or nobody (empty)."""
     if not 20 <= bpm <= 400:
         return ""
     if bpm % 2:
@@ -65,7 +65,7 @@ def whose(bpm: int) -> str:
 
 @dataclass
 class World:
-    """Some files, two libraries, and what was done so far."""
+    """Two libraries with files, and the steps that were taken so far."""
 
     home: Path
     rng: random.Random
@@ -112,17 +112,21 @@ class World:
 
 
 def id_of(item: Item) -> int:
-    """Of an item that is in a library."""
+    """Number of an item, which must be in a library."""
     assert item.id is not None
     return item.id
 
 
 def tag_of(path: Path) -> int:
+    """Tempo in the tag of a file, 0 if it has none."""
     return int(MediaFile(path).bpm or 0)
 
 
 def change_tag(path: Path, bpm: int | None, *, drop: bool, touch: bool) -> None:
-    """As another program does."""
+    """Change the tempo tag of a file as another program does.
+
+    `drop` removes the marker, `touch` sets a later time of change.
+    """
     status = path.stat()
     media = MediaFile(path)
     media.bpm = bpm
@@ -134,7 +138,7 @@ def change_tag(path: Path, bpm: int | None, *, drop: bool, touch: bool) -> None:
 
 
 def step(world: World) -> None:
-    """Do one thing, and look at what became of it."""
+    """Do one random thing; AssertionError if a tempo counts as another author's or is lost."""
     rng = world.rng
     name = rng.choice("ab")
     items = world.items(name)
@@ -246,7 +250,7 @@ def step(world: World) -> None:
 
 
 def judge(world: World, library: str, item: Item) -> list[str]:
-    """What is wrong about whose the tempo of a track is."""
+    """Problem with the author that the tempo of a track counts as; empty if it is right."""
     bpm = int(item.bpm or 0)
     said = origin(item)
     kind = said.partition(":")[0]
@@ -260,6 +264,7 @@ def judge(world: World, library: str, item: Item) -> list[str]:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lives", type=int, default=100, help="(default: %(default)s)")
     parser.add_argument("--steps", type=int, default=25, help="in each (default: %(default)s)")

@@ -148,7 +148,7 @@ class Music(RegularFile):
         self._n_barren = 0  # [bytes] read since the last packet or jump of the decoder
         length = os.fstat(self.fileno()).st_size
         try:
-            # A tag that claims to be all of the file is none.
+            # A tag that would fill the rest of the file is no tag.
             while 0 < (size := _tag_size(self._part(0, id3.HEADER_SIZE))) < length - self._base:
                 self._base += size
             self._end = self._end_of_data()

@@ -27,7 +27,7 @@ def register(patch: pytest.MonkeyPatch, *names: str) -> None:
 
 
 def model(name: str = "toy", **changes: Any) -> Checkpoint[Any]:
-    """A model that finds music the brighter the higher its bands are."""
+    """A model by which music is the brighter the higher the bands are that sound."""
     task, front_end = tasks.row(name), FrontEnd()
     config = task.config()
     definition = task.network(front_end, config)
@@ -48,5 +48,5 @@ def model(name: str = "toy", **changes: Any) -> Checkpoint[Any]:
 
 
 def save(folder: Path, name: str = "toy", **changes: Any) -> Path:
-    """Write that model."""
+    """Write the model of `model` into a folder and return its path."""
     return checkpoint.save(folder, model(name, **changes))

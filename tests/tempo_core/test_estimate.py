@@ -1,4 +1,4 @@
-"""The shipped model on music of known tempo, through every door."""
+"""The shipped models on music of known tempo, by every way to give it to an estimator."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_long_steady_track_is_within_0_05_bpm(
 def test_the_tempo_most_of_the_track_is_in(
     tmp_path: Path, windows: int | str, other: float, order: int
 ) -> None:
-    """And not one in between, however near the other one is."""
+    """The answer is that tempo and none in between, however near the other one is."""
     rng = np.random.default_rng(0)
     long = drum_pattern(128, 90, 11025, "house", rng)
     short = drum_pattern(other, 60, 11025, "house", rng)
@@ -245,7 +245,7 @@ def test_what_is_around_the_music_does_not_count(
     before: Callable[[float, int, np.random.Generator], Audio],
     after: Callable[[float, int, np.random.Generator], Audio],
 ) -> None:
-    """Of six windows three hear music, of the first two one does."""
+    """Three of six windows have music, and one of the first two."""
     rng = np.random.default_rng(1)
     music = drum_pattern(123.4, 60, 11025, "rock", rng)
     audio = np.concatenate([before(45, 11025, rng), music, after(25, 11025, rng)])
@@ -417,7 +417,7 @@ def test_a_task_is_shown_the_features_of_the_one_that_it_needs(tmp_path: Path) -
 def test_the_spectrum_of_each_excerpt_is_computed_once(
     estimator: Estimator, monkeypatch: pytest.MonkeyPatch, make_audio: MakeAudio
 ) -> None:
-    """Whatever tasks there are, and however often they look at it."""
+    """Also if there are several tasks that use it several times."""
     heard: list[int] = []
     features = Mel.features
 

@@ -1,4 +1,4 @@
-"""The answers on record: what the shipped models said before the core was rebuilt.
+"""Recorded answers of the shipped models, from before the core was restructured.
 
 A change of structure must not change them. A retrained model does; then they are recorded anew.
 """

@@ -98,7 +98,7 @@ def test_pieces_have_no_seams() -> None:
 
 
 def test_long_audio_goes_through_in_frames_without_seams() -> None:
-    """A frame has a million samples."""
+    """The audio is longer than a frame, which has a million samples."""
     tone = _tone(60, 44100) * 0 + np.sin(2 * np.pi * 441 / 44100 * np.arange(60 * 44100))
     (whole,) = Recorded(tone, 44100).read(SR, [(0.0, 60.0)])
     assert whole.audio.size == pytest.approx(60 * SR, abs=2)

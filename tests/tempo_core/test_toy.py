@@ -40,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def tones(*frequencies: float) -> Audio:
-    """Music below which tones of these frequencies [Hz] stand."""
+    """Music with added tones of these frequencies [Hz]."""
     audio = 0.3 * drum_pattern(126, 15, SR, "house", np.random.default_rng(0))
     t = np.arange(audio.size) / SR
     for frequency in frequencies:
@@ -139,7 +139,7 @@ def test_it_answers_beside_the_others(path: Path, make_audio: MakeAudio) -> None
 
 
 def test_it_answers_what_its_network_says(path: Path) -> None:
-    """Of one window, by hand: mean spectrum, matrix products, a sigmoid."""
+    """Expected is the result for one window by hand: mean spectrum, matrix products, a sigmoid."""
     model = checkpoint.load(path)
     audio = drum_pattern(126, 11.9, SR, "house", np.random.default_rng(0))
     features = model.spectrum.features(audio)
