@@ -1,4 +1,4 @@
-"""What every test gets: no network, no configuration of the person who runs it, audio on demand."""
+"""Fixtures of all tests: no network, no configuration of the user, audio files on demand."""
 
 from __future__ import annotations
 

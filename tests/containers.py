@@ -1,4 +1,4 @@
-"""Files of every container that music comes in, and what the world does to them.
+"""Audio files of every container, with unusual and damaged tags and structures.
 
 Each `Case` makes one file, with tags on purpose as odd as they are found; `written` says whether a
 tag can be put into it without harm, or it must be refused. ID3 tags are put together here byte by

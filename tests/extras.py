@@ -1,4 +1,4 @@
-"""Processes in which packages cannot be imported, as in an environment without some extras."""
+"""Environments in which packages cannot be imported, as if some extras were not installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether writing a tag did to a file what it says and nothing else, found out independently."""
+"""Independent check that writing a tag to a file changes nothing else in it."""
 
 from __future__ import annotations
 

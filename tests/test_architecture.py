@@ -1,4 +1,4 @@
-"""beetsplug -> trainer -> tempo_core, and never back; no circles; and what importing costs."""
+"""Tests of imports: packages and rooms only import downwards, no circles, and a cheap start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pyproject.toml` names what the packages import, no more and no less."""
+"""Tests that `pyproject.toml` names exactly the distributions that the packages import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documentation agrees with the code: links, drawings, pictures and examples."""
+"""Tests that the documentation agrees with the code: links, drawings, pictures and examples."""
 
 from __future__ import annotations
 

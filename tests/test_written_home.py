@@ -1,4 +1,4 @@
-"""What version 0.1.0 left on a user's disk goes on to work: `written_home/by_0_1_0`.
+"""Tests that files written by version 0.1.0 (`written_home/by_0_1_0`) still work.
 
 How the folder was made says `written_home/make.py`; `answers.json` in it is what version 0.1.0
 answered. All of it is used by commands, as a user would.

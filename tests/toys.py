@@ -1,4 +1,4 @@
-"""The toy tasks of the tests, put into the table, and models for them."""
+"""Registration of the toy tasks of the tests, and models for them."""
 
 from __future__ import annotations
 

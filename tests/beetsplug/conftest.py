@@ -1,4 +1,4 @@
-"""beets as its users have it: a configuration file, a library in a database, the command line."""
+"""Fixtures of beets as a user has it: a configuration file, a library and the command line."""
 
 from __future__ import annotations
 

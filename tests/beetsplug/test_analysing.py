@@ -1,4 +1,4 @@
-"""`beet tempo`: what it analyses, keeps, writes, prints and returns."""
+"""Tests of `beet tempo`: what it analyses, stores, writes, prints and returns."""
 
 from __future__ import annotations
 

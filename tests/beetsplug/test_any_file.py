@@ -1,4 +1,4 @@
-"""Every command over a library with files that are none, names of any bytes and hostile tags."""
+"""Tests of every command on a library with broken files, names of any bytes and hostile tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose tempo counts, and what an estimate sets on an item."""
+"""Tests of the fields that an estimate sets, and of the tempi that it does not replace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`beet tempo` over everything that is not music: a line each, the rest done, exit status 1."""
+"""Tests of `beet tempo` on files that are no music: one message each, and exit status 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which labels of a library a model may learn from."""
+"""Tests of the labels of a library that a model may learn from."""
 
 from __future__ import annotations
 

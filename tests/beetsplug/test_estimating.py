@@ -1,4 +1,4 @@
-"""Threads that estimate several tracks at a time. Items only need a path here."""
+"""Tests of estimating several tracks at a time in threads; items here only have a path."""
 
 from __future__ import annotations
 

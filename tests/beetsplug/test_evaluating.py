@@ -1,4 +1,4 @@
-"""`beet tempo-eval` on a real library with real files."""
+"""Tests of `beet tempo-eval` on a library with audio files."""
 
 from __future__ import annotations
 

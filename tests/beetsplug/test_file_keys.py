@@ -1,4 +1,4 @@
-"""Keys as the files say them: `$camelot`, `$openkey`, `tempo-mix` and `tempo-labels` agree."""
+"""Tests of keys read from files, in `$camelot`, `$openkey`, `tempo-mix` and `tempo-labels`."""
 
 from __future__ import annotations
 

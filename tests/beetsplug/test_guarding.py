@@ -1,4 +1,4 @@
-"""A full disk, a locked library, an output nobody reads: one line, and what is done is kept."""
+"""Tests of errors of the disk, the library and the output: one line each, and no lost results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference and the guides say what the plugin does."""
+"""Tests that the guides and the settings page agree with what the plugin does."""
 
 from __future__ import annotations
 

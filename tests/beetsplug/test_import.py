@@ -1,4 +1,4 @@
-"""Music is analysed on its way in, and the importer does with files exactly what it was told."""
+"""Tests of the analysis during an import, which must not change what the importer does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, kill -9: the library stays sound, no song is lost, and the next run carries on."""
+"""Tests of Ctrl-C and kill -9: library and files stay sound, and the next run continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Items are paired with what a run knows about their tracks."""
+"""Tests that each item is paired with the labels of its own track."""
 
 from __future__ import annotations
 

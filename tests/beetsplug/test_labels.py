@@ -1,4 +1,4 @@
-"""`beet tempo-labels`: what it asks, keeps, writes, prints and returns."""
+"""Tests of `beet tempo-labels`: what it asks, stores, writes, prints and returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options and settings that make no sense are refused in one line, before anything is done."""
+"""Tests that wrong options and settings are refused in one line, before anything is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pace:` finds what it promises, in SQL as in Python, and as fast as a fixed column."""
+"""Tests of the `pace:` query: SQL and Python agree, and SQL is fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries by ids match what beets matches, in its order, with little in memory."""
+"""Tests of queries by ids: the matches and the order of beets, with little memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What having the plugin enabled costs and changes when it is not asked for anything."""
+"""Tests of what the enabled plugin costs other commands of beets, and changes in them."""
 
 from __future__ import annotations
 

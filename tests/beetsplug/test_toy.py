@@ -1,4 +1,4 @@
-"""A task that is added to the table has its fields in the library."""
+"""Tests that a task which is added to the table has its fields in the library."""
 
 from __future__ import annotations
 

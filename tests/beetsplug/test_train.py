@@ -1,4 +1,4 @@
-"""`beet tempo-train`: from a library to a model in use."""
+"""Tests of `beet tempo-train`, from a library to an installed model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose value is it: the plugin's own never passes for a person's, nor a person's for its own."""
+"""Tests of the origin of a tempo: an estimate never counts as a person's tempo, nor the reverse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One tag changes in the file and nothing else does, whatever happens in the middle."""
+"""Tests of writing one tag: nothing else in the file changes, whatever interrupts it."""
 
 from __future__ import annotations
 

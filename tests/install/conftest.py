@@ -1,4 +1,4 @@
-"""What a user has after `pip install beets-tempo`: an environment, music, a library."""
+"""Fixtures of an installed package: a virtual environment, music and a library."""
 
 from __future__ import annotations
 

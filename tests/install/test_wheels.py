@@ -1,4 +1,4 @@
-"""pip finds wheels of everything the package needs, where nobody has a compiler at hand.
+"""Tests that there are wheels of every requirement on systems without a compiler.
 
 It resolves for another system and Python than its own, but takes the markers of requirements ("only
 on Windows") as if they were for its own, and refuses what its own Python is too old for. So both

@@ -1,4 +1,4 @@
-"""Decoding: every format, every rate, parts of files, and files that are no music."""
+"""Tests of decoding: formats, sample rates, parts of files, and files that are no music."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work in threads: nobody waits longer than wanted, and what nobody waits for ends by itself."""
+"""Tests of work in threads: time limits, interruption, and the end of abandoned work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tempo-core` as a user runs it."""
+"""Tests of `tempo-core` on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is printed of names and tags commands no terminal, and can be had back from a table."""
+"""Tests of printing names and tags: safe for a terminal, and unchanged in a table."""
 
 from __future__ import annotations
 

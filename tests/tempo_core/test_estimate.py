@@ -1,4 +1,4 @@
-"""The shipped model on music of known tempo, through every door."""
+"""Tests of the shipped model on music of known tempo, in Python and on the command line."""
 
 from __future__ import annotations
 

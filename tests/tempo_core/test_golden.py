@@ -1,4 +1,4 @@
-"""The answers on record: what the shipped models said before the core was rebuilt.
+"""Tests that estimates are those on record from before the core was rebuilt.
 
 A change of structure must not change them. A retrained model does; then they are recorded anew.
 """

@@ -1,4 +1,4 @@
-"""Learned models: which is in use, going back, and every way in which that can be damaged."""
+"""Tests of learned models: which is in use, going back, and damaged files."""
 
 from __future__ import annotations
 

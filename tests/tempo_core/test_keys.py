@@ -1,4 +1,4 @@
-"""Key notations and the Camelot wheel."""
+"""Tests of notations of keys and of the Camelot wheel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a track is listened to, above all where its file is wrong about what it holds."""
+"""Tests of the places at which a track is decoded, also if its file is wrong about its length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file is data: what it is called, what it is and what is in it open nothing else."""
+"""Tests that opening a file never opens another one, whatever its name and content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audio in memory is listened to like a file."""
+"""Tests of audio in memory, which is analysed like a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Another distribution that installs a package `trainer`, really installed, is told in one line."""
+"""Tests of the message about another installed distribution with a package `trainer`."""
 
 from __future__ import annotations
 

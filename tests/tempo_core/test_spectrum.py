@@ -1,4 +1,4 @@
-"""Spectrograms, against known signals and against librosa."""
+"""Tests of spectrograms, with known signals and against librosa."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Splices, the structure of tags, and what counts as the same sound."""
+"""Tests of splices, of the structure of tags, and of comparing audio packets."""
 
 from __future__ import annotations
 

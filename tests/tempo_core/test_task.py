@@ -1,4 +1,4 @@
-"""The table of tasks and the path of a track through one."""
+"""Tests of the table of tasks, and of the path of a track through a task."""
 
 from __future__ import annotations
 

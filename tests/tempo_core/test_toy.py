@@ -1,4 +1,4 @@
-"""A task is added by a folder and a line of the table; the rest follows."""
+"""Tests that a task is added with a folder and a line in the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collections of songs from a formula, for what is built from collections."""
+"""Fixtures of collections of generated songs, and of a training set built from them."""
 
 from __future__ import annotations
 

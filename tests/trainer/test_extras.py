@@ -1,4 +1,4 @@
-"""Commands need the extra that is theirs and no other, and name it where it is missing."""
+"""Tests that commands need only their own extra, and name it if it is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files whose estimates are on record: a change of structure must not change the answers.
+"""Audio files with recorded estimates, which a change of structure must not change.
 
 `files` makes them, from formulas and a seed; `estimates.json` has what version 0.1.0 said of each
 before its core was rebuilt without torch. `record` says it again:

@@ -1,4 +1,4 @@
-"""The demo site, and sessions that ask it without wasting time."""
+"""Fixtures of a demo site, and of sessions that ask it without pauses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site that wants to do harm: every answer that a socket can give, by its name.
+"""Web site with hostile answers: everything harmful that a server can send, by name.
 
 `HostileSite` serves `ANSWERS`; the first part of a path names the answer, whatever follows. Beside
 them `json_answers` has those of interfaces for programs, and `ROBOTS` those to the first question.

@@ -1,4 +1,4 @@
-"""Asks a hostile site everything, in a process of its own, to measure its time and memory.
+"""Client of a hostile site in a process of its own, to measure its time and memory.
 
 `python -m tests.tempo_core.labels.hostile_client URL KIND NAME …` asks for each answer as the
 source of that kind would, and prints a line of JSON for each: what came of it, how long it took

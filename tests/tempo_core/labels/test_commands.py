@@ -1,4 +1,4 @@
-"""`tempo-core labels` and `tempo-core demo-site` as a user runs them."""
+"""Tests of `tempo-core labels` and `tempo-core demo-site` on the command line."""
 
 from __future__ import annotations
 

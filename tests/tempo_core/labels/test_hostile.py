@@ -1,4 +1,4 @@
-"""A site that wants to do harm: what it can send, and that none of it does any."""
+"""Tests that a hostile site can do no harm, whatever it sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The polite session against real sockets on loopback."""
+"""Tests of the polite HTTP session with real sockets on the loopback device."""
 
 from __future__ import annotations
 

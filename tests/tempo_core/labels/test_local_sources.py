@@ -1,4 +1,4 @@
-"""Sources without a network: tags, tables, the AcousticBrainz dump."""
+"""Tests of sources without a network: tags, tables and the AcousticBrainz dump."""
 
 from __future__ import annotations
 

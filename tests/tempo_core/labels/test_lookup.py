@@ -1,4 +1,4 @@
-"""Runs: who is asked, whose answer counts, what is kept, and what stops a run."""
+"""Tests of a look-up: order of sources, choice of answers, the store, and what stops a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pages are about this recording: a table of pairs, and what each gate is good for.
+"""Tests of matching pages to recordings, with a table of pairs and the effect of each rule.
 
 The pairs are of the kinds that occur in catalogues and on song-information sites. `None` for a
 duration is "not known".

@@ -1,4 +1,4 @@
-"""Each source: its parser on small pages in the shapes that were seen, and the whole way over HTTP.
+"""Tests of each source: its parser on small pages, and the whole look-up over HTTP.
 
 The HTML is trimmed to what public scrapers of these sites rely on (2022 to 2026); the JSON follows
 the interfaces' documentation.

@@ -1,4 +1,4 @@
-"""The two back ends carry out a network alike: with NumPy where it is used, with torch to learn."""
+"""Tests that the NumPy and the torch back end of a network give the same output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the second toy task shows."""
+"""Columns of the toy task that needs the tempo."""
 
 from tempo_core.columns import Column
 

@@ -1,4 +1,4 @@
-"""`tempo-core evaluate` as a user runs it, on real files."""
+"""Tests of `tempo-core evaluate` on the command line, with audio files."""
 
 from __future__ import annotations
 

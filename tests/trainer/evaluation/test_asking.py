@@ -1,4 +1,4 @@
-"""Evaluating: what is read, what is kept, and that nothing is estimated twice."""
+"""Tests of asking estimators: answers are stored, and no file is estimated twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics against mir_eval, the textbook, values worked out by hand, and what must hold of them."""
+"""Tests of metrics: against mir_eval, textbook formulas, examples by hand, and invariants."""
 
 from __future__ import annotations
 

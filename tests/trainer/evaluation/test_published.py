@@ -1,4 +1,4 @@
-"""Published data sets, on tiny copies of their folder layout and of mirdata's index."""
+"""Tests of published data sets, with tiny copies of their folders and of mirdata's index."""
 
 from __future__ import annotations
 

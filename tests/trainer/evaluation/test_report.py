@@ -1,4 +1,4 @@
-"""The report: complete in itself, the same from saved figures, and safe whatever a title says."""
+"""Tests of the report: self-contained, equal from saved figures, safe for any title."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of the network's inputs: what is read, what is recomputed, what goes first."""
+"""Tests of the cache of network inputs: reading, computing again, and removal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a training set to a model in use, by the command line on real audio."""
+"""Tests of learning from a training set to an installed model, on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning the whole network: batches that anybody draws alike, runs that survive being killed."""
+"""Tests of fitting the whole network: reproducible batches, and runs that are killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C ends pace training soon, whatever it is at; what was listened to is kept."""
+"""Tests that Ctrl-C ends the training of paces soon, and keeps what was computed."""
 
 from __future__ import annotations
 

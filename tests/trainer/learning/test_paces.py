@@ -1,4 +1,4 @@
-"""Learning the paces that somebody stated, by the functions and by the command line."""
+"""Tests of learning stated paces, with functions and on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning how somebody counts: the octave moves where labels say so, the rate stays."""
+"""Tests of learning how a person counts: labels change the octave, not the tempo."""
 
 from __future__ import annotations
 

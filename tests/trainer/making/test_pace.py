@@ -1,4 +1,4 @@
-"""Training the pace network, what it learns from, and its figures."""
+"""Tests of training the pace network: its data, its learning and its figures."""
 
 from __future__ import annotations
 

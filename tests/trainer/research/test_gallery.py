@@ -1,4 +1,4 @@
-"""The error gallery: which errors it shows, what it says about them, and that it draws."""
+"""Tests of the error gallery: its choice of errors, its texts and its plots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference networks: they learn, they are used like any model, and the leak is one."""
+"""Tests of the reference networks: they learn, work as models, and one leaks as intended."""
 
 from __future__ import annotations
 

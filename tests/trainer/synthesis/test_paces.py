@@ -1,4 +1,4 @@
-"""What the notes of a clip say about its paces."""
+"""Tests of paces found from the notes of a clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The synthesis: what can be checked without a soundfont and the MIDI collections."""
+"""Tests of the synthesis, as far as possible without a soundfont and MIDI collections."""
 
 from __future__ import annotations
 

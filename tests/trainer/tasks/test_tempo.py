@@ -1,4 +1,4 @@
-"""What the tempo network learns by."""
+"""Tests of the loss and the measures of the tempo network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training set from real files: what is dropped, what is kept, and what survives what."""
+"""Tests of building a training set from audio files: selection, and interruptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules one by one; `test_build.py` has them on audio."""
+"""Tests of the cleaning rules one by one; `test_build.py` tests them on audio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies are found whatever was done to them; other music is not taken for a copy."""
+"""Tests that copies of a recording are found, and other music is not taken for a copy."""
 
 from __future__ import annotations
 

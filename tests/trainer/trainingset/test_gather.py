@@ -1,4 +1,4 @@
-"""`tempo-core build`, and where it has its labels from."""
+"""Tests of `tempo-core build` and its sources of labels."""
 
 from __future__ import annotations
 

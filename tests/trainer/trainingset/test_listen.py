@@ -1,4 +1,4 @@
-"""What is heard in a file, apart from what the estimator says of it."""
+"""Tests of what is measured in a file beside the estimate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tempi are asked about."""
+"""Tests of the tempi that are candidates for paces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tracks are folded at candidates."""
+"""Tests of folding tracks at the period of a candidate."""
 
 from __future__ import annotations
 

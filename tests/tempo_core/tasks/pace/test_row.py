@@ -1,4 +1,4 @@
-"""The pace task: what comes out."""
+"""Tests of the results of the pace task."""
 
 from __future__ import annotations
 

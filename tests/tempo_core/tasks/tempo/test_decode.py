@@ -1,4 +1,4 @@
-"""Encoding, decoding and preferring tempi on the grid."""
+"""Tests of encoding, decoding and preferring tempi on the grid."""
 
 from __future__ import annotations
 

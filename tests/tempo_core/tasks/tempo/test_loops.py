@@ -1,4 +1,4 @@
-"""Files of a few seconds: loops, and what is none."""
+"""Tests of loops: files of a few seconds that repeat, and files that do not."""
 
 from __future__ import annotations
 

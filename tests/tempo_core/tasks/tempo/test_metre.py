@@ -1,4 +1,4 @@
-"""Beats of two or of three."""
+"""Tests of telling beats divided by two from beats divided by three."""
 
 from __future__ import annotations
 

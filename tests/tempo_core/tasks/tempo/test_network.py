@@ -1,4 +1,4 @@
-"""The tempo network: what its layers do."""
+"""Tests of the layers of the tempo network."""
 
 from __future__ import annotations
 

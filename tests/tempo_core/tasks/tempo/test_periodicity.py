@@ -1,4 +1,4 @@
-"""The periodicity map, against known signals and its definition."""
+"""Tests of the periodicity map with known signals and against its definition."""
 
 from __future__ import annotations
 
