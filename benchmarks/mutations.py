@@ -107,7 +107,7 @@ MUTATIONS = (
     ),
     Mutation(
         "-w and -W contradict each other", "beetsplug/tempo/options.py",
-        "if len(set(said)) > 1:", "if False:", "tests/beetsplug/test_options.py",
+        "if len(set(given)) > 1:", "if False:", "tests/beetsplug/test_options.py",
     ),
     Mutation(
         "a stated pace is not estimated away", "beetsplug/tempo/stated.py",

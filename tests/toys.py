@@ -21,13 +21,16 @@ TOYS = {"toy": "tests.tempo_core.toy", "toyoftempo": "tests.tempo_core.toy_of_te
 
 
 def register(patch: pytest.MonkeyPatch, *names: str) -> None:
-    """Add toy tasks to the table, a line for each."""
+    """Add toy tasks to the table of tasks; all of them if no name is given."""
     for name in names or TOYS:
         patch.setitem(tasks.TASKS, name, TOYS[name])
 
 
 def model(name: str = "toy", **changes: Any) -> Checkpoint[Any]:
-    """A model that finds music the brighter the higher its bands are."""
+    """A model for a toy task: the higher the bands with energy, the brighter the music.
+
+    `changes` replace attributes of the checkpoint.
+    """
     task, front_end = tasks.row(name), FrontEnd()
     config = task.config()
     definition = task.network(front_end, config)
@@ -48,5 +51,5 @@ def model(name: str = "toy", **changes: Any) -> Checkpoint[Any]:
 
 
 def save(folder: Path, name: str = "toy", **changes: Any) -> Path:
-    """Write that model."""
+    """Write a model made by `model` to a folder; its path."""
     return checkpoint.save(folder, model(name, **changes))
