@@ -1,9 +1,8 @@
-"""How much a `pace:` query finds at each probability: `python benchmarks/pace_threshold.py DATA`.
+"""Tracks that `pace:` finds at each probability: `python benchmarks/pace_threshold.py DATA`.
 
-DATA has `songs.tsv`, `rhythm.tsv` and `charts.tsv` with the columns `file`, `split`, `bpm` and, if
-people name other paces of a track, `alt`; `paces.tsv` has the paces that a person found in other
-songs.
-Only the validation splits are used, which no model was trained on.
+DATA is a folder with `songs.tsv`, `rhythm.tsv` and `charts.tsv`, with the columns `file`, `split`,
+`bpm` and, if people name other paces of a track, `alt`. Its `paces.tsv` has the paces that a person
+found in other songs. Only the validation splits are used, from which no model has learned.
 """
 
 from __future__ import annotations
@@ -18,22 +17,22 @@ from tempo_core.errors import TempoError
 
 TABLES = ("songs", "rhythm", "charts")
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
-NEAR = 0.04  # two tempi that are one
-Paces = tuple[float, list[float]]  # the tempo that people count, and all
+SAME_TEMPO = 0.04  # largest relative difference of two tempi that count as one
+Paces = tuple[float, list[float]]  # the tempo that people count, and all paces [BPM]
 
 
 def near(tempo: float, paces: Sequence[float]) -> bool:
-    """Whether a tempo is among paces."""
-    return any(abs(pace / tempo - 1) <= NEAR for pace in paces)
+    """Whether a tempo is among some paces."""
+    return any(abs(pace / tempo - 1) <= SAME_TEMPO for pace in paces)
 
 
 def per_cent(tracks: Sequence[Paces], holds: Callable[[float, list[float]], bool]) -> str:
-    """The share of tracks for which something holds."""
+    """Share of the tracks for which a condition on tempo and paces holds, as text."""
     return f"{100 * sum(holds(*track) for track in tracks) / len(tracks):.0f} %"
 
 
 def row(name: str, tracks: Sequence[Paces], named: str) -> str:
-    """A row of the table."""
+    """Row of the table for some tracks; `named` is the cell on paces that people named."""
     cells = (
         name,
         per_cent(tracks, lambda _, paces: any(pace < 90.5 for pace in paces)),

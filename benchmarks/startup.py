@@ -1,6 +1,6 @@
-"""What having the plugin enabled costs every other beets command: `beet ls` with and without.
+"""Time that the enabled plugin adds to other commands: `beet ls` with and without the plugin.
 
-The two are run in turn, so that a change of the machine's load meets both alike.
+The two are run in turn, so that changes in the load of the machine affect both alike.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
 
     cpu, wall = medians([pair[0] for pair in pairs])
     cpu_with, wall_with = medians([pair[1] for pair in pairs])
-    # Differences within a pair: both ran under nearly the same load.
+    # Differences within a pair, whose two runs had nearly the same load.
     cpu_more = 1e3 * statistics.median(b.cpu - a.cpu for a, b in pairs)
     wall_more = 1e3 * statistics.median(b.wall - a.wall for a, b in pairs)
     bench.report(

@@ -1,10 +1,10 @@
-"""What writing a tag does to files of every container, and what it costs.
+"""Effect of writing a tag on files of every container, and its time.
 
-The matrix is that of the tests (`tests/containers.py`): a tag is written, the same again, and
-another; what the file holds is then compared by other means than those of the writer. With
---mutations, so many copies of these files, in each of which a few bytes are overwritten, cut out or
-put in at random, are treated in the same way. The cost is the time of a write against that of
-letting mutagen save a copy, and against an analysis.
+The files are those of the tests (`tests/containers.py`). A tag is written, then the same again,
+then another; the content of the file is compared independently of the code that writes. With
+--mutations N, the same is done with N copies of these files in which a few bytes are overwritten,
+removed or inserted at random. The time of a write is compared with that of saving a copy with
+mutagen, and with that of an analysis.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from tests.audio import FORMATS, drum_pattern, write_audio
 from tests.containers import Case, cases
 from tests.tagging import examine
 
-DURATION = 240  # [s] of the tracks whose cost is measured
-REPEATS = 7
+DURATION = 240  # [s] of the tracks used to measure times
+N_RUNS = 7  # of which the fastest counts
 
 
 def matrix() -> None:
-    """Print what held, by format."""
+    """Print how many files were written without harm or refused as expected, by format."""
     rows: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     failed: list[str] = []
     messages: dict[str, str] = {}
@@ -60,7 +60,7 @@ def matrix() -> None:
 
 
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
-    """A file with some damage, most of it near its ends, where structure is."""
+    """A file with random damage, mostly near its start and end, where its structure is."""
     damaged = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 4, 8))):
         size = len(damaged)
@@ -87,7 +87,7 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def mutations(n_files: int, seed: int) -> None:
-    """Print how many damaged files were written, refused, and not as they have to be."""
+    """Print how many damaged files were written and refused, and for which something was wrong."""
     rng = np.random.default_rng(seed)
     files = []
     for case in cases():
@@ -111,9 +111,9 @@ def mutations(n_files: int, seed: int) -> None:
 
 
 def cpu(work: Callable[[int], object]) -> float:
-    """The least processor time of some runs [ms]."""
+    """Processor time of the fastest of some runs [ms]; `work` gets the number of the run."""
     best = float("inf")
-    for number in range(REPEATS):
+    for number in range(N_RUNS):
         start = time.process_time()
         work(number)
         best = min(best, time.process_time() - start)
@@ -121,7 +121,7 @@ def cpu(work: Callable[[int], object]) -> float:
 
 
 def save(path: Path, bpm: int) -> None:
-    """What a write costs at least: a copy, into which mutagen saves."""
+    """Copy a file, save a tag in the copy with mutagen, and replace the file: the least work."""
     copy = path.with_name(f"copy{path.suffix}")
     shutil.copyfile(path, copy)
     media = MediaFile(copy)
@@ -131,7 +131,7 @@ def save(path: Path, bpm: int) -> None:
 
 
 def cost() -> None:
-    """Print what a write takes."""
+    """Print the time of a write by format."""
     torch.set_num_threads(1)
     estimator = Estimator()
     audio = drum_pattern(126, DURATION, bench.SR, "house", np.random.default_rng(0))

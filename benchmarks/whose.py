@@ -1,9 +1,10 @@
-"""Random lives of tracks in two libraries: `python benchmarks/whose.py`.
+"""Random histories of tracks in two libraries: `python benchmarks/whose.py`.
 
-What people, other programs, beets and the plugin do to some tracks, in a random order. Whose a
-tempo is can be told by its value alone here: the engine says even tempi, people odd ones, published
-labels multiples of 10. After each step a tempo must count as that of whom it is, and no step may
-change a person's tempo but those that are meant to. Ends with 1 if anything was otherwise.
+People, other programs, beets and the plugin do things to some tracks, in a random order. The origin
+of a tempo can be told from its value: the estimator's tempi are even, those of people are odd, and
+those of published labels are multiples of 10. After each step, `origin` must return the true origin
+of every tempo, and only steps that are meant to may have changed a person's tempo. The exit status
+is 1 if anything was wrong.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from tests.audio import drum_pattern, write_audio  # noqa: E402
 from tests.beetsplug.conftest import forget_beets  # noqa: E402
 
 SUFFIXES = ("mp3", "flac", "m4a", "ogg")
+# Models with the tempo that each finds [BPM]; tempi that people give; the tempo of all labels; and
+# numbers that cannot be a tempo.
 ENGINES = (("model:one@01234567", 125.98), ("model:two@89abcdef", 97.96), ("model:three@0", 64.0))
 PERSONS = (63, 65, 101, 127, 31, 251)
 LABEL = 130.04
@@ -41,7 +44,7 @@ IMPOSSIBLE = (-90, 5, 12398)
 
 
 class Engine:
-    """Says what it is told to."""
+    """Stand-in for the estimator, which returns the tempo in its class attribute."""
 
     source, tempo = ENGINES[0]
 
@@ -55,7 +58,7 @@ class Engine:
 
 
 def whose(bpm: int) -> str:
-    """By the value alone."""
+    """The origin of a tempo by its value; empty if it cannot be a tempo."""
     if not 20 <= bpm <= 400:
         return ""
     if bpm % 2:
@@ -65,12 +68,24 @@ def whose(bpm: int) -> str:
 
 @dataclass
 class World:
-    """Some files, two libraries, and what was done so far."""
+    """Some files, two libraries, and the steps so far.
+
+    Attributes
+    ----------
+    home
+        Folder of the libraries `a` and `b`, and of `new`, files to import.
+    rng
+        Source of all randomness.
+    steps
+        Descriptions of the steps so far.
+    confirmed
+        Tracks, as name of a library and id, whose tempo a person confirmed with `manual`.
+    """
 
     home: Path
     rng: random.Random
     steps: list[str] = field(default_factory=list)
-    confirmed: set[tuple[str, int]] = field(default_factory=set)  # `manual`, by a person's word
+    confirmed: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for name in ("a", "b"):
@@ -78,6 +93,7 @@ class World:
         (self.home / "new").mkdir()
 
     def configure(self, name: str, *, auto: bool, write: bool = True) -> None:
+        """Write the configuration of a library."""
         home = self.home / name
         (home / "config.yaml").write_text(
             f"directory: {home}/music\nlibrary: {home}/library.db\nplugins: tempo\n"
@@ -89,6 +105,7 @@ class World:
         )
 
     def beet(self, name: str, *args: str) -> str:
+        """Run a command of beets with a library; its output, with an unexpected exit status."""
         os.environ["BEETSDIR"] = str(self.home / name)
         forget_beets()
         out = io.StringIO()
@@ -101,6 +118,7 @@ class World:
         return out.getvalue()
 
     def items(self, name: str) -> list[Item]:
+        """The tracks of a library, with their fields loaded."""
         home = self.home / name
         library = Library(str(home / "library.db"), str(home / "music"))
         items = list(library.items())
@@ -112,17 +130,26 @@ class World:
 
 
 def id_of(item: Item) -> int:
-    """Of an item that is in a library."""
+    """The id of an item in a library."""
     assert item.id is not None
     return item.id
 
 
 def tag_of(path: Path) -> int:
+    """The tempo in the tags of a file; 0 if there is none."""
     return int(MediaFile(path).bpm or 0)
 
 
 def change_tag(path: Path, bpm: int | None, *, drop: bool, touch: bool) -> None:
-    """As another program does."""
+    """Change the tempo in a file as another program does.
+
+    Parameters
+    ----------
+    drop
+        Also remove the marker.
+    touch
+        Set a later modification time; otherwise the old one is restored.
+    """
     status = path.stat()
     media = MediaFile(path)
     media.bpm = bpm
@@ -134,7 +161,13 @@ def change_tag(path: Path, bpm: int | None, *, drop: bool, touch: bool) -> None:
 
 
 def step(world: World) -> None:
-    """Do one thing, and look at what became of it."""
+    """Do a random step and check all tracks.
+
+    Raises
+    ------
+    AssertionError
+        If a tempo has a wrong origin, or a person's tempo was changed.
+    """
     rng = world.rng
     name = rng.choice("ab")
     items = world.items(name)
@@ -237,7 +270,7 @@ def step(world: World) -> None:
             now = int(item.bpm or 0), tag_of(item.filepath)
             if whose(bpm) == "person" and now[0] != bpm:
                 problems.append(f"{name} {item.id}: somebody's {bpm} became {now[0]}")
-            # beets itself writes what the library says; so does an analysis that was forced to.
+            # A file may lose a person's tempo if beets writes the library's, or by `-f`.
             lost = whose(tag) == "person" and now[1] != tag and whose(now[0]) != "person"
             if lost and operation in ("tempo", "labels", "import", "cross"):
                 problems.append(f"{name} {item.id}: somebody's {tag} in the file became {now[1]}")
@@ -246,7 +279,7 @@ def step(world: World) -> None:
 
 
 def judge(world: World, library: str, item: Item) -> list[str]:
-    """What is wrong about whose the tempo of a track is."""
+    """Message about a track whose tempo has a wrong origin; empty if it is right."""
     bpm = int(item.bpm or 0)
     said = origin(item)
     kind = said.partition(":")[0]
