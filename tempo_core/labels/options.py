@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .http.session import PoliteSession, SessionOptions
+from .http.session import DEFAULT_TIMING, PoliteSession, SessionOptions, Timing
 from .lookup import Run, is_open
 from .record import TrackQuery
 from .source import SourceSettings
@@ -56,9 +56,18 @@ class LabelOptions:
 
 @contextmanager
 def open_run(
-    options: LabelOptions, on_stop: Callable[[str], None] = lambda message: None
+    options: LabelOptions,
+    on_stop: Callable[[str], None] = lambda message: None,
+    timing: Timing = DEFAULT_TIMING,
 ) -> Iterator[Run]:
     """A run with its sources, store and session, which are closed afterwards.
+
+    Parameters
+    ----------
+    on_stop
+        Told why a source is left alone for the rest of the run.
+    timing
+        How the session waits.
 
     Raises
     ------
@@ -79,6 +88,7 @@ def open_run(
             refresh=options.force,
             proxy=options.proxy,
         ),
+        timing,
     )
     with session, Store(options.database) as store:
         sources = make_sources(names, options.settings, session)

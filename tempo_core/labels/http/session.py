@@ -104,6 +104,9 @@ class Timing:
     wait: Callable[[float], None] | None = None
 
 
+DEFAULT_TIMING = Timing()
+
+
 class PoliteSession:
     """Fetches pages from the given hosts, see above. Thread-safe only in that `close` may be called
     from anywhere.

@@ -19,6 +19,7 @@ import pytest
 
 from tempo_core.errors import LabelError
 from tempo_core.labels.demo_site import API_KEY, CATALOGUE, DemoSite, Entry, decoys
+from tempo_core.labels.http.session import Timing
 from tempo_core.labels.lookup import LookedUp, Run, choose, look_up
 from tempo_core.labels.matching import GATES
 from tempo_core.labels.options import LabelOptions, attributions, open_plan, open_run
@@ -56,8 +57,8 @@ def run_all(
 def quick(options: LabelOptions, stopped: list[str] | None = None, **changes: Any) -> Iterator[Run]:
     """A run that does not wait long between two tries."""
     told = [] if stopped is None else stopped
-    with open_run(dataclasses.replace(options, **changes), told.append) as run:
-        run._session._backoff = 0.01
+    changed = dataclasses.replace(options, **changes)
+    with open_run(changed, told.append, Timing(backoff=0.01)) as run:
         yield run
 
 
