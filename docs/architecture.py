@@ -52,7 +52,7 @@ LOOSE = {
         "estimate": "estimate",
         "models in use": "checkpoint in_use",
         "task": "task model columns",
-        "audio": "config opening audio recorded spectrum windows listening heard packets",
+        "audio": "config opening audio spectrum windows listening heard packets",
         "tempi and keys": "levels tempi paces keys methods",
     },
 }
