@@ -16,7 +16,7 @@ from .conftest import Beet, BpmOf
 
 
 def add(beet: Beet, *paths: Path) -> None:
-    """Into the library without reading the files: they were music once."""
+    """Add paths to the library without reading the files, as if they had been music earlier."""
     library = beet.library
     for path in paths:
         item = Item(path=os.fsencode(path), title=path.stem, artist="B", mtime=1)

@@ -56,7 +56,7 @@ def test_what_goes_wrong_with_one_track_is_its_result() -> None:
 
 
 def test_tracks_are_taken_only_as_they_are_needed() -> None:
-    """A hundred thousand tracks must not wait in memory."""
+    """Tracks are only read when a thread is free, so that they do not fill the memory."""
     taken = 0
 
     def counted() -> Iterator[Item]:
