@@ -29,7 +29,7 @@ BASE = "https://site.invalid"
 
 @dataclass
 class KeptPages:
-    """A session that answers from files; `asked` lists the requests, without the address of the
+    """Session that answers from files; `asked` lists the requests without the address of the
     site."""
 
     folder: Path

@@ -257,7 +257,7 @@ Ask = Callable[..., Any]
 
 @pytest.fixture
 def ask(site: DemoSite, make_session: MakeSession) -> Ask:
-    """Function that asks one source of the demo site about an entry, all the way over HTTP."""
+    """Function that asks a source of the demo site about an entry over HTTP."""
     settings = SourceSettings(site.urls, {"getsongbpm_key": API_KEY})
 
     def ask(name: str, entry: Entry, **changes: Any) -> Any:

@@ -18,20 +18,20 @@ from tempo_core.windows import by_length, window_spans
 
 @dataclass(frozen=True)
 class Size(Config):
-    """Of the network."""
+    """Size of the toy network."""
 
     n_hidden: int = setting(4, 1, 64)
 
 
 @dataclass(frozen=True)
 class ToyConfig(Config):
-    """All of it."""
+    """Configuration of the toy task."""
 
     model: Size = Size()
 
 
 class Net:
-    """Mean spectrum in, one logit a window out."""
+    """Network from the mean spectrum of a window to a logit."""
 
     def __init__(self, front_end: FrontEnd, config: ToyConfig):
         n = config.model.n_hidden
@@ -52,7 +52,7 @@ def build(front_end: FrontEnd, config: ToyConfig) -> Definition:
 
 
 def alike(sound: Sound, plan: Any) -> np.ndarray:
-    """All windows count as much."""
+    """Weights of windows, which are all equal."""
     return np.ones(len(window_spans(sound.features.shape[-1], sound.fps, plan)))
 
 
