@@ -77,7 +77,7 @@ def test_what_is_abandoned_ends_by_itself() -> None:
 
 
 def test_reading_that_never_ends_is_stopped(tmp_path: Path) -> None:
-    """A terabyte, of which every piece is looked at."""
+    """Reading a file of a terabyte is stopped."""
     path = tmp_path / "a.flac"
     path.touch()
     os.truncate(path, 1 << 40)

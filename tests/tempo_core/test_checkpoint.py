@@ -90,7 +90,7 @@ def test_the_same_model_gets_the_same_name(
 
 @pytest.mark.parametrize("shipped", checkpoint.available(), ids=lambda path: path.stem)
 def test_a_shipped_model_is_written_as_it_was_read(shipped: Path, tmp_path: Path) -> None:
-    """Also one of an older layout keeps what it says."""
+    """A shipped model is written as it was read, also one of an older layout."""
     model = checkpoint.load(shipped)
     again = checkpoint.load(checkpoint.save(tmp_path, model))
     for name in ("task", "front_end", "windows", "config", "temperature", "card"):
@@ -101,7 +101,7 @@ def test_a_shipped_model_is_written_as_it_was_read(shipped: Path, tmp_path: Path
 
 
 def test_a_model_of_layout_2_is_read_as_it_was_meant(path: Path) -> None:
-    """Its priors were never kept to the octaves, and it does not say so."""
+    """A model of layout 2 may lack `separate_octave`; a model of layout 3 may not."""
     values = CONFIG.model.to_dict()
     del values["separate_octave"]
     old = checkpoint.load(_with_header(path, layout=2, model=values))
@@ -130,7 +130,7 @@ def test_a_truncated_file_is_refused(path: Path) -> None:
     [b"", b"\x00" * 7, b"\xff" * 64, b"\x02\x00\x00\x00\x00\x00\x00\x00{}", b"\x80\x04pickle"],
 )
 def test_content_that_is_no_model_is_refused(path: Path, data: bytes) -> None:
-    """With a fitting hash, so that the parser itself is what refuses."""
+    """Content that is no model is refused by the parser, as the hash fits."""
     with pytest.raises(CheckpointError, match="not a usable model file"):
         checkpoint.load(_rename(path, data))
 
@@ -306,7 +306,7 @@ def test_weights_that_make_no_sense_are_refused(
 
 
 def test_a_large_network_is_refused_before_it_is_made(path: Path) -> None:
-    """Within the limits of each value, but of a hundred times the weights that are in the file."""
+    """A network far larger than the weights in its file is refused before it is built."""
     large = Model(channels=(256, 256, 256), n_rate=512, n_timbre=512, n_members=64)
     target = _with_header(path, model=large.to_dict())
     tracemalloc.start()
@@ -346,7 +346,7 @@ def test_the_context_of_a_pace_model_is_that_of_the_code(tmp_path: Path) -> None
 
 
 class Large:
-    """The layer would take four terabytes."""
+    """Network with a layer of four terabytes."""
 
     layers = {"big": Linear(1 << 20, 1 << 20)}  # noqa: RUF012
 

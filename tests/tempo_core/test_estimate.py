@@ -47,7 +47,7 @@ TEMPI = {
 
 @pytest.mark.parametrize("style", [s for s in STYLES if s in TEMPI])
 def test_a_steady_band_is_within_0_1_bpm(estimator: Estimator, tmp_path: Path, style: str) -> None:
-    """Up to the metrical level, which is a matter of convention in some of these styles.
+    """The tempo of a steady band is within 0.1 BPM, up to the metrical level.
 
     A waltz is counted in beats or in bars; two beats are no level of it.
     """
@@ -147,7 +147,7 @@ def test_a_long_steady_track_is_within_0_05_bpm(
 def test_the_tempo_most_of_the_track_is_in(
     tmp_path: Path, windows: int | str, other: float, order: int
 ) -> None:
-    """And not one in between, however near the other one is."""
+    """The tempo of most of the track is found, and none between it and another one near."""
     rng = np.random.default_rng(0)
     long = drum_pattern(128, 90, 11025, "house", rng)
     short = drum_pattern(other, 60, 11025, "house", rng)
@@ -243,7 +243,7 @@ def test_what_is_around_the_music_does_not_count(
     before: Callable[[float, int, np.random.Generator], Audio],
     after: Callable[[float, int, np.random.Generator], Audio],
 ) -> None:
-    """Of six windows three hear music, of the first two one does."""
+    """Sound before and after the music does not count, though it is half of the track."""
     rng = np.random.default_rng(1)
     music = drum_pattern(123.4, 60, 11025, "rock", rng)
     audio = np.concatenate([before(45, 11025, rng), music, after(25, 11025, rng)])
@@ -415,7 +415,7 @@ def test_a_task_is_shown_the_features_of_the_one_that_it_needs(tmp_path: Path) -
 def test_the_spectrum_of_each_excerpt_is_computed_once(
     estimator: Estimator, monkeypatch: pytest.MonkeyPatch, make_audio: MakeAudio
 ) -> None:
-    """Whatever tasks there are, and however often they look at it."""
+    """The spectrum of an excerpt is computed once for all tasks."""
     heard: list[int] = []
     features = Mel.features
 

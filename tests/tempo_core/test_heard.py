@@ -22,7 +22,7 @@ CALLS: Counter[str] = Counter()
 
 
 class Counted(Mel):
-    """One that counts how often it is used."""
+    """Spectrum that counts how often it is used."""
 
     def features(self, audio: np.ndarray) -> np.ndarray:
         CALLS["features"] += 1
@@ -137,7 +137,7 @@ def test_features_that_are_known_need_no_audio(spectrum: Counted) -> None:
 
 
 def numbered(first: int, n: int) -> list[Window]:
-    """Windows that say which of all of a track they are."""
+    """Windows with their number within a track."""
     return [Window(np.empty((0, 0), np.float32), float(k)) for k in range(first, first + n)]
 
 

@@ -194,7 +194,7 @@ def test_music_is_found_wherever_it_is(
     ],
 )
 def test_memory_is_that_of_an_intact_file(tmp_path: Path, music: Audio, kind: str) -> None:
-    """A process of its own each, because only the peak of a whole process can be asked for."""
+    """A file with a wrong length takes hardly more memory than an intact one."""
     intact = _peak(write_audio(tmp_path / "intact.flac", music, RATE))
     assert _peak(WRONG_LENGTHS[kind](tmp_path, music)) < intact + 40
 
@@ -283,7 +283,7 @@ def _opposite(audio: Audio) -> Audio:
 
 
 def _drums_opposite(audio: Audio) -> Audio:
-    """Chords in phase, as loud as the drums, which are not."""
+    """Two channels of chords in phase and drums in opposite phase, equally loud."""
     t = np.arange(audio.size) / RATE
     pad = sum(0.1 * np.sin(2 * np.pi * f * t) for f in (110.0, 220.0, 277.2, 329.6, 440.0, 880.0))
     return np.stack([audio + pad, pad - audio], axis=1).astype(np.float32) / 2
@@ -330,7 +330,7 @@ def test_any_level_is_music(
 def test_joined_files_of_one_and_two_channels_are_heard_as_far_as_they_can_be(
     estimator: Estimator, music: Audio, tmp_path: Path
 ) -> None:
-    """libav goes on with another rate, but not with other channels."""
+    """Files joined from one and two channels are decoded as far as libav can."""
     beginning = music[: 20 * RATE]
     mono = write_audio(tmp_path / "a.ogg", beginning, RATE)
     stereo = np.repeat(np.stack([beginning, 0.9 * beginning], 1), 2, axis=0)
@@ -344,7 +344,7 @@ def test_joined_files_of_one_and_two_channels_are_heard_as_far_as_they_can_be(
 def test_noise_in_the_middle_of_a_file_costs_no_more_than_that(
     suffix: str, estimator: Estimator, music: Audio, tmp_path: Path
 ) -> None:
-    """Decoders have many names for a damaged packet, "operation not permitted" among them."""
+    """Noise in the middle of a file costs only that part, whatever error the decoder reports."""
     path = tmp_path / f"a.{suffix}"
     container = {"aac": "adts", "m4a": "mp4"}[suffix]
     samples = np.stack([music, 0.9 * music], 1)[: 60 * RATE]
@@ -359,7 +359,7 @@ def test_noise_in_the_middle_of_a_file_costs_no_more_than_that(
 def test_a_hole_of_hours_is_not_looked_into_at_every_place(
     estimator: Estimator, music: Audio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that claims to be hours long has many windows; one that is not there says enough."""
+    """A hole of 100 MB, for which a file seems hours long, is decoded at few places only."""
     path = tmp_path / "a.mp3"
     write_encoded(path, music[:, None], RATE, "mp3", "libmp3lame", options={"write_xing": "0"})
     data = path.read_bytes()

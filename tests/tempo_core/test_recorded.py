@@ -24,7 +24,7 @@ def _tone(duration: float, sr: int) -> np.ndarray:
 
 
 def pitch(audio: np.ndarray) -> float:
-    """[Hz] of a second at `SR`"""
+    """Frequency of a second of audio at `SR` [Hz]."""
     return float(np.argmax(np.abs(np.fft.rfft(audio * np.hanning(audio.size)))))
 
 
@@ -96,7 +96,7 @@ def test_pieces_have_no_seams() -> None:
 
 
 def test_long_audio_goes_through_in_frames_without_seams() -> None:
-    """A frame has a million samples."""
+    """Audio longer than a frame of a million samples passes without gaps."""
     tone = _tone(60, 44100) * 0 + np.sin(2 * np.pi * 441 / 44100 * np.arange(60 * 44100))
     (whole,) = Recorded(tone, 44100).read(SR, [(0.0, 60.0)])
     assert whole.audio.size == pytest.approx(60 * SR, abs=2)

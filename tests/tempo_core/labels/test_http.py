@@ -517,7 +517,7 @@ def test_a_proxy_that_is_none_is_refused_and_not_shown(
 
 
 def test_a_key_goes_to_no_other_site(site: DemoSite, make_session: MakeSession) -> None:
-    """A key is sent to no other site, also not to one that is a source."""
+    """A key is not sent to another site after a redirect, also not to one that may be asked."""
     with HostileSite({}) as first:
         second = f"{site.url}/musicstax/search?q=a"
         first.answers["away"] = answer("", "text/html", f"Location: {second}", status="302 X")
@@ -698,7 +698,7 @@ def test_a_charset_that_is_one_counts(make_session: MakeSession) -> None:
 
 
 def test_waits_add_up(make_session: MakeSession) -> None:
-    """Waits that a site asks for again and again add up to the limit."""
+    """Waits that a site asks for again and again are added up and limited together."""
     with HostileSite({"x": answer("", "", "Retry-After: 1", status="503 X")}) as site:
         session = make_session(site.url, robots=False, max_wait=1.5)
         with pytest.raises(SourceError, match="asks to wait 1 s") as error:

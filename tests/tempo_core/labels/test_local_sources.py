@@ -107,7 +107,7 @@ def test_several_values_of_an_id3_frame(make_audio: MakeAudio) -> None:
 
 
 def test_a_files_own_tag_needs_no_artist(make_audio: MakeAudio) -> None:
-    """A tag in the file needs no artist for a look-up, and neither does an id of the recording."""
+    """A tag in the file itself is a label also without an artist to match."""
     for tags in ({}, {"title": "Song"}, {"title": "Song", "artist": "Various Artists"}):
         path = make_audio("a.flac", duration=4, **tags)
         file = mutagen.File(path)

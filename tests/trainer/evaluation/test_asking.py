@@ -19,7 +19,7 @@ HOSTILE = ('<script>alert("1")</script>', "a\tb\nc\rd", "caf\udce9", "'; $x_1$ &
 
 
 class Known:
-    """An estimator that knows the answers by the name of the file, and counts who asks."""
+    """Estimator that takes its answers from file names and counts the questions."""
 
     def __init__(self, answers: dict[str, float], source: str = "model:known@00000000") -> None:
         self.answers, self.source, self.asked = answers, source, 0

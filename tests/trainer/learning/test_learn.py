@@ -40,7 +40,7 @@ def track(path: Path, bpm: float, artist: str, split: str) -> CollectedTrack:
 
 @pytest.fixture(scope="module")
 def tracks(tmp_path_factory: pytest.TempPathFactory) -> list[CollectedTrack]:
-    """Ten songs of five artists; somebody counts all of them half as fast."""
+    """Ten songs by five artists, labelled with half their tempi."""
     folder = tmp_path_factory.mktemp("music")
     found = []
     for k, bpm in enumerate(TEMPI):

@@ -50,7 +50,7 @@ def assert_same(a: dict[str, Any], b: dict[str, Any], tolerance: float) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Network, list[Row]]:
-    """A run that nobody disturbed."""
+    """A run that was not interrupted."""
     folder = tmp_path_factory.mktemp("whole")
     return folder, *run(folder)
 

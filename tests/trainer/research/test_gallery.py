@@ -23,7 +23,7 @@ def _recording(bpm: float, *alternatives: float, path: Path = Path("x")) -> Reco
 
 
 def _picture(peak: float) -> Picture:
-    """A pulse at one tempo only."""
+    """Picture of a pulse at a single tempo."""
     strength = np.exp(-np.abs(np.log2(tempo_axis(GRID) / peak)) * 40)
     return Picture(np.repeat(strength[:, None], 5, axis=1), strength)
 

@@ -17,7 +17,7 @@ GRID = CONFIG.grid
 
 
 def targets(readings: list[tuple[float, float]]) -> torch.Tensor:
-    """(1, MAX_READINGS, n_bins)"""
+    """A batch of one target, (1, MAX_READINGS, n_bins)."""
     return torch.from_numpy(encode(readings, CONFIG))[None]
 
 

@@ -40,13 +40,13 @@ def test_a_loop_is_a_number_of_beats(duration: float, bpm: float, beats: int | N
 
 
 def say(bpm: float, confidence: float = 0.5) -> Results:
-    """Results with this tempo."""
+    """Results of the tempo task with a tempo."""
     grid = TempoGrid()
     return {"tempo": Tempo(bpm, confidence, None, np.zeros(grid.n_bins), grid, Windows())}
 
 
 def test_round_and_round() -> None:
-    """What is listened to again is as long as a window, and nothing but the file."""
+    """A loop is repeated to the length of a window, without anything else in it."""
     excerpt = Excerpt(np.arange(3 * 100, dtype=np.float32), 1.5)  # two beats of 40 BPM
     heard: list[Excerpt] = []
 

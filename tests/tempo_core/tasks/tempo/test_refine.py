@@ -59,7 +59,7 @@ def test_two_windows_that_go_on_in_time_are_as_good(bpm: float, distance: float)
 
 
 def test_phases_far_apart_are_left_alone() -> None:
-    """Half an hour apart they fit a tempo every 0.03 BPM: each piece speaks for itself."""
+    """Phases of pieces half an hour apart are not compared: they fit a tempo every 0.03 BPM."""
     near, far = _cut(_music(127.98, 125), 5, 105)
     found = [
         refine(_lines([near, Excerpt(far.audio, start)]), 127.0) for start in (1805.0, 1805.25)
@@ -89,7 +89,7 @@ def test_nothing_to_refine_by_leaves_the_tempo() -> None:
 
 
 def test_pieces_know_their_place() -> None:
-    """A line of known phase, in one envelope or in parts of it, at its time in the recording."""
+    """A line has the same phase from one envelope and from parts of it at their times."""
     t = 7.0 + np.arange(round(30 * FPS)) / FPS
     values = np.tile(np.cos(2 * np.pi * 2 * (t - 7.3)), (4, 1))
     pieces = spectra([Envelope(values, 7.0)], FPS)
