@@ -37,16 +37,20 @@ from tests.beetsplug.conftest import forget_beets  # noqa: E402
 SUFFIXES = ("mp3", "flac", "m4a", "ogg")
 # Models with the tempo that each finds [BPM]; tempi that people give; the tempo of all labels; and
 # numbers that cannot be a tempo.
-ENGINES = (("model:one@01234567", 125.98), ("model:two@89abcdef", 97.96), ("model:three@0", 64.0))
-PERSONS = (63, 65, 101, 127, 31, 251)
-LABEL = 130.04
-IMPOSSIBLE = (-90, 5, 12398)
+MODEL_TEMPI = (
+    ("model:one@01234567", 125.98),
+    ("model:two@89abcdef", 97.96),
+    ("model:three@0", 64.0),
+)
+PERSON_TEMPI = (63, 65, 101, 127, 31, 251)
+LABEL_TEMPO = 130.04
+IMPOSSIBLE_TEMPI = (-90, 5, 12398)
 
 
 class Engine:
     """Stand-in for the estimator, which returns the tempo in its class attribute."""
 
-    source, tempo = ENGINES[0]
+    source, tempo = MODEL_TEMPI[0]
 
     def __init__(self, **settings: Any) -> None:
         pass
@@ -171,7 +175,7 @@ def step(world: World) -> None:
     rng = world.rng
     name = rng.choice("ab")
     items = world.items(name)
-    person = rng.choice(PERSONS)
+    person = rng.choice(PERSON_TEMPI)
     operation = rng.choice(
         ["import", "tempo", "tempo", "tempo", "force ours", "force", "modify", "modify -W",
          "source", "field", "outside", "outside", "update", "write", "move", "cross", "labels",
@@ -202,7 +206,9 @@ def step(world: World) -> None:
         world.confirmed.discard((name, id_of(chosen)))
     elif operation in ("modify", "modify -W", "clear", "impossible"):
         assert chosen
-        value = {"clear": "0", "impossible": str(rng.choice(IMPOSSIBLE))}.get(operation, person)
+        value = {"clear": "0", "impossible": str(rng.choice(IMPOSSIBLE_TEMPI))}.get(
+            operation, person
+        )
         options = "-yW" if operation == "modify -W" or rng.random() < 0.3 else "-y"
         args = f"bpm={value} {options}"
         out = world.beet(name, "modify", options, f"bpm={value}", query)
@@ -248,7 +254,9 @@ def step(world: World) -> None:
     elif operation == "labels":
         table = world.home / "labels.tsv"
         rows = "".join(
-            f"{i.title}\tB\tL\t\t{i.filepath}\t{LABEL}\t\n" for i in items if rng.random() < 0.7
+            f"{i.title}\tB\tL\t\t{i.filepath}\t{LABEL_TEMPO}\t\n"
+            for i in items
+            if rng.random() < 0.7
         )
         table.write_text("title\tartist\talbum\tgenre\tpath\ttempo\tkey\n" + rows)
         out = world.beet(
@@ -256,7 +264,7 @@ def step(world: World) -> None:
             "--source", "tags",
         )  # fmt: skip
     elif operation == "engine":
-        Engine.source, Engine.tempo = rng.choice(ENGINES)
+        Engine.source, Engine.tempo = rng.choice(MODEL_TEMPI)
     world.steps.append(f"{name}: {operation} {args} {query}")
     problems = []
     if "Traceback" in out or "exit status" in out:
@@ -316,13 +324,13 @@ def main() -> None:
             for k, song in enumerate(rng.sample(songs, 2)):
                 copy = shutil.copy(song, home / "new")
                 media = MediaFile(copy)
-                bpm = rng.choice([None, None, *PERSONS])
+                bpm = rng.choice([None, None, *PERSON_TEMPI])
                 media.update({"title": f"T{k}", "artist": "B", "album": "L", "bpm": bpm})
                 media.save()
             for name in "ab":
                 world.configure(name, auto=True)
                 shutil.copy(Path(temporary) / "empty.db", home / name / "library.db")
-            Engine.source, Engine.tempo = ENGINES[0]
+            Engine.source, Engine.tempo = MODEL_TEMPI[0]
             try:
                 for _ in range(options.steps):
                     step(world)

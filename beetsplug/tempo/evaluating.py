@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from trainer.evaluation.answers import Answer, LabelledRecording
     from trainer.trainingset.tables import LabelledTrack
 
-FOLDER = "tempo-eval"  # default name of the folder for answers and tables, beside the library
+# Default name of the folder for answers and tables, beside the library.
+EVALUATION_FOLDER = "tempo-eval"
 
 
 class EvaluationProgress(Progress):
@@ -131,7 +132,7 @@ def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLo
     estimators = [open_model(settings.model, settings.windows)]
     if settings.baseline:
         estimators.append(BASELINES["librosa-beats"]())
-    beside = Path(os.fsdecode(lib.path)).parent / FOLDER
+    beside = Path(os.fsdecode(lib.path)).parent / EVALUATION_FOLDER
     folder = path_of(settings.out) or beside
     make_folder(folder)
     questions = _questions(lib, found, paces, settings)
