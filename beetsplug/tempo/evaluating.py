@@ -110,6 +110,7 @@ def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLog
 
 
 def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
+    """Ask the estimators about the labelled tracks, write the results and print a summary."""
     try:
         # Imported here so that a missing package of the report is noticed before the work.
         from trainer.evaluation import report  # noqa: F401
