@@ -225,5 +225,5 @@ def _write_results(
         report.write_report(folder, about, answers.labelled, name=path)
         notes.append(f"report: {path}")
     of_model = by_estimator(answers.labelled)[answers.labelled[0].estimator]
-    notes += disagreement_lines(of_model, folder / saving.WORST)
+    notes += disagreement_lines(of_model, folder / saving.WORST_TABLE)
     return [*figure_lines(figures), *notes]

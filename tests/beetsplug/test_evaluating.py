@@ -209,7 +209,9 @@ def knowing(beet: Beet, collection: list[Path], tmp_path: Path) -> Beet:
     )  # fmt: skip
     path = checkpoint.save(
         tmp_path / "models",
-        dataclasses.replace(shipped, card={memory.KEY: memory.pack(memory.remember([learned]))}),
+        dataclasses.replace(
+            shipped, card={memory.CARD_KEY: memory.pack(memory.remember([learned]))}
+        ),
     )
     folder = beet.database.parent / "tempo-training"
     folder.mkdir()

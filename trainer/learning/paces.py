@@ -78,7 +78,7 @@ def learn(labels: PaceLabels, job: Job) -> Proposal:
     stated = [labels.statements[k] for k in heard]
     card: dict[str, object] = {
         "summary": f"{len(tracks)} tracks of one's own, from {base.name}-{base.hash}",
-        memory.KEY: memory.pack(
+        memory.CARD_KEY: memory.pack(
             memory.remember(CollectedTrack(path, paces[0], "manual") for path, paces in stated)
         ),
         "recipe": {

@@ -197,7 +197,9 @@ def test_the_curves_are_those_of_the_model_and_no_others(folder: Path, tmp_path:
 @pytest.mark.usefixtures("undrawn")
 def test_it_says_what_the_model_has_learned_from(folder: Path, tmp_path: Path) -> None:
     (track, *_) = read_collection(folder)
-    model = learned_model(tmp_path / "models", {memory.KEY: memory.pack(memory.remember([track]))})
+    model = learned_model(
+        tmp_path / "models", {memory.CARD_KEY: memory.pack(memory.remember([track]))}
+    )
     out = tmp_path / "out"
     result = run(folder, "--out", out, "--split", "all", "--model", model)
     assert f"{model.stem} has learned from 1 of these 3 tracks" in result.stdout

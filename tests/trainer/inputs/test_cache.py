@@ -30,7 +30,7 @@ from trainer.inputs.cache import (
     thin,
 )
 from trainer.inputs.recordings import Recording
-from trainer.inputs.views import MARGIN, load_views, views_of
+from trainer.inputs.views import STRETCH_MARGIN, load_views, views_of
 from trainer.trainingset.tables import LabelledTrack
 
 RECIPE = ViewRecipe(FrontEnd(), Windows(), TempoGrid())
@@ -108,8 +108,8 @@ def test_a_file_has_all_windows_there_are() -> None:
 def test_a_window_takes_what_is_said(tmp_path: Path) -> None:
     path = cache_file(tmp_path, "0123")
     cache.write_views(views(7), path, digest=RECIPE.digest(), thinned="yes")
-    size = 7 * cache.window_bytes(RECIPE, N_MAPS, MARGIN)
-    assert size < path.stat().st_size <= size + cache.HEADER
+    size = 7 * cache.window_bytes(RECIPE, N_MAPS, STRETCH_MARGIN)
+    assert size < path.stat().st_size <= size + cache.HEADER_BYTES
 
 
 def damage_none(data: bytes) -> bytes:

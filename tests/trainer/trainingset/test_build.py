@@ -221,7 +221,7 @@ def test_what_was_heard_holds_wherever_the_file_goes_and_however_it_is_seen(
     before = {track.id for track in read_collection(folder)}
     assert {track.id for track in build(tracks, folder, OPTIONS).kept} == before
     # As after a version whose network sees the music in another way.
-    monkeypatch.setattr("trainer.inputs.cache.LAYOUT", 1000)
+    monkeypatch.setattr("trainer.inputs.cache.VIEWS_LAYOUT", 1000)
     assert {track.id for track in build(tracks, folder, OPTIONS).kept} == before
 
 

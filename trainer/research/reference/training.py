@@ -106,7 +106,9 @@ class RandomWindows:
         """Features (batch, n_mels, n_frames) and tempi (batch,) [BPM]."""
         windows, tempi = [], []
         for i in rng.choice(len(self._weights), self._settings.batch, p=self._weights):
-            change = augment.draw(rng, self._n_mels) if self._settings.augment else augment.NOTHING
+            change = (
+                augment.draw(rng, self._n_mels) if self._settings.augment else augment.NO_CHANGE
+            )
             stretch = change.stretch(bins_per_octave=36)
             room = self._features[i].shape[1] - 1 - self._length * stretch
             first = rng.uniform(0, room) if room > 0 else 0.0
