@@ -1,10 +1,10 @@
 """Commands over files that are no music or try to do harm: a table of what the commands kept.
 
-Files are made that lie about their size, inflate, name other files and hosts, never end, are pipes
-or devices, or have names of any bytes; as root on Linux also one on a disk that never answers.
-`estimate`, `labels`, `build` and `evaluate` of `tempo-core` run over all of them together, then
-each is interrupted at several moments. A command held if it ended by itself without a traceback,
-told of every file, kept its memory, and nothing was opened or called that is not on its command
+The files claim wrong sizes, inflate, refer to other files and hosts, never end, are pipes or
+devices, or have names of any bytes; as root on Linux, one is on a disk that never answers. The
+commands `estimate`, `labels`, `build` and `evaluate` run on all of them together, and are then
+interrupted at several moments. A command held if it ended by itself without a traceback, reported
+every file, stayed within its memory, and opened no file or connection that is not on its command
 line.
 """
 
@@ -59,6 +59,7 @@ class Ended:
 
 
 def syncsafe(n: int) -> bytes:
+    """A number in four bytes of seven bits each, as ID3 stores sizes."""
     return bytes([n >> 21 & 127, n >> 14 & 127, n >> 7 & 127, n & 127])
 
 
@@ -175,7 +176,7 @@ def make(folder: Path, port: int) -> list[Case]:
     endless = folder / "endless.flac"
     endless.write_bytes(song["flac"])
     with endless.open("rb+") as file:
-        file.truncate(1 << 40)  # of nothing, in which a decoder looks for more
+        file.truncate(1 << 40)  # 1 TB of zeros, in which a decoder looks for more audio
     cases.append(Case(endless, "never ends", True))
     os.mkfifo(folder / "pipe.mp3")
     (folder / "link.mp3").symlink_to("pipe.mp3")
@@ -191,7 +192,7 @@ def make(folder: Path, port: int) -> list[Case]:
 
 @contextlib.contextmanager
 def dead_disk(folder: Path) -> Iterator[Path | None]:
-    """A file on a disk that never answers, None where one cannot be mounted."""
+    """Path of a file on a disk that never answers; None if such a disk cannot be mounted."""
     libc = ctypes.CDLL(None, use_errno=True)
     folder.mkdir()
     try:
@@ -235,7 +236,7 @@ def run(folder: Path, *args: object, after: float | None = None) -> Ended:
             command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=folder,
             env={**os.environ, "PYTHONPATH": str(bench.REPOSITORY), "PYTHONIOENCODING": "utf-8"},
         )  # fmt: skip
-        killer = threading.Timer(60 + 30 * LIMIT, process.kill)
+        killer = threading.Timer(60 + 30 * TIME_LIMIT, process.kill)
         killer.start()
         if after is not None:
             time.sleep(after)
@@ -258,7 +259,7 @@ def commands(folder: Path, cases: list[Case]) -> dict[str, list[object]]:
 
     rows = [f"{escaped(case.path.name)}\t{case.bpm}\tA{k}" for k, case in enumerate(cases)]
     table.write_text("\n".join(["path\tbpm\tartist", *rows, ""]))
-    limit = ["--time-limit", LIMIT]
+    limit = ["--time-limit", TIME_LIMIT]
     return {
         "estimate": ["estimate", "--format", "tsv", *limit, "--", *paths],
         "estimate json": ["estimate", "--format", "json", *limit, "--", *paths],
@@ -269,7 +270,7 @@ def commands(folder: Path, cases: list[Case]) -> dict[str, list[object]]:
 
 
 def told(name: str, ended: Ended, cases: list[Case]) -> set[str]:
-    """The names of the files that a command says something about."""
+    """Names of the files that a command reported."""
     from tempo_core.console import shown, unescaped
     from trainer.evaluation.answers import read_answers
     from trainer.trainingset.tables import (
@@ -303,8 +304,8 @@ def faults(name: str, ended: Ended, cases: list[Case]) -> list[str]:
         found.append(f"exit status {ended.code}")
     if b"Traceback" in ended.out + ended.err:
         found.append("a traceback")
-    if ended.peak > MEMORY:
-        found.append(f"more than {MEMORY} MiB")
+    if ended.peak > MEMORY_LIMIT:
+        found.append(f"more than {MEMORY_LIMIT} MiB")
     if any(byte < 32 and byte not in b"\t\n\r" for byte in ended.out + ended.err):
         found.append("control characters")
     try:
@@ -364,7 +365,7 @@ def main() -> None:
                         print(f"| `{command}` | {after:g} | {ended.wall:.1f} s | {ended.code}"
                               f"{' **' if bad else ''} |", flush=True)  # fmt: skip
         called = f"{len(visitors)} connections were made"
-    print(f"\n{called}; every command ran under a limit of {LIMIT} s a file.")
+    print(f"\n{called}; every command ran under a limit of {TIME_LIMIT} s a file.")
     sys.exit(failed or bool(visitors))
 
 

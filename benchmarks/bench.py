@@ -1,7 +1,8 @@
 """Helpers of the benchmarks: generated music, beets libraries, measured child processes.
 
-Child processes are compared by their peak memory, and on Linux a child inherits the peak of the
-process that forked it. So nothing heavy may be imported here or by a script that measures memory.
+The peak memory of child processes is measured, and on Linux a child inherits the peak of the
+process that forked it. So neither this module nor a script that measures memory may import large
+packages at its top.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ TEMPI = {
     "dnb": (166, 178),
     "shuffle": (92, 130),
 }
-# Part of every file's name: a change to the synthesis must not meet files made before it.
-VERSION = 1
+# Version of the generated music, part of the name of its folder; raised if the synthesis changes.
+MUSIC_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Track:
-    """A generated file and the tempo it is played at."""
+    """A generated audio file and its tempo [BPM]."""
 
     path: Path
     bpm: float
@@ -58,7 +59,7 @@ class Cost:
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options all benchmarks have."""
+    """A parser of arguments with the options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument(
         "--cache",
@@ -85,7 +86,7 @@ def tracks(
     formats
         File extensions, taken in turn.
     """
-    folder = cache / f"music-{VERSION}-{duration:g}s"
+    folder = cache / f"music-{MUSIC_VERSION}-{duration:g}s"
     jobs = []
     for number in range(n_tracks):
         style = list(TEMPI)[number % len(TEMPI)]
@@ -120,12 +121,12 @@ def _generate(track: Track, style: str, seed: int, duration: float) -> None:
     media = MediaFile(part)
     media.update({"artist": "Bench", "album": track.path.parent.name, "title": track.path.stem})
     media.save()
-    # Renamed when complete: an interrupted run leaves no half track behind.
+    # Renamed when it is complete, so that an interrupted run leaves no incomplete track.
     part.rename(track.path)
 
 
 def links(files: Iterable[Track], folder: Path, n_files: int) -> Path:
-    """A folder with `n_files` names for the same few files, 50 to a folder."""
+    """Fill a folder with `n_files` links to a few files, 50 in each subfolder; the folder."""
     files = list(files)
     for number in range(n_files):
         source = files[number % len(files)].path
@@ -136,7 +137,7 @@ def links(files: Iterable[Track], folder: Path, n_files: int) -> Path:
 
 
 class Beets:
-    """A beets library in a folder of its own, run through the real `beet` command.
+    """A beets library in a folder of its own, used with the command `beet`.
 
     Parameters
     ----------
@@ -152,8 +153,8 @@ class Beets:
         self.folder = folder
         self.scripts = scripts
         folder.mkdir(parents=True, exist_ok=True)
-        # Tags are never written: the files are shared by all libraries and all runs. Duplicates
-        # are welcome: a large library is made of links to few files.
+        # Tags are never written, because all libraries and runs share the files. Duplicates are
+        # kept, because a large library consists of links to few files.
         (folder / "config.yaml").write_text(
             f"library: {folder}/library.db\ndirectory: {folder}/music\nplugins: [{plugins}]\n"
             "import:\n    copy: no\n    write: no\n    autotag: no\n    duplicate_action: keep\n"

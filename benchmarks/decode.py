@@ -1,7 +1,7 @@
-"""Time of an estimate over the time of merely decoding the audio it listened to.
+"""Ratio of the time of an estimate to the time of only decoding the audio it uses.
 
-Each track is estimated and its decoding alone is repeated, in turn, in one thread; the spans that
-are decoded are those the estimate asked for.
+Each track is estimated, and then the parts of it that the estimate decoded are decoded again, in
+one thread.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
         reads.append((sr, spans))
         return read(file, sr, spans)
 
-    # In the class, so that it does not matter who opens the files.
+    # Replaced in the class, so that reads of all objects are recorded.
     AudioFile.read = noted  # type: ignore[assignment, method-assign]
 
     def decode(path: Path, wanted: list[tuple[int, Sequence[tuple[float, float]]]]) -> float:
@@ -63,7 +63,7 @@ def main() -> None:
     estimator.estimate(files[0].path)  # the first call of everything is slower
     for track in files:
         reads.clear()
-        # The smallest of a few runs is what the work takes when nothing else disturbs.
+        # The shortest of a few runs is the one least disturbed by other processes.
         whole = [timed(partial(estimator.estimate, track.path)) for _ in range(options.runs)]
         wanted = reads[: len(reads) // options.runs]
         decoding = [timed(partial(decode, track.path, wanted)) for _ in range(options.runs)]

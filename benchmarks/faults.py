@@ -2,9 +2,10 @@
 
 It also counts sound tracks that are lost.
 
-Real songs with right labels (`songs.tsv` in the folder given by --data), and among them, drawn by
-the seed, tracks made faulty in a known way: copies in other formats with other levels, tags and
-silence before them, cut files, silence, labels of other songs, songs spliced from two tempi.
+The collection has real songs with correct labels (`songs.tsv` in the folder given by --data).
+Among them, drawn by the seed, are tracks with a known fault: copies in other formats with other
+levels, tags and silence at the start, cut files, silence, labels of other songs, and songs
+spliced from two tempi.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Faults:
         return self.track(song, write_audio(self.path(".flac"), audio, SR))
 
     def drift(self, song: LabelledTrack) -> LabelledTrack:
-        """The song slower and faster by turns, by `DRIFT` to both sides of its tempo."""
+        """A song made slower and faster by turns, by up to `DRIFT`."""
         audio = samples(song)
         turns = self.rng.uniform(-1, 1, 6)
         turns[self.rng.permutation(6)[:2]] = -1, 1
@@ -146,7 +147,7 @@ def main() -> None:
                 track = maker.make(fault, song)
                 tracks.append(track)
                 injected[track.path] = fault
-        drifting = [maker.drift(rest.pop()) for _ in range(DRIFTING)]
+        drifting = [maker.drift(rest.pop()) for _ in range(N_DRIFTING)]
         tracks += drifting
         options = BuildOptions(jobs=args.jobs, views=False)
         built = build(tracks, Path(name) / "set", options)

@@ -1,10 +1,10 @@
-"""`kill -9` at every step and at random: `python benchmarks/kills.py`.
+"""Runs of beets killed with `kill -9` at each step and at random: `python benchmarks/kills.py`.
 
-A library of songs is analysed, or a folder of them imported, by a process that kills itself before
-or after a step, or is killed after a random time; then, in half of the cases, `beet update` runs,
-and `beet tempo` once more. Files and library must end as after a run that nobody killed, and no
-tempo of the plugin's own may pass for a person's in between. Half of the songs have a wrong tempo
-by somebody, which `force` overwrites. Ends with 1 if anything was otherwise.
+A process analyses a library of songs, or imports a folder of them. It kills itself before or after
+a step, or is killed after a random time. Then `beet update` runs in half of the cases, and `beet
+tempo` in all. Files and library must end as after a run that was not killed, and in between no
+tempo of the plugin may count as a person's. Half of the songs have a wrong tempo that somebody
+gave, which `force` overwrites. The exit status is 1 if anything was different.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ from mediafile import MediaFile
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-SONGS = 6
+N_SONGS = 6
+# Functions to kill the process in; `keeping.item_store` is `Item.store` of beets.
 STEPS = (
     "keeping.store", "keeping.write_tags", "keeping.finish", "writing.write_spliced",
     "writing.os.fsync", "writing.Path.replace", "writing._prove",
     "keeping.item_store", "importing.ImportAnalysis.analyse", "importing.ImportAnalysis.write",
 )  # fmt: skip
+# Program of the process that is killed.
 CHILD = """
 import os, signal, sys
 from dataclasses import make_dataclass
@@ -78,7 +80,23 @@ def start(
     command: list[str], home: Path, *, stub: bool = True, step: str = "", number: int = 0,
     after: bool = False,
 ) -> subprocess.Popen[str]:  # fmt: skip
-    """Run beets in a process of its own, which kills itself at a step."""
+    """Start beets in a process that kills itself at a step.
+
+    Parameters
+    ----------
+    command
+        Arguments of `beet`.
+    home
+        Folder of the configuration and the library.
+    stub
+        Replace the estimator by one that answers at once.
+    step
+        Function at which to kill, of `STEPS`; empty for none.
+    number
+        Call of the function at which to kill, from 1.
+    after
+        Kill after the call instead of before it.
+    """
     code = CHILD.format(stub=stub, step=step, number=number, after=after, command=command)
     return subprocess.Popen(
         [sys.executable, "-c", code], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -107,7 +125,7 @@ def prepare(home: Path, songs: list[Path], *, imported: bool) -> None:
 
 
 def configure(home: Path, *, force: bool, auto: bool = True) -> None:
-    """Write beets' configuration."""
+    """Write the configuration of beets."""
     (home / "config.yaml").write_text(
         f"directory: {home}/music\nlibrary: {home}/library.db\nplugins: tempo\n"
         "create_backup_before_migrations: no\nimport: {autotag: no, quiet: yes, resume: no}\n"
@@ -136,7 +154,7 @@ def outcome(home: Path) -> dict[str, tuple[object, ...]]:
         if path.is_relative_to(home / "music"):
             media = MediaFile(path)
             fields = {k: v for i, k, v in flexible if i == id_ and k.startswith("tempo")}
-            # For which key and which times of the file a key was read: times differ.
+            # The value has times of the file, which differ between runs.
             fields["tempo_file_key_seen"] = "tempo_file_key_seen" in fields
             marker = read_marker(path)
             found[title] = (bpm, media.bpm, marker, media.length, tuple(sorted(fields.items())))
@@ -144,7 +162,7 @@ def outcome(home: Path) -> dict[str, tuple[object, ...]]:
 
 
 def read_marker(path: Path) -> str | None:
-    """The marker in a file."""
+    """The marker of the tempo in a file; None if it has none."""
     tags = mutagen.File(path).tags
     found = tags.get("TXXX:BEETS_TEMPO") or tags.get("BEETS_TEMPO")
     return None if found is None else str(getattr(found, "text", found)[0])
@@ -203,8 +221,8 @@ def main() -> None:
             took[imported] = time.monotonic() - begin
             run(["tempo"], home)
             expected[imported] = outcome(home)
-            if len(expected[imported]) != SONGS + 1:
-                sys.exit(f"the run that nobody kills went wrong: {expected[imported]}")
+            if len(expected[imported]) != N_SONGS + 1:
+                sys.exit(f"the run that was not killed went wrong: {expected[imported]}")
         steps = () if options.no_steps else STEPS
         cases = [
             (step, number, after, imported)
@@ -245,7 +263,8 @@ def main() -> None:
                 configure(home, force=True)
                 run(["import", "-A", f"{home}/new"], home)
             else:
-                run(["tempo", "-f", "^tempo_source::model:"], home)  # what was not reached
+                # Analyse the tracks that the killed run had not reached.
+                run(["tempo", "-f", "^tempo_source::model:"], home)
             if outcome(home) != expected[imported]:
                 problems.append(f"otherwise: {outcome(home)}, not {expected[imported]}")
             if problems:
@@ -258,18 +277,18 @@ def main() -> None:
 
 
 def make_songs(folder: Path) -> list[Path]:
-    """Short songs in two formats, every second with somebody's tempo."""
+    """Write short songs in two formats, half of them with a wrong tempo; their paths."""
     import numpy as np
 
     from tests.audio import drum_pattern, write_audio
 
     songs = []
-    for k in range(SONGS):
+    for k in range(N_SONGS):
         audio = drum_pattern(126, 6, 22050, "house", np.random.default_rng(0))
         path = write_audio(folder / f"{k}.{('mp3', 'flac')[k % 2]}", audio, 22050)
         media = MediaFile(path)
         media.update({"title": f"T{k}", "artist": "B", "albumartist": "B", "album": "L",
-                      "track": k + 1, "bpm": None if k < SONGS // 2 else 111})  # fmt: skip
+                      "track": k + 1, "bpm": None if k < N_SONGS // 2 else 111})  # fmt: skip
         media.save()
         songs.append(path)
     return songs

@@ -49,7 +49,7 @@ def ask(path: Path) -> tuple[list[Answer], Answer] | None:
     from tempo_core.tasks.tempo import decode
 
     threadpool_limits(1, user_api="blas")
-    decode.AGREED_MASS = 0.0  # the rules below decide
+    decode.AGREED_MASS = 0.0  # so that the rules of this script decide
     rows = load_rows(["tempo"], {})
     model = rows[0][1]
     sr = model.spectrum.sr
@@ -110,13 +110,16 @@ def lines(found: Sequence[tuple[list[Answer], Answer]]) -> Iterable[str]:
     said = [
         (a, whole)
         for a, whole in ((stop(rounds, 0.8, 10), whole) for rounds, whole in found)
-        if a.stability is not None and a.stability >= SAID and whole.stability is not None
+        if a.stability is not None
+        and a.stability >= STABLE_BY_PARTS
+        and whole.stability is not None
     ]
-    n_true = sum((whole.stability or 0) >= TRUE for _, whole in said)
+    n_true = sum((whole.stability or 0) >= STABLE_BY_ALL for _, whole in said)
     yield ""
     yield (
-        f"Said to be stable ({SAID} or more): {len(said)} of {len(found)}; of these {n_true} "
-        f"({100 * n_true / max(1, len(said)):.1f} %) are at {TRUE} or more when all is heard."
+        f"Said to be stable ({STABLE_BY_PARTS} or more): {len(said)} of {len(found)}; of these "
+        f"{n_true} ({100 * n_true / max(1, len(said)):.1f} %) are at {STABLE_BY_ALL} or more when "
+        "all is heard."
     )
 
 

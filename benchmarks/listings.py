@@ -1,4 +1,4 @@
-"""Queries and listings on a large library: `python benchmarks/listings.py --tracks 100000`.
+"""Time of queries and lists on a large library: `python benchmarks/listings.py --tracks 100000`.
 
 Two thirds of the tracks have been analysed, one in fifty has paces that a person stated. A `pace:`
 query is compared with a plain query for as many tracks, which beets answers from a column: that is
@@ -42,7 +42,7 @@ def fill(library: Library, n: int, rng: random.Random) -> None:
             item = Item(
                 title=f"title {k}", artist=f"artist {k % 900}", path=f"/{k}.mp3".encode(),
                 bpm=round(tempo), initial_key=rng.choice(["Am", "C", "F#m", "D", "Gm", "B"]),
-                album_id=1 + k // ON_ALBUMS,
+                album_id=1 + k // ALBUM_SIZE,
             )  # fmt: skip
             if k % 3:
                 item["tempo_bpm"] = tempo
@@ -56,12 +56,12 @@ def fill(library: Library, n: int, rng: random.Random) -> None:
             if k % 50 == 0:
                 item["tempo_paces_manual"] = f"{tempo:.0f}"
             library.add(item)
-        for k in range(0, n, ON_ALBUMS):
+        for k in range(0, n, ALBUM_SIZE):
             library.add(Album(album=f"album {k}", albumartist=f"artist {k % 900}"))
 
 
 def open_library(folder: str) -> Library:
-    """The library in a folder, with the plugin."""
+    """The library in a folder, with the plugin loaded."""
     os.environ["BEETSDIR"] = folder
     beets.config["plugins"] = ["tempo"]
     beets.config["create_backup_before_migrations"] = False
@@ -92,7 +92,7 @@ def listing(library: Library, name: str) -> int:
 
 
 def measure(folder: str, name: str) -> None:
-    """Print [lines, seconds, megabytes] of a listing."""
+    """Print the number of lines, the processor time [s] and the peak memory [MB] of a list."""
     library = open_library(folder)
     start = time.process_time()
     n = listing(library, name)

@@ -1,4 +1,4 @@
-"""How much a `pace:` query finds at each probability: `python benchmarks/pace_threshold.py DATA`.
+"""Tracks that `pace:` finds at each probability: `python benchmarks/pace_threshold.py DATA`.
 
 DATA has `songs.tsv`, `rhythm.tsv` and `charts.tsv` with the columns `file`, `split`, `bpm` and, if
 people name other paces of a track, `alt`; `paces.tsv` has the paces that a person found in other

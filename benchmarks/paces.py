@@ -12,7 +12,7 @@ import time
 
 from tempo_core import Estimator
 
-ROUNDS = 5
+N_ROUNDS = 5
 
 
 def main(paths: list[str]) -> None:
@@ -23,13 +23,13 @@ def main(paths: list[str]) -> None:
     ratios = []
     for path in paths:
         seconds = {id(full): 0.0, id(plain): 0.0}
-        for _ in range(ROUNDS):
+        for _ in range(N_ROUNDS):
             for estimator in (full, plain):
                 start = time.process_time()
                 estimator.estimate(path)
                 seconds[id(estimator)] += time.process_time() - start
         ratios.append(seconds[id(full)] / seconds[id(plain)])
-    each = sum(seconds.values()) / 2 / ROUNDS
+    each = sum(seconds.values()) / 2 / N_ROUNDS
     print(
         f"{len(paths)} files: with paces {statistics.median(ratios):.3f} times the processor time "
         f"of without ({min(ratios):.3f} to {max(ratios):.3f}); {1000 * each:.0f} ms the last file"

@@ -37,7 +37,7 @@ def main() -> None:
 
     cpu, wall = medians([pair[0] for pair in pairs])
     cpu_with, wall_with = medians([pair[1] for pair in pairs])
-    # Differences within a pair: both ran under nearly the same load.
+    # Differences within a pair, whose two runs had nearly the same load.
     cpu_more = 1e3 * statistics.median(b.cpu - a.cpu for a, b in pairs)
     wall_more = 1e3 * statistics.median(b.wall - a.wall for a, b in pairs)
     bench.report(

@@ -28,8 +28,8 @@ from tests.audio import FORMATS, drum_pattern, write_audio
 from tests.containers import Case, cases
 from tests.tagging import examine
 
-DURATION = 240  # [s] of the tracks whose cost is measured
-REPEATS = 7
+DURATION = 240  # [s] of the tracks used to measure times
+N_RUNS = 7  # of which the fastest counts
 
 
 def matrix() -> None:
@@ -60,7 +60,7 @@ def matrix() -> None:
 
 
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
-    """A file with some damage, most of it near its ends, where structure is."""
+    """A file with random damage, mostly near its start and end, where its structure is."""
     damaged = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 4, 8))):
         size = len(damaged)
@@ -113,7 +113,7 @@ def mutations(n_files: int, seed: int) -> None:
 def cpu(work: Callable[[int], object]) -> float:
     """Lowest processor time of `REPEATS` runs [ms]."""
     best = float("inf")
-    for number in range(REPEATS):
+    for number in range(N_RUNS):
         start = time.process_time()
         work(number)
         best = min(best, time.process_time() - start)

@@ -1,7 +1,7 @@
-"""Two versions of the package compared in one run: start-up, memory, speed and installed size.
+"""Comparison of two versions of the package: start-up, memory, speed and installed size.
 
-Each is installed, without extras, into a virtual environment of its own, with the versions that its
-`constraints.txt` pins. They are measured in turn, so that a change of the machine's load meets both
+Each is installed without extras into a virtual environment of its own, with the versions in its
+`constraints.txt`. They are measured in turn, so that changes in the load of the machine affect both
 alike.
 """
 
@@ -102,7 +102,7 @@ def estimating(folder: Path, *files: Path) -> Callable[[Version], bench.Cost]:
 
 
 def decoding(version: Version, arguments: Sequence[str]) -> tuple[float, float]:
-    """Mean times of an estimate and of merely decoding the same windows [s], by `decode.py`."""
+    """Mean times of an estimate and of only decoding the same audio [s], from `decode.py`."""
     script = Path(__file__).with_name("decode.py")
     done = subprocess.run(
         [version.scripts / "python", script, "--json", *arguments],
@@ -120,7 +120,7 @@ def library_of(folder: Path, files: Sequence[bench.Track], scripts: Path) -> ben
 
 
 def tagging(library: bench.Beets, plugin: str, options: Sequence[str]) -> Callable[..., bench.Cost]:
-    """A plugin's command over a fresh copy of a library, which it has to fill in."""
+    """Function that measures a plugin's command on a new copy of a library."""
     n_runs = 0
 
     def measure(version: Version) -> bench.Cost:
@@ -130,7 +130,7 @@ def tagging(library: bench.Beets, plugin: str, options: Sequence[str]) -> Callab
             library.copy(library.folder.with_name(f"{plugin}{n_runs}{n}"), plugin, version.scripts)
             for n in "ab"
         )
-        first.run(plugin, "id:1")  # numba compiles librosa once an installation, not once a run
+        first.run(plugin, "id:1")  # numba compiles librosa once for an installation
         cost = copy.run(plugin, *options)
         if missing := len(copy.list("$id")) - len(copy.list("$id", "bpm:1..")):
             raise SystemExit(f"{version.name}: {plugin} left {missing} tracks without a tempo")
@@ -149,7 +149,7 @@ def medians(costs: Sequence[bench.Cost]) -> bench.Cost:
 
 
 def rows(options: argparse.Namespace, folder: Path) -> list[Row]:
-    """Install and measure everything."""
+    """Install both versions and measure them; the rows of the table."""
     before = install("before", options.before, folder / "before")
     after = install("after", options.after, folder / "after")
     both = (before, after)

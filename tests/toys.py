@@ -1,4 +1,4 @@
-"""The toy tasks of the tests, put into the table, and models for them."""
+"""Registration of the toy tasks of the tests, and models for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOYS = {"toy": "tests.tempo_core.toy", "toyoftempo": "tests.tempo_core.toy_of_te
 
 
 def register(patch: pytest.MonkeyPatch, *names: str) -> None:
-    """Add toy tasks to the table, a line for each."""
+    """Add toy tasks to the table of tasks; all of them if no name is given."""
     for name in names or TOYS:
         patch.setitem(tasks.TASKS, name, TOYS[name])
 

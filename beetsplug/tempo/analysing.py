@@ -17,7 +17,7 @@ from .estimating import estimate_all, load_estimator
 from .file_keys import remember_key
 from .guarding import library_errors
 from .keeping import (
-    TEMPO,
+    TEMPO_FIELDS,
     catch_up,
     finish,
     forget_failure,
@@ -171,7 +171,7 @@ class _Analysis:
         )
         problem = None
         if not self._settings.pretend:
-            names = TEMPO if decision is Decision.SET else ()
+            names = TEMPO_FIELDS if decision is Decision.SET else ()
             problem = tried(partial(_store, item, names, self._write, self._stopped))
         if problem:
             self._progress.failure(item, problem)

@@ -250,6 +250,7 @@ def _as_22(frame: raw_id3.Id3Frame) -> raw_id3.Id3Frame:
 
 
 def _mp4_item(key: str, values: Any) -> mp4.Mp4Item:
+    """A tag of MP4 as bytes: whole numbers as such, everything else as text."""
     if all(isinstance(value, int) for value in values):
         return mp4.number_item(key, values)
     return mp4.text_item(key, [v if isinstance(v, bytes) else str(v).encode() for v in values])

@@ -24,7 +24,7 @@ from .keeping import (
     FAILURE,
     ORIGINAL,
     PENDING,
-    TEMPO,
+    TEMPO_FIELDS,
     announce,
     forget_failure,
     keep,
@@ -75,6 +75,7 @@ class ImportAnalysis:
             self._log.warning("analysis skipped: {}", explain(error))
 
     def _analyse(self, task: ImportTask, settings: Any) -> None:
+        """Analyse and store the tracks of a task; an error with one track is a warning."""
         for item in task.imported_items():
             _reread_marker(item)
         items = [item for item in task.imported_items() if settings.force or not is_done(item)]
@@ -106,7 +107,7 @@ class ImportAnalysis:
         if verdict is Decision.SET and _writes(settings):
             # The file is written in write(); at this point it may still be the original. If the
             # import is killed before that, the next `beet tempo` writes the tags.
-            announce(item, TEMPO, *([ORIGINAL] if _leaves_originals() else []))
+            announce(item, TEMPO_FIELDS, *([ORIGINAL] if _leaves_originals() else []))
         # After this stage the importer reads the item from the database again.
         store(item, _aborted())
         self._log.info("{}", describe(item, result, verdict))
@@ -146,7 +147,7 @@ class ImportAnalysis:
         elif write:
             # From here on the file belongs to the library and is not an original.
             set_or_clear(item, PENDING, None)
-            problem = keep(item, TEMPO, write, _aborted())
+            problem = keep(item, TEMPO_FIELDS, write, _aborted())
         if as_is and (problem or not write):
             # The copy is newer than the time that beets stored. Without this, `beet update` would
             # read the file, which has no tempo, and delete the tempo in the library.

@@ -39,7 +39,7 @@ def read(text: object) -> tuple[float, ...] | None:
     if re.fullmatch(_FORM, str(text), re.ASCII) is None:
         return None
     tempi = tuple(float(word) for word in str(text).split(" "))
-    return tempi if all(LIMITS[0] <= tempo <= LIMITS[1] for tempo in tempi) else None
+    return tempi if all(STATED_LIMITS[0] <= tempo <= STATED_LIMITS[1] for tempo in tempi) else None
 
 
 def read_estimate(text: object) -> list[tuple[float, float]] | None:
@@ -60,7 +60,7 @@ class StatedPaces(types.String):
         text = " ".join(string.replace(",", " ").split())
         tempi = read(text)
         if tempi is None and text:
-            raise UserError(f"'{string}' are no paces: {EXPECTED}")
+            raise UserError(f"'{string}' are no paces: {EXPECTED_PACES}")
         return " ".join(f"{tempo:g}" for tempo in tempi or ())
 
     def from_sql(self, sql_value: Any) -> str:
@@ -78,7 +78,7 @@ class EstimatedPaces(StatedPaces):
 
 def stated_paces(item: Item) -> tuple[float, ...] | None:
     """The paces [BPM] that a person stated for a track; None if nobody stated any."""
-    for field in FIELDS:
+    for field in STATED_FIELDS:
         text = item.get(field, with_album=False)
         tempi = None if text is None else read(text)
         if tempi is not None:

@@ -1,4 +1,4 @@
-"""Model files: round trip, and every way in which one can be wrong."""
+"""Tests of model files: round trips, and every way in which a file can be wrong."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ TEMPI = {
 
 @pytest.mark.parametrize("style", [s for s in STYLES if s in TEMPI])
 def test_a_steady_band_is_within_0_1_bpm(estimator: Estimator, tmp_path: Path, style: str) -> None:
-    """Up to the metrical level, which is a matter of convention in some of these styles.
+    """The tempo of a steady band is within 0.1 BPM, up to the metrical level.
 
     A waltz is counted in beats or in bars; two beats are no level of it.
     """

@@ -1,4 +1,4 @@
-"""What was heard of a track is computed once, and kept within bounds."""
+"""Tests that values derived from a track are computed once, and their memory is limited."""
 
 from __future__ import annotations
 

@@ -329,7 +329,7 @@ def test_descriptors_are_given_back(make_audio: MakeAudio, bad_files: dict[str, 
 def test_nothing_after_the_music_costs_neither_memory_nor_time(
     suffix: str, make_audio: MakeAudio, tmp_path: Path
 ) -> None:
-    """A terabyte of zeros, in which a demuxer looks for the next frame and keeps it all."""
+    """A terabyte of zeros after the music costs neither memory nor time."""
     path = make_audio(f"a.{suffix}", duration=8)
     os.truncate(path, 1 << 40)
     run = subprocess.run(

@@ -1,4 +1,4 @@
-"""Audio in memory is listened to like a file."""
+"""Tests of audio in memory, which is analysed like a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _tone(duration: float, sr: int) -> np.ndarray:
 
 
 def pitch(audio: np.ndarray) -> float:
-    """[Hz] of a second at `SR`"""
+    """Frequency of a second of audio at `SR` [Hz]."""
     return float(np.argmax(np.abs(np.fft.rfft(audio * np.hanning(audio.size)))))
 
 

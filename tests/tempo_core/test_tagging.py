@@ -1,4 +1,4 @@
-"""Splices, the structure of tags, and what counts as the same sound."""
+"""Tests of splices, of the structure of tags, and of comparing audio packets."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_there_must_be_sound_to_compare(tmp_path: Path) -> None:
 
 
 def test_a_tag_that_is_read_as_music_is_found(tmp_path: Path) -> None:
-    """Something behind the music of a file whose sizes say that it goes on to the end."""
+    """A tag that the sizes of a file count as audio makes its packets count as changed."""
     one, other = tmp_path / "a.wav", tmp_path / "b.wav"
     data = bytearray(base("wav"))
     data[40:44] = b"\xff\xff\xff\x7f"
@@ -185,7 +185,7 @@ def test_a_tag_that_is_read_as_music_is_found(tmp_path: Path) -> None:
 
 
 def test_fragments_that_are_not_found_any_more(tmp_path: Path) -> None:
-    """What moving a fragmented file without its absolute positions does."""
+    """Packets of a fragmented file that was moved without its positions count as changed."""
     options = {"movflags": "+frag_keyframe+empty_moov", "frag_duration": "2000000"}
     one, other = tmp_path / "a.m4a", tmp_path / "b.m4a"
     encoded("mp4", "aac", options)(one)

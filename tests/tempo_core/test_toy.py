@@ -1,4 +1,4 @@
-"""A task is added by a folder and a line of the table; the rest follows."""
+"""Tests that a task is added with a folder and a line in the table."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_its_network_learns_in_torch() -> None:
 
 
 def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Path:
-    """The same file with another header or other tensors, under the name that fits its hash."""
+    """A model file with another header or tensors, under a name with the right hash."""
     data = path.read_bytes()
     header, tensors = json.loads(checkpoint.metadata(data)["header"]), load_tensors(data)
     change(header, tensors)

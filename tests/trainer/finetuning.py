@@ -27,7 +27,7 @@ RECIPE = FitRecipe(epochs=4, batch=4, passes=2, learning_rate=1e-3, patience=10)
 
 
 def corpus(folder: Path, n: int, split: str) -> Corpus:
-    """Recordings whose views are noise."""
+    """A set of recordings whose network inputs are noise."""
     recordings, paths = [], []
     for i in range(n):
         rng = np.random.default_rng([i, len(split)])
@@ -43,7 +43,7 @@ def corpus(folder: Path, n: int, split: str) -> Corpus:
 def run(
     folder: Path, recipe: FitRecipe = RECIPE, devices: int = 1
 ) -> tuple[Network, list[dict[str, float]]]:
-    """Train in `folder`."""
+    """Run `fit` in a folder."""
     torch.set_num_threads(1)  # a sum of floats depends on it
     folder.mkdir(parents=True, exist_ok=True)
     base = adaptable(checkpoint.load(checkpoint.resolve("shipped")))

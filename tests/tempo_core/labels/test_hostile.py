@@ -1,4 +1,4 @@
-"""A site that wants to do harm: what it can send, and that none of it does any."""
+"""Tests that a hostile site can do no harm, whatever it sends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MEMORY = 200  # [MB] more than the process takes to do anything at all
 
 
 def ask(site: HostileSite, kind: str, names: list[str]) -> list[dict[str, Any]]:
-    """Ask for answers in a process of its own."""
+    """Request answers of a hostile site in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.tempo_core.labels.hostile_client", site.url, kind, *names],
         capture_output=True,
@@ -46,7 +46,7 @@ def ask(site: HostileSite, kind: str, names: list[str]) -> list[dict[str, Any]]:
 
 
 def check(site: HostileSite, told: list[dict[str, Any]]) -> None:
-    """Nothing is a bug, takes long, takes much memory, or leads to somebody else."""
+    """Assert that no answer caused a crash, a long wait, much memory, or another request."""
     for result in told:
         assert result["status"] in STATUSES, result
         assert result["message"].isprintable(), result
@@ -95,7 +95,7 @@ def test_no_robots_txt_does_any_harm(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_run_that_is_killed_leaves_a_whole_store(seed: int, tmp_path: Path) -> None:
-    """At any moment: while it starts, asks, stores, or writes the cache."""
+    """A run killed at any moment (start, request, storing, cache) leaves a valid store."""
     songs = [Entry(f"Song {i}", "The Lintels", 90 + i) for i in range(60)]
     code = (
         "import sys; from pathlib import Path\n"

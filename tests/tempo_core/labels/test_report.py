@@ -1,4 +1,4 @@
-"""The report: complete in itself, safe to open, and right."""
+"""Tests of the HTML report on labels: self-contained, safe to open, and correct."""
 
 from __future__ import annotations
 

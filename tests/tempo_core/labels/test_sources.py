@@ -1,4 +1,4 @@
-"""Each source: its parser on small pages in the shapes that were seen, and the whole way over HTTP.
+"""Tests of each source: its parser on small pages, and the whole look-up over HTTP.
 
 The HTML is trimmed to what public scrapers of these sites rely on (2022 to 2026); the JSON follows
 the interfaces' documentation.
@@ -257,7 +257,7 @@ Ask = Callable[..., Any]
 
 @pytest.fixture
 def ask(site: DemoSite, make_session: MakeSession) -> Ask:
-    """Function that asks one source of the demo site about an entry, all the way over HTTP."""
+    """Function that asks a source of the demo site about an entry over HTTP."""
     settings = SourceSettings(site.urls, {"getsongbpm_key": API_KEY})
 
     def ask(name: str, entry: Entry, **changes: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The toy task: a tiny network over the mean spectrum of each window."""
+"""Row of the toy task: a tiny network over the mean spectrum of each window."""
 
 from __future__ import annotations
 

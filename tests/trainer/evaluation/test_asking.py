@@ -1,4 +1,4 @@
-"""Evaluating: what is read, what is kept, and that nothing is estimated twice."""
+"""Tests of asking estimators: answers are stored, and no file is estimated twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTILE = ('<script>alert("1")</script>', "a\tb\nc\rd", "caf\udce9", "'; $x_1$ &
 
 
 class Known:
-    """An estimator that knows the answers by the name of the file, and counts who asks."""
+    """Estimator that takes its answers from file names and counts the questions."""
 
     def __init__(self, answers: dict[str, float], source: str = "model:known@00000000") -> None:
         self.answers, self.source, self.asked = answers, source, 0

@@ -1,4 +1,4 @@
-"""Metrics against mir_eval, the textbook, values worked out by hand, and what must hold of them."""
+"""Tests of metrics: against mir_eval, textbook formulas, examples by hand, and invariants."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_bootstrap_interval_of_a_proportion_is_that_of_the_textbook() -> None:
 
 
 def test_bootstrap_draws_groups_not_values() -> None:
-    """Ten recordings of one artist are one piece of evidence, so the interval is wider."""
+    """The bootstrap draws groups: recordings of one artist make the interval wider."""
     values = [1.0] * 80 + [0.0] * 20
     low, high = bootstrap_interval(values, [str(k // 10) for k in range(100)])
     assert high - low > 0.4

@@ -1,4 +1,4 @@
-"""Ctrl-C ends pace training soon, whatever it is at; what was listened to is kept."""
+"""Tests that Ctrl-C ends the training of paces soon, and keeps what was computed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PROGRAMS = (
 def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
     program: list[str], n_heard: int, clicks: list[tuple[Path, float]], tmp_path: Path
 ) -> None:
-    """Learning from a table of somebody who moves at half of every tempo."""
+    """Ctrl-C ends the training of paces from a table soon, and what was computed is kept."""
     table = tmp_path / "stated.tsv"
     rows = [f"{path}\t{bpm / 2:g}" for path, bpm in clicks]
     table.write_text("\n".join(["path\tpaces", *rows, ""]))

@@ -1,4 +1,4 @@
-"""Learning the paces that somebody stated, by the functions and by the command line."""
+"""Tests of learning stated paces, with functions and on the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trainer.learning.paces import MIN_TRACKS
 
 @pytest.fixture
 def labelled(clicks: list[tuple[Path, float]]) -> list[tuple[Path, tuple[float, ...]]]:
-    """Clicks of somebody who moves at half of every tempo, and only so."""
+    """Files of clicks with half the tempo as their stated pace."""
     return [(path, (bpm / 2,)) for path, bpm in clicks[::4][:MIN_TRACKS]]
 
 
@@ -60,7 +60,7 @@ def test_too_few_statements_are_refused(
 
 @pytest.fixture
 def stated(labelled: list[tuple[Path, tuple[float, ...]]], tmp_path: Path) -> Path:
-    """A table of the clicks."""
+    """A table with the stated paces of the clicks."""
     rows = ["path\tpaces\ttitle"]
     for k, (path, (pace,)) in enumerate(labelled):
         rows.append(f"{path}\t{pace:g}\tClicks {k}")

@@ -40,7 +40,7 @@ SHIPPED = checkpoint.resolve("shipped")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training folder as the commands expect it, with few short recordings."""
+    """A folder of training data as the commands expect it, with few short recordings."""
     root = tmp_path_factory.mktemp("data")
     tempi = [84, 96, 108, 120, 132, 144]
     for k, bpm in enumerate(tempi):
@@ -115,7 +115,7 @@ def test_cached_views_are_fresh_views_bit_for_bit(folder: Path, tmp_path: Path) 
 
 
 def test_training_sees_what_the_estimator_sees(tmp_path: Path) -> None:
-    """The same windows of the same music, with the same weights, whatever silence is around it."""
+    """Training and use have the same windows with the same weights, whatever silence is around."""
     sr = FRONT_END.sr
     song = drum_pattern(104, 26, sr, "rock", np.random.default_rng(1))
     audio = np.concatenate([np.zeros(5 * sr, np.float32), song, np.zeros(7 * sr, np.float32)])
@@ -190,7 +190,7 @@ def test_one_batch_can_be_learned() -> None:
 
 
 def test_how_good_it_is_by_now_is_logged(tmp_path: Path) -> None:
-    """On recordings that it does not learn from, in both phases, as one curve."""
+    """Figures on held-out recordings are logged in both phases, as one curve."""
     rng = np.random.default_rng(0)
     views = Views(
         rng.random((2, N_MAPS, 40, GRID.n_bins + 2 * STRETCH_MARGIN)).astype(np.float16),
@@ -265,7 +265,7 @@ def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_pat
 
 
 def test_calibration_takes_overconfidence_back() -> None:
-    """A network that is always sure and right half of the time must come out less sure."""
+    """Calibration lowers the confidence of a network that is always sure and half right."""
     logits = np.zeros((1, GRID.n_bins), np.float32)
     logits[0, 90:94] = 12.0
     bpm = GRID.bpm_min * 2 ** (91.5 / 36)

@@ -1,4 +1,4 @@
-"""The synthesis: what can be checked without a soundfont and the MIDI collections."""
+"""Tests of the synthesis, as far as possible without a soundfont and MIDI collections."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_a_figure_plays_the_chords() -> None:
 
 @pytest.fixture
 def midi(tmp_path: Path) -> Path:
-    """One song of 64 beats at 120 BPM and one human performance of 8 bars at 120."""
+    """Folder with a MIDI song of 64 beats and a performance of 8 bars, both at 120 BPM."""
     import pretty_midi
 
     root = tmp_path / "midi"
@@ -392,7 +392,7 @@ def hits_at(times: np.ndarray, duration: float) -> np.ndarray:
 
 
 def lag(reference: np.ndarray, audio: np.ndarray, time: float) -> float:
-    """By how many seconds `audio` lags behind `reference` around a time [s]."""
+    """Delay of `audio` behind `reference` around a time [s]."""
     span = slice(max(0, int((time - 0.1) * SR)), int((time + 0.2) * SR))
     match = np.correlate(audio[span], reference[span], "full")
     return float((np.argmax(match) - (reference[span].size - 1)) / SR)
@@ -413,7 +413,7 @@ def test_codecs_keep_the_time(
 
 
 def test_mastering_keeps_the_time() -> None:
-    """Whatever is drawn: no drift, and no delay to speak of."""
+    """Mastering, whatever is drawn, causes no drift and hardly any delay."""
     times = np.arange(0.3, 9.8, 0.5)
     audio = hits_at(times, 10.0)
     moved = []

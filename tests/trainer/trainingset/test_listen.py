@@ -1,4 +1,4 @@
-"""What is heard in a file, apart from what the estimator says of it."""
+"""Tests of what is measured in a file beside the estimate."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_third_at_another_tempo(hear: Callable[..., Listening]) -> None:
 def test_people_who_play_together_drift(
     drift: float, style: str, hear: Callable[..., Listening]
 ) -> None:
-    """Slower and faster by turns, by `drift` to both sides of the tempo."""
+    """Music slower and faster by turns, by `drift` up and down, hardly counts as unsteady."""
     audio = song(118, style, 3, 72)
     speed = 1 + drift * np.sin(2 * np.pi * 2 * np.arange(audio.size) / audio.size)
     at = np.cumsum(speed)

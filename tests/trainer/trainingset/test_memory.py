@@ -1,4 +1,4 @@
-"""What a model has learned from, as it stands in the model."""
+"""Tests of the list, stored in a model, of tracks that it learned from."""
 
 from __future__ import annotations
 

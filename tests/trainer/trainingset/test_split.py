@@ -1,4 +1,4 @@
-"""No artist on two sides, no change of mind, and never from training to test."""
+"""Tests of splits: artists stay on one side, and no track moves from training to test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tempi are asked about."""
+"""Tests of the tempi that are candidates for paces."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_peak_of_the_tempogram_is_a_candidate() -> None:
 
 
 def test_a_peak_between_bins_is_placed_there() -> None:
-    """A fold at a whole bin, up to 1 % off, would drift by a sixth of a beat over 16 beats."""
+    """Peaks are placed between bins: at a whole bin, up to 1 % off, a fold would drift."""
     exact = 93.7
     position = GRID.bins_per_octave * math.log2(exact / GRID.bpm_min)
     pulse = np.exp(-0.5 * (np.arange(GRID.n_bins) - position) ** 2 / 2**2)

@@ -1,4 +1,4 @@
-"""What is known of a candidate beside the music."""
+"""Tests of the inputs of the pace network that describe a candidate beside the music."""
 
 from __future__ import annotations
 

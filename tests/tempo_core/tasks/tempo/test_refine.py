@@ -1,4 +1,4 @@
-"""From the grid to 0.1 BPM, and how steadily a track keeps it."""
+"""Tests of refining a tempo to 0.1 BPM, and of its stability."""
 
 from __future__ import annotations
 
