@@ -140,7 +140,7 @@ class Music(RegularFile):
         length = os.fstat(self.fileno()).st_size
         try:
             # A tag that claims to be all of the file is none.
-            while 0 < (size := _tag_size(self._part(0, id3.HEADER))) < length - self._base:
+            while 0 < (size := _tag_size(self._part(0, id3.HEADER_SIZE))) < length - self._base:
                 self._base += size
             self._end = self._end_of_data()
             self.seek(0)
@@ -179,11 +179,11 @@ class Music(RegularFile):
         position = self.tell()
         left = max(0, self._end - position)
         wanted = min(left, LARGEST if size is None or size < 0 else size)
-        before = min(position, id3.HEADER - 1)
-        part = self._part(position - before, before + wanted + id3.HEADER - 1)
+        before = min(position, id3.HEADER_SIZE - 1)
+        part = self._part(position - before, before + wanted + id3.HEADER_SIZE - 1)
         at = part.find(b"ID3")
         while at >= 0:
-            if _tag_size(part[at : at + id3.HEADER]):
+            if _tag_size(part[at : at + id3.HEADER_SIZE]):
                 part = part[:at] + b"\0\0\0" + part[at + 3 :]
             at = part.find(b"ID3", at + 3)
         part = part[before : before + wanted] if self._n_barren < BARREN else b""

@@ -1,7 +1,7 @@
-"""beets plugin: tempo, paces, key and labels of a library; see `commands` for what one can do.
+"""beets plugin for the tempo, the paces and the key of tracks; its commands are in `commands`.
 
-beets imports its plugins for every command, so this module and those it imports load next to
-nothing; what does the work is imported when there is work.
+beets imports all plugins for every command. So this module and the modules it imports load as
+little as possible; functions import what does the work when they are called.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 
 class TempoPlugin(BeetsPlugin):
-    """The plugin as beets sees it: fields, queries, commands and the stage of the import."""
+    """The plugin as an object of beets: its fields, queries, commands and import stage.
+
+    Attributes
+    ----------
+    foreign
+        Fields that another plugin declares with another type: the name of that plugin and the type.
+    """
 
     item_types: ClassVar[fields.Types] = fields.ITEM_TYPES
     item_queries: ClassVar = {"pace": PaceQuery}
@@ -35,7 +41,7 @@ class TempoPlugin(BeetsPlugin):
     def __init__(self) -> None:
         super().__init__()
         self.item_types = fields.item_types()  # type: ignore[misc]  # of this object alone
-        self.foreign: dict[str, tuple[str, types.Type]] = {}  # fields whose type is another's
+        self.foreign: dict[str, tuple[str, types.Type]] = {}
         self.config.add(DEFAULTS)
         for secret in SECRETS:
             self.config["labels"][secret].redact = True
@@ -49,14 +55,15 @@ class TempoPlugin(BeetsPlugin):
         self.register_listener("pluginload", self.withdraw_fields)
 
     def commands(self) -> list[ui.Subcommand]:
-        """What `beet` offers."""
+        """The commands that the plugin adds to `beet`."""
         return subcommands(self)
 
     def withdraw_fields(self) -> None:
-        """Leave fields that other plugins declare as well to them.
+        """Withdraw the types of fields that other plugins declare differently, with a warning.
 
-        beets ends every command where two plugins disagree. The configuration of `types` is the
-        user's, so that what it says holds.
+        beets ends every command if two plugins declare different types for a field. One of these
+        plugins is `types`, which declares what the user configured, so the other plugin's type is
+        used. Template fields that another plugin has too are withdrawn likewise.
         """
         self.foreign = fields.declared_otherwise(self)
         for field, (name, _) in self.foreign.items():
@@ -73,7 +80,7 @@ class TempoPlugin(BeetsPlugin):
                 del self.template_fields[field]
 
     def require_types(self) -> None:
-        """Check that the fields can hold what is going to be written, see `fields`."""
+        """Check that the fields can hold the values of the plugin, see `fields.require_types`."""
         fields.require_types(self.foreign)
 
     @cached_property
@@ -83,18 +90,18 @@ class TempoPlugin(BeetsPlugin):
         return ImportAnalysis(self._log)
 
     def import_begin(self, session: ImportSession) -> None:
-        """Refuse wrong settings before the import: in the middle of one it is too late."""
+        """Check the settings at the start of an import, before it has changed anything."""
         if load(self.config).auto:
             self.require_types()
 
     def imported(self, session: ImportSession, task: ImportTask) -> None:
-        """Analyse what is being imported, before its files are copied or moved."""
+        """Analyse the tracks of an import task, before their files are copied or moved."""
         settings = load(self.config)
         if settings.auto:
             self._import.analyse(task, settings)
 
     def import_task_files(self, session: ImportSession, task: ImportTask) -> None:
-        """Write what beets does not, now that the files are where they belong."""
+        """Write the tags that beets does not write, after the files were copied or moved."""
         settings = load(self.config)
         if settings.auto:
             self._import.write(task, settings)

@@ -1,4 +1,4 @@
-"""Work of `beet tempo`: the tracks that match are analysed, stored and written."""
+"""The work of `beet tempo`: analysing tracks, storing the results and writing tags."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .keeping import (
 )
 from .origin import Decision
 from .progress import AnalysisProgress, Progress
-from .selecting import BATCH, as_it_is, each_item, items_of
+from .selecting import BATCH_SIZE, as_it_is, each_item, items_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 
 def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
-    """Analyse what matches, store and write the results, and say what happened.
+    """Analyse the tracks that match a query, store and write the results, and print a summary.
 
     Raises
     ------
     UserError
-        If there is no model, a track failed, the library cannot be written or the run was
+        If the model cannot be loaded, a track failed, the library cannot be used, or the run was
         interrupted.
     """
     with library_errors("nothing was analysed"):
@@ -73,6 +73,13 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
 
 
 def _work(lib: Library, work: Work, settings: Any, progress: AnalysisProgress) -> None:
+    """Write the tags that an earlier run left unwritten, then analyse.
+
+    Raises
+    ------
+    UserError
+        If the model cannot be loaded or the run was interrupted.
+    """
     with interruptible() as stop, progress:
         _finish(lib, work.finish, settings, progress, stop.is_set)
         if work.analyse:
@@ -92,7 +99,7 @@ def _finish(
     progress: AnalysisProgress,
     stopped: Callable[[], bool],
 ) -> None:
-    """Write the tags that an interrupted run had not written yet."""
+    """Write the tags that an interrupted run left unwritten."""
     for item in each_item(lib, ids):
         if stopped():
             return
@@ -104,12 +111,16 @@ def _finish(
 
 
 class _Analysis:
-    """Analysis of some tracks: their results are stored, written and shown one by one.
+    """Analysis of tracks whose results are stored, written and shown one by one.
 
     Parameters
     ----------
+    settings
+        Settings merged with the options of the command.
+    progress
+        Progress to report each track to.
     stopped
-        Says whether the run was interrupted.
+        Whether the run was interrupted.
     """
 
     def __init__(
@@ -121,7 +132,7 @@ class _Analysis:
         self._write = ui.should_write(settings.write)
 
     def run(self, lib: Library, ids: list[int], estimator: Estimator) -> None:
-        """Analyse tracks, by their ids in the library."""
+        """Analyse the tracks with some ids in the library."""
         settings = self._settings
         results = estimate_all(
             estimator.estimate,
@@ -131,7 +142,7 @@ class _Analysis:
             settings.time_limit,
         )
         for heard, result in results:
-            # Changes made to the item during its analysis are kept.
+            # Read again, so that changes made to the item during its analysis are not lost.
             item = as_it_is(lib, heard)
             if item is None:  # removed from the library meanwhile
                 self._progress.advance()
@@ -141,12 +152,14 @@ class _Analysis:
                 self._apply(item, result, estimator.source)
 
     def _fail(self, item: Item, error: Exception) -> None:
+        """Store and report the failure of a track."""
         note_failure(item, error)
         if not self._settings.pretend:
             tried(partial(store, item, self._stopped))
         self._progress.failure(item, error)
 
     def _apply(self, item: Item, estimate: Estimate, source: str) -> None:
+        """Store, write and report the estimate for a track."""
         forget_failure(item)
         catch_up(item)
         decision = apply_estimate(
@@ -169,25 +182,26 @@ class _Analysis:
 def _store(
     item: Item, names: Iterable[str], write: bool, stopped: Callable[[], bool]
 ) -> Exception | None:
+    """Store an item, write fields to its file, and store its key; returns an error of the file."""
     problem = keep(item, names, write, stopped)
-    if remember_key(item):  # of the file as it is now
+    if remember_key(item):  # afterwards, because writing changes the times of the file
         store(item, stopped)
     return problem
 
 
 def _read_keys(lib: Library, ids: list[int], settings: Any, log: BeetsLogger) -> None:
-    """Store the keys that files have, of tracks whose key is not known yet.
+    """Read the keys of tracks from their files and store them.
 
     Raises
     ------
     UserError
-        If it was interrupted.
+        If the run was interrupted.
     """
     progress = Progress(len(ids), quiet=settings.quiet, pretend=False, log=log)
     with interruptible() as stop, progress:
-        for start in range(0, len(ids), BATCH):
+        for start in range(0, len(ids), BATCH_SIZE):
             read = []
-            for item in items_of(lib, ids[start : start + BATCH]):
+            for item in items_of(lib, ids[start : start + BATCH_SIZE]):
                 if not stop.is_set() and remember_key(item):
                     read.append(item)
                 progress.advance()
@@ -196,5 +210,5 @@ def _read_keys(lib: Library, ids: list[int], settings: Any, log: BeetsLogger) ->
                 raise UserError(
                     "interrupted while keys were read; the next run continues from here"
                 )
-            if not read:  # no file of the batch can be read: the disk may be unmounted
+            if not read:  # no key of this batch could be read: the disk may not be mounted
                 return

@@ -1,4 +1,4 @@
-"""What an estimate sets on an item, and what follows where the item changes afterwards."""
+"""Fields that an estimate sets on an item, and their update when the item changes later."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from tempo_core import Estimate
     from tempo_core.paces import Pace
 
-OWN_RULES = ("tempo", "pace")  # tasks whose fields also depend on what a person set before
-# Fields of paces, with their ratios to `tempo_bpm`.
+# Tasks whose fields also depend on values that a person set, so that they are set here by hand.
+TASKS_WITH_RULES = ("tempo", "pace")
+# Ratios to `tempo_bpm` of the paces in some fields.
 PACE_FIELDS = {"tempo_half": 0.5, "tempo_double": 2, "tempo_triple": 3}
 
 
@@ -41,15 +42,16 @@ def apply_estimate(
     Parameters
     ----------
     item
-        Changed in place. A `bpm` that somebody else set stays, unless `force`.
+        Item to set the fields of, changed in place. A `bpm` of another origin than an analysis
+        stays, unless `force`.
     estimate
         Result of the analysis.
     source
         The model that made the estimate, `model:<name>@<hash>`.
     force
-        Overwrite `bpm` whoever set it.
+        Overwrite `bpm` whatever its origin.
     min_confidence
-        An estimate less sure than this (0..1) leaves `bpm` alone, also with `force`.
+        Confidence, 0 to 1; an estimate with less leaves `bpm` alone, also with `force`.
     """
     sure = estimate.confidence >= min_confidence
     said = origin(item)
@@ -61,7 +63,8 @@ def apply_estimate(
     else:
         decision, tempo = Decision.UNSURE, estimate.bpm
         if said.startswith("model:"):
-            # The earlier tempo stays in `bpm`; `tempo_bpm`, which says it precisely, does not.
+            # The earlier tempo stays in `bpm` and its precise value in the marker, because
+            # `tempo_bpm` is going to be that of the new estimate.
             earlier = parse_marker(own(item, MARKER))
             set_tempo(item, earlier.bpm if earlier else own(item, "tempo_bpm"), said)
         item.tempo_source = said or source
@@ -72,7 +75,7 @@ def apply_estimate(
     set_further(item, estimate)
     stated = stated_paces(item)
     if stated is not None:
-        # A person may have stated them in `tempo_paces`, which is overwritten next.
+        # The paces may have been stated in `tempo_paces`, which is overwritten next.
         item.tempo_paces_manual = " ".join(f"{pace:g}" for pace in stated)
     item.tempo_paces = format_paces(estimate.paces)
     set_pace_fields(item)
@@ -80,7 +83,13 @@ def apply_estimate(
 
 
 def _keep_tempo(item: Item, estimate: Estimate, sure: bool) -> tuple[Decision, float]:
-    """Leave a `bpm` that the plugin did not set; the decision, and the tempo for `tempo_bpm`."""
+    """Keep a `bpm` of another origin; the decision, and the tempo [BPM] for `tempo_bpm`.
+
+    Parameters
+    ----------
+    sure
+        Whether the confidence is high enough to contradict the `bpm`.
+    """
     said = origin(item)
     item.tempo_source = said
     agreed = agreeing_tempo(bpm_of(item), estimate)
@@ -92,20 +101,20 @@ def _keep_tempo(item: Item, estimate: Estimate, sure: bool) -> tuple[Decision, f
 
 
 def set_further(item: Item, estimate: Estimate) -> None:
-    """Set the fields of all tasks but those in `OWN_RULES`."""
+    """Set the fields of all tasks except `TASKS_WITH_RULES` from an estimate."""
     for name in tasks.TASKS:
-        for column in tasks.columns(name) if name not in OWN_RULES else ():
+        for column in tasks.columns(name) if name not in TASKS_WITH_RULES else ():
             if column.field is not None and column.name in estimate.columns:
                 value = estimate.columns[column.name]
                 set_or_clear(item, column.field, None if value is None else column.text(value))
 
 
 def set_pace_fields(item: Item) -> bool:
-    """Set the fields of half, double and triple pace; True if that changed one of them."""
+    """Set the fields of half, double and triple pace; returns whether one of them changed."""
     before = [own(item, field) for field in PACE_FIELDS]
     tempo = own(item, "tempo_bpm") or bpm_of(item)
-    # The paces are read back from the text, where their probabilities are rounded: so the fields
-    # and the `pace:` query agree at the border.
+    # The paces are read from the stored text, where probabilities are rounded, so that these fields
+    # and the `pace:` query agree about a pace that is just probable enough.
     paces = [pace for pace, _ in paces_of(item)]
     for field, ratio in PACE_FIELDS.items():
         fits = any(abs(pace / (tempo * ratio) - 1) <= SAME for pace in paces) if tempo else False
@@ -114,20 +123,20 @@ def set_pace_fields(item: Item) -> bool:
 
 
 def agreeing_tempo(bpm: float, estimate: Estimate) -> float | None:
-    """The precise tempo behind somebody's BPM, None if it fits no pace of the estimate.
+    """The precise tempo [BPM] for a given `bpm`; None if it fits no pace of the estimate.
 
-    A tag within 4 % of a pace is that pace, said with less precision or at another octave.
+    A `bpm` within `levels.TOLERANCE` of a pace is taken as that pace with less precision.
     """
     return precise_pace(bpm, estimate.bpm, estimate.paces)
 
 
 def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float | None:
-    """The precise tempo behind somebody's BPM, None if it fits no pace of the estimate.
+    """The precise tempo [BPM] for a given `bpm`; None if it fits no pace of the estimate.
 
     Parameters
     ----------
     bpm
-        The tempo that somebody gave [BPM].
+        The given tempo [BPM].
     estimated
         The estimated tempo [BPM].
     paces
@@ -146,15 +155,20 @@ def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float |
     nearest = min(tempi, key=lambda tempo: abs(tempo - bpm))
     if abs(nearest - bpm) > TOLERANCE * bpm:
         return None
-    # Paces are rounded to 0.1; a simple multiple of the headline is as precise as that is.
+    # Paces are rounded to 0.1 BPM; a simple multiple of the estimated tempo is more precise.
     precise = min((estimated * ratio for ratio in RELATIVES), key=lambda t: abs(t - nearest))
     return round(precise if abs(precise - nearest) < 0.01 * nearest else nearest, 2)
 
 
 def settled(item: Item) -> bool:
-    """Set `tempo_source`, and the fields that follow from it, to what `origin` says.
+    """Set `tempo_source` to the `origin` of an item, and the fields that follow from it.
 
-    Returns whether the item changed; does not store it.
+    Does not store the item.
+
+    Returns
+    -------
+    bool
+        Whether the item changed.
     """
     source = own(item, "tempo_source")
     said = origin(item)
@@ -165,16 +179,21 @@ def settled(item: Item) -> bool:
         judged(item)
     marker = parse_marker(own(item, MARKER))
     if said.startswith("model:") and marker is not None and marker.is_of(bpm_of(item)):
-        # The model's tempo came back from the file, in place of one that a person had set.
+        # The model's tempo was read back from the file and replaced one that a person had set.
         item.tempo_verdict, item.tempo_bpm = Decision.SET.word, marker.bpm
         set_pace_fields(item)
     return True
 
 
 def judged(item: Item) -> bool:
-    """Compare a `bpm` that somebody set with the last analysis, and set the fields that follow.
+    """Compare a `bpm` of another origin with the last analysis, and set the fields that follow.
 
-    Returns whether the item changed; does not store it.
+    Does not store the item.
+
+    Returns
+    -------
+    bool
+        Whether the item changed.
     """
     before = own(item, "tempo_verdict"), own(item, "tempo_bpm")
     agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), _paces(item))
@@ -185,6 +204,7 @@ def judged(item: Item) -> bool:
 
 
 def _paces(item: Item) -> tuple[Pace, ...]:
+    """The estimated paces of an item; empty if there are none."""
     with suppress(ValueError):
         return parse_paces(own(item, "tempo_paces") or "")
     return ()

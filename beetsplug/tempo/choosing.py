@@ -1,6 +1,6 @@
-"""Tracks that need work: conditions in SQL, and what `beet tempo` has to do.
+"""The tracks that `beet tempo` has to work on, found with conditions in SQL.
 
-The conditions are SQL so that the database finds the tracks: all of a large library as objects take
+The database evaluates the conditions because loading all tracks of a large library as objects takes
 a lot of memory.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def _value(field: str) -> str:
-    """SQL for a flexible field of a track, NULL where it is not set."""
+    """SQL for the value of a flexible field of a track, NULL if it is not set or empty."""
     return (
         "(SELECT value FROM item_attributes "
         f"WHERE entity_id = items.id AND key = '{field}' AND value != '')"
@@ -35,18 +35,18 @@ def _value(field: str) -> str:
 
 
 def _rounded(field: str) -> str:
-    """SQL for the whole number that a tempo in a flexible field stands for, halves rounded up."""
+    """SQL for the number at the start of a flexible field, rounded to a whole number, halves up."""
     return f"CAST(CAST({_value(field)} AS REAL) + 0.5 AS INTEGER)"
 
 
 _UNSURE = f"ifnull({_value('tempo_verdict')}, '') = '{Decision.UNSURE.word}'"
-# The condition of `origin.is_done`.
+# `origin.is_done` as a condition in SQL.
 DONE = (
     f"{_value('tempo_source')} IS NOT NULL AND CAST({_value('tempo_bpm')} AS REAL) != 0 "
     f"AND ({HAS_BPM} OR {_UNSURE})"
 )
 TO_ANALYSE = f"NOT ifnull({DONE}, 0)"
-# Tags that are still to be written. A track that lost its tempo is analysed first.
+# Tracks with tags that are still to be written. A track that lost its tempo is analysed first.
 TO_FINISH = f"{_value(PENDING)} IS NOT NULL AND ({HAS_BPM} OR {_value(PENDING)} LIKE '%key%')"
 # Analysed tracks whose key was not read from the file, or whose `initial_key` changed since.
 UNREAD = (
@@ -56,7 +56,7 @@ UNREAD = (
 FAILED = f"{_value(FAILURE)} IS NOT NULL"
 # Analysed tracks of which a person may have stated paces.
 STATED = f"({_value(FIELDS[0])} IS NOT NULL OR {_value(FIELDS[1])} NOT LIKE '%:%') AND {DONE}"
-# Tracks whose `tempo_source` may differ from what `origin` says: a few, which Python checks.
+# Tracks whose `tempo_source` may differ from their `origin`: few, which are checked in Python.
 _DOUBTFUL = (
     f"{HAS_BPM} AND CASE "
     f"WHEN source.value = '{MANUAL}' THEN items.bpm = {_rounded(MARKER)} "
@@ -71,7 +71,7 @@ UNSETTLED = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
     f"WHERE source.key = 'tempo_source' AND source.value != '' AND {_DOUBTFUL}"
 )
-# Tracks whose tempo somebody set, and may have changed since `tempo_verdict` was found.
+# Tracks with a tempo of another origin, which may have changed since `tempo_verdict` was set.
 _AGREES = " OR ".join(
     f"abs({_value('tempo_bpm')} * {ratio} - items.bpm) <= {TOLERANCE} * items.bpm"
     for ratio in (1.0, *COUNTED_ELSE)
@@ -83,8 +83,8 @@ OUTDATED = (
     f"abs({_value('tempo_bpm')} - items.bpm) > {TOLERANCE} * items.bpm "
     f"WHEN '{Decision.CONFLICT.word}' THEN {_AGREES} END"
 )
-# Tracks analysed by a version without verdicts. Where the analysis agreed with somebody's tempo,
-# `tempo_bpm` is close to it.
+# Tracks analysed by a version of the plugin without `tempo_verdict`. If that analysis agreed with a
+# tempo of another origin, `tempo_bpm` is close to it.
 _WITHOUT_VERDICT = f"items WHERE {HAS_BPM} AND {DONE} AND {_value('tempo_verdict')} IS NULL"
 _GIVE_VERDICT = (
     "INSERT INTO item_attributes (entity_id, key, value) SELECT items.id, 'tempo_verdict', CASE "
@@ -96,11 +96,12 @@ _GIVE_VERDICT = (
 
 
 def settle(lib: Library) -> None:
-    """Bring `tempo_source` and `tempo_verdict` up to date with changes made outside of the plugin.
+    """Update `tempo_source` and `tempo_verdict` after changes made outside of the plugin.
 
-    The source of a tempo that a person corrected becomes `manual`, and the plugin's own tempo gets
-    its source back where that was changed. A source that was removed stays so: that asks for an
-    analysis. Where a person changed a tempo of their own, the verdict is found again.
+    The source of a tempo that a person corrected becomes `manual`, and a tempo of the plugin gets
+    its source back if that was changed. A source that was removed stays removed, because that is
+    how a person asks for a new analysis. If a person changed a tempo of their own, the verdict is
+    determined again.
     """
     for item in items_of(lib, ask(lib, UNSETTLED)):
         if settled(item):
@@ -114,10 +115,20 @@ def settle(lib: Library) -> None:
 
 @dataclass(frozen=True)
 class Work:
-    """Ids of tracks by what is to be done, and numbers of tracks that need nothing.
+    """The work for the tracks of a query.
 
-    `skipped` tracks failed before and are unchanged. Of `unread` tracks nothing is missing but the
-    key that their file says.
+    Attributes
+    ----------
+    analyse
+        Ids of tracks to analyse.
+    finish
+        Ids of tracks with tags that an interrupted run left unwritten.
+    done
+        Number of tracks that were analysed before.
+    skipped
+        Number of tracks left out because they failed before and have not changed.
+    unread
+        Ids of analysed tracks whose key was not read from the file yet.
     """
 
     analyse: list[int]
@@ -128,11 +139,11 @@ class Work:
 
 
 def choose(lib: Library, args: list[str], settings: Any) -> Work:
-    """The work for the tracks that match; stated paces take effect at once."""
+    """The work for the tracks that match a query; also updates the fields of stated paces."""
     album = bool(settings.album)
     selection = Selection(lib, args, album=album, pretend=settings.pretend)
     if not settings.pretend:
-        # What a person stated about paces since the analysis holds without a new one.
+        # Paces that a person stated since the analysis take effect without a new analysis.
         for item in items_of(lib, selection.ids(STATED)):
             if stated_paces(item) is not None and set_pace_fields(item):
                 store(item)

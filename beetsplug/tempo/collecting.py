@@ -1,4 +1,4 @@
-"""Labelled tracks of a library: labels that a model can learn from, and who gave them."""
+"""Labels in a library that a model can learn from, each with its source."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ if TYPE_CHECKING:
 
 
 def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[LabelledTrack]:
-    """The tracks that match and have a label, each once, with the most trusted of its labels.
+    """The tracks that match a query and have a label, each once, with its most trusted label.
 
-    Labels are, in the order of trust: what a person says or corrected (`manual`), published labels
-    in the label store that the audio agrees with and whose source may be trained on
-    (`label:<site>`), the `bpm` field (`field`), and a tag that says otherwise (`tag`). What this
-    plugin estimated is none, and neither is a tag beside it, which may hold an older estimate.
+    The kinds of labels, in the order of trust, are: a tempo that a person set or corrected
+    (`manual`), a published label in the label store that the audio agrees with and whose source may
+    be trained on (`label:<site>`), the `bpm` field (`field`), and a tag that differs from it
+    (`tag`). A tempo that the plugin estimated is no label. Neither is a tag beside such a tempo,
+    which may be an older estimate.
 
     Raises
     ------
     LabelError
         If the label store cannot be used.
     """
-    # `pretend`: changes since the last `beet tempo` count, but are not stored here.
+    # `pretend`: changes since the last `beet tempo` are taken into account, but not stored here.
     ids = Selection(lib, query, pretend=True).ids()
     database = make_options(lib, settings).database
     with ExitStack() as stack:
@@ -51,7 +52,7 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
             labels = list(item_labels(item, settings.time_limit))
             if store is not None:
                 track = track_of(item, settings.time_limit)
-                # An earlier version may have kept the plugin's own tempo as a label from the tags.
+                # An earlier version may have stored the plugin's own tempo as a label of `tags`.
                 own_tag = is_ours(item) or is_from_label(item)
                 records = [
                     record
@@ -64,15 +65,21 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
 
 
 def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[float, str, str]]:
-    """Labels in the item and its file, (BPM, source, ""), without the plugin's own estimates."""
+    """Labels in an item and its file, without estimates of the plugin.
+
+    Yields
+    ------
+    tuple of float, str, str
+        Tempo [BPM], source, and an empty title, which only published labels have.
+    """
     source, bpm = origin(item), bpm_of(item)
     if not bpm or source.startswith(("model:", "label:")):
-        return  # a published label counts by what the store knows of it
+        return  # a published label is taken from the label store instead
     who = MANUAL if source == MANUAL else "field"
     tags = tags_of_file(item, time_limit)
     tag = None if tags is None else parse_bpm(tags.tag_bpm)
     if tag is not None and bpm in (int(tag), round_half_up(tag)):
-        # The tag is the field with its fraction, which beets cuts off.
+        # The tag has the fraction that beets cuts off from the field.
         yield tag, "tag" if who == "field" else who, ""
         return
     yield float(bpm), who, ""
@@ -85,6 +92,7 @@ def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[fl
 
 
 def _labelled(item: Item, bpm: float, source: str, title: str) -> LabelledTrack:
+    """An item with one label; `title` is the title of the track at the source of the label."""
     artists = dict.fromkeys(name for name in (item.artist, *item.get("artists", ())) if name)
     return LabelledTrack(
         path=item.filepath,

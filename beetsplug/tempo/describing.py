@@ -1,4 +1,4 @@
-"""Description of an item for looking up labels: from the library, the file and the analysis."""
+"""Descriptions of tracks for looking up labels, from the library, the file and the analysis."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def tags_of_file(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery | None:
-    """The tags of an item's file; None if they cannot be read within the time limit [s]."""
+    """The tags of an item's file; None if they cannot be read, or not within the time limit [s]."""
     from tempo_core.labels.files import read_track
 
     path = item.path
@@ -31,7 +31,7 @@ def tags_of_file(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery | Non
 
 
 def track_of(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery:
-    """The item as a track to look up. The tags of its file are read, its audio is not."""
+    """The description of an item for looking up labels; the tags of its file are read for it."""
     file = tags_of_file(item, time_limit)
     tag_bpm, tag_key = _tags(item, file)
     names = (item.artist, *item.get("artists", ()), item.artist_credit, item.artist_sort)
@@ -53,10 +53,10 @@ def track_of(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery:
 
 
 def estimate_of(item: Item) -> float | None:
-    """The tempo [BPM] by the audio alone, None if the item was not analysed.
+    """The tempo [BPM] that the analysis of the audio found; None if the item was not analysed.
 
-    It is `tempo_bpm`, unless the analysis agreed with a tempo that was there before: then
-    `tempo_bpm` is the pace closest to that, and the most probable pace is the audio's.
+    It is `tempo_bpm`, unless the analysis agreed with an earlier tempo. Then `tempo_bpm` is the
+    pace closest to the earlier tempo, and the estimate is the most probable pace.
     """
     tempo: float | None = own(item, "tempo_bpm")
     audio = (Decision.SET.word, Decision.CONFLICT.word, Decision.UNSURE.word)
@@ -70,10 +70,16 @@ def estimate_of(item: Item) -> float | None:
 
 
 def _tags(item: Item, file: TrackQuery | None) -> tuple[str | None, str | None]:
-    """BPM and key as somebody wrote them, verbatim; None for what this plugin wrote itself.
+    """The texts of BPM and key that a person or another program wrote; None where there is none.
 
-    beets cuts fractions off a BPM and misreads long names of keys when it reads a file, so the
-    file is asked, as long as it says what the library says.
+    A value that the plugin wrote is left out. beets cuts fractions off a BPM and misreads long
+    names of keys when it reads a file. So the text in the file is used if beets would read the
+    value of the library from it.
+
+    Parameters
+    ----------
+    file
+        The tags of the file; None if they cannot be read.
     """
     known = bpm_of(item)
     in_library = str(known) if known else None
@@ -84,11 +90,11 @@ def _tags(item: Item, file: TrackQuery | None) -> tuple[str | None, str | None]:
     key = key_text(item, file.tag_key if file else None)
     elsewhere = own(item, "tempo_label_source") not in (None, "tags")
     if elsewhere and item.initial_key == own(item, "tempo_label_key"):
-        key = None  # it was applied
+        key = None  # the key comes from a label that `--apply` filled in
     return bpm, key
 
 
 def _as_beets_reads(bpm: str) -> int:
-    """The whole number that a BPM begins with, 0 if it does not begin with one."""
+    """The whole number that a text begins with, as beets reads a BPM; 0 if there is none."""
     digits = re.match(r"[+-]?[0-9]+", bpm)
     return int(digits[0]) if digits else 0

@@ -1,4 +1,4 @@
-"""Estimates of tracks: the estimator as configured, several tracks at a time."""
+"""Estimates of tracks with the configured estimator, several tracks at a time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:
-    """The estimator as configured. Loading takes some seconds; `stopped` ends it.
+    """The estimator for the settings. Loading takes some seconds and ends once `stopped()` is True.
 
     Raises
     ------
     Stopped
-        If `stopped` said True.
+        If `stopped` returned True.
     CheckpointError, ConfigError
         See `tempo_core.Estimator`.
     """
@@ -43,23 +43,24 @@ def estimate_all(
     stopped: Callable[[], bool],
     time_limit: float = TIME_LIMIT,
 ) -> Iterator[tuple[Item, Estimate | Exception]]:
-    """Analyse items in parallel and yield each with its result, in the order they get ready.
+    """Analyse items in parallel and yield each with its result, in the order of completion.
 
     Parameters
     ----------
     estimate
-        From an absolute path to a result, thread-safe. An exception is yielded as the result.
+        Thread-safe function from an absolute path to an estimate. If it raises an exception, that
+        is yielded as the result.
     items
-        Consumed as needed, so that neither items nor results pile up.
+        Items to analyse; consumed as needed, so that neither items nor results pile up.
     threads
         Number of tracks analysed at a time.
     stopped
-        Asked ten times a second; once it says True, running analyses are abandoned.
+        Called ten times a second; once it returns True, running analyses are abandoned.
     time_limit
-        For each track [s].
+        Time for each track [s].
     """
-    # beets stores paths relative to the library, and only the calling thread knows which library:
-    # the workers get the absolute path.
+    # beets stores paths relative to the library, and only the calling thread knows the library, so
+    # the workers get absolute paths.
     tasks = ((item, item.path) for item in items)
     found = parallel(lambda task: estimate(task[1]), tasks, threads, stopped, time_limit)
     for (item, _), result in found:

@@ -1,4 +1,4 @@
-"""Work of `beet tempo-eval`: the analysis is compared with the labels of a library."""
+"""The work of `beet tempo-eval`: comparing the analysis with the labels of a library."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from trainer.evaluation.answers import Answer, LabelledRecording
     from trainer.trainingset.tables import LabelledTrack
 
-FOLDER = "tempo-eval"  # of answers and tables, beside the library
+FOLDER = "tempo-eval"  # default name of the folder for answers and tables, beside the library
 
 
 class EvaluationProgress(Progress):
-    """Shows what each estimator says of each track."""
+    """Progress of an evaluation, with the answer of each estimator about each track."""
 
     def answer(self, answer: Answer) -> None:
         """Show the answer of an estimator, or log that it failed."""
@@ -56,16 +56,16 @@ class EvaluationProgress(Progress):
 
 @dataclass(frozen=True)
 class Questions:
-    """Recordings that estimators are asked about.
+    """Recordings that estimators are evaluated on.
 
     Attributes
     ----------
     labelled
         Recordings with a label of the tempo, for all estimators.
     with_paces
-        Recordings of which only the paces were stated, for the model alone.
+        Recordings that only have stated paces, for the first estimator, the model.
     notes
-        Sentences for people on what the figures are worth.
+        Sentences for the user on how far the figures can be trusted.
     """
 
     labelled: Sequence[LabelledRecording]
@@ -75,7 +75,7 @@ class Questions:
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers to `Questions`, and how many of all of them failed."""
+    """Answers to `Questions`; `n_failed` is the number of all those that are failures."""
 
     labelled: Sequence[Answer]
     with_paces: Sequence[Answer]
@@ -83,17 +83,18 @@ class Answers:
 
     @property
     def all(self) -> list[Answer]:
+        """The answers about both kinds of recordings."""
         return [*self.labelled, *self.with_paces]
 
 
 def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
-    """Compare the model with the labels of what matches, and say where they disagree.
+    """Compare the model with the labels of the tracks that match a query, and print the result.
 
     Raises
     ------
     UserError
-        If there are no labels, packages are missing or hidden by others, a track failed or the run
-        was interrupted.
+        If there are no labels, packages are missing or hidden by others of the same name, a track
+        failed, or the run was interrupted.
     """
     try:
         check_trainer()
@@ -109,7 +110,8 @@ def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLog
 
 def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
     try:
-        from trainer.evaluation import report  # noqa: F401  its packages are needed in the end
+        # Imported here so that a missing package of the report is noticed before the work.
+        from trainer.evaluation import report  # noqa: F401
         from trainer.evaluation.baselines import BASELINES, open_model
         from trainer.evaluation.saving import make_folder
 
@@ -150,7 +152,20 @@ def _questions(
     paces: Mapping[Path, tuple[float, ...]],
     settings: Any,
 ) -> Questions:
-    """What to ask; of `--split test` only tracks that the model has not learned from."""
+    """The recordings to evaluate on; with `--split test` only those new to the model.
+
+    Parameters
+    ----------
+    found
+        Tracks of the library with a label.
+    paces
+        Stated paces [BPM] by file.
+
+    Raises
+    ------
+    UserError
+        If `--split test` leaves no track.
+    """
     tracks = recordings(found, learned_from(lib, settings), paces)
     notes = learned_notes(tracks)
     if settings.split == TEST:
@@ -163,7 +178,7 @@ def _questions(
 def _ask(
     estimators: Sequence[Any], questions: Questions, folder: Path, settings: Any, log: BeetsLogger
 ) -> Answers:
-    """Answers of the estimators, of which those in the folder are not asked for again.
+    """Answers of the estimators; those that are stored in the folder are not asked for again.
 
     Raises
     ------
@@ -192,7 +207,7 @@ def _ask(
 def _write_results(
     questions: Questions, answers: Answers, folder: Path, settings: Any
 ) -> list[str]:
-    """Write figures, tables and what `--report` asks for; lines for the terminal."""
+    """Write figures, tables and the report of `--report`; returns the lines for the terminal."""
     from trainer.evaluation import report, saving
     from trainer.evaluation.figures import by_estimator
 

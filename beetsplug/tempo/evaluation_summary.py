@@ -1,4 +1,4 @@
-"""Lines that `beet tempo-eval` ends with: accuracy, stated paces, labels that disagree."""
+"""Lines at the end of `beet tempo-eval`: accuracy, stated paces, labels that disagree."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from trainer.evaluation.answers import Answer
     from trainer.evaluation.figures import EvaluationFigures
 
-N_SHOWN = 10  # disagreements on the terminal; a table has all of them
+N_PRINTED = 10  # disagreements on the terminal; a table has all of them
 
 
 def pace_lines(answers: Sequence[Answer]) -> list[str]:
-    """Accuracy on tracks with stated paces, and how many of them the pace model learned from.
+    """Lines on the accuracy for stated paces; no lines if no track has stated paces.
+
+    The last line says how many of the tracks the pace model learned from, if any.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def figure_lines(figures: Mapping[str, EvaluationFigures]) -> list[str]:
     Parameters
     ----------
     figures
-        By the names of the estimators.
+        Figures by the names of the estimators.
     """
     lines = []
     for name, figures_of_one in figures.items():
@@ -61,14 +63,14 @@ def figure_lines(figures: Mapping[str, EvaluationFigures]) -> list[str]:
 
 
 def disagreement_lines(answers: Sequence[Answer], table: Path) -> list[str]:
-    """Tracks whose label and estimate are different tempi, the most suspicious labels first.
+    """Lines on tracks whose label and estimate are different tempi, the most suspicious first.
 
     Parameters
     ----------
     answers
-        Those of one estimator.
+        Answers of one estimator.
     table
-        File that has all of these tracks, for people to look at.
+        File with a table of all these tracks.
     """
     from trainer.evaluation.figures import worst
 
@@ -80,13 +82,13 @@ def disagreement_lines(answers: Sequence[Answer], table: Path) -> list[str]:
     one = len(wrong) == 1
     told = "1 label disagrees" if one else f"{len(wrong)} labels disagree"
     lines = [f"{told} with the analysis; {'it is' if one else 'all of them are'} in {table}"]
-    for answer in wrong[:N_SHOWN]:
+    for answer in wrong[:N_PRINTED]:
         sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
         lines += [
             f"  {answer.name or answer.path.name}: label {answer.bpm:g}, "
             f"analysed as {answer.estimate:g} ({answer.ratio:.2f} of it{sure})",
             f"    {shown(answer.path)}",
         ]
-    if len(wrong) > N_SHOWN:
-        lines.append(f"  ... and {len(wrong) - N_SHOWN} more")
+    if len(wrong) > N_PRINTED:
+        lines.append(f"  ... and {len(wrong) - N_PRINTED} more")
     return lines

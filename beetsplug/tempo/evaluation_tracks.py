@@ -1,4 +1,4 @@
-"""Tracks to evaluate the model on, told apart by whether the model has learned from them."""
+"""Tracks to evaluate a model on, and whether the model has learned from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trainer.trainingset.memory import Memory
     from trainer.trainingset.tables import LabelledTrack
 
-HELD_OUT, LEARNED = "held out", "learned from"  # sets of tracks in figures and tables
+HELD_OUT, LEARNED = "held out", "learned from"  # names of sets of tracks in figures and tables
 TEST = "test"  # split of a training set that models do not learn from
 
 
@@ -26,11 +26,13 @@ def recordings(
 ) -> list[LabelledRecording]:
     """The labelled tracks of a library as recordings to evaluate on.
 
-    The `set` of a recording is `LEARNED` or `HELD_OUT`; where the model has learned from none of
-    them it is the source of the label.
+    The `set` of a recording is `LEARNED` or `HELD_OUT`. If the model has learned from none of them,
+    it is the source of the label.
 
     Parameters
     ----------
+    found
+        Tracks of the library with a label.
     known
         Tracks that the model has learned from.
     paces
@@ -62,7 +64,7 @@ def recordings(
 def recordings_with_paces(
     paces: Mapping[Path, tuple[float, ...]], labelled: Sequence[Path]
 ) -> list[LabelledRecording]:
-    """Recordings whose paces a person stated and which have no label of the tempo.
+    """Recordings that have stated paces but no label of the tempo.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def recordings_with_paces(
 
 
 def learned_notes(tracks: Sequence[LabelledRecording]) -> list[str]:
-    """A sentence for people on how many of the tracks the model has learned from; none if none."""
+    """A sentence on how many of the tracks the model has learned from; an empty list if none."""
     n_learned = sum(track.set == LEARNED for track in tracks)
     if n_learned and n_learned == len(tracks):
         return [
@@ -98,13 +100,14 @@ def learned_notes(tracks: Sequence[LabelledRecording]) -> list[str]:
 
 
 def _is_known(track: LabelledTrack, known: Memory) -> bool:
+    """Whether a track is in the memory of a model; reads the file if it has no names to go by."""
     from trainer.inputs.cache import hash_file
 
     if known.knows(track.path, track.artist, track.title, track.recording_id):
         return True
     if track.recording_id or (track.artist and track.title):
         return False
-    # The content is the only mark of a file that has moved and has no title.
+    # A file that was moved and has no title can only be recognised by its content.
     try:
         return known.knows(track.path, content=hash_file(track.path).hexdigest())
     except OSError:
@@ -114,7 +117,8 @@ def _is_known(track: LabelledTrack, known: Memory) -> bool:
 def learned_from(lib: Library, settings: Any) -> Memory:
     """Tracks that the model in use has learned from.
 
-    The model says so itself, or, if it is older than that, the training set of the library does.
+    They are stored in the model. For a model of an older version without this information, they are
+    taken from the training set of the library.
 
     Raises
     ------

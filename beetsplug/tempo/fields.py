@@ -1,4 +1,4 @@
-"""The fields that the plugin adds to items: their types, and who else declares them."""
+"""Types of the fields that the plugin adds to items, and conflicts with those of other plugins."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Types = dict[str, types.Type]
 
 
 class TwoDecimals(types.NullFloat):
-    """A number shown with two decimals, missing where it is not set.
+    """Type of a number shown with two decimals, None if it is not set.
 
-    All instances are equal, so that a second plugin may declare the same field the same way.
+    All instances are equal, so that another plugin may declare the same field with the same type.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class TwoDecimals(types.NullFloat):
         return hash(self.digits)
 
 
-# The fields that have rules of their own here; the others are those that tasks declare.
+# Types of the fields that the plugin itself declares; tasks declare further fields.
 ITEM_TYPES: Types = {
     "tempo_bpm": TwoDecimals(),
     "tempo_half": TwoDecimals(),
@@ -65,7 +65,7 @@ ITEM_TYPES: Types = {
 
 
 def item_types() -> Types:
-    """The types of all fields: those that tasks declare, and `ITEM_TYPES`."""
+    """The types of all fields, those that tasks declare and those in `ITEM_TYPES`."""
     kinds: dict[type, types.Type] = {float: TwoDecimals(), int: types.INTEGER, str: types.STRING}
     of_tasks = {
         column.field: kinds[column.kind]
@@ -77,7 +77,13 @@ def item_types() -> Types:
 
 
 def declared_otherwise(plugin: BeetsPlugin) -> dict[str, tuple[str, types.Type]]:
-    """The fields of a plugin that another one declares otherwise: that one's name and its type."""
+    """The fields of a plugin that another plugin declares with another type.
+
+    Returns
+    -------
+    dict
+        By field, the name of the other plugin and its type.
+    """
     own: Types = getattr(plugin, "item_types", {})
     return {
         field: (other.name, type_)
@@ -89,17 +95,17 @@ def declared_otherwise(plugin: BeetsPlugin) -> dict[str, tuple[str, types.Type]]
 
 
 def require_types(foreign: Mapping[str, tuple[str, types.Type]]) -> None:
-    """Check that the fields can hold what is going to be written.
+    """Check that fields with the type of another plugin can hold the values of this plugin.
 
     Parameters
     ----------
     foreign
-        The fields whose type is another plugin's, as `declared_otherwise` tells them.
+        Result of `declared_otherwise`.
 
     Raises
     ------
     UserError
-        If another plugin gave one of them a type for values of another kind.
+        If the other type is for values of another kind, such as text instead of numbers.
     """
     own = item_types()
     for field, (name, type_) in foreign.items():
@@ -111,7 +117,7 @@ def require_types(foreign: Mapping[str, tuple[str, types.Type]]) -> None:
 
 
 def camelot_of(item: Item) -> str:
-    """The template field `$camelot`: the item's key on the Camelot wheel, empty without a key."""
+    """Value of the template field `$camelot`: the key in Camelot notation, empty without a key."""
     from .file_keys import key_of
 
     key = key_of(item)
@@ -119,7 +125,7 @@ def camelot_of(item: Item) -> str:
 
 
 def open_key_of(item: Item) -> str:
-    """The template field `$openkey`: the item's key in the Open Key notation."""
+    """Value of the template field `$openkey`: the key in Open Key notation, empty without a key."""
     from .file_keys import key_of
 
     key = key_of(item)

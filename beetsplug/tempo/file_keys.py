@@ -1,8 +1,8 @@
-"""The key of a track as its file says it: read once, and kept as long as nothing changes.
+"""The musical key of a track, read from its file once and again when something changes.
 
-beets reads "F# minor" as F minor, "C# major" as C and "CM" as C minor, and that is what stands in
-`initial_key` then. So the file is asked what it says, unless `initial_key` is not what beets reads
-there: then a person or program set it, and it counts.
+beets misreads some keys: "F# minor" as F minor, "C# major" as C and "CM" as C minor, and stores the
+result in `initial_key`. So the key in the file counts. But where `initial_key` differs from what
+beets reads from the file, a person or another program has set it, and it counts instead.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from beets.library import Item
 
 KEY = "tempo_file_key"
-SEEN = "tempo_file_key_seen"  # `initial_key` and time of the file when the key was read
+SEEN = "tempo_file_key_seen"  # `initial_key` and times of the file when the key was read
 
 
 def key_of(item: Item) -> Key | None:
-    """The key of a track; its file is read only if that is not known. Changes nothing."""
+    """The key of a track, None if it has none; the file is read only if the key is not known yet.
+
+    Does not change the item.
+    """
     if is_key_known(item):
         return parse_key(own(item, KEY) or "")
     in_file = None
@@ -39,18 +42,23 @@ def key_of(item: Item) -> Key | None:
 
 
 def is_key_known(item: Item) -> bool:
-    """Whether neither the file nor `initial_key` have changed since the key was read."""
+    """Whether the key was read, and neither the file nor `initial_key` has changed since."""
     known = str(own(item, SEEN) or "")
     seen = _seen(item)
-    if seen is None:  # the file cannot be reached, which does not make it another one
+    if seen is None:  # the file cannot be reached now; it is taken to be unchanged
         return known.rpartition(" ")[0] == (item.initial_key or "-")
     return known == seen
 
 
 def remember_key(item: Item) -> bool:
-    """Keep the key of a track in its fields; True if they changed. Does not store the item.
+    """Read the key of a track and set its fields; does not store the item.
 
     If the file cannot be read in time the key stays unknown, and a later run reads it.
+
+    Returns
+    -------
+    bool
+        Whether fields changed.
     """
     seen = _seen(item)
     if seen is None or is_key_known(item):
@@ -65,7 +73,7 @@ def remember_key(item: Item) -> bool:
 
 
 def known_key(item: Item) -> Key | None:
-    """The key of a track, kept from now on where the library can be written."""
+    """The key of a track, None if it has none; stored in the library if that can be written."""
     if remember_key(item):
         with suppress(sqlite3.OperationalError, DBAccessError):
             item.store()
@@ -73,9 +81,14 @@ def known_key(item: Item) -> Key | None:
 
 
 def correct_key(item: Item) -> bool:
-    """Put right an `initial_key` that beets has just misread, before it is written to the file.
+    """Correct an `initial_key` that beets misread at import, before beets writes it to the file.
 
-    Returns whether it was wrong; does not store the item.
+    Does not store the item.
+
+    Returns
+    -------
+    bool
+        Whether it was wrong.
     """
     key = None
     if item.initial_key:
@@ -89,24 +102,30 @@ def correct_key(item: Item) -> bool:
 
 
 def key_text(item: Item, in_file: str | None) -> str | None:
-    """The text for the key that counts, of the library or of the file, verbatim."""
+    """The text of the key that counts, unchanged: that of the library or that of the file.
+
+    Parameters
+    ----------
+    in_file
+        The key in the file; None if it has none.
+    """
     in_library = item.initial_key or None
     if not in_file or (in_library and parse_key(in_file) is None):
         return in_library
     if in_library is None or parse_key(in_library) is None:
         return in_file
-    first, _, _ = in_file.partition("; ")  # beets reads no further
+    first, _, _ = in_file.partition("; ")  # beets reads only the first of several keys
     misread = types.MusicalKey().normalize(first) or ""
     return in_file if misread.split() == in_library.split() else in_library
 
 
 def _read(item: Item) -> str | None:
-    """The key in the file, verbatim; None if there is none or the file cannot be read.
+    """The text of the key in the file; None if it has none or the file cannot be read.
 
     Raises
     ------
     Stopped, TimeLimitError
-        If it was not read to the end.
+        If reading was interrupted or took longer than the setting `time_limit`.
     """
     from tempo_core.labels.files import read_track
 
@@ -121,9 +140,10 @@ def _read(item: Item) -> str | None:
 
 
 def _seen(item: Item) -> str | None:
-    """`initial_key` and times of the file, on which the key depends; None without a file."""
+    """The value for the field `SEEN`: `initial_key` and times of the file; None without a file."""
     status = file_status(item)
     if status is None:
         return None
-    # Some programs set the time back after they have written tags, but not that of the inode.
+    # Some programs restore the modification time after they have written tags. They cannot restore
+    # the time at which the inode changed.
     return f"{item.initial_key or '-'} {status.st_mtime_ns}.{status.st_ctime_ns}"

@@ -1,4 +1,4 @@
-"""Errors that end a command: one line instead of a traceback."""
+"""Errors that end a command, turned into one line for the user instead of a traceback."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     Command = Callable[[Library, Values, list[str]], None]
 
-KEPT = "what was finished is kept, and the next run carries on"
+# End of a message about an error that ended a command.
+NOTHING_LOST = "what was finished is kept, and the next run carries on"
 
 
 def guarded(command: Command) -> Command:
-    """A command that turns what ends it into beets' `UserError`: one line, exit status 1."""
+    """A command whose foreseen errors become a `UserError` of beets: one line, exit status 1."""
 
     def run(lib: Library, opts: Values, query: list[str]) -> None:
         if sys.stdout is None and not getattr(opts, "quiet", None):
@@ -32,7 +33,7 @@ def guarded(command: Command) -> Command:
         try:
             command(lib, opts, query)
             if sys.stdout is not None:
-                ui.print_(end="")  # whatever is not printed yet
+                ui.print_(end="")  # flushes, so that an error of standard output is raised here
         except KeyboardInterrupt:
             raise UserError("interrupted") from None
         except Exception as error:
@@ -62,31 +63,31 @@ def reason(error: Exception) -> str | None:
         elif _is_of_stdout(error):
             closed = isinstance(error, BrokenPipeError)
             told = "standard output was closed" if closed else f"standard output: {told}"
-        return f"{told}; {KEPT}"
+        return f"{told}; {NOTHING_LOST}"
     if isinstance(error, (sqlite3.Error, DBAccessError)):
-        return f"the library cannot be used: {error}; {KEPT}"
+        return f"the library cannot be used: {error}; {NOTHING_LOST}"
     return None
 
 
 def _is_of_stdout(error: OSError) -> bool:
-    """Whether printing failed: an error of a stream does not say of which."""
+    """Whether an error was raised by `ui.print_`; the error itself does not name the stream."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return frame.f_code is ui.print_.__code__
 
 
 @contextmanager
 def library_errors(so_far: str | Callable[[], str]) -> Iterator[None]:
-    """Turn what the database raises into one line that ends the run.
+    """Turn errors of the database into a `UserError`, one line that ends the command.
 
     Parameters
     ----------
     so_far
-        What was done until then, or a function that says it.
+        Words for what was done before the error, or a function that returns them.
 
     Raises
     ------
     UserError
-        If the library cannot be read or written, also after waiting.
+        If the library cannot be read or written, also after waiting for a lock.
     """
     try:
         yield

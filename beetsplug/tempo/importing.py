@@ -1,4 +1,4 @@
-"""Analysis of tracks that are being imported. Nothing here may stop an import."""
+"""Analysis of tracks during an import. No error here may abort the import."""
 
 from __future__ import annotations
 
@@ -48,24 +48,30 @@ if TYPE_CHECKING:
 
 
 class ImportAnalysis:
-    """The analysis of everything that this process imports, with one engine for all of it."""
+    """Analysis of all tracks that a process imports; the estimator is loaded once for all of them.
+
+    Parameters
+    ----------
+    log
+        Log for results and warnings.
+    """
 
     def __init__(self, log: BeetsLogger) -> None:
         self._log = log
-        # None until the first track needs it, False after it could not be loaded.
+        # None until a track needs the estimator; False if it could not be loaded.
         self.estimator: Estimator | Literal[False] | None = None
 
     def analyse(self, task: ImportTask, settings: Any) -> None:
-        """Analyse and store the tracks of a task that need it; whatever goes wrong is a warning."""
+        """Analyse and store those tracks of a task that need it; every error becomes a warning."""
         try:
             for item in task.imported_items():
                 if correct_key(item):
                     store(item, _aborted())
             self._analyse(task, settings)
-        except Stopped:  # the import itself
+        except Stopped:  # the import itself was stopped
             return
         except Exception as error:
-            # An exception in a stage would abort the import and leave it half done.
+            # An exception in a stage would abort the import in the middle.
             self._log.warning("analysis skipped: {}", explain(error))
 
     def _analyse(self, task: ImportTask, settings: Any) -> None:
@@ -75,7 +81,7 @@ class ImportAnalysis:
         if not items or self.estimator is False:
             return
         if self.estimator is None:
-            self.estimator = False  # so that there is one warning, not one for each album
+            self.estimator = False  # if loading fails, only this album causes a warning
             self.estimator = load_estimator(settings, _aborted())
         estimator = self.estimator
         results = estimate_all(
@@ -88,6 +94,7 @@ class ImportAnalysis:
                 self._log.warning("{}: {}", shown(item.path), explain(error))
 
     def _keep(self, item: Item, result: Estimate | Exception, source: str, settings: Any) -> None:
+        """Store the result for a track; an exception is stored as its failure and then raised."""
         if isinstance(result, Exception):
             note_failure(item, result)
             store(item, _aborted())
@@ -97,17 +104,17 @@ class ImportAnalysis:
             item, result, source, force=settings.force, min_confidence=settings.min_confidence
         )
         if verdict is Decision.SET and _writes(settings):
-            # The file waits until write(): in copy mode it is still the original. An import that
-            # is killed until then is made good by the next `beet tempo`.
+            # The file is written in write(); at this point it may still be the original. If the
+            # import is killed before that, the next `beet tempo` writes the tags.
             announce(item, TEMPO, *([ORIGINAL] if _leaves_originals() else []))
-        # The importer reads the item from the database again after this stage.
+        # After this stage the importer reads the item from the database again.
         store(item, _aborted())
         self._log.info("{}", describe(item, result, verdict))
 
     def write(self, task: ImportTask, settings: Any) -> None:
-        """Write the tempo to files that were imported as they are: beets writes all others.
+        """Write the tempo to files that were imported "as is"; beets itself writes all others.
 
-        Whatever goes wrong with a track is a warning, and its value is in the library.
+        An error with a track becomes a warning; the tempo of that track is in the library.
         """
         for item in task.imported_items():
             try:
@@ -118,8 +125,17 @@ class ImportAnalysis:
                 self._log.warning("{}: {}", shown(item.path), explain(error))
 
     def _write(self, item: Item, as_is: bool, write: bool) -> None:
+        """Write the tempo of a track if beets did not, and store that nothing is pending.
+
+        Parameters
+        ----------
+        as_is
+            The track was imported "as is", so that beets did not write its tags.
+        write
+            Whether tags may be written at all.
+        """
         if own(item, FAILURE) and not pending(item):
-            renew_failure(item)  # the copy of the same audio
+            renew_failure(item)  # the file is now a copy with the same audio
             store(item, _aborted())
             return
         if not (pending(item) or (as_is and is_ours(item))):
@@ -128,12 +144,12 @@ class ImportAnalysis:
         if not as_is:
             set_or_clear(item, PENDING, None)  # beets has written it
         elif write:
-            # The file is the library's own from here on, and no original.
+            # From here on the file belongs to the library and is not an original.
             set_or_clear(item, PENDING, None)
             problem = keep(item, TEMPO, write, _aborted())
         if as_is and (problem or not write):
-            # The copy is newer than what beets remembers, and `beet update` would take the
-            # missing tempo from it.
+            # The copy is newer than the time that beets stored. Without this, `beet update` would
+            # read the file, which has no tempo, and delete the tempo in the library.
             item.mtime = item.current_mtime()
         store(item, _aborted())
         if problem:
@@ -141,10 +157,10 @@ class ImportAnalysis:
 
 
 def _reread_marker(item: Item) -> None:
-    """Take the marker from the file where it is that of another tempo.
+    """Read the marker of a track from its file if the marker does not belong to its `bpm`.
 
-    An import of a track that the library has already takes `bpm` from the file and flexible fields
-    from the library, so that they may not belong together.
+    When a track is imported again, `bpm` comes from the file and the marker, a flexible field, from
+    the library, so that they may belong to different tempi.
     """
     marker = parse_marker(own(item, MARKER))
     if marker is None or marker.is_of(item.bpm):
@@ -155,11 +171,12 @@ def _reread_marker(item: Item) -> None:
 
 
 def _writes(settings: Any) -> bool:
+    """Whether the settings of beets and of the plugin allow tags to be written."""
     return ui.should_write() and settings.write is not False
 
 
 def _leaves_originals() -> bool:
-    """Whether the import copies or links, so that what it finds is not its own."""
+    """Whether the import copies or links, so that the files it finds do not become its own."""
     chosen = beets.config["import"]
     if chosen["move"].get():
         return False
@@ -167,7 +184,7 @@ def _leaves_originals() -> bool:
 
 
 def _aborted() -> Callable[[], bool]:
-    """A function that says whether the import was told to stop; beets sets a flag of the thread."""
-    leave_with(0)  # as beets does; a track that hangs is only a warning here
+    """A function that says whether the import was stopped: beets then sets a flag of the thread."""
+    leave_with(0)  # the exit status of beets after an import; a track that hangs is only a warning
     thread = threading.current_thread()
     return lambda: getattr(thread, "abort_flag", False)

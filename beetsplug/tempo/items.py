@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def bpm_of(item: Item) -> int:
-    """The item's `bpm`; 0 if there is none, or a number that no tempo can be."""
+    """The item's `bpm`; 0 if it has none, or a number that cannot be a tempo."""
     return int(item.bpm) if is_tempo(item.bpm) else 0
 
 
@@ -36,10 +36,11 @@ def set_or_clear(item: Item, field: str, value: Any) -> None:
 
 @contextmanager
 def same_file(item: Item) -> Iterator[None]:
-    """Set fields that files have as well, while the file stays as it is.
+    """Context in which fields that are also tags can be set without `beet update` undoing that.
 
-    Setting them resets the time of the last look at the file, and `beet update` would then take
-    the old values from there. The file has not changed, so that time still holds.
+    Setting such a field resets `mtime`, the time of the file when beets last read it, and `beet
+    update` would then read the old value from the file. The file has not changed, so `mtime` is
+    restored.
     """
     mtime = item.mtime
     try:
@@ -49,7 +50,7 @@ def same_file(item: Item) -> Iterator[None]:
 
 
 def file_status(item: Item) -> os.stat_result | None:
-    """Size and times of the item's file; None if it cannot be looked at."""
+    """Size, times and further attributes of the item's file; None if it cannot be reached."""
     try:
         return os.stat(syspath(item.path))  # noqa: PTH116
     except (OSError, ValueError):

@@ -1,9 +1,9 @@
-"""Keeping what was found, in the library and then in the file, through any interruption.
+"""Storing results in the library and then in the file, so that no interruption loses any.
 
-The library learns first what a tag is going to say, and that it is going to be written
-(`tempo_pending`). Were it the other way round, a run that is killed in between would leave a tag
-that looks like somebody else's. What stands in `tempo_pending` the next run writes, without
-analysing anything again.
+The library first stores the new values and the names of the tags that are going to be written
+(`tempo_pending`), then the file is written. In the opposite order, a run that is killed in between
+would leave a tag that looks as if another program had written it. The next run writes the tags
+named in `tempo_pending` without a new analysis.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ T = TypeVar("T")
 
 PENDING = "tempo_pending"
 FAILURE, FAILED_FILE = "tempo_failure", "tempo_failed_file"
-# A word beside the names in `tempo_pending`: the file is the original that an import is going to
-# copy, and originals are not written to.
+# A word in `tempo_pending`, beside names of fields: the file is an original that an import is going
+# to copy. Originals are not written to.
 ORIGINAL = "original"
-TEMPO = ("bpm", MARKER)
-WRITABLE = (*TEMPO, "initial_key")
-PATIENCE = 30.0  # [s] with a library that another process has locked, beside beets' own
-PAUSE = 0.1  # [s]
-# Errors that are not the file's fault: the disk may be full, or unmounted for a while.
-PASSING = frozenset(
+TEMPO = ("bpm", MARKER)  # fields of a tempo, which are also tags
+WRITABLE = (*TEMPO, "initial_key")  # all fields that the plugin writes as tags
+LOCK_PATIENCE = 30.0  # [s] to wait for a locked library, in addition to the timeout of beets
+LOCK_PAUSE = 0.1  # [s] between two attempts to use a locked library
+# Errors whose cause is not the file, such as a disk that is full or not mounted.
+TEMPORARY_ERRORS = frozenset(
     [
         errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EFBIG, errno.EINTR, errno.EIO, errno.EMFILE,
         errno.ENFILE, errno.ENOENT, errno.ENOMEM, errno.ENOSPC, errno.ENXIO, errno.ESTALE,
@@ -57,13 +57,27 @@ PASSING = frozenset(
 def keep(
     item: Item, names: Iterable[str], write: bool, stopped: Callable[[], bool] = lambda: False
 ) -> Exception | None:
-    """Store an item and write fields to its file; what went wrong with the file is returned.
+    """Store an item and write fields to its file.
+
+    Parameters
+    ----------
+    names
+        Fields to write, of those in `WRITABLE`.
+    write
+        Whether to write to the file at all.
+    stopped
+        Whether the run was interrupted; then a locked library is not waited for.
+
+    Returns
+    -------
+    Exception or None
+        The error of the file if its tags could not be written.
 
     Raises
     ------
     sqlite3.Error
-        If the library cannot be written. Then the file is as it was, or has its tags and the
-        library knows that they were to be written.
+        If the library cannot be written. Then the file is unchanged, or it has its tags and
+        `tempo_pending` in the library still names them.
     """
     if write:
         announce(item, names)
@@ -72,7 +86,10 @@ def keep(
 
 
 def announce(item: Item, names: Iterable[str], *words: str) -> None:
-    """Note that fields are to be written to the file; does not store the item."""
+    """Add fields to `tempo_pending`, and words such as `ORIGINAL`; does not store the item.
+
+    If there is no field to write, `tempo_pending` stays as it is.
+    """
     names = set(names) | set(pending(item))
     if names:
         item[PENDING] = " ".join([*words, *sorted(names)])
@@ -85,7 +102,12 @@ def pending(item: Item) -> list[str]:
 
 
 def finish(item: Item, stopped: Callable[[], bool] = lambda: False) -> Exception | None:
-    """Write what is pending and store that this is done; what went wrong is returned.
+    """Write the pending fields of an item to its file and store that they are written.
+
+    Returns
+    -------
+    Exception or None
+        The error of the file if its tags could not be written.
 
     Raises
     ------
@@ -94,7 +116,7 @@ def finish(item: Item, stopped: Callable[[], bool] = lambda: False) -> Exception
     """
     names = pending(item)
     if not origin(item).startswith(("model:", "label:")):
-        # A person set another tempo since; whether to write that is their choice.
+        # A person set another tempo since; whether that goes into the file is their choice.
         names = [name for name in names if name not in TEMPO]
     if own(item, MARKER) is None:  # set by a version of the plugin that had no markers
         names = [name for name in names if name != MARKER]
@@ -104,23 +126,24 @@ def finish(item: Item, stopped: Callable[[], bool] = lambda: False) -> Exception
     if problem is None:
         set_or_clear(item, PENDING, None)
         forget_failure(item)
-    elif not passes(problem):
+    elif not is_temporary(problem):
         note_failure(item, problem)
     store(item, stopped)
     return problem
 
 
 def _in_library(item: Item) -> bool:
+    """Whether the file of an item is in the folder of the library."""
     folder = os.path.join(item.db.directory, b"")  # noqa: PTH118  paths are bytes in beets
     return bool(item.path.startswith(folder))
 
 
 def catch_up(item: Item) -> None:
-    """Take the tempo from the file where the library has none, or one of the plugin's own.
+    """Take the tempo from the file if the library has none, or one that the plugin estimated.
 
-    Otherwise a tempo that another program wrote to the file would be overwritten before anybody
-    ran `beet update`, which overlooks it where the program kept the file's time. Does not store the
-    item.
+    Otherwise the plugin could overwrite a tempo that another program wrote to the file. `beet
+    update` may not have been run since, and overlooks the change if the program kept the file's
+    modification time. Does not store the item.
     """
     from tempo_core.background import call, interrupted
     from tempo_core.labels.files import read_track
@@ -132,13 +155,13 @@ def catch_up(item: Item) -> None:
     with suppress(TempoError):
         found = parse_bpm(call(lambda: read_track(path), interrupted, TIME_LIMIT).tag_bpm)
         if found is not None and int(found) != bpm_of(item):
-            with same_file(item):  # `beet update` is to see the rest of what changed
+            with same_file(item):  # `beet update` must still see the other changes of the file
                 item.bpm = int(found)  # as beets reads it
                 set_or_clear(item, MARKER, None)
 
 
 def write_tags(item: Item, names: Iterable[str]) -> Exception | None:
-    """Write fields to the file; an exception, also of another plugin, is returned."""
+    """Write fields to the file; any exception, also of another plugin, is returned, not raised."""
     try:
         return try_write(item, tuple(names))
     except Exception as error:
@@ -146,23 +169,23 @@ def write_tags(item: Item, names: Iterable[str]) -> Exception | None:
 
 
 def store(item: Item, stopped: Callable[[], bool] = lambda: False) -> None:
-    """Store an item, all of it or nothing, and wait for a library that is locked.
+    """Store all changes of an item or none of them; a locked library is waited for.
 
     Raises
     ------
     sqlite3.Error
-        If it did not work; the item can be stored again.
+        If the library cannot be written; the item keeps its changes and can be stored again.
     """
     store_all(item.db, [item], stopped)
 
 
 def store_all(lib: Any, items: Sequence[Item], stopped: Callable[[], bool] = lambda: False) -> None:
-    """Store items in one transaction, which is faster than one for each.
+    """Store items in one transaction, which is faster than one transaction for each.
 
     Raises
     ------
     sqlite3.Error
-        If it did not work; the items can be stored again.
+        If the library cannot be written; the items keep their changes and can be stored again.
     """
     dirty = [set(item._dirty) for item in items]
 
@@ -182,12 +205,19 @@ def store_all(lib: Any, items: Sequence[Item], stopped: Callable[[], bool] = lam
 def atomically(
     lib: Any, change: Callable[[], Any], stopped: Callable[[], bool] = lambda: False
 ) -> None:
-    """Change the library, all of it or nothing, and wait for it while it is locked.
+    """Make all changes that a function makes in the library or none; a lock is waited for.
+
+    Parameters
+    ----------
+    change
+        Makes the changes; it is called again after an attempt at a locked library.
+    stopped
+        Whether the run was interrupted; then a locked library is not waited for.
 
     Raises
     ------
     sqlite3.Error
-        If it did not work.
+        If the library cannot be written.
     """
 
     def attempt() -> None:
@@ -195,40 +225,42 @@ def atomically(
             connection = lib._connection()
             try:
                 change()
-                # beets would do it, and not release its own lock where this fails.
+                # beets commits later, but if that fails it does not release its own lock.
                 connection.commit()
             except BaseException:
-                connection.rollback()  # beets would commit half of it
+                connection.rollback()  # otherwise beets commits what was changed so far
                 raise
 
     patiently(attempt, stopped)
 
 
 def patiently(action: Callable[[], T], stopped: Callable[[], bool] = lambda: False) -> T:
-    """Call a function that uses the library, again for up to `PATIENCE` while it is locked.
+    """Result of a function that uses the library, called again while the library is locked.
+
+    The attempts end after `LOCK_PATIENCE`, or once `stopped` returns True.
 
     Raises
     ------
     sqlite3.Error
         What the last attempt raised.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LOCK_PATIENCE
     while True:
         try:
             return action()
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline or stopped():
                 raise
-            time.sleep(PAUSE)
+            time.sleep(LOCK_PAUSE)
 
 
 def tried(action: Callable[[], Exception | None]) -> Exception | None:
-    """Call a function that stores a track; an exception of another plugin is returned.
+    """Result of a function that stores a track; an exception that concerns this track is returned.
 
     Raises
     ------
     sqlite3.Error, DBAccessError
-        If the library cannot be used: then no other track will do better.
+        If the library cannot be used, so that every other track would fail as well.
     """
     try:
         return action()
@@ -238,13 +270,13 @@ def tried(action: Callable[[], Exception | None]) -> Exception | None:
         return error
 
 
-def passes(error: BaseException) -> bool:
-    """Whether a failure may be over next time although the file is the same."""
+def is_temporary(error: BaseException) -> bool:
+    """Whether an error, or one that caused it, may not occur next time with the same file."""
     cause: BaseException | None = error
     while cause is not None:
         if (
             isinstance(cause, (MemoryError, ImportError))
-            or getattr(cause, "errno", None) in PASSING
+            or getattr(cause, "errno", None) in TEMPORARY_ERRORS
         ):
             return True
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
@@ -252,12 +284,12 @@ def passes(error: BaseException) -> bool:
 
 
 def note_failure(item: Item, error: Exception) -> None:
-    """Note why a track failed, with the state of its file and the version; does not store it.
+    """Set the fields that say why a track failed and with which file; does not store the item.
 
-    Nothing is noted where the failure may pass, or the file is not there.
+    They are removed instead if the error is temporary or the file does not exist.
     """
     stamp = _stamp(item)
-    if stamp is None or passes(error):
+    if stamp is None or is_temporary(error):
         forget_failure(item)
         return
     item[FAILURE] = explain(error).encode("utf-8", "replace").decode()
@@ -265,12 +297,12 @@ def note_failure(item: Item, error: Exception) -> None:
 
 
 def renew_failure(item: Item) -> None:
-    """Note that the failure holds for the file as it is now, such as a copy; does not store it."""
+    """Apply a noted failure to the file as it is now, such as a copy; does not store the item."""
     set_or_clear(item, FAILED_FILE, _stamp(item))
 
 
 def forget_failure(item: Item) -> None:
-    """Remove the note of a failure; does not store the item."""
+    """Remove the fields of a failure; does not store the item."""
     set_or_clear(item, FAILURE, None)
     set_or_clear(item, FAILED_FILE, None)
 
@@ -291,5 +323,5 @@ def _stamp(item: Item) -> str | None:
 
 @cache
 def _version() -> str:
-    """The version of the plugin: a later one may read what this one cannot."""
+    """The version of the plugin; a later one may be able to read files that this one cannot."""
     return version("beets-tempo")

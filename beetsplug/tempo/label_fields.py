@@ -1,4 +1,4 @@
-"""Fields that a published label sets on an item: `tempo_label_*`, and an empty `bpm` or key."""
+"""Fields that a published label sets: `tempo_label_*`, and `bpm` and `initial_key` if empty."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIELDS = (
 
 
 def set_fields(item: Item, labelled: LookedUp) -> None:
-    """Set the item's `tempo_label_*` fields by what a run found; does not store it.
+    """Set the item's `tempo_label_*` fields to the result of a look-up; does not store the item.
 
     They stay as they are if no source was asked yet.
     """
@@ -45,9 +45,14 @@ def set_fields(item: Item, labelled: LookedUp) -> None:
 
 
 def apply_label(item: Item, label: Record | None) -> list[str]:
-    """Fill an empty `bpm` and `initial_key` from a label; the names of the fields that changed.
+    """Fill an empty `bpm` and an empty `initial_key` from a label; does not store the item.
 
-    Nothing is filled from a label whose tempo the audio contradicts.
+    A label whose tempo the audio contradicts fills nothing, and neither does None.
+
+    Returns
+    -------
+    list of str
+        Names of the fields that changed.
     """
     if label is None or label.verdict not in (LabelVerdict.AGREE, LabelVerdict.NO_ESTIMATE):
         return []

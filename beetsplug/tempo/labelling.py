@@ -1,4 +1,4 @@
-"""Work of `beet tempo-labels`: published labels of the tracks that match are found and kept."""
+"""The work of `beet tempo-labels`: finding and storing published labels of tracks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tempo_core.console import shown
 from tempo_core.errors import TempoError
 from tempo_core.labels.matching import queries
 from tempo_core.labels.options import LabelOptions, attributions, open_plan, open_run
-from tempo_core.labels.report import REVIEW
+from tempo_core.labels.report import REVIEWED_VERDICTS
 from tempo_core.labels.results import ResultFiles
 from tempo_core.labels.sources import source_settings
 from tempo_core.labels.summary import Tally, describe, describe_failures, is_silent
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 
 def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
-    """Find labels for what matches, keep and show them, and say what happened.
+    """Find labels for the tracks that match a query, store and print them, and print a summary.
 
     Raises
     ------
     UserError
-        If a setting makes no sense, a file cannot be used, a track failed or the run was
-        interrupted.
+        If a setting makes no sense, a file cannot be used, a track failed, a source is not asked
+        any more, or the run was interrupted.
     """
     album = bool(settings.album)
     with library_errors("nothing was looked up"):
@@ -66,7 +66,7 @@ def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
 
 
 def make_options(lib: Library, settings: Any) -> LabelOptions:
-    """The settings as the search for labels takes them; the store is beside the library."""
+    """Options of a search for labels; the label store is beside the library by default."""
     labels = settings.labels
     beside = Path(os.fsdecode(lib.path)).parent / "labels.db"
     values: dict[str, Any] = {"tsv": path_of(settings.get("import_"))}
@@ -90,7 +90,7 @@ def make_options(lib: Library, settings: Any) -> LabelOptions:
 def _show_plan(
     lib: Library, ids: list[int], options: LabelOptions, settings: Any, log: BeetsLogger
 ) -> None:
-    """Say which sources would be asked about which tracks; nothing is asked or kept."""
+    """Print which sources would be asked about which tracks, without asking or storing anything."""
     n_open = 0
     progress = Progress(len(ids), quiet=settings.quiet, pretend=True, log=log)
     with interruptible() as stop, open_plan(options) as plan, progress:
@@ -112,7 +112,7 @@ def _show_plan(
 def labelled_items(
     run: Run, items: Iterable[Item], time_limit: float, stopped: Callable[[], bool]
 ) -> Iterator[tuple[Item, LookedUp]]:
-    """Each item with what the run knows about it; the run answers in the order of the items."""
+    """Look up labels of items; yields each item with the result, in the order of the items."""
     asked, answered = tee(items)
     tracks = (track_of(item, time_limit) for item in asked)
     for labelled in run.label(tracks, stopped):
@@ -122,12 +122,12 @@ def labelled_items(
 def _label(
     lib: Library, ids: list[int], options: LabelOptions, settings: Any, log: BeetsLogger
 ) -> None:
-    """Look for labels, keep them, write the files that are wanted, and say what happened.
+    """Look up labels, store them, write report and export, and print a summary.
 
     Raises
     ------
     UserError
-        If a track failed, a source is not asked any more or the run was interrupted.
+        If a track failed, a source is not asked any more, or the run was interrupted.
     """
     tally = Tally()
     files = ResultFiles(
@@ -150,7 +150,7 @@ def _label(
             for found, labelled in labelled_items(run, items, settings.time_limit, stop.is_set):
                 tally.add(labelled)
                 files.add(labelled)
-                # Changes made to the item while sources were asked are kept.
+                # Read again, so that changes made to the item in the meantime are not lost.
                 item = as_it_is(lib, found) or found
                 problem = tried(partial(_keep, item, labelled, apply, write))
                 _show(progress, item, labelled, problem)
@@ -165,7 +165,7 @@ def _label(
 
 
 def _show(progress: Progress, item: Item, labelled: LookedUp, problem: Exception | None) -> None:
-    """One line about a track, or none where no source has anything to go by."""
+    """Report the result for a track; without a line if no source can look for it."""
     if problem:
         progress.failure(item, problem)
     elif labelled.failures:
@@ -177,8 +177,9 @@ def _show(progress: Progress, item: Item, labelled: LookedUp, problem: Exception
 
 
 def _show_summary(summary: str, tally: Tally, options: LabelOptions, progress: Progress) -> None:
+    """Print the summary, queries for the tracks to look at, and attributions of the sources."""
     ui.print_(f"tempo-labels: {summary}")
-    review = [verdict for verdict in REVIEW if tally.verdicts[verdict]]
+    review = [verdict for verdict in REVIEWED_VERDICTS if tally.verdicts[verdict]]
     if review and not progress.shows_lines:
         told = ", ".join(f"beet ls tempo_label_verdict:{verdict.value}" for verdict in review)
         ui.print_(f"tempo-labels: which they are: {told}")
@@ -187,7 +188,13 @@ def _show_summary(summary: str, tally: Tally, options: LabelOptions, progress: P
 
 
 def _keep(item: Item, labelled: LookedUp, apply: bool, write: bool) -> Exception | None:
-    """Store what was found, and put it into the file if it was applied; what went wrong there."""
+    """Store the labels of an item, and if `apply`, fill empty fields and write them to the file.
+
+    Returns
+    -------
+    Exception or None
+        The error of the file if its tags could not be written.
+    """
     set_fields(item, labelled)
     if apply:
         catch_up(item)

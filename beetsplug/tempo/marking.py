@@ -1,4 +1,4 @@
-"""The field and tag `tempo_marker`, which marks a tempo that the plugin wrote."""
+"""The field and tag `tempo_marker`, which identifies a tempo that the plugin wrote."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARKER = "tempo_marker"
 
 
 class OptionalText(types.String):
-    """A text that is missing, not empty, where it is not set: nothing is written for it then."""
+    """Type of a text that is None if it is not set, not empty, so that no tag is written for it."""
 
     @property
     def null(self) -> Any:
@@ -28,7 +28,10 @@ class OptionalText(types.String):
 
 
 def media_field() -> MediaField | None:
-    """The tag in each format; None if mediafile has it already, as in a second plugin object."""
+    """The tag of the marker in each format of files.
+
+    None if mediafile knows the tag already because the plugin was loaded before in this process.
+    """
     if MARKER in MediaFile.fields():
         return None
     return MediaField(

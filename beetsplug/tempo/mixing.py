@@ -1,4 +1,4 @@
-"""Work of `beet tempo-mix`: tracks that mix with a track, by tempo and by key."""
+"""The list of `beet tempo-mix`: tracks that mix with a track, by tempo and by key."""
 
 from __future__ import annotations
 
@@ -26,20 +26,27 @@ if TYPE_CHECKING:
 
     from beets.library import Library
 
-N_SHOWN = 10  # tracks that are named where several match and one is needed
-# Cost of a relation of two keys, in per cent of speed: a clash is as bad as 6 %, and an unknown key
-# lies between.
+N_NAMED = 10  # tracks named in the error if a query matches several tracks instead of one
+# Cost of each relation of two keys, as an equivalent change of speed [%]: a clash is as bad as a
+# change by 6 %, and an unknown key is between the others.
 HARMONY_COST = {"same": 0.0, "neighbour": 0.5, "relative": 0.5, "unknown": 2.0, "clash": 6.0}
-OTHER_PACE_COST = 1.0  # cost of beats that only meet at half or double time, likewise
+OTHER_PACE_COST = 1.0  # [%] likewise, of beats that only meet at half or double time
 
 
 @dataclass(frozen=True)
 class Mix:
-    """A track that mixes with the chosen one, and how.
+    """A track that mixes with the chosen track.
 
-    `pitch` is the change of its speed in per cent that lets the beats meet, `relation` is `half
-    time`, `double time`, … where it has to be counted so, and `harmony` how the keys stand to each
-    other.
+    Attributes
+    ----------
+    item
+        The track.
+    pitch
+        Change of its speed [%] at which its beats meet those of the chosen track.
+    relation
+        How it has to be counted, such as `half time`; empty if as it is (see `moving.RELATIONS`).
+    harmony
+        Relation of the two keys, a key of `HARMONY_COST`.
     """
 
     item: Item
@@ -49,7 +56,7 @@ class Mix:
 
     @property
     def cost(self) -> float:
-        """How badly the track mixes, in per cent of speed; 0 is a perfect fit."""
+        """How badly the track mixes, as an equivalent change of speed [%]; 0 is a perfect fit."""
         other = OTHER_PACE_COST if self.relation else 0.0
         return abs(self.pitch) + HARMONY_COST[self.harmony] + other
 
@@ -57,14 +64,24 @@ class Mix:
 def list_mix(
     lib: Library, args: list[str], *, pitch: float, most: int, format_: str | None
 ) -> None:
-    """Print the tracks that mix with the one that matches, the best first.
+    """Print the tracks that mix with the one track that a query matches, the best first.
 
-    Of the library nothing changes but the keys that are known from the files.
+    Nothing in the library changes, except that keys read from files are stored.
+
+    Parameters
+    ----------
+    pitch
+        Largest change of speed [%] to accept.
+    most
+        Number of tracks to print at most.
+    format_
+        Format of a line, see `describe`; None prints the columns and the format of beets.
 
     Raises
     ------
     UserError
-        If not exactly one track matches, if it has no tempo, or if nothing mixes with it.
+        If the query does not match exactly one track, if that has no tempo, or if nothing mixes
+        with it.
     """
     track = the_one(lib.items(args))
     if not tempo_of(track):
@@ -78,13 +95,13 @@ def list_mix(
 
 
 def near(lib: Library, track: Item, pitch: float) -> Iterator[Item]:
-    """Items of which a pace may be within `pitch` per cent of one of the track's.
+    """Items that may have a pace within `pitch` [%] of a pace of the track.
 
-    They have the fields that mixing goes by and no others: to load whole items takes five times as
-    long, and of thousands few are shown.
+    They only have the fields that mixing needs. Loading whole items takes five times as long, and
+    of thousands only few are shown.
     """
     share = pitch / 100
-    # own/its - 1 is within the limit, `bpm` is rounded.
+    # The range is wider by 1 BPM on both sides because `bpm` is rounded.
     where, values = OrQuery(
         [
             PaceQuery("pace", f"{pace / (1 + share) - 1:.2f}..{pace / (1 - share) + 1:.2f}")
@@ -108,7 +125,7 @@ def near(lib: Library, track: Item, pitch: float) -> Iterator[Item]:
 
 
 def the_one(items: Sequence[Item]) -> Item:
-    """The only item.
+    """The only item of a sequence.
 
     Raises
     ------
@@ -118,24 +135,34 @@ def the_one(items: Sequence[Item]) -> Item:
     if not items:
         raise UserError("no track matches; give a query that matches one")
     if len(items) > 1:
-        names = "".join(f"\n  {shown(str(item))}" for item in islice(items, N_SHOWN))
-        more = "\n  …" if len(items) > N_SHOWN else ""
+        names = "".join(f"\n  {shown(str(item))}" for item in islice(items, N_NAMED))
+        more = "\n  …" if len(items) > N_NAMED else ""
         raise UserError(f"{len(items)} tracks match, give one of them:{names}{more}")
     return items[0]
 
 
 def mix_of(track: Item, other: Item, most: float) -> Mix | None:
-    """How `other` mixes with `track`; None if it is the same or needs more than `most` per cent.
+    """The best way in which `other` mixes with `track`.
 
-    The beats meet where a pace of the one is a pace of the other, so that they may be counted alike
-    or one at half or double time of the other.
+    The beats of two tracks meet where a pace of one is a pace of the other. So both may be counted
+    alike, or one at half or double time of the other.
+
+    Parameters
+    ----------
+    most
+        Largest change of speed [%] to accept.
+
+    Returns
+    -------
+    Mix or None
+        None if `other` is `track` itself, has no tempo, or needs a larger change.
     """
     tempo, its_tempo = tempo_of(track), tempo_of(other)
     if other.id == track.id or not its_tempo:
         return None
     own = {pace / tempo for pace, _ in paces_of(track)}
     its = {pace / its_tempo for pace, _ in paces_of(other)}
-    # What the other's tempo is multiplied by to be counted as the track is.
+    # Factors by which the other's tempo is multiplied so that both are counted alike.
     counted = {simple_ratio(theirs / ours) for ours in own for theirs in its}
     near = [(ratio, 100 * (tempo / (ratio * its_tempo) - 1)) for ratio in counted if ratio]
     near = [(ratio, speed) for ratio, speed in near if abs(speed) <= most]
@@ -153,13 +180,17 @@ def keys_of(track: Item, other: Item) -> str:
 
 
 def describe(mix: Mix, format_: str | None) -> None:
-    """Print a line about a track: BPM, change of speed, key, relation, and the track."""
+    """Print a line about a track that mixes.
+
+    Its columns, which `format_` may contain, are `mix_bpm`, `mix_pitch`, `mix_key` and
+    `mix_relation`.
+    """
     key = known_key(mix.item)
     show(
         mix.item,
         format_,
         mix_bpm=f"{tempo_of(mix.item):6.2f}",
-        mix_pitch=f"{round(mix.pitch, 1) + 0.0:+5.1f} %",  # never -0.0
+        mix_pitch=f"{round(mix.pitch, 1) + 0.0:+5.1f} %",  # adding 0.0 turns -0.0 into 0.0
         mix_key=f"{key.camelot if key else '-':3} {mix.harmony}",
         mix_relation=mix.relation,
     )

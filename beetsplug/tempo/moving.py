@@ -1,4 +1,4 @@
-"""Work of `beet tempo --cadence 170..180`: tracks that one can run to, and at which pace."""
+"""The list of `beet tempo --cadence 170..180`: tracks that one can run to, and at which pace."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from .stated import paces_of
 if TYPE_CHECKING:
     from beets.library import Library
 
-# Ratios of a pace to the tempo that people count, with their names.
+PACE_ROUNDING = 0.51  # [BPM] by which a pace may differ from its precise value: `bpm` is whole
+# Names of the ratios of a pace to the tempo that people count.
 RELATIONS = {1.0: "", 0.5: "half time", 2.0: "double time", 1 / 3: "third time", 3.0: "triple time"}
 
 
 def simple_ratio(ratio: float) -> float | None:
-    """The ratio in `RELATIONS` that a ratio of two tempi is close to, None if there is none."""
+    """The ratio in `RELATIONS` that is close to a ratio of two tempi; None if none is."""
     return next((known for known in RELATIONS if abs(ratio / known - 1) <= SAME), None)
 
 
@@ -38,13 +39,22 @@ def relation(pace: float, bpm: float) -> str:
 def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | None) -> None:
     """Print the tracks that one can move to at a cadence, the slowest pace first.
 
-    The library is only read. In `format_`, `$pace` and `$relation` are the pace to use and what it
-    is to the tempo.
+    The library is only read.
+
+    Parameters
+    ----------
+    args
+        Query for the tracks.
+    cadence
+        Range of steps a minute, a pattern of `PaceQuery`.
+    format_
+        Format of a line; `$pace` is the pace to use and `$relation` its ratio to the tempo, in
+        words. None prints both before the format of beets.
 
     Raises
     ------
     UserError
-        If the cadence is no range, or nothing fits.
+        If the cadence is not a range of tempi, or no track fits.
     """
     try:
         wanted = PaceQuery("pace", cadence)
@@ -66,7 +76,7 @@ def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | Non
 
 
 def tempo_of(item: Item) -> float:
-    """The tempo that people count [BPM], as precisely as it is known; 0 if it is unknown.
+    """The tempo of a track that people count [BPM], as precise as possible; 0 if it is unknown.
 
     It is `tempo_bpm`, unless the analysis contradicts a `bpm` that somebody set.
     """
@@ -77,17 +87,19 @@ def tempo_of(item: Item) -> float:
 
 
 def precisely(item: Item, pace: float) -> float:
-    """A pace [BPM] as precise as `tempo_bpm`, where it is that or a simple multiple of it."""
+    """A pace [BPM], replaced by a simple multiple of the precise tempo if one is close to it."""
     exact = [ratio * tempo_of(item) for ratio in RELATIONS]
     return min(
-        (e for e in exact if abs(e - pace) <= 0.51), key=lambda e: abs(e - pace), default=pace
+        (bpm for bpm in exact if abs(bpm - pace) <= PACE_ROUNDING),
+        key=lambda bpm: abs(bpm - pace),
+        default=pace,
     )
 
 
 def show(item: Item, format_: str | None, **columns: str) -> None:
-    """Print a track as beets does, after the columns.
+    """Print a line about a track: the columns, then the track as beets formats it.
 
-    With a format the columns are fields that it may name, and are not printed otherwise.
+    With a format, only that is printed; the columns are fields that it may contain.
     """
     if format_ is None:
         cells = "  ".join(column for column in columns.values() if column)

@@ -1,4 +1,4 @@
-"""Options of the commands: how they are declared, checked, and merged with the configuration."""
+"""Options of the commands: declaring them, checking them, merging them with the configuration."""
 
 from __future__ import annotations
 
@@ -12,34 +12,48 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from optparse import Values
 
-# What options are called where it is not the name of what they set.
-CALLED = {
+# Options whose spelling does not follow from the name of the value they set.
+SPELLINGS = {
     "write": "-w/-W", "force": "-f", "pretend": "-p", "quiet": "-q", "album": "-a",
     "import_": "--import", "sources": "--source", "trainable_only": "--trainable",
 }  # fmt: skip
-MOST_SEEDS = 2**32  # what random generators take
+N_SEEDS = 2**32  # number of seeds that numpy's and Lightning's random generators accept, from 0
 
 
 def command(name: str, summary: str, about: str) -> ui.Subcommand:
-    """A command that takes a query; `about` stands in its own help, `summary` in that of beets."""
+    """A command that takes a query.
+
+    Parameters
+    ----------
+    summary
+        Line for the command in the output of `beet help`.
+    about
+        Description in the help of the command itself.
+    """
     parser = ui.CommonOptionsParser(usage="%prog [options] [QUERY...]", description=about)
     return ui.Subcommand(name, parser=parser, help=summary)
 
 
 def add_quiet(command: ui.Subcommand, text: str = "show only failures") -> None:
-    """The option -q."""
+    """Add the option -q to a command."""
     command.parser.add_option("-q", "--quiet", action="store_true", default=None, help=text)
 
 
 def add_threads(command: ui.Subcommand, text: str) -> None:
-    """The option -t, of commands that listen."""
+    """Add the option -t, the number of threads, to a command that decodes audio."""
     command.parser.add_option("-t", "--threads", type="int", default=None, help=text)
 
 
 def add_common_options(
     command: ui.Subcommand, *, force: str, write: str = "write to the files' tags"
 ) -> None:
-    """The options of commands that change the library, named as everywhere in beets."""
+    """Add the options of a command that changes the library, under the names that beets uses.
+
+    Parameters
+    ----------
+    force, write
+        Help texts of -f and -w.
+    """
     add = command.parser.add_option
     add("-f", "--force", action="store_true", default=None, help=force)
     add(
@@ -47,7 +61,7 @@ def add_common_options(
         help="show what would be done, write nothing",
     )  # fmt: skip
     add_quiet(command, "show nothing but failures")
-    # A list, so that -w and -W are both seen where somebody gives both: see `settle`.
+    # Collected in a list, so that `settle` can see whether both -w and -W were given.
     add("-w", "--write", action="append_const", const=True, help=write)
     add(
         "-W", "--nowrite", dest="write", action="append_const", const=False,
@@ -59,19 +73,20 @@ def add_common_options(
 def merged(
     settings: Any, opts: Values, section: str | None = None, own: Collection[str] = ()
 ) -> Any:
-    """The configuration with the options of the command line over it.
+    """The settings, overridden by the options of the command line.
 
-    An option that was not given leaves the setting of its name as the configuration or the default
-    has it. Where there is no such setting it is None.
+    An option that was not given leaves the setting of the same name as it is. If there is no such
+    setting, the value is None.
 
     Parameters
     ----------
     settings
-        What `settings.load` returns; changed in place.
+        Result of `settings.load`; changed in place and returned.
     section
-        The part of the settings that belongs to the command: options of the same name go there.
+        Name of the section that belongs to the command; an option goes there if the section has a
+        setting of its name. None means that there is no such section.
     own
-        Options that are never taken from the configuration, though there is a setting of the name.
+        Options that always replace the setting of the same name, also when they were not given.
     """
     part = settings[section] if section is not None else {}
     for name, value in vars(opts).items():
@@ -82,28 +97,28 @@ def merged(
 
 
 def settle(opts: Values) -> None:
-    """Make one of all that was said with -w and -W.
+    """Replace the list of all -w and -W in `opts.write` by one value; no option leaves None.
 
     Raises
     ------
     UserError
         If both were given.
     """
-    said: list[bool] | None = getattr(opts, "write", None)
-    if said is None:
+    given: list[bool] | None = getattr(opts, "write", None)
+    if given is None:
         return
-    if len(set(said)) > 1:
+    if len(set(given)) > 1:
         raise UserError("-w and -W contradict each other; leave one out")
-    opts.write = said[0]
+    opts.write = given[0]
 
 
 def require_whole(opts: Values, names: Collection[str], least: int = 1) -> None:
-    """Refuse numbers below the least that makes sense.
+    """Check that the numbers in those options that were given are at least `least`.
 
     Raises
     ------
     UserError
-        With what is needed.
+        If a number is smaller.
     """
     for name in names:
         value = getattr(opts, name)
@@ -112,12 +127,12 @@ def require_whole(opts: Values, names: Collection[str], least: int = 1) -> None:
 
 
 def refuse(opts: Values, names: Iterable[str], why: str) -> None:
-    """Refuse those of the options that were given.
+    """Check that none of some options was given; `why` ends the message about one that was.
 
     Raises
     ------
     UserError
-        If one of them was.
+        If one of them was given.
     """
     for name in names:
         value: Any = getattr(opts, name)
@@ -126,12 +141,12 @@ def refuse(opts: Values, names: Iterable[str], why: str) -> None:
 
 
 def require_writable(opts: Values, name: str) -> None:
-    """Refuse a file that cannot be made, since it is written at the end of hours of work.
+    """Check that the file named by an option can be created, long before it is written.
 
     Raises
     ------
     UserError
-        If it is none, or its folder is not there.
+        If the name is empty or that of a folder, or its parent folder does not exist.
     """
     value = getattr(opts, name)
     if value is None:
@@ -144,12 +159,12 @@ def require_writable(opts: Values, name: str) -> None:
 
 
 def require_folder(opts: Values, name: str) -> None:
-    """Refuse a folder that is a file.
+    """Check that the folder named by an option is not a file.
 
     Raises
     ------
     UserError
-        If it is one.
+        If it is a file.
     """
     value = getattr(opts, name)
     if value and Path(value).expanduser().is_file():
@@ -157,5 +172,5 @@ def require_folder(opts: Values, name: str) -> None:
 
 
 def called(name: str) -> str:
-    """An option as people write it."""
-    return CALLED.get(name, f"--{name.replace('_', '-')}")
+    """The spelling of an option on the command line, such as `--cache-size` for `cache_size`."""
+    return SPELLINGS.get(name, f"--{name.replace('_', '-')}")

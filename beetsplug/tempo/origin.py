@@ -1,4 +1,4 @@
-"""Origin of an item's tempo: a person, an analysis, a published label or another program."""
+"""Origin of the tempo of a track: a person, an analysis, a published label or another program."""
 
 from __future__ import annotations
 
@@ -14,39 +14,40 @@ from .marking import MARKER
 if TYPE_CHECKING:
     from beets.library import Item
 
-# Values of `tempo_source`: a person set the tempo; it was there before the first analysis; an
-# analysis set it, and the name of its model was removed since.
-MANUAL, TAG, UNKNOWN_MODEL = "manual", "tag", "model:unknown"
+# Values of `tempo_source`, beside `model:<name>@<hash>` and `label:<site>`.
+MANUAL = "manual"  # a person set the tempo
+TAG = "tag"  # the tempo was there before the first analysis
+UNKNOWN_MODEL = "model:unknown"  # an analysis set it, and the name of the model was removed since
 
 
 class Decision(enum.Enum):
-    """What an analysis did to an item's tempo; the lower-case name stands in `tempo_verdict`."""
+    """Decision of an analysis about a track's `bpm`; the field `tempo_verdict` has its name."""
 
-    SET = "the tempo is the analysis's"
-    KEPT = "somebody's tempo was kept; the analysis agrees with it"
-    CONFLICT = "somebody's tempo was kept; the analysis disagrees with it"
-    UNSURE = "the analysis is less sure than was asked for, and has left the tempo alone"
+    SET = "`bpm` was set to the estimate"
+    KEPT = "a tempo of another origin was kept; the analysis agrees with it"
+    CONFLICT = "a tempo of another origin was kept; the analysis disagrees with it"
+    UNSURE = "`bpm` was left alone, because the confidence is below `min_confidence`"
 
     @property
     def word(self) -> str:
-        """As it stands in `tempo_verdict`."""
+        """The value of `tempo_verdict`."""
         return self.name.lower()
 
 
 def origin(item: Item) -> str:
-    """Origin of the item's `bpm`, a value of `tempo_source`; empty if it has no tempo.
+    """Origin of an item's `bpm`, a value of `tempo_source`; empty if it has no tempo.
 
     The field `tempo_source` may be wrong, because people and other programs change `bpm`, or remove
-    the field. So it holds only as far as the other fields agree with it:
+    the field. So it only counts if the other fields agree with it:
 
-    - A `bpm` that is its marker, rounded, was written together with the marker, which has the
-      origin. Exception: `manual` says that a person stands by the tempo. That again does not hold
-      if `tempo_verdict` is about another tempo, that of a person: then `manual` meant that one, and
-      this `bpm` came back from the file.
-    - A `bpm` that differs from the value of the model or label in `tempo_source` was changed by a
-      person: `manual`.
-    - A `bpm` that an analysis set and that is unchanged stays the analysis's where `tempo_source`
-      was removed or changed, except to `manual`.
+    - If `bpm` is the rounded tempo of the marker, both were written together, and the marker
+      contains the origin. The exception is `manual`, with which a person confirms the tempo. But if
+      `tempo_verdict` is a verdict on a person's tempo, `manual` meant that tempo, and the present
+      `bpm` came back from the file, so that the origin in the marker counts again.
+    - If `bpm` differs from the value of the model or label in `tempo_source`, a person changed it:
+      `manual`.
+    - If `bpm` is unchanged since an analysis set it, its origin is the analysis, also if
+      `tempo_source` was removed or changed to anything but `manual`.
     """
     bpm = bpm_of(item)
     source = str(own(item, "tempo_source") or "")
@@ -69,6 +70,7 @@ def origin(item: Item) -> str:
 
 
 def _rounds_to(tempo: Any, bpm: int) -> bool:
+    """Whether a value is a tempo that rounds to `bpm`."""
     return is_tempo(tempo) and round_half_up(tempo) == bpm
 
 
@@ -82,9 +84,9 @@ def _is_headline(item: Item) -> bool:
 
 
 def is_done(item: Item) -> bool:
-    """Whether an item was analysed: it has a tempo and its origin, or the analysis was unsure.
+    """Whether an item was analysed: it has a tempo with an origin, or the analysis was unsure.
 
-    The fields alone do not count: importing a track again keeps flexible fields and loses `bpm`.
+    The fields of an analysis are not enough: importing a track again keeps these but loses `bpm`.
     """
     recorded = own(item, "tempo_bpm") and own(item, "tempo_source")
     unsure = own(item, "tempo_verdict") == Decision.UNSURE.word
@@ -92,17 +94,17 @@ def is_done(item: Item) -> bool:
 
 
 def is_ours(item: Item) -> bool:
-    """Whether the item's `bpm` was put there by an analysis, not by a person or another program."""
+    """Whether an item's `bpm` was set by an analysis, not by a person or another program."""
     return origin(item).startswith("model:")
 
 
 def is_from_label(item: Item) -> bool:
-    """Whether the item's `bpm` is a published label that was applied."""
+    """Whether an item's `bpm` was filled in from a published label."""
     return origin(item).startswith("label:")
 
 
 def set_tempo(item: Item, tempo: float, source: str) -> None:
-    """Set `bpm` to a tempo [BPM] of a model or label, with the marker and the source."""
+    """Set `bpm`, the marker and `tempo_source` to a tempo [BPM] of a model or a label."""
     with same_file(item):
         item.bpm = round_half_up(tempo)
         item[MARKER] = str(Marker(tempo, source))
@@ -110,6 +112,6 @@ def set_tempo(item: Item, tempo: float, source: str) -> None:
 
 
 def drop_marker(item: Item) -> None:
-    """Take the marker away, of a tempo that a person stands by. The file keeps its marker."""
+    """Remove the marker of a tempo that a person set or confirmed; the file keeps its marker."""
     with same_file(item):
         set_or_clear(item, MARKER, None)

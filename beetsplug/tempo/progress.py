@@ -1,4 +1,4 @@
-"""Progress of a long run, and the summary at its end."""
+"""Progress of a command that works on many tracks, and the summary at its end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def name_of(item: Item) -> str:
 
 
 def describe(item: Item, estimate: Estimate, verdict: Decision) -> str:
-    """A line about a track: its name, the estimate, and what the analysis did to `bpm`."""
+    """Line about an analysed track: its name, the estimate, and what happened to its `bpm`."""
     name = shown(name_of(item))
     found = f"{estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f})"
     if verdict is Decision.KEPT:
@@ -41,32 +41,37 @@ def describe(item: Item, estimate: Estimate, verdict: Decision) -> str:
 
 
 def print_line(text: str) -> None:
-    """Print a line, without characters that control a terminal.
+    """Print a line on standard output, without characters that control a terminal.
 
     Raises
     ------
     OSError
-        If it cannot be printed.
+        If standard output is closed or cannot be written.
     """
     ui.print_(shown(text))
 
 
 class Progress:
-    """Bar, lines and failures of a run over tracks; subclasses say and count more.
+    """Progress bar, lines about tracks, and failures of a command; use as a context manager.
 
-    On a terminal there is a bar on stderr; without one, or when stdout goes elsewhere, there is a
-    line for each track on stdout. Failures are always shown. Use as a context manager.
+    On a terminal there is a bar on stderr. Without a terminal, or when stdout goes elsewhere, there
+    is a line for each track on stdout. Failures are always shown.
 
     Parameters
     ----------
     total
         Number of tracks to work on.
     quiet
-        Show nothing but failures.
+        Show only failures.
     pretend
-        Show a line for each track, bar or not: they are the point.
+        Nothing is changed; show a line for each track also beside a bar.
     log
-        Where failures go.
+        Log for failures.
+
+    Attributes
+    ----------
+    failed
+        Number of tracks that failed so far.
     """
 
     def __init__(self, total: int, *, quiet: bool, pretend: bool, log: BeetsLogger) -> None:
@@ -88,7 +93,7 @@ class Progress:
             self._bar = self._cleanup.enter_context(
                 tqdm(total=self._total, unit="track", file=sys.stderr, dynamic_ncols=True)
             )
-            # Log lines, ours and other plugins', go above the bar instead of through it.
+            # Lines of the log, also those of other plugins, are printed above the bar.
             logger: Any = beets.logging.getLogger("beets")
             self._cleanup.enter_context(logging_redirect_tqdm([logger]))
         return self
@@ -97,12 +102,19 @@ class Progress:
         self._cleanup.close()
 
     def line(self, text: str, *, notable: bool = False) -> None:
-        """A track is finished; a notable one is named even where there is a bar.
+        """Report that a track is finished, with a line if lines are shown.
+
+        Parameters
+        ----------
+        text
+            The line.
+        notable
+            Show the line also beside a bar.
 
         Raises
         ------
         OSError
-            If nothing can be printed any more.
+            If standard output is closed or cannot be written.
         """
         if self._show_lines or (notable and self._show_bar):
             if self._bar is None:
@@ -114,18 +126,18 @@ class Progress:
 
     @property
     def shows_lines(self) -> bool:
-        """Whether there is a line for each track; a bar on a terminal stands for them."""
+        """Whether there is a line for each track; on a terminal a bar replaces them."""
         return self._show_lines
 
     def unsaid(self, text: str) -> None:
-        """A track is finished and not worth a line; with `-v` it has one."""
+        """Report that a track is finished without a line; with `-v` of beets the line is shown."""
         if beets.config["verbose"].get(int) > 0:
             self.line(text)
         else:
             self.advance()
 
     def failure(self, item: Item, error: Exception | str) -> None:
-        """A track failed: the error is logged and counted."""
+        """Report that a track failed: the error is logged and counted."""
         self.failed += 1
         told = shown(error) if isinstance(error, str) else explain(error)
         self._log.error("{}: {}", shown(item.path), told)
@@ -139,7 +151,24 @@ class Progress:
 
 
 class AnalysisProgress(Progress):
-    """The progress of an analysis; `done` tracks need none, `skipped` ones failed before."""
+    """Progress of an analysis, with a count of its decisions.
+
+    Parameters
+    ----------
+    total
+        Number of tracks to work on.
+    done
+        Number of tracks that were analysed by earlier runs.
+    skipped
+        Number of tracks left out because they failed before and have not changed.
+    quiet, pretend, log
+        See `Progress`.
+
+    Attributes
+    ----------
+    counts
+        Number of tracks by decision.
+    """
 
     def __init__(
         self,
@@ -158,17 +187,17 @@ class AnalysisProgress(Progress):
         self._finished = 0
 
     def result(self, item: Item, estimate: Estimate, verdict: Decision) -> None:
-        """A track is finished."""
+        """Report the estimate of a track and what it did to `bpm`."""
         self.counts[verdict] += 1
         self.line(describe(item, estimate, verdict), notable=verdict is Decision.CONFLICT)
 
     def finished(self, item: Item) -> None:
-        """Tags that an interrupted run had not written are in the file now."""
+        """Report that tags of a track which an interrupted run left unwritten are written now."""
         self._finished += 1
         self.line(f"{name_of(item)}: tags left by an interrupted run")
 
     def summary(self) -> str:
-        """Counts of the run in one line."""
+        """Counts of the run in one line, for the end of the command or of an error message."""
         n_analysed = self.counts.total() + self.failed
         parts = [f"{self.counts[Decision.SET]} set", f"{self.counts[Decision.KEPT]} kept"]
         if self.counts[Decision.CONFLICT]:
@@ -197,4 +226,5 @@ class AnalysisProgress(Progress):
 
 
 def _listed(query: str) -> str:
+    """The command that lists the tracks of a query."""
     return f"beet ls {query}"

@@ -1,9 +1,8 @@
-"""The `pace:` query: everything one can move to at a given rate, answered by the database.
+"""The `pace:` query: tracks that one can move to at a given pace, answered by the database.
 
-beets puts the condition into two statements, for the tracks and for their flexible attributes.
-
-A flexible attribute is normally matched in Python, object by object, which takes seconds on a large
-library. Here the candidates in `tempo_paces` are unpacked by SQLite itself.
+beets normally matches a flexible attribute in Python, object by object, which takes seconds in a
+large library. Here SQLite itself unpacks the candidates in `tempo_paces`. beets uses the condition
+in two statements: the one that selects tracks and the one that loads their flexible attributes.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
 
     from beets.library import Album, Item
 
-_COMPARE = {">=": operator.ge, "<": operator.lt, "<=": operator.le}
+_COMPARE = {">=": operator.ge, "<": operator.lt, "<=": operator.le}  # by the operator in SQL
 
-# The condition of `tempi.is_tempo`.
+# `tempi.is_tempo` as a condition in SQL.
 HAS_BPM = f"items.bpm BETWEEN {SLOWEST:g} AND {FASTEST:g}"
 
-# "87 174", what a person states (`stated.read`), read as [87,174]. Whatever does not look like
-# that is no paces instead of an SQL error.
+# Stated paces such as "87 174" (`stated.read`) as a JSON array, [87,174]. A text of another form
+# counts as no paces and must not raise an SQL error, so it is checked before it is parsed.
 _ARRAY = "'[' || replace(attribute.value, ' ', ',') || ']'"
 _STATES = (
     # JSON allows numbers such as 1e2, which stated paces may not have.
@@ -38,7 +37,8 @@ _STATES = (
     f"ELSE json_array_length({_ARRAY}) > 0 AND NOT EXISTS (SELECT 1 FROM json_each({_ARRAY}) "
     f"WHERE type NOT IN ('integer', 'real') OR value NOT BETWEEN {LIMITS[0]} AND {LIMITS[1]}) END"
 )
-# "128:0.97 64:0.71" (`stated.read_estimate`) read as {"128":0.97,"64":0.71}.
+# Estimated paces such as "128:0.97 64:0.71" (`stated.read_estimate`) as a JSON object,
+# {"128":0.97,"64":0.71}.
 _OBJECT = """'{"' || replace(replace(attribute.value, ':', '":'), ' ', ',"') || '}'"""
 _ESTIMATED = (
     "attribute.value GLOB '*:*' AND attribute.value NOT GLOB '*[^0-9.: ]*' "
@@ -48,7 +48,7 @@ _ROWS = (
     f", json_each(CASE WHEN {_ESTIMATED} THEN {_OBJECT} WHEN {_STATES} THEN {_ARRAY} "
     "ELSE '[]' END) AS pace"
 )
-# Of such a row: an array has its tempi as values, an object as keys of their probabilities.
+# The tempo in a row of `json_each`: the value in an array, the key in an object.
 _TEMPO = "CASE typeof(pace.key) WHEN 'integer' THEN pace.value ELSE CAST(pace.key AS REAL) END"
 
 
@@ -61,6 +61,13 @@ def _ids(field: str, rows: str = "", where: str = "1") -> str:
 
 
 def _probability(text: str) -> float:
+    """The probability, 0 to 1, in the part of a pattern after the `@`.
+
+    Raises
+    ------
+    InvalidQueryArgumentValueError
+        If it is not a number from 0 to 1.
+    """
     try:
         value = float(text)
     except ValueError:
@@ -76,14 +83,14 @@ class PaceQuery(NumericQuery):
     An item whose paces a person stated matches with those only (see `stated.py`). Any other matches
     with its `bpm`, or with a candidate in `tempo_paces` that is probable enough: as probable as the
     number behind the `@` says, or `paces.OFFERED`. An item that was never analysed matches with its
-    `bpm`, and with half and double of it unless more than that is asked for. A whole number means
-    what it does for `bpm`, the values that round to it: 169.98 is within `170..180`. A number with
-    a decimal point is taken exactly.
+    `bpm`, and with half and double of it unless the pattern asks for a probability above
+    `paces.OFFERED`. A whole number stands for all values that round to it, as in a query of `bpm`:
+    169.98 is within `170..180`. A number with a decimal point is taken exactly.
 
     Raises
     ------
     InvalidQueryArgumentValueError
-        If the pattern is of another form, or a number is none of a tempo or probability.
+        If the pattern has another form, a tempo is not finite, or a probability not from 0 to 1.
     """
 
     def __init__(self, field_name: str, pattern: str, fast: bool = True) -> None:
@@ -104,7 +111,8 @@ class PaceQuery(NumericQuery):
             self.limits.append(("<", high + 0.5) if isinstance(high, int) else ("<=", high))
 
     def clause(self) -> tuple[str, Sequence[Any]]:
-        # `pace` is no column, so beets asks for the slow path; col_clause() needs no column.
+        # beets has no SQL for a field that is not a column. `pace` is none, but the condition that
+        # col_clause() returns does not need one.
         return self.col_clause()
 
     def col_clause(self) -> tuple[str, Sequence[Any]]:
@@ -128,7 +136,7 @@ class PaceQuery(NumericQuery):
             f"(({found}) AND items.id NOT IN ({_ids(manual, where=_STATES)})) "
             f"OR items.id IN ({_ids(manual, _ROWS, f'{_STATES} AND {within(_TEMPO)}')})"
         )
-        return clause, bounds * 5  # one set for each within()
+        return clause, bounds * 5  # the clause contains the text of within() five times
 
     def match(self, obj: Any) -> bool:
         return self._match_item(obj)
@@ -139,7 +147,7 @@ class PaceQuery(NumericQuery):
         return OFFERED if self._least is None else self._least
 
     def within(self, paces: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-        """Those (tempo [BPM], probability) whose tempo is in the range."""
+        """Those of some paces, (tempo [BPM], probability), whose tempo is in the range."""
         return [
             pace
             for pace in paces
@@ -151,7 +159,7 @@ class PaceQuery(NumericQuery):
 
 
 class AlbumPaceQuery(PaceQuery):
-    """`beet ls -a pace:170..180`: albums with at least one such track."""
+    """`beet ls -a pace:170..180`: albums with at least one track that `PaceQuery` matches."""
 
     def col_clause(self) -> tuple[str, Sequence[Any]]:
         clause, values = super().col_clause()

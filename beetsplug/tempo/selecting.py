@@ -1,4 +1,4 @@
-"""Tracks of the library by their ids, few in memory at a time: a library may have 100,000."""
+"""Tracks of the library by their ids; only few are in memory at a time, of 100,000 or more."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
     from beets.library import Library
 
-BATCH = 500  # tracks in memory at a time
+BATCH_SIZE = 500  # tracks in memory at a time
 
 
 class Selection:
-    """The tracks that a query matches, by their ids; nothing else of them stays in memory.
+    """The tracks that a query matches; only their ids stay in memory.
 
     Parameters
     ----------
     args
         The query as it was given to a command.
     album
-        The query matches albums; their tracks count.
+        The query is for albums; it selects all tracks of those that match.
     pretend
-        The library is not settled, and tracks are to be matched as if it were.
+        `choosing.settle` was not run, and tracks are matched as if it had been.
 
     Raises
     ------
     dbcore.InvalidQueryError
-        If the query makes no sense.
+        If the query is not valid.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Selection:
         self._order = (sort.order_clause() if sortable else None) or "items.id"
 
     def count(self, where: str = "1") -> int:
-        """How many tracks match of which SQL also holds."""
+        """Number of tracks that match the query and a condition in SQL."""
         if self._matched is not None:
             return len(self.ids(where))
         condition, values = self._condition
@@ -67,7 +67,10 @@ class Selection:
         )[0]
 
     def ids(self, where: str = "1") -> list[int]:
-        """The tracks that match of which SQL also holds, in the order of the query or of beets."""
+        """Ids of the tracks that match the query and a condition in SQL.
+
+        Their order is that of the query, or the order in which beets lists tracks.
+        """
         condition, values = self._condition
         ids = ask(
             self._lib,
@@ -78,7 +81,7 @@ class Selection:
 
     @cached_property
     def _condition(self) -> tuple[str, list[Any]]:
-        """SQL for what matches, as far as SQL can tell."""
+        """The part of the query that can be expressed in SQL: a condition and its values."""
         if self._album:
             ids = _matching(self._lib, Album, self._query)
             return "items.album_id IN (SELECT value FROM json_each(?))", [json.dumps(ids)]
@@ -87,26 +90,27 @@ class Selection:
 
     @cached_property
     def _matched(self) -> frozenset[int] | None:
-        """The tracks that match a query which the database cannot answer; None for any other."""
+        """Ids of the tracks that match if the query cannot be expressed in SQL; None if it can."""
         if self._album or _clause(Item, self._query)[0]:
             return None
         return frozenset(_matching(self._lib, Item, self._query, self._pretend))
 
 
 def _clause(model: type[Any], query: Any) -> tuple[str, list[Any]]:
-    """SQL that selects the ids of what matches, empty if that cannot be said in SQL."""
+    """SQL that selects the ids of a query's matches, and its values; empty if there is no SQL."""
     clause, values = query.clause()
     if not clause:
         return "", []
     table = model._table
-    # As beets does, because columns are ambiguous where there are both tables.
+    # As in beets, the other table is joined only if it is needed, because column names that both
+    # tables have would be ambiguous.
     joined = query.field_names & model.other_db_fields
     source = f"{table} {model.relation_join}" if joined else table
     return f"SELECT {table}.id FROM {source} WHERE {clause}", list(values)
 
 
 def _matching(lib: Library, model: type[Any], query: Any, pretend: bool = False) -> list[int]:
-    """The ids of what matches, by SQL or, where that cannot tell, by a look at each."""
+    """Ids of a query's matches, found with SQL or, if there is no SQL for it, one by one."""
     clause, values = _clause(model, query)
     if clause:
         return ask(lib, clause, values)
@@ -120,30 +124,31 @@ def _matching(lib: Library, model: type[Any], query: Any, pretend: bool = False)
 
 
 def each_item(lib: Library, ids: Iterable[int]) -> Iterator[Item]:
-    """Tracks by their ids, those that still exist, each as it is when its turn comes."""
+    """The tracks with some ids that still exist, each read from the library when its turn comes."""
     return (item for id_ in ids if (item := patiently(partial(lib.get_item, id_))))
 
 
 def as_it_is(lib: Library, item: Item) -> Item | None:
-    """The track with what anybody stored since it was read, None if it was removed."""
+    """A track read from the library again; None if it was removed."""
     return next(each_item(lib, [item.id]), None) if item.id else None
 
 
 def items_of(lib: Library, ids: Iterable[int]) -> Iterator[Item]:
-    """Tracks by their ids, those that still exist, in that order; few in memory at a time."""
+    """The tracks with some ids that still exist, in this order; read in batches."""
     return _load(lib, Item, ids)
 
 
 def _load(lib: Library, model: type[Any], ids: Iterable[int]) -> Iterator[Any]:
+    """The tracks or albums with some ids that still exist, `BATCH_SIZE` in memory at a time."""
     remaining = iter(ids)
-    while batch := list(islice(remaining, BATCH)):
+    while batch := list(islice(remaining, BATCH_SIZE)):
         fetch = partial(lib._fetch, model, InQuery("id", batch))
         found = {one.id: one for one in patiently(fetch)}
         yield from (found[id_] for id_ in batch if id_ in found)
 
 
 def ask(lib: Library, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-    """The first column of what SQL selects."""
+    """The first column of the rows that an SQL statement selects."""
 
     def ask() -> list[Any]:
         with lib.transaction() as tx:

@@ -1,4 +1,4 @@
-"""The `tempo:` section of the configuration: defaults, and what each value must look like."""
+"""The `tempo:` section of the configuration: default values, and the type and range of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tempo_core.tasks import TASKS
 
 
 class Positive(confuse.Integer):
-    """A whole number from 1."""
+    """Template of a setting that is a whole number from 1."""
 
     def convert(self, value: Any, view: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -26,7 +26,7 @@ class Positive(confuse.Integer):
 
 
 class WindowCount(Positive):
-    """A whole number from 1, or `all`."""
+    """Template of a number of windows: a whole number from 1, or `all`."""
 
     def convert(self, value: Any, view: Any) -> Any:
         if value == "all":
@@ -38,7 +38,7 @@ class WindowCount(Positive):
 
 
 class TempoRange(confuse.Template):
-    """Two tempi [BPM], the lower one first; becomes a tuple."""
+    """Template of a range: a list of two tempi [BPM], the lower one first; read as a tuple."""
 
     def convert(self, value: Any, view: Any) -> tuple[float, float]:
         match value:
@@ -48,7 +48,7 @@ class TempoRange(confuse.Template):
 
 
 class SourceNames(confuse.StrSeq):
-    """Names of label sources, each one that exists."""
+    """Template of a list of label sources; a name that no source has is an error."""
 
     def convert(self, value: Any, view: Any) -> list[str]:
         names: list[str] = super().convert(value, view)
@@ -60,7 +60,15 @@ class SourceNames(confuse.StrSeq):
 
 
 class Number(confuse.Number):
-    """A number that `fits`; `expected` says which do, in words."""
+    """Template of a number within limits.
+
+    Parameters
+    ----------
+    expected
+        The limits in words, for the message about a wrong value.
+    fits
+        Whether a number is within the limits.
+    """
 
     def __init__(self, expected: str, fits: Callable[[float], bool]) -> None:
         super().__init__()
@@ -74,7 +82,7 @@ class Number(confuse.Number):
 
 
 class Addresses(confuse.MappingValues[str]):
-    """Addresses of label sources, each one that exists."""
+    """Template of addresses by label source; a name that no source has is an error."""
 
     def value(self, view: Any, template: Any = None) -> dict[str, str]:
         values = super().value(view, template)
@@ -83,12 +91,12 @@ class Addresses(confuse.MappingValues[str]):
 
 
 def _is_number(value: object) -> bool:
-    """Whether it is a number that one can reckon with; YAML has `.inf`, `.nan` and `yes` too."""
+    """Whether a value is a finite number; YAML also has `.inf`, `.nan`, and `yes` for True."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class TaskNames(confuse.StrSeq):
-    """Names of tasks, each one that exists; the tempo is always among them."""
+    """Template of a list of tasks; an unknown name or a list without `tempo` is an error."""
 
     def convert(self, value: Any, view: Any) -> list[str]:
         names: list[str] = super().convert(value, view)
@@ -98,10 +106,10 @@ class TaskNames(confuse.StrSeq):
         return names
 
 
-# Settings of single sources, which stand in the section `labels`.
-OF_SOURCES = [setting for setting in source_settings() if setting.in_config]
-# Settings of the section `labels` that nothing may show.
-SECRETS = ["proxy", *(setting.name for setting in OF_SOURCES if setting.secret)]
+# Settings that one label source has; they are in the section `labels`.
+SOURCE_SETTINGS = [setting for setting in source_settings() if setting.in_config]
+# Settings of the section `labels` that are secret: beets masks them where it prints settings.
+SECRETS = ["proxy", *(setting.name for setting in SOURCE_SETTINGS if setting.secret)]
 
 DEFAULTS: dict[str, Any] = {
     "auto": True,
@@ -123,7 +131,7 @@ DEFAULTS: dict[str, Any] = {
         "contact": None,
         "apply": False,
         "trainable": ["tags", "acousticbrainz"],
-        **{setting.name: None for setting in OF_SOURCES},
+        **{setting.name: None for setting in SOURCE_SETTINGS},
         "proxy": None,
         "urls": {},
     },
@@ -157,7 +165,7 @@ TEMPLATE = {
         "trainable": SourceNames(),
         **{
             setting.name: confuse.Optional(confuse.Filename() if setting.is_file else str)
-            for setting in OF_SOURCES
+            for setting in SOURCE_SETTINGS
         },
         "proxy": confuse.Optional(str),
         "urls": Addresses(str),
@@ -174,23 +182,29 @@ TEMPLATE = {
 
 
 def load(view: Any) -> Any:
-    """The settings in a section of the configuration, each of them as it must be.
+    """Read a section of the configuration and check every setting in it.
+
+    Returns
+    -------
+    confuse.AttrDict
+        The settings by the names in `TEMPLATE`, also as attributes.
 
     Raises
     ------
     confuse.ConfigError
-        If a value makes no sense, or there is a setting of another name.
+        If a value has the wrong type or is out of range, or a setting is unknown.
     """
     _refuse_unknown(view, TEMPLATE)
     return view.get(TEMPLATE)
 
 
 def path_of(value: Any) -> Path | None:
-    """The file or folder that a setting or an option names, None if it names none."""
+    """The path that a setting or an option gives, with `~` expanded; None if it gives none."""
     return Path(value).expanduser() if value else None
 
 
 def _refuse_unknown(view: Any, template: Mapping[str, Any]) -> None:
+    """Raise a `confuse.ConfigError` if a section has a setting that the template does not have."""
     sections = [section for section, _source in view.resolve()]
     if not all(isinstance(section, Mapping) for section in sections):
         raise confuse.ConfigTypeError(f"{view.name} must have settings in it, or be left out")

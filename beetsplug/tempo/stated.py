@@ -1,8 +1,8 @@
-"""Paces that a person states: `beet modify tempo_paces_manual="87 174"`.
+"""Paces that a person states for a track: `beet modify tempo_paces_manual="87 174"`.
 
-They say at which tempi one can move to a track, and at no others, and win over what was estimated.
-Tempi without probabilities in `tempo_paces`, where the plugin itself always writes probabilities,
-are understood the same way.
+They are all tempi at which one can move to the track, and replace the estimated paces. A person may
+also put them into `tempo_paces`: the plugin itself always writes probabilities there, so tempi
+without probabilities are stated paces.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from beets.library import Item
 
-FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first that states something counts
-LIMITS = (SLOWEST, FASTEST)  # [BPM]
-_NUMBER = r"[1-9]\d{1,2}(\.\d+)?"  # also as JSON has them, see `queries.py`
+FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first field with stated paces counts
+LIMITS = (SLOWEST, FASTEST)  # [BPM] of a stated pace
+_NUMBER = r"[1-9]\d{1,2}(\.\d+)?"  # must also be a number of JSON, see `queries`
 _FORM = f"{_NUMBER}( {_NUMBER})*"
 _PACE = r"\d{1,3}(\.\d+)?:[01](\.\d+)?"
 _ESTIMATE = f"{_PACE}( {_PACE})*"
@@ -32,7 +32,7 @@ EXPECTED = f"give tempi from {SLOWEST:g} to {FASTEST:g} BPM with spaces between,
 
 
 def read(text: object) -> tuple[float, ...] | None:
-    """The tempi [BPM] in a text such as `87 174`, in its order; None for any other text."""
+    """The tempi [BPM] in a text such as `87 174`, in its order; None for text of another form."""
     if re.fullmatch(_FORM, str(text), re.ASCII) is None:
         return None
     tempi = tuple(float(word) for word in str(text).split(" "))
@@ -40,7 +40,10 @@ def read(text: object) -> tuple[float, ...] | None:
 
 
 def read_estimate(text: object) -> list[tuple[float, float]] | None:
-    """The (tempo [BPM], probability) in a text such as `128:0.97 64:0.71`; None for any other."""
+    """The pairs (tempo [BPM], probability) in a text such as `128:0.97 64:0.71`.
+
+    None for a text of another form.
+    """
     if re.fullmatch(_ESTIMATE, str(text), re.ASCII) is None:
         return None
     words = (word.partition(":") for word in str(text).split(" "))
@@ -48,7 +51,7 @@ def read_estimate(text: object) -> list[tuple[float, float]] | None:
 
 
 class StatedPaces(types.String):
-    """Type of a field of tempi with spaces between; input may have commas, and is checked."""
+    """Type of a field for stated paces: tempi separated by spaces; input may also have commas."""
 
     def parse(self, string: str) -> str:
         text = " ".join(string.replace(",", " ").split())
@@ -58,12 +61,12 @@ class StatedPaces(types.String):
         return " ".join(f"{tempo:g}" for tempo in tempi or ())
 
     def from_sql(self, sql_value: Any) -> str:
-        # A wrong text in the database must not keep a track from being loaded.
+        # A wrong text in the database is not refused, so that the track can still be loaded.
         return "" if sql_value is None else str(sql_value)
 
 
 class EstimatedPaces(StatedPaces):
-    """Type of a field of tempi, or of tempi with probabilities as the plugin writes them."""
+    """Type of a field for paces: tempi, or tempi with probabilities as the plugin writes them."""
 
     def parse(self, string: str) -> str:
         text = " ".join(string.split())
@@ -71,7 +74,7 @@ class EstimatedPaces(StatedPaces):
 
 
 def stated_paces(item: Item) -> tuple[float, ...] | None:
-    """The paces [BPM] that a person stated for a track; None if nobody did."""
+    """The paces [BPM] that a person stated for a track; None if nobody stated any."""
     for field in FIELDS:
         text = item.get(field, with_album=False)
         tempi = None if text is None else read(text)
@@ -81,16 +84,17 @@ def stated_paces(item: Item) -> tuple[float, ...] | None:
 
 
 def paces_of(item: Item, least: float | None = None) -> list[tuple[float, float]]:
-    """(tempo [BPM], probability) at which one can move to a track.
+    """The paces at which one can move to a track, (tempo [BPM], probability).
 
-    Those that a person stated; else its `bpm` and the candidates that are probable enough, the most
-    probable first; else, of a track that was never analysed, `bpm`, half and double of it.
+    These are the stated paces, with probability 1. Without stated paces they are `bpm` and those
+    candidates in `tempo_paces` that are probable enough, the most probable first. For a track that
+    was never analysed they are `bpm` and, as guesses with the probability `paces.OFFERED`, half and
+    double of it.
 
     Parameters
     ----------
     least
-        Probability that a pace must have, 0 to 1; None is `paces.OFFERED`. Half and double of a
-        track that was never analysed have just that, for they are guesses.
+        Probability that a pace must have, 0 to 1; None means `paces.OFFERED`.
     """
     least = OFFERED if least is None else least
     stated = stated_paces(item)
@@ -107,6 +111,6 @@ def paces_of(item: Item, least: float | None = None) -> list[tuple[float, float]
 
 
 def labelled(items: Iterable[Item]) -> list[tuple[Path, tuple[float, ...]]]:
-    """(path, paces [BPM]) of those items whose paces a person stated."""
+    """The path and the stated paces [BPM] of those items that have stated paces."""
     found = ((item.filepath, stated_paces(item)) for item in items)
     return [(path, paces) for path, paces in found if paces is not None]

@@ -1,4 +1,4 @@
-"""Work of `beet tempo-train`: models learn from labels and paces of a library."""
+"""The work of `beet tempo-train`: training models with labels and paces of a library."""
 
 from __future__ import annotations
 
@@ -27,17 +27,20 @@ if TYPE_CHECKING:
     from trainer.learning.options import LearnOptions
     from trainer.trainingset.build import Built
 
-AGAIN = "`beet tempo -f tempo_source::^model:` analyses again what had its tempo from a model"
+# Hint printed after a model was installed.
+REANALYSE_HINT = (
+    "`beet tempo -f tempo_source::^model:` analyses again what had its tempo from a model"
+)
 
 
 def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
-    """Collect labels, learn, compare, install, and say what happened.
+    """Train a model with the tracks that match a query, install it if it is better, and report.
 
     Raises
     ------
     UserError
-        If there is nothing to learn from, a package is missing or another hides it, a file could
-        not be used or the run was interrupted.
+        If there is nothing to learn from, a package is missing or hidden by another of the same
+        name, a track could not be used, or the run was interrupted.
     """
     try:
         check_trainer()
@@ -58,7 +61,13 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
 def _train_library(
     lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
 ) -> int:
-    """Learn, or show what from; the number of tracks that could not be used."""
+    """Train a model, or with --pretend list the tracks to learn from.
+
+    Returns
+    -------
+    int
+        Number of tracks that could not be used.
+    """
     if settings.pretend:
         if settings.task == "pace":
             _show_paces(lib, args)
@@ -70,9 +79,9 @@ def _train_library(
 
 
 def _show(lib: Library, args: list[str], settings: Any) -> None:
-    """Print each track with a label, and whether it would be left out for a reason known so far.
+    """Print each track with a label, and the reason if it would be left out.
 
-    Nothing is listened to, so that a run may leave out more.
+    No audio is decoded, so that training may leave out more tracks.
     """
     from trainer.trainingset.plan import plan
 
@@ -101,7 +110,7 @@ def _show_paces(lib: Library, args: list[str]) -> None:
 
 
 def training_folder(lib: Library, settings: Any) -> Path:
-    """Folder of the training set of a library: beside it, unless the settings name another."""
+    """Folder of the training set: that of the settings, or `tempo-training` beside the library."""
     beside = Path(os.fsdecode(lib.path)).parent / "tempo-training"
     return path_of(settings.train.folder) or beside
 
@@ -109,7 +118,7 @@ def training_folder(lib: Library, settings: Any) -> Path:
 def _train_tempo(
     lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
 ) -> int:
-    """Learn from labels of the tempo; the number of tracks that could not be used."""
+    """Train a tempo model with labels; returns the number of tracks that could not be used."""
     from trainer.learning.learn import check_options, choose_method, learn
 
     options = _learn_options(
@@ -125,7 +134,8 @@ def _train_tempo(
     built = _collect(lib, args, settings, stop)
     n_labels = sum(track.split != "test" for track in built.kept)
     if choose_method(n_labels, options).needs_views:
-        import trainer.learning.network  # noqa: F401  a missing package is noticed before the work
+        # Imported here so that a missing package is reported before hours of work.
+        import trainer.learning.network  # noqa: F401
 
         built = _collect(lib, args, settings, stop, views=True)
     for track in built.failed:
@@ -138,12 +148,12 @@ def _train_tempo(
 def _collect(
     lib: Library, args: list[str], settings: Any, stop: Callable[[], bool], *, views: bool = False
 ) -> Built:
-    """Make the training set, or go on with it: what was heard before is not heard again.
+    """Build the training set of a library or continue it; a track is analysed only once.
 
     Parameters
     ----------
     views
-        Also keep the inputs of the network.
+        Also store the inputs of the network.
     """
     from trainer.trainingset.build import BuildOptions, build
 
@@ -153,7 +163,7 @@ def _collect(
     options = BuildOptions(
         seed=settings.seed,
         jobs=settings.threads,
-        model="shipped",  # not the one in use: with another model all would be heard again
+        model="shipped",  # always the same model: with another one, all tracks are analysed again
         cache_size=None if size is None else round(size * 1e9),
         views=views,
         quiet=settings.quiet,
@@ -166,7 +176,7 @@ def _collect(
 def _train_paces(
     lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
 ) -> int:
-    """Learn from stated paces; the number of tracks that could not be used."""
+    """Train a pace model with stated paces; returns the number of tracks that could not be used."""
     from trainer.learning.labels import PaceLabels
     from trainer.learning.learn import learn_from
 
@@ -180,7 +190,7 @@ def _train_paces(
 
 
 def _learn_options(settings: Any, **of_methods: Any) -> LearnOptions:
-    """Options of learning: those of every method, and those that only some have a use for."""
+    """Options of learning: those for all methods, and in `of_methods` those for some of them."""
     from trainer.learning.options import LearnOptions
 
     return LearnOptions(
@@ -197,7 +207,7 @@ def _learn_options(settings: Any, **of_methods: Any) -> LearnOptions:
 
 
 def _tell(learned: Learned, before: Sequence[str], settings: Any, log: BeetsLogger) -> None:
-    """Log the files that failed, and print what was learned after the lines `before`."""
+    """Log the files that failed, and print the lines `before` and a summary of the model."""
     for file, error in learned.failed:
         log.error("{}: {}", shown(file), explain(error))
     if settings.quiet:
@@ -205,4 +215,4 @@ def _tell(learned: Learned, before: Sequence[str], settings: Any, log: BeetsLogg
     for line in (*before, *learned.summary()):
         print_line(f"tempo-train: {line}")
     if learned.installed:
-        print_line(f"tempo-train: {AGAIN}")
+        print_line(f"tempo-train: {REANALYSE_HINT}")

@@ -1,7 +1,8 @@
-"""Putting the tempo into a file: only that tag, and never a half-written file.
+"""Writing single tags to a file: all other tags stay the same, and no file is left half written.
 
-`Item.write` rewrites every tag beets knows, in place. Someone who imports "as is" wants the other
-tags left alone, and a process that is killed in the middle must not cost a song.
+`Item.write` of beets rewrites every tag that beets knows, in place. But a person who imports "as
+is" wants the other tags left alone, and a process that is killed while it writes must not damage
+the file.
 """
 
 from __future__ import annotations
@@ -49,22 +50,23 @@ if TYPE_CHECKING:
     from .editing import TagChange
 
 
-LONGEST_SUFFIX = 16  # characters; after the last dot of a name, more than that is part of a title
+LONGEST_SUFFIX = 16  # [characters] with the dot; a longer one is part of a title, not a file type
 
 
 class TagError(TempoError):
-    """A file whose tag cannot be written; the message says why, without the path."""
+    """Error of a file whose tag cannot be written; the message has the reason, not the path."""
 
 
 def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
-    """Write fields of an item to its file and bring the item's `mtime` up to date; does not store.
+    """Write fields of an item to its file and update the item's `mtime`; does not store the item.
 
-    Other plugins hear of it as of any other write and may change what is written (`zero` does).
+    Other plugins get the events `write` and `after_write` as for any write of beets, and may change
+    the values that are written (`zero` does).
 
     Raises
     ------
     TagError
-        If the file cannot be read, written or replaced. It is then as it was.
+        If the file cannot be read, written or replaced; it is then unchanged.
     """
     tags: dict[str, Any] = {name: item[name] for name in names}
     try:
@@ -84,12 +86,13 @@ def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
 
 
 def _behind_links(path: bytes) -> Path:
-    """The file itself. `Path.resolve` raises RuntimeError for a link to itself, this does not."""
+    """The path of a file with all symbolic links followed."""
+    # `Path.resolve` raises a RuntimeError for a link to itself; `realpath` does not.
     return Path(os.path.realpath(syspath(path)))
 
 
 def try_write(item: Item, names: Sequence[str] = ("bpm",)) -> TagError | None:
-    """`write_fields`, with the error as a result."""
+    """Write fields as `write_fields` does, but return a `TagError` instead of raising it."""
     try:
         write_fields(item, names)
     except TagError as error:
@@ -98,10 +101,10 @@ def try_write(item: Item, names: Sequence[str] = ("bpm",)) -> TagError | None:
 
 
 def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
-    """Set some tags of a file, all or nothing, and leave the file alone where they are set already.
+    """Set some tags of a file, all or none; a file that has these values already is not touched.
 
-    The file is replaced by a copy with the new tags, once it is proven that they are read back from
-    there, that all other tags are as they were, and that the audio is, packet by packet.
+    The file is replaced by a copy with the new tags, after checks that the new values can be read
+    from the copy, and that all its other tags and all packets of its audio are the same as before.
 
     Parameters
     ----------
@@ -113,7 +116,7 @@ def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
     Raises
     ------
     OSError, UnreadableFileError, LayoutError, AudioError
-        If it did not work; the file is then as it was and nothing is left beside it.
+        If the tags cannot be set; the file is then unchanged, and the copy is deleted.
     """
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
@@ -125,14 +128,14 @@ def update_tags(path: Path, tags: Mapping[str, Any]) -> None:
     wanted = tag_change(media, tags)
     if wanted is None:
         return
-    # The name is always the same, so that the leftover of a killed run goes with the next one, and
-    # short, because a song's own name may already be as long as the file system allows.
+    # The name of the copy is the same each time, so that the next run removes what a killed run
+    # left, and short, because the song's own name may be as long as the file system allows.
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     copy = path.with_name(
         f".tempo-{digest}{path.suffix if len(path.suffix) <= LONGEST_SUFFIX else ''}"
     )
     copy.unlink(missing_ok=True)
-    # Open for writing, so that what may not be written is not replaced either.
+    # Opened for writing, so that a file without permission to write to it is not replaced either.
     with path.open("rb+") as source, copy.open("xb") as target:
         try:
             _copy_attributes(path, copy)
@@ -158,14 +161,19 @@ def _state(status: os.stat_result) -> tuple[int, ...]:
 
 
 def _prove(path: Path, copy: Path, wanted: TagChange, edits: Sequence[Splice] | None) -> None:
-    """Refuse a copy that is not the file with other values of the wanted tags and nothing else.
+    """Check that a copy differs from the file in the wanted tags and in nothing else.
+
+    Parameters
+    ----------
+    edits
+        The replacements of bytes that made the copy; None if mutagen or `ogg` rewrote it.
 
     Raises
     ------
     LayoutError
-        If the tags do not read back, or others or the audio are not the same.
+        If the new values cannot be read back, or other tags or the audio are not the same.
     AudioError
-        If the file holds no audio that can be read.
+        If the file has no audio that can be read.
     """
     edited = MediaFile(copy)
     if read_fields(edited, wanted.expected) != wanted.expected:
@@ -180,16 +188,16 @@ def _prove(path: Path, copy: Path, wanted: TagChange, edits: Sequence[Splice] | 
             edits = [Splice(0, rest, b"")]
         elif not same_outside(source, target, edits):
             raise LayoutError("another process is writing to it")
-        # Only MP4 files say where in the file something is.
+        # Only MP4 files contain offsets of their audio in the file, which change with its size.
         moved = wanted.kind in MP4_TYPES and size_of(source) != size_of(target)
     if wanted.kind == "mp3":
-        edits = ()  # readers cut the tag off, and count from behind it
+        edits = ()  # readers skip the tag, and count positions from its end
     if not same_packets(path, copy, None if moved else edits):
         raise LayoutError("the audio in this file would not stay as it is")
 
 
 def _reason(error: BaseException, path: bytes) -> str:
-    """What went wrong, in one line, without the path and the libraries it went through."""
+    """The cause of an error in one line, without the path of the file and names of libraries."""
     cause: BaseException | None = error
     while cause:
         if isinstance(cause, OSError) and cause.strerror:
@@ -206,7 +214,7 @@ def _reason(error: BaseException, path: bytes) -> str:
 
 
 def _copy_attributes(source: Path, target: Path) -> None:
-    """Permissions, owner and extended attributes."""
+    """Give a file the permissions, owner, times and extended attributes of another."""
     with suppress(OSError):  # only root may give a file away
         status = source.stat()
         os.chown(target, status.st_uid, status.st_gid)

@@ -183,7 +183,7 @@ def test_no_keys_are_looked_for_where_the_disk_is_away(
         n_seen += 1
         return seen(item)
 
-    monkeypatch.setattr(analysing, "BATCH", 20)
+    monkeypatch.setattr(analysing, "BATCH_SIZE", 20)
     monkeypatch.setattr(file_keys, "_seen", counting)
     assert "60 had a tempo already" in beet("tempo").out
     assert n_seen == 20

@@ -19,7 +19,7 @@ from beets.library import Item
 from mediafile import MediaFile
 
 from beetsplug.tempo import keeping
-from beetsplug.tempo.guarding import KEPT, reason
+from beetsplug.tempo.guarding import NOTHING_LOST, reason
 
 from ..conftest import MakeAudio
 from .conftest import ROOT, Beet
@@ -62,7 +62,7 @@ FEW = [COMMANDS[0], *(pytest.param(args, marks=pytest.mark.slow) for args in COM
 def test_a_full_output_is_one_line(args: tuple[str, ...], filled: Beet) -> None:
     with Path("/dev/full").open("wb") as full:
         run = start(*args, stdout=full)
-    assert run.stderr == f"error: standard output: No space left on device; {KEPT}\n"
+    assert run.stderr == f"error: standard output: No space left on device; {NOTHING_LOST}\n"
     assert run.returncode == 1
 
 
@@ -72,7 +72,7 @@ def test_an_output_that_nobody_reads_is_one_line(args: tuple[str, ...], filled: 
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:
         run = start(*args, stdout=pipe)
-    assert run.stderr == f"error: standard output was closed; {KEPT}\n"
+    assert run.stderr == f"error: standard output was closed; {NOTHING_LOST}\n"
     assert run.returncode == 1
 
 
@@ -104,7 +104,7 @@ def test_a_library_that_stays_locked_is_one_line(
     args: tuple[str, ...], filled: Beet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another program has it all to itself, from the moment the command begins."""
-    monkeypatch.setattr(keeping, "PATIENCE", 0.2)
+    monkeypatch.setattr(keeping, "LOCK_PATIENCE", 0.2)
     filled.load()
     with closing(sqlite3.connect(filled.database, timeout=0)) as other:
         locked = False
@@ -151,7 +151,7 @@ def test_a_library_that_stays_locked_is_one_line(
 def test_what_went_wrong_is_not_blamed_on_the_output(error: Exception, told: str) -> None:
     with pytest.raises(type(error)) as raised:
         raise error
-    assert reason(raised.value) == f"{told}; {KEPT}"
+    assert reason(raised.value) == f"{told}; {NOTHING_LOST}"
 
 
 def test_a_mistake_in_the_program_is_not_hidden() -> None:

@@ -342,7 +342,7 @@ def test_a_library_that_another_process_has_locked(
 ) -> None:  # fmt: skip
     """With a shorter time-out of beets than it is waited for."""
     beet.configure(timeout=0.2)
-    monkeypatch.setattr(keeping, "PATIENCE", patience)
+    monkeypatch.setattr(keeping, "LOCK_PATIENCE", patience)
     finish = keeping.finish
     holders: list[subprocess.Popen[str]] = []
 

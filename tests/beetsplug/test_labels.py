@@ -574,7 +574,7 @@ def test_beet_tempo_finishes_what_labels_began(labelled: Beet) -> None:
 def test_a_library_that_is_locked_ends_the_run_in_one_line(
     labelled: Beet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "PATIENCE", 0.2)
+    monkeypatch.setattr(keeping, "LOCK_PATIENCE", 0.2)
     labelled.configure(timeout=0.2)
     holder = sqlite3.connect(labelled.database)
     keep = labelling.keep

@@ -13,7 +13,7 @@ from mediafile import MediaFile
 
 from beetsplug.tempo import keeping
 from beetsplug.tempo.applying import apply_estimate
-from beetsplug.tempo.keeping import passes
+from beetsplug.tempo.keeping import is_temporary
 from beetsplug.tempo.origin import Decision, is_done, is_ours, origin
 from tempo_core import AudioError, Estimate, Pace
 
@@ -110,7 +110,7 @@ def raised(error: Exception, cause: Exception | None) -> Exception:
     ],
 )
 def test_what_may_be_over_next_time(error: Exception, cause: Exception | None, over: bool) -> None:
-    assert passes(raised(error, cause)) == over
+    assert is_temporary(raised(error, cause)) == over
 
 
 def test_a_tag_that_cannot_be_written_is_not_tried_for_ever(

@@ -63,7 +63,7 @@ QUERIES = [
 def test_what_matches(
     query: list[str], batch: int, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selecting, "BATCH", batch)
+    monkeypatch.setattr(selecting, "BATCH_SIZE", batch)
     expected = [item.id for item in library.items(query)]
     selection = Selection(library, query)
     assert selection.ids() == expected
@@ -118,7 +118,7 @@ def test_tracks_do_not_pile_up(
                 Item(path=b"/%d.mp3" % number, bpm=100, tempo_bpm=100.0, tempo_source=MODEL,
                      title="x" * 1000, comments="y" * 1000)
             )  # fmt: skip
-    monkeypatch.setattr(selecting, "BATCH", 50)
+    monkeypatch.setattr(selecting, "BATCH_SIZE", 50)
     Selection(library, query).ids()
     ours = peak(lambda: Selection(library, query).ids())
     theirs = peak(lambda: [item.id for item in list(library.items(query))])

@@ -21,7 +21,7 @@ import soundfile
 from click.testing import CliRunner, Result
 
 from tempo_core.cli import main
-from tempo_core.cli.group import OWN
+from tempo_core.cli.group import OWN_COMMANDS
 from tempo_core.cli.writers import OBJECT_FIELDS as COLUMNS
 from tempo_core.console import unescaped
 from tempo_core.tasks import TASKS
@@ -141,7 +141,7 @@ def test_models_marks_the_one_in_use() -> None:
 
 def test_only_working_commands_are_listed() -> None:
     expected = ["acousticbrainz-index", "demo-site", "estimate", "labels", "models"]
-    assert sorted(OWN) == expected
+    assert sorted(OWN_COMMANDS) == expected
 
 
 def test_the_installed_command_runs(make_audio: MakeAudio) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tempo_core.console import explain
-from tempo_core.labels.matching import Outcome, Pair, Side, version_gate
+from tempo_core.labels.matching import ComparedRecording, MatchPair, Outcome, version_gate
 
 from .fingerprint import same_recordings
 from .listen import Listening, contradicts
@@ -103,8 +103,11 @@ def check_label(track: LabelledTrack) -> DroppedTrack | None:
     if rivals:
         return drop(track, Reason.CONFLICT, format_labels([label, *rivals]))
     if track.label_title:
-        sides = (Side(title, (), "", None, None) for title in (track.title, track.label_title))
-        outcome, what = version_gate(Pair(*sides))
+        sides = (
+            ComparedRecording(title, (), "", None, None)
+            for title in (track.title, track.label_title)
+        )
+        outcome, what = version_gate(MatchPair(*sides))
         if outcome is Outcome.REJECTED:
             told = f"{what.removeprefix('version: ')}, the label is of {track.label_title!r}"
             return drop(track, Reason.VERSION, told)

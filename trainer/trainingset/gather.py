@@ -18,7 +18,7 @@ from tempo_core.files import audio_files
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, TrackQuery, parse_bpm
 from tempo_core.labels.store import Store
-from tempo_core.labels.training import SOURCES, objection
+from tempo_core.labels.training import TRAINABLE_SOURCES, objection
 
 from .clean import merge
 from .tables import LabelledTrack, absolute, file_in_table, key_label
@@ -147,7 +147,7 @@ def gather(
     table: Mapping[Path, LabelledTrack],
     store: Store | None,
     problems: list[tuple[Path, str]],
-    sources: Sequence[str] = SOURCES,
+    sources: Sequence[str] = TRAINABLE_SOURCES,
     limits: ReadingLimits = ReadingLimits(),
 ) -> Iterator[LabelledTrack]:
     """Tracks with the labels of files: one track for each label, one for a file without labels.

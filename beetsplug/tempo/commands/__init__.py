@@ -1,10 +1,11 @@
-"""The commands of the plugin, a module each; a module that lies here is a command.
+"""The commands of the plugin: every module in this package is a command.
 
-It has `subcommand()`, which declares the command and its options, `check(opts, settings)`, which
-refuses options that make no sense together, and `run(plugin, lib, settings, query)`, which does the
-work with the options merged into the settings. `SECTION` names the section of the settings whose
-names its options share, `OWN` the options that the configuration has no say in; both may be left
-out. beets asks for the commands at every start, so that what does the work is imported by `run`.
+A module has three functions: `subcommand()` declares the command and its options, `check(opts,
+settings)` raises a `UserError` about options that make no sense, and `run(plugin, lib, settings,
+query)` does the work with the options merged into the settings. Two constants are optional:
+`SECTION` is the section of the settings that the options override, and `OWN` are options that the
+configuration does not set (see `options.merged`). beets loads the commands at every start, so the
+modules that do the work are imported in `run`.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ if TYPE_CHECKING:
 
 
 class Plugin(Protocol):
-    """What a command gets of the plugin."""
+    """The part of the plugin that commands use."""
 
     config: Any
     _log: BeetsLogger
 
     def require_types(self) -> None:
-        """Raise `UserError` if a field cannot hold what is going to be written."""
+        """Raise a `UserError` if a field cannot hold the values that a command sets."""
 
 
 def subcommands(plugin: Plugin) -> list[ui.Subcommand]:
-    """All commands, ready to be called by beets."""
+    """The commands of all modules in this package, as beets calls them."""
     found = []
     for name in sorted(module.name for module in iter_modules(__path__)):
         module = import_module(f"{__name__}.{name}")
@@ -48,6 +49,7 @@ def subcommands(plugin: Plugin) -> list[ui.Subcommand]:
 
 
 def _run(module: Any, plugin: Plugin, lib: Library, opts: Values, query: list[str]) -> None:
+    """Run the command in a module with the options that beets parsed."""
     settings = load(plugin.config)
     settle(opts)
     module.check(opts, settings)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def subcommand() -> ui.Subcommand:
-    """The command and its options."""
+    """Declare the command and its options."""
     command = options.command(
         "tempo",
         "estimate the tempo of tracks and write it to them",
@@ -38,12 +38,12 @@ def subcommand() -> ui.Subcommand:
 
 
 def check(opts: Values, settings: Any) -> None:
-    """Refuse options that make no sense, alone or together.
+    """Check the options, each for itself and together.
 
     Raises
     ------
     UserError
-        Saying which.
+        If an option makes no sense; the message names it.
     """
     options.require_whole(opts, ("threads",))
     if opts.cadence is None:
@@ -54,7 +54,7 @@ def check(opts: Values, settings: Any) -> None:
 
 
 def run(plugin: Plugin, lib: Library, settings: Any, query: list[str]) -> None:
-    """Analyse the tracks that match, or list those of a cadence."""
+    """Analyse the tracks that match the query, or list those for `--cadence`."""
     if settings.cadence is not None:
         from ..moving import list_cadence
 

@@ -1,4 +1,4 @@
-"""`beet tempo-eval`: how good the analysis is on the user's own labels."""
+"""`beet tempo-eval`: measure how well the analysis agrees with labels in the library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def subcommand() -> ui.Subcommand:
-    """The command and its options."""
+    """Declare the command and its options."""
     command = options.command(
         "tempo-eval",
         "how good the analysis is on labelled tracks",
@@ -37,12 +37,12 @@ def subcommand() -> ui.Subcommand:
 
 
 def check(opts: Values, settings: Any) -> None:
-    """Refuse options that make no sense.
+    """Check the options.
 
     Raises
     ------
     UserError
-        Saying which.
+        If an option makes no sense; the message names it.
     """
     options.require_whole(opts, ("threads",))
     options.require_writable(opts, "report")

@@ -1,4 +1,4 @@
-"""`beet tempo-labels`: find published BPM and key."""
+"""`beet tempo-labels`: find the published BPM and key of tracks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from . import Plugin
 
 SECTION = "labels"
-OWN = ("force",)  # in the settings it means tempi; to ask every source again is never a habit
+# The setting `force` is about estimates; sources are asked again only with the option.
+OWN = ("force",)
 
 
 def subcommand() -> ui.Subcommand:
-    """The command and its options."""
+    """Declare the command and its options."""
     command = options.command(
         "tempo-labels",
         "find published BPM and key of tracks",
@@ -52,12 +53,12 @@ def subcommand() -> ui.Subcommand:
 
 
 def check(opts: Values, settings: Any) -> None:
-    """Refuse options that make no sense, alone or together.
+    """Check the options, each for itself and together.
 
     Raises
     ------
     UserError
-        Saying which.
+        If an option makes no sense; the message names it.
     """
     options.require_whole(opts, ("max_requests",), least=0)
     if opts.pretend:

@@ -1,4 +1,4 @@
-"""`beet tempo-mix`: find what mixes with a track."""
+"""`beet tempo-mix`: find the tracks that mix with a track."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def subcommand() -> ui.Subcommand:
-    """The command and its options."""
+    """Declare the command and its options."""
     command = options.command(
         "tempo-mix",
         "find what mixes with a track, by tempo and key",
@@ -36,12 +36,12 @@ def subcommand() -> ui.Subcommand:
 
 
 def check(opts: Values, settings: Any) -> None:
-    """Refuse options that make no sense.
+    """Check the options.
 
     Raises
     ------
     UserError
-        Saying which.
+        If an option makes no sense; the message names it.
     """
     if not 0 <= opts.pitch < 100:
         raise UserError("--pitch must be a percentage from 0 to 99")

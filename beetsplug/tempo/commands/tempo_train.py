@@ -1,4 +1,4 @@
-"""`beet tempo-train`: learn how the user counts and moves."""
+"""`beet tempo-train`: train models with the user's own tempi and paces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECTION = "train"
 
 
 def subcommand() -> ui.Subcommand:
-    """The command and its options."""
+    """Declare the command and its options."""
     command = options.command(
         "tempo-train",
         "fit the models to how you count",
@@ -66,16 +66,16 @@ def subcommand() -> ui.Subcommand:
 
 
 def check(opts: Values, settings: Any) -> None:
-    """Refuse options that make no sense, alone or together.
+    """Check the options, each for itself and together.
 
     Raises
     ------
     UserError
-        Saying which.
+        If an option makes no sense; the message names it.
     """
     options.require_whole(opts, ("threads", "epochs", "devices"))
-    if not 0 <= opts.seed < options.MOST_SEEDS:
-        raise UserError(f"--seed must be a whole number from 0 to {options.MOST_SEEDS - 1}")
+    if not 0 <= opts.seed < options.N_SEEDS:
+        raise UserError(f"--seed must be a whole number from 0 to {options.N_SEEDS - 1}")
     if opts.no_install and opts.install_anyway:
         raise UserError("--no-install and --install-anyway contradict each other")
     options.require_folder(opts, "out")

@@ -253,7 +253,7 @@ def test_what_stays_down_is_given_up(site: DemoSite, make_session: MakeSession) 
     with pytest.raises(SourceError, match="answers 503") as error:
         make_session().get(page_of(site, "down"))
     assert (error.value.status, error.value.final) == (Status.RETRYABLE, False)
-    assert [hit.status for hit in site.hits[1:]] == [503] * polite.TRIES
+    assert [hit.status for hit in site.hits[1:]] == [503] * polite.MAX_TRIES
 
 
 @pytest.mark.parametrize("trouble", ["blocked", "challenge"])
@@ -423,10 +423,12 @@ def stalling(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[bytes]
     thread.join(5)
 
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9999\r\n\r\n"
+RESPONSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9999\r\n\r\n"
 
 
-@pytest.mark.parametrize("content", [b"", HEAD, HEAD + b"x" * 5000], ids=["mute", "head", "drip"])
+@pytest.mark.parametrize(
+    "content", [b"", RESPONSE_HEAD, RESPONSE_HEAD + b"x" * 5000], ids=["mute", "head", "drip"]
+)
 def test_a_server_that_stalls_is_given_up(
     content: bytes, stalling: tuple[str, list[bytes]], make_session: MakeSession
 ) -> None:

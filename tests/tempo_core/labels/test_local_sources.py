@@ -139,13 +139,13 @@ def test_a_file_without_tags(make_audio: MakeAudio, bad_files: dict[str, Path]) 
 
 # Tables.
 
-HEAD = "title\tartist\talbum\tgenre\tpath\ttempo\tkey\n"
+TABLE_HEADER = "title\tartist\talbum\tgenre\tpath\ttempo\tkey\n"
 
 
 def test_a_table_is_read_by_path_and_by_name(tmp_path: Path) -> None:
     table = tmp_path / "data.tsv"
     table.write_text(
-        HEAD + 'Song "A"\tSinger\tNA\tNA\t/music/a.mp3\t128.0\tC# Maj\n'
+        TABLE_HEADER + 'Song "A"\tSinger\tNA\tNA\t/music/a.mp3\t128.0\tC# Maj\n'
         "Song B\tSinger\tAlbum\tPop\t/music/b.mp3\tNA\tNA\n"
         "Song C\tSinger\tAlbum\tPop\t/music/c.mp3\t0.0\t\n"
         "Song D\tSinger\tAlbum\tPop\t/music/d.mp3\t99\tF min\n"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tempo_core.errors import ConfigError
-from tempo_core.labels.demo_site import API_KEY, CATALOGUE, SERVED, TROUBLES, DemoSite, Entry
+from tempo_core.labels.demo_site import API_KEY, CATALOGUE, SERVED_PATHS, TROUBLES, DemoSite, Entry
 from tempo_core.labels.http.errors import SourceError
 from tempo_core.labels.lookup import look_up
 from tempo_core.labels.record import Candidate, Status, parse_bpm, read_tempi
@@ -29,7 +29,7 @@ from tempo_core.labels.sources.songbpm import source as songbpm
 from .conftest import MakeSession, track_of
 
 BASE = "https://site.invalid"
-NETWORK = list(SERVED)
+NETWORK = list(SERVED_PATHS)
 SONG = Candidate("1", f"{BASE}/track/x/1", "Song", ("Singer",))
 
 
