@@ -1,9 +1,9 @@
-"""Is a network on the spectrogram itself a help? `python -m trainer.research.fusion --help`.
+"""Late fusion with a network on the spectrogram: `python -m trainer.research.fusion --help`.
 
-A temporal convolutional network on the mel spectrogram, with or without a head that must also find
-the beats of the rendered clips (Böck & Davies, "Deconstruct, analyse, reconstruct", ISMIR 2020),
-alone and fused late (mean of the logits) with a model file. It is not part of the shipped model;
-`docs/archive/experiments.md` says what it was worth.
+A temporal convolutional network on the mel spectrogram is measured alone and fused with a model
+(weighted mean of the logits). It may have another head that learns to find the beats of rendered
+clips (Böck & Davies, "Deconstruct, analyse, reconstruct", ISMIR 2020). It is not part of the
+shipped model; its results are in `docs/archive/experiments.md`.
 """
 
 from __future__ import annotations
@@ -42,15 +42,16 @@ from ..making.tempo import TempoRecipe, descend
 
 N_CHANNELS = 48
 DILATIONS = (1, 2, 4, 8, 16, 32, 64)
-STRIDE = 2  # frames a step of the network
+STEP_FRAMES = 2  # [frames] per step of the network
+FUSION_SHARES = (1.0, 0.5, 0.3, 0.15, 0.0)  # weights of this network in the logits
 
 
 class MelNet(nn.Module):
-    """Log-compressed features and onsets in, one logit a tempo and one a step for the beat out."""
+    """A temporal convolutional network for the tempo of a window and the beats in it."""
 
     def __init__(self, n_mels: int, n_bins: int):
         super().__init__()
-        self.stem = nn.Conv1d(2 * n_mels, N_CHANNELS, 5, stride=STRIDE, padding=2)
+        self.stem = nn.Conv1d(2 * n_mels, N_CHANNELS, 5, stride=STEP_FRAMES, padding=2)
         self.layers = nn.ModuleList(
             nn.Sequential(
                 nn.BatchNorm1d(N_CHANNELS),
@@ -70,7 +71,13 @@ class MelNet(nn.Module):
         )
 
     def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, 2 * n_mels, n_frames) → logits (batch, n_bins), beat logits (batch, n_steps)."""
+        """Logits of the tempi (batch, n_bins) and of beats (batch, n_steps).
+
+        Parameters
+        ----------
+        seen
+            (batch, 2 * n_mels, n_frames) input, see `view`.
+        """
         x = self.stem(seen)
         pooled = []
         for layer in self.layers:
@@ -81,15 +88,21 @@ class MelNet(nn.Module):
 
 
 def view(features: Array) -> Tensor:
-    """Features (batch, n_mels, n_frames) → what the network takes (batch, 2 * n_mels, n_frames)."""
+    """The network's input (batch, 2 * n_mels, n_frames) for features (batch, n_mels, n_frames).
+
+    It consists of the log-compressed features and their onset strength.
+    """
     compressed = compress(features)
     return torch.from_numpy(np.concatenate([compressed, onset_strength(compressed)], axis=1))
 
 
 def features_of(path: Path, front_end: FrontEnd, cache: Path) -> Path:
-    """The file under `cache` with the features (n_mels, n_frames) float16 of a recording."""
-    # Not through `inputs.hearing`, which cuts off silence: the beats of rendered clips, which this
-    # network may have to find, are known as times from the beginning of the file.
+    """The cache file with the features (n_mels, n_frames) of a recording as float16.
+
+    It is computed if it is missing.
+    """
+    # `inputs.hearing` is not used here because it removes silence, while the times of the beats in
+    # rendered clips count from the beginning of the file.
     threadpool_limits(1, user_api="blas")
     key = hashlib.sha256(path.read_bytes() + front_end.digest().encode()).hexdigest()[:32]
     target = cache / f"{key}.npy"
@@ -107,9 +120,9 @@ def features_of(path: Path, front_end: FrontEnd, cache: Path) -> Path:
 class BeatCorpus:
     """Recordings to draw batches from.
 
-    `features` (n_mels, n_frames) and `weights`, how often each is drawn, are those of the
-    `recordings`. `first_beats` [s] are of rendered clips, by the name of the file. A window is
-    `n_frames` frames long, of which there are `fps` in a second.
+    `features`, each (n_mels, n_frames), and `weights` (n_recordings,), the probability of drawing
+    each, belong to the `recordings`. `first_beats` [s] are those of rendered clips, by the name of
+    their file. A window has `n_frames` frames, at `fps` frames per second.
     """
 
     recordings: list[Recording]
@@ -123,7 +136,10 @@ class BeatCorpus:
 def draw(
     corpus: BeatCorpus, rng: np.random.Generator, config: TempoConfig
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A batch: the network's input, tempo targets, beat targets (NaN where unknown)."""
+    """A random batch: the network's input, the targets of the tempo, and those of beats.
+
+    Targets of beats are NaN where they are unknown.
+    """
     recordings, features, weights = corpus.recordings, corpus.features, corpus.weights
     fps, n_frames, first_beats = corpus.fps, corpus.n_frames, corpus.first_beats
     windows, targets, beats = [], [], []
@@ -138,13 +154,13 @@ def draw(
         windows.append(window)
         bpm = recordings[i].bpm
         targets.append(encode([(bpm * stretch, 1.0)], config).sum(axis=0))
-        seconds = (first + stretch * np.arange(0, n_frames, STRIDE)) / fps
+        seconds = (first + stretch * np.arange(0, n_frames, STEP_FRAMES)) / fps
         start = first_beats.get(recordings[i].path.name)
         if start is None:
             beats.append(np.full(seconds.size, np.nan, np.float32))
         else:
             phase = (seconds - start) * bpm / 60
-            distance = np.abs(phase - np.round(phase)) * 60 / bpm / (STRIDE / fps * stretch)
+            distance = np.abs(phase - np.round(phase)) * 60 / bpm / (STEP_FRAMES / fps * stretch)
             beats.append(np.where(distance <= 0.5, 1.0, np.where(distance <= 1.5, 0.3, 0.0)))
     return (
         view(np.stack(windows).astype(np.float32)),
