@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from tempo_core import checkpoint
 from tempo_core.audio import read_excerpts
 from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
+from tempo_core.model import Checkpoint
 from tempo_core.spectrum import Array, compress, mel_spectrogram, onset_strength
 from tempo_core.tasks.tempo.axis import answerable
 from tempo_core.tasks.tempo.config import TempoConfig
@@ -169,34 +171,29 @@ def draw(
     )
 
 
-@click.command(cls=Command)
-@options.data
-@options.clips
-@options.cache
-@click.option("--model", default="default", show_default=True, help="To fuse with.")
-@click.option("--beats/--no-beats", default=False, help="Train the beat head, too.")
-@click.option("--steps", default=1500, show_default=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option("--jobs", default=1, show_default=True)
-def main(
-    data: Path, clips: Path, cache: Path, model: str, beats: bool, steps: int, seed: int, jobs: int
-) -> None:
-    """Train the network on the spectrogram and measure it alone and fused."""
-    front_end, windows, config = FrontEnd(), Windows(), TempoConfig()
-    grid = config.grid
-    recordings = [
-        *read_songs(data),
-        *read_rhythm(data),
-        *read_consensus(data),
-        *read_clips(clips),
-    ]
+def load_features(
+    recordings: Sequence[Recording], front_end: FrontEnd, cache: Path, jobs: int
+) -> list[np.ndarray]:
+    """Features (n_mels, n_frames) of every recording, from the cache or stored there."""
     cache.mkdir(parents=True, exist_ok=True)
     tasks = (joblib.delayed(features_of)(r.path, front_end, cache) for r in recordings)
     run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    features = [
+    return [
         np.load(p) for p in tqdm(run, total=len(recordings), desc="reading audio", disable=None)
     ]
-    torch.set_num_threads(jobs)
+
+
+def training_corpus(
+    recordings: Sequence[Recording], features: Sequence[np.ndarray], clips: Path,
+    front_end: FrontEnd, windows: Windows,
+) -> BeatCorpus:  # fmt: skip
+    """The recordings to train on, with the shares of sources of the shipped model.
+
+    Parameters
+    ----------
+    clips
+        Folder of the rendered clips, whose table has the times of their first beats.
+    """
     rows = read_tsv(clips / "clips.tsv")
     first_beats = {row["file"]: float(row["first_beat"]) for row in rows}
     train = [i for i, r in enumerate(recordings) if r.split == "train"]
@@ -204,17 +201,23 @@ def main(
     weights = sum(
         (kinds == k) * share / max(1, (kinds == k).sum()) for k, share in TempoRecipe().shares
     )
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
     n_frames = math.ceil(windows.duration * front_end.fps)
-    corpus = BeatCorpus(
+    return BeatCorpus(
         [recordings[i] for i in train], [features[i] for i in train], weights / weights.sum(),
         first_beats, front_end.fps, n_frames,
     )  # fmt: skip
-    network = MelNet(front_end.n_mels, grid.n_bins)
+
+
+def train_network(
+    corpus: BeatCorpus, config: TempoConfig, n_mels: int, steps: int, beats: bool, seed: int
+) -> MelNet:
+    """Train the network on the spectrogram; with `beats` its head for beats learns as well."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    network = MelNet(n_mels, config.grid.n_bins)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    unanswerable = torch.from_numpy(~answerable(grid))
+    unanswerable = torch.from_numpy(~answerable(config.grid))
     losses = []
     for step in range(1, steps + 1):
         x, targets, beat_targets = draw(corpus, rng, config)
@@ -230,19 +233,35 @@ def main(
         if step % 100 == 0:
             click.echo(f"step {step}/{steps}  loss {np.mean(losses[-100:]):.3f}", err=True)
     network.eval()
-    other = checkpoint.load(checkpoint.resolve(model))
+    return network
+
+
+def print_figures(
+    network: MelNet, other: Checkpoint[TempoConfig], recordings: Sequence[Recording],
+    features: Sequence[np.ndarray], config: TempoConfig, fps: float,
+) -> None:  # fmt: skip
+    """Print Accuracy 1 and 2 and the mean surprise for each of `FUSION_SHARES`.
+
+    Parameters
+    ----------
+    other
+        The model to fuse with.
+    fps
+        Frames per second of the features.
+    """
+    grid, windows = config.grid, Windows()
     for source in ("songs", "rhythm"):
         held_out = [
             i for i, r in enumerate(recordings) if r.split == "validation" and r.source == source
         ]
         reference = [recordings[i].bpm for i in held_out]
-        for share in (1.0, 0.5, 0.3, 0.15, 0.0):  # of this network in the logits
+        for share in FUSION_SHARES:
             answers, masses = [], []
             for i in held_out:
-                pieces = sliding_windows(features[i].astype(np.float32), front_end.fps, windows)
+                pieces = sliding_windows(features[i].astype(np.float32), fps, windows)
                 with torch.inference_mode():
                     mine = network(view(pieces))[0].numpy()
-                theirs = other.network(*inputs_of(pieces, front_end.fps, grid))
+                theirs = other.network(*inputs_of(pieces, fps, grid))
                 scores = activate(share * mine + (1 - share) * theirs, config)
                 posterior = scores.mean(axis=0)
                 answers.append(highest(posterior, grid).bpm)
@@ -251,6 +270,34 @@ def main(
                 f"{source}: share {share}  {100 * acc1(reference, answers):.1f} / "
                 f"{100 * acc2(reference, answers):.1f}, {-np.log(masses).mean():.2f}"
             )
+
+
+@click.command(cls=Command)
+@options.data
+@options.clips
+@options.cache
+@click.option("--model", default="default", show_default=True, help="To fuse with.")
+@click.option("--beats/--no-beats", default=False, help="Train the beat head, too.")
+@click.option("--steps", default=1500, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", default=1, show_default=True)
+def main(
+    data: Path, clips: Path, cache: Path, model: str, beats: bool, steps: int, seed: int, jobs: int
+) -> None:
+    """Train the network on the spectrogram and measure it alone and fused."""
+    front_end, windows, config = FrontEnd(), Windows(), TempoConfig()
+    recordings = [
+        *read_songs(data),
+        *read_rhythm(data),
+        *read_consensus(data),
+        *read_clips(clips),
+    ]
+    features = load_features(recordings, front_end, cache, jobs)
+    torch.set_num_threads(jobs)
+    corpus = training_corpus(recordings, features, clips, front_end, windows)
+    network = train_network(corpus, config, front_end.n_mels, steps, beats, seed)
+    other = checkpoint.load(checkpoint.resolve(model))
+    print_figures(network, other, recordings, features, config, front_end.fps)
 
 
 if __name__ == "__main__":
