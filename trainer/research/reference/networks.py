@@ -149,7 +149,7 @@ class InvertedResidual(nn.Module):
         self.adds = stride == 1 and n_in == n_out
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_out, height / stride, width / stride) output of (batch, n_in, height, width)."""
+        """Maps (batch, n_out, height / stride, width / stride) for (batch, n_in, height, width)."""
         y = self.layers(x)
         return x + y if self.adds else y
 
