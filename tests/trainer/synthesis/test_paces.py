@@ -14,7 +14,7 @@ from tempo_core.errors import ConfigError
 from tests.audio import write_audio
 from trainer.inputs.pace_cases import load_scores, score_of_clip
 from trainer.synthesis.clips import ClipSet, _write_clip, main
-from trainer.synthesis.compose import SAMPLES, attempts
+from trainer.synthesis.compose import SAMPLE_PATTERNS, attempts
 from trainer.synthesis.mixing import SR
 from trainer.synthesis.notes import Sources
 from trainer.synthesis.paces import Score, compatibility, level_of, score_of, stretched
@@ -112,7 +112,7 @@ def sources(tmp_path: Path) -> Sources:
     folder = tmp_path / "samples"
     folder.mkdir()
     hit = rng.normal(size=4000) * np.exp(-np.arange(4000) / 300)
-    for patterns in SAMPLES.values():
+    for patterns in SAMPLE_PATTERNS.values():
         write_audio(folder / patterns[0].replace("*", "a.flac"), 0.5 * hit / abs(hit).max(), SR)
     return Sources(tmp_path, folder)
 
