@@ -33,8 +33,8 @@ import bench
 
 N_OTHERS = 5  # sound songs beside, so that something can be held out of a training set
 SECONDS, BPM = 20, 126  # of the music that most files are made of
-LIMIT = 10  # [s] time limit of a file
-MEMORY = 900  # [MiB] peak of a command; a run over sound files of this length takes some 400
+TIME_LIMIT = 10  # [s] that a command may spend on a file
+MEMORY_LIMIT = 900  # [MiB] peak of a command; a run over sound files of this length takes some 400
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ FAULTS = {
     "label that is no tempo": (4, (Reason.BAD_LABEL, Reason.NO_LABEL)),
     "two tempi": (12, (Reason.UNSTEADY, Reason.CONTRADICTED)),
 }
-DRIFTING = 12  # number of sound tracks whose tempo drifts, as that of a band does
+N_DRIFTING = 12  # number of sound tracks whose tempo drifts, as that of a band does
 DRIFT = 0.035  # relative, to both sides of the tempo
 APART = 1.06  # least ratio of the two tempi in a track with two
 

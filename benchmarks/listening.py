@@ -21,7 +21,7 @@ SUFFIXES = {".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wav"}
 SHORTEST_RECORDING = 90.0  # [s]; shorter files are left out
 RULES = ((0.5, 6), (0.6, 10), (0.7, 10), (0.8, 10), (0.9, 10), (1.1, 6), (1.1, 10))
 # A track that has the first stability by its parts should have the second by all of it.
-SAID, TRUE = 0.97, 0.9
+STABLE_BY_PARTS, STABLE_BY_ALL = 0.97, 0.9
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from beets.library import Album, Item, Library, parse_query_string
 from beets.plugins import load_plugins
 
 PACE_RATIOS = (1, 1 / 2, 2, 1 / 3, 3 / 2, 2 / 3, 3 / 4)
-ON_ALBUMS = 12  # tracks of an album
+ALBUM_SIZE = 12  # tracks
 LISTINGS = (
     "pace:120..180", "pace:170..180", "pace:..90", "pace:..90@0.98",
     "albums pace:170..180", "tempo_bpm:170..180", "cadence 170..180", "mix id:1",

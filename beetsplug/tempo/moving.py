@@ -32,8 +32,8 @@ RATIO_NAMES = {
 
 
 def simple_ratio(ratio: float) -> float | None:
-    """The ratio in `RELATIONS` that is close to a ratio of two tempi; None if none is."""
-    return next((known for known in RELATIONS if abs(ratio / known - 1) <= SAME_PACE), None)
+    """The ratio in `RATIO_NAMES` that is close to a ratio of two tempi; None if none is."""
+    return next((known for known in RATIO_NAMES if abs(ratio / known - 1) <= SAME_PACE), None)
 
 
 def relation(pace: float, bpm: float) -> str:

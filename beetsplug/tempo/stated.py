@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from beets.library import Item
 
-FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first field with stated paces counts
-LIMITS = (SLOWEST_PACE, FASTEST_PACE)  # [BPM] of a stated pace
+STATED_FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first field with stated paces counts
+STATED_LIMITS = (SLOWEST_PACE, FASTEST_PACE)  # [BPM] of a stated pace
 _NUMBER = r"[1-9]\d{1,2}(\.\d+)?"  # must also be a number of JSON, see `queries`
 _FORM = f"{_NUMBER}( {_NUMBER})*"
 _PACE = r"\d{1,3}(\.\d+)?:[01](\.\d+)?"
 _ESTIMATE = f"{_PACE}( {_PACE})*"
-EXPECTED = (
+EXPECTED_PACES = (
     f"give tempi from {SLOWEST_PACE:g} to {FASTEST_PACE:g} BPM with spaces between, "
     "such as '87 174'"
 )
