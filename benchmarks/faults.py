@@ -135,7 +135,7 @@ def main() -> None:
     songs = list(labelled(args.data))
     order = [songs[k] for k in rng.permutation(len(songs))]
     # Only copies need their originals; of every other song there is one track.
-    n_alone = sum(n for n, _ in FAULTS.values()) - FAULTS["copy in another format"][0] + DRIFTING
+    n_alone = sum(n for n, _ in FAULTS.values()) - FAULTS["copy in another format"][0] + N_DRIFTING
     sound, rest = order[:-n_alone], order[-n_alone:]
     with tempfile.TemporaryDirectory() as name:
         maker = Faults(songs, Path(name), rng)
