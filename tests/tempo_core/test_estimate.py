@@ -237,7 +237,9 @@ def _hiss(duration: float, sr: int, rng: np.random.Generator) -> Audio:
     return (3e-4 * rng.standard_normal(round(duration * sr))).astype(np.float32)
 
 
-@pytest.mark.parametrize("before", [_silence, _hiss, speech, applause])
+@pytest.mark.parametrize(
+    "before", [_silence, _hiss, speech, pytest.param(applause, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("after", [pytest.param(_silence, marks=pytest.mark.slow), applause])
 def test_what_is_around_the_music_does_not_count(
     estimator: Estimator,

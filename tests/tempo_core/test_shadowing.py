@@ -159,9 +159,8 @@ def test_a_module_of_that_name_is_told(folder: Path) -> None:
     assert "uninstall one-file" in told(run(TRAIN, folder, place, ROOT))
 
 
-@pytest.mark.parametrize(
-    "order", ["theirs first", pytest.param("ours first", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ["theirs first", "ours first"])
 def test_two_in_one_folder_are_told(order: str, folder: Path, environment: Path) -> None:
     both = {"another-trainer": THEIRS, "beets-tempo": OURS}
     for name in sorted(both, reverse=order == "ours first"):

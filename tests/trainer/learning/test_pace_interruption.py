@@ -31,7 +31,7 @@ PROGRAMS = (
 @pytest.mark.parametrize(
     ("program", "n_heard"),
     [
-        pytest.param(PROGRAMS[0], N_TRACKS, id="tempo-core, fitting"),
+        pytest.param(PROGRAMS[0], N_TRACKS, id="tempo-core, fitting", marks=pytest.mark.slow),
         pytest.param(PROGRAMS[1], 1, id="module, listening", marks=pytest.mark.slow),
         pytest.param(PROGRAMS[0], 1, id="tempo-core, listening", marks=pytest.mark.slow),
         pytest.param(PROGRAMS[1], N_TRACKS, id="module, fitting", marks=pytest.mark.slow),

@@ -111,6 +111,7 @@ def test_octaves_need_a_whole_number_of_them() -> None:
         build(BASE.front_end, TempoConfig(TempoGrid(n_bins=170), Model(separate_octave=True)))
 
 
+@pytest.mark.slow
 def test_a_range_is_learned_and_the_rate_stays(tracks: list[CurveTrack]) -> None:
     model = adapt(BASE, tracks, REST, PriorRecipe(steps=40))
     unseen = counted(REST)
