@@ -1,7 +1,7 @@
-"""`beet tempo` against beets' own `beet autobpm`: time and memory on the same library.
+"""Time and memory of `beet tempo` and of beets' own `beet autobpm` on the same library.
 
-Both run as real commands with their default settings and threads, each on a fresh copy of the same
-library database, on the same files; neither writes tags. Needs the `benchmarks` extra.
+Both run as commands with their default settings and threads, each on a new copy of the same
+library, on the same files; neither writes tags. Needs the extra `benchmarks`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import bench
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     parser.add_argument("--tracks", type=int, default=102, help="(default: %(default)s)")
     parser.add_argument("--duration", type=float, default=180, help="[s] (default: %(default)s)")
@@ -29,7 +30,7 @@ def main() -> None:
         inbox = bench.links(files, folder / "inbox", len(files))
         library.run("import", "-A", "-q", str(inbox))
         bench.warm_up(files)
-        # One track each beforehand: numba compiles librosa once an installation, not once a run.
+        # One track each in advance, because numba compiles librosa once for an installation.
         for plugin in ("tempo", "autobpm"):
             library.copy(folder / f"warm-{plugin}", plugin).run(plugin, "id:1")
 

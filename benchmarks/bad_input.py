@@ -1,10 +1,10 @@
-"""What becomes of files that are no music, or try to be more: a table of what held.
+"""Commands over files that are no music or try to do harm: a table of what the commands kept.
 
-Files are made that lie about their size, inflate, name other files and hosts, never end, are pipes
-or devices, or have names of any bytes; as root on Linux also one on a disk that never answers.
-`estimate`, `labels`, `build` and `evaluate` of `tempo-core` run over all of them together, then
-each is interrupted at several moments. A command held if it ended by itself without a traceback,
-told of every file, kept its memory, and nothing was opened or called that is not on its command
+The files claim wrong sizes, inflate, refer to other files and hosts, never end, are pipes or
+devices, or have names of any bytes; as root on Linux, one is on a disk that never answers. The
+commands `estimate`, `labels`, `build` and `evaluate` run on all of them together, and are then
+interrupted at several moments. A command held if it ended by itself without a traceback, reported
+every file, stayed within its memory, and opened no file or connection that is not on its command
 line.
 """
 
@@ -33,13 +33,13 @@ import bench
 
 N_OTHERS = 5  # sound songs beside, so that something can be held out of a training set
 SECONDS, BPM = 20, 126  # of the music that most files are made of
-LIMIT = 10  # [s] a file may take
-MEMORY = 900  # [MiB] peak of a command; a run over sound files of this length takes some 400
+TIME_LIMIT = 10  # [s] that a command may spend on a file
+MEMORY_LIMIT = 900  # [MiB] peak of a command; a run over sound files of this length takes some 400
 
 
 @dataclass(frozen=True)
 class Case:
-    """A file; `sound` says whether there is music in it to be found."""
+    """A file of the benchmark; `sound` says whether it has music whose tempo must be found."""
 
     path: Path
     kind: str
@@ -49,7 +49,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended; `told` is what it printed about each case."""
+    """End of a command: exit status, time, memory, and what it printed."""
 
     code: int
     wall: float  # [s]
@@ -59,11 +59,12 @@ class Ended:
 
 
 def syncsafe(n: int) -> bytes:
+    """A number in four bytes of seven bits each, as ID3 stores sizes."""
     return bytes([n >> 21 & 127, n >> 14 & 127, n >> 7 & 127, n & 127])
 
 
 def id3(version: int, names: list[bytes], packed: bytes, claimed: int) -> bytes:
-    """A tag of compressed frames."""
+    """Bytes of an ID3 tag of compressed frames, each of which states the size `claimed` [bytes]."""
     body = b""
     for name in names:
         size = len(packed) + 4
@@ -76,7 +77,7 @@ def id3(version: int, names: list[bytes], packed: bytes, claimed: int) -> bytes:
 
 
 def chunked(plain: bytes, form: str, name: bytes, before: bytes, content: bytes) -> bytes:
-    """A WAV or AIFF file with another chunk in it."""
+    """Bytes of a WAV or AIFF file with another chunk, before the chunk whose name is `before`."""
     content += bytes(len(content) % 2)
     at = plain.index(before)
     whole = plain[:at] + name + struct.pack(form, len(content)) + content + plain[at:]
@@ -84,7 +85,7 @@ def chunked(plain: bytes, form: str, name: bytes, before: bytes, content: bytes)
 
 
 def music(folder: Path) -> dict[str, bytes]:
-    """The same song in some formats, and a few others."""
+    """Bytes of the same song in some formats, and of a few other songs, by name."""
     import numpy as np
 
     from tests.audio import drum_pattern, write_audio
@@ -112,7 +113,7 @@ def music(folder: Path) -> dict[str, bytes]:
 
 
 def make(folder: Path, port: int) -> list[Case]:
-    """All cases, as files of a folder."""
+    """All cases, as files in a folder; `port` is that of a listener on this machine."""
     with tempfile.TemporaryDirectory() as scratch:
         song = music(Path(scratch))
     deflate = zlib.compressobj(9)
@@ -175,7 +176,7 @@ def make(folder: Path, port: int) -> list[Case]:
     endless = folder / "endless.flac"
     endless.write_bytes(song["flac"])
     with endless.open("rb+") as file:
-        file.truncate(1 << 40)  # of nothing, in which a decoder looks for more
+        file.truncate(1 << 40)  # 1 TB of zeros, in which a decoder looks for more audio
     cases.append(Case(endless, "never ends", True))
     os.mkfifo(folder / "pipe.mp3")
     (folder / "link.mp3").symlink_to("pipe.mp3")
@@ -191,7 +192,7 @@ def make(folder: Path, port: int) -> list[Case]:
 
 @contextlib.contextmanager
 def dead_disk(folder: Path) -> Iterator[Path | None]:
-    """A file on a disk that never answers, None where one cannot be mounted."""
+    """Path of a file on a disk that never answers; None if such a disk cannot be mounted."""
     libc = ctypes.CDLL(None, use_errno=True)
     folder.mkdir()
     try:
@@ -205,13 +206,13 @@ def dead_disk(folder: Path) -> Iterator[Path | None]:
         yield folder / "dead.mp3" if mounted else None
     finally:
         if mounted:
-            libc.umount2(os.fsencode(folder), 2)  # whoever waits or not
+            libc.umount2(os.fsencode(folder), 2)  # MNT_DETACH: even while a process waits for it
         os.close(device)
 
 
 @contextlib.contextmanager
 def listener() -> Iterator[tuple[int, list[object]]]:
-    """A port, and who has called it."""
+    """A port on this machine, and a list of the addresses that have connected to it."""
     visitors: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -227,7 +228,7 @@ def listener() -> Iterator[tuple[int, list[object]]]:
 
 
 def run(folder: Path, *args: object, after: float | None = None) -> Ended:
-    """A command of `tempo-core`; `after` so many seconds it is interrupted."""
+    """Run a command of `tempo-core`; with `after` it is interrupted after so many seconds."""
     command = [sys.executable, "-m", "tempo_core.cli", *map(str, args)]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         begin = time.monotonic()
@@ -235,7 +236,7 @@ def run(folder: Path, *args: object, after: float | None = None) -> Ended:
             command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=folder,
             env={**os.environ, "PYTHONPATH": str(bench.REPOSITORY), "PYTHONIOENCODING": "utf-8"},
         )  # fmt: skip
-        killer = threading.Timer(60 + 30 * LIMIT, process.kill)
+        killer = threading.Timer(60 + 30 * TIME_LIMIT, process.kill)
         killer.start()
         if after is not None:
             time.sleep(after)
@@ -251,14 +252,14 @@ def run(folder: Path, *args: object, after: float | None = None) -> Ended:
 
 
 def commands(folder: Path, cases: list[Case]) -> dict[str, list[object]]:
-    """Each command over all files."""
+    """Arguments of each command over all files, by its name in the report."""
     paths = [os.fsdecode(case.path.name) for case in cases]
     table = folder / "labels.tsv"
     from tempo_core.console import escaped
 
     rows = [f"{escaped(case.path.name)}\t{case.bpm}\tA{k}" for k, case in enumerate(cases)]
     table.write_text("\n".join(["path\tbpm\tartist", *rows, ""]))
-    limit = ["--time-limit", LIMIT]
+    limit = ["--time-limit", TIME_LIMIT]
     return {
         "estimate": ["estimate", "--format", "tsv", *limit, "--", *paths],
         "estimate json": ["estimate", "--format", "json", *limit, "--", *paths],
@@ -269,7 +270,7 @@ def commands(folder: Path, cases: list[Case]) -> dict[str, list[object]]:
 
 
 def told(name: str, ended: Ended, cases: list[Case]) -> set[str]:
-    """The names of the files that a command says something about."""
+    """Names of the files that a command reported."""
     from tempo_core.console import shown, unescaped
     from trainer.evaluation.answers import read_answers
     from trainer.trainingset.tables import (
@@ -297,14 +298,14 @@ def told(name: str, ended: Ended, cases: list[Case]) -> set[str]:
 
 
 def faults(name: str, ended: Ended, cases: list[Case]) -> list[str]:
-    """What did not hold."""
+    """What a command did wrong, one text each; empty if it kept everything."""
     found = []
     if ended.code != 1:
         found.append(f"exit status {ended.code}")
     if b"Traceback" in ended.out + ended.err:
         found.append("a traceback")
-    if ended.peak > MEMORY:
-        found.append(f"more than {MEMORY} MiB")
+    if ended.peak > MEMORY_LIMIT:
+        found.append(f"more than {MEMORY_LIMIT} MiB")
     if any(byte < 32 and byte not in b"\t\n\r" for byte in ended.out + ended.err):
         found.append("control characters")
     try:
@@ -317,6 +318,7 @@ def faults(name: str, ended: Ended, cases: list[Case]) -> list[str]:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--no-interrupts", action="store_true", help="leave out Ctrl-C")
     options = parser.parse_args()
@@ -363,7 +365,7 @@ def main() -> None:
                         print(f"| `{command}` | {after:g} | {ended.wall:.1f} s | {ended.code}"
                               f"{' **' if bad else ''} |", flush=True)  # fmt: skip
         called = f"{len(visitors)} connections were made"
-    print(f"\n{called}; every command ran under a limit of {LIMIT} s a file.")
+    print(f"\n{called}; every command ran under a limit of {TIME_LIMIT} s a file.")
     sys.exit(failed or bool(visitors))
 
 

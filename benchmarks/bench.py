@@ -1,7 +1,8 @@
-"""What the benchmarks share: generated music, beets libraries, measured child processes.
+"""Helpers of the benchmarks: generated music, beets libraries, measured child processes.
 
-Child processes are compared by their peak memory, and on Linux a child inherits the peak of the
-process that forked it. So nothing heavy may be imported here or by a script that measures memory.
+The peak memory of child processes is measured, and on Linux a child inherits the peak of the
+process that forked it. So neither this module nor a script that measures memory may import large
+packages at its top.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ TEMPI = {
     "dnb": (166, 178),
     "shuffle": (92, 130),
 }
-# Part of every file's name: a change to the synthesis must not meet files made before it.
-VERSION = 1
+# Version of the generated music, part of the name of its folder; raised if the synthesis changes.
+MUSIC_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Track:
-    """A generated file and the tempo it is played at."""
+    """A generated audio file and its tempo [BPM]."""
 
     path: Path
     bpm: float
@@ -50,7 +51,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one child process took."""
+    """Time and memory that one child process took."""
 
     wall: float  # [s]
     cpu: float  # [s] user and system, all threads
@@ -58,7 +59,7 @@ class Cost:
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options all benchmarks have."""
+    """A parser of arguments with the options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument(
         "--cache",
@@ -72,20 +73,20 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
 def tracks(
     cache: Path, n_tracks: int, duration: float, formats: Sequence[str] = ("mp3", "flac", "m4a")
 ) -> list[Track]:
-    """Music of known tempo, one album of ten tracks a folder; made where it is not there yet.
+    """Files of music of known tempo, in folders of ten tracks; those that are missing are made.
 
     Parameters
     ----------
     cache
-        Folder to keep it in.
+        Folder that the files are kept in.
     n_tracks
-        How many. More tracks extend what fewer have made.
+        Number of tracks. More tracks extend the folders that fewer have made.
     duration
         Length of each [s].
     formats
         File extensions, taken in turn.
     """
-    folder = cache / f"music-{VERSION}-{duration:g}s"
+    folder = cache / f"music-{MUSIC_VERSION}-{duration:g}s"
     jobs = []
     for number in range(n_tracks):
         style = list(TEMPI)[number % len(TEMPI)]
@@ -98,7 +99,7 @@ def tracks(
     missing = [job for job in jobs if not job[0].path.exists()]
     if missing:
         print(f"generating {len(missing)} tracks in {folder} …", file=sys.stderr)
-        # "spawn", for a fork would hand this process's memory down and the other way round.
+        # Not "fork": a child would inherit the peak of this process's memory.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(mp_context=context) as pool:
             list(pool.map(_generate, *zip(*missing, strict=True)))
@@ -106,7 +107,7 @@ def tracks(
 
 
 def _generate(track: Track, style: str, seed: int, duration: float) -> None:
-    # Not at the top: see the module's docstring.
+    # Imported here and not above, because that takes memory: see the module's docstring.
     import numpy as np
     from mediafile import MediaFile
 
@@ -120,12 +121,12 @@ def _generate(track: Track, style: str, seed: int, duration: float) -> None:
     media = MediaFile(part)
     media.update({"artist": "Bench", "album": track.path.parent.name, "title": track.path.stem})
     media.save()
-    # Renamed when complete: an interrupted run leaves no half track behind.
+    # Renamed when it is complete, so that an interrupted run leaves no incomplete track.
     part.rename(track.path)
 
 
 def links(files: Iterable[Track], folder: Path, n_files: int) -> Path:
-    """A folder with `n_files` names for the same few files, 50 to a folder."""
+    """Fill a folder with `n_files` links to a few files, 50 in each subfolder; the folder."""
     files = list(files)
     for number in range(n_files):
         source = files[number % len(files)].path
@@ -136,31 +137,31 @@ def links(files: Iterable[Track], folder: Path, n_files: int) -> Path:
 
 
 class Beets:
-    """A beets library in a folder of its own, run through the real `beet` command.
+    """A beets library in a folder of its own, used with the command `beet`.
 
     Parameters
     ----------
     folder
-        Made by the first use; a later one with the same folder continues with its library.
+        Folder of the library, made if it does not exist; an existing library is used.
     plugins
-        To be switched on.
+        Plugins that are enabled.
     scripts
-        Where the `beet` to run is.
+        Folder of the `beet` to run.
     """
 
     def __init__(self, folder: Path, plugins: str = "", scripts: Path = SCRIPTS) -> None:
         self.folder = folder
         self.scripts = scripts
         folder.mkdir(parents=True, exist_ok=True)
-        # Tags are never written: the files are shared by all libraries and all runs. Duplicates
-        # are welcome: a large library is made of links to few files.
+        # Tags are never written, because all libraries and runs share the files. Duplicates are
+        # kept, because a large library consists of links to few files.
         (folder / "config.yaml").write_text(
             f"library: {folder}/library.db\ndirectory: {folder}/music\nplugins: [{plugins}]\n"
             "import:\n    copy: no\n    write: no\n    autotag: no\n    duplicate_action: keep\n"
         )
 
     def copy(self, folder: Path, plugins: str, scripts: Path | None = None) -> Beets:
-        """The same library as it is now, elsewhere and with other plugins or another `beet`."""
+        """Copy of the library in another folder, with other plugins or another `beet`."""
         other = Beets(folder, plugins, scripts or self.scripts)
         shutil.copyfile(self.folder / "library.db", folder / "library.db")
         return other
@@ -182,7 +183,7 @@ class Beets:
 
 
 def run_child(command: Sequence[str], env: dict[str, str]) -> Cost:
-    """Run a command, its output thrown away, and measure this child alone.
+    """Run a command, discard its output, and return the cost of this child process alone.
 
     Raises
     ------
@@ -207,7 +208,7 @@ def run_child(command: Sequence[str], env: dict[str, str]) -> Cost:
 
 
 def warm_up(files: Iterable[Track]) -> None:
-    """Read the files once, so that no contender pays for a cold disk."""
+    """Read the files once, so that the first measurement does not include the disk."""
     for track in files:
         with track.path.open("rb") as f:
             while f.read(2**20):

@@ -1,7 +1,7 @@
-"""Time of an estimate over the time of merely decoding the audio it listened to.
+"""Ratio of the time of an estimate to the time of only decoding the audio it uses.
 
-Each track is estimated and its decoding alone is repeated, in turn, in one thread; the spans that
-are decoded are those the estimate asked for.
+Each track is estimated, and then the parts of it that the estimate decoded are decoded again, in
+one thread.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ def timed(call: Callable[[], object]) -> tuple[float, float]:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     parser.add_argument("--tracks", type=int, default=24, help="(default: %(default)s)")
     parser.add_argument("--duration", type=float, default=180, help="[s] (default: %(default)s)")
@@ -35,7 +36,8 @@ def main() -> None:
     bench.warm_up(files)
 
     from tempo_core import Estimator
-    from tempo_core.audio import AudioFile, Excerpt
+    from tempo_core.audio import AudioFile
+    from tempo_core.excerpts import Excerpt
 
     reads: list[tuple[int, Sequence[tuple[float, float]]]] = []
     read = AudioFile.read
@@ -44,11 +46,11 @@ def main() -> None:
         reads.append((sr, spans))
         return read(file, sr, spans)
 
-    # In the class, so that it does not matter who opens the files.
+    # Replaced in the class, so that reads of all objects are recorded.
     AudioFile.read = noted  # type: ignore[assignment, method-assign]
 
     def decode(path: Path, wanted: list[tuple[int, Sequence[tuple[float, float]]]]) -> float:
-        """Read again what was wanted; the length of it [s]."""
+        """Decode the noted spans again; returns their length [s]."""
         with AudioFile(path) as file:
             return sum(
                 excerpt.audio.size / sr for sr, spans in wanted for excerpt in read(file, sr, spans)
@@ -61,7 +63,7 @@ def main() -> None:
     estimator.estimate(files[0].path)  # the first call of everything is slower
     for track in files:
         reads.clear()
-        # The smallest of a few runs is what the work takes when nothing else disturbs.
+        # The shortest of a few runs is the one least disturbed by other processes.
         whole = [timed(partial(estimator.estimate, track.path)) for _ in range(options.runs)]
         wanted = reads[: len(reads) // options.runs]
         decoding = [timed(partial(decode, track.path, wanted)) for _ in range(options.runs)]

@@ -1,9 +1,11 @@
-"""How many of the faults that a collection may have are found when a training set is built of it,
-and what is lost that is right.
+"""Faults of a collection that are found when a training set is built from it.
 
-Real songs with right labels (`songs.tsv` in the folder given by --data), and among them, drawn by
-the seed, tracks made faulty in a known way: copies in other formats with other levels, tags and
-silence before them, cut files, silence, labels of other songs, songs spliced from two tempi.
+It also counts sound tracks that are lost.
+
+The collection has real songs with correct labels (`songs.tsv` in the folder given by --data).
+Among them, drawn by the seed, are tracks with a known fault: copies in other formats with other
+levels, tags and silence at the start, cut files, silence, labels of other songs, and songs
+spliced from two tempi.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from trainer.trainingset.clean import Reason, contradicts
 from trainer.trainingset.tables import LabelledTrack
 
 SR = 24000  # [Hz] of the songs
-# How many of each; what a fault should be dropped for.
+# Faults: number of tracks with each, and the reasons for which these should be dropped.
 FAULTS = {
     "copy in another format": (14, (Reason.DUPLICATE,)),
     "cut file": (10, (Reason.TRUNCATED, Reason.UNREADABLE)),
@@ -39,27 +41,30 @@ FAULTS = {
     "label that is no tempo": (4, (Reason.BAD_LABEL, Reason.NO_LABEL)),
     "two tempi": (12, (Reason.UNSTEADY, Reason.CONTRADICTED)),
 }
-DRIFTING = 12  # tracks that are sound although their tempo moves, as that of a band does
-DRIFT = 0.035  # relative, to both sides
-APART = 1.06  # ratio of two tempi from which on they are two
+N_DRIFTING = 12  # number of sound tracks whose tempo drifts, as that of a band does
+DRIFT = 0.035  # relative, to both sides of the tempo
+APART = 1.06  # least ratio of the two tempi in a track with two
 
 
 def samples(track: LabelledTrack) -> np.ndarray:
+    """(n_samples,) audio of a whole track, at `SR`."""
     return read_excerpts(track.path, SR, None)[0].audio
 
 
 class Faults:
-    """Makes faulty tracks of sound ones in a folder."""
+    """Maker of faulty tracks from sound ones, in a folder."""
 
     def __init__(self, songs: list[LabelledTrack], folder: Path, rng: np.random.Generator) -> None:
         self.songs, self.folder, self.rng = songs, folder, rng
         self.n = 0
 
     def path(self, suffix: str) -> Path:
+        """Path of the next file."""
         self.n += 1
         return self.folder / f"{self.n}{suffix}"
 
     def make(self, fault: str, song: LabelledTrack) -> LabelledTrack:
+        """A track with a fault, one of `FAULTS`, made from a sound song."""
         rng = self.rng
         if fault == "copy in another format":
             before = np.zeros(int(rng.uniform(0, 2) * SR), np.float32)
@@ -99,7 +104,7 @@ class Faults:
         return self.track(song, write_audio(self.path(".flac"), audio, SR))
 
     def drift(self, song: LabelledTrack) -> LabelledTrack:
-        """The song slower and faster by turns, by `DRIFT` to both sides of its tempo."""
+        """A song made slower and faster by turns, by up to `DRIFT`."""
         audio = samples(song)
         turns = self.rng.uniform(-1, 1, 6)
         turns[self.rng.permutation(6)[:2]] = -1, 1
@@ -109,15 +114,18 @@ class Faults:
         return self.track(song, write_audio(self.path(".flac"), moved.astype(np.float32), SR))
 
     def track(self, song: LabelledTrack, path: Path, artist: str = "") -> LabelledTrack:
+        """The track with another file, and another artist if one is given."""
         return dataclasses.replace(song, path=path, artist=artist or song.artist)
 
 
 def labelled(data: Path) -> Iterator[LabelledTrack]:
+    """Tracks of `songs.tsv` in a folder, each with a title of its own."""
     for k, song in enumerate(read_songs(data)):
         yield LabelledTrack(song.path, song.bpm, "table", song.group, f"Song {k}")
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with songs.tsv")
     parser.add_argument("--seed", type=int, default=0)
@@ -126,8 +134,8 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
     songs = list(labelled(args.data))
     order = [songs[k] for k in rng.permutation(len(songs))]
-    # A copy needs its original, everything else is the only one of its song.
-    n_alone = sum(n for n, _ in FAULTS.values()) - FAULTS["copy in another format"][0] + DRIFTING
+    # Only copies need their originals; of every other song there is one track.
+    n_alone = sum(n for n, _ in FAULTS.values()) - FAULTS["copy in another format"][0] + N_DRIFTING
     sound, rest = order[:-n_alone], order[-n_alone:]
     with tempfile.TemporaryDirectory() as name:
         maker = Faults(songs, Path(name), rng)
@@ -139,7 +147,7 @@ def main() -> None:
                 track = maker.make(fault, song)
                 tracks.append(track)
                 injected[track.path] = fault
-        drifting = [maker.drift(rest.pop()) for _ in range(DRIFTING)]
+        drifting = [maker.drift(rest.pop()) for _ in range(N_DRIFTING)]
         tracks += drifting
         options = BuildOptions(jobs=args.jobs, views=False)
         built = build(tracks, Path(name) / "set", options)

@@ -1,10 +1,10 @@
-"""`kill -9` at every step and at random: `python benchmarks/kills.py`.
+"""Runs of beets killed with `kill -9` at each step and at random: `python benchmarks/kills.py`.
 
-A library of songs is analysed, or a folder of them imported, by a process that kills itself before
-or after a step, or is killed after a random time; then, in half of the cases, `beet update` runs,
-and `beet tempo` once more. Files and library must end as after a run that nobody killed, and no
-tempo of the plugin's own may pass for a person's in between. Half of the songs have a wrong tempo
-by somebody, which `force` overwrites. Ends with 1 if anything was otherwise.
+A process analyses a library of songs, or imports a folder of them. It kills itself before or after
+a step, or is killed after a random time. Then `beet update` runs in half of the cases, and `beet
+tempo` in all. Files and library must end as after a run that was not killed, and in between no
+tempo of the plugin may count as a person's. Half of the songs have a wrong tempo that somebody
+gave, which `force` overwrites. The exit status is 1 if anything was different.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ from mediafile import MediaFile
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-SONGS = 6
+N_SONGS = 6
+# Functions to kill the process in; `keeping.item_store` is `Item.store` of beets.
 STEPS = (
     "keeping.store", "keeping.write_tags", "keeping.finish", "writing.write_spliced",
     "writing.os.fsync", "writing.Path.replace", "writing._prove",
     "keeping.item_store", "importing.ImportAnalysis.analyse", "importing.ImportAnalysis.write",
 )  # fmt: skip
+# Program of the process that is killed.
 CHILD = """
 import os, signal, sys
 from dataclasses import make_dataclass
@@ -78,7 +80,23 @@ def start(
     command: list[str], home: Path, *, stub: bool = True, step: str = "", number: int = 0,
     after: bool = False,
 ) -> subprocess.Popen[str]:  # fmt: skip
-    """Run beets in a process of its own, which kills itself at a step."""
+    """Start beets in a process that kills itself at a step.
+
+    Parameters
+    ----------
+    command
+        Arguments of `beet`.
+    home
+        Folder of the configuration and the library.
+    stub
+        Replace the estimator by one that answers at once.
+    step
+        Function at which to kill, of `STEPS`; empty for none.
+    number
+        Call of the function at which to kill, from 1.
+    after
+        Kill after the call instead of before it.
+    """
     code = CHILD.format(stub=stub, step=step, number=number, after=after, command=command)
     return subprocess.Popen(
         [sys.executable, "-c", code], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -87,14 +105,14 @@ def start(
 
 
 def run(command: list[str], home: Path) -> str:
-    """Run beets to its end; what it printed."""
+    """Run beets to its end and return what it printed."""
     process = start(command, home)
     out = process.communicate()[0]
     return f"exit status {process.returncode}: {out}" if process.returncode else out
 
 
 def prepare(home: Path, songs: list[Path], *, imported: bool) -> None:
-    """A library with the songs in it, or beside it a folder of them to import."""
+    """Make a library with the songs, or one without and a folder of songs to import."""
     shutil.rmtree(home, ignore_errors=True)
     for folder in ("music", "new"):
         (home / folder).mkdir(parents=True)
@@ -107,7 +125,7 @@ def prepare(home: Path, songs: list[Path], *, imported: bool) -> None:
 
 
 def configure(home: Path, *, force: bool, auto: bool = True) -> None:
-    """Write beets' configuration."""
+    """Write the configuration of beets."""
     (home / "config.yaml").write_text(
         f"directory: {home}/music\nlibrary: {home}/library.db\nplugins: tempo\n"
         "create_backup_before_migrations: no\nimport: {autotag: no, quiet: yes, resume: no}\n"
@@ -116,13 +134,13 @@ def configure(home: Path, *, force: bool, auto: bool = True) -> None:
 
 
 def laundered(home: Path) -> list[str]:
-    """Tracks whose tempo is the plugin's and counts as somebody's."""
+    """Tracks whose tempo is the plugin's but counts as a person's."""
     out = run(["ls", "-f", "$title $bpm $tempo_source", "bpm:126"], home)
     return [line for line in out.splitlines() if "model:" not in line]
 
 
 def outcome(home: Path) -> dict[str, tuple[object, ...]]:
-    """What library and files say of each song in the library's folder."""
+    """Fields in the library and tags in the file of each song in the library's folder."""
     with sqlite3.connect(home / "library.db") as connection:
         sound = connection.execute("PRAGMA integrity_check").fetchone()
         rows = connection.execute("SELECT id, title, bpm, path FROM items").fetchall()
@@ -136,7 +154,7 @@ def outcome(home: Path) -> dict[str, tuple[object, ...]]:
         if path.is_relative_to(home / "music"):
             media = MediaFile(path)
             fields = {k: v for i, k, v in flexible if i == id_ and k.startswith("tempo")}
-            # For which key and which times of the file a key was read: times differ.
+            # The value has times of the file, which differ between runs.
             fields["tempo_file_key_seen"] = "tempo_file_key_seen" in fields
             marker = read_marker(path)
             found[title] = (bpm, media.bpm, marker, media.length, tuple(sorted(fields.items())))
@@ -144,14 +162,14 @@ def outcome(home: Path) -> dict[str, tuple[object, ...]]:
 
 
 def read_marker(path: Path) -> str | None:
-    """The marker in a file."""
+    """The marker of the tempo in a file; None if it has none."""
     tags = mutagen.File(path).tags
     found = tags.get("TXXX:BEETS_TEMPO") or tags.get("BEETS_TEMPO")
     return None if found is None else str(getattr(found, "text", found)[0])
 
 
 def torn(home: Path) -> list[str]:
-    """Songs of which library and file differ, or of which something is still to be done."""
+    """Songs whose library entry and file differ, or with work that is still pending."""
     _, *songs = outcome(home).items()
     return [
         f"{title}: {known}"
@@ -163,14 +181,14 @@ def torn(home: Path) -> list[str]:
 
 
 def originals(home: Path) -> dict[str, bytes]:
-    """The songs that were imported."""
+    """Content of the files that an import was given, by name."""
     return {path.name: path.read_bytes() for path in (home / "new").iterdir()}
 
 
 def not_copied(home: Path) -> list[str]:
-    """Names of originals that were analysed, and not copied yet when the import was killed.
+    """Names of originals that were analysed, but not copied yet when the import was killed.
 
-    What was not analysed either is, to the next run, a track like any other.
+    Originals that were not analysed either are not among them: the next run treats them as new.
     """
     paths: list[tuple[bytes]] = []
     with suppress(sqlite3.OperationalError), sqlite3.connect(home / "library.db") as connection:
@@ -184,7 +202,7 @@ def not_copied(home: Path) -> list[str]:
 
 
 def main() -> None:
-    """Print what was tried and what was otherwise than it should be."""
+    """Kill runs at every step and at random, and print which of them ended otherwise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--random", type=int, default=20, help="kills at random times")
     parser.add_argument("--no-steps", action="store_true", help="only those")
@@ -203,8 +221,8 @@ def main() -> None:
             took[imported] = time.monotonic() - begin
             run(["tempo"], home)
             expected[imported] = outcome(home)
-            if len(expected[imported]) != SONGS + 1:
-                sys.exit(f"the run that nobody kills went wrong: {expected[imported]}")
+            if len(expected[imported]) != N_SONGS + 1:
+                sys.exit(f"the run that was not killed went wrong: {expected[imported]}")
         steps = () if options.no_steps else STEPS
         cases = [
             (step, number, after, imported)
@@ -238,14 +256,15 @@ def main() -> None:
                 problems += [
                     f"{name} was written to" for name in analysed if now[name] != before[name]
                 ]
-                # Its owner throws half an import away and repeats it.
+                # The owner deletes the half of the import that was done, and repeats it.
                 run(["remove", "-f"], home)
                 shutil.rmtree(home / "music")
                 (home / "music").mkdir()
                 configure(home, force=True)
                 run(["import", "-A", f"{home}/new"], home)
             else:
-                run(["tempo", "-f", "^tempo_source::model:"], home)  # what was not reached
+                # Analyse the tracks that the killed run had not reached.
+                run(["tempo", "-f", "^tempo_source::model:"], home)
             if outcome(home) != expected[imported]:
                 problems.append(f"otherwise: {outcome(home)}, not {expected[imported]}")
             if problems:
@@ -258,18 +277,18 @@ def main() -> None:
 
 
 def make_songs(folder: Path) -> list[Path]:
-    """Short songs in two formats, every second with somebody's tempo."""
+    """Write short songs in two formats, half of them with a wrong tempo; their paths."""
     import numpy as np
 
     from tests.audio import drum_pattern, write_audio
 
     songs = []
-    for k in range(SONGS):
+    for k in range(N_SONGS):
         audio = drum_pattern(126, 6, 22050, "house", np.random.default_rng(0))
         path = write_audio(folder / f"{k}.{('mp3', 'flac')[k % 2]}", audio, 22050)
         media = MediaFile(path)
         media.update({"title": f"T{k}", "artist": "B", "albumartist": "B", "album": "L",
-                      "track": k + 1, "bpm": None if k < SONGS // 2 else 111})  # fmt: skip
+                      "track": k + 1, "bpm": None if k < N_SONGS // 2 else 111})  # fmt: skip
         media.save()
         songs.append(path)
     return songs

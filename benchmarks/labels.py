@@ -1,11 +1,11 @@
-"""How many published labels are accepted, and how many of those are right, with and without the
+"""Share of published labels that are accepted and of those that are right, with and without the
 gates of the matching and the cross-check with the audio.
 
-For each of a library of generated tracks the demo site has, drawn by the seed: the right page; one
-at half or double the tempo; one with another recording's tempo under exactly this name, of another
-or of the same length; only other versions, most of them with values of their own; or nothing.
-Around every page stand decoys. Some of the tracks are live recordings or remixes themselves, names
-are written in several ways, and lengths differ a little, as they do.
+The tracks are generated. For each of them the demo site has one of these, drawn by the seed: a
+right page; a page with half or double the tempo; a page with the same name and the tempo of another
+recording, of another or the same length; only pages of other versions, most of them with other
+values; or nothing. Every page is among decoys. Some of the tracks are live recordings or remixes,
+names are written in several ways, and lengths differ a little, as on real sites.
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ from tempo_core.labels.sources import make_sources, manners
 from tempo_core.labels.store import Store
 from tempo_core.labels.titles import normalise
 
-# Shares of what is published about a track. Two thirds right and a fifth an octave off is what the
-# evaluations of such labels found; how often a page is another version's is not known, a tenth is
-# a guess.
+# Shares of the kinds of pages. Evaluations of such labels found two thirds right and a fifth an
+# octave off. How often a page is that of another version is not known; a tenth is a guess.
 KINDS = {
     "right": 0.60, "octave": 0.18, "page of another length": 0.05, "page of the same length": 0.04,
     "only other versions": 0.08, "nothing": 0.05,
@@ -42,20 +41,22 @@ KINDS = {
 TITLES = ("Harbour", "Copper", "Meridian", "Lantern", "Cinder", "Velvet", "Orbit", "Saltwater")
 THINGS = ("Lights", "Road", "Machine", "Season", "Letters", "Garden", "Signal", "Weather")
 ARTISTS = ("Glass Elevator", "The Lintels", "Subfloor", "Two Left Feet", "Mira Holm", "Oak & Iron")
-VERSIONS = {"": 0.85, " (Live)": 0.08, " (Nightshift Remix)": 0.07}  # of the tracks themselves
+VERSIONS = {"": 0.85, " (Live)": 0.08, " (Nightshift Remix)": 0.07}  # shares among the tracks
+# Shares of the ways in which a page writes a title.
 SPELLINGS = {
     "{}": 0.6, "{} - 2011 Remaster": 0.1, "{} (feat. Mira Holm)": 0.1, "{} - Radio Edit": 0.1,
     "{} (Album Version)": 0.05, "{} (Bonus)": 0.05,
 }  # fmt: skip
-ROUNDING, ANOTHER_FADE = 1.0, 5.0  # [s] spread of the lengths of the same recording, and of a tenth
-OCTAVE_ERRORS = 0.12  # share of real songs on which the estimate is
+# Standard deviation of the length of a page from that of the track [s]: usually, and for a tenth.
+ROUNDING, ANOTHER_FADE = 1.0, 5.0
+OCTAVE_ERRORS = 0.12  # share of real songs for which the estimate is an octave off
 Tempi = Sequence[float | None]
-LENGTH = (150.0, 320.0)  # [s] as the tags say; the audio itself is an excerpt
+LENGTH = (150.0, 320.0)  # [s] lowest and highest length in the tags; the audio is an excerpt
 
 
 @dataclass(frozen=True)
 class Case:
-    """A track with its true tempo, and what the site has about it."""
+    """A track, its true tempo [BPM], the kind of its pages (of `KINDS`), and the pages."""
 
     track: TrackQuery
     bpm: float
@@ -64,7 +65,7 @@ class Case:
 
 
 def make_cases(music: Sequence[bench.Track], seed: int) -> list[Case]:
-    """Draw names, lengths and what is published."""
+    """Draw the names, lengths and pages of the tracks."""
     rng = np.random.default_rng(seed)
     names = [(title, thing, artist) for title in TITLES for thing in THINGS for artist in ARTISTS]
     order = rng.permutation(len(names))
@@ -89,7 +90,7 @@ def make_cases(music: Sequence[bench.Track], seed: int) -> list[Case]:
             layout=layout,
         )
         other_bpm: int = round(file.bpm * float(rng.choice([0.83, 0.9, 1.1, 1.21])))
-        # The usual version, with another tempo where ours is not the usual one.
+        # The original version; it has another tempo if the track is a live recording or a remix.
         usual = dataclasses.replace(own, title=name, bpm=own.bpm if ours == name else other_bpm)
         around = [e for e in decoys(usual) if e.title != ours or e.artist != artist]
         if ours != name:
@@ -107,7 +108,7 @@ def make_cases(music: Sequence[bench.Track], seed: int) -> list[Case]:
             case "page of the same length":
                 pages = [dataclasses.replace(own, bpm=other_bpm), *around]
             case "only other versions":
-                # A third of them carries the original's values.
+                # A third of them has the values of the right page.
                 keep = rng.random() < 1 / 3
                 pages = [e if keep else dataclasses.replace(e, bpm=other_bpm) for e in around]
             case _:
@@ -118,7 +119,7 @@ def make_cases(music: Sequence[bench.Track], seed: int) -> list[Case]:
 
 
 def look_up(cases: Iterable[Case], site: DemoSite, folder: Path) -> list[Record | None]:
-    """The label of each case, None if there is none."""
+    """The label that a look-up chooses for each case, None if it finds none."""
     settings = SourceSettings(site.urls)
     hosts = manners(["musicstax"], settings, 0.0)
     with PoliteSession(hosts, SessionOptions(cache=folder / "pages.db")) as session:
@@ -129,7 +130,7 @@ def look_up(cases: Iterable[Case], site: DemoSite, folder: Path) -> list[Record 
 
 
 def first_hit(case: Case, site: DemoSite) -> Entry | None:
-    """The first search result with 70 % of the words: how this project's ancestor matched."""
+    """The first search result if it has 70 % of the words: a simple matching for comparison."""
     stop = {"feat", "ft", "featuring", "with", "and", "remix", "mix", "edit", "the", "a"}
     wanted = set(normalise(f"{case.track.title} {case.track.artist}").split()) - stop
     for entry in site.find(f"{case.track.artist} {case.track.title}")[:1]:
@@ -140,7 +141,7 @@ def first_hit(case: Case, site: DemoSite) -> Entry | None:
 
 
 def most_alike(case: Case, site: DemoSite) -> Entry | None:
-    """The search result that is most alike by a usual fuzzy score, if it is 90 of 100."""
+    """The search result with the highest score of rapidfuzz, if that is at least 90 of 100."""
     wanted = normalise(f"{case.track.artist} {case.track.title}")
     found = [
         (fuzz.WRatio(wanted, normalise(f"{entry.artist} {entry.title}")), entry)
@@ -151,8 +152,11 @@ def most_alike(case: Case, site: DemoSite) -> Entry | None:
 
 
 def row(name: str, cases: Sequence[Case], tempi: Tempi) -> str:
-    """Precision: of the accepted labels, those within 4 % of the truth, and of it or its octaves.
-    Recall: of the tracks with a right page, those whose right label was accepted."""
+    """Row of the table with precision and recall of a way to choose labels.
+
+    Precision is the share of accepted labels within 4 % of the true tempo, and of the tempo or its
+    octaves. Recall is the share of tracks with a right page whose right label was accepted.
+    """
     accepted = [(c, t) for c, t in zip(cases, tempi, strict=True) if t]
     right = [c for c, t in accepted if same_tempo(t, c.bpm)]
     n_offered = sum(case.kind == "right" for case in cases)
@@ -235,7 +239,7 @@ def main() -> None:
 
 
 def page_bpm(page: Entry | None) -> float | None:
-    """What a page says, if there is one."""
+    """The tempo [BPM] on a page; None without a page."""
     return page.bpm if page is not None else None
 
 

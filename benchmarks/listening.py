@@ -1,8 +1,8 @@
-"""What listening to parts of a track loses against all of it, on whole recordings of one's own.
+"""Loss of listening to parts of a track instead of all of it, on whole recordings of one's own.
 
 For each recording the answers after every round of windows are compared with the answer to all of
-it, for several rules of when to stop. Nothing is known of the recordings but their sound: what
-this measures is what listening to more would change, not what is right.
+it, for several rules of when to stop. The recordings need no labels: this measures what listening
+to more would change, not what is right.
 """
 
 from __future__ import annotations
@@ -15,38 +15,41 @@ from pathlib import Path
 
 import bench
 
+from tempo_core.levels import is_same
+
 SUFFIXES = {".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wav"}
-SHORTEST = 90.0  # [s] of a recording that is taken
+SHORTEST_RECORDING = 90.0  # [s]; shorter files are left out
 RULES = ((0.5, 6), (0.6, 10), (0.7, 10), (0.8, 10), (0.9, 10), (1.1, 6), (1.1, 10))
-SAME = 0.04  # relative: one tempo
-SAID, TRUE = 0.97, 0.9  # who is said to be that stable should be that stable
+# A track that has the first stability by its parts should have the second by all of it.
+STABLE_BY_PARTS, STABLE_BY_ALL = 0.97, 0.9
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer after so many windows; `seconds` is the processor time up to here."""
+    """Answer after `n_windows` windows; `seconds` is the processor time up to it."""
 
     n_windows: int
     bpm: float
     confidence: float
     stability: float | None
-    agreed: bool  # but for the mass
+    agreed: bool  # whether the estimator would stop here, if any mass were enough
     seconds: float
 
 
 def ask(path: Path) -> tuple[list[Answer], Answer] | None:
-    """The answers after each round, and that to all of a recording; None if it is not music."""
+    """Answers after each round, and that to the whole recording; None if it is no music."""
     import time
 
     from threadpoolctl import threadpool_limits
 
     from tempo_core import AudioError, listening
+    from tempo_core.asked import Asked
     from tempo_core.audio import AudioFile
-    from tempo_core.estimate import Asked, load_rows
+    from tempo_core.loading import load_rows
     from tempo_core.tasks.tempo import decode
 
     threadpool_limits(1, user_api="blas")
-    decode.AGREED_MASS = 0.0  # the rules below decide
+    decode.AGREED_MASS = 0.0  # so that the rules of this script decide
     rows = load_rows(["tempo"], {})
     model = rows[0][1]
     sr = model.spectrum.sr
@@ -84,7 +87,7 @@ def ask(path: Path) -> tuple[list[Answer], Answer] | None:
 
 
 def stop(rounds: Sequence[Answer], mass: float, n_windows: int) -> Answer:
-    """The answer by a rule: stop when all agree with that confidence, or after so many windows."""
+    """Answer by a rule: stop when all windows agree with a confidence, or after so many windows."""
     for answer in rounds:
         if answer.n_windows >= n_windows or (answer.agreed and answer.confidence >= mass):
             return answer
@@ -92,12 +95,12 @@ def stop(rounds: Sequence[Answer], mass: float, n_windows: int) -> Answer:
 
 
 def lines(found: Sequence[tuple[list[Answer], Answer]]) -> Iterable[str]:
-    """A row of Markdown a rule."""
+    """Lines of a Markdown table, with a row for each rule."""
     yield "| stop at | windows at most | windows heard | processor time | same tempo as all of it |"
     yield "|---:|---:|---:|---:|---:|"
     for mass, n_windows in RULES:
         answers = [(stop(rounds, mass, n_windows), whole) for rounds, whole in found]
-        n_same = sum(abs(a.bpm / whole.bpm - 1) <= SAME for a, whole in answers)
+        n_same = sum(is_same(a.bpm, whole.bpm) for a, whole in answers)
         heard = sum(a.n_windows for a, _ in answers) / len(answers)
         share = sum(a.seconds for a, _ in answers) / sum(whole.seconds for _, whole in answers)
         yield (
@@ -107,17 +110,21 @@ def lines(found: Sequence[tuple[list[Answer], Answer]]) -> Iterable[str]:
     said = [
         (a, whole)
         for a, whole in ((stop(rounds, 0.8, 10), whole) for rounds, whole in found)
-        if a.stability is not None and a.stability >= SAID and whole.stability is not None
+        if a.stability is not None
+        and a.stability >= STABLE_BY_PARTS
+        and whole.stability is not None
     ]
-    n_true = sum((whole.stability or 0) >= TRUE for _, whole in said)
+    n_true = sum((whole.stability or 0) >= STABLE_BY_ALL for _, whole in said)
     yield ""
     yield (
-        f"Said to be stable ({SAID} or more): {len(said)} of {len(found)}; of these {n_true} "
-        f"({100 * n_true / max(1, len(said)):.1f} %) are at {TRUE} or more when all is heard."
+        f"Said to be stable ({STABLE_BY_PARTS} or more): {len(said)} of {len(found)}; of these "
+        f"{n_true} ({100 * n_true / max(1, len(said)):.1f} %) are at {STABLE_BY_ALL} or more when "
+        "all is heard."
     )
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     parser.add_argument("folders", nargs="+", type=Path, help="of whole recordings")
     parser.add_argument("--most", type=int, default=14, help="of one folder (default: %(default)s)")
@@ -131,7 +138,7 @@ def main() -> None:
         for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
             try:
                 with AudioFile(path) as file:
-                    if (file.duration or 0) >= SHORTEST:
+                    if (file.duration or 0) >= SHORTEST_RECORDING:
                         chosen.append(path)
             except AudioError:
                 continue

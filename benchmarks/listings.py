@@ -1,9 +1,9 @@
-"""Queries and listings on a large library: `python benchmarks/listings.py --tracks 100000`.
+"""Time of queries and lists on a large library: `python benchmarks/listings.py --tracks 100000`.
 
 Two thirds of the tracks have been analysed, one in fifty has paces that a person stated. A `pace:`
-query is set against the plain query that beets answers from a column with as many tracks: whatever
-that takes is beets' own share. Processor time, the best of some runs, for each listing in a process
-of its own, and the most memory it held.
+query is compared with a plain query for as many tracks, which beets answers from a column: that is
+the share of beets itself. Each listing runs in a process of its own; printed are its processor
+time, the best of some runs, and its peak of memory.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ import beets
 from beets.library import Album, Item, Library, parse_query_string
 from beets.plugins import load_plugins
 
-RATIOS = (1, 1 / 2, 2, 1 / 3, 3 / 2, 2 / 3, 3 / 4)
-ON_ALBUMS = 12  # tracks
+PACE_RATIOS = (1, 1 / 2, 2, 1 / 3, 3 / 2, 2 / 3, 3 / 4)
+ALBUM_SIZE = 12  # tracks
 LISTINGS = (
     "pace:120..180", "pace:170..180", "pace:..90", "pace:..90@0.98",
     "albums pace:170..180", "tempo_bpm:170..180", "cadence 170..180", "mix id:1",
@@ -42,13 +42,13 @@ def fill(library: Library, n: int, rng: random.Random) -> None:
             item = Item(
                 title=f"title {k}", artist=f"artist {k % 900}", path=f"/{k}.mp3".encode(),
                 bpm=round(tempo), initial_key=rng.choice(["Am", "C", "F#m", "D", "Gm", "B"]),
-                album_id=1 + k // ON_ALBUMS,
+                album_id=1 + k // ALBUM_SIZE,
             )  # fmt: skip
             if k % 3:
                 item["tempo_bpm"] = tempo
                 item["tempo_paces"] = " ".join(
                     f"{tempo * ratio:.1f}:{rng.choice([0.02, 0.4, 0.91, 0.99]):.2f}"
-                    for ratio in RATIOS
+                    for ratio in PACE_RATIOS
                 )
                 item["tempo_confidence"] = item["tempo_stability"] = 0.95
                 item["tempo_source"] = "model:tempo-20261121@01234567"
@@ -56,12 +56,12 @@ def fill(library: Library, n: int, rng: random.Random) -> None:
             if k % 50 == 0:
                 item["tempo_paces_manual"] = f"{tempo:.0f}"
             library.add(item)
-        for k in range(0, n, ON_ALBUMS):
+        for k in range(0, n, ALBUM_SIZE):
             library.add(Album(album=f"album {k}", albumartist=f"artist {k % 900}"))
 
 
 def open_library(folder: str) -> Library:
-    """The library in a folder, with the plugin."""
+    """The library in a folder, with the plugin loaded."""
     os.environ["BEETSDIR"] = folder
     beets.config["plugins"] = ["tempo"]
     beets.config["create_backup_before_migrations"] = False
@@ -70,7 +70,7 @@ def open_library(folder: str) -> Library:
 
 
 def printed(call: Callable[[], None]) -> int:
-    """How many lines a call prints."""
+    """Number of lines that a call prints."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         call()
@@ -78,7 +78,7 @@ def printed(call: Callable[[], None]) -> int:
 
 
 def listing(library: Library, name: str) -> int:
-    """Do what `name` says, as `beet` would; how many lines it gives."""
+    """Run the listing `name`, one of `LISTINGS`, and return its number of lines."""
     from beetsplug.tempo.mixing import list_mix
     from beetsplug.tempo.moving import list_cadence
 
@@ -92,7 +92,7 @@ def listing(library: Library, name: str) -> int:
 
 
 def measure(folder: str, name: str) -> None:
-    """Print [lines, seconds, megabytes] of a listing."""
+    """Print the number of lines, the processor time [s] and the peak memory [MB] of a list."""
     library = open_library(folder)
     start = time.process_time()
     n = listing(library, name)
@@ -102,7 +102,7 @@ def measure(folder: str, name: str) -> None:
 
 
 def report(folder: str, name: str, rounds: int) -> tuple[int, float]:
-    """Measure a listing and print a line about it; its lines and seconds."""
+    """Measure a listing, print a line about it, and return its number of lines and its time [s]."""
     runs = []
     for _ in range(rounds):
         command = [sys.executable, __file__, "--folder", folder, "--listing", name]
@@ -114,13 +114,13 @@ def report(folder: str, name: str, rounds: int) -> tuple[int, float]:
 
 
 def as_many(library: Library, n: int) -> str:
-    """A query on `bpm` that as many tracks match, give or take those of one tempo."""
+    """A query on `bpm` that about `n` tracks match."""
     tempi = [row[0] for row in library._connection().execute("SELECT bpm FROM items ORDER BY bpm")]
     return f"bpm:..{tempi[n - 1]}"
 
 
 def share(library: Library, query: str) -> float:
-    """Seconds that the database itself takes to find the tracks of a query."""
+    """Time [s] that the database itself takes to find the tracks of a query."""
     where, values = parse_query_string(query, Item)[0].clause()
     seconds = []
     for _ in range(3):
@@ -131,7 +131,7 @@ def share(library: Library, query: str) -> float:
 
 
 def main() -> None:
-    """Print a line a listing."""
+    """Measure every listing and print a line about each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tracks", type=int, default=20_000, help="(default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")

@@ -1,7 +1,7 @@
-"""Memory of `beet tempo` over a long library: after 100 tracks and after 1,000.
+"""Peak memory of `beet tempo` on libraries of 100 and of 1,000 tracks.
 
-The tracks are links to a few files. Each size is a run of the real command on a library of its own;
-memory that grows with the number of tracks shows as a higher peak of the longer run.
+The tracks are links to a few files. For each size, the command runs on a library of its own. If
+memory grows with the number of tracks, the longer run has a higher peak.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import bench
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[100, 1000], help="(default: 100 1000)"

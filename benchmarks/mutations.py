@@ -1,10 +1,9 @@
-"""Breaks the program in twenty places, one after another, and says whether the tests notice.
+"""Mutation tests: twenty lines are broken, one after another, to see whether the tests fail.
 
     python benchmarks/mutations.py [--only WORD]
 
-Each mutation changes one line of a copy of the repository and runs the tests that are to keep it,
-until one fails. A mutation that no test notices is a promise that nothing keeps; the exit status is
-then 1, as it is if a line to be changed is not there any more.
+Each mutation changes a line in a copy of the repository and runs the tests for it until one fails.
+The exit status is 1 if no test notices a mutation, or if a line to change does not exist any more.
 """
 
 from __future__ import annotations
@@ -24,7 +23,19 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Mutation:
-    """One line that is broken: what it promises, its file, before and after, and its tests."""
+    """A line to break.
+
+    Attributes
+    ----------
+    promise
+        Behaviour that the line is for.
+    path
+        File of the line.
+    before, after
+        The text to replace and its replacement.
+    tests
+        Arguments of pytest that select the tests of the promise.
+    """
 
     promise: str
     path: str
@@ -107,7 +118,7 @@ MUTATIONS = (
     ),
     Mutation(
         "-w and -W contradict each other", "beetsplug/tempo/options.py",
-        "if len(set(said)) > 1:", "if False:", "tests/beetsplug/test_options.py",
+        "if len(set(given)) > 1:", "if False:", "tests/beetsplug/test_options.py",
     ),
     Mutation(
         "a stated pace is not estimated away", "beetsplug/tempo/stated.py",
@@ -132,7 +143,7 @@ MUTATIONS = (
 
 
 def copy_repository(target: Path) -> None:
-    """Copy what git knows, and what it does not ignore."""
+    """Copy all files of the repository that git tracks or does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=REPOSITORY, capture_output=True, check=True,
@@ -145,7 +156,7 @@ def copy_repository(target: Path) -> None:
 
 
 def is_noticed(mutation: Mutation, copy: Path) -> bool | None:
-    """Whether a test fails with the mutation; None if the line is not there."""
+    """Whether a test fails with the mutation; None if its line does not exist."""
     path = copy / mutation.path
     text = path.read_text(encoding="utf-8")
     if mutation.before not in text:
@@ -165,7 +176,7 @@ def is_noticed(mutation: Mutation, copy: Path) -> bool | None:
 
 
 def main() -> None:
-    """Break every place in turn and print what came of it."""
+    """Try every mutation and print whether it was noticed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", metavar="WORD", help="those whose promise has it")
     chosen = [m for m in MUTATIONS if parser.parse_args().only in m.promise]

@@ -1,9 +1,8 @@
-"""How much a `pace:` query finds at each probability: `python benchmarks/pace_threshold.py DATA`.
+"""Tracks that `pace:` finds at each probability: `python benchmarks/pace_threshold.py DATA`.
 
 DATA has `songs.tsv`, `rhythm.tsv` and `charts.tsv` with the columns `file`, `split`, `bpm` and, if
 people name other paces of a track, `alt`; `paces.tsv` has the paces that a person found in other
-songs.
-Only the validation splits are used, which no model was trained on.
+songs. Only the validation splits are used, on which no model was trained.
 """
 
 from __future__ import annotations
@@ -15,25 +14,25 @@ from pathlib import Path
 
 from tempo_core import Estimate, Estimator
 from tempo_core.errors import TempoError
+from tempo_core.levels import is_same
 
 TABLES = ("songs", "rhythm", "charts")
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
-NEAR = 0.04  # two tempi that are one
-Paces = tuple[float, list[float]]  # the tempo that people count, and all
+Paces = tuple[float, list[float]]  # [BPM] tempo that people count, and all paces
 
 
 def near(tempo: float, paces: Sequence[float]) -> bool:
-    """Whether a tempo is among paces."""
-    return any(abs(pace / tempo - 1) <= NEAR for pace in paces)
+    """Whether a tempo is the same as one of some paces [BPM]."""
+    return any(is_same(pace, tempo) for pace in paces)
 
 
 def per_cent(tracks: Sequence[Paces], holds: Callable[[float, list[float]], bool]) -> str:
-    """The share of tracks for which something holds."""
+    """Share of tracks for which `holds` is True, as text."""
     return f"{100 * sum(holds(*track) for track in tracks) / len(tracks):.0f} %"
 
 
 def row(name: str, tracks: Sequence[Paces], named: str) -> str:
-    """A row of the table."""
+    """A row of the table, for one threshold."""
     cells = (
         name,
         per_cent(tracks, lambda _, paces: any(pace < 90.5 for pace in paces)),
@@ -47,7 +46,7 @@ def row(name: str, tracks: Sequence[Paces], named: str) -> str:
 
 
 def main(data: Path) -> None:
-    """Print the table."""
+    """Estimate all tracks and print the table."""
     estimator = Estimator(windows="all")
     heard: list[tuple[Estimate, list[float]]] = []
     for table in TABLES:

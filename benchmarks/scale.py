@@ -1,7 +1,7 @@
-"""`beet tempo` on a library of 100,000 tracks with nothing to do: `python benchmarks/scale.py`.
+"""Time and memory of commands on a library of 100,000 tracks: `python benchmarks/scale.py`.
 
-Every track has been analysed, but for a few. Each command runs in a process of its own; printed are
-its wall time and the most memory that it held. `beet ls` with the same query says what beets itself
+All but a few tracks have been analysed. Each command runs in a process of its own; printed are its
+wall time and its peak of memory. `beet ls` with the same query shows what beets itself
 needs. `--library FOLDER` keeps the library, so that two versions of the plugin, chosen by
 PYTHONPATH, can be measured on the same one.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from beets.library import Library
 
-MODEL = "model:tempo-20261121@78dc24a4"
+MODEL = "model:tempo-20261121@78dc24a4"  # `tempo_source` of the tracks
 COMMANDS = (
     ["tempo"],
     ["ls", "-f", "$id", "bpm:120..122"],
@@ -32,7 +32,7 @@ COMMANDS = (
 
 
 def fill(database: Path, n: int, rng: random.Random) -> None:
-    """Add analysed tracks; one in a thousand was corrected, one in a thousand is a person's."""
+    """Add analysed tracks; one in 1000 was corrected since, and one in 1000 had a tempo before."""
     Library(str(database), "/")._close()
     with sqlite3.connect(database) as connection:
         for k in range(1, n + 1):
@@ -73,7 +73,7 @@ def fill(database: Path, n: int, rng: random.Random) -> None:
 
 
 def measure(command: list[str], home: Path) -> str:
-    """Run a command; seconds, megabytes and the last line that it printed."""
+    """Run a command; return its time, its peak of memory, and the last line that it printed."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "beets", *command],
@@ -89,7 +89,7 @@ def measure(command: list[str], home: Path) -> str:
 
 
 def main() -> None:
-    """Print a line a command."""
+    """Measure every command and print a line about each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tracks", type=int, default=100_000, help="(default: %(default)s)")
     parser.add_argument("--library", type=Path, help="folder of the library, made if need be")
@@ -102,7 +102,7 @@ def main() -> None:
         (home / "config.yaml").write_text(
             "directory: /music\nplugins: tempo\ncreate_backup_before_migrations: no\n"
         )
-        measure(["version"], home)  # beets' own housekeeping
+        measure(["version"], home)  # lets beets compile and migrate first
         for command in COMMANDS:
             print(f"beet {' '.join(command):40} {measure(command, home)}", flush=True)
 

@@ -1,6 +1,6 @@
-"""What having the plugin enabled costs every other beets command: `beet ls` with and without.
+"""Cost of the enabled plugin for every other beets command: `beet ls` with and without it.
 
-The two are run in turn, so that a change of the machine's load meets both alike.
+Both are run in turn, so that a change of the load of the machine affects them alike.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import bench
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     parser.add_argument("--runs", type=int, default=24, help="of each (default: %(default)s)")
     options = parser.parse_args()
@@ -36,7 +37,7 @@ def main() -> None:
 
     cpu, wall = medians([pair[0] for pair in pairs])
     cpu_with, wall_with = medians([pair[1] for pair in pairs])
-    # Differences within a pair: both ran under nearly the same load.
+    # Differences within a pair, whose two runs had nearly the same load.
     cpu_more = 1e3 * statistics.median(b.cpu - a.cpu for a, b in pairs)
     wall_more = 1e3 * statistics.median(b.wall - a.wall for a, b in pairs)
     bench.report(

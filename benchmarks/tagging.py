@@ -1,10 +1,10 @@
-"""What writing a tag does to files of every container, and what it costs.
+"""Effect and cost of writing a tag, for files of every container.
 
 The matrix is that of the tests (`tests/containers.py`): a tag is written, the same again, and
-another; what the file holds is then compared by other means than those of the writer. With
---mutations, so many copies of these files, in each of which a few bytes are overwritten, cut out or
-put in at random, are treated in the same way. The cost is the time of a write against that of
-letting mutagen save a copy, and against an analysis.
+another; the file is then compared by other means than those of the writer. `--mutations N` does the
+same with N copies of these files in which a few bytes were overwritten, cut out or inserted at
+random. The cost is the time of a write, compared with that of a copy that mutagen saves, and with
+that of an analysis.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from tests.audio import FORMATS, drum_pattern, write_audio
 from tests.containers import Case, cases
 from tests.tagging import examine
 
-DURATION = 240  # [s] of the tracks whose cost is measured
-REPEATS = 7
+DURATION = 240  # [s] of the tracks used to measure times
+N_RUNS = 7  # of which the fastest counts
 
 
 def matrix() -> None:
-    """Print what held, by format."""
+    """Print in how many cases files were written, refused, and as they should be, by format."""
     rows: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     failed: list[str] = []
     messages: dict[str, str] = {}
@@ -60,7 +60,7 @@ def matrix() -> None:
 
 
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
-    """A file with some damage, most of it near its ends, where structure is."""
+    """A file with random damage, mostly near its start and end, where its structure is."""
     damaged = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 4, 8))):
         size = len(damaged)
@@ -87,7 +87,7 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def mutations(n_files: int, seed: int) -> None:
-    """Print how many damaged files were written, refused, and not as they have to be."""
+    """Print how many damaged files were written, were refused, and were not as they should be."""
     rng = np.random.default_rng(seed)
     files = []
     for case in cases():
@@ -111,9 +111,9 @@ def mutations(n_files: int, seed: int) -> None:
 
 
 def cpu(work: Callable[[int], object]) -> float:
-    """The least processor time of some runs [ms]."""
+    """Lowest processor time of `REPEATS` runs [ms]."""
     best = float("inf")
-    for number in range(REPEATS):
+    for number in range(N_RUNS):
         start = time.process_time()
         work(number)
         best = min(best, time.process_time() - start)
@@ -121,7 +121,7 @@ def cpu(work: Callable[[int], object]) -> float:
 
 
 def save(path: Path, bpm: int) -> None:
-    """What a write costs at least: a copy, into which mutagen saves."""
+    """Copy a file and let mutagen save a tag in the copy, the least that a safe write costs."""
     copy = path.with_name(f"copy{path.suffix}")
     shutil.copyfile(path, copy)
     media = MediaFile(copy)
@@ -131,7 +131,7 @@ def save(path: Path, bpm: int) -> None:
 
 
 def cost() -> None:
-    """Print what a write takes."""
+    """Print the time of a write beside those of a copy and an analysis."""
     torch.set_num_threads(1)
     estimator = Estimator()
     audio = drum_pattern(126, DURATION, bench.SR, "house", np.random.default_rng(0))
@@ -154,6 +154,7 @@ def cost() -> None:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     parser.add_argument("--mutations", type=int, default=0, metavar="N")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,7 +1,7 @@
-"""Two versions of the package compared in one run: start-up, memory, speed and installed size.
+"""Comparison of two versions of the package: start-up, memory, speed and installed size.
 
-Each is installed, without extras, into a virtual environment of its own, with the versions that its
-`constraints.txt` pins. They are measured in turn, so that a change of the machine's load meets both
+Each is installed without extras into a virtual environment of its own, with the versions in its
+`constraints.txt`. They are measured in turn, so that changes in the load of the machine affect both
 alike.
 """
 
@@ -25,7 +25,7 @@ MB = 1e6
 
 @dataclass(frozen=True)
 class Version:
-    """One of the two, installed. Sizes are of all files in `site-packages` [bytes]."""
+    """An installed version. Sizes are those of all files in `site-packages` [bytes]."""
 
     name: str
     scripts: Path
@@ -34,13 +34,13 @@ class Version:
 
     @property
     def added(self) -> float:
-        """What the package brings beside beets [MB]."""
+        """Size of the package and of what it needs beside beets [MB]."""
         return (self.size - self.size_of_beets) / MB
 
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of both versions; `goal` is in words."""
+    """A row of the report: one figure of both versions, and the `goal` as text."""
 
     name: str
     before: float
@@ -62,7 +62,7 @@ def environment(folder: Path, constraints: Path, *requirements: str) -> tuple[Pa
     Returns
     -------
     scripts, sizes
-        Where its commands are, and the size after each requirement [bytes].
+        Folder of its commands, and its size after each requirement [bytes].
     """
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     (scripts,) = (path for path in (folder / "bin", folder / "Scripts") if path.exists())
@@ -86,7 +86,7 @@ def install(name: str, source: Path, folder: Path) -> Version:
 def in_turn(
     versions: Sequence[Version], runs: int, measure: Callable[[Version], bench.Cost]
 ) -> list[list[bench.Cost]]:
-    """The costs of each version, measured in turn."""
+    """Costs of each version, measured in turn."""
     rounds = [[measure(version) for version in versions] for _ in range(runs)]
     return [list(costs) for costs in zip(*rounds, strict=True)]
 
@@ -102,7 +102,7 @@ def estimating(folder: Path, *files: Path) -> Callable[[Version], bench.Cost]:
 
 
 def decoding(version: Version, arguments: Sequence[str]) -> tuple[float, float]:
-    """Mean times of an estimate and of merely decoding the same windows [s], by `decode.py`."""
+    """Mean times of an estimate and of only decoding the same audio [s], from `decode.py`."""
     script = Path(__file__).with_name("decode.py")
     done = subprocess.run(
         [version.scripts / "python", script, "--json", *arguments],
@@ -120,7 +120,7 @@ def library_of(folder: Path, files: Sequence[bench.Track], scripts: Path) -> ben
 
 
 def tagging(library: bench.Beets, plugin: str, options: Sequence[str]) -> Callable[..., bench.Cost]:
-    """A plugin's command over a fresh copy of a library, which it has to fill in."""
+    """Function that measures a plugin's command on a new copy of a library."""
     n_runs = 0
 
     def measure(version: Version) -> bench.Cost:
@@ -130,7 +130,7 @@ def tagging(library: bench.Beets, plugin: str, options: Sequence[str]) -> Callab
             library.copy(library.folder.with_name(f"{plugin}{n_runs}{n}"), plugin, version.scripts)
             for n in "ab"
         )
-        first.run(plugin, "id:1")  # numba compiles librosa once an installation, not once a run
+        first.run(plugin, "id:1")  # numba compiles librosa once for an installation
         cost = copy.run(plugin, *options)
         if missing := len(copy.list("$id")) - len(copy.list("$id", "bpm:1..")):
             raise SystemExit(f"{version.name}: {plugin} left {missing} tracks without a tempo")
@@ -140,7 +140,7 @@ def tagging(library: bench.Beets, plugin: str, options: Sequence[str]) -> Callab
 
 
 def medians(costs: Sequence[bench.Cost]) -> bench.Cost:
-    """Of wall and CPU time and of the peak, each for itself."""
+    """Medians of wall time, CPU time and peak of memory, each by itself."""
     return bench.Cost(
         statistics.median(cost.wall for cost in costs),
         statistics.median(cost.cpu for cost in costs),
@@ -149,7 +149,7 @@ def medians(costs: Sequence[bench.Cost]) -> bench.Cost:
 
 
 def rows(options: argparse.Namespace, folder: Path) -> list[Row]:
-    """Install and measure everything."""
+    """Install both versions and measure them; the rows of the table."""
     before = install("before", options.before, folder / "before")
     after = install("after", options.after, folder / "after")
     both = (before, after)
@@ -206,6 +206,7 @@ def rows(options: argparse.Namespace, folder: Path) -> list[Row]:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = bench.arguments(__doc__)
     for name in ("before", "after"):
         parser.add_argument(

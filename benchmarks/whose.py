@@ -1,9 +1,9 @@
-"""Random lives of tracks in two libraries: `python benchmarks/whose.py`.
+"""Random histories of tracks in two libraries: `python benchmarks/whose.py`.
 
-What people, other programs, beets and the plugin do to some tracks, in a random order. Whose a
-tempo is can be told by its value alone here: the engine says even tempi, people odd ones, published
-labels multiples of 10. After each step a tempo must count as that of whom it is, and no step may
-change a person's tempo but those that are meant to. Ends with 1 if anything was otherwise.
+People, other programs, beets and the plugin change some tracks in a random order. Here the value of
+a tempo shows whose it is: estimates are even, people's tempi odd, published labels multiples of 10.
+After each step every tempo must count as that of its author, and only steps that are meant to may
+change a person's tempo. The exit status is 1 if anything was otherwise.
 """
 
 from __future__ import annotations
@@ -34,16 +34,22 @@ from tests.audio import drum_pattern, write_audio  # noqa: E402
 from tests.beetsplug.conftest import forget_beets  # noqa: E402
 
 SUFFIXES = ("mp3", "flac", "m4a", "ogg")
-ENGINES = (("model:one@01234567", 125.98), ("model:two@89abcdef", 97.96), ("model:three@0", 64.0))
-PERSONS = (63, 65, 101, 127, 31, 251)
-LABEL = 130.04
-IMPOSSIBLE = (-90, 5, 12398)
+# Models with the tempo that each finds [BPM]; tempi that people give; the tempo of all labels; and
+# numbers that cannot be a tempo.
+MODEL_TEMPI = (
+    ("model:one@01234567", 125.98),
+    ("model:two@89abcdef", 97.96),
+    ("model:three@0", 64.0),
+)
+PERSON_TEMPI = (63, 65, 101, 127, 31, 251)
+LABEL_TEMPO = 130.04
+IMPOSSIBLE_TEMPI = (-90, 5, 12398)
 
 
 class Engine:
-    """Says what it is told to."""
+    """Estimator that answers the tempo it was set to."""
 
-    source, tempo = ENGINES[0]
+    source, tempo = MODEL_TEMPI[0]
 
     def __init__(self, **settings: Any) -> None:
         pass
@@ -55,7 +61,7 @@ class Engine:
 
 
 def whose(bpm: int) -> str:
-    """By the value alone."""
+    """Author of a tempo by its value: person, label, model, or nobody (empty)."""
     if not 20 <= bpm <= 400:
         return ""
     if bpm % 2:
@@ -65,12 +71,12 @@ def whose(bpm: int) -> str:
 
 @dataclass
 class World:
-    """Some files, two libraries, and what was done so far."""
+    """Two libraries with files, and the steps that were taken so far."""
 
     home: Path
     rng: random.Random
     steps: list[str] = field(default_factory=list)
-    confirmed: set[tuple[str, int]] = field(default_factory=set)  # `manual`, by a person's word
+    confirmed: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for name in ("a", "b"):
@@ -78,6 +84,7 @@ class World:
         (self.home / "new").mkdir()
 
     def configure(self, name: str, *, auto: bool, write: bool = True) -> None:
+        """Write the configuration of a library."""
         home = self.home / name
         (home / "config.yaml").write_text(
             f"directory: {home}/music\nlibrary: {home}/library.db\nplugins: tempo\n"
@@ -89,6 +96,7 @@ class World:
         )
 
     def beet(self, name: str, *args: str) -> str:
+        """Run a command of beets with a library; its output, with an unexpected exit status."""
         os.environ["BEETSDIR"] = str(self.home / name)
         forget_beets()
         out = io.StringIO()
@@ -101,6 +109,7 @@ class World:
         return out.getvalue()
 
     def items(self, name: str) -> list[Item]:
+        """The tracks of a library, with their fields loaded."""
         home = self.home / name
         library = Library(str(home / "library.db"), str(home / "music"))
         items = list(library.items())
@@ -112,17 +121,21 @@ class World:
 
 
 def id_of(item: Item) -> int:
-    """Of an item that is in a library."""
+    """Number of an item, which must be in a library."""
     assert item.id is not None
     return item.id
 
 
 def tag_of(path: Path) -> int:
+    """Tempo in the tag of a file, 0 if it has none."""
     return int(MediaFile(path).bpm or 0)
 
 
 def change_tag(path: Path, bpm: int | None, *, drop: bool, touch: bool) -> None:
-    """As another program does."""
+    """Change the tempo tag of a file as another program does.
+
+    `drop` removes the marker, `touch` sets a later time of change.
+    """
     status = path.stat()
     media = MediaFile(path)
     media.bpm = bpm
@@ -134,11 +147,11 @@ def change_tag(path: Path, bpm: int | None, *, drop: bool, touch: bool) -> None:
 
 
 def step(world: World) -> None:
-    """Do one thing, and look at what became of it."""
+    """Do one random thing; AssertionError if a tempo counts as another author's or is lost."""
     rng = world.rng
     name = rng.choice("ab")
     items = world.items(name)
-    person = rng.choice(PERSONS)
+    person = rng.choice(PERSON_TEMPI)
     operation = rng.choice(
         ["import", "tempo", "tempo", "tempo", "force ours", "force", "modify", "modify -W",
          "source", "field", "outside", "outside", "update", "write", "move", "cross", "labels",
@@ -169,7 +182,9 @@ def step(world: World) -> None:
         world.confirmed.discard((name, id_of(chosen)))
     elif operation in ("modify", "modify -W", "clear", "impossible"):
         assert chosen
-        value = {"clear": "0", "impossible": str(rng.choice(IMPOSSIBLE))}.get(operation, person)
+        value = {"clear": "0", "impossible": str(rng.choice(IMPOSSIBLE_TEMPI))}.get(
+            operation, person
+        )
         options = "-yW" if operation == "modify -W" or rng.random() < 0.3 else "-y"
         args = f"bpm={value} {options}"
         out = world.beet(name, "modify", options, f"bpm={value}", query)
@@ -215,7 +230,9 @@ def step(world: World) -> None:
     elif operation == "labels":
         table = world.home / "labels.tsv"
         rows = "".join(
-            f"{i.title}\tB\tL\t\t{i.filepath}\t{LABEL}\t\n" for i in items if rng.random() < 0.7
+            f"{i.title}\tB\tL\t\t{i.filepath}\t{LABEL_TEMPO}\t\n"
+            for i in items
+            if rng.random() < 0.7
         )
         table.write_text("title\tartist\talbum\tgenre\tpath\ttempo\tkey\n" + rows)
         out = world.beet(
@@ -223,7 +240,7 @@ def step(world: World) -> None:
             "--source", "tags",
         )  # fmt: skip
     elif operation == "engine":
-        Engine.source, Engine.tempo = rng.choice(ENGINES)
+        Engine.source, Engine.tempo = rng.choice(MODEL_TEMPI)
     world.steps.append(f"{name}: {operation} {args} {query}")
     problems = []
     if "Traceback" in out or "exit status" in out:
@@ -237,7 +254,7 @@ def step(world: World) -> None:
             now = int(item.bpm or 0), tag_of(item.filepath)
             if whose(bpm) == "person" and now[0] != bpm:
                 problems.append(f"{name} {item.id}: somebody's {bpm} became {now[0]}")
-            # beets itself writes what the library says; so does an analysis that was forced to.
+            # A file may lose a person's tempo if beets writes the library's, or by `-f`.
             lost = whose(tag) == "person" and now[1] != tag and whose(now[0]) != "person"
             if lost and operation in ("tempo", "labels", "import", "cross"):
                 problems.append(f"{name} {item.id}: somebody's {tag} in the file became {now[1]}")
@@ -246,7 +263,7 @@ def step(world: World) -> None:
 
 
 def judge(world: World, library: str, item: Item) -> list[str]:
-    """What is wrong about whose the tempo of a track is."""
+    """Problem with the author that the tempo of a track counts as; empty if it is right."""
     bpm = int(item.bpm or 0)
     said = origin(item)
     kind = said.partition(":")[0]
@@ -260,6 +277,7 @@ def judge(world: World, library: str, item: Item) -> list[str]:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lives", type=int, default=100, help="(default: %(default)s)")
     parser.add_argument("--steps", type=int, default=25, help="in each (default: %(default)s)")
@@ -283,13 +301,13 @@ def main() -> None:
             for k, song in enumerate(rng.sample(songs, 2)):
                 copy = shutil.copy(song, home / "new")
                 media = MediaFile(copy)
-                bpm = rng.choice([None, None, *PERSONS])
+                bpm = rng.choice([None, None, *PERSON_TEMPI])
                 media.update({"title": f"T{k}", "artist": "B", "album": "L", "bpm": bpm})
                 media.save()
             for name in "ab":
                 world.configure(name, auto=True)
                 shutil.copy(Path(temporary) / "empty.db", home / name / "library.db")
-            Engine.source, Engine.tempo = ENGINES[0]
+            Engine.source, Engine.tempo = MODEL_TEMPI[0]
             try:
                 for _ in range(options.steps):
                     step(world)

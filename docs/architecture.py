@@ -49,10 +49,11 @@ LOOSE = {
     },
     "trainer": {},
     "tempo_core": {
-        "estimate": "estimate",
+        "estimate": "estimate asked loading",
         "models in use": "checkpoint in_use",
         "task": "task model columns",
-        "audio": "config opening audio recorded spectrum windows listening heard packets",
+        "audio": "config opening excerpts resampling audio spectrum windows listening heard "
+        "packets",
         "tempi and keys": "levels tempi paces keys methods",
     },
 }

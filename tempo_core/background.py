@@ -1,8 +1,8 @@
-"""Long work that Ctrl-C can end at any moment without tearing anything apart.
+"""Long work in threads, which Ctrl-C and time limits end at once and leave nothing half done.
 
-Nothing can end a thread from outside. So whoever waits stops waiting, what works asks now and then
-whether anybody still waits (`check_wanted`), and a thread that never asks, because a disk or a
-library keeps it, is left behind: the process then ends without it.
+Python cannot end a thread from outside. So the caller stops waiting, the work asks now and then
+whether its result is still wanted (`check_wanted`), and a thread that does not ask, because it
+hangs in a disk or a library, is left behind: the process ends without it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .errors import TempoError, TimeLimitError
 
 T = TypeVar("T")
 R = TypeVar("R")
-PATIENCE = 0.3  # [s] that is waited for what is abandoned
-GRACE = 0.6  # [s] in which a long command that is interrupted may end in its own way, see `call`
-# [s] a track may take. A day of music, heard whole on a small computer, takes less.
+ABANDONED_WAIT = 0.3  # [s] that is waited for abandoned threads to end
+GRACE = 0.6  # [s] that an interrupted command has to end by itself, see `patience` of `call`
+# [s] for one track. A day of music, heard whole on a small computer, takes less.
 TIME_LIMIT = 300.0
-# Processes that are commands of ours, as `sys.argv` names them.
-PROGRAMS = ("tempo-core", "beet", "-c")
-MODULES = (("tempo_core", "cli", "__main__.py"), ("beets", "__main__.py"))
-POLL = 0.1  # [s] how often a waiting thread looks whether it is to stop
+# Programs whose exit is handled here (see `_leave`), by name or module in `sys.argv[0]`.
+OUR_PROGRAMS = ("tempo-core", "beet", "-c")
+OUR_MODULES = (("tempo_core", "cli", "__main__.py"), ("beets", "__main__.py"))
+POLL = 0.1  # [s] between two looks of a waiting thread whether it is to stop
 
 
 def never() -> bool:
@@ -40,15 +40,15 @@ def never() -> bool:
 
 
 class Stopped(TempoError):
-    """The work was abandoned because it was to stop."""
+    """Work that was abandoned because it was interrupted or its result is not wanted any more."""
 
 
-_task = threading.local()  # what the thread works on, see `working`
+_task = threading.local()  # `abandoned` of the current thread, see `working`
 
 
 @contextmanager
 def working(abandoned: Callable[[], bool]) -> Iterator[None]:
-    """Let what this thread does from here on end by itself, soon after `abandoned` says True."""
+    """Context in which `check_wanted` raises in this thread once `abandoned` returns True."""
     outer = getattr(_task, "abandoned", None)
     _task.abandoned = abandoned
     try:
@@ -58,18 +58,18 @@ def working(abandoned: Callable[[], bool]) -> Iterator[None]:
 
 
 def is_wanted() -> bool:
-    """Whether anybody still waits for the result of what this thread does."""
+    """Whether the result of the work of this thread is still wanted."""
     abandoned = getattr(_task, "abandoned", None)
     return abandoned is None or not abandoned()
 
 
 def check_wanted() -> None:
-    """Part of whatever takes long: end it if nobody waits for its result any more.
+    """End the work of this thread if its result is not wanted; to be called often in long work.
 
     Raises
     ------
     Stopped
-        If so.
+        If the result is not wanted any more.
     """
     if not is_wanted():
         raise Stopped("nobody waits for this any more")
@@ -77,13 +77,14 @@ def check_wanted() -> None:
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event, so that it never lands between two writes of one track.
+    """Context in which the first Ctrl-C only sets an event, so that no write is interrupted.
 
-    A second one interrupts at once, as usual.
+    A second Ctrl-C raises KeyboardInterrupt at once. In a thread other than the main one the event
+    of the main thread is given.
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        # Signals are the main thread's business; what it was told holds for its threads.
+        # Only the main thread may handle signals; its event is that of all threads.
         yield _events[-1] if _events else event
         return
 
@@ -107,7 +108,7 @@ _events: list[threading.Event] = []
 
 
 def interrupted() -> bool:
-    """Whether Ctrl-C was pressed in what is `interruptible` just now."""
+    """Whether Ctrl-C was pressed within a context `interruptible` that is still open."""
     return any(event.is_set() for event in _events)
 
 
@@ -118,28 +119,28 @@ def parallel(
     stopped: Callable[[], bool],
     time_limit: float | None = None,
 ) -> Generator[tuple[T, R | Exception], None, None]:
-    """Apply a function to tasks in threads; yields each task with its result, as they get ready.
+    """Apply a function to tasks in threads; yield each task with its result once it is ready.
 
     Parameters
     ----------
     function
         Thread-safe. What it raises is yielded as the result.
     tasks
-        Consumed as needed, in the calling thread, so that neither tasks nor results pile up.
+        Taken in the calling thread, no more of them than are needed to keep the threads busy.
     threads
-        Number of tasks in work at a time. With one, results come in the order of the tasks.
+        Number of tasks at a time. With one, results come in the order of the tasks.
     stopped
-        Asked ten times a second; once it says True, what is in work is abandoned.
+        Called ten times a second; once it returns True, running tasks are abandoned.
     time_limit
-        For each task [s]. One that takes longer is abandoned, its result is a `TimeLimitError`, and
-        another thread goes on with the rest.
+        Of each task [s]. A task that takes longer is abandoned, its result is a `TimeLimitError`,
+        and another thread takes over the remaining tasks.
     """
-    # Daemon threads, not an executor: the interpreter waits for an executor's threads at exit, so
-    # that Ctrl-C would last as long as the longest mix being decoded.
+    # Daemon threads, not an executor: at exit the interpreter waits for the threads of an executor,
+    # so that Ctrl-C would take as long as the longest file that is being decoded.
     todo: queue.SimpleQueue[tuple[int, T] | None] = queue.SimpleQueue()
     results: queue.SimpleQueue[tuple[int, R | Exception]] = queue.SimpleQueue()
     closing = threading.Event()
-    begun: dict[int, tuple[float, threading.Event]] = {}  # when, and whether it is too late
+    begun: dict[int, tuple[float, threading.Event]] = {}  # time of start, whether overdue
 
     def work() -> None:
         while (task := todo.get()) is not None and not closing.is_set():
@@ -156,7 +157,7 @@ def parallel(
                 except BaseException as error:  # such as SystemExit
                     results.put((number, RuntimeError(repr(error))))
             if late.is_set():
-                return  # another thread has taken the place of this one
+                return  # another thread was started in place of this one
 
     def overdue() -> list[int]:
         if time_limit is None:
@@ -180,7 +181,7 @@ def parallel(
                 yield waiting.pop(number), TimeLimitError(time_limit or 0)
             with suppress(queue.Empty):
                 number, result = results.get(timeout=POLL)
-                if number in waiting:  # else it comes too late
+                if number in waiting:  # else it was overdue before
                     begun.pop(number)
                     yield waiting.pop(number), result
     finally:
@@ -200,13 +201,17 @@ def call(
 
     Parameters
     ----------
+    stopped
+        Called ten times a second; once it returns True, the function is abandoned.
+    time_limit
+        [s]; None: no limit.
     patience
-        How long a function that asks `stopped` itself may take to end in its own way [s].
+        Time after `stopped` that a function which asks `stopped` itself has to end by itself [s].
 
     Raises
     ------
     Stopped
-        If `stopped` said so first.
+        If `stopped` returned True before the function ended.
     TimeLimitError
         If it took longer than `time_limit` [s].
     """
@@ -225,12 +230,12 @@ def call(
 
 
 class Background:
-    """One thread that does one thing at a time, for a caller that may lose patience.
+    """Thread that runs one function at a time, for a caller that can stop waiting for it.
 
     Parameters
     ----------
     stopped
-        Asked ten times a second while something runs; once it says True, that is abandoned.
+        Called ten times a second while a function runs; once it returns True, that is abandoned.
     """
 
     def __init__(self, stopped: Callable[[], bool]) -> None:
@@ -241,12 +246,12 @@ class Background:
         self._thread = _start(self._work)
 
     def call(self, function: Callable[[], T]) -> T:
-        """Run a function there and return its result, or raise what it raised.
+        """Run a function in the thread and return its result, or raise what it raised.
 
         Raises
         ------
         Stopped
-            If it was abandoned. Nothing can be called any more then.
+            If the function was abandoned. `call` cannot be used any more then.
         """
         self._tasks.put(function)
         while True:
@@ -261,7 +266,7 @@ class Background:
             return result
 
     def close(self) -> None:
-        """Let the thread end after what it is doing; wait a moment for that, not longer."""
+        """Let the thread end after the current function; wait `ABANDONED_WAIT` for it at most."""
         self._closing.set()
         self._tasks.put(None)
         _part_with([self._thread])
@@ -276,52 +281,53 @@ class Background:
 
 
 def _start(work: Callable[[], None]) -> threading.Thread:
-    # A daemon, because the interpreter would wait at exit for whatever it is waiting for. With the
-    # context of who starts it: beets keeps there what the paths of its library are relative to.
+    """Daemon thread that was started with a function, in the context of the caller."""
+    # A daemon, because at exit the interpreter would wait for it even if it hangs. The context has
+    # the folder that paths in a library of beets are relative to.
     thread = threading.Thread(target=copy_context().run, args=(work,), daemon=True)
     thread.start()
     return thread
 
 
-_left: list[threading.Thread] = []  # what has not ended in time
-_status = 1
-_in_haste = False  # since Ctrl-C was pressed
+_left: list[threading.Thread] = []  # threads that did not end in time
+_status = 1  # of the process, see `leave_with`
+_in_haste = False  # whether Ctrl-C was pressed
 
 
 def _part_with(threads: Iterable[threading.Thread]) -> None:
-    """Wait a moment for threads that have been told to end."""
-    deadline = time.monotonic() + PATIENCE
+    """Wait `ABANDONED_WAIT` at most for threads that were told to end; note those that remain."""
+    deadline = time.monotonic() + ABANDONED_WAIT
     for thread in threads:
         thread.join(max(0, deadline - time.monotonic()))
     _left[:] = [thread for thread in {*_left, *threads} if thread.is_alive()]
 
 
 def leave_with(status: int) -> None:
-    """Say with which status the process is to end after Ctrl-C, or should a thread be stuck then.
+    """Set the exit status of a process that is ended after Ctrl-C, or while a thread hangs.
 
-    Without this it is 1: something was interrupted, or failed.
+    Without this call it is 1: something was interrupted, or failed.
     """
     global _status
     _status = status
 
 
 def is_ours(program: Path) -> bool:
-    """Whether a process that `sys.argv` names so is a command of ours."""
-    return program.stem in PROGRAMS or any(
-        program.parts[-len(module) :] == module for module in MODULES
+    """Whether a program, by its path in `sys.argv[0]`, is one whose exit is handled here."""
+    return program.stem in OUR_PROGRAMS or any(
+        program.parts[-len(module) :] == module for module in OUR_MODULES
     )
 
 
 @atexit.register
 def _leave() -> None:
-    """End a command here if a thread is stuck, or if somebody waits for the end.
+    """End the process at once if a thread hangs, or after Ctrl-C.
 
-    The thread may be inside of a library that ends the process with SIGABRT when Python, shutting
-    down, stops it; and taking down what torch has put up takes a second. From here on Ctrl-C can
-    only spoil the exit status.
+    A thread inside of a library may end the process with SIGABRT when Python stops it at exit, and
+    the clean-up of torch takes a second. Ctrl-C is ignored from here on: it could only change the
+    exit status.
     """
     if not is_ours(Path(sys.argv[0])):
-        return  # how another program ends is its own business
+        return  # other programs that import this package end as usual
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     _part_with(list(_left))

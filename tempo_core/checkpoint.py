@@ -1,4 +1,4 @@
-"""Model files: tensors and plain values in one safetensors file, named by its own hash.
+"""Model files: tensors and plain values in one safetensors file, whose name has its hash.
 
 The file holds everything that is needed to rebuild the model: configuration, mel filterbank,
 weights, calibration, and a card that says what it was trained on. Nothing is ever unpickled.
@@ -36,17 +36,19 @@ from .task import Task
 from .tasks import TASKS, row
 
 LAYOUT = 3  # raised whenever a reader of the previous layout would misread the file
-LAYOUTS = (2, LAYOUT)  # that can be read
+LAYOUTS = (2, LAYOUT)  # layouts that can be read
 SUFFIX = ".safetensors"
-SHIPPED = Path(__file__).parent / "models"
-LARGEST = 64_000_000  # [bytes] of a model file; those in the package have a hundredth of it
-LONGEST_SUMMARY, LONGEST_REASON = 300, 200  # characters
+SHIPPED_FOLDER = Path(__file__).parent / "models"
+# [bytes] of a model file, a hundred times those in the package: no more is read into memory.
+LARGEST_FILE = 64_000_000
+LONGEST_SUMMARY = 300  # [characters] of the summary on a card
+LONGEST_REASON = 200  # [characters] of the reason in an error message
 _NAME = re.compile(r"^(?P<name>[a-z]+-\d{8})-(?P<hash>[0-9a-f]{8})\.safetensors$")
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A model file that was read and verified, before anything is built from it."""
+    """Content of a model file, read and verified, before a model is built from it."""
 
     name: str
     hash: str
@@ -58,7 +60,7 @@ class Contents:
 def save(folder: Path, model: Checkpoint[Any], date: datetime.date | None = None) -> Path:
     """Write a model atomically and return its path, `<task>-<date>-<hash>.safetensors`.
 
-    Its `name` and `hash` are not looked at: they follow from what is written.
+    Name and hash of the written model follow from date and content; those of `model` are ignored.
     """
     header = {
         "task": model.task,
@@ -78,7 +80,21 @@ def write(
     weights: Mapping[str, NDArray[Any]],
     date: datetime.date | None = None,
 ) -> Path:
-    """What `save` does, for what a model file holds as plain values; see `Contents`."""
+    """Write a model atomically from its parts, and return its path; see `save`.
+
+    Parameters
+    ----------
+    folder
+        Made if it does not exist.
+    header
+        Plain values, as in `Contents.header`.
+    filterbank
+        (n_bands, n_fft // 2 + 1).
+    weights
+        Tensors of the network, by their names.
+    date
+        In the name of the file; None: today.
+    """
     tensors = {f"network.{name}": value for name, value in weights.items()}
     tensors["filterbank"] = filterbank
     text = json.dumps({"layout": LAYOUT, **header}, sort_keys=True)
@@ -98,7 +114,8 @@ def read(path: Path) -> Contents:
     Raises
     ------
     CheckpointError
-        If the file is missing, does not match the hash in its name, or is of another layout.
+        If the file is missing, its content does not match the hash in its name, or its layout is
+        not in `LAYOUTS`.
     """
     match = _NAME.match(path.name)
     if match is None:
@@ -131,18 +148,18 @@ def read(path: Path) -> Contents:
 
 
 def _bytes(path: Path) -> bytes:
-    """What is in a file that may be a model.
+    """Content of a file that may be a model.
 
     Raises
     ------
     CheckpointError
-        If it cannot be read, or is nothing that has an end.
+        If it cannot be read, is larger than `LARGEST_FILE`, or is no regular file.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise CheckpointError(f"{path}: is not a regular file; give the path of a model file")
-        if status.st_size > LARGEST:
+        if status.st_size > LARGEST_FILE:
             raise CheckpointError(
                 f"{path}: {status.st_size / 1e6:.0f} MB is too large for a model file"
             )
@@ -152,6 +169,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _check_card(card: object) -> None:
+    """Refuse a card that is no object, or whose summary is no short line of text."""
     if not isinstance(card, dict):
         raise ConfigError(f"the card is {told(card)}; an object is needed")
     summary = card.get("summary", "")
@@ -161,8 +179,9 @@ def _check_card(card: object) -> None:
 
 
 def _check_tensors(tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse tensors of another type than float32, or with values that are not finite."""
     for name, tensor in tensors.items():
-        counts = name.endswith("num_batches_tracked")  # of batch normalisation
+        counts = name.endswith("num_batches_tracked")  # by batch normalisation, in int64
         if tensor.dtype != (np.int64 if counts else np.float32):
             raise ConfigError(f"the tensor {told(name)} is of {tensor.dtype}")
         if not np.isfinite(tensor).all():
@@ -170,23 +189,23 @@ def _check_tensors(tensors: Mapping[str, NDArray[Any]]) -> None:
 
 
 def check_shapes(definition: Definition, weights: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse weights that are not those of a network.
+    """Refuse weights that do not fit a network.
 
     Raises
     ------
     ConfigError
-        If a tensor is missing, too many, or of another shape.
+        If a tensor is missing, is not known to the network, or has another shape.
     """
     check_weights(shapes(definition.layers), weights)
 
 
 def check_weights(wanted: Mapping[str, Shape], weights: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse weights that have other names or shapes.
+    """Refuse weights whose names or shapes are not those wanted.
 
     Raises
     ------
     ConfigError
-        If a tensor is missing, too many, or of another shape.
+        If a tensor is missing, is not wanted, or has another shape.
     """
     if wanted.keys() != weights.keys():
         raise ConfigError(f"the weights are those of another network ({len(weights)} tensors)")
@@ -196,13 +215,17 @@ def check_weights(wanted: Mapping[str, Shape], weights: Mapping[str, NDArray[Any
 
 
 def load(path: Path, task: str | None = None) -> Checkpoint[Any]:
-    """Read, verify and rebuild a model, of this task if one is given.
+    """Read, verify and rebuild a model.
+
+    Parameters
+    ----------
+    task
+        Name of the task that the model must be for; None: any task.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, does not match the hash in its name, is of another layout or of
-        another task.
+        As `read`; or if the model is for another task, or its parts do not fit together.
     """
     contents = read(path)
     header = contents.header
@@ -219,6 +242,7 @@ def load(path: Path, task: str | None = None) -> Checkpoint[Any]:
 
 
 def _rebuilt(contents: Contents, task: Task[Any, Any, Any, Any]) -> Checkpoint[Any]:
+    """The model of a file of one task; raises one of `UNUSABLE` if its parts do not fit."""
     header = contents.header
     front_end = task.front_end.from_dict(header["front_end"])
     check_filterbank(contents.filterbank, front_end)
@@ -243,12 +267,12 @@ def _rebuilt(contents: Contents, task: Task[Any, Any, Any, Any]) -> Checkpoint[A
 
 
 def check_filterbank(filterbank: NDArray[Any], front_end: Any) -> None:
-    """Refuse filters that are not those of a front end.
+    """Refuse a filterbank that does not fit a front end.
 
     Raises
     ------
     ConfigError
-        If their shape is another one, or a weight is negative.
+        If its shape is another one, a weight is negative, or all are zero.
     """
     shape = front_end.filterbank_shape
     if filterbank.shape != shape:
@@ -257,7 +281,7 @@ def check_filterbank(filterbank: NDArray[Any], front_end: Any) -> None:
         raise ConfigError("the filterbank has negative weights or none")
 
 
-# What reading and rebuilding a file of any content may raise.
+# Errors that reading and rebuilding a model may raise, whatever the file contains.
 UNUSABLE = (
     SafetensorError, KeyError, TypeError, ValueError, RuntimeError, RecursionError, MemoryError,
     OverflowError, ConfigError,
@@ -265,7 +289,7 @@ UNUSABLE = (
 
 
 def unusable(path: Path, error: Exception) -> CheckpointError:
-    """What to raise where a file that is what it says it is holds something unexpected."""
+    """The error to raise for a file whose hash is right and whose content makes no model."""
     name = type(error).__name__
     reason = f"{name}: {error}" if isinstance(error, KeyError) else str(error) or name
     reason = " ".join(reason.split())
@@ -273,25 +297,31 @@ def unusable(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(f"{path}: is not a usable model file ({reason})")
 
 
-def available(folder: Path = SHIPPED, task: str | None = None) -> list[Path]:
-    """Model files in `folder`, of one task or of all, the oldest first."""
+def available(folder: Path = SHIPPED_FOLDER, task: str | None = None) -> list[Path]:
+    """Model files in `folder`, ordered by name: by task, then by date.
+
+    `task` is the name of the only task to list; None: all tasks.
+    """
     found = sorted(path for path in folder.glob(f"*{SUFFIX}") if _NAME.match(path.name))
     return [path for path in found if task is None or task_of(path) == task]
 
 
 def unreadable(folder: Path) -> list[Path]:
-    """Model files in `folder` that cannot tell what they answer; `load` says why."""
+    """Model files in `folder` whose header names no task; `load` says what is wrong with each."""
     return [path for path in available(folder) if task_of(path) is None]
 
 
 def task_of(path: Path) -> str | None:
-    """What a model file says that it answers, without reading all of it; None if it cannot tell."""
+    """Name of the task in the header of a model file; None if the header cannot be read.
+
+    Only the header is read, and nothing is verified.
+    """
     try:
         if not path.is_file():  # reading from a pipe would wait
             return None
         with path.open("rb") as file:
             length = file.read(8)
-            if int.from_bytes(length, "little") > LARGEST:
+            if int.from_bytes(length, "little") > LARGEST_FILE:
                 return None
             header = json.loads(
                 metadata(length + file.read(int.from_bytes(length, "little")))["header"]
@@ -303,14 +333,20 @@ def task_of(path: Path) -> str | None:
 
 
 def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
-    """The file of a model: `default`, `shipped`, the name of a shipped or learned one, or a path.
+    """Path of the file of a model.
 
-    `default` is the learned model of the task that is in use, the shipped one where there is none.
+    Parameters
+    ----------
+    model
+        `shipped`: the newest in the package. `default`: the learned model that is in use, the
+        shipped one if none is. Otherwise the name of a shipped or learned model, or a path.
+    task
+        Name of the task that the model is for.
 
     Raises
     ------
     CheckpointError
-        If there is none.
+        If there is no such model.
     """
     shipped = available(task=task)
     text = os.fspath(model)
@@ -318,10 +354,10 @@ def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
         return learned
     if text in ("default", in_use.SHIPPED):
         if not shipped:
-            raise CheckpointError(f"no {task} model in {SHIPPED}; install beets-tempo again")
+            raise CheckpointError(f"no {task} model in {SHIPPED_FOLDER}; install beets-tempo again")
         return shipped[-1]
     known = [*shipped, *available(in_use.folder(), task), *unreadable(in_use.folder())]
-    # The whole name first: models that were learned on one day differ in the hash only.
+    # Whole names come first: models that were learned on one day differ in the hash only.
     for path in known:
         if text in (path.stem, path.name):
             return path
@@ -335,13 +371,16 @@ def resolve(model: str | os.PathLike[str], task: str = "tempo") -> Path:
 
 
 def no_model(name: str, task: str | None) -> CheckpointError:
-    """What to raise where there is no model of a name, with those of a task or of all there are."""
+    """The error to raise for an unknown name: it lists the models of a task (None: of all)."""
     known = [*available(task=task), *available(in_use.folder(), task)]
     names = ", ".join(path.stem for path in known) or "none"
     return CheckpointError(f"no model {told(name)}: not a file, and not one of those here: {names}")
 
 
 def metadata(data: bytes) -> dict[str, str]:
-    """The string metadata of safetensors bytes (its reader offers them for files only)."""
+    """Text metadata of a safetensors file, from its first bytes.
+
+    The reader of safetensors gives them for files only, not for bytes.
+    """
     length = int.from_bytes(data[:8], "little")
     return dict(json.loads(data[8 : 8 + length])["__metadata__"])

@@ -1,6 +1,6 @@
-"""What tasks show to people and programs: columns of tables, fields of JSON objects and libraries.
+"""Columns of the results of tasks: in tables, JSON objects and the fields of libraries.
 
-Nothing here, and in the `columns.py` of a task, needs NumPy: beets asks for the fields at every
+Neither this module nor the `columns.py` of a task may import NumPy: beets reads the fields at every
 start.
 """
 
@@ -12,29 +12,29 @@ from typing import Any
 
 
 def as_is(value: Any) -> Any:
-    """For values that are plain already."""
+    """The value unchanged: `plain` and `text` of columns with plain values."""
     return value
 
 
 @dataclass(frozen=True)
 class Column:
-    """One of them.
+    """One column of the results of a task.
 
     Parameters
     ----------
     name
-        In tables and objects.
+        Name in tables and JSON objects.
     kind
-        Of the value in a table or a library.
+        Type of the value in a table or a library.
     field
-        The flexible field of an item in a beets library; None where the plugin has rules of its
-        own for what becomes of the value.
+        Name of the flexible field in a beets library; None if the plugin has its own rules for
+        storing the value.
     plain
-        The value as numbers, text, lists and objects, as JSON has it.
+        Value → numbers, text, lists and objects, as in JSON.
     text
-        The value in a table's cell or a library's field.
+        Value → content of a cell or a field.
     in_table
-        Whether tables have it, too.
+        Whether tables have the column; JSON objects have every column.
     """
 
     name: str

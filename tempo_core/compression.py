@@ -1,4 +1,4 @@
-"""Zstandard as the standard library has it from Python 3.14 on, and its backport before that."""
+"""The module `zstd`: that of the standard library from Python 3.14 on, else its backport."""
 
 import sys
 

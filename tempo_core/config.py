@@ -1,9 +1,9 @@
 """Settings as data: small frozen dataclasses that travel inside every checkpoint.
 
-`to_dict` and `from_dict` are exact inverses; an unknown key is an error, so that a checkpoint of a
-newer layout is refused instead of half understood. So is a value of another type or beyond what
-makes sense: a model file may hold anything, and nothing is to be computed or allocated by it.
-`digest` names a configuration, which is what keys a cache of anything computed under it.
+`to_dict` and `from_dict` are exact inverses. An unknown key is an error, so that a checkpoint of a
+newer layout is refused instead of half understood; so is a value of another type or out of range,
+since a model file may hold anything, and no work or memory must follow from that. `digest` names a
+configuration; caches of what was computed under it are named so.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Any, TypeVar
 from .errors import ConfigError
 
 C = TypeVar("C", bound="Config")
-LONGEST_TOLD = 60  # characters of a value in a message
+LONGEST_TOLD = 60  # [characters] of a value in a message
 
 
 def setting(default: Any, low: float, high: float) -> Any:
-    """A field with a default, and the least and the most it may be."""
+    """A field of a configuration: its default, and the lowest and highest value allowed."""
     return dataclasses.field(default=default, metadata={"limits": (low, high)})
 
 
 def told(value: object) -> str:
-    """Any value as a short piece of one line."""
+    """Any value as text of one line and at most `LONGEST_TOLD` characters, for messages."""
     try:
         text = repr(value)
     except ValueError:  # a whole number of thousands of digits
@@ -35,12 +35,12 @@ def told(value: object) -> str:
 
 
 def check_number(value: object, where: str, default: Any, low: float, high: float) -> None:
-    """Refuse what is no number of the kind of the default, or outside low..high.
+    """Refuse a value that is no number of the type of the default, or not in low..high.
 
     Raises
     ------
     ConfigError
-        Saying where it stands, what it is and what it may be.
+        Its message has the name `where`, the value, and what is allowed.
     """
     kind = "a whole number" if isinstance(default, int) else "a number"
     accepted = int if isinstance(default, int) else (int, float)
@@ -51,6 +51,8 @@ def check_number(value: object, where: str, default: Any, low: float, high: floa
 
 @dataclass(frozen=True)
 class Config:
+    """Base class of configurations, whose fields are checked by `setting` and their defaults."""
+
     def __post_init__(self) -> None:
         """Check every value.
 
@@ -79,13 +81,13 @@ class Config:
                 check_number(value, where, field.default, *field.metadata["limits"])
 
     def require(self, right: bool, name: str, expected: str) -> None:
-        """Raise `ConfigError` about a field unless it is right."""
+        """Raise `ConfigError` about the field `name` unless `right`; `expected` ends its text."""
         if not right:
             value = told(getattr(self, name))
             raise ConfigError(f"{type(self).__name__}.{name} is {value}; it {expected}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values only, ready for JSON."""
+        """The configuration as plain values, ready for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
@@ -134,7 +136,7 @@ class FrontEnd(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(self.hop_length <= self.n_fft, "hop_length", "must not exceed n_fft")
-        # Less cannot show the fastest tempo, more is only work.
+        # Fewer frames cannot show the fastest tempi, more are of no use.
         self.require(20 <= self.fps <= 1000, "hop_length", "must make 20 to 1000 frames a second")
         self.require(self.fmin < self.fmax, "fmin", "must be below fmax")
         self.require(self.fmax <= self.sr / 2, "fmax", "must not exceed half of sr")
@@ -146,7 +148,7 @@ class FrontEnd(Config):
 
     @property
     def filterbank_shape(self) -> tuple[int, int]:
-        """(n_mels, n_frequencies) of the filterbank that goes with it."""
+        """Shape (n_mels, n_frequencies) of the filterbank for this front end."""
         return self.n_mels, self.n_fft // 2 + 1
 
 

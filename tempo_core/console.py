@@ -1,7 +1,8 @@
-"""What people and other programs are told: text that a terminal cannot be commanded with.
+"""Output for people and programs, escaped so that no name or tag can control a terminal.
 
-Names and tags come from strangers. Whatever is printed of them is a single line without control
-characters, in characters that the output has. In tables this can be undone, see `unescaped`.
+Names and tags are written by strangers. They are printed as a single line without control
+characters, in characters that the encoding of the output has. In tables the escapes can be undone,
+see `unescaped`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import click
 from .background import TIME_LIMIT
 from .errors import TempoError
 
-# Control characters, halves of characters (bytes of a name that are no text), ends of lines.
+# Unicode categories that are escaped: control characters, surrogates (bytes of a name that are not
+# valid text), line and paragraph separators.
 _COMMANDS = frozenset(["Cc", "Cs", "Zl", "Zp"])
 _TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -35,10 +37,10 @@ time_limit_option = click.option(
 
 
 def shown(text: str | bytes | os.PathLike[str], encoding: str = "utf-8") -> str:
-    r"""A name, a tag or a message as one line for people.
+    r"""Name, tag or message as one line for people.
 
-    What could command a terminal is written as in Python: `\n`, `\x1b`, `\u202e`. So are bytes of a
-    name that are no text (`\xff`), and what `encoding` does not have.
+    Characters that could control a terminal are written as in Python: `\n`, `\x1b`, `\u202e`. So
+    are bytes of a name that are not valid text (`\xff`), and characters that `encoding` lacks.
     """
     text = os.fsdecode(text)
     if text.isascii() and text.isprintable():
@@ -47,7 +49,7 @@ def shown(text: str | bytes | os.PathLike[str], encoding: str = "utf-8") -> str:
 
 
 def printable(text: str, encoding: str = "utf-8") -> str:
-    """As `shown`, for text that may have several lines and columns."""
+    """Text of several lines and columns for people: as `shown`, but line ends and tabs stay."""
     return "".join(
         part if part in ("\n", "\t") else shown(part, encoding)
         for part in re.split(r"([\n\t])", text)
@@ -55,15 +57,16 @@ def printable(text: str, encoding: str = "utf-8") -> str:
 
 
 def escaped(text: str, encoding: str = "utf-8") -> str:
-    r"""As `shown`, for a cell of a table: a backslash is doubled, so that `unescaped` undoes it.
+    r"""Text for a cell of a table: as `shown`, with backslashes doubled so that it can be undone.
 
-    Where a backslash separates folders no name can hold what needs escaping, and it stays alone.
+    On Windows a backslash stays single: it separates folders, and names there cannot have
+    characters that need escaping.
     """
     return shown(text if os.sep == "\\" else text.replace("\\", "\\\\"), encoding)
 
 
 def unescaped(text: str) -> str:
-    """The name that `escaped` was given."""
+    """Inverse of `escaped`: the original text."""
 
     def original(match: re.Match[str]) -> str:
         short, byte, *codes = match.groups()
@@ -77,7 +80,7 @@ def unescaped(text: str) -> str:
 
 
 def explain(error: BaseException) -> str:
-    """What went wrong, in one line; the name of the error where nobody expected it."""
+    """Message of an error in one line; with the name of its class if it is not ours."""
     if isinstance(error, TempoError):
         return shown(str(error))
     told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -85,17 +88,17 @@ def explain(error: BaseException) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 track`, `2 tracks`."""
+    """Number and noun, with an s for the plural: `1 track`, `2 tracks`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def echo(text: str, err: bool = False) -> None:
-    """Print a line for people."""
+    """Print one escaped line to stdout, or to stderr if `err`."""
     click.echo(shown(text, encoding_of(sys.stderr if err else sys.stdout)), err=err)
 
 
 def give_up_stdout() -> None:
-    """Let be lost what cannot be printed any more, lest the interpreter tries again at its end."""
+    """Discard output that cannot be printed any more: the interpreter would fail on it at exit."""
     if sys.stdout is None:
         return
     try:
@@ -108,7 +111,7 @@ def give_up_stdout() -> None:
 
 
 def encoding_of(stream: TextIO | None) -> str:
-    """What a stream is written in."""
+    """Encoding of a stream; UTF-8 if it has none."""
     return getattr(stream, "encoding", None) or "utf-8"
 
 

@@ -5,7 +5,7 @@ Every message says what was given, what was expected and what to do about it, in
 
 
 def reason(error: Exception) -> str:
-    """Why the system or libav could not do something, in one line without the path and a number."""
+    """Reason that the system or libav gives in an error: one line, without path and number."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).splitlines()[0]
 
@@ -19,12 +19,12 @@ class AudioError(TempoError):
 
 
 class TimeLimitError(AudioError):
-    """A file that was given up because reading it does not come to an end.
+    """A file that was given up because it took longer than the time limit.
 
     Parameters
     ----------
     seconds
-        How long was waited.
+        The time limit [s].
     """
 
     def __init__(self, seconds: float) -> None:
@@ -44,8 +44,8 @@ class LabelError(TempoError):
 
 
 class StorageError(TempoError):
-    """Something that was computed and cannot be kept: a full disk, a folder that is read-only."""
+    """A result that cannot be stored: the disk is full, the folder is read-only."""
 
 
 class LayoutError(TempoError):
-    """A file, or a tag in it, whose structure does not allow to change a tag for certain."""
+    """A file, or a tag in it, whose structure does not allow a safe change of a tag."""

@@ -1,25 +1,30 @@
-"""From a file to an estimate: listen in rounds, ask every task, until they know enough."""
+"""From a file to an estimate: listen in rounds, ask the tasks after each, decide by their answers.
+
+`Estimate` is the answer, `Estimator` gives it. Which models it has says `loading`, where it listens
+`listening`, what the tasks say so far `asked`.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from . import checkpoint, listening, tasks
-from .audio import MIN_DURATION, AudioFile, Excerpt, Recorded, Source, check, sounding
-from .errors import CheckpointError, ConfigError
+from . import listening
+from .asked import Asked
+from .audio import AudioFile, AudioSource, Recorded
+from .errors import ConfigError
+from .excerpts import MIN_DURATION, Excerpt, check, sounding
 from .heard import Heard
-from .model import Checkpoint
+from .loading import Row, check_task, load_rows, unlike
 from .paces import Pace
 from .spectrum import Array
-from .task import Results, Scored, Task, answer, ask, in_order
+from .task import Results
 from .tasks.tempo import loops
-from .tasks.tempo.row import preferring
 
 DEFAULT_WINDOWS = 10
 DEFAULT_TASKS = ("tempo", "pace")
@@ -27,12 +32,13 @@ DEFAULT_TASKS = ("tempo", "pace")
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is known about one track.
+    """Estimate of one track.
 
     `bpm` has two decimals; `confidence` is calibrated, in 0..1; `paces` are the tempi one can move
-    to, most probable first. `key` is None where it was not estimated. `stability` in 0..1 says how
-    steadily the track keeps `bpm`, and no more than was listened to; None where that is too little.
-    `columns` has these and whatever else was asked for, by the names of the columns.
+    to, most probable first. `key` and its confidence are None where no key was estimated.
+    `stability` in 0..1 says how steadily the track keeps `bpm`, as far as it was listened to; None
+    where that is too little. `columns` are the values of all columns of the tasks that were asked,
+    these among them, by the names of the columns.
     """
 
     bpm: float
@@ -44,68 +50,6 @@ class Estimate:
     columns: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
-class Asked:
-    """What the tasks say of one track so far.
-
-    Parameters
-    ----------
-    rows
-        The tasks with their models, each after those that it needs.
-    sr
-        Sample rate of what is heard [Hz].
-    duration
-        How long the track is [s], if not all of it is going to be heard.
-    """
-
-    def __init__(
-        self,
-        rows: Sequence[tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]],
-        sr: int,
-        duration: float | None = None,
-    ):
-        self._rows, self._sr, self._duration = rows, sr, duration
-        self._heard: Heard | None = None
-        self._scored: dict[str, list[Scored]] = {task.name: [] for task, _ in rows}
-
-    def hear(self, music: Sequence[Excerpt]) -> None:
-        """Listen to more of the track."""
-        self.take(Heard(music, self._sr, self._duration))
-
-    def take(self, new: Heard) -> None:
-        """Look at what was heard."""
-        for task, model in self._rows:
-            if task.needs:
-                task.keep(new, model)
-            else:
-                self._scored[task.name] += ask(task, new, {}, model)
-        settled = new.settled()
-        self._heard = settled if self._heard is None else self._heard + settled
-
-    @property
-    def has_heard(self) -> bool:
-        """Whether there was anything."""
-        return self._heard is not None
-
-    def know_enough(self) -> bool:
-        """Whether no task wants to hear more."""
-        return self.has_heard and all(
-            task.enough(self._scored[task.name], model.config)
-            for task, model in self._rows
-            if not task.needs
-        )
-
-    def results(self) -> dict[str, Any]:
-        """What each task says, by its name."""
-        assert self._heard is not None
-        results: dict[str, Any] = {}
-        for task, model in self._rows:
-            scored = self._scored[task.name]
-            if task.needs:
-                scored = ask(task, self._heard, results, model)
-            results[task.name] = answer(task, scored, self._heard, results, model)
-        return results
-
-
 class Estimator:
     """Loaded models: load once, use often, from any number of threads.
 
@@ -114,21 +58,23 @@ class Estimator:
     model
         `default`, the name of a shipped model, or the path of a model file, for the tempo.
     windows
-        How many windows of a track to listen to at most, or `all` for the whole track.
+        Number of windows to listen to in every ten minutes of a track at most, or `all`: the whole
+        track.
     bpm_range
         (lowest, highest) tempo [BPM] to prefer: an answer outside is moved by octaves into it where
         possible. None: as people count, by the model's judgement.
     pace_model
         As `model`, for the paces.
     tasks
-        What to find out, by the names in `tempo_core.tasks`; what these need is found out as well.
+        Tasks to answer, by the names in `tempo_core.tasks.TASKS`; those that they need are answered
+        as well.
     models
-        As `model`, for further tasks, by their names.
+        Models of further tasks, by the names of the tasks; each as `model`.
 
     Raises
     ------
     CheckpointError
-        If a model is missing, damaged, altered, or they do not fit together.
+        If a model is missing, damaged or altered, or the models do not fit together.
     ConfigError
         If a parameter is out of range.
     """
@@ -152,10 +98,10 @@ class Estimator:
     @classmethod
     def of(
         cls,
-        rows: Sequence[tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]],
+        rows: Sequence[Row],
         windows: int | str = DEFAULT_WINDOWS,
     ) -> Estimator:
-        """One of tasks with loaded models, each after those that it needs.
+        """Estimator of tasks whose models are loaded already, each after those that it needs.
 
         Raises
         ------
@@ -170,7 +116,7 @@ class Estimator:
 
     def _begin(
         self,
-        rows: Sequence[tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]],
+        rows: Sequence[Row],
         windows: int | str,
     ) -> None:
         if windows != "all" and (not isinstance(windows, int) or windows < 1):
@@ -182,23 +128,26 @@ class Estimator:
         for _, other in self._rows:
             if other.spectrum.sr != self._sr:
                 raise unlike(first, other)
-        # The parallelism is over tracks; threads inside of a matrix product would only fight for
-        # cores.
+        # Tracks are estimated in parallel; threads inside of a matrix product would only compete
+        # for the same cores.
         threadpool_limits(1, user_api="blas")
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """What is found out, each after those that it needs."""
+        """Names of the tasks that are answered, each after those that it needs."""
         return tuple(task.name for task, _ in self._rows)
 
     @property
     def source(self) -> str:
-        """Who speaks, as written into `tempo_source`: `model:<name>@<hash>`."""
+        """Origin of the answers, for `tempo_source`: the tempo model as `model:<name>@<hash>`.
+
+        It is the model of the first task if the tempo is not among the tasks.
+        """
         return self.sources.get("tempo", self._rows[0][1].source)
 
     @property
     def sources(self) -> dict[str, str]:
-        """The same of every task."""
+        """Model of every task by its name, each as `model:<name>@<hash>`."""
         return {task.name: model.source for task, model in self._rows}
 
     def estimate(self, path: str | bytes | os.PathLike[str]) -> Estimate:
@@ -209,31 +158,31 @@ class Estimator:
         AudioError
             If the file is missing, unreadable, silent or too short.
         ConfigError
-            If the tempo is not among the tasks; then there are only `results`.
+            If the tempo is not among the tasks; use `results` instead.
         """
         return self._estimate(self.results(path))
 
     def from_audio(self, audio: Array, sr: int) -> Estimate:
-        """Estimate what is in memory already.
+        """Estimate audio that is in memory.
 
         Parameters
         ----------
         audio
-            (n_samples,) or, of several channels, (n_channels, n_samples), of full scale 1.
+            (n_samples,), or (n_channels, n_samples) of several channels; 1 is full scale.
         sr
             Sample rate [Hz].
 
         Raises
         ------
         AudioError
-            If it is silent, too short, or holds what is no finite number.
+            If it is silent or too short, or a sample is not a finite number.
         ConfigError
             As for `estimate`.
         """
         return self._estimate(self._listen(Recorded(audio, sr)))
 
     def from_excerpts(self, excerpts: Sequence[Excerpt]) -> Estimate:
-        """Estimate from parts of a track, at the sample rate of the models.
+        """Estimate a track from excerpts of it, at the sample rate of the models.
 
         Raises
         ------
@@ -245,7 +194,7 @@ class Estimator:
         return self._estimate(self._from_excerpts(excerpts))
 
     def from_features(self, features: Array) -> Estimate:
-        """Estimate from the features (n_bands, n_frames) of a piece of music.
+        """Estimate a track from its features (n_bands, n_frames).
 
         Raises
         ------
@@ -268,7 +217,7 @@ class Estimator:
         return self._estimate(asked.results())
 
     def results(self, path: str | bytes | os.PathLike[str]) -> dict[str, Any]:
-        """What each task says of a file, by its name.
+        """Result of every task for a file, by the name of the task.
 
         Raises
         ------
@@ -279,7 +228,7 @@ class Estimator:
             return self._listen(file)
 
     def columns(self, results: Results) -> dict[str, Any]:
-        """The values of all columns of the tasks."""
+        """Values of all columns of the tasks, by the names of the columns."""
         values: dict[str, Any] = {}
         for task, _ in self._rows:
             values.update(task.columns(results[task.name]))
@@ -292,10 +241,11 @@ class Estimator:
         known = {name: columns[name] for name in Estimate.__dataclass_fields__ if name in columns}
         return Estimate(**known, columns=columns)
 
-    def _listen(self, source: Source) -> dict[str, Any]:
+    def _listen(self, source: AudioSource) -> dict[str, Any]:
+        """Results for audio that is listened to in rounds, until the tasks know enough."""
         sr, length = self._sr, self._plan.duration
         asked = Asked(self._rows, sr)
-        alone: Excerpt | None = None  # all there is, if that is little
+        alone: Excerpt | None = None  # the first round, if it was a single excerpt
         for round_ in listening.rounds(source, sr, self._plan, self._n_windows):
             if round_.is_first:
                 asked = Asked(self._rows, sr, round_.duration)
@@ -306,11 +256,13 @@ class Estimator:
                     break
         if alone is not None and alone.audio.size < length * sr:
             return self._from_excerpts([alone])
-        if not asked.has_heard:  # nothing that sounds for long; say why, or make the best of it
+        if not asked.has_heard:
+            # Nothing sounds for long. What there is still gets an answer if it is not silent.
             return self._from_excerpts(source.read(sr, [(0.0, listening.WHOLE)]))
         return asked.results()
 
     def _from_excerpts(self, excerpts: Sequence[Excerpt]) -> dict[str, Any]:
+        """Results for excerpts; one that is shorter than a window may be a loop."""
         sr, length = self._sr, self._plan.duration
         check(excerpts, sr)
 
@@ -323,61 +275,6 @@ class Estimator:
         if "tempo" not in found or len(excerpts) > 1 or excerpts[0].audio.size >= length * sr:
             return found
         return dict(loops.as_loop(excerpts[0], found, sr, length, lambda other: results([other])))
-
-
-def check_task(name: str) -> None:
-    """Refuse a name that is none of the tasks'.
-
-    Raises
-    ------
-    ConfigError
-        If it is not.
-    """
-    if name not in tasks.TASKS:
-        raise ConfigError(f"no task {name!r}; there are {', '.join(tasks.TASKS)}")
-
-
-def load_rows(
-    names: Sequence[str],
-    models: Mapping[str, str | os.PathLike[str]],
-    bpm_range: tuple[float, float] | None = None,
-) -> list[tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]]:
-    """Tasks and those that they need, each after those, with their models.
-
-    Raises
-    ------
-    CheckpointError
-        If a model cannot be used, or they do not fit together.
-    ConfigError
-        If there are none, or no task has this name.
-    """
-    if isinstance(names, str):
-        raise ConfigError(f"tasks is {names!r}; give a list of names")
-    for name in names:
-        check_task(name)
-    if not names:
-        raise ConfigError(f"no task is named; there are {', '.join(tasks.TASKS)}")
-    loaded: dict[str, tuple[Task[Any, Any, Any, Any], Checkpoint[Any]]] = {}
-    for name in in_order(names, lambda name: tasks.row(name).needs):
-        task = preferring(bpm_range) if name == "tempo" else tasks.row(name)
-        path = checkpoint.resolve(models.get(name, "default"), name)
-        model = checkpoint.load(path, name)
-        for needed in task.needs:
-            other = loaded[needed][1]
-            if other.front_end != model.front_end:
-                raise unlike(other, model)
-            # What was computed for the one is looked at by the other.
-            model = replace(model, filterbank=other.filterbank, spectrum=other.spectrum)
-        loaded[name] = task, model
-    return list(loaded.values())
-
-
-def unlike(first: Checkpoint[Any], second: Checkpoint[Any]) -> CheckpointError:
-    """What to raise for models that cannot listen to the same."""
-    return CheckpointError(
-        f"the models {first.name} and {second.name} were made for different front ends; "
-        "give two of one kind"
-    )
 
 
 def estimate_file(path: str | bytes | os.PathLike[str], **options: Any) -> Estimate:

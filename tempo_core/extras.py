@@ -1,12 +1,12 @@
-"""Which optional packages bring what is missing."""
+"""Advice on which extra of the distribution installs a missing package."""
 
 from __future__ import annotations
 
-# By the package that is imported; whatever else a command lacks is for training.
+# Extras by the package that is imported; any other missing package is in `train`.
 OF_PACKAGE = {"pretty_midi": "synthesis", "soundfile": "synthesis", "mirdata": "datasets"}
 
 
 def advice(error: ImportError) -> str:
-    """The command that installs what could not be imported."""
+    """Command that installs the package which could not be imported."""
     package = (error.name or "").partition(".")[0]
     return f"pip install 'beets-tempo[{OF_PACKAGE.get(package, 'train')}]'"

@@ -1,4 +1,4 @@
-"""Finding music in folders; writing files in one step, and files that are private."""
+"""Finding music in folders; writing files in one step; private files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .background import parallel
 
+# Endings of audio files, for the search in folders; whether a file is audio says its content.
 EXTENSIONS = frozenset(
     [
         ".aac",
@@ -42,10 +43,18 @@ def audio_files(
     stopped: Callable[[], bool] = lambda: False,
     time_limit: float | None = None,
 ) -> Iterator[tuple[str, Exception | None]]:
-    """Files as they are given, and the audio files in folders at any depth, by name.
+    """(path, error or None) of given files, and of the audio files in given folders at any depth.
 
-    A folder without music is there itself. A place that cannot be looked at within `time_limit` [s]
-    has the reason beside it. If it was to stop, some are missing.
+    The files of a folder are sorted by name. A folder without audio files is yielded itself.
+
+    Parameters
+    ----------
+    places
+        Paths of files and folders.
+    stopped
+        Called ten times a second; once it returns True, the search ends early.
+    time_limit
+        Of each place [s]. One that takes longer is yielded with a `TimeLimitError`.
     """
     names = (os.fspath(place) for place in places)
     for place, found in parallel(_inside, names, 1, stopped, time_limit):
@@ -56,6 +65,7 @@ def audio_files(
 
 
 def _inside(place: str) -> list[str]:
+    """Audio files in a folder; the place itself if it is a file or has none."""
     if not Path(place).is_dir():
         return [place]
     names = (os.path.join(root, name) for root, _, names in os.walk(place) for name in names)  # noqa: PTH118
@@ -63,12 +73,12 @@ def _inside(place: str) -> list[str]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file in one step: the old one or the new one, whenever the machine stops.
+    """Replace a file in one step: after a crash there is either the old or the new content.
 
     Raises
     ------
     OSError
-        If it cannot be written; what was there is there still.
+        If it cannot be written; the old file is then unchanged.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -83,19 +93,19 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def create_private(path: Path) -> None:
-    """Make an empty file that only its owner can read, where there is none yet.
+    """Create an empty file that only its owner can read, unless the file exists.
 
     Raises
     ------
     OSError
-        If it cannot be made.
+        If it cannot be created.
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def keep_private(path: Path) -> None:
-    """Let only its owner read a database, and what SQLite keeps beside it."""
+    """Make a database, and the files that SQLite keeps beside it, readable for the owner only."""
     for ending in ("", "-wal", "-shm", "-journal"):
         with suppress(OSError):  # not ours, or not there
             path.with_name(path.name + ending).chmod(0o600)

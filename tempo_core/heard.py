@@ -1,4 +1,4 @@
-"""What was heard of a track, and what is computed from it: each thing once, when it is wanted."""
+"""What was heard of a track: its excerpts and what is computed from them, once and on demand."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .audio import Excerpt
 from .config import Windows
+from .excerpts import Excerpt
 from .spectrum import Spectrum
 from .windows import window_spans
 
 T = TypeVar("T")
-KEPT_WINDOWS = 48  # windows of a track that are looked at again, spread over it
-MOST_WINDOWS = 8 * KEPT_WINDOWS  # whose features are in memory; of more, every second is dropped
+KEPT_WINDOWS = 48  # of a track that `thinned` leaves, evenly spread
+# Windows of a track whose features stay in memory; where there are more, every second is dropped.
+MOST_WINDOWS = 8 * KEPT_WINDOWS
 
 
 @dataclass(frozen=True)
 class Sound:
-    """The features (n_bands, n_frames) of one excerpt, which begins at `start` [s]."""
+    """Features of one excerpt, and what was computed from them.
+
+    `features` are (n_bands, n_frames) at `fps` frames a second; the excerpt begins at `start` in
+    the track [s]. `known` are results of `once` by their functions.
+    """
 
     features: NDArray[np.float32]
     start: float
@@ -30,7 +35,7 @@ class Sound:
     known: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, make: Callable[[Sound], T]) -> T:
-        """What a function makes of it, computed at the first call."""
+        """Result of a function of this sound, computed at the first call and kept."""
         if make not in self.known:
             self.known[make] = make(self)
         found: T = self.known[make]
@@ -39,9 +44,9 @@ class Sound:
 
 @dataclass(frozen=True)
 class Window:
-    """The features (n_bands, n_frames) of one window, and how much it counts, in 0..1.
+    """Features (n_bands, n_frames) of one window, and its weight in 0..1.
 
-    `start` is where in the track it begins [s].
+    The window begins at `start` in the track [s].
     """
 
     features: NDArray[np.float32]
@@ -51,14 +56,17 @@ class Window:
 
 @dataclass(frozen=True)
 class Kept:
-    """Every `stride`-th of the windows that were heard one after another, `n_heard` in all."""
+    """Windows of a track that are kept: every `stride`-th of those that were heard.
+
+    `n_heard` windows were heard; None stands for as many as are kept.
+    """
 
     windows: list[Window]
     stride: int = 1
-    n_heard: int | None = None  # None: as many as there are
+    n_heard: int | None = None
 
     def and_then(self, later: Sequence[Window]) -> Kept:
-        """These and what was heard after them."""
+        """The kept windows of this and of windows that were heard after it."""
         n_before = len(self.windows) if self.n_heard is None else self.n_heard
         stride = self.stride
         windows = [*self.windows, *later[-n_before % stride :: stride]]
@@ -67,26 +75,26 @@ class Kept:
         return Kept(windows, stride, n_before + len(later))
 
     def alone(self) -> Kept:
-        """The same without the rest of the features that the windows were cut from."""
+        """The same windows as copies, so that the features they were cut from can be freed."""
         copies = [replace(w, features=w.features.copy()) for w in self.windows]
         return replace(self, windows=copies)
 
 
-# How much each of the windows of a sound counts, (n_windows,).
+# (sound, plan) → weights of its windows (n_windows,), in 0..1.
 Weigh = Callable[[Sound, Windows], NDArray[np.float64]]
 
 
 class Heard:
-    """Excerpts of one track.
+    """Excerpts of one track, with their features and what tasks compute from them.
 
     Parameters
     ----------
     excerpts
-        What sounds of it, in the order in which it was listened to.
+        What sounds of the track, in the order in which it was listened to.
     sr
-        Their sample rate [Hz].
+        Sample rate of the excerpts [Hz].
     duration
-        How long the track is [s]; None if all of it was listened to, or nobody knows.
+        Length of the track [s]; None if all of it was listened to, or its length is unknown.
     """
 
     def __init__(self, excerpts: Sequence[Excerpt], sr: int, duration: float | None = None):
@@ -98,7 +106,7 @@ class Heard:
 
     @classmethod
     def of_features(cls, features: Sequence[NDArray[np.float32]], spectrum: Spectrum) -> Heard:
-        """One whose features (n_bands, n_frames) are known already, one piece after another."""
+        """What was heard, from features (n_bands, n_frames) of pieces that follow each other."""
         made, begin = cls((), spectrum.sr), 0.0
         sounds = []
         for piece in features:
@@ -109,12 +117,12 @@ class Heard:
         return made
 
     def sounds(self, spectrum: Spectrum) -> list[Sound]:
-        """The features of every excerpt.
+        """Features of every excerpt.
 
         Raises
         ------
         LookupError
-            If there is no audio, or not any more, and they are not known.
+            If they were not computed before, and the audio is gone (see `settled`).
         """
 
         def make() -> list[Sound]:
@@ -128,13 +136,16 @@ class Heard:
         return self._once(("sounds", spectrum.key), make)
 
     def each(self, spectrum: Spectrum, make: Callable[[Sound], T]) -> list[T]:
-        """What a function makes of the features of every excerpt; it is kept, so it is small."""
+        """Results of a function of the features of every excerpt.
+
+        They are kept until the end of the track, so they should be small.
+        """
         return self._once(
             (spectrum.key, make), lambda: [s.once(make) for s in self.sounds(spectrum)]
         )
 
     def windows(self, spectrum: Spectrum, plan: Windows, weigh: Weigh) -> list[Window]:
-        """The windows of all excerpts; of a long track that is `settled`, some, spread over it."""
+        """Windows of all excerpts; of a long track that is `settled` some, spread over it."""
         key: Hashable = (spectrum.key, plan, weigh)
         if key not in self._windows:
             sounds = self.sounds(spectrum)
@@ -142,7 +153,10 @@ class Heard:
         return self._windows[key].windows
 
     def settled(self, windows: bool = True) -> Heard:
-        """The same without audio and features, but for those of windows if these are wanted."""
+        """The same without the audio and its features.
+
+        The features of windows stay if `windows` is True.
+        """
         rest = Heard((), self.sr, self.duration)
         rest.n_seconds = self.n_seconds
         rest._each = {key: of for key, of in self._each.items() if key[0] != "sounds"}
@@ -150,7 +164,10 @@ class Heard:
         return rest
 
     def __add__(self, later: Heard) -> Heard:
-        """Everything that was heard of a track, from two that are `settled`."""
+        """What was heard of a track in two parts that are both `settled`.
+
+        Only what was computed for both parts is known of the whole.
+        """
         both = Heard((), self.sr, self.duration)
         both.n_seconds = self.n_seconds + later.n_seconds
         for key in self._each.keys() & later._each.keys():
@@ -166,6 +183,7 @@ class Heard:
 
 
 def _cut(sound: Sound, plan: Windows, weigh: Weigh) -> list[Window]:
+    """Sliding windows of one excerpt, with their weights."""
     spans = window_spans(sound.features.shape[-1], sound.fps, plan)
     weights = weigh(sound, plan).tolist()
     return [
@@ -175,7 +193,7 @@ def _cut(sound: Sound, plan: Windows, weigh: Weigh) -> list[Window]:
 
 
 def thinned(windows: Sequence[Window]) -> list[Window]:
-    """At most `KEPT_WINDOWS` of them, evenly spread."""
+    """At most `KEPT_WINDOWS` of the windows, evenly spread."""
     if len(windows) <= KEPT_WINDOWS:
         return list(windows)
     step = len(windows) / KEPT_WINDOWS

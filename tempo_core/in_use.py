@@ -1,7 +1,8 @@
-"""The models that were learned on this computer, and which of them is in use.
+"""The folder of learned models, and which of them is in use.
 
-They lie in a folder of the user's. `active.json` beside them has the history of what was in use,
-for each task; the last entry is, so that going back is dropping it. It is replaced in one step.
+`active.json` in this folder has, for each task, the history of models in use by their file names.
+The last entry is in use now; going back to the model before drops it. The file is replaced in one
+step, so that an interruption leaves the old or the new one.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from pathlib import Path
 from .errors import CheckpointError
 from .files import replace_file
 
-FOLDER = "TEMPO_CORE_MODELS"  # environment variable that names another folder
+FOLDER = "TEMPO_CORE_MODELS"  # environment variable with the path of another folder
 ACTIVE = "active.json"
-LARGEST = 1_000_000  # [bytes] of it
-_NAME = re.compile(r"[\w.-]{1,100}")  # a file name that is nothing else
-SHIPPED = "shipped"  # stands for the model in the package
+LARGEST_HISTORY = 1_000_000  # [bytes] of `active.json` that are read
+_NAME = re.compile(r"[\w.-]{1,100}")  # of a file in the folder: no path to another place
+SHIPPED = "shipped"  # in the history: the model in the package
 WAY_OUT = "`tempo-core models use shipped` goes back to the model in the package"
 
 
 def folder() -> Path:
-    """Where the models are; it need not exist."""
+    """Path of the folder of learned models, which need not exist."""
     if given := os.environ.get(FOLDER):
         return Path(given).expanduser()
     from platformdirs import user_data_path
@@ -32,23 +33,26 @@ def folder() -> Path:
 
 
 def history(task: str = "tempo") -> list[str]:
-    """What was in use, the current one last: file names, or `SHIPPED`; empty at first.
+    """Models of a task that were in use, the current one last: file names, or `SHIPPED`.
+
+    Empty if the model in the package was never replaced.
 
     Raises
     ------
     CheckpointError
-        If the file that says so is damaged.
+        If `active.json` is damaged.
     """
     return _read().get(task, [])
 
 
 def active(task: str = "tempo") -> Path | None:
-    """The learned model in use, None if it is the shipped one.
+    """Path of the learned model in use; None if the one in the package is in use.
 
     Raises
     ------
     CheckpointError
-        If it is gone: that must be noticed, not papered over.
+        If `active.json` is damaged, or the file of the model is gone. The model in the package does
+        not silently take its place, because it would give other answers.
     """
     names = history(task)
     if not names or names[-1] == SHIPPED:
@@ -60,17 +64,17 @@ def active(task: str = "tempo") -> Path | None:
 
 
 def activate(name: str, task: str = "tempo") -> None:
-    """Use a model of the folder, by file name, or `SHIPPED`.
+    """Use a model from now on: the name of a file in the folder, or `SHIPPED`.
 
     Raises
     ------
     CheckpointError
-        If that cannot be noted.
+        If `active.json` cannot be written.
     """
     try:
         known = _read()
     except CheckpointError:
-        known = {}  # choosing a model is the way out of a damaged note
+        known = {}  # choosing a model replaces a damaged file
     names = known.get(task, [])
     if (names or [SHIPPED])[-1] != name:
         _write({**known, task: [*names, name]})
@@ -79,12 +83,12 @@ def activate(name: str, task: str = "tempo") -> None:
 
 
 def rollback(task: str = "tempo") -> str:
-    """Use again what was in use before; returns its file name or `SHIPPED`.
+    """Use the model before the current one again; returns its file name or `SHIPPED`.
 
     Raises
     ------
     CheckpointError
-        If there was nothing before.
+        If there was none before, or `active.json` is damaged or cannot be written.
     """
     names = history(task)
     if not names:
@@ -94,7 +98,10 @@ def rollback(task: str = "tempo") -> str:
 
 
 def add(path: Path) -> Path:
-    """Copy a model file into the folder, in one step; it is not used yet."""
+    """Copy a model file into the folder, in one step, and return its path there.
+
+    That does not put it to use; see `activate`.
+    """
     target = folder() / path.name
     if target.exists() and target.samefile(path):
         return target
@@ -104,12 +111,12 @@ def add(path: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Delete a model of the folder, also from the history.
+    """Delete a model file from the folder, and its name from the history.
 
     Raises
     ------
     CheckpointError
-        If it is in use, or not one of the folder.
+        If the model is in use, or its file is not in the folder.
     """
     if path.parent != folder():
         raise CheckpointError(f"{path}: is not a learned model; only those can be removed")
@@ -123,13 +130,14 @@ def remove(path: Path) -> None:
 
 
 def _read() -> dict[str, list[str]]:
+    """Content of `active.json`: history by task; empty if there is no such file."""
     path = folder() / ACTIVE
     try:
         if path.exists() and not path.is_file():
             raise CheckpointError(f"{path}: is not a regular file; delete it")
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-        if len(data) > LARGEST:
+            data = file.read(LARGEST_HISTORY + 1)
+        if len(data) > LARGEST_HISTORY:
             raise CheckpointError(f"{path}: is too large to be what it should be; {WAY_OUT}")
         known = json.loads(data)
     except FileNotFoundError:
@@ -148,6 +156,7 @@ def _read() -> dict[str, list[str]]:
 
 
 def _write(known: dict[str, list[str]]) -> None:
+    """Replace `active.json` in one step."""
     path = folder() / ACTIVE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

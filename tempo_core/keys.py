@@ -1,6 +1,6 @@
-"""Musical keys: read any notation, write one, and the wheel that says what mixes with what.
+"""Musical keys: reading in any notation, writing in one, and harmony on the Camelot wheel.
 
-A key is a pitch class and a mode. Written form: `C`, `F#m`, sharps only, as beets stores it.
+A key is a pitch class and a mode. It is written as `C` or `F#m`, with sharps only, as beets does.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _NAME = re.compile(
     rf"^([A-G])(?:([#b])|[\s-]*(sharp|flat))?(?:\s*/\s*([A-G])([#b]?))?{_MODE}", re.IGNORECASE
 )
 _WORDS = {"sharp": "#", "flat": "b"}
-# `As` and `Es`, but `Des` and `Ges`; `B` is the note below `H`.
+# In German `As` and `Es` are flat notes like `Des` and `Ges`, and `B` is the note below `H`.
 _GERMAN = re.compile(rf"^(?:([ae])(s)|([ac-h])(is)|([bcdfgh])(es)|([a-h])()){_MODE}", re.IGNORECASE)
 _GERMAN_SIGN = {"": 0, "is": 1, "es": -1, "s": -1}
 _WHEEL = re.compile(r"^(0?[1-9]|1[0-2])\s*([ABabDdMm])$")
-# Between two values, and between two notations of one value or what else programs put beside it.
+# Separators of values, and of notations or other entries within one value.
 _VALUES = re.compile(r"[;,|\0\n]")
 _NOTATIONS = re.compile(
     r"[()\[\]{}/=]|\s-\s|(?<=[A-Za-z])-(?=\d)|(?<=\d)-(?=\w)|\s(?=\d)|(?<=\d[A-Za-z])\s"
@@ -33,12 +33,12 @@ _BESIDE = re.compile(r"^(?:energy|\d{1,3}(?:\.\d+)?(?:\s*bpm)?)$", re.IGNORECASE
 _SIGNS = str.maketrans(
     {"♯": "#", "♭": "b", "♮": "", **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")}
 )
-LONGEST = 100  # [characters] what is longer is no key
+LONGEST_KEY = 100  # [characters] of a text that is read as a key
 
 
 @dataclass(frozen=True)
 class Key:
-    """`pitch_class` 0..11 from C upwards; `minor` or major."""
+    """A key: `pitch_class` in 0..11, from C upwards, and whether it is `minor` (else major)."""
 
     pitch_class: int
     minor: bool
@@ -63,7 +63,7 @@ class Key:
 
 
 def parse_key(text: str) -> Key | None:
-    """Read a key in any common notation; None for what is not a key.
+    """Key from text in any common notation; None if the text is no key.
 
     Understood are names (`F#m`, `Gb minor`, `c♯ Min`, `B♭`, `A:min`, `A-`, `F sharp minor`; a bare
     letter is major), both names at once (`G#/Ab Minor`), German names (`Es-Dur`, `fis-Moll`, `H`;
@@ -75,7 +75,7 @@ def parse_key(text: str) -> Key | None:
     (`8A - 7`, a key and an energy); where they differ it is None. Of several values (`Am; C`) the
     first that is a key counts.
     """
-    if len(text) > LONGEST:
+    if len(text) > LONGEST_KEY:
         return None
     text = unicodedata.normalize("NFKC", text).translate(_SIGNS)
     for value in _VALUES.split(text):
@@ -86,7 +86,7 @@ def parse_key(text: str) -> Key | None:
 
 
 def _parse_value(text: str) -> Key | None:
-    """Read one value, in one notation or in several that agree."""
+    """Key from one value, in one notation or in several that agree; else None."""
     key = _parse_notation(text)
     if key is not None:
         return key
@@ -98,6 +98,7 @@ def _parse_value(text: str) -> Key | None:
 
 
 def _parse_notation(text: str) -> Key | None:
+    """Key from a single notation; None if the text is none."""
     wheel = _WHEEL.match(text)
     if wheel:
         number, letter = int(wheel[1]), wheel[2].upper()
@@ -109,6 +110,7 @@ def _parse_notation(text: str) -> Key | None:
 
 
 def _parse_name(text: str) -> Key | None:
+    """Key from an English name, or two names of the same note (`G#/Ab`); else None."""
     name = _NAME.match(text)
     if name is None:
         return None
@@ -121,7 +123,7 @@ def _parse_name(text: str) -> Key | None:
 
 
 def _parse_german(text: str) -> Key | None:
-    """Read a key whose notation is German beyond doubt: `H`, `Fis`, `Dur` or `Moll`."""
+    """Key from a name that must be German, by `H`, `Fis`, `Dur` or `Moll`; else None."""
     name = _GERMAN.match(text)
     if name is None:
         return None
@@ -139,13 +141,13 @@ def _parse_german(text: str) -> Key | None:
 
 
 def _is_minor(mode: str) -> bool | None:
-    """Whether a word or sign means minor; None if it is no mode. The case of a lone M decides."""
+    """Whether a word or sign means minor; None if it is no mode. `M` is major, `m` minor."""
     mode = mode if mode == "M" else mode.lower()
     return True if mode in _MINOR else False if mode in _MAJOR else None
 
 
 def harmony(key: Key, other: Key) -> str | None:
-    """How two keys stand to each other on the Camelot wheel; None if they clash.
+    """Relation of two keys on the Camelot wheel; None if they clash.
 
     `same`; `neighbour`, one step around in the same mode (a fifth up or down); or `relative`, the
     other mode at the same place (A minor and C major).
@@ -157,11 +159,15 @@ def harmony(key: Key, other: Key) -> str | None:
 
 
 def from_numbers(pitch_class: int, mode: int) -> Key | None:
-    """The key of Spotify-like interfaces: 0..11 from C and 1 for major; None for -1, unknown."""
+    """Key from the numbers of Spotify-like interfaces; None if they are no key.
+
+    `pitch_class` is 0..11 from C upwards or -1 for unknown; `mode` is 1 for major, 0 for minor.
+    """
     return Key(pitch_class, mode == 0) if 0 <= pitch_class < 12 and mode in (0, 1) else None
 
 
 def _pitch_class(letter: str, sign: str) -> int:
+    """Pitch class 0..11 of a note, from its letter and `#`, `b` or nothing."""
     return (_NATURAL[letter.upper()] + _ACCIDENTAL[sign.lower()]) % 12
 
 

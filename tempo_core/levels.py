@@ -1,8 +1,8 @@
-"""Metrical levels: at what ratios two tempi count the same pulse, and when two are the same.
+"""Metrical levels: ratios of tempi that count the same music, and when two tempi are the same.
 
-The same music is counted in halves and doubles, in triple metre in thirds, and where groups of
-three and of two stand against each other at 2:3 and 3:4. Which of these are asked about depends on
-the question, so the sets below are named after them.
+The same music can be counted at half and double its tempo, in triple metre at a third and triple,
+and where groups of two and of three sound together at 2:3 and 3:4. Each question has its own set of
+ratios, which is named after it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ TOLERANCE = 0.04
 
 # "Accuracy 2" of the same paper: the levels at which an estimate still has found the pulse.
 ACCURACY_2 = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)
-# One pulse, two levels of it apart at the most.
+# Tempi of the same pulse, at most two metrical levels apart.
 OF_ONE_PULSE = (1 / 4, 1 / 3, 1 / 2, 1.0, 2.0, 3.0, 4.0)
-# The same with what groups by three instead of two, and the other way round.
+# Tempi of the same pulse, and those that group it by three instead of two or the reverse.
 HARMONICS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 4.0)
-# Everything above, and three over four.
+# All of the above, and three against four.
 RELATIONS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 2.0, 3.0, 4.0)
-# Tempi beside a track's own that one may be able to move to, the tempo itself among them.
+# Tempi that one may be able to move to, relative to the tempo of a track, 1 among them.
 RELATIVES = (1 / 3, 1 / 2, 2 / 3, 1.0, 3 / 2, 2.0, 3.0, 3 / 4, 4 / 3)
-# How somebody else may have counted the same track.
+# Other ways in which people may have counted the same track.
 COUNTED_ELSE = (1 / 3, 1 / 2, 2 / 3, 3 / 2, 2.0, 3.0)
-# Levels other than the tempo itself, which may be paces although nobody says so.
+# Levels beside the tempo itself: they may be paces even if no label says so.
 OTHERS_OF_ONE_PULSE = (1 / 4, 1 / 3, 1 / 2, 2.0, 3.0, 4.0)
-# Faster and slower by an octave.
+# The tempo itself, and an octave below and above.
 OCTAVES = (1 / 2, 1.0, 2.0)
 
 

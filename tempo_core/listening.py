@@ -1,8 +1,9 @@
-"""Where a track is listened to: which stretches of it sound, and which of them are heard first.
+"""Choice of the parts of a track that are listened to, and of their order.
 
-A file says how long it is, and is often wrong: streams without a length, cut files, silent tails,
-ten minutes of nothing before a hidden track. It is believed as long as there is music where it says
-there is, and looked at more closely where not: first its packets, then what sounds in them.
+The length that a file states is often wrong: there are streams without a length, cut files, silent
+tails, and ten minutes of silence before a hidden track. The stated length is used as long as there
+is music where it says so. Otherwise the stretches with packets are used, and if there is no music
+in those either, the stretches that sound.
 """
 
 from __future__ import annotations
@@ -11,27 +12,28 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .audio import Excerpt, Run, Source, sounding
+from .audio import AudioSource, Run
 from .config import Windows
+from .excerpts import Excerpt, sounding
 
-# Intros and endings are where a track is least like itself.
-EDGE = 0.08  # of the duration, at both ends
+# Share of the duration, at both ends, that is left out: intros and endings are least typical.
+EDGE = 0.08
 WHOLE = 72.0  # [s] a track up to this length is listened to without gaps
-SECTION = 600.0  # [s] a longer track is listened to like several that are at most as long
-PIECE = 120.0  # [s] of audio in memory at a time, where all of a file is listened to
-PRESENT = 0.5  # share of a span that has to sound if the file is right about its length
-BEYOND = 1.0  # [s] behind the stated end of a short file, where nothing should be
+SECTION = 600.0  # [s] a longer track is listened to as if it were several tracks of this length
+STREAMED_PIECE = 120.0  # [s] of audio in memory at a time, if a whole file is listened to
+PRESENT = 0.5  # share of a span that must sound if the length of the file is right
+BEYOND = 1.0  # [s] after the stated end of a short file: audio there proves the length wrong
 
 Span = tuple[float, float]  # (start, duration) [s] of what is decoded in one go
 
 
 @dataclass(frozen=True)
 class Round:
-    """What is listened to together.
+    """Excerpts that are listened to together, before it is asked whether more are needed.
 
-    `excerpts` are as they were decoded, `music` is what sounds of them (see `audio.sounding`).
-    `is_first`: what was heard before, if anything, was in the wrong places and does not count.
-    `duration` is that of all there is to listen to [s]; None where all of it is listened to.
+    `excerpts` are as they were decoded, `music` is what sounds of them (see `excerpts.sounding`).
+    If `is_first`, excerpts of earlier rounds were in the wrong places and do not count. `duration`
+    is the length of the track without gaps [s]; None if all of it is listened to.
     """
 
     excerpts: list[Excerpt]
@@ -40,15 +42,15 @@ class Round:
     duration: float | None = None
 
 
-def rounds(file: Source, sr: int, windows: Windows, n_windows: int | None) -> Iterator[Round]:
-    """Listen to a file in rounds; after each the caller decides whether it needs the next.
+def rounds(file: AudioSource, sr: int, windows: Windows, n_windows: int | None) -> Iterator[Round]:
+    """Rounds of listening to a file; after each the caller decides whether it needs the next.
 
     Parameters
     ----------
     sr
         Sample rate of the excerpts [Hz].
     n_windows
-        How many windows to listen to at most in every `SECTION` of the track. None: to all of it.
+        Number of windows in every `SECTION` of the track at most; None: the whole track.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def rounds(file: Source, sr: int, windows: Windows, n_windows: int | None) -> It
         If the file cannot be decoded.
     """
     if n_windows is None:
-        for k, piece in enumerate(file.stream(sr, PIECE)):
+        for k, piece in enumerate(file.stream(sr, STREAMED_PIECE)):
             yield Round([piece], sounding([piece], sr), k == 0)
         return
     for runs, is_sure in _timelines(file):
@@ -67,7 +69,7 @@ def rounds(file: Source, sr: int, windows: Windows, n_windows: int | None) -> It
                 found = file.read(sr, [span])
                 sounds = sounding(found, sr)
                 if not is_sure and not _is_there(sr, span, sounds):
-                    break  # at once: a file that claims days has a thousand more of them
+                    break  # at once: a file that states a length of days has thousands of spans
                 excerpts += found
                 music += sounds
             else:
@@ -78,8 +80,8 @@ def rounds(file: Source, sr: int, windows: Windows, n_windows: int | None) -> It
             return
 
 
-def music(file: Source, sr: int, windows: Windows, n_windows: int | None) -> list[Excerpt]:
-    """What `rounds` gives a caller that never has enough, in the order of the track.
+def music(file: AudioSource, sr: int, windows: Windows, n_windows: int | None) -> list[Excerpt]:
+    """Music of all rounds of listening to a file, in the order of the track; see `rounds`.
 
     Raises
     ------
@@ -92,8 +94,11 @@ def music(file: Source, sr: int, windows: Windows, n_windows: int | None) -> lis
     return sorted(heard, key=lambda excerpt: excerpt.start)
 
 
-def _timelines(file: Source) -> Iterator[tuple[list[Run], bool]]:
-    """What there is of a file, from what is cheap to know to what is sure; the last is sure."""
+def _timelines(file: AudioSource) -> Iterator[tuple[list[Run], bool]]:
+    """(stretches of a file with music, whether they are sure), the cheapest to find first.
+
+    Only the last are sure.
+    """
     stated = file.duration
     if stated is not None and (stated > WHOLE or not file.goes_on(stated + BEYOND)):
         yield [(0.0, stated)], False
@@ -102,20 +107,20 @@ def _timelines(file: Source) -> Iterator[tuple[list[Run], bool]]:
 
 
 def _is_there(sr: int, span: Span, music: Sequence[Excerpt]) -> bool:
-    """Whether so much sounds in a span that it was worth listening to."""
+    """Whether at least the share `PRESENT` of a span sounds, given what sounds of it."""
     return sum(excerpt.audio.size for excerpt in music) >= PRESENT * span[1] * sr
 
 
 def plan(runs: Sequence[Run], windows: Windows, n_windows: int) -> list[list[Span]]:
-    """Where to listen, in rounds.
+    """Spans to listen to, in rounds.
 
-    The windows are spread evenly over what the runs hold together, as if nothing were between them.
-    A track up to `WHOLE`, or one that its windows would cover anyway, is one round of all its runs.
+    The windows are spread evenly over the runs, as if there were no gaps between these. A track up
+    to `WHOLE`, or one that its windows would cover anyway, is one round of all its runs.
 
     Parameters
     ----------
     runs
-        What there is of the track, in order.
+        Stretches of the track with music, in order.
     n_windows
         Number of windows for every `SECTION`.
     """
@@ -133,12 +138,12 @@ def plan(runs: Sequence[Run], windows: Windows, n_windows: int) -> list[list[Spa
 
 
 def total(runs: Sequence[Run]) -> float:
-    """How long runs are together [s]."""
+    """Total length of runs [s]."""
     return sum(end - begin for begin, end in runs)
 
 
 def spread(duration: float, length: float, n: int) -> list[float]:
-    """Starts [s] of `n` windows of `length` [s], evenly between the edges of `duration` [s]."""
+    """Starts [s] of `n` windows of `length` [s], evenly spread over a duration [s] but `EDGE`."""
     first = EDGE * duration
     last = max(first, (1 - EDGE) * duration - length)
     if n == 1:
@@ -147,15 +152,12 @@ def spread(duration: float, length: float, n: int) -> list[float]:
 
 
 def coarse_first(n: int) -> list[list[int]]:
-    """Indices 0..n-1 in rounds: two at a third and two thirds, then the others, two at a time.
-
-    After each round the estimator decides whether the next one is needed.
-    """
+    """Indices 0..n-1 in rounds: those at a third and two thirds, then the others, two at a time."""
     if n <= 2:
         return [list(range(n))]
     first = [(n - 1) // 3, n - 1 - (n - 1) // 3]
     rest = [k for k in range(n) if k not in first]
-    # From both ends inwards, so that every round looks at the track as a whole.
+    # From both ends inwards, so that every round represents the track as a whole.
     pairs = [sorted({rest[i], rest[-1 - i]}) for i in range((len(rest) + 1) // 2)]
     return [sorted(set(first)), *pairs]
 

@@ -1,6 +1,6 @@
-"""The HTML that all reports of this package are made of: one style, tables, everything escaped.
+"""HTML for reports: a page with a common style, tables, and everything escaped.
 
-A report is complete in itself: nothing is loaded from anywhere, and no script runs.
+A page is complete in itself: it loads nothing from elsewhere and runs no script.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ svg, img { max-width: 100%; height: auto; }
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-# What HTML must not have in it, not even as a reference, and signs that turn the text around it.
+# Characters that HTML may not contain, not even as references, and those that reverse the text.
 _NO_TEXT = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]"
 )
 
 
 def escape(text: str) -> str:
-    r"""Text as HTML, with `\x1b` and the like for what is no text: names come from strangers.
+    r"""Text as HTML; characters that are not allowed there become escapes such as `\x1b`.
 
-    A byte of a file name that is not UTF-8 is `\xff`.
+    A byte of a file name that is not UTF-8 becomes `\xff`.
     """
 
     def code(match: re.Match[str]) -> str:
@@ -44,11 +44,11 @@ def escape(text: str) -> str:
 
 
 class Markup(str):
-    """Text that is HTML already, made here and not by whoever wrote a title."""
+    """Text that is HTML already and is not escaped again; never made from names or tags."""
 
 
 def page(title: str, parts: Iterable[str], style: str = "") -> str:
-    """A whole document from its parts, which are HTML."""
+    """A whole HTML document from its parts, which are HTML; `style` is further CSS."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -60,7 +60,10 @@ def page(title: str, parts: Iterable[str], style: str = "") -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collection[int] = ()) -> str:
-    """A table; what is not `Markup` is escaped, the columns in `numbers` are aligned as such."""
+    """An HTML table. Cells that are not `Markup` are escaped.
+
+    `numbers` are the indices of columns with numbers, which are aligned to the right.
+    """
 
     def cell(column: int, value: str) -> str:
         text = value if isinstance(value, Markup) else escape(value)

@@ -1,4 +1,4 @@
-"""A model as it is used: a network with its weights, and all that belongs to it."""
+"""A loaded model: a network with its weights, and the settings that it was trained under."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ C = TypeVar("C", bound=Config)
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint(Generic[C]):
-    """What a model file holds."""
+    """A loaded model file, ready to be used.
+
+    Its network is for one task, and for the features that `spectrum` computes.
+    """
 
     name: str  # task and date, e.g. `tempo-20261121`
     hash: str  # first 8 hex digits of the file's SHA-256
-    task: str  # what it answers, a name in the table of tasks
-    front_end: Any  # the configuration of the spectrum
+    task: str  # name of its task in `tempo_core.tasks.TASKS`
+    front_end: Any  # configuration of the spectrum, of the kind `Task.front_end`
     windows: Windows
     config: C
     filterbank: NDArray[np.float32]  # (n_bands, n_fft // 2 + 1)
-    spectrum: Spectrum  # the front end that these two make
+    spectrum: Spectrum  # made of `front_end` and `filterbank`
     network: Network
     temperature: float  # the logits are divided by it
     card: Mapping[str, Any]  # data, recipe, seed, figures
 
     @property
     def source(self) -> str:
-        """What is written into `tempo_source`: `model:<name>@<hash>`."""
+        """Name of the model as an origin of tempi, for `tempo_source`: `model:<name>@<hash>`."""
         return f"model:{self.name}@{self.hash}"

@@ -1,7 +1,7 @@
-"""The only place that opens a media file: whatever lies there, it is data and nothing else.
+"""Opening of media files, for all of the project, so that no file can do harm.
 
-A name is never taken for an address, only a regular file is opened, and what the file says opens
-no other file and no connection. Nothing here waits for anybody, except for the disk.
+A path is never taken for an address, only regular files are opened, and the content of a file opens
+no other file and no connection. Only the disk can make these functions wait.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .background import check_wanted, is_wanted
 from .errors import AudioError, reason
 from .tagging import id3
 
-# Containers of music and of films. Not among them: whatever names other files (playlists, concat,
-# HLS, DASH), pictures, subtitles, text, and what is no file at all.
+# Formats that may be opened: containers of music and of films. Formats that refer to other files
+# (playlists, concat, HLS, DASH), pictures, subtitles, text and devices are not among them.
 CONTAINERS = (
     "3gp,aac,aax,ac3,ac4,adx,aea,aiff,amr,amrnb,amrwb,ape,asf,asf_o,ast,au,avi,"
     "bonk,caf,dsf,dts,dtshd,dv,eac3,flac,flv,gsm,hca,iamf,iff,ircam,live_flv,loas,"
@@ -30,22 +30,24 @@ CONTAINERS = (
     "paf,qcp,qoa,rka,rm,shn,sox,spdif,tak,truehd,tta,voc,vqf,w64,wav,wavarc,webm,"
     "wsd,wtv,wv,xwma"
 )
-# No protocol is allowed: the decoder gets bytes from us, and can open nothing by itself.
+# No protocol is allowed: the decoder is given bytes and can open nothing by itself.
 OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
-# Tags in an encoding that nobody knows are no reason to fail; from PyAV 19 on they never are.
+# Tags in an unknown encoding are no error; from PyAV 19 on they never are.
 LENIENT: dict[str, Any] = {}
 if int(av.__version__.partition(".")[0]) < 19:
     LENIENT["metadata_errors"] = "ignore"
 NOT_REGULAR = "not a regular file; give the path of an audio file"
-LARGEST = 1 << 27  # [bytes] that are read in one piece: a tag with a hundred pictures
-BARREN = 1 << 25  # [bytes] without a packet; those of films lie between packets of sound, too
-# [bytes] A longer tail of zeros is the part of a download that never came. Some decoders look for
-# the next piece of music in it and keep in memory what they have passed.
-ZEROS, TAIL = 1 << 20, 1 << 30
+LARGEST_READ = 1 << 27  # [bytes] in one piece, enough for a tag with a hundred pictures
+# [bytes] in which a decoder must find a packet; packets of film lie between those of sound.
+LONGEST_BARREN = 1 << 25
+# A tail of zeros is the part of a download that never came. Some decoders search it for the next
+# packet and keep in memory what they have passed, so it is cut off: in whole blocks of this size
+# [bytes], and not more than so many bytes.
+ZERO_BLOCK, LONGEST_ZERO_TAIL = 1 << 20, 1 << 30
 
 
 def regular_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
-    """The absolute name of a file that can be opened without waiting for anybody.
+    """Absolute path of a regular file, which can be opened without waiting for another program.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def regular_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> s
 
 
 class RegularFile(io.FileIO):
-    """A regular file, open for reading, of which each read ends as soon as nobody wants it.
+    """A regular file, open for reading; a read raises `Stopped` once the result is not wanted.
 
     Raises
     ------
@@ -78,12 +80,12 @@ class RegularFile(io.FileIO):
             raise _explain(error) from error
 
     def read(self, size: int | None = -1) -> bytes:
-        """See `io.RawIOBase`. What is claimed to be there costs no memory.
+        """See `io.RawIOBase`. Memory is taken only for bytes that the file has.
 
         Raises
         ------
         AudioError
-            If it is more than `LARGEST` in one piece.
+            If more than `LARGEST_READ` are asked for at once.
         """
         check_wanted()
         return self._read(size)
@@ -91,13 +93,17 @@ class RegularFile(io.FileIO):
     def _read(self, size: int | None) -> bytes:
         left = max(0, os.fstat(self.fileno()).st_size - io.FileIO.tell(self))
         size = left if size is None or size < 0 else min(size, left)
-        if size > LARGEST:
-            raise AudioError(f"holds more than {LARGEST >> 20} MB in one piece that is no music")
+        if size > LARGEST_READ:
+            raise AudioError(
+                f"holds more than {LARGEST_READ >> 20} MB in one piece that is no music"
+            )
         return io.FileIO.read(self, size) or b""
 
 
 def _open_regular(name: str, flags: int) -> int:
-    # A pipe without a writer would block; and what was a file a moment ago may be one now.
+    """Descriptor of a regular file; an `opener` for `io.FileIO`."""
+    # Without O_NONBLOCK, opening a pipe would wait for its writer. The check follows the opening,
+    # because a path that was a file a moment ago may be a pipe now.
     descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     try:
         _check(os.fstat(descriptor))
@@ -108,6 +114,7 @@ def _open_regular(name: str, flags: int) -> int:
 
 
 def _check(found: os.stat_result) -> None:
+    """Refuse, as `AudioError`, what is no regular file or is empty."""
     if not stat.S_ISREG(found.st_mode):
         raise AudioError(NOT_REGULAR)
     if found.st_size == 0:
@@ -115,32 +122,34 @@ def _check(found: os.stat_result) -> None:
 
 
 def _explain(error: Exception) -> AudioError:
+    """The error to raise for a file that the system does not open."""
     if isinstance(error, FileNotFoundError):
         return AudioError("no such file")
     if isinstance(error, OSError):
-        if error.errno == errno.ENXIO:  # a socket, or a device that is none
+        if error.errno == errno.ENXIO:  # a socket, or a device that does not exist
             return AudioError(NOT_REGULAR)
         return AudioError(f"cannot be opened ({error.strerror or type(error).__name__})")
     return AudioError("no such file (no file can have this name)")
 
 
 class Music(RegularFile):
-    """A file as a decoder sees it: without ID3 tags, which may inflate to gigabytes.
+    """A media file as a decoder is to see it: without ID3 tags, which may inflate to gigabytes.
 
-    Those at the head are left out; the name of those further inside (as chunks of AIFF, WAV and
-    DSF have them) is blanked. A long tail of zeros is left out, too. It ends where the decoder has
-    found nothing in `BARREN` bytes: it would keep them all in memory, several times.
+    Tags at the head of the file are left out. Of tags further inside, in chunks of AIFF, WAV and
+    DSF files, the mark `ID3` is overwritten with zeros. A long tail of zeros is left out as well.
+    Where a decoder has found no packet in `LONGEST_BARREN` bytes the file ends for it, since it
+    would keep all that it has searched in memory, several times.
     """
 
     def __init__(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]):
         super().__init__(path)
         self._base = 0
         self._failure: OSError | AudioError | None = None
-        self._n_barren = 0  # [bytes] since a packet came or the decoder went elsewhere
+        self._n_barren = 0  # [bytes] read since the last packet or jump of the decoder
         length = os.fstat(self.fileno()).st_size
         try:
-            # A tag that claims to be all of the file is none.
-            while 0 < (size := _tag_size(self._part(0, id3.HEADER))) < length - self._base:
+            # A tag that would fill the rest of the file is no tag.
+            while 0 < (size := _tag_size(self._part(0, id3.HEADER_SIZE))) < length - self._base:
                 self._base += size
             self._end = self._end_of_data()
             self.seek(0)
@@ -152,20 +161,20 @@ class Music(RegularFile):
             raise
 
     def _end_of_data(self) -> int:
-        """The length of what is seen, without a tail of zeros of up to `TAIL` [bytes]."""
+        """Length of the content that a decoder sees [bytes]: without ID3 tags and tail of zeros."""
         length = end = max(0, os.fstat(self.fileno()).st_size - self._base)
-        while end > max(0, length - TAIL):
+        while end > max(0, length - LONGEST_ZERO_TAIL):
             check_wanted()
-            begin = max(0, end - ZEROS)
+            begin = max(0, end - ZERO_BLOCK)
             if self._part(begin, end - begin).strip(b"\0"):
                 break
             end = begin
         return end
 
     def read(self, size: int | None = -1) -> bytes:
-        """See `io.RawIOBase`. The file ends here as soon as nobody wants it, or it cannot be read.
+        """See `io.RawIOBase`. The file ends once its content is not wanted or cannot be read.
 
-        An error would find no way out of the decoder that asks; `check` has it.
+        An error could not pass through the decoder that reads; `check` raises it later.
         """
         if not is_wanted():
             return b""
@@ -176,44 +185,48 @@ class Music(RegularFile):
             return b""
 
     def _music(self, size: int | None) -> bytes:
+        """Bytes from the current position on, with the marks of ID3 tags overwritten."""
         position = self.tell()
         left = max(0, self._end - position)
-        wanted = min(left, LARGEST if size is None or size < 0 else size)
-        before = min(position, id3.HEADER - 1)
-        part = self._part(position - before, before + wanted + id3.HEADER - 1)
+        wanted = min(left, LARGEST_READ if size is None or size < 0 else size)
+        before = min(position, id3.HEADER_SIZE - 1)
+        part = self._part(position - before, before + wanted + id3.HEADER_SIZE - 1)
         at = part.find(b"ID3")
         while at >= 0:
-            if _tag_size(part[at : at + id3.HEADER]):
+            if _tag_size(part[at : at + id3.HEADER_SIZE]):
                 part = part[:at] + b"\0\0\0" + part[at + 3 :]
             at = part.find(b"ID3", at + 3)
-        part = part[before : before + wanted] if self._n_barren < BARREN else b""
+        part = part[before : before + wanted] if self._n_barren < LONGEST_BARREN else b""
         self._n_barren += len(part)
         super().seek(self._base + position + len(part))
         return part
 
     def check(self) -> None:
-        """Say whether everything that a decoder asked for could be read.
+        """Raise the error that a read of the decoder met, if there was one.
 
         Raises
         ------
         AudioError, OSError
-            If not.
+            If something that the decoder asked for could not be read.
+        Stopped
+            If the result is not wanted any more.
         """
         check_wanted()
         if self._failure is not None:
             raise self._failure
 
     def packet_came(self) -> None:
-        """Note that the decoder has found something."""
+        """Note that the decoder has found a packet."""
         self._n_barren = 0
 
     def _part(self, position: int, size: int) -> bytes:
+        """Bytes of the file as they are, from a position behind its leading tags on."""
         super().seek(self._base + position)
         return self._read(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """See `io.RawIOBase`."""
-        self._n_barren = 0  # it looks elsewhere
+        self._n_barren = 0  # the decoder searches in another place
         if whence == os.SEEK_END:
             offset, whence = self._end + offset, os.SEEK_SET
         if whence == os.SEEK_SET:
@@ -226,7 +239,7 @@ class Music(RegularFile):
 
 
 def _tag_size(header: bytes) -> int:
-    """The length of the ID3v2 tag that begins with a header [bytes]; 0 if it is none."""
+    """Length of the ID3v2 tag that begins with a header [bytes]; 0 if the header is of no tag."""
     size = id3.stated_size(header)
     known = size is not None and header[3] in id3.VERSIONS and header[4] != 0xFF
     return size if size and known else 0
@@ -234,12 +247,12 @@ def _tag_size(header: bytes) -> int:
 
 @contextmanager
 def open_container(file: Music) -> Iterator[av.container.InputContainer]:
-    """What a decoder finds in a file, for as long as the context lasts.
+    """Open the container in a file, for as long as the context lasts.
 
     Raises
     ------
     AudioError
-        If it is no audio or video file.
+        If the file holds no audio or video of the formats in `CONTAINERS`.
     """
     try:
         container = av.open(file, "r", options=OPTIONS, **LENIENT)

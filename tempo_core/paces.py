@@ -1,6 +1,6 @@
-"""Paces: the tempi that one can move to, beside the one that people count.
+"""Paces: the tempi that one can move to, of which the tempo that people count is one.
 
-Which tempi are candidates, and how probable each is, the task `tasks/pace` says.
+The task in `tasks/pace` finds the candidates of a track and their probabilities.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SLOWEST, FASTEST = 40.0, 320.0  # [BPM] outside nobody moves
-SAME = 0.04  # candidates closer than this are one
-COMPATIBLE = 0.5  # probability from which on a pace is as likely one as not
-# Probability from which on a pace is offered. From one half on nearly every track has a half or a
-# double: 95 % of unseen recordings have a pace up to 90 BPM. From here on it is 77 %, and a person
-# found one in 79 % of songs; of 28 other paces that people name it costs one.
+from .levels import TOLERANCE
+
+SLOWEST_PACE, FASTEST_PACE = 40.0, 320.0  # [BPM] people do not move slower or faster
+SAME_PACE = TOLERANCE  # relative: two paces that are closer are one
+COMPATIBLE = 0.5  # probability from which on a candidate is more likely a pace than not
+# Probability from which on a pace is offered. At one half nearly every track has a pace at half or
+# double its tempo: 95 % of unseen recordings have one up to 90 BPM. At this probability 77 % have;
+# a person found one in 79 % of songs. It costs one of 28 other paces that people name.
 OFFERED = 0.9
 
 
@@ -21,7 +23,7 @@ OFFERED = 0.9
 class Pace:
     """A tempo one can move to: `bpm` rounded to 0.1, `probability` in 0..1, rounded to 0.01.
 
-    The digits are those that `format_paces` writes, so that text and value decide alike.
+    `format_paces` writes the same digits, so that decisions by text and by value agree.
     """
 
     bpm: float
@@ -29,12 +31,12 @@ class Pace:
 
 
 def format_paces(paces: Sequence[Pace]) -> str:
-    """`128:0.97 64:0.71 256:0.08`."""
+    """Paces as text: tempo [BPM] and probability of each, as `128:0.97 64:0.71 256:0.08`."""
     return " ".join(f"{pace.bpm:g}:{pace.probability:.2f}" for pace in paces)
 
 
 def parse_paces(text: str) -> tuple[Pace, ...]:
-    """The inverse of `format_paces`, up to its rounding.
+    """Paces from text, the inverse of `format_paces` up to rounding.
 
     Raises
     ------

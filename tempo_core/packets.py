@@ -1,7 +1,7 @@
-"""Whether two files hold the same sound, packet by packet as the container gives them, not decoded.
+"""Comparison of the sound in two files, by their packets, without decoding.
 
-What a decoder gets is what it plays: where the streams are set up alike and every packet has the
-same bytes and the same time, nothing was lost, whatever moved inside the file.
+A decoder plays what it is given: if the streams have the same parameters, and every packet has the
+same bytes and times, the sound is the same, whatever has moved inside of the file.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .errors import AudioError
 from .opening import Music, open_container
 from .tagging.splices import Splice
 
-HEAD = 32  # packets compared at the beginning
-TAIL = 2.0  # [s] compared at the end
+N_FIRST_PACKETS = 32  # that are compared in any case
+COMPARED_TAIL = 2.0  # [s] of packets that are compared at the end
 
 
 def same_packets(one: Path, other: Path, changes: Sequence[Splice] | None = None) -> bool:
@@ -32,15 +32,15 @@ def same_packets(one: Path, other: Path, changes: Sequence[Splice] | None = None
         Media files.
     changes
         If given, the files are known to be the same bytes but for these stretches of the first, and
-        nowhere in them is it written down at which byte of the file a packet is. If no packet lies
-        in what changed, all are there, and it is enough to see that they are found: the first ones,
-        and the last where something changed behind them. That is a small part of the work of
-        reading them all.
+        to contain no byte positions of packets. If no packet lies in a changed stretch, the second
+        file has all of them, and it is enough to check that a reader finds them: the first ones,
+        and the last ones if something changed behind the first. That takes a small part of the
+        time of reading all of them.
 
     Raises
     ------
     AudioError
-        If the first cannot be opened or holds no audio: then there is nothing to compare.
+        If the first file cannot be opened or holds no audio.
     """
     with _opened(one) as first:
         if not first.container.streams.audio:
@@ -54,6 +54,8 @@ def same_packets(one: Path, other: Path, changes: Sequence[Splice] | None = None
 
 @dataclass(frozen=True)
 class _Opened:
+    """A media file and the container in it, both open."""
+
     file: Music
     container: Any
 
@@ -65,9 +67,12 @@ def _opened(path: Path) -> Iterator[_Opened]:
 
 
 def _same(first: _Opened, second: _Opened, changes: Sequence[Splice] | None) -> bool:
+    """Whether the packets of two files are the same; `changes` as in `same_packets`."""
     left, right = _packets(first), _packets(second)
-    heads = list(itertools.islice(left, HEAD))
-    if [_content(p) for p in heads] != [_content(p) for p in itertools.islice(right, HEAD)]:
+    heads = list(itertools.islice(left, N_FIRST_PACKETS))
+    if [_content(p) for p in heads] != [
+        _content(p) for p in itertools.islice(right, N_FIRST_PACKETS)
+    ]:
         return False
     if changes is not None:
         start = next((_position(p) for p in heads if _is_audio(p)), -1)
@@ -83,7 +88,7 @@ def _same(first: _Opened, second: _Opened, changes: Sequence[Splice] | None) -> 
 
 
 def _set_up(opened: _Opened) -> list[tuple[Any, ...]]:
-    """What a decoder is told before the first packet, for each stream."""
+    """Parameters that a decoder gets before the first packet, for each stream."""
     streams = []
     for stream in opened.container.streams:
         context = stream.codec_context
@@ -94,7 +99,7 @@ def _set_up(opened: _Opened) -> list[tuple[Any, ...]]:
 
 
 def _packets(opened: _Opened) -> Iterator[Any]:
-    """All packets; an error, of which the type counts, is the last."""
+    """All packets from the current position on; if reading fails, the type of the error is last."""
     try:
         for packet in opened.container.demux():
             opened.file.packet_came()
@@ -111,7 +116,7 @@ def _again(opened: _Opened) -> Iterator[Any]:
 
 
 def _content(packet: Any) -> Any:
-    """Stream, times and bytes of a packet."""
+    """Stream, times and bytes of a packet, for comparison; the type of an error stays as it is."""
     if not isinstance(packet, av.Packet):
         return packet
     return packet.stream_index, packet.pts, packet.dts, packet.duration, bytes(packet)
@@ -127,16 +132,16 @@ def _position(packet: Any) -> int:
 
 
 def _before_end(opened: _Opened) -> int | None:
-    """`TAIL` before the stated end of the first audio stream, in its unit; None if none is."""
+    """Time stamp `COMPARED_TAIL` before the stated end of the first audio stream, or None."""
     stream = opened.container.streams.audio[0]
     if not stream.duration or stream.duration < 0 or not stream.time_base:
         return None
-    length = max(0, stream.duration - int(TAIL / stream.time_base))
+    length = max(0, stream.duration - int(COMPARED_TAIL / stream.time_base))
     return int((stream.start_time or 0) + length)
 
 
 def _from(opened: _Opened, target: int) -> list[Any] | None:
-    """All packets from a time on; None if there is no way to jump there."""
+    """Contents of all packets from a time stamp on; None if the file cannot be searched by time."""
     try:
         opened.container.seek(target, stream=opened.container.streams.audio[0])
     except (OSError, ValueError, av.error.FFmpegError):

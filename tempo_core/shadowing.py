@@ -1,7 +1,7 @@
-"""Whether the package `trainer` that Python finds is the one that belongs to this distribution.
+"""Check that the package `trainer` that Python finds is the one of this distribution.
 
-Other distributions install a package of that name as well. Installed into the same folder, the two
-overwrite each other's files; found earlier on the path, the other is imported in place of ours.
+Other distributions install a package of that name as well. Two of them in one folder overwrite each
+other's files; in several folders, the one that is found first is imported.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ APART = f"give {DISTRIBUTION} an environment of its own"
 
 
 def check_trainer() -> None:
-    """Make sure that `import trainer` means the package beside this one, and nothing but that.
+    """Check that `import trainer` imports the package beside this one, unmixed with another.
 
-    It reads a file of every installed distribution, so it is for those who are about to import
-    `trainer`, not for every start.
+    It reads a file of every installed distribution, so it should be called only when `trainer` is
+    about to be imported, not at every start.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def check_trainer() -> None:
 def _others(place: Path) -> tuple[str, ...]:
     """Names of the other distributions that have installed a `trainer` into a folder.
 
-    `importlib.metadata.packages_distributions` would say so too, but in Python 3.10 only of
+    `importlib.metadata.packages_distributions` cannot be used: in Python 3.10 it knows only
     distributions with a `top_level.txt`, which not all build tools write.
     """
     listed = re.compile(rf'^"?{PACKAGE}(/|\.py,)', re.MULTILINE)

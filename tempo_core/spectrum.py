@@ -1,4 +1,4 @@
-"""From audio to features: the spectrograms, and what is done to each of them first.
+"""From audio to features: spectrograms, their compression and their onsets.
 
 Shapes: `audio` (n_samples,) → `features` (n_bands, n_frames) → `onsets` (n_bands, n_frames). Every
 function also takes leading batch dimensions. All are pure.
@@ -19,11 +19,11 @@ from .config import FrontEnd, HarmonyFrontEnd
 Array = NDArray[np.float32]
 
 LOG_GAIN = 10.0  # compression: a band at its mean level comes out at log(1 + LOG_GAIN)
-BLOCK = 48  # [frames] whose spectra are computed at a time: they stay in the processor's cache
+FRAMES_AT_ONCE = 48  # whose spectra are computed together: they fit into the processor's cache
 
 
 class Spectrum(Protocol):
-    """A front end that is ready to be used. Those of one `key` give the same features."""
+    """A front end that is ready to be used; two with the same `key` give the same features."""
 
     @property
     def key(self) -> str: ...
@@ -78,8 +78,8 @@ def mel_spectrogram(audio: Array, front_end: FrontEnd, filterbank: Array) -> Arr
     window, bands = _hann(front_end.n_fft), np.ascontiguousarray(filterbank.T)
     n_frames = frames.shape[-2]
     features = np.empty((*frames.shape[:-1], len(filterbank)), np.float32)
-    for first in range(0, n_frames, BLOCK):
-        some = slice(first, min(n_frames, first + BLOCK))
+    for first in range(0, n_frames, FRAMES_AT_ONCE):
+        some = slice(first, min(n_frames, first + FRAMES_AT_ONCE))
         spectrum = np.fft.rfft(frames[..., some, :] * window)
         np.matmul(np.abs(spectrum.astype(np.complex64)), bands, out=features[..., some, :])
     return np.ascontiguousarray(features.swapaxes(-2, -1))

@@ -1,8 +1,8 @@
-"""What a task is: a row of functions and plain data that training and use both read.
+"""Definition of a task: a row of functions and plain data, used by training and estimation alike.
 
-`features → view → network → activate → pool → decode` is the path of a track, and `ask` is the only
-place where it is walked; training adds `encode` and a loss and nothing else, so that a validation
-figure is what a user gets.
+A track goes through `features → view → network → activate → pool → decode`. `ask` and `answer` are
+the only callers of these steps. Training adds only `encode` and a loss, so that a validation figure
+is what a user gets.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from .network.ops import Definition
 from .spectrum import Mel, Spectrum
 
 Array = NDArray[np.float32]
-Results = Mapping[str, Any]  # of other tasks, by their names
+Results = Mapping[str, Any]  # results of tasks, by the names of the tasks
 C = TypeVar("C", bound=Config)  # a task's configuration
-L = TypeVar("L")  # its label
-P = TypeVar("P")  # what is known of a track when everything heard is put together
-R = TypeVar("R")  # its result
+L = TypeVar("L")  # a task's label: human or scraped
+P = TypeVar("P")  # a task's scores of one track, pooled over all of its windows
+R = TypeVar("R")  # a task's result for one track
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What goes through the network at once.
+    """Examples that go through a network together.
 
-    `inputs` are its inputs, each (n, …); once it has run there are none. `which` (n,) says of which
-    window or candidate each of them is, `weights` (n,) how much it counts. `summary` is whatever
-    else the task wants to know of the batch later; it is kept, so it should be small.
+    `inputs` are the network's inputs, each (n, …); they are dropped once the network has run.
+    `which` (n,) is the index of the window or candidate of each example, `weights` (n,) how much
+    the example counts, ≥ 0. `summary` is anything else that the task's `pool` needs of the batch;
+    it stays in memory until the end of the track, so it should be small.
     """
 
     inputs: tuple[Array, ...]
@@ -44,63 +45,65 @@ class Batch:
     summary: Any = None
 
 
-NAME = re.compile("[a-z]+")  # of a task: it begins the name of a model file
-# What a model file says beside the fields of the configuration.
+NAME = re.compile("[a-z]+")  # of a task; names of model files begin with it
+# Keys in the header of a model file that are no fields of the task's configuration.
 TAKEN = {"layout", "task", "temperature", "card", "front_end", "windows"}
 
 Scored = tuple[Batch, Array]  # a batch without its inputs, and its scores (n, …)
 
 
 def always(scored: Sequence[Scored], config: Any) -> bool:
-    """For tasks that never ask to listen to more."""
+    """`Task.enough` of tasks that never need to hear more of a track: True."""
     return True
 
 
 def nothing(heard: Heard, checkpoint: Checkpoint[Any]) -> None:
-    """For tasks that look at nothing but what those that they need have looked at."""
+    """`Task.keep` of tasks that need nothing of the audio that the tasks they need do not keep."""
 
 
 def unchanged(values: dict[str, Any], layout: int) -> dict[str, Any]:
-    """For configurations that are as they have always been."""
+    """`Task.upgrade` of tasks whose configuration is the same in all layouts of model files."""
     return values
 
 
 @dataclass(frozen=True)
 class Task(Generic[C, L, P, R]):
-    """One row of the table of tasks.
+    """Row of the table of tasks: everything that distinguishes one task from another.
 
     Parameters
     ----------
     name
-        In the table, in model files and in settings.
+        Name of the task in the table, in model files and in settings: small letters.
     config
-        Its kind of configuration, which a model file has under the names of its fields.
+        Class of the configuration. A model file holds its fields under their names.
     network
-        Front end and configuration → the network, without weights.
+        (front end's configuration, configuration) → network without weights.
     view
-        What was heard, other tasks' results → the network's inputs. A task without `needs` is asked
-        after each round of listening about what is new; one with `needs` once, about everything.
+        (what was heard, results of needed tasks, model) → batches for the network. A task without
+        `needs` is asked after each round of listening, about that round; a task with `needs` is
+        asked once, at the end, about everything.
     encode
-        A label → what the network should say.
+        (label, configuration) → target, in the form of the network's output.
     activate
-        Logits (n, …), configuration and temperature → scores (n, …).
+        (logits (n, …), configuration, temperature) → scores (n, …).
     pool
-        The scores of all batches → what they say together.
+        (scores of all batches, configuration) → scores of the track.
     decode
-        That, what was heard and other tasks' results → the result.
+        (scores of the track, what was heard, results of needed tasks, model) → result.
     columns
-        A result → the values of the columns that `columns.py` of the task declares.
+        Result → values of the columns that `columns.py` of the task declares, by their names.
     needs
-        The tasks whose results it wants.
+        Names of the tasks whose results this task takes.
     keep
-        Of a task with `needs`, which is asked when the audio is gone: called after each round of
-        listening, to ask what was heard for the windows, or whatever `view` will ask it for.
+        Called after each round of listening, and only for a task with `needs`: such a task is asked
+        when the audio is gone already. It asks `Heard` for what `view` will ask it for, so that
+        this is computed and kept.
     enough
-        Whether there is no need to listen to more of a track.
+        (scores so far, configuration) → whether no more of the track needs to be heard.
     front_end, spectrum
-        The kind of its front end's configuration, and that with a filterbank → the front end.
+        Class of the front end's configuration; (that configuration, filterbank) → front end.
     upgrade
-        The plain values of a configuration in an older layout of model files → as of today.
+        (plain values of a configuration, layout of the model file) → values in today's layout.
     """
 
     name: str
@@ -120,13 +123,13 @@ class Task(Generic[C, L, P, R]):
     upgrade: Callable[[dict[str, Any], int], dict[str, Any]] = unchanged
 
     def __post_init__(self) -> None:
-        """Check what a model file says of a task.
+        """Check that name and fields can stand in a model file.
 
         Raises
         ------
         ValueError
-            If the name is not made of letters, or the configuration has a field with a name that
-            stands for something else there.
+            If the name is not made of small letters, or a field of the configuration has a name
+            that means something else in a model file.
         """
         if not NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} cannot be a task; small letters are needed")
@@ -137,14 +140,14 @@ class Task(Generic[C, L, P, R]):
 def ask(
     task: Task[C, Any, P, R], heard: Heard, results: Results, checkpoint: Checkpoint[C]
 ) -> list[Scored]:
-    """Show what was heard to the network of a task."""
+    """Scores that a task's network gives to what was heard, batch by batch."""
     return score(task, task.view(heard, results, checkpoint), checkpoint)
 
 
 def score(
     task: Task[C, Any, Any, Any], batches: Sequence[Batch], checkpoint: Checkpoint[C]
 ) -> list[Scored]:
-    """Show a task's network what it takes."""
+    """Scores that a task's network gives to batches, in their order."""
     scored = []
     for batch in batches:
         logits = checkpoint.network(*batch.inputs)
@@ -160,18 +163,23 @@ def answer(
     results: Results,
     checkpoint: Checkpoint[C],
 ) -> R:
-    """What a task says of a track."""
+    """Result of a task for one track, from the scores of all that was heard."""
     pooled = task.pool(scored, checkpoint.config)
     return task.decode(pooled, heard, results, checkpoint)
 
 
 def in_order(names: Sequence[str], needs: Callable[[str], Sequence[str]]) -> list[str]:
-    """Tasks and those that they need, each after those.
+    """Names of tasks and of all tasks that they need, each after those that it needs.
+
+    Parameters
+    ----------
+    needs
+        Name of a task → names of the tasks that it needs directly.
 
     Raises
     ------
     ValueError
-        If they need each other in a circle.
+        If tasks need each other in a circle.
     """
     order: list[str] = []
 

@@ -1,4 +1,4 @@
-"""How the frames of a track become model inputs."""
+"""Cutting the frames of a track into windows, the inputs of models."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Array = NDArray[np.float32]
 
 
 def window_starts(n_frames: int, length: int, hop: int) -> list[int]:
-    """First frames of sliding windows; the last one ends at the last frame.
+    """First frames of sliding windows of `length` frames; the last window ends at the last frame.
 
-    A track shorter than a window is one window of its own length.
+    A track shorter than `length` is one window of its own length.
     """
     if n_frames <= length:
         return [0]
@@ -27,22 +27,22 @@ def window_starts(n_frames: int, length: int, hop: int) -> list[int]:
 
 
 def window_spans(n_frames: int, fps: float, windows: Windows) -> list[tuple[int, int]]:
-    """(first, last + 1) frames of the sliding windows of a track."""
+    """(first, last + 1) frame of each sliding window of a track of `n_frames`."""
     length = math.ceil(windows.duration * fps)
     starts = window_starts(n_frames, length, round(windows.hop * fps))
     return [(s, min(n_frames, s + length)) for s in starts]
 
 
 def sliding_windows(features: Array, fps: float, windows: Windows) -> Array:
-    """(n_bands, n_frames) → (n_windows, n_bands, window length in frames), copies."""
+    """Features (n_bands, n_frames) → copies of windows (n_windows, n_bands, window length)."""
     spans = window_spans(features.shape[-1], fps, windows)
     return np.stack([features[:, first:last] for first, last in spans])
 
 
 def by_length(windows: Sequence[Array]) -> list[tuple[list[int], Array]]:
-    """Windows (n_bands, n_frames) of one length together, so that each length is one forward pass.
+    """Windows (n_bands, n_frames), grouped by length so that each length is one forward pass.
 
-    With each goes which windows they are.
+    A group is the indices of its windows, and the windows (n, n_bands, n_frames).
     """
     groups: dict[int, list[int]] = {}
     for number, window in enumerate(windows):

@@ -1,7 +1,8 @@
-"""Music from a formula: audio of exactly known tempo, and files of it in every format.
+"""Generated music of exactly known tempo, and audio files of it in every format.
 
-Used by the tests, the demo and the benchmarks, so that none of them needs a recording. `audio` is
-float in -1..1, shaped (n_samples,) when mono. Everything random comes from the `rng` passed in.
+The tests, the demo and the benchmarks use it, so that none of them needs a recording. Audio is an
+array of floats from -1 to 1, shaped (n_samples,) if mono. All randomness comes from the parameter
+`rng`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ FORMATS = ("mp3", "flac", "ogg", "opus", "m4a", "wav", "aiff", "wma")
 
 
 def click_track(bpm: float, duration: float, sr: int = 22050) -> Audio:
-    """Short decaying 1 kHz clicks on every beat, the first at time 0.
+    """Audio with a short decaying click of 1 kHz on every beat, the first at time 0.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def click_track(bpm: float, duration: float, sr: int = 22050) -> Audio:
 
 
 def _mix(audio: Audio, sound: NDArray[Any], start: int) -> None:
-    """Add a sound in place; what lies outside the track is cut off."""
+    """Add a sound to the audio in place, from a sample on; parts outside the audio are cut off."""
     if start < 0:
         sound, start = sound[-start:], 0
     end = min(len(audio), start + len(sound))
@@ -52,6 +53,7 @@ def _mix(audio: Audio, sound: NDArray[Any], start: int) -> None:
 
 
 def _kick(sr: int, rng: np.random.Generator) -> NDArray[Any]:
+    """Sound of a bass drum, (n_samples,)."""
     t = np.arange(round(0.25 * sr)) / sr
     # The pitch falls from 160 to 48 Hz: integrate it to get the phase.
     phase = 2 * np.pi * np.cumsum(48 + 112 * np.exp(-t / 0.03)) / sr
@@ -60,37 +62,55 @@ def _kick(sr: int, rng: np.random.Generator) -> NDArray[Any]:
 
 
 def _snare(sr: int, rng: np.random.Generator) -> NDArray[Any]:
+    """Sound of a snare drum, (n_samples,)."""
     t = np.arange(round(0.22 * sr)) / sr
     drum = 0.5 * np.sin(2 * np.pi * 185 * t) * np.exp(-t / 0.04)
     return drum + 0.45 * rng.standard_normal(len(t)) * np.exp(-t / 0.06)
 
 
 def _hat(sr: int, rng: np.random.Generator, decay: float = 0.02) -> NDArray[Any]:
+    """Sound of a hi-hat, (n_samples,); it decays in `decay` [s]."""
     t = np.arange(round(6 * decay * sr)) / sr
     noise = rng.standard_normal(len(t) + 2)
-    # A second difference is the cheapest high-pass there is: 12 dB an octave.
+    # The second difference is a simple high-pass filter, 12 dB per octave.
     return 0.25 * np.diff(noise, 2) * np.exp(-t / decay)
 
 
 def _note(midi: float, seconds: float, sr: int, brightness: float, decay: float) -> NDArray[Any]:
-    """A plucked tone: harmonics that fall off by `brightness` each, amplitude by `decay` [s]."""
+    """Sound of a plucked note, (n_samples,).
+
+    Parameters
+    ----------
+    midi
+        Pitch as a MIDI note number.
+    seconds
+        Length [s].
+    sr
+        Sample rate [Hz].
+    brightness
+        Ratio of the amplitudes of successive harmonics, 0 to 1.
+    decay
+        Time in which the amplitude falls to 1/e [s].
+    """
     t = np.arange(round(seconds * sr)) / sr
     f0 = 440 * 2 ** ((midi - 69) / 12)
     n_harmonics = max(1, min(8, int(0.45 * sr / f0)))
     tone = sum(
         brightness ** (k - 1) * np.sin(2 * np.pi * k * f0 * t) for k in range(1, n_harmonics + 1)
     )
-    # 5 ms in and out, so that notes start and end without a click.
+    # Faded in and out over 5 ms, so that notes start and end without a click.
     edge = np.minimum(1, np.minimum(t, seconds - t) / 0.005)
     return np.asarray(tone) * np.exp(-t / decay) * edge * (1 - brightness)
 
 
 @dataclass(frozen=True)
 class Style:
-    """One bar as text: a digit is a loudness (9 loudest), a dot is a rest, one sign is one step.
+    """Style of a generated band: one bar of each instrument as text.
 
-    `beats` is the metre; the steps of a line are spread evenly over the bar, so 16 signs in 4/4 are
-    sixteenths and 12 are triplets. `timing_ms` is the spread of the human timing error.
+    Every sign is a step: a digit is a note with this loudness (9 is the loudest), a dot is a rest.
+    The steps of a line are spread evenly over the bar, so in 4/4, 16 signs are sixteenths and 12
+    signs are triplets. `beats` is the number of beats in a bar, and `timing_ms` the standard
+    deviation of the players' timing [ms].
     """
 
     beats: int
@@ -194,15 +214,15 @@ STYLES = {
 def drum_pattern(
     bpm: float, duration: float, sr: int, style: str, rng: np.random.Generator
 ) -> Audio:
-    """A band playing one of `STYLES` at a constant tempo, the first beat at time 0.
+    """Audio of a band that plays one of `STYLES` at a constant tempo, the first beat at time 0.
 
-    The root note, the loudness and (outside the electronic styles) a few milliseconds of timing
-    vary with `rng`; the average tempo is exactly `bpm`.
+    The root note, the loudness and, except in the electronic styles, the timing by a few
+    milliseconds vary with `rng`; the average tempo is exactly `bpm`.
 
     Parameters
     ----------
     bpm
-        Beats per minute, quarter notes in every style.
+        Tempo in quarter notes per minute [BPM].
     duration
         Length [s].
     sr
@@ -280,7 +300,7 @@ def chord_song(tonic: int, minor: bool, duration: float, sr: int, cents: float =
 
 
 def speech(duration: float, sr: int, rng: np.random.Generator) -> Audio:
-    """Something like a voice that speaks: syllables of uneven length with formants, and pauses.
+    """Audio similar to speech: syllables of uneven length with formants, and pauses.
 
     Parameters
     ----------
@@ -319,7 +339,7 @@ def speech(duration: float, sr: int, rng: np.random.Generator) -> Audio:
 
 
 def applause(duration: float, sr: int, rng: np.random.Generator) -> Audio:
-    """Many hands at random, 180 claps a second; parameters and result as of `speech`."""
+    """Audio of applause, 180 random claps a second; parameters and result are those of `speech`."""
     audio = np.zeros(round(duration * sr), np.float32)
     t = np.arange(round(0.02 * sr)) / sr
     for start in rng.integers(0, len(audio), round(180 * duration)):
@@ -328,7 +348,7 @@ def applause(duration: float, sr: int, rng: np.random.Generator) -> Audio:
     return np.asarray(0.4 * audio / np.abs(audio).max(), np.float32)
 
 
-# Container, encoder and bit rate [bit/s] of the formats that only libav writes.
+# Container, encoder and bit rate [bit/s] of formats that are written with libav.
 _AV_FORMATS = {
     ".mp3": ("mp3", "libmp3lame", 128_000),
     ".opus": ("opus", "libopus", 96_000),
@@ -345,16 +365,16 @@ _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 
 
 def write_audio(path: Path, samples: NDArray[Any], sr: int, *, subtype: str | None = None) -> Path:
-    """Encode samples by the extension of the path, in any of `FORMATS`.
+    """Write an audio file in one of `FORMATS`, given by the extension of the path.
 
     Parameters
     ----------
     path
-        Where to write; an existing file is replaced.
+        File to write; an existing file is replaced.
     samples
         (n_samples,) or (n_samples, n_channels).
     sr
-        Sample rate [Hz]. A lossy encoder that does not know it gets the next higher rate it does.
+        Sample rate [Hz]. For a lossy encoder without this rate, the next higher one that it has.
     subtype
         libsndfile's name of the sample format of wav, aiff and flac, None for 16-bit integers;
         "FLOAT" keeps NaN, infinity and values beyond full scale.
@@ -375,7 +395,7 @@ def write_audio(path: Path, samples: NDArray[Any], sr: int, *, subtype: str | No
         with soundfile.SoundFile(
             str(path), "w", sr, samples.shape[1], subtype or default, format=container
         ) as f:
-            # libsndfile's Vorbis encoder overflows the stack when given minutes at once.
+            # libsndfile's Vorbis encoder overflows the stack if it gets minutes of audio at once.
             for start in range(0, len(samples), sr):
                 f.write(samples[start : start + sr])
     else:
@@ -394,24 +414,24 @@ def write_encoded(
     options: dict[str, str] | None = None,
     copies: int = 1,
 ) -> Path:
-    """Encode samples with libav, in any container and codec it has.
+    """Write an audio file with libav, in any container and codec that it supports.
 
     Parameters
     ----------
     path
-        Where to write.
+        File to write.
     samples
         (n_samples, n_channels).
     sr
         Sample rate [Hz].
     container, encoder
-        libav's names.
+        Names in libav.
     bit_rate
-        [bit/s], None for the encoder's own or none.
+        Bit rate [bit/s]; None for the default of the encoder.
     options
-        Of the container.
+        Options of the container.
     copies
-        How many audio streams of it there are to be.
+        Number of audio streams with these samples.
 
     Returns
     -------
@@ -448,9 +468,10 @@ def write_encoded(
 
 
 def write_bad_files(folder: Path) -> dict[str, Path]:
-    """One file for each way in which a path can fail to be music, by the kind of trouble.
+    """Write one file for each way in which a path may not be music; the paths by the kind of fault.
 
-    Each is to be answered with an `AudioError`; "missing" and "dangling" do not exist.
+    An estimator must raise an `AudioError` for each of them. The paths "missing" and "dangling" do
+    not exist.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""What every test gets: no network, no configuration of the person who runs it, audio on demand."""
+"""Fixtures of all tests: no network, no configuration of the user, audio files on demand."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from tempo_core.opening import RegularFile
 
 from .audio import click_track, drum_pattern, write_audio, write_bad_files
 
-# Sums of floats depend on the number of threads, and the tests share the cores among themselves.
-# NumPy's library and torch look at it when they are loaded, child processes inherit it.
+# One thread for arithmetic: sums of floats depend on the number of threads, and the test processes
+# share the cores. NumPy's BLAS and torch read the variable when they are loaded; child processes
+# inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 threadpool_limits(1)
 
@@ -32,20 +33,21 @@ MakeAudio = Callable[..., Path]
 
 
 def pytest_collection_finish() -> None:
-    """Leave what imports have made out of the search for garbage: it stays until the end.
+    """Exclude the objects that imports created from garbage collection, since they stay anyway.
 
-    torch and others make a million objects, and to look through them again and again takes a tenth
-    of the time of all tests.
+    torch and others create a million objects. Checking them in every collection takes a tenth of
+    the time of all tests.
     """
     gc.collect()
     gc.freeze()
 
 
 class NetworkBlocked(RuntimeError):
-    """A test tried to leave this machine."""
+    """Error of a test that tried to connect to another machine."""
 
 
 def _is_local(host: object) -> bool:
+    """Whether a host is this machine, by its name or address."""
     if isinstance(host, bytes):
         host = host.decode()
     if host in (None, "", "localhost"):
@@ -58,15 +60,15 @@ def _is_local(host: object) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c() -> None:
-    """A shell that starts the tests in the background makes them, and their children, ignore it."""
+    """Restore Ctrl-C, which processes ignore if a shell started the tests in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let connections and name look-ups reach the loopback device only.
+    """Restrict connections and look-ups of names to the loopback device.
 
-    Child processes are outside this guard, so they get a proxy that refuses instead.
+    This does not affect child processes, so they get a proxy that refuses every connection.
     """
 
     def guarded(original: Callable[..., Any], address: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,16 +102,16 @@ def _no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def _new_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """Function that gives another path in one folder: `mktemp` looks through all it has made."""
+    """Function that returns a new path; `mktemp` is slow because it lists all earlier folders."""
     folder, numbers = tmp_path_factory.mktemp("homes"), count()
     return lambda: folder / str(next(numbers))
 
 
 @pytest.fixture(autouse=True)
 def home(_new_home: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh home folder, so that nobody's real beets configuration or library is touched.
+    """A new home folder, so that tests never touch a real configuration or library of beets.
 
-    beets keeps configuration and library in `home / "beets"`.
+    The configuration and the library of beets are in `home / "beets"`.
     """
     folder = _new_home()
     (folder / "beets").mkdir(parents=True)
@@ -125,12 +127,13 @@ def home(_new_home: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> Path
 
 @pytest.fixture
 def rng() -> np.random.Generator:
+    """Random generator with a fixed seed."""
     return np.random.default_rng(20240229)
 
 
 @pytest.fixture(scope="session")
 def _rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Render each combination once a session; tests get copies that they may change."""
+    """Function that renders music with some parameters, once a session; its files are read-only."""
     folder = tmp_path_factory.mktemp("audio")
     done: dict[tuple[Any, ...], Path] = {}
 
@@ -149,11 +152,11 @@ def _rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture
 def make_audio(tmp_path: Path, _rendered: Callable[..., Path]) -> MakeAudio:
-    """Function that puts music of a known tempo into `tmp_path` and returns its path.
+    """Function that writes a file of generated music into `tmp_path` and returns its path.
 
     `make_audio("a/b.mp3", bpm=126, style="house", duration=20, sr=44100, channels=2, seed=0,
-    title="Song", …)`: the extension picks the format, further keywords are tags by mediafile's
-    names. All have defaults but the name.
+    title="Song", …)`: the extension determines the format, and further keywords are tags by
+    mediafile's names. All parameters but the name have defaults.
     """
 
     def make(
@@ -181,7 +184,7 @@ def make_audio(tmp_path: Path, _rendered: Callable[..., Path]) -> MakeAudio:
 
 @pytest.fixture(scope="session")
 def clicks(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, float]]:
-    """Files of clicks, 14 s each and for reading only, and their tempi: 100, 101, … 139 BPM."""
+    """Read-only files of clicks, 14 s each, with their tempi: 100, 101, … 139 BPM."""
     folder = tmp_path_factory.mktemp("clicks")
     return [
         (write_audio(folder / f"{bpm}.wav", click_track(bpm, 14, 11025), 11025), float(bpm))
@@ -191,16 +194,16 @@ def clicks(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, float]]
 
 @pytest.fixture
 def bad_files(tmp_path: Path) -> dict[str, Path]:
-    """Paths that are not music, by kind (see `write_bad_files`)."""
+    """Paths that are not music, by the kind of fault (see `write_bad_files`)."""
     return write_bad_files(tmp_path / "bad")
 
 
 @pytest.fixture
 def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
-    """Lets a file hang, as on a disk that does not answer, until the test ends."""
+    """Function that lets reads of a file hang, as on a disk that does not answer, for the test."""
     answer = threading.Event()
     hanging: set[str] = set()
-    read = RegularFile._read  # what all ways of reading end in
+    read = RegularFile._read  # all ways of reading a file call it
 
     def slow(file: RegularFile, size: int | None) -> bytes:
         if str(file.name) in hanging:

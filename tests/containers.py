@@ -1,8 +1,8 @@
-"""Files of every container that music comes in, and what the world does to them.
+"""Audio files of every container, with unusual and damaged tags and structures.
 
-Each `Case` makes one file, with tags on purpose as odd as they are found; `written` says whether a
-tag can be put into it without harm, or it must be refused. ID3 tags are put together here byte by
-byte, independently of what reads them.
+Each `Case` makes one file, with tags as unusual as in real collections. Its attribute `written`
+says whether a tag can be written to it without harm or must be refused. ID3 tags are built here
+byte by byte, independently of the code that reads them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,19 @@ PICTURE = base64.b64decode(
 
 @dataclass(frozen=True)
 class Case:
-    """`make` writes the file; `tag` is its ID3v2 tag where that is checked byte by byte."""
+    """An audio file to write a tag to.
+
+    Attributes
+    ----------
+    name
+        Description; its first word is the extension.
+    make
+        Function that writes the file.
+    written
+        Whether a tag can be written to it; otherwise it must be refused.
+    tag
+        Its ID3v2 tag if that is checked byte by byte, else None.
+    """
 
     name: str
     make: Callable[[Path], object]
@@ -41,7 +53,7 @@ class Case:
     tag: bytes | None = None
 
     def write(self, folder: Path) -> Path:
-        """Make the file in a folder; the name's last word is its extension."""
+        """Write the file into a folder; its path."""
         kind, *words = self.name.split()
         path = folder / f"{'_'.join(words) or 'plain'}.{kind}"
         self.make(path)
@@ -52,7 +64,7 @@ _base: dict[str, bytes] = {}
 
 
 def base(kind: str, seconds: float = 1) -> bytes:
-    """A plain file of a kind, without a tag where the encoder allows."""
+    """Content of a plain file of a kind, without a tag if the encoder allows that."""
     key = f"{kind} {seconds}"
     if key not in _base:
         with tempfile.TemporaryDirectory() as folder:
@@ -61,6 +73,7 @@ def base(kind: str, seconds: float = 1) -> bytes:
 
 
 def _encode(kind: str, seconds: float, path: Path) -> Path:
+    """Write a plain file of a kind."""
     audio = _music(seconds)
     samples = np.stack([audio, audio], 1)
     encoders = {
@@ -86,6 +99,7 @@ def _encode(kind: str, seconds: float, path: Path) -> Path:
 
 
 def _music(seconds: float) -> NDArray[np.float32]:
+    """Clicks with noise, (n_samples,)."""
     noise = 0.1 * np.random.default_rng(0).standard_normal(round(seconds * SR))
     return click_track(120, seconds, SR) + noise.astype(np.float32)
 
@@ -93,7 +107,7 @@ def _music(seconds: float) -> NDArray[np.float32]:
 def encoded(
     container: str, encoder: str, options: dict[str, str] | None = None, copies: int = 1
 ) -> Callable[[Path], None]:
-    """Something only libav's options make."""
+    """Function that writes a file with options of libav."""
 
     def make(path: Path) -> None:
         audio = _music(8)
@@ -104,6 +118,8 @@ def encoded(
 
 
 def _chapters(container: str, encoder: str, options: dict[str, str]) -> Callable[[Path], None]:
+    """Function that writes a file with three chapters."""
+
     def make(path: Path) -> None:
         encoded(container, encoder)(path)
         marks = [
@@ -128,6 +144,7 @@ def _chapters(container: str, encoder: str, options: dict[str, str]) -> Callable
 
 
 def _dsf(data: bytes) -> bytes:
+    """Content of a DSF file with some audio data, in stereo."""
     fmt = struct.pack("<4sQIIIIIIQII", b"fmt ", 52, 1, 0, 2, 2, 2822400, 1, len(data) * 4, 4096, 0)
     body = fmt + struct.pack("<4sQ", b"data", 12 + len(data)) + data
     return struct.pack("<4sQQQ", b"DSD ", 28, 28 + len(body), 0) + body
@@ -139,7 +156,7 @@ def _dsf(data: bytes) -> bytes:
 def frame(
     version: int, name: bytes, body: bytes, flags: int = 0, *, plain_size: bool = False
 ) -> bytes:
-    """A frame; in 2.4 its size is synchsafe unless `plain_size`."""
+    """An ID3 frame of a version (2, 3 or 4); in 2.4 its size is synchsafe unless `plain_size`."""
     if version == 2:
         return name + len(body).to_bytes(3, "big") + body
     safe = version == 4 and not plain_size
@@ -148,10 +165,12 @@ def frame(
 
 
 def synchsafe(number: int) -> bytes:
+    """A number in four bytes of seven bits each, as ID3 stores sizes."""
     return bytes(number >> shift & 127 for shift in (21, 14, 7, 0))
 
 
 def unsynchronised(data: bytes) -> bytes:
+    """Data with a zero after each 0xFF that could be taken for the start of an MPEG frame."""
     out = bytearray()
     for n, byte in enumerate(data):
         out.append(byte)
@@ -162,13 +181,14 @@ def unsynchronised(data: bytes) -> bytes:
 
 
 def tag(version: int, body: bytes, flags: int = 0, padding: int = 0) -> bytes:
+    """An ID3 tag with its header, and a footer if the flags ask for one."""
     body += bytes(padding)
     head = bytes((version, 0, flags)) + synchsafe(len(body))
     return b"ID3" + head + body + (b"3DI" + head if flags & 0x10 else b"")
 
 
 def frames(version: int) -> bytes:
-    """What a library of grown tags has in it."""
+    """Frames of ID3 as in a tag that several programs have written to over years."""
     if version == 2:
         pairs = [(b"TT2", b"\0Title"), (b"TP1", b"\0One\0Two"), (b"TYE", b"\x002009-07"),
                  (b"COM", b"\0eng\0"), (b"TXX", b"\0\0"), (b"TSI", b"\x0012345"),
@@ -198,7 +218,7 @@ def frames(version: int) -> bytes:
 
 
 def id3_tags() -> Iterator[tuple[str, bytes]]:
-    """Tags of every version, with what makes them hard to change."""
+    """Names and bytes of ID3 tags of every version, with structures that are hard to change."""
     for version in (2, 3, 4):
         bpm = {2: b"TBP"}.get(version, b"TBPM")
         body = frames(version)
@@ -226,23 +246,26 @@ def id3_tags() -> Iterator[tuple[str, bytes]]:
 
 
 def with_checksum() -> bytes:
+    """An ID3v2.3 tag with a checksum in its extended header."""
     body = frames(3)
     extended = struct.pack(">IHII", 10, 0x8000, 0, zlib.crc32(body))
     return tag(3, extended + body, 0x40)
 
 
 def inflating() -> bytes:
-    """A tag of 100 kB with a frame of 100 MB."""
+    """An ID3 tag of 100 kB with a compressed frame that inflates to 100 MB."""
     packer = zlib.compressobj(9)
     packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
     return tag(4, frame(4, b"TIT2", synchsafe(0x0FFFFFFF) + packed, 0x0009))
 
 
 def chunk(name: bytes, body: bytes, order: str = "<", *, pad: bool = True) -> bytes:
+    """A chunk of RIFF (order "<") or of AIFF (order ">"), padded to an even length."""
     return name + struct.pack(f"{order}I", len(body)) + body + bytes(len(body) % 2 * pad)
 
 
 def form(chunks: bytes, kind: bytes = b"WAVE", order: str = "<", extra: int = 0) -> bytes:
+    """A RIFF or AIFF file of chunks, whose size field is too large by `extra` bytes."""
     name = b"RIFF" if order == "<" else b"FORM"
     return name + struct.pack(f"{order}I", 4 + len(chunks) + extra) + kind + chunks
 
@@ -254,11 +277,12 @@ INFO = chunk(b"LIST", b"INFO" + chunk(b"INAM", b"abc"))
 
 
 def pcm(kind: str = "wav") -> bytes:
+    """The samples of the plain WAV file."""
     return base("wav")[44:]
 
 
 def in_container(kind: str, content: bytes) -> bytes:
-    """A plain file of a kind with an ID3 tag in it."""
+    """Content of a plain file of a kind with an ID3 tag in it."""
     if kind == "mp3":
         return content + base("mp3")
     if kind == "wav":
@@ -276,6 +300,8 @@ def in_container(kind: str, content: bytes) -> bytes:
 
 
 def save(content: Callable[[], bytes]) -> Callable[[Path], None]:
+    """Function that writes the result of another function to a file."""
+
     def make(path: Path) -> None:
         path.write_bytes(content())
 
@@ -283,6 +309,7 @@ def save(content: Callable[[], bytes]) -> Callable[[Path], None]:
 
 
 def id3_cases() -> Iterator[Case]:
+    """Files with ID3 tags, in each container that has them."""
     for kind in ("mp3", "wav", "aiff", "dsf"):
         for name, content in id3_tags():
             if kind == "mp3" or "footer" not in name:
@@ -304,6 +331,7 @@ def id3_cases() -> Iterator[Case]:
 
 
 def ape_tag(items: list[tuple[str, bytes, int]]) -> bytes:
+    """An APEv2 tag with items of (name, value, flags)."""
     body = b"".join(struct.pack("<II", len(v), f) + k.encode() + b"\0" + v for k, v, f in items)
 
     def end(flags: int) -> bytes:
@@ -324,6 +352,7 @@ LYRICS = b"LYRICSBEGININD00002" + b"00" + b"LYR00003abc" + b"000032" + b"LYRICS2
 
 
 def mp3_cases() -> Iterator[Case]:
+    """MP3 files with several tags, with data around the audio, and damaged ones."""
     head = tag(3, frames(3))
     yield Case("mp3", save(lambda: base("mp3")))
     yield Case("mp3 ID3v1 only", save(lambda: base("mp3") + V1))
@@ -362,7 +391,10 @@ def mp3_cases() -> Iterator[Case]:
 
 
 def riff_cases() -> Iterator[Case]:
+    """WAV and AIFF files."""
+
     def sized(riff: int, data: int) -> bytes:
+        """A WAV file with these numbers of bytes in the headers of the file and of its audio."""
         return (
             b"RIFF"
             + struct.pack("<I", riff)
@@ -468,6 +500,7 @@ def _aiff_sized(factor: float) -> bytes:
 
 
 def atoms(data: bytes) -> list[bytes]:
+    """The atoms of MP4 data, one after the other."""
     found = []
     while data:
         size = int.from_bytes(data[:4], "big")
@@ -477,14 +510,17 @@ def atoms(data: bytes) -> list[bytes]:
 
 
 def atom(name: bytes, body: bytes) -> bytes:
+    """An atom of MP4."""
     return struct.pack(">I4s", 8 + len(body), name) + body
 
 
 def item(name: bytes, value: bytes, kind: int = 1) -> bytes:
+    """A tag of MP4 with a value of a type (1 is text)."""
     return atom(name, atom(b"data", struct.pack(">II", kind, 0) + value))
 
 
 def free_form(name: bytes, value: bytes, mean: bytes = b"com.apple.iTunes") -> bytes:
+    """A tag of MP4 with a name of any length."""
     return atom(b"----", atom(b"mean", bytes(4) + mean) + atom(b"name", bytes(4) + name)
                 + atom(b"data", struct.pack(">II", 1, 0) + value))  # fmt: skip
 
@@ -503,7 +539,10 @@ ITEMS = b"".join((
 
 
 def with_items(data: bytes, items: bytes, free: int | None = None, end: bytes = b"") -> bytes:
-    """An MP4 file whose moov is last, with other items, and maybe zeros at their end."""
+    """An MP4 file with other tags, followed by a free atom of some bytes and by further bytes.
+
+    The file must have its moov atom at its end, so that the positions of the audio stay valid.
+    """
     out = []
     for top in atoms(data):
         if top[4:8] == b"moov":
@@ -517,7 +556,7 @@ def with_items(data: bytes, items: bytes, free: int | None = None, end: bytes = 
 
 
 def large_media(data: bytes) -> bytes:
-    """The same with a 64-bit size of its mdat, in place of the `free` before it."""
+    """An MP4 file with the size of its mdat in 64 bits, which replaces the free atom before it."""
     out = bytearray(data)
     at = out.index(b"mdat")
     assert out[at - 12 : at - 4] == b"\0\0\0\x08free"
@@ -527,6 +566,7 @@ def large_media(data: bytes) -> bytes:
 
 
 def mp4_cases() -> Iterator[Case]:
+    """MP4 files: AAC and ALAC, whole and fragmented, and damaged ones."""
     yield Case("m4a", save(lambda: base("m4a")))
     yield Case("m4a alac", save(lambda: base("alac")))
     yield Case("m4a header first", encoded("ipod", "aac", {"movflags": "+faststart"}))
@@ -557,7 +597,7 @@ def mp4_cases() -> Iterator[Case]:
     yield Case("m4a items", save(lambda: with_items(base("m4a"), ITEMS)))
     yield Case("m4a items with room", save(lambda: with_items(base("m4a"), ITEMS, 200)))
     yield Case("m4a items with little room", save(lambda: with_items(base("m4a"), ITEMS, 20)))
-    # QuickTime does this, and mutagen does not read it.
+    # QuickTime writes such files, which mutagen cannot read.
     yield Case(
         "m4a zeros behind items",
         save(lambda: with_items(base("m4a"), ITEMS, end=bytes(4))),
@@ -593,7 +633,7 @@ def mp4_cases() -> Iterator[Case]:
 
 
 def _rebuilt(box: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    """An atom with every table in it changed."""
+    """An atom with a change of all atoms inside it that contain no others."""
     name = box[4:8]
     if name in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
         return atom(name, b"".join(_rebuilt(inner, change) for inner in atoms(box[8:])))
@@ -623,6 +663,8 @@ def wide_positions_first(data: bytes) -> bytes:
 def _flac(
     change: Callable[[Any], None], then: Callable[[bytes], bytes] = bytes
 ) -> Callable[[Path], None]:
+    """Function that writes a FLAC file changed by mutagen and then as bytes."""
+
     def make(path: Path) -> None:
         path.write_bytes(base("flac"))
         file: Any = flac.FLAC(path)
@@ -634,6 +676,7 @@ def _flac(
 
 
 def _grown_flac(file: Any) -> None:
+    """Add pictures and several tags of the same name to a FLAC file."""
     for number in range(3):
         picture = flac.Picture()
         picture.data, picture.type, picture.mime = PICTURE, 3, "image/png"
@@ -644,7 +687,7 @@ def _grown_flac(file: Any) -> None:
 
 
 def flac_blocks(*blocks: tuple[int, bytes]) -> bytes:
-    """A FLAC file with these blocks between the first and the audio."""
+    """A FLAC file with some blocks, (type, content), between its first block and the audio."""
     plain = base("flac")
     position, last = 4, False
     while not last:
@@ -659,11 +702,13 @@ def flac_blocks(*blocks: tuple[int, bytes]) -> bytes:
 
 
 def comment(*entries: bytes, vendor: bytes = b"v") -> bytes:
+    """A Vorbis comment with some entries."""
     packed = b"".join(struct.pack("<I", len(e)) + e for e in entries)
     return struct.pack("<I", len(vendor)) + vendor + struct.pack("<I", len(entries)) + packed
 
 
 def flac_cases() -> Iterator[Case]:
+    """FLAC files with various blocks and tags, and damaged ones."""
     yield Case("flac", save(lambda: base("flac")))
     yield Case("flac grown", _flac(_grown_flac))
     yield Case("flac leading ID3v2", _flac(_grown_flac, lambda data: tag(3, frames(3)) + data))
@@ -703,7 +748,7 @@ def flac_cases() -> Iterator[Case]:
 
 
 def _with_comment(data: bytes, packet: bytes, path: Path) -> None:
-    """An Ogg file with another comment packet."""
+    """Write an Ogg file in which another packet replaces the comment."""
     path.write_bytes(data)
     with path.open("rb+") as file:
         pages = [ogg.OggPage(file), ogg.OggPage(file)]
@@ -715,6 +760,7 @@ def _with_comment(data: bytes, packet: bytes, path: Path) -> None:
 
 
 def _ogg_grown(path: Path) -> None:
+    """Write an Ogg Vorbis file with long and repeated tags and a picture."""
     path.write_bytes(base("ogg"))
     file: Any = oggvorbis.OggVorbis(path)
     file.tags.extend([("Artist", "One"), ("ARTIST", "Two"), ("Long", "x" * 200_000), ("Empty", "")])
@@ -725,6 +771,7 @@ def _ogg_grown(path: Path) -> None:
 
 
 def ogg_cases() -> Iterator[Case]:
+    """Ogg Vorbis and Opus files, also chained and multiplexed."""
     yield Case("ogg", save(lambda: base("ogg")))
     yield Case("ogg grown", _ogg_grown)
     yield Case("ogg chained", save(lambda: base("ogg") + base("ogg", 2)))
@@ -745,6 +792,7 @@ def ogg_cases() -> Iterator[Case]:
 
 
 def _wavpack(path: Path) -> None:
+    """Write a WavPack file with items of every type."""
     path.write_bytes(base("wv"))
     tags = apev2.APEv2()
     tags["Title"], tags["aRTIST"], tags["bin"] = "T", ["One", "Two"], b"\xff\0\1"
@@ -753,6 +801,7 @@ def _wavpack(path: Path) -> None:
 
 
 def ape_cases() -> Iterator[Case]:
+    """WavPack files with APEv2 tags."""
     yield Case("wv", save(lambda: base("wv")))
     yield Case("wv items", _wavpack)
     yield Case("wv odd items", save(lambda: base("wv") + APE))
@@ -772,6 +821,7 @@ def ape_cases() -> Iterator[Case]:
 
 
 def _wma(path: Path) -> None:
+    """Write a WMA file with tags of every type."""
     path.write_bytes(base("wma"))
     file: Any = asf.ASF(path)
     text = asf.ASFUnicodeAttribute
@@ -785,7 +835,7 @@ def _wma(path: Path) -> None:
 
 
 def _wma_two_tempi(path: Path) -> None:
-    """The second is in another object than the first."""
+    """Write a WMA file with two tempi, the second in another object than the first."""
     _wma(path)
     file: Any = asf.ASF(path)
     file.tags.extend([("WM/BeatsPerMinute", asf.ASFUnicodeAttribute(bpm)) for bpm in ("9", "8")])
@@ -793,7 +843,7 @@ def _wma_two_tempi(path: Path) -> None:
 
 
 def _wma_with_object(counted: int = 30) -> bytes:
-    """With an object in its header that nobody knows."""
+    """A WMA file with an unknown object in its header, of whose 30 bytes `counted` are counted."""
     data = bytearray(base("wma"))
     (size,) = struct.unpack_from("<Q", data, 16)
     (count,) = struct.unpack_from("<I", data, 24)
@@ -803,6 +853,7 @@ def _wma_with_object(counted: int = 30) -> bytes:
 
 
 def wma_cases() -> Iterator[Case]:
+    """WMA files with various tags, and damaged ones."""
     yield Case("wma", save(lambda: base("wma")))
     yield Case("wma grown", _wma)
     yield Case("wma two tempi", _wma_two_tempi)
@@ -812,7 +863,7 @@ def wma_cases() -> Iterator[Case]:
 
 
 def other_cases() -> Iterator[Case]:
-    """What beets' tag library does not know."""
+    """Files that mediafile, the tag library of beets, does not know."""
     for kind in ("mka", "tta", "aac", "oga", "ac3"):
         yield Case(kind, save(partial(base, kind)), written=False)
     yield Case("aac ID3", save(lambda: tag(3, frames(3)) + base("aac")), written=False)
@@ -825,7 +876,7 @@ def other_cases() -> Iterator[Case]:
 
 
 def cases() -> list[Case]:
-    """All of them."""
+    """The files of all kinds."""
     groups = (
         id3_cases,
         mp3_cases,

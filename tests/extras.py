@@ -1,4 +1,4 @@
-"""Processes in which packages cannot be imported, as in an environment without some extras."""
+"""Environments in which packages cannot be imported, as if some extras were not installed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-# What the extras other than `train` bring. librosa, of `train`, needs soundfile, so that is there;
-# but nothing that `train` is enough for may ask for it.
-OF_OTHERS = ("pretty_midi", "soundfile", "mirdata")
+# Packages of the extras other than `train`. soundfile is installed with `train` too, because
+# librosa needs it, but commands that need only `train` must not import it themselves.
+NOT_IN_TRAIN = ("pretty_midi", "soundfile", "mirdata")
 FINDER = """\
 import sys
 
@@ -22,7 +22,17 @@ sys.meta_path.insert(0, Nowhere())
 
 
 def without(packages: Iterable[str], folder: Path, root: Path) -> dict[str, str]:
-    """The variables of an environment in which packages of these names cannot be imported."""
+    """Environment variables for a process in which some packages cannot be imported.
+
+    Parameters
+    ----------
+    packages
+        Names of the packages.
+    folder
+        Folder for a module that hides them.
+    root
+        Folder of this repository.
+    """
     (folder / "sitecustomize.py").write_text(FINDER.format(names=sorted(packages)))
     path = os.pathsep.join([str(folder), str(root)])
     return {**os.environ, "PYTHONPATH": path}

@@ -1,4 +1,4 @@
-"""Models for tests: parts of the shipped ones, and small ones with weights from a seed."""
+"""Models for tests: parts of the shipped models, and networks with random weights."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tempo_core.network import Definition, Network, shapes
 
 @lru_cache
 def filterbank() -> NDArray[np.float32]:
-    """(40, 513), that of `FrontEnd()`."""
+    """The filter bank of the shipped tempo model, (40, 513), which fits `FrontEnd()`."""
     return checkpoint.load(checkpoint.resolve("shipped")).filterbank
 
 
 def random_network(definition: Definition, seed: int = 0) -> Network:
-    """A network whose weights, statistics of normalisations among them, are from a seed.
+    """A network with random weights and statistics of normalisation.
 
-    They are as large as to keep the level of what goes through.
+    The weights are scaled so that every layer keeps the level of its input.
     """
     rng = np.random.default_rng(seed)
     weights: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {}

@@ -1,4 +1,4 @@
-"""Whether writing a tag did to a file what it says and nothing else, found out independently."""
+"""Independent check that writing a tag to a file changes nothing else in it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tempo_core.opening import LENIENT
 from .containers import Case, frame
 
 BPM = 128
-# How libav shows the tempo, by format.
+# Names of the tempo in libav's metadata, which depend on the format.
 TEMPO_KEYS = {"tbpm", "tbp", "bpm", "tmpo", "wm/beatsperminute"}
 
 
 @dataclass(frozen=True)
 class Result:
-    """`message` is empty where the tag was written; `problems` says what did not hold."""
+    """Result of writing a tag: the error message, empty if it was written, and all faults found."""
 
     message: str
     problems: tuple[str, ...]
 
 
 def heard(path: Path) -> str:
-    """All of the sound, decoded."""
+    """Hash of all decoded audio of a file."""
     digest = hashlib.sha256()
     try:
         with av.open(str(path), **LENIENT) as container:
@@ -47,7 +47,7 @@ def heard(path: Path) -> str:
 
 
 def shown(path: Path) -> dict[str, str]:
-    """The tags as another program reads them, but for the tempo."""
+    """The tags of a file without the tempo, as libav reads them."""
     try:
         with av.open(str(path), **LENIENT) as container:
             found = dict(container.metadata)
@@ -63,7 +63,7 @@ def shown(path: Path) -> dict[str, str]:
 
 
 def bare(tag: bytes, tempi: tuple[bytes, ...]) -> bytes:
-    """An ID3 tag without its size, its padding and the tempo."""
+    """The bytes of an ID3 tag without its size, its padding and the frames of some tempi."""
     version, flags = tag[3], tag[5]
     size = int("".join(f"{byte:07b}" for byte in tag[6:10]), 2)
     body = tag[10 : 10 + size]
@@ -76,6 +76,7 @@ def bare(tag: bytes, tempi: tuple[bytes, ...]) -> bytes:
 
 
 def _write(path: Path, bpm: int) -> str:
+    """Write a tempo to a file; the error message, empty if it was written."""
     try:
         write_fields(Item(path=bytes(path), bpm=bpm))
     except TagError as error:
@@ -84,7 +85,7 @@ def _write(path: Path, bpm: int) -> str:
 
 
 def examine(case: Case, folder: Path) -> Result:
-    """Write a tag into a file, again, and another, and find all that is not as it has to be."""
+    """Write a tempo to the file of a case twice, then another one, and collect all faults."""
     path = case.write(folder)
     before = path.read_bytes()
     sound, tags = heard(path), shown(path)

@@ -1,4 +1,4 @@
-"""beetsplug -> trainer -> tempo_core, and never back; no circles; and what importing costs."""
+"""Tests of imports: packages and rooms only import downwards, no circles, and a cheap start."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MAY_IMPORT = {
     "trainer": {"trainer", "tempo_core"},
     "beetsplug": {"beetsplug", "trainer", "tempo_core"},
 }
-# Rooms of the trainer, from the ground up: each may import what is below it, and none above.
+# Rooms of the trainer from the lowest to the highest; each may only import rooms below it.
 ROOMS = ("synthesis", "inputs", "trainingset", "evaluation", "learning", "making", "commands",
          "research")  # fmt: skip
-GROUND = {"files", "options", "torch_ops", "tasks"}  # which all of them may use
-# What is for training, or large, stays where it is needed.
+GROUND = {"files", "options", "torch_ops", "tasks"}  # modules that all rooms may import
+# Packages that are large or for training only; nothing but the trainer may import them.
 FOR_TRAINING = {"torch", "lightning", "scipy", "librosa", "matplotlib", "tensorboardX", "mir_eval"}
 
 
@@ -36,7 +36,7 @@ def _files(package: str) -> dict[str, Path]:
 
 
 def _imports(name: str, path: Path) -> Iterator[tuple[str, str | None]]:
-    """(module, what of it or None) that a file imports, anywhere in it."""
+    """The imports in a file, also inside functions: (module, name imported from it or None)."""
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -48,7 +48,10 @@ def _imports(name: str, path: Path) -> Iterator[tuple[str, str | None]]:
 
 
 def _graph(files: Mapping[str, Path]) -> dict[str, set[str]]:
-    """Which files import which; a name of a package that is no file is from its `__init__`."""
+    """The files that each file imports.
+
+    A name imported from a package that is not a file is taken from the package's `__init__`.
+    """
     graph = {}
     for name, path in files.items():
         targets = {
@@ -60,6 +63,7 @@ def _graph(files: Mapping[str, Path]) -> dict[str, set[str]]:
 
 
 def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
+    """The files that a file imports, directly or through others."""
     seen: set[str] = set()
     waiting = list(graph[start])
     while waiting:
@@ -71,7 +75,7 @@ def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
 
 
 def _circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
-    """Largest sets of files that all import each other, at once or through others."""
+    """Largest sets of files that all import each other, directly or through others."""
     reach = {name: _reachable(graph, name) for name in graph}
     found: list[set[str]] = []
     for name in graph:
@@ -82,7 +86,7 @@ def _circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
 
 
 def _imported(name: str, path: Path) -> set[str]:
-    """Top-level packages that a file imports, anywhere in it."""
+    """Top-level packages that a file imports, also inside functions."""
     return {module.split(".")[0] for module, _ in _imports(name, path)}
 
 
@@ -97,7 +101,7 @@ def test_nothing_points_back(package: str) -> None:
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_no_files_import_each_other(package: str) -> None:
-    """Neither for types alone nor inside of functions: one could not be read without the other."""
+    """No circles of imports, not even for types only or inside functions."""
     assert _circles(_graph(_files(package))) == []
 
 
@@ -135,13 +139,13 @@ def test_what_is_for_training_is_imported_by_the_trainer_only(package: str) -> N
 
 
 def test_beetsplug_stays_a_namespace() -> None:
-    """An `__init__.py` there would hide all of beets' own plugins."""
+    """`beetsplug` has no `__init__.py`, which would hide all plugins of beets itself."""
     assert not (ROOT / "beetsplug" / "__init__.py").exists()
     assert [p for p in (ROOT / "beetsplug").iterdir() if p.is_file()] == []
 
 
 def _modules_after(code: str, *args: str) -> set[str]:
-    """What is loaded in a fresh interpreter after some code."""
+    """The modules that are loaded in a new interpreter after it has run some code."""
     run = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)", *args],
         capture_output=True, text=True, check=True,

@@ -1,4 +1,4 @@
-"""The helpers themselves: what they claim about tempo, formats and isolation holds."""
+"""Tests of the test helpers: tempo, formats and isolation are what they claim."""
 
 from __future__ import annotations
 

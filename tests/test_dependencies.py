@@ -1,4 +1,4 @@
-"""`pyproject.toml` names what the packages import, no more and no less."""
+"""Tests that `pyproject.toml` names exactly the distributions that the packages import."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 OURS = {"tempo_core", "trainer", "beetsplug"}
-# Where what is imported is not called as what is installed.
+# Names of distributions that differ from the names of their packages.
 INSTALLED_AS = {"backports": "backports-zstd", "bs4": "beautifulsoup4", "PIL": "pillow"}
-OF_BEETS = {"confuse", "mediafile", "typing-extensions"}  # beets could not do without them
+# Distributions that need not be named because beets or matplotlib requires them.
+OF_BEETS = {"confuse", "mediafile", "typing-extensions"}
 OF_MATPLOTLIB = {"pillow"}
-UNSEEN = {"lxml", "tensorboardx"}  # Beautiful Soup and Lightning import them when told to
+# Distributions that only Beautiful Soup and Lightning import.
+UNSEEN = {"lxml", "tensorboardx"}
 
 
 def imported(*packages: str) -> set[str]:
-    """Distributions whose packages are imported somewhere in some of ours."""
+    """Distributions of other projects that some of our packages import anywhere."""
     names: set[str] = set()
     for path in (path for package in packages for path in (ROOT / package).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -34,14 +36,14 @@ def imported(*packages: str) -> set[str]:
 
 
 def named(requirements: Iterable[str]) -> set[str]:
-    """Their distributions, without ours."""
+    """Distributions in a list of requirements, without our own."""
     names = {canonicalize_name(Requirement(text).name) for text in requirements}
     return names - {"beets-tempo"}
 
 
 @pytest.fixture(scope="module")
 def project() -> dict[str, set[str]]:
-    """What is named: the base under "", and each extra."""
+    """Distributions that `pyproject.toml` names, by extra; the base has the key ""."""
     tomllib = pytest.importorskip("tomllib", reason="of Python 3.11")
     with (ROOT / "pyproject.toml").open("rb") as f:
         data = tomllib.load(f)["project"]

@@ -1,4 +1,4 @@
-"""The documentation agrees with the code: links, drawings, pictures and examples."""
+"""Tests that the documentation agrees with the code: links, drawings, pictures and examples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def pages() -> list[Path]:
-    """All Markdown files of the repository, not what a build or an environment left there."""
+    """All Markdown files of the repository, without those that git ignores."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "*.md"],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -29,13 +29,13 @@ def pages() -> list[Path]:
 
 
 def without_code(text: str) -> str:
-    """The text without blocks and spans of code, in which nothing is a link or a heading."""
+    """A page without its blocks of code and the marks of inline code, where nothing is a link."""
     text = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
     return re.sub(r"`[^`\n]*`", lambda match: match[0].strip("`").replace("[", ""), text)
 
 
 def anchors(text: str) -> set[str]:
-    """What links can lead to in a page, named as GitHub names headings."""
+    """The anchors of a page that links can point to, as GitHub names them after headings."""
     found: set[str] = set()
     for heading in re.findall(r"^#+ (.*)$", without_code(text), re.MULTILINE):
         slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
@@ -60,7 +60,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_pages_and_files_that_code_names_exist() -> None:
-    """A docstring that names a page of the documentation names one that is there."""
+    """Every page of the documentation that a docstring names exists."""
     for path in (*modules(ROOT).values(), *(ROOT / "benchmarks").glob("*.py")):
         for name in re.findall(r"docs/[\w/-]+\.md", path.read_text(encoding="utf-8")):
             assert (ROOT / name).is_file(), f"{path}: {name}"

@@ -1,7 +1,7 @@
-"""What version 0.1.0 left on a user's disk goes on to work: `written_home/by_0_1_0`.
+"""Tests that files written by version 0.1.0 (`written_home/by_0_1_0`) still work.
 
-How the folder was made says `written_home/make.py`; `answers.json` in it is what version 0.1.0
-answered. All of it is used by commands, as a user would.
+`written_home/make.py` made the folder; its `answers.json` has the output of version 0.1.0. The
+tests run commands on the files, as a user does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ANSWERS: dict[str, Any] = json.loads((WRITTEN / "answers.json").read_text())
 OWNER = "/home/me/"  # in the paths that are in the folder
 FILES = [song.file for song in SONGS]
 LEARNED = (*ANSWERS["tempo"], ANSWERS["pace"])
-# Known of the shipped model is of no use to another one.
+# Answers of the shipped models of version 0.1.0 do not apply to other models.
 needs_shipped = pytest.mark.skipif(
     any(
         not (Path(tempo_core.__file__).parent / "models" / name).exists()
@@ -44,7 +44,7 @@ needs_shipped = pytest.mark.skipif(
 
 
 def core(*args: object, status: int = 0) -> Result:
-    """`tempo-core ARGUMENTS`."""
+    """Run `tempo-core` with some arguments; fails on another exit status."""
     result = CliRunner().invoke(main, [str(arg) for arg in args])
     assert result.exit_code == status, result.output
     return result
@@ -52,7 +52,7 @@ def core(*args: object, status: int = 0) -> Result:
 
 @pytest.fixture(scope="session")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with everything in it."""
+    """A copy of the folder with its archive of large files unpacked."""
     folder = tmp_path_factory.mktemp("written") / "me"
     shutil.copytree(WRITTEN, folder)
     large = folder / "large.tar.xz"
@@ -63,11 +63,11 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def move_in(unpacked: Path, home: Path) -> None:
-    """Make `home` the home of the user whose folder it is.
+    """Copy the folder to `home`, and adjust paths and times of files.
 
-    Training sets and evaluations know files by absolute path, size and time of change. Version
-    control keeps no times, and the home was another one: both are put right. Everything else is
-    as it was written.
+    Training sets and evaluations identify files by absolute path, size and modification time. Git
+    does not store times, and the original home had another path, so both are corrected. Everything
+    else stays as version 0.1.0 wrote it.
     """
     shutil.copytree(unpacked, home, dirs_exist_ok=True)
     for name, changed in ANSWERS["mtimes"].items():
@@ -86,7 +86,7 @@ def move_in(unpacked: Path, home: Path) -> None:
 
 @pytest.fixture
 def me(home: Path, unpacked: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's home, which is the working directory."""
+    """The home with the files of version 0.1.0, which is also the working directory."""
     move_in(unpacked, home)
     monkeypatch.chdir(home)
     return home
@@ -94,7 +94,7 @@ def me(home: Path, unpacked: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def beet(home: Path, unpacked: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Beet]:
-    """`beet` with the user's library and configuration."""
+    """`beet` with the library and the configuration of version 0.1.0."""
     beet = Beet(home, capsys)
     move_in(unpacked, home)
     yield beet
@@ -103,7 +103,7 @@ def beet(home: Path, unpacked: Path, capsys: pytest.CaptureFixture[str]) -> Iter
 
 
 def silence(*files: Path) -> None:
-    """Let there be no music in files any more, without a change of size and time."""
+    """Overwrite files with zeros without changing their size and modification time."""
     for file in files:
         status = file.stat()
         file.write_bytes(bytes(status.st_size))
@@ -111,13 +111,13 @@ def silence(*files: Path) -> None:
 
 
 def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
-    """What tells whether the files of a folder are the ones that they were."""
+    """Inode and content of each file in a folder, to find out whether files were changed."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {path: (path.stat().st_ino, path.read_bytes()) for path in files}
 
 
 def assert_same(rows: Sequence[dict[str, Any]], expected: Sequence[dict[str, Any]]) -> None:
-    """Fail if estimates are not those of version 0.1.0, but for what rounding can do."""
+    """Fail if estimates differ from those of version 0.1.0 by more than rounding."""
     assert [row["path"] for row in rows] == [row["path"] for row in expected]
     for row, before in zip(rows, expected, strict=True):
         assert row["error"] == before["error"]
@@ -134,13 +134,13 @@ def assert_same(rows: Sequence[dict[str, Any]], expected: Sequence[dict[str, Any
 
 
 def estimate(*options: object, files: Sequence[str] = FILES) -> list[dict[str, Any]]:
-    """`tempo-core estimate`."""
+    """Output of `tempo-core estimate` on the files."""
     args = ("estimate", "--format", "json", "--jobs", 1, *options, *files)
     return list(json.loads(core(*args, status=int(FILES[-1] in files)).stdout))
 
 
 def fields(beet: Beet) -> dict[str, dict[str, str]]:
-    """What `beet ls` prints of each track, by its title."""
+    """The line that `beet ls` prints about each track, by title."""
     rows = [line.split("\t") for line in beet("ls", "-f", FORMAT).out.splitlines()]
     return {row[0]: dict(zip(FIELDS, row, strict=True)) for row in rows}
 
@@ -195,7 +195,7 @@ def test_what_is_done_stays_and_what_was_interrupted_is_finished(beet: Beet, hom
 
 
 def test_an_analysis_anew_leaves_everybody_their_own(beet: Beet) -> None:
-    """Whose record was cleared are analysed again, and it is said of them what was said before."""
+    """Tracks whose fields were cleared are analysed again, with the same result as before."""
     before = fields(beet)
     assert beet("tempo", "-f", "tempo_source::^model:", "title:Found").code == 0
     for title in ("Tagged", "Corrected", "Published"):
@@ -217,7 +217,7 @@ def test_labels_of_the_library_are_known(beet: Beet) -> None:
 
 
 def test_pages_are_read_from_the_cache(beet: Beet, home: Path) -> None:
-    """Where the labels themselves are lost, the pages that they are from are still there."""
+    """If the label store is lost, the labels are found again from the stored pages."""
     (home / "labels.db").unlink()
     later = datetime.now(timezone.utc) + timedelta(days=1)  # a page is good for 90 days
     with closing(sqlite3.connect(home / "labels-pages.db")) as db, db:
@@ -233,7 +233,7 @@ def test_pages_are_read_from_the_cache(beet: Beet, home: Path) -> None:
 
 
 def test_labels_of_files_are_known(me: Path) -> None:
-    """A label of a site, one of a tag, and none."""
+    """Tracks with a label of a site, with a label from a tag, and without a label."""
     chosen = [SONGS[k] for k in (0, 2, 7)]
     *told, summary = core(*LABELS, *(song.file for song in chosen)).stdout.splitlines()
     names = tuple(f"{song.artist} - {song.title}:" for song in chosen)
@@ -256,14 +256,14 @@ def test_what_was_estimated_is_not_estimated_again(beet: Beet, home: Path) -> No
 
 @needs_shipped
 def test_the_training_set_of_the_library_is_known(beet: Beet) -> None:
-    """Nothing has to be listened to again: the plan knows what the audio contradicts."""
+    """The plan knows which labels the audio contradicts without decoding the audio again."""
     run = beet("tempo-train", "--pretend")
     assert (run.code, run.err) == (0, "")
     assert run.out.splitlines() == ANSWERS["tempo-train"]
 
 
 def test_a_training_set_is_brought_up_to_date(me: Path) -> None:
-    """As it was; what the network sees is computed anew, since it is another view of the music."""
+    """A training set stays as it was, except that inputs of the network are computed again."""
     before = contents(me / "my-set" / "cache")
     tables = [me / "my-set" / name for name in ("tracks.tsv", "dropped.tsv")]
     texts, split = [table.read_text() for table in tables], me / "my-set" / "split-1.tsv"
@@ -289,7 +289,7 @@ def test_an_evaluation_goes_on_without_its_audio(me: Path) -> None:
 
 @pytest.mark.slow
 def test_paces_are_learned_beside_the_features_of_before(me: Path) -> None:
-    """These are of what training heard then, and are neither read nor touched."""
+    """Inputs of the network from version 0.1.0 are neither read nor changed."""
     folder = me / "statements" / "paces"
     before = contents(folder)
     assert len(before) == 2

@@ -1,4 +1,4 @@
-"""The toy tasks of the tests, put into the table, and models for them."""
+"""Registration of the toy tasks of the tests, and models for them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ TOYS = {"toy": "tests.tempo_core.toy", "toyoftempo": "tests.tempo_core.toy_of_te
 
 
 def register(patch: pytest.MonkeyPatch, *names: str) -> None:
-    """Add toy tasks to the table, a line for each."""
+    """Add toy tasks to the table of tasks; all of them if no name is given."""
     for name in names or TOYS:
         patch.setitem(tasks.TASKS, name, TOYS[name])
 
 
 def model(name: str = "toy", **changes: Any) -> Checkpoint[Any]:
-    """A model that finds music the brighter the higher its bands are."""
+    """A model by which music is the brighter the higher the bands are that sound."""
     task, front_end = tasks.row(name), FrontEnd()
     config = task.config()
     definition = task.network(front_end, config)
@@ -48,5 +48,5 @@ def model(name: str = "toy", **changes: Any) -> Checkpoint[Any]:
 
 
 def save(folder: Path, name: str = "toy", **changes: Any) -> Path:
-    """Write that model."""
+    """Write the model of `model` into a folder and return its path."""
     return checkpoint.save(folder, model(name, **changes))

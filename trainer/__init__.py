@@ -1,1 +1,1 @@
-"""Learning, evaluating and making the models that `tempo_core` uses."""
+"""Training and evaluation of the models that `tempo_core` uses."""

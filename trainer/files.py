@@ -1,4 +1,4 @@
-"""Results that are written all at once, or not at all with one clear message."""
+"""Files with results, tables among them, which are written atomically or fail with a message."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ T = TypeVar("T")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file atomically: the old one, or the new one, whenever the machine stops.
+    """Write a file atomically: whenever the program stops, the old or the new file is complete.
 
     Raises
     ------
     StorageError
-        If it cannot be written; what was there is there still.
+        If the file cannot be written; an old one is unchanged.
     """
     try:
         replace_file(path, data)
@@ -33,21 +33,23 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def kept(folder: Path, name: str, arguments: object, make: Callable[[], T]) -> T:
-    """What `make` returns as JSON has it, or what a run with the same arguments kept of it.
+    """The result of `make`, converted through JSON; or that of an earlier run, from a file.
 
     Parameters
     ----------
     folder, name
-        Where it is kept: `<name>-<digest of the arguments>.json`.
+        Where the result is stored: `<name>-<digest of the arguments>.json` in the folder.
     arguments
-        All that the result depends on, as JSON has it; what JSON does not have counts as its text.
+        Everything that the result depends on; values that JSON does not have are used as text.
+    make
+        Computes the result if it is not stored yet.
 
     Raises
     ------
     ConfigError
-        If a file of that name holds something else.
+        If the file cannot be read.
     StorageError
-        If it cannot be written.
+        If the file cannot be written.
     """
     text = json.dumps(arguments, sort_keys=True, default=str)
     path = folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
@@ -63,7 +65,7 @@ def kept(folder: Path, name: str, arguments: object, make: Callable[[], T]) -> T
 def write_text(path: Path, text: str) -> None:
     """Write text atomically as UTF-8, see `write_bytes`.
 
-    Bytes of a file's name that are no text become those bytes again.
+    Surrogate escapes, which stand for bytes of file names that are not UTF-8, become these bytes.
     """
     write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
@@ -88,9 +90,9 @@ def read_tsv(table: Path) -> list[dict[str, str]]:
 
 
 def tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """A tab-separated table with a header line; None is an empty cell."""
+    """A tab-separated table with a header line, as bytes; None becomes an empty cell."""
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    # A carriage return in a name has to be quoted, which the standard library does not see.
+    # A carriage return in a cell has to be quoted, which `csv.QUOTE_MINIMAL` does not do.
     odd = any("\r" in cell for row in cells for cell in row)
     text = io.StringIO(newline="")
     writer = csv.writer(

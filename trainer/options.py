@@ -1,4 +1,4 @@
-"""Options that several commands of the trainer have, and how they end."""
+"""Options that several commands of the trainer share, and the output at their end."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ cache = click.option(
 
 
 def tell(failed: Iterable[tuple[Path, Exception]], summary: Iterable[str], quiet: bool) -> None:
-    """Print files that could not be used on stderr, and a summary on stdout unless it is quiet.
+    """Print the files that failed on stderr, and a summary on stdout unless `quiet`.
 
-    The command ends with an exit status of 1 if a file failed.
+    If a file failed, the command ends with exit status 1.
     """
     problems = [f"{path}: {explain(error)}" for path, error in failed]
     for line in problems:

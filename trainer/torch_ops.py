@@ -1,7 +1,7 @@
-"""The operations of `tempo_core.network` in torch, and networks that can learn.
+"""The operations of `tempo_core.network` in torch, and networks that can be trained.
 
-What a network does stands once, in `tempo_core`; here its layers are modules with gradients. The
-names of their weights are those in a model file, so that one can be made of the other.
+The definition of a network is in `tempo_core`; here its layers are torch modules with gradients.
+Weights have the same names as in a model file, so that each form can be made of the other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from tempo_core.network import Conv, Definition, Layer, Linear, Network, Norm
 
 
 def module_of(layer: Layer, n_axes: int) -> nn.Module:
-    """A layer with fresh weights; `n_axes` is that of the arrays it takes, without the batch's."""
+    """A torch module with fresh weights for a layer.
+
+    Parameters
+    ----------
+    n_axes
+        Number of axes of the layer's input, without that of the batch.
+    """
     if isinstance(layer, Linear):
         return nn.Linear(layer.n_in, layer.n_out)
     if isinstance(layer, Norm):
@@ -32,12 +38,12 @@ def module_of(layer: Layer, n_axes: int) -> nn.Module:
 
 
 class Learnable(nn.Module):
-    """A network in torch.
+    """A network as a torch module that can be trained.
 
     Parameters
     ----------
     definition
-        What it does.
+        Layers of the network and its function.
     """
 
     def __init__(self, definition: Definition):
@@ -53,13 +59,13 @@ class Learnable(nn.Module):
         self.ops = TorchOps(self)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Inputs, each (batch, …) → logits (batch, …)."""
+        """Logits (batch, …) of the inputs, each (batch, …)."""
         found: Tensor = self.definition.forward(self.ops, *inputs)
         return found
 
 
 def _put(whole: nn.Module, name: str, part: nn.Module) -> None:
-    """Put a module where its name says, through modules that only hold others."""
+    """Add a module under a dotted name, with empty modules for the names before the dots."""
     *path, last = name.split(".")
     for step in path:
         if step not in dict(whole.named_children()):
@@ -69,22 +75,19 @@ def _put(whole: nn.Module, name: str, part: nn.Module) -> None:
 
 
 def learnable(network: Network) -> Learnable:
-    """A network that is in use, to learn on from its weights; in evaluation mode.
-
-    Nothing has a gradient yet.
-    """
+    """A trainable copy of a network with its weights, in evaluation mode and without gradients."""
     made = Learnable(network.definition)
     made.load_state_dict(tensors(network.weights))
     return made.eval().requires_grad_(False)
 
 
 def tensors(weights: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """Copies of weights as torch has them."""
+    """Copies of weights as torch tensors."""
     return {name: torch.tensor(value) for name, value in weights.items()}
 
 
 def usable(network: Learnable) -> Network:
-    """A network as it is used, with the weights of one that has learned."""
+    """The network for use, with a copy of the weights of a trained one."""
     weights = {
         name: value.detach().cpu().numpy().copy() for name, value in network.state_dict().items()
     }
@@ -92,10 +95,10 @@ def usable(network: Learnable) -> Network:
 
 
 class TorchOps:
-    """`tempo_core.network.Ops` for tensors."""
+    """The operations of `tempo_core.network.Ops` on tensors; see there for each of them."""
 
     def __init__(self, network: nn.Module):
-        # Not registered as a part of the network, of which it is a part itself.
+        # In a tuple, torch does not register the network as a child of this part of itself.
         self._held = (network,)
 
     def at(self, name: str) -> TorchOps:

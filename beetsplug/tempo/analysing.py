@@ -17,7 +17,7 @@ from .estimating import estimate_all, load_estimator
 from .file_keys import remember_key
 from .guarding import library_errors
 from .keeping import (
-    TEMPO,
+    TEMPO_FIELDS,
     catch_up,
     finish,
     forget_failure,

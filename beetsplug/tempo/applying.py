@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tempo_core import tasks
 from tempo_core.levels import COUNTED_ELSE, RELATIVES, TOLERANCE
-from tempo_core.paces import COMPATIBLE, SAME, format_paces, parse_paces
+from tempo_core.paces import COMPATIBLE, SAME_PACE, format_paces, parse_paces
 from tempo_core.tempi import parse_marker
 
 from .items import bpm_of, own, set_or_clear
@@ -117,7 +117,9 @@ def set_pace_fields(item: Item) -> bool:
     # and the `pace:` query agree about a pace that is just probable enough.
     paces = [pace for pace, _ in paces_of(item)]
     for field, ratio in PACE_FIELDS.items():
-        fits = any(abs(pace / (tempo * ratio) - 1) <= SAME for pace in paces) if tempo else False
+        fits = (
+            any(abs(pace / (tempo * ratio) - 1) <= SAME_PACE for pace in paces) if tempo else False
+        )
         set_or_clear(item, field, round(tempo * ratio, 2) if fits else None)
     return before != [own(item, field) for field in PACE_FIELDS]
 
@@ -149,7 +151,7 @@ def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float |
             pace.bpm
             for pace in paces
             if pace.probability >= COMPATIBLE
-            or any(abs(pace.bpm / tempo - 1) <= SAME for tempo in simple)
+            or any(abs(pace.bpm / tempo - 1) <= SAME_PACE for tempo in simple)
         ),
     ]
     nearest = min(tempi, key=lambda tempo: abs(tempo - bpm))

@@ -14,13 +14,13 @@ from beets import ui
 from tempo_core.levels import COUNTED_ELSE, TOLERANCE
 
 from .applying import judged, set_pace_fields, settled
-from .file_keys import SEEN
+from .file_keys import KEY_SEEN
 from .keeping import FAILURE, PENDING, atomically, fails_again, store
 from .marking import MARKER
 from .origin import MANUAL, TAG, Decision
 from .queries import HAS_BPM
 from .selecting import Selection, ask, items_of
-from .stated import FIELDS, stated_paces
+from .stated import STATED_FIELDS, stated_paces
 
 if TYPE_CHECKING:
     from beets.library import Library
@@ -50,12 +50,15 @@ TO_ANALYSE = f"NOT ifnull({DONE}, 0)"
 TO_FINISH = f"{_value(PENDING)} IS NOT NULL AND ({HAS_BPM} OR {_value(PENDING)} LIKE '%key%')"
 # Analysed tracks whose key was not read from the file, or whose `initial_key` changed since.
 UNREAD = (
-    f"{DONE} AND ifnull({_value(SEEN)}, '') NOT LIKE "
+    f"{DONE} AND ifnull({_value(KEY_SEEN)}, '') NOT LIKE "
     "ifnull(nullif(items.initial_key, ''), '-') || ' %'"
 )
 FAILED = f"{_value(FAILURE)} IS NOT NULL"
 # Analysed tracks of which a person may have stated paces.
-STATED = f"({_value(FIELDS[0])} IS NOT NULL OR {_value(FIELDS[1])} NOT LIKE '%:%') AND {DONE}"
+STATED = (
+    f"({_value(STATED_FIELDS[0])} IS NOT NULL OR {_value(STATED_FIELDS[1])} NOT LIKE '%:%') "
+    f"AND {DONE}"
+)
 # Tracks whose `tempo_source` may differ from their `origin`: few, which are checked in Python.
 _DOUBTFUL = (
     f"{HAS_BPM} AND CASE "

@@ -180,7 +180,7 @@ def splices(file: BinaryIO, wanted: TagChange) -> list[Splice] | None:
 
 def rewrite(path: Path, wanted: TagChange) -> None:
     """Make a change of tags for which `splices` returned None, in place."""
-    if wanted.kind in ogg.MARKS:
+    if wanted.kind in ogg.COMMENT_MARKS:
         with path.open("rb+") as file:
             ogg.replace(file, wanted.kind, wanted.keys, _vorbis_entries(wanted))
         return
@@ -198,19 +198,19 @@ def _id3_splices(file: BinaryIO, wanted: TagChange) -> list[Splice]:
     """Replacements of bytes that change frames of the ID3 tag of a file, or add a tag."""
     place = places.find(file, wanted.kind)
     as_23 = wanted.kind == "mp3" and beets.config["id3v23"].get(bool)
-    tag = place.tag or raw_id3.Tag(3 if as_23 else 4)
+    tag = place.tag or raw_id3.Id3Tag(3 if as_23 else 4)
     new = _raw_frames((wanted.tags[k] for k in wanted.keys if k in wanted.tags), tag.version)
     dropped = [frame for frame in tag.frames if _id3_keys(frame, tag) & wanted.keys]
     return place.put(tag.replaced(dropped, new).to_bytes())
 
 
-def _id3_keys(frame: raw_id3.Frame, tag: raw_id3.Tag) -> frozenset[str]:
+def _id3_keys(frame: raw_id3.Id3Frame, tag: raw_id3.Id3Tag) -> frozenset[str]:
     """mutagen's names of a frame, such as `TXXX:BEETS_TEMPO`; none if mutagen cannot read it."""
     if frame.packed:
         # Compressed: the plugin writes no such frame, and decompressed it might fill the memory.
         return frozenset()
-    alone = raw_id3.Tag(
-        tag.version, flags=tag.flags & raw_id3.Flags.UNSYNCHRONISED, frames=(frame,)
+    alone = raw_id3.Id3Tag(
+        tag.version, flags=tag.flags & raw_id3.TagFlags.UNSYNCHRONISED, frames=(frame,)
     )
     try:
         return frozenset(id3.ID3(io.BytesIO(alone.to_bytes()), load_v1=False))
@@ -218,7 +218,7 @@ def _id3_keys(frame: raw_id3.Frame, tag: raw_id3.Tag) -> frozenset[str]:
         return frozenset()
 
 
-def _raw_frames(frames: Iterable[id3.Frame], version: int) -> list[raw_id3.Frame]:
+def _raw_frames(frames: Iterable[id3.Frame], version: int) -> list[raw_id3.Id3Frame]:
     """Frames of mutagen encoded for a version of ID3 (2, 3 or 4 for ID3v2.2 to ID3v2.4)."""
     scratch = id3.ID3()
     for frame in frames:
@@ -231,11 +231,11 @@ def _raw_frames(frames: Iterable[id3.Frame], version: int) -> list[raw_id3.Frame
         scratch.update_to_v23()
     written = io.BytesIO()
     scratch.save(written, v1=0, v2_version=max(3, version), padding=lambda _info: 0)
-    parsed = raw_id3.parse(written.getvalue()) if scratch else raw_id3.Tag(version)
+    parsed = raw_id3.parse(written.getvalue()) if scratch else raw_id3.Id3Tag(version)
     return [_as_22(frame) if version == 2 else frame for frame in parsed.frames]
 
 
-def _as_22(frame: raw_id3.Frame) -> raw_id3.Frame:
+def _as_22(frame: raw_id3.Id3Frame) -> raw_id3.Id3Frame:
     """A frame of ID3v2.3 converted to ID3v2.2, which has names of three letters.
 
     Raises
@@ -243,13 +243,14 @@ def _as_22(frame: raw_id3.Frame) -> raw_id3.Frame:
     LayoutError
         If ID3v2.2 has no such frame, or stores it differently (pictures).
     """
-    name, body = ID3V22_NAMES.get(frame.name.decode()), frame.raw[raw_id3.HEADER :]
+    name, body = ID3V22_NAMES.get(frame.name.decode()), frame.raw[raw_id3.HEADER_SIZE :]
     if name is None or name == "PIC":
         raise LayoutError("ID3v2.2 has no such tag")
-    return raw_id3.Frame(name.encode(), name.encode() + len(body).to_bytes(3, "big") + body)
+    return raw_id3.Id3Frame(name.encode(), name.encode() + len(body).to_bytes(3, "big") + body)
 
 
-def _mp4_item(key: str, values: Any) -> mp4.Item:
+def _mp4_item(key: str, values: Any) -> mp4.Mp4Item:
+    """A tag of MP4 as bytes: whole numbers as such, everything else as text."""
     if all(isinstance(value, int) for value in values):
         return mp4.number_item(key, values)
     return mp4.text_item(key, [v if isinstance(v, bytes) else str(v).encode() for v in values])

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from trainer.evaluation.answers import Answer, LabelledRecording
     from trainer.trainingset.tables import LabelledTrack
 
-FOLDER = "tempo-eval"  # default name of the folder for answers and tables, beside the library
+# Default name of the folder for answers and tables, beside the library.
+EVALUATION_FOLDER = "tempo-eval"
 
 
 class EvaluationProgress(Progress):
@@ -109,6 +110,7 @@ def evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLog
 
 
 def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
+    """Ask the estimators about the labelled tracks, write the results and print a summary."""
     try:
         # Imported here so that a missing package of the report is noticed before the work.
         from trainer.evaluation import report  # noqa: F401
@@ -131,7 +133,7 @@ def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLo
     estimators = [open_model(settings.model, settings.windows)]
     if settings.baseline:
         estimators.append(BASELINES["librosa-beats"]())
-    beside = Path(os.fsdecode(lib.path)).parent / FOLDER
+    beside = Path(os.fsdecode(lib.path)).parent / EVALUATION_FOLDER
     folder = path_of(settings.out) or beside
     make_folder(folder)
     questions = _questions(lib, found, paces, settings)
@@ -223,5 +225,5 @@ def _write_results(
         report.write_report(folder, about, answers.labelled, name=path)
         notes.append(f"report: {path}")
     of_model = by_estimator(answers.labelled)[answers.labelled[0].estimator]
-    notes += disagreement_lines(of_model, folder / saving.WORST)
+    notes += disagreement_lines(of_model, folder / saving.WORST_TABLE)
     return [*figure_lines(figures), *notes]

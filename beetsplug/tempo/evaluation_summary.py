@@ -32,7 +32,7 @@ def pace_lines(answers: Sequence[Answer]) -> list[str]:
 
     lines = text_tables.told_paces(answers)
     card = checkpoint.read(checkpoint.resolve("default", "pace")).header["card"]
-    known = memory.of_card(card) or memory.NOTHING
+    known = memory.of_card(card) or memory.NO_MEMORY
     n_known = len({a.path for a in answers if a.paces and known.knows(a.path)})
     if lines and n_known:
         lines.append(f"The pace model learned from {n_known} of these tracks.")

@@ -135,7 +135,7 @@ def learned_from(lib: Library, settings: Any) -> Memory:
     if stated is not None:
         return stated
     folder = training_folder(lib, settings)
-    trained_elsewhere = path.parent == checkpoint.SHIPPED or "data" in card
+    trained_elsewhere = path.parent == checkpoint.SHIPPED_FOLDER or "data" in card
     if trained_elsewhere or not (folder / TRACKS).is_file():
-        return memory.NOTHING
+        return memory.NO_MEMORY
     return memory.remember(t for t in read_collection(folder) if t.split != TEST)

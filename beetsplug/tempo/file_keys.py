@@ -24,8 +24,8 @@ from .items import file_status, own, same_file, set_or_clear
 if TYPE_CHECKING:
     from beets.library import Item
 
-KEY = "tempo_file_key"
-SEEN = "tempo_file_key_seen"  # `initial_key` and times of the file when the key was read
+FILE_KEY = "tempo_file_key"
+KEY_SEEN = "tempo_file_key_seen"  # `initial_key` and times of the file when the key was read
 
 
 def key_of(item: Item) -> Key | None:
@@ -34,7 +34,7 @@ def key_of(item: Item) -> Key | None:
     Does not change the item.
     """
     if is_key_known(item):
-        return parse_key(own(item, KEY) or "")
+        return parse_key(own(item, FILE_KEY) or "")
     in_file = None
     with suppress(Stopped, TimeLimitError):
         in_file = _read(item)
@@ -43,7 +43,7 @@ def key_of(item: Item) -> Key | None:
 
 def is_key_known(item: Item) -> bool:
     """Whether the key was read, and neither the file nor `initial_key` has changed since."""
-    known = str(own(item, SEEN) or "")
+    known = str(own(item, KEY_SEEN) or "")
     seen = _seen(item)
     if seen is None:  # the file cannot be reached now; it is taken to be unchanged
         return known.rpartition(" ")[0] == (item.initial_key or "-")
@@ -67,8 +67,8 @@ def remember_key(item: Item) -> bool:
         key = parse_key(key_text(item, _read(item)) or "")
     except (Stopped, TimeLimitError):
         return False
-    set_or_clear(item, KEY, None if key is None else str(key))
-    item[SEEN] = seen
+    set_or_clear(item, FILE_KEY, None if key is None else str(key))
+    item[KEY_SEEN] = seen
     return True
 
 
@@ -140,7 +140,7 @@ def _read(item: Item) -> str | None:
 
 
 def _seen(item: Item) -> str | None:
-    """The value for the field `SEEN`: `initial_key` and times of the file; None without a file."""
+    """Value for the field `KEY_SEEN`: `initial_key` and times of the file; None without a file."""
     status = file_status(item)
     if status is None:
         return None

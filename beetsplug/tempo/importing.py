@@ -24,7 +24,7 @@ from .keeping import (
     FAILURE,
     ORIGINAL,
     PENDING,
-    TEMPO,
+    TEMPO_FIELDS,
     announce,
     forget_failure,
     keep,
@@ -76,6 +76,7 @@ class ImportAnalysis:
             self._log.warning("analysis skipped: {}", explain(error))
 
     def _analyse(self, task: ImportTask, settings: Any) -> None:
+        """Analyse and store the tracks of a task; an error with one track is a warning."""
         for item in task.imported_items():
             _reread_marker(item)
         items = [item for item in task.imported_items() if settings.force or not is_done(item)]

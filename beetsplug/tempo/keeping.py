@@ -40,8 +40,8 @@ FAILURE, FAILED_FILE = "tempo_failure", "tempo_failed_file"
 # A word in `tempo_pending`, beside names of fields: the file is an original that an import is going
 # to copy. Originals are not written to.
 ORIGINAL = "original"
-TEMPO = ("bpm", MARKER)  # fields of a tempo, which are also tags
-WRITABLE = (*TEMPO, "initial_key")  # all fields that the plugin writes as tags
+TEMPO_FIELDS = ("bpm", MARKER)  # fields of a tempo, which are also tags
+WRITABLE_FIELDS = (*TEMPO_FIELDS, "initial_key")  # all fields that the plugin writes as tags
 LOCK_PATIENCE = 30.0  # [s] to wait for a locked library, in addition to the timeout of beets
 LOCK_PAUSE = 0.1  # [s] between two attempts to use a locked library
 # Errors whose cause is not the file, such as a disk that is full or not mounted.
@@ -62,7 +62,7 @@ def keep(
     Parameters
     ----------
     names
-        Fields to write, of those in `WRITABLE`.
+        Fields to write, of those in `WRITABLE_FIELDS`.
     write
         Whether to write to the file at all.
     stopped
@@ -98,7 +98,7 @@ def announce(item: Item, names: Iterable[str], *words: str) -> None:
 def pending(item: Item) -> list[str]:
     """The fields that are still to be written to the item's file."""
     words = str(own(item, PENDING) or "").split()
-    return [name for name in WRITABLE if name in words]
+    return [name for name in WRITABLE_FIELDS if name in words]
 
 
 def finish(item: Item, stopped: Callable[[], bool] = lambda: False) -> Exception | None:
@@ -117,7 +117,7 @@ def finish(item: Item, stopped: Callable[[], bool] = lambda: False) -> Exception
     names = pending(item)
     if not origin(item).startswith(("model:", "label:")):
         # A person set another tempo since; whether that goes into the file is their choice.
-        names = [name for name in names if name not in TEMPO]
+        names = [name for name in names if name not in TEMPO_FIELDS]
     if own(item, MARKER) is None:  # set by a version of the plugin that had no markers
         names = [name for name in names if name != MARKER]
     if ORIGINAL in str(own(item, PENDING)).split() and not _in_library(item):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tempo_core.labels.record import LabelVerdict
 
 from .items import bpm_of, same_file, set_or_clear
-from .keeping import TEMPO
+from .keeping import TEMPO_FIELDS
 from .origin import Decision, set_tempo
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tempo_core.labels.lookup import LookedUp
     from tempo_core.labels.record import Record
 
-FIELDS = (
+LABEL_FIELDS = (
     "tempo_label_bpm", "tempo_label_key", "tempo_label_source", "tempo_label_url",
     "tempo_label_status", "tempo_label_verdict", "tempo_label_date",
 )  # fmt: skip
@@ -40,7 +40,7 @@ def set_fields(item: Item, labelled: LookedUp) -> None:
             "tempo_label_verdict": chosen.verdict.value,
             "tempo_label_date": chosen.fetched_at[:10],
         }
-    for field in FIELDS:
+    for field in LABEL_FIELDS:
         set_or_clear(item, field, values.get(field) or None)
 
 
@@ -61,7 +61,7 @@ def apply_label(item: Item, label: Record | None) -> list[str]:
         set_tempo(item, label.bpm, f"label:{label.source}")
         agrees = label.verdict is LabelVerdict.AGREE
         set_or_clear(item, "tempo_verdict", Decision.KEPT.word if agrees else None)
-        changed += TEMPO
+        changed += TEMPO_FIELDS
     if not item.initial_key and label.key:
         with same_file(item):
             item.initial_key = label.key

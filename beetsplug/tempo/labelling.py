@@ -16,7 +16,7 @@ from tempo_core.console import shown
 from tempo_core.errors import TempoError
 from tempo_core.labels.matching import queries
 from tempo_core.labels.options import LabelOptions, attributions, open_plan, open_run
-from tempo_core.labels.report import REVIEW
+from tempo_core.labels.report import REVIEWED_VERDICTS
 from tempo_core.labels.results import ResultFiles
 from tempo_core.labels.sources import source_settings
 from tempo_core.labels.summary import Tally, describe, describe_failures, is_silent
@@ -179,7 +179,7 @@ def _show(progress: Progress, item: Item, labelled: LookedUp, problem: Exception
 def _show_summary(summary: str, tally: Tally, options: LabelOptions, progress: Progress) -> None:
     """Print the summary, queries for the tracks to look at, and attributions of the sources."""
     ui.print_(f"tempo-labels: {summary}")
-    review = [verdict for verdict in REVIEW if tally.verdicts[verdict]]
+    review = [verdict for verdict in REVIEWED_VERDICTS if tally.verdicts[verdict]]
     if review and not progress.shows_lines:
         told = ", ".join(f"beet ls tempo_label_verdict:{verdict.value}" for verdict in review)
         ui.print_(f"tempo-labels: which they are: {told}")

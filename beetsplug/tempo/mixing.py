@@ -17,7 +17,7 @@ from tempo_core.console import shown
 from tempo_core.keys import harmony
 
 from .file_keys import known_key
-from .moving import RELATIONS, show, simple_ratio, tempo_of
+from .moving import RATIO_NAMES, show, simple_ratio, tempo_of
 from .queries import PaceQuery
 from .stated import paces_of
 
@@ -44,7 +44,7 @@ class Mix:
     pitch
         Change of its speed [%] at which its beats meet those of the chosen track.
     relation
-        How it has to be counted, such as `half time`; empty if as it is (see `moving.RELATIONS`).
+        How it has to be counted, such as `half time`; empty if as it is (see `moving.RATIO_NAMES`).
     harmony
         Relation of the two keys, a key of `HARMONY_COST`.
     """
@@ -169,7 +169,7 @@ def mix_of(track: Item, other: Item, most: float) -> Mix | None:
     if not near:
         return None
     keys = keys_of(track, other)
-    mixes = [Mix(other, speed, RELATIONS[ratio], keys) for ratio, speed in near]
+    mixes = [Mix(other, speed, RATIO_NAMES[ratio], keys) for ratio, speed in near]
     return min(mixes, key=lambda mix: mix.cost)
 
 

@@ -11,7 +11,7 @@ from beets.library import Item, parse_query_parts
 
 from tempo_core.console import printable
 from tempo_core.levels import TOLERANCE
-from tempo_core.paces import SAME
+from tempo_core.paces import SAME_PACE
 
 from .items import bpm_of, own
 from .queries import PaceQuery
@@ -22,18 +22,24 @@ if TYPE_CHECKING:
 
 PACE_ROUNDING = 0.51  # [BPM] by which a pace may differ from its precise value: `bpm` is whole
 # Names of the ratios of a pace to the tempo that people count.
-RELATIONS = {1.0: "", 0.5: "half time", 2.0: "double time", 1 / 3: "third time", 3.0: "triple time"}
+RATIO_NAMES = {
+    1.0: "",
+    0.5: "half time",
+    2.0: "double time",
+    1 / 3: "third time",
+    3.0: "triple time",
+}
 
 
 def simple_ratio(ratio: float) -> float | None:
-    """The ratio in `RELATIONS` that is close to a ratio of two tempi; None if none is."""
-    return next((known for known in RELATIONS if abs(ratio / known - 1) <= SAME), None)
+    """The ratio in `RATIO_NAMES` that is close to a ratio of two tempi; None if none is."""
+    return next((known for known in RATIO_NAMES if abs(ratio / known - 1) <= SAME_PACE), None)
 
 
 def relation(pace: float, bpm: float) -> str:
     """Name of the ratio of a pace to a tempo [BPM]; empty if they are equal or it has no name."""
     ratio = simple_ratio(pace / bpm) if bpm else None
-    return RELATIONS[ratio] if ratio else ""
+    return RATIO_NAMES[ratio] if ratio else ""
 
 
 def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | None) -> None:
@@ -88,7 +94,7 @@ def tempo_of(item: Item) -> float:
 
 def precisely(item: Item, pace: float) -> float:
     """A pace [BPM], replaced by a simple multiple of the precise tempo if one is close to it."""
-    exact = [ratio * tempo_of(item) for ratio in RELATIONS]
+    exact = [ratio * tempo_of(item) for ratio in RATIO_NAMES]
     return min(
         (bpm for bpm in exact if abs(bpm - pace) <= PACE_ROUNDING),
         key=lambda bpm: abs(bpm - pace),

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from beets.dbcore.query import InvalidQueryArgumentValueError, NumericQuery
 
 from tempo_core.paces import OFFERED
-from tempo_core.tempi import FASTEST, SLOWEST
+from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
-from .stated import FIELDS, LIMITS, paces_of
+from .stated import STATED_FIELDS, STATED_LIMITS, paces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,30 +26,31 @@ if TYPE_CHECKING:
 _COMPARE = {">=": operator.ge, "<": operator.lt, "<=": operator.le}  # by the operator in SQL
 
 # `tempi.is_tempo` as a condition in SQL.
-HAS_BPM = f"items.bpm BETWEEN {SLOWEST:g} AND {FASTEST:g}"
+HAS_BPM = f"items.bpm BETWEEN {SLOWEST_TEMPO:g} AND {FASTEST_TEMPO:g}"
 
 # Stated paces such as "87 174" (`stated.read`) as a JSON array, [87,174]. A text of another form
 # counts as no paces and must not raise an SQL error, so it is checked before it is parsed.
 _ARRAY = "'[' || replace(attribute.value, ' ', ',') || ']'"
-_STATES = (
+_IS_STATED = (
     # JSON allows numbers such as 1e2, which stated paces may not have.
     f"attribute.value NOT GLOB '*[^0-9. ]*' AND CASE WHEN NOT json_valid({_ARRAY}) THEN 0 "
     f"ELSE json_array_length({_ARRAY}) > 0 AND NOT EXISTS (SELECT 1 FROM json_each({_ARRAY}) "
-    f"WHERE type NOT IN ('integer', 'real') OR value NOT BETWEEN {LIMITS[0]} AND {LIMITS[1]}) END"
+    "WHERE type NOT IN ('integer', 'real') "
+    f"OR value NOT BETWEEN {STATED_LIMITS[0]} AND {STATED_LIMITS[1]}) END"
 )
 # Estimated paces such as "128:0.97 64:0.71" (`stated.read_estimate`) as a JSON object,
 # {"128":0.97,"64":0.71}.
 _OBJECT = """'{"' || replace(replace(attribute.value, ':', '":'), ' ', ',"') || '}'"""
-_ESTIMATED = (
+_IS_ESTIMATED = (
     "attribute.value GLOB '*:*' AND attribute.value NOT GLOB '*[^0-9.: ]*' "
     f"AND json_valid({_OBJECT})"
 )
 _ROWS = (
-    f", json_each(CASE WHEN {_ESTIMATED} THEN {_OBJECT} WHEN {_STATES} THEN {_ARRAY} "
+    f", json_each(CASE WHEN {_IS_ESTIMATED} THEN {_OBJECT} WHEN {_IS_STATED} THEN {_ARRAY} "
     "ELSE '[]' END) AS pace"
 )
 # The tempo in a row of `json_each`: the value in an array, the key in an object.
-_TEMPO = "CASE typeof(pace.key) WHEN 'integer' THEN pace.value ELSE CAST(pace.key AS REAL) END"
+_PACE_TEMPO = "CASE typeof(pace.key) WHEN 'integer' THEN pace.value ELSE CAST(pace.key AS REAL) END"
 
 
 def _ids(field: str, rows: str = "", where: str = "1") -> str:
@@ -123,9 +124,9 @@ class PaceQuery(NumericQuery):
             return " AND ".join([f"{value} > 0", *(f"{value} {sign} ?" for sign, _ in self.limits)])
 
         bpm = f"CASE WHEN {HAS_BPM} THEN items.bpm ELSE 0 END"
-        likely = f"pace.value >= {least} AND {within(_TEMPO)}"
-        manual, estimated = FIELDS
-        changed = _ids(estimated, where=f"attribute.entity_id = items.id AND {_STATES}")
+        likely = f"pace.value >= {least} AND {within(_PACE_TEMPO)}"
+        manual, estimated = STATED_FIELDS
+        changed = _ids(estimated, where=f"attribute.entity_id = items.id AND {_IS_STATED}")
         found = (
             f"({within(bpm)} AND NOT EXISTS ({changed})) "
             f"OR items.id IN ({_ids(estimated, _ROWS, likely)}) "
@@ -133,8 +134,8 @@ class PaceQuery(NumericQuery):
             f" AND items.id NOT IN ({_ids(estimated)}))"
         )
         clause = (
-            f"(({found}) AND items.id NOT IN ({_ids(manual, where=_STATES)})) "
-            f"OR items.id IN ({_ids(manual, _ROWS, f'{_STATES} AND {within(_TEMPO)}')})"
+            f"(({found}) AND items.id NOT IN ({_ids(manual, where=_IS_STATED)})) "
+            f"OR items.id IN ({_ids(manual, _ROWS, f'{_IS_STATED} AND {within(_PACE_TEMPO)}')})"
         )
         return clause, bounds * 5  # the clause contains the text of within() five times
 

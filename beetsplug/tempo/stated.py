@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from beets.dbcore import types
 from beets.exceptions import UserError
 
-from tempo_core.paces import FASTEST, OFFERED, SLOWEST
+from tempo_core.paces import FASTEST_PACE, OFFERED, SLOWEST_PACE
 from tempo_core.tempi import is_tempo
 
 if TYPE_CHECKING:
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
     from beets.library import Item
 
-FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first field with stated paces counts
-LIMITS = (SLOWEST, FASTEST)  # [BPM] of a stated pace
+STATED_FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first field with stated paces counts
+STATED_LIMITS = (SLOWEST_PACE, FASTEST_PACE)  # [BPM] of a stated pace
 _NUMBER = r"[1-9]\d{1,2}(\.\d+)?"  # must also be a number of JSON, see `queries`
 _FORM = f"{_NUMBER}( {_NUMBER})*"
 _PACE = r"\d{1,3}(\.\d+)?:[01](\.\d+)?"
 _ESTIMATE = f"{_PACE}( {_PACE})*"
-EXPECTED = f"give tempi from {SLOWEST:g} to {FASTEST:g} BPM with spaces between, such as '87 174'"
+EXPECTED_PACES = (
+    f"give tempi from {SLOWEST_PACE:g} to {FASTEST_PACE:g} BPM with spaces between, "
+    "such as '87 174'"
+)
 
 
 def read(text: object) -> tuple[float, ...] | None:
@@ -36,7 +39,7 @@ def read(text: object) -> tuple[float, ...] | None:
     if re.fullmatch(_FORM, str(text), re.ASCII) is None:
         return None
     tempi = tuple(float(word) for word in str(text).split(" "))
-    return tempi if all(LIMITS[0] <= tempo <= LIMITS[1] for tempo in tempi) else None
+    return tempi if all(STATED_LIMITS[0] <= tempo <= STATED_LIMITS[1] for tempo in tempi) else None
 
 
 def read_estimate(text: object) -> list[tuple[float, float]] | None:
@@ -57,7 +60,7 @@ class StatedPaces(types.String):
         text = " ".join(string.replace(",", " ").split())
         tempi = read(text)
         if tempi is None and text:
-            raise UserError(f"'{string}' are no paces: {EXPECTED}")
+            raise UserError(f"'{string}' are no paces: {EXPECTED_PACES}")
         return " ".join(f"{tempo:g}" for tempo in tempi or ())
 
     def from_sql(self, sql_value: Any) -> str:
@@ -75,7 +78,7 @@ class EstimatedPaces(StatedPaces):
 
 def stated_paces(item: Item) -> tuple[float, ...] | None:
     """The paces [BPM] that a person stated for a track; None if nobody stated any."""
-    for field in FIELDS:
+    for field in STATED_FIELDS:
         text = item.get(field, with_album=False)
         tempi = None if text is None else read(text)
         if tempi is not None:

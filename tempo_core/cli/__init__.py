@@ -1,4 +1,4 @@
-"""`tempo-core`: the engine on the command line, without beets."""
+"""Command-line program `tempo-core`, which works without beets."""
 
 from __future__ import annotations
 

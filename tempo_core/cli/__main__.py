@@ -1,4 +1,4 @@
-"""`python -m tempo_core.cli` is `tempo-core`."""
+"""Entry point of `python -m tempo_core.cli`, which runs `tempo-core`."""
 
 from . import main
 

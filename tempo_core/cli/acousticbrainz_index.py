@@ -1,4 +1,4 @@
-"""`tempo-core acousticbrainz-index`."""
+"""Command `tempo-core acousticbrainz-index`."""
 
 from __future__ import annotations
 

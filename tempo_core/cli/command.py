@@ -1,4 +1,4 @@
-"""How commands fail: in one line on stderr, with an exit status of 1."""
+"""Base class of the commands, which turns expected errors into messages."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..extras import advice
 
 
 class Command(click.Command):
-    """A command whose expected failures are one line on stderr and an exit status of 1.
+    """A command that ends with one line on stderr and exit status 1 if an expected error occurs.
 
-    Those are the errors of this package, and packages that are not installed.
+    Expected are the errors of this package (`TempoError`) and packages that are not installed.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -27,6 +27,6 @@ class Command(click.Command):
 
 
 def lacking(error: ImportError) -> click.ClickException:
-    """The failure of the current command where a package is not installed: what brings it."""
+    """Error of the current command for a package that is not installed; tells how to install it."""
     command = click.get_current_context().info_name
     return click.ClickException(f"{command} needs more packages ({error}): {advice(error)}")

@@ -1,4 +1,4 @@
-"""`tempo-core demo-site`."""
+"""Command `tempo-core demo-site`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tempo-core estimate`."""
+"""Command `tempo-core estimate`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,19 @@ def estimate_files(
     stopped: Callable[[], bool] = lambda: False,
     time_limit: float | None = None,
 ) -> Iterator[Row]:
-    """Estimate `audio_files` in `jobs` threads; rows come in the order of the files.
+    """Analyse files in `jobs` threads and yield a row for each, in the order of the files.
 
-    Whatever happens to a file, it has its row. If it was to stop, those are missing that were not
-    ready.
+    A file that fails also has a row. Files that were not finished when the run was stopped have
+    none.
+
+    Parameters
+    ----------
+    files
+        Paths, each with the error if it cannot be used, see `audio_files`.
+    stopped
+        Polled during the run; as soon as it returns True, the run ends.
+    time_limit
+        Longest time for a file [s], None for no limit.
     """
     ready: dict[int, Row] = {}
     n_rows = 0
@@ -75,7 +84,7 @@ def estimate_files(
     metavar="NAMES", help="What to find out, with commas between.",
 )  # fmt: skip
 @time_limit_option
-@click.argument("files", nargs=-1, required=True)  # click.Path would look at them here
+@click.argument("files", nargs=-1, required=True)  # no click.Path, which would check them here
 def estimate(
     form: str, jobs: int, windows: int | str, model: str, names: Sequence[str], time_limit: float,
     files: tuple[str, ...],

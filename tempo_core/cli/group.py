@@ -1,4 +1,4 @@
-"""The group of commands: a module for each, imported when it is called."""
+"""The group of all commands. The module of a command is imported when the command is called."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ from ..shadowing import check_trainer
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
-# Commands of this package, with the module that each is in and its name there.
-OWN = {
+# Commands of this package. The value is the name of the module and of the function in it.
+OWN_COMMANDS = {
     "acousticbrainz-index": "acousticbrainz_index",
     "demo-site": "demo_site",
     "estimate": "estimate",
     "labels": "labels",
     "models": "models",
 }
-OFFERED = "tempo_core.commands"  # entry points of those in other packages, see pyproject.toml
+# Entry points of commands in other packages, see pyproject.toml.
+ENTRY_POINT_GROUP = "tempo_core.commands"
 
 
 def offered_commands() -> EntryPoints:
-    """What installed packages offer."""
-    from importlib.metadata import entry_points  # slow, and most commands are our own
+    """Entry points of the commands in other installed packages."""
+    from importlib.metadata import entry_points  # slow to import and rarely needed
 
-    return entry_points(group=OFFERED)
+    return entry_points(group=ENTRY_POINT_GROUP)
 
 
 class Commands(click.Group):
-    """The commands of this package, and those that installed packages offer beside them.
+    """A group with the commands of this package and those of other installed packages.
 
-    Whatever ends one of them is a single line on stderr.
+    Errors of a command are reported in a single line on stderr.
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -58,7 +59,8 @@ class Commands(click.Group):
         if sys.stdout is None:
             raise click.ClickException("standard output is closed")
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):  # what is not escaped need not be printable
+            # Without this, characters that the terminal's encoding lacks would raise an error.
+            if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
             result = super().invoke(ctx)
@@ -72,18 +74,18 @@ class Commands(click.Group):
             if error.filename is None:
                 give_up_stdout()
             if error.errno == errno.EPIPE:
-                sys.exit(1)  # without a word, as others do whose reader has gone
+                sys.exit(1)  # the reader of the pipe is gone; other programs say nothing, too
             name = "standard output" if error.filename is None else os.fsdecode(error.filename)
             raise click.ClickException(shown(f"{name}: {error.strerror or error}")) from error
         return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*OWN, *offered_commands().names})
+        return sorted({*OWN_COMMANDS, *offered_commands().names})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in OWN:
-            module = import_module(f"{__package__}.{OWN[cmd_name]}")
-            own: click.Command = getattr(module, OWN[cmd_name])
+        if cmd_name in OWN_COMMANDS:
+            module = import_module(f"{__package__}.{OWN_COMMANDS[cmd_name]}")
+            own: click.Command = getattr(module, OWN_COMMANDS[cmd_name])
             return own
         offered = offered_commands()
         if cmd_name not in offered.names:
@@ -106,7 +108,7 @@ class Commands(click.Group):
 
 
 def _unavailable(name: str, short_help: str, reason: str) -> click.Command:
-    """A command that only says why it cannot be used."""
+    """A command that cannot be used and only reports the reason."""
 
     @click.command(name, short_help=short_help, context_settings={"ignore_unknown_options": True})
     @click.argument("args", nargs=-1)

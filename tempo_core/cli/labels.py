@@ -1,4 +1,4 @@
-"""`tempo-core labels`."""
+"""Command `tempo-core labels`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def _addresses(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:
+    """Callback of `--url`: addresses by the name of the source, from texts `NAME=ADDRESS`."""
     addresses = dict(value.partition("=")[::2] for value in values)
     if not all(addresses.values()):
         raise click.BadParameter("give NAME=ADDRESS")
@@ -37,7 +38,7 @@ def _addresses(
 
 
 def _options_of_sources(command: Function) -> Function:
-    """The command with an option for every setting of a source."""
+    """Add an option for every setting of a source to a command."""
     for setting in reversed(source_settings()):
         add = click.option(
             setting.option,
@@ -94,7 +95,7 @@ def _options_of_sources(command: Function) -> Function:
 @click.option("-f", "--force", is_flag=True, help="Ask again about what is known.")
 @click.option("-p", "--pretend", is_flag=True, help="Say what would be asked; ask nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
-@click.argument("files", nargs=-1, required=True)  # click.Path would look at them here
+@click.argument("files", nargs=-1, required=True)  # no click.Path, which would check them here
 def labels(**given: Any) -> None:
     """Find published BPM and key for FILES, and the audio files in folders, by their tags.
 
@@ -114,7 +115,7 @@ def labels(**given: Any) -> None:
 
 
 def _label_options(given: Mapping[str, Any]) -> LabelOptions:
-    """The options of a run, each from the parameter of the command that has its name."""
+    """Options of a lookup, taken from the parameters of the command with the same names."""
     from ..labels.options import LabelOptions
 
     values = {setting.name: given[setting.name] for setting in source_settings()}
@@ -124,7 +125,10 @@ def _label_options(given: Mapping[str, Any]) -> LabelOptions:
 
 @dataclass(frozen=True)
 class _Output:
-    """What the command writes: the files of its table and its report, None for none."""
+    """Output of the command: files of the table and the report, None for none.
+
+    `quiet` restricts the printed messages to failures.
+    """
 
     export: Path | None
     report: Path | None
@@ -132,7 +136,12 @@ class _Output:
 
 
 class _Reading:
-    """Tracks from files, with the audio's tempo if there is a model; failures are printed."""
+    """Iterable of the tracks in files.
+
+    If `model` is not None, they have its estimates of tempo and key. Files that cannot be read are
+    left out, reported on stderr, and kept in `failed`. `time_limit` is the longest time for a
+    file [s].
+    """
 
     def __init__(
         self, files: tuple[str, ...], model: str | None, time_limit: float, stop: Event
@@ -173,6 +182,7 @@ class _Reading:
 
 
 def _show_plan(options: LabelOptions, reading: _Reading) -> bool:
+    """Print which sources would be asked about each track; returns whether anything failed."""
     from ..labels.matching import queries
     from ..labels.options import open_plan
 
@@ -185,6 +195,7 @@ def _show_plan(options: LabelOptions, reading: _Reading) -> bool:
 
 
 def _label(options: LabelOptions, reading: _Reading, output: _Output) -> bool:
+    """Look the tracks up and write the output; returns whether anything failed."""
     from ..labels.options import attributions, open_run
     from ..labels.results import ResultFiles
     from ..labels.summary import Tally, describe
@@ -197,13 +208,13 @@ def _label(options: LabelOptions, reading: _Reading, output: _Output) -> bool:
         echo(message, err=True)
 
     with open_run(options, stopped_source) as run:
-        for labelled in run.label(reading, reading.stopped):
-            tally.add(labelled)
-            for record in labelled.failures:
+        for looked_up in run.label(reading, reading.stopped):
+            tally.add(looked_up)
+            for record in looked_up.failures:
                 echo(f"{record.path}: {record.source}: {record.message}", err=True)
             if not output.quiet:
-                echo(describe(labelled))
-            files.add(labelled)
+                echo(describe(looked_up))
+            files.add(looked_up)
         files.write()
         if not output.quiet:
             echo(tally.summary(run))

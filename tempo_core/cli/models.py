@@ -1,4 +1,4 @@
-"""`tempo-core models`."""
+"""Command `tempo-core models` and its subcommands."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def models(ctx: click.Context) -> None:
         except TempoError as error:
             echo(f"  {error}", err=True)
             failed = True
-    folders = (checkpoint.SHIPPED, in_use.folder())
+    folders = (checkpoint.SHIPPED_FOLDER, in_use.folder())
     found = [checkpoint.available(place, task) for task in TASKS for place in folders]
     found += [checkpoint.unreadable(place) for place in folders]
     for path in chain(*found):
@@ -105,7 +105,7 @@ def remove_model(name: str) -> None:
 
 
 def _find_model(name: str) -> Path:
-    """The file of a model of any task."""
+    """Find the file of a model of any task by name or path; CheckpointError if there is none."""
     from .. import checkpoint
 
     missing: list[CheckpointError] = []
@@ -114,6 +114,6 @@ def _find_model(name: str) -> Path:
             return checkpoint.resolve(name, task)
         except CheckpointError as error:
             missing.append(error)
-    if name == "default":  # which is one that cannot be used
+    if name == "default":  # the first error says why the model in use cannot be used
         raise missing[0]
     raise checkpoint.no_model(name, None) from missing[0]

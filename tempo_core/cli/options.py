@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Types and callbacks of options that several commands share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def window_count(ctx: click.Context, param: click.Parameter, value: str) -> int 
 
 
 def task_names(ctx: click.Context, param: click.Parameter, value: str) -> Sequence[str]:
-    """Callback of `--tasks`: names of the table of tasks, with commas between."""
+    """Callback of `--tasks`: names of `TASKS`, separated by commas."""
     names = [name.strip() for name in value.split(",") if name.strip()]
     unknown = [name for name in names if name not in TASKS]
     if unknown or not names:

@@ -1,4 +1,4 @@
-"""How estimates are printed: for people, as a table, as JSON."""
+"""Output of estimates as text for people, as a table, or as JSON."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from .. import tasks
 from ..columns import Column
 from ..console import echo, encoding_of, escaped
 
-# Columns that are there whatever is asked for, in this order; programs count on them.
+# Columns and fields that are always written, in this order, because programs rely on them.
 TABLE_COLUMNS = ("bpm", "confidence", "paces", "key", "key_confidence")
 OBJECT_FIELDS = ("bpm", "confidence", "stability", "paces", "key", "key_confidence")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One file of a run: the values of the tasks' columns, or what is wrong."""
+    """Result for a file: the values of the tasks' columns, by name, or the message of an error.
+
+    Either `values` or `error` is None.
+    """
 
     path: str
     values: Mapping[str, Any] | None
@@ -31,19 +34,22 @@ class Row:
 
 
 class Writer(Protocol):
-    """How rows are printed; `row` as each gets ready, `end` once after the last."""
+    """Interface of the output formats.
+
+    `row` is called for each row as soon as it is ready, `end` once after the last row.
+    """
 
     def row(self, row: Row) -> None: ...
     def end(self) -> None: ...
 
 
 def shown_by(names: Sequence[str]) -> dict[str, Column]:
-    """What tasks show, by the names of the columns."""
+    """Columns of the tasks with the given names, by the names of the columns."""
     return {column.name: column for column in chain(*map(tasks.columns, names))}
 
 
 class TextWriter:
-    """For people: one line a file, failures on stderr."""
+    """Output for people: one line for each file, failures on stderr."""
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self._columns = columns
@@ -70,9 +76,9 @@ class TextWriter:
 
 
 class TsvWriter:
-    """A header line, then one row a file; the numbers of a failed file are empty.
+    """Output as a tab-separated table: a header line, then a row for each file.
 
-    Cells of text are `escaped`.
+    All cells of a failed file but path and error are empty. Texts are escaped, see `escaped`.
     """
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
@@ -101,7 +107,10 @@ class TsvWriter:
 
 
 class JsonWriter:
-    """One array of objects, printed as the files get ready; null where there is nothing to say."""
+    """Output as a JSON array with an object for each file, printed as soon as it is ready.
+
+    Missing values are null.
+    """
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self._columns = columns

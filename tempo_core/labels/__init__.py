@@ -1,5 +1,5 @@
 """Published BPM and key of recordings: fetched politely, matched strictly, checked by the audio.
 
-A published label is a hypothesis. Each one is kept as it was found, together with where it is from,
-why it is believed to be about this very recording, and what the audio says to it.
+A published label is only a hypothesis. Each is stored as it was found, together with its source,
+the evidence that it is about this very recording, and its comparison with the audio.
 """

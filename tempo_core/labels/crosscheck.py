@@ -1,8 +1,9 @@
-"""Comparison of a published tempo or key with that of the audio; neither is right by default.
+"""Comparison of a published tempo or key with the estimate from the audio.
 
-A published tempo is often itself an estimate: of 3,795 tracks with human annotations the analyser
-behind most song-information sites had 64 % right, 84 % up to the octave (Percival and Tzanetakis
-2014, evaluated by tempo_eval). So a disagreement is as likely the label's fault as the estimate's.
+Neither is assumed to be right. A published tempo is often an estimate as well: on 3,795 tracks with
+human annotations, the analyser behind most song-information sites was right on 64 %, and on 84 % up
+to the octave (Percival and Tzanetakis 2014, evaluated by tempo_eval). So if the two disagree, the
+label is as likely to be wrong as the estimate.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from ..keys import Key, parse_key
 from ..levels import TOLERANCE, is_level
 from .record import KeyVerdict, LabelVerdict
 
+# Ratios of label to estimate for each verdict, the simplest first.
 VERDICT_RATIOS = {
     LabelVerdict.AGREE: (1.0,),
     LabelVerdict.OCTAVE: (2.0, 1 / 2, 4.0, 1 / 4),
@@ -22,7 +24,10 @@ VERDICT_RATIOS = {
 
 
 def check_tempo(label: float | None, estimate: float | None) -> LabelVerdict:
-    """Compare a published tempo [BPM] with the audio's; the simplest ratio within 4 % counts."""
+    """Compare a published with an estimated tempo [BPM], each None if unknown.
+
+    The verdict is the first of `VERDICT_RATIOS` with a ratio that holds within 4 %.
+    """
     if not label or not estimate:
         return LabelVerdict.NO_ESTIMATE
     for verdict, ratios in VERDICT_RATIOS.items():
@@ -37,7 +42,10 @@ def same_tempo(a: float, b: float) -> bool:
 
 
 def check_key(label: str | None, estimate: str | None) -> KeyVerdict:
-    """Compare two keys in any notation, by the classes of the MIREX audio key task."""
+    """Compare a published with an estimated key, in any notation, each None if unknown.
+
+    The verdicts are the classes of the MIREX audio key task.
+    """
     ours, theirs = parse_key(label or ""), parse_key(estimate or "")
     if ours is None or theirs is None:
         return KeyVerdict.NO_ESTIMATE
@@ -53,4 +61,5 @@ def check_key(label: str | None, estimate: str | None) -> KeyVerdict:
 
 
 def _relative(key: Key) -> Key:
+    """The relative major or minor of a key."""
     return Key((key.pitch_class + (3 if key.minor else -3)) % 12, not key.minor)

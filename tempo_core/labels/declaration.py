@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class SourceSetting(NamedTuple):
     """A setting that one source needs, in the plugin's configuration and on the command line.
 
-    `help` describes it for people. `is_file` says that the value is the path of a file, not a text.
-    `secret` values are shown nowhere. `environment` names a variable that gives the value where no
-    option does. `flag` is the name of the option, by default made from `name`. `in_config` False
-    means that it can only be given as an option.
+    `help` is shown to users. `is_file` says that the value is the path of a file, not a text.
+    `secret` values are never shown. `environment` names an environment variable that is read if the
+    option is not given, empty for none. `flag` is the name of the option, by default made from
+    `name`. `in_config` False means that the setting can only be given as an option.
     """
 
     name: str
@@ -33,33 +33,33 @@ class SourceSetting(NamedTuple):
 
     @property
     def option(self) -> str:
-        """The option of the command line, such as `--getsongbpm-key`."""
+        """Name of the command-line option, such as `--getsongbpm-key`."""
         return self.flag or f"--{self.name.replace('_', '-')}"
 
 
 class About(NamedTuple):
-    """Everything that is known of a source without asking it.
+    """Description of a source that needs no request to it.
 
     Parameters
     ----------
     family
-        Where the values originally come from: two sources of one family are one witness.
+        Origin of the values. Sources of the same family do not confirm one another.
     url
         Address of the site or interface; empty for a source that uses no network.
     licence
-        The terms of the values, in a few words.
+        Terms of use of the values, in a few words.
     trainable
-        Whether those allow to train a model on the values.
+        Whether these terms allow training a model on the values.
     make
-        Makes the source from a session, an address without a slash at the end, and the values of
-        `settings` by their names; None where nothing was given. It raises ConfigError if something
-        is missing.
+        Function that makes the source from a session, an address without a slash at the end, and
+        the values of `settings` by name, None for those not given. It raises ConfigError if a
+        required value is missing.
     robots
-        Whether robots.txt applies; it does not to an interface that is documented for programs.
+        Whether robots.txt applies. It does not apply to interfaces documented for programs.
     attribution
-        What has to be said where the values are shown.
+        Text that must be shown together with the values, empty if none is required.
     settings
-        The settings that are this source's own.
+        Settings that only this source has.
     """
 
     title: str

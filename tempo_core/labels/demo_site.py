@@ -1,12 +1,13 @@
-"""A song-information site on this machine, with the faults of the real ones.
+"""A local song-information site that imitates the real ones and their faults.
 
-It serves a catalogue in the shape of each source: pages like MusicStax' in both layouts, cards
-like SongBPM's, and the answers of the JSON interfaces. Around each song stand decoys: a live
-recording, a remix, a karaoke version, a sped-up copy, another artist's song of the same name.
-Single entries cause trouble on purpose (`TROUBLES`). Every request is noted; `/hits` shows them.
+It serves a catalogue in the form of each source: pages like those of MusicStax in both layouts,
+cards like those of SongBPM, and the answers of the JSON interfaces. Each song is accompanied by
+decoys: a live recording, a remix, a karaoke version, a sped-up copy, and a song of the same name by
+another artist. Single entries can cause errors on purpose (`TROUBLES`). All requests are recorded
+and are shown at `/hits`.
 
-The tests, the demo, the documentation and the benchmark all use it, so that none of them asks a
-real site.
+The tests, the demo, the documentation and the benchmark use it, so that they never contact a real
+site.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ..errors import LabelError, reason
 from ..keys import parse_key
 from .titles import normalise
 
+# Errors that an entry can cause, with the answer to a request for it.
 TROUBLES = {
     "flaky": "503 with Retry-After the first time, then the page",
     "busy": "429 with Retry-After the first time, then the page",
@@ -48,8 +50,8 @@ TROUBLES = {
     "nested": "a page of a hundred thousand elements inside one another",
 }
 ROBOTS = "User-agent: *\nDisallow: /private/\nDisallow: /*?admin=\n"
-API_KEY = "demo-key"  # the one that the GetSongBPM interface wants
-SERVED = {  # sources that the site can stand for, with the path of each
+API_KEY = "demo-key"  # the key that the GetSongBPM interface accepts
+SERVED_PATHS = {  # sources that the site imitates, with the path of each
     "musicstax": "musicstax",
     "songbpm": "songbpm",
     "getsongbpm": "getsong",
@@ -61,9 +63,10 @@ _WORDS = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True)
 class Entry:
-    """A page of the catalogue: what the site says, right or wrong.
+    """A song of the catalogue with the values that the site publishes, right or wrong.
 
-    `bpm` and `key` are what is published; `layout` is `2022` (with Length) or `2024` (without).
+    `bpm` 0 and an empty `key` mean unknown. `layout` is that of the MusicStax page, `2022` (with
+    Length) or `2024` (without). `trouble` is one of `TROUBLES` or empty.
     """
 
     title: str
@@ -78,19 +81,19 @@ class Entry:
 
     @property
     def id(self) -> str:
-        """22 letters and digits, like Spotify's."""
+        """Identifier of 22 letters and digits, like Spotify's."""
         words = f"{self.title}|{self.artist}|{self.album}|{self.duration}|{self.bpm}"
         return hashlib.sha256(words.encode()).hexdigest()[:22]
 
     @property
     def number(self) -> int:
-        """A number, like Deezer's."""
+        """Identifier that is a number, like Deezer's."""
         return int(self.id[:8], 16)
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A request as it arrived: `time` is monotonic [s]."""
+    """A request that the site received, with the status of its answer. `time` is monotonic [s]."""
 
     time: float
     method: str
@@ -100,7 +103,7 @@ class Hit:
 
 
 def decoys(entry: Entry) -> list[Entry]:
-    """What a search for a song finds beside it, and what the real sites say there."""
+    """Other recordings that a search for a song also finds, with values as real sites have them."""
     bpm, length = entry.bpm, entry.duration
     plain = dataclasses.replace(entry, isrc="", trouble="")
 
@@ -109,7 +112,7 @@ def decoys(entry: Entry) -> list[Entry]:
 
     return [
         version("Live", bpm=round(bpm * 1.07), duration=length + 31),
-        # The page of a remix with the original's values: the most frequent error there is.
+        # Real sites often publish the values of the original on the page of a remix.
         version("Nightshift Remix", duration=length + 58),
         version("Sped Up", bpm=round(bpm * 1.2), duration=length / 1.2),
         version("Karaoke Version", artist="Sing It Back", bpm=round(bpm * 0.94)),
@@ -126,12 +129,12 @@ CATALOGUE = (
 
 
 def read_catalogue(path: Path) -> list[Entry]:
-    """Read a JSON array of objects with the fields of `Entry`.
+    """Read a catalogue from a file with a JSON array of objects that have the fields of `Entry`.
 
     Raises
     ------
     LabelError
-        If it is something else.
+        If the file cannot be read or has other content.
     """
     try:
         entries = [Entry(**item) for item in json.loads(path.read_text(encoding="utf-8"))]
@@ -146,18 +149,23 @@ def read_catalogue(path: Path) -> list[Entry]:
 
 
 class DemoSite:
-    """The site, running in threads of its own until it is closed. Use as a context manager.
+    """The running site, which serves in threads until it is closed. Use it as a context manager.
 
     Parameters
     ----------
     catalogue
-        Its songs.
+        Songs to serve.
     with_decoys
-        Add those of `decoys`.
+        Add the decoys of each song.
     port
-        0 takes any that is free.
+        Port to serve on; 0 takes any free one.
     robots
-        The text of robots.txt.
+        Text of robots.txt.
+
+    Raises
+    ------
+    LabelError
+        If the port cannot be used.
     """
 
     def __init__(
@@ -171,8 +179,8 @@ class DemoSite:
         self.entries = [
             e for entry in catalogue for e in (entry, *(decoys(entry) if with_decoys else ()))
         ]
-        self.robots: str | int = robots  # a number is a status instead
-        self.retry_after = 1  # [s] what it asks for when it is busy
+        self.robots: str | int = robots  # text, or a status that robots.txt is answered with
+        self.retry_after = 1  # [s] Retry-After of the troubles "flaky" and "busy"
         self.hits: list[Hit] = []
         self.blocking = False
         self.visits: Counter[str] = Counter()
@@ -199,14 +207,15 @@ class DemoSite:
 
     @property
     def urls(self) -> dict[str, str]:
-        """What to configure as the address of each source."""
-        return {name: f"{self.url}/{path}" for name, path in SERVED.items()}
+        """Addresses to configure for the sources, by name."""
+        return {name: f"{self.url}/{path}" for name, path in SERVED_PATHS.items()}
 
     def paths(self) -> list[str]:
-        """What was asked for so far, but for the robots.txt."""
+        """Paths of all requests so far, except those for robots.txt."""
         return [hit.path for hit in self.hits if hit.path != "/robots.txt"]
 
     def note(self, hit: Hit) -> None:
+        """Record a request."""
         with self._lock:
             self.hits.append(hit)
 
@@ -223,7 +232,7 @@ class DemoSite:
         self.close()
 
     def find(self, query: str) -> list[Entry]:
-        """A search as such sites do it: everything that shares most words, most likely first."""
+        """The ten songs that share most words with a query, as such sites search; best first."""
         wanted = set(normalise(query).split())
 
         def share(entry: Entry) -> float:
@@ -234,19 +243,23 @@ class DemoSite:
         return sorted(found, key=lambda entry: -share(entry))[:10]
 
     def by_id(self, code: str) -> Entry | None:
-        """The entry of any of its ids; ids with a dash are ReccoBeats' own."""
+        """The song with an id, a number or an ISRC; None if there is none.
+
+        Ids with a dash are those of the ReccoBeats interface.
+        """
         plain = code.replace("-", "")
         return next(
             (e for e in self.entries if plain in (e.id, str(e.number), e.isrc or "-")), None
         )
 
     def remember_search(self, query: str) -> str:
-        """A token for the results of a form, as SongBPM has it."""
+        """Store a query and return a token for the address of its results, as SongBPM does."""
         token = hashlib.sha256(query.encode()).hexdigest()[:16]
         self._searches[token] = query
         return token
 
     def recall_search(self, token: str) -> str | None:
+        """The query stored under a token; None if there is none."""
         return self._searches.get(token)
 
 
@@ -256,16 +269,18 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
-            super().handle_error(request, client_address)  # with those, the client just hung up
+            super().handle_error(request, client_address)  # the others mean that the client left
 
 
-Answer = tuple[int, str, bytes, dict[str, str]]
+Response = tuple[int, str, bytes, dict[str, str]]  # status, content type, body, headers
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Handler of the requests to the site."""
+
     demo_site: DemoSite
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body in one packet: in two, the second waits for 40 ms
+    wbufsize = -1  # send headers and body in one packet: a second one would be delayed by 40 ms
     disable_nagle_algorithm = True
     server_version = "demo-site"
     sys_version = ""
@@ -298,7 +313,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _answer(self, path: str, query: dict[str, list[str]], form: dict[str, list[str]]) -> Answer:
+    def _answer(
+        self, path: str, query: dict[str, list[str]], form: dict[str, list[str]]
+    ) -> Response:
         site = self.demo_site
         if path == "/robots.txt":
             if isinstance(site.robots, int):
@@ -323,7 +340,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._reccobeats(rest, wanted)
         return _page("<h1>Not found</h1>", 404)
 
-    def _musicstax(self, rest: str, wanted: str) -> Answer:
+    def _musicstax(self, rest: str, wanted: str) -> Response:
         if rest == "search":
             cards = "".join(map(_musicstax_card, self.demo_site.find(wanted)))
             form = '<form action="/search"><input name="q"></form>'
@@ -333,7 +350,7 @@ class _Handler(BaseHTTPRequestHandler):
             return _page("<h1>Not found</h1>", 404)
         return self._trouble(entry) or _page(_musicstax_track(entry))
 
-    def _songbpm(self, rest: str, wanted: str) -> Answer:
+    def _songbpm(self, rest: str, wanted: str) -> Response:
         if rest == "searches" and self.command == "POST":
             if self.headers.get("Origin") != self.demo_site.url:
                 return _page("<h1>Forbidden</h1>", 403)
@@ -349,7 +366,7 @@ class _Handler(BaseHTTPRequestHandler):
         cards = "".join(map(_songbpm_card, entries))
         return _page(f'<form action="/searches"></form><main>{cards}</main>')
 
-    def _getsong(self, wanted: str) -> Answer:
+    def _getsong(self, wanted: str) -> Response:
         if self.headers.get("X-API-KEY") != API_KEY:
             return _json({"error": "Invalid API key"}, 401)
         words = re.match(r"song:(.*) artist:(.*)", wanted)
@@ -358,7 +375,7 @@ class _Handler(BaseHTTPRequestHandler):
         # The body is JSON, as at the real interface.
         return _json({"search": found}, kind="text/html; charset=UTF-8")
 
-    def _deezer(self, rest: str, wanted: str) -> Answer:
+    def _deezer(self, rest: str, wanted: str) -> Response:
         if rest == "search":
             items = [_deezer_track(entry) for entry in self.demo_site.find(wanted)]
             for item in items:
@@ -371,9 +388,9 @@ class _Handler(BaseHTTPRequestHandler):
             return _json({"error": {"type": "Exception", "message": "Quota limit", "code": 4}})
         return self._trouble(entry) or _json(_deezer_track(entry))
 
-    def _reccobeats(self, rest: str, wanted: str) -> Answer:
+    def _reccobeats(self, rest: str, wanted: str) -> Response:
         entry = self.demo_site.by_id(wanted)
-        # What it does not know it leaves out, and what nobody asked for may come along.
+        # Like the real interface, leave out unknown tracks and add one that was not asked for.
         stray = self.demo_site.entries[-1]
         entries = [stray] if entry is None else [stray, entry]
         if rest == "v1/track":
@@ -383,11 +400,12 @@ class _Handler(BaseHTTPRequestHandler):
         return _json({"error": "Not found"}, 404)
 
     def _visited(self, entry: Entry) -> bool:
-        """Whether this entry was asked for before."""
+        """Count a request for an entry; returns whether it was asked for before."""
         self.demo_site.visits[entry.id] += 1
         return self.demo_site.visits[entry.id] > 1
 
-    def _trouble(self, entry: Entry) -> Answer | None:
+    def _trouble(self, entry: Entry) -> Response | None:
+        """The answer that an entry causes on purpose; None if it is to be answered normally."""
         wait = {"Retry-After": str(self.demo_site.retry_after)}
         match entry.trouble:
             case "flaky" | "busy" if not self._visited(entry):
@@ -422,29 +440,31 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
 
-def _page(body: str, status: int = 200) -> Answer:
+def _page(body: str, status: int = 200) -> Response:
     text = f"<!doctype html><html><head><title>demo</title></head><body>{body}</body></html>"
     return status, "text/html; charset=utf-8", text.encode(), {}
 
 
-def _text(body: str, status: int = 200) -> Answer:
+def _text(body: str, status: int = 200) -> Response:
     return status, "text/plain; charset=utf-8", body.encode(), {}
 
 
-def _json(value: Any, status: int = 200, kind: str = "application/json") -> Answer:
+def _json(value: Any, status: int = 200, kind: str = "application/json") -> Response:
     return status, kind, json.dumps(value).encode(), {}
 
 
-def _challenge() -> Answer:
+def _challenge() -> Response:
     text = "<html><head><title>Just a moment...</title></head><body>Are you human?</body></html>"
     return 403, "text/html", text.encode(), {"cf-mitigated": "challenge"}
 
 
 def _clock(seconds: float) -> str:
+    """A duration such as `3:05`."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
 def _slug(entry: Entry) -> str:
+    """Title of an entry for an address."""
     return "-".join(_WORDS.findall(entry.title.lower())) or "na"
 
 

@@ -1,4 +1,4 @@
-"""Tracks from audio files: what their tags say, verbatim."""
+"""Reading of the tags of audio files, verbatim, for the lookup of labels."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ..tagging.id3 import inflates_beyond
 from ..tempi import MARKER_TAG, parse_marker
 from .record import TrackQuery, parse_bpm, read_tempi
 
-# Where the formats keep things, by the class of their tags: ID3 frames, MP4 atoms, and names that
-# Vorbis comments, APE and ASF share. Several names for one field: the first that is there counts.
+# Names of the tags for each field, in order of preference: ID3 frames, MP4 atoms, and names shared
+# by Vorbis comments, APE and ASF.
 _ITUNES = "----:com.apple.iTunes:"
 _ID3 = {
     "title": ("TIT2",),
@@ -45,12 +45,12 @@ _MP4 = {
     "genre": ("\xa9gen",),
     "isrc": (f"{_ITUNES}ISRC",),
     "recording_id": (f"{_ITUNES}MusicBrainz Track Id",),
-    # `tmpo` holds whole numbers only; who writes both means the precise one.
+    # `tmpo` only holds whole numbers, so the other tag is more precise if a file has both.
     "bpm": (f"{_ITUNES}BPM", "tmpo"),
     "key": (f"{_ITUNES}initialkey", f"{_ITUNES}KEY"),
     "marker": (f"{_ITUNES}{MARKER_TAG}",),
 }
-_NAMED = {
+_OTHERS = {
     "title": ("title",),
     "artist": ("artist", "author"),
     "artist_sort": ("artistsort", "wm/artistsortorder"),
@@ -62,12 +62,13 @@ _NAMED = {
     "key": ("initialkey", "key", "wm/initialkey"),
     "marker": (MARKER_TAG,),
 }
-_READ: dict[str, Callable[[str], Any]] = {"bpm": read_tempi, "key": parse_key}
-MAX_VALUES = 10  # values of a tag
-LONGEST_TAG = 500  # [characters] what is longer is no name
-MAX_INFLATED = 1 << 16  # [bytes] what a compressed frame may become
-# Classes of mutagen, with their modules.
-_KINDS = (
+# Functions that check whether a text has a value for the field.
+_READERS: dict[str, Callable[[str], Any]] = {"bpm": read_tempi, "key": parse_key}
+MAX_VALUES = 10  # a tag can have several values; further ones are ignored
+MAX_TEXT_LENGTH = 500  # [characters] longer texts are cut
+MAX_INFLATED_TEXT = 1 << 16  # [bytes] allowed size of a compressed frame after decompression
+# Classes of mutagen for file formats, with their modules.
+_FORMATS = (
     ("MP3", "mp3"), ("TrueAudio", "trueaudio"), ("AIFF", "aiff"), ("WAVE", "wave"), ("DSF", "dsf"),
     ("DSDIFF", "dsdiff"), ("ID3FileType", "id3"), ("FLAC", "flac"), ("OggFLAC", "oggflac"),
     ("OggVorbis", "oggvorbis"), ("OggOpus", "oggopus"), ("OggSpeex", "oggspeex"),
@@ -76,28 +77,29 @@ _KINDS = (
     ("OptimFROG", "optimfrog"), ("TAK", "tak"), ("WavPack", "wavpack"),
 )  # fmt: skip
 _WITH_ID3 = ("MP3", "TrueAudio", "AIFF", "WAVE", "DSF", "DSDIFF", "ID3FileType")
-_COMPRESSED = {3: 0x80, 4: 0x08}  # flag of an ID3 frame, by the version of the tag
+# Flag of a compressed ID3 frame, by the version of the tag.
+_COMPRESSED_FLAG = {3: 0x80, 4: 0x08}
 
 
 def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
-    """Read the tags and the duration of a file.
+    """Read the tags and the duration of an audio file.
 
-    A tempo that this program wrote there itself is left out: nobody said it.
+    A tempo that this program wrote into the file is left out, because it is not a label.
 
     Raises
     ------
     AudioError
-        If it cannot be read.
+        If the file cannot be read or is not an audio file with tags.
     """
     try:
         with RegularFile(path) as opened:
-            file = mutagen.File(opened, options=_kinds())
+            file = mutagen.File(opened, options=_formats())
     except TempoError:
         raise
     except (mutagen.MutagenError, OSError) as error:
         told = " ".join(str(error).split()) or "they are cut off"
         raise AudioError(f"its tags cannot be read ({told})") from error
-    except Exception as error:  # whatever the library did not expect of a file
+    except Exception as error:  # mutagen can raise anything for a damaged file
         raise AudioError(f"its tags cannot be read ({explain(error)})") from error
     if file is None:
         raise AudioError("is no audio file with tags")
@@ -119,17 +121,17 @@ def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
 
 
 @cache
-def _kinds() -> list[type]:
-    """The formats that have tags; of ID3 only those frames are read that are asked for."""
-    found = {name: getattr(import_module(f"mutagen.{module}"), name) for name, module in _KINDS}
+def _formats() -> list[type]:
+    """Classes for all file formats with tags; those with ID3 tags read only some frames."""
+    found = {name: getattr(import_module(f"mutagen.{module}"), name) for name, module in _FORMATS}
     return [
-        type(name, (_Sparing, kind), {}) if name in _WITH_ID3 else kind
+        type(name, (_OnlyWantedFrames, kind), {}) if name in _WITH_ID3 else kind
         for name, kind in found.items()
     ]
 
 
-class _Sparing:
-    """A format with ID3 tags that does not read pictures and what else nobody asks for."""
+class _OnlyWantedFrames:
+    """Mixin for a file format with ID3 tags that reads only the frames named in `_ID3`."""
 
     def load(self, filething: Any, **options: Any) -> None:
         super().load(filething, known_frames=_frames(), **options)  # type: ignore[misc]
@@ -137,29 +139,31 @@ class _Sparing:
 
 @cache
 def _frames() -> dict[str, type]:
+    """Classes of the ID3 frames to read, by name."""
     wanted = {name.partition(":")[0] for names in _ID3.values() for name in names}
     old = {name: kind for name, kind in Frames_2_2.items() if kind.__mro__[1].__name__ in wanted}
-    return {**old, **{name: type(name, (_Bounded, Frames[name]), {}) for name in wanted}}
+    return {**old, **{name: type(name, (_LimitedFrame, Frames[name]), {}) for name in wanted}}
 
 
-class _Bounded:
-    """A frame that does not inflate to more than a name can be: a bomb is no title."""
+class _LimitedFrame:
+    """Mixin for an ID3 frame that is ignored if it decompresses to more than a text can have."""
 
     @classmethod
     def _fromData(cls, header: Any, flags: int, data: bytes) -> Any:
-        if flags & _COMPRESSED.get(header.version[1], 0):
+        if flags & _COMPRESSED_FLAG.get(header.version[1], 0):
             packed = data
             with suppress(ValueError):
                 packed = unsynch.decode(data)
-            # The length is said before the content; whoever writes it may lie, or leave it out.
+            # Four bytes before the content state its length. They may be wrong or missing.
             parts = (data[4:], data, packed[4:], packed)
-            if any(inflates_beyond(part, MAX_INFLATED) for part in parts):
-                raise ID3JunkFrameError(f"inflates to more than {MAX_INFLATED} bytes")
+            if any(inflates_beyond(part, MAX_INFLATED_TEXT) for part in parts):
+                raise ID3JunkFrameError(f"inflates to more than {MAX_INFLATED_TEXT} bytes")
         return super()._fromData(header, flags, data)  # type: ignore[misc]
 
 
 def _tags(tags: Any) -> dict[str, str]:
-    names = _ID3 if isinstance(tags, ID3) else _MP4 if isinstance(tags, MP4Tags) else _NAMED
+    """Text of each field in the tags of a file, empty if missing."""
+    names = _ID3 if isinstance(tags, ID3) else _MP4 if isinstance(tags, MP4Tags) else _OTHERS
     known = {} if tags is None else {str(key).lower(): value for key, value in tags.items()}
     return {
         field: _value(field, [known.get(key.lower()) for key in keys])
@@ -168,23 +172,27 @@ def _tags(tags: Any) -> dict[str, str]:
 
 
 def _value(field: str, tags: list[Any]) -> str:
-    """The text of the first tag that says something, for a BPM or a key of the first that says one:
-    `BPM=0` may stand before the tempo."""
-    says = _READ.get(field)
+    """Text of the first of several tags that is not empty.
+
+    For a tempo or a key it is the first that can be read as one, because a meaningless value such
+    as `BPM=0` may come before it.
+    """
+    says = _READERS.get(field)
     texts = [text for tag in tags if (text := _text(tag, MAX_VALUES if says else 1))]
     return next((text for text in texts if says and says(text)), texts[0] if texts else "")
 
 
 def _text(value: Any, most: int) -> str:
-    """The first values of a tag as text, however its format wraps them: `a`, or `a; b`."""
+    """The first `most` values of a tag of any format as text: `a`, or `a; b`."""
     value = getattr(value, "text", getattr(value, "data", value))
     values = value if isinstance(value, (list, tuple)) else [value]
-    return "; ".join(text for one in values[:most] if (text := _plain(one)))[:LONGEST_TAG]
+    return "; ".join(text for one in values[:most] if (text := _plain(one)))[:MAX_TEXT_LENGTH]
 
 
 def _plain(value: Any) -> str:
+    """A single value of a tag as one line of text."""
     while isinstance(value, (list, tuple)):
         value = value[0] if value else ""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    return " ".join(str(getattr(value, "value", value) or "").split())[:LONGEST_TAG]
+    return " ".join(str(getattr(value, "value", value) or "").split())[:MAX_TEXT_LENGTH]

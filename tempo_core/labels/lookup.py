@@ -1,7 +1,7 @@
-"""Asking the sources about tracks: which is asked, which of its answers is believed, what is kept.
+"""Lookup of tracks at the sources: which sources are asked, and which answers are accepted.
 
-The order of the sources is the order of asking. The next one is asked only while no label agrees
-with the audio, which spares the sites requests for a second opinion where there is no doubt.
+Sources are asked in the order in which they are given. As soon as a label agrees with the audio, no
+further source is asked, which spares the sites needless requests.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from .source import LabelSource
 from .sources import ABOUT
 from .store import Store
 
-MAX_PAGES = 3  # pages of candidates that are fetched for one track from one source
-MAX_FAILURES = 3  # in a row, after which a source is left alone for the rest of the run
+MAX_PAGES_PER_QUERY = 3  # pages of candidates fetched for one query to one source
+MAX_FAILURES = 3  # failures in a row after which a source is no longer asked in the run
 
 
 @dataclass(frozen=True)
 class LookedUp:
-    """What is known about a track after a run.
+    """Result of the lookup of a track.
 
-    `records` has one record a source; `asked` names the sources that were asked just now. `left`
-    names those that should have been but were not: blocked, out of order, or the requests were
-    spent. `chosen` is the label, None if there is none.
+    `records` has at most one record of each source. `asked` names the sources that were asked in
+    this run. `left` names those that would have been asked but were not, because they no longer
+    answer or the requests of the run are used up. `chosen` is the record with the label, None if
+    there is no label.
     """
 
     track: TrackQuery
@@ -44,7 +45,7 @@ class LookedUp:
 
     @property
     def status(self) -> Status | None:
-        """The most favourable status of all sources; None if none was asked yet."""
+        """The most favourable status of all records; None if there is no record."""
         order = (
             Status.FOUND, Status.AMBIGUOUS, Status.RETRYABLE, Status.BLOCKED,
             Status.PARSE_ERROR, Status.NOT_FOUND, Status.SKIPPED,
@@ -54,17 +55,19 @@ class LookedUp:
 
     @property
     def failures(self) -> tuple[Record, ...]:
-        """Records of this run that say that something went wrong."""
+        """Records of sources that were asked in this run and failed."""
         return tuple(r for r in self.records if r.status.failed and r.source in self.asked)
 
 
 def look_up(track: TrackQuery, source: LabelSource, gates: Sequence[Gate] = GATES) -> Record:
-    """Ask one source about one track that lacks nothing; every way this can end is a record.
+    """Ask one source about one track; a failure that concerns only this track is a record, too.
+
+    The track must have everything that the source needs, see `LabelSource.missing`.
 
     Raises
     ------
     SourceError
-        If the source need not be asked again in this run.
+        If the source must not be asked again in this run.
     BudgetSpent, Closed
         See `PoliteSession.get`.
     """
@@ -77,15 +80,18 @@ def look_up(track: TrackQuery, source: LabelSource, gates: Sequence[Gate] = GATE
         return dataclasses.replace(record, status=error.status, message=str(error))
 
 
-Judged = tuple[Candidate, Match]
+JudgedCandidate = tuple[Candidate, Match]
 
 
 def _candidates(
     track: TrackQuery, source: LabelSource, gates: Sequence[Gate]
-) -> tuple[list[Judged], Counter[str]]:
-    """Candidates with a tempo that may be the track, and counts of the reasons against others."""
+) -> tuple[list[JudgedCandidate], Counter[str]]:
+    """Candidates with a tempo that may be the track, and counts of the reasons against the others.
+
+    Queries are sent until one of them finds such a candidate.
+    """
     reasons: Counter[str] = Counter()
-    hopeful: list[Judged] = []
+    hopeful: list[JudgedCandidate] = []
     seen: set[tuple[str, str]] = set()
     for found in source.search(track):
         new = [c for c in found if not c.source_id or (c.source_id, c.url) not in seen]
@@ -97,7 +103,7 @@ def _candidates(
         n_pages = 0
         for candidate, match in promising:
             if not candidate.complete:
-                if n_pages == MAX_PAGES:
+                if n_pages == MAX_PAGES_PER_QUERY:
                     break
                 n_pages += 1
                 try:
@@ -107,7 +113,7 @@ def _candidates(
                         raise
                     reasons["its page is gone"] += 1
                     continue
-                match = judge(track, candidate, gates)  # again, with what its page adds
+                match = judge(track, candidate, gates)  # the page may have added data
             if match.outcome is Outcome.REJECTED:
                 reasons[match.reason] += 1
             elif parse_bpm(candidate.raw_bpm) is None:
@@ -125,8 +131,8 @@ def _candidates(
     return hopeful, reasons
 
 
-def _rank(pair: Judged) -> tuple[int, bool, float, float]:
-    """Sort key, the likeliest first: outcome, ISRC, likeness of titles, difference in duration."""
+def _rank(pair: JudgedCandidate) -> tuple[int, bool, float, float]:
+    """Sort key for candidates, likeliest first: outcome, ISRC, title score, duration difference."""
     scores = pair[1].scores
     return (
         pair[1].outcome.value,
@@ -137,9 +143,13 @@ def _rank(pair: Judged) -> tuple[int, bool, float, float]:
 
 
 def _decide(
-    track: TrackQuery, record: Record, hopeful: list[Judged], reasons: Counter[str]
+    track: TrackQuery, record: Record, hopeful: list[JudgedCandidate], reasons: Counter[str]
 ) -> Record:
-    """The record of what a source offers: a label, or the reason why there is none."""
+    """Record of the answer of a source: a label, or the reason why there is none.
+
+    `record` is empty except for track and source, `hopeful` and `reasons` are those of
+    `_candidates`.
+    """
     accepted = sorted((p for p in hopeful if p[1].outcome is Outcome.ACCEPTED), key=_rank)
     if not accepted and hopeful:
         candidate, match = hopeful[0]
@@ -164,6 +174,7 @@ def _decide(
 def _with(
     record: Record, candidate: Candidate, match: Match, status: Status, message: str
 ) -> Record:
+    """Record completed with a status and the data of a candidate."""
     return dataclasses.replace(
         record,
         status=status,
@@ -181,22 +192,25 @@ def _with(
 
 
 class Run:
-    """A run over tracks: asks the sources about each, and keeps the answers in one store.
+    """A run that asks the sources about tracks and keeps the answers in a store.
+
+    Attributes: `stopped_sources` names the sources that are no longer asked in this run, `spent`
+    says that no more requests may be sent.
 
     Parameters
     ----------
     sources
-        In the order in which they are asked.
+        Sources in the order in which they are asked.
     store
-        Keeps every answer as soon as it comes.
+        Store that each answer is written to as soon as it arrives.
     session
-        Session of the sources, closed when the run ends.
+        Session of the sources; closed when the run ends.
     force
-        Ask again about what is known.
+        Ask again about tracks whose answer is already known.
     gates
-        Conditions that a candidate must meet; others than the default are for measurements.
+        Conditions that a candidate must meet; other values than the default are for measurements.
     on_stop
-        Told why a source is left alone for the rest of the run.
+        Called with a message when a source is no longer asked in this run.
     """
 
     def __init__(
@@ -221,18 +235,19 @@ class Run:
 
     @property
     def n_requests(self) -> int:
-        """How many requests were sent."""
+        """Number of requests sent so far."""
         return self._session.n_requests
 
     def label(
         self, tracks: Iterable[TrackQuery], stopped: Callable[[], bool] = lambda: False
     ) -> Iterator[LookedUp]:
-        """Ask about each track what is not known, and yield it with all that is known then.
+        """Look up each track, and yield the results in the same order.
 
         Parameters
         ----------
         stopped
-            Once it says True, the answer that is being waited for is abandoned and the run ends.
+            Polled during the run; as soon as it returns True, the run ends without waiting for the
+            pending answer.
 
         Raises
         ------
@@ -252,11 +267,12 @@ class Run:
             background.close()
 
     def _label(self, track: TrackQuery, background: Background) -> LookedUp:
+        """Look up one track at the sources in their order."""
         known = self._store.current(track.id)
         records, asked, left = [], [], []
         for source in self._sources:
             missing = source.missing(track)
-            if missing:  # nothing to keep: what a track lacks is seen again at no cost
+            if missing:  # not stored, because the next run finds this out without a request
                 records.append(_empty(track, source, Status.SKIPPED, f"lacks {missing}"))
                 continue
             record = known.get(source.name)
@@ -284,6 +300,10 @@ class Run:
     def _ask(
         self, track: TrackQuery, source: LabelSource, known: Record | None, background: Background
     ) -> Record:
+        """Ask a source about a track in the background, and store its answer.
+
+        `known` is its last answer, None if there is none.
+        """
         try:
             record = background.call(lambda: look_up(track, source, self._gates))
         except SourceError as error:
@@ -291,7 +311,7 @@ class Run:
             record = _empty(track, source, error.status, str(error))
         except (BudgetSpent, Closed, Stopped):
             raise
-        except Exception as error:  # a bug, or a page nobody thought of, costs one track
+        except Exception as error:  # a bug or an unforeseen page must not end the whole run
             told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             record = _empty(track, source, Status.PARSE_ERROR, told)
         if record.status is Status.RETRYABLE and source.name not in self.stopped_sources:
@@ -302,17 +322,18 @@ class Run:
         else:
             self._failures[source.name] = 0
         if known is not None and not needs_network(source) and _same_answer(known, record):
-            return known  # looked up again because that costs nothing, and nothing is new
+            return known  # sources without network are asked each time; store only new answers
         self._store.add(record)
         return record
 
     def _stop(self, source: LabelSource, message: str) -> None:
+        """Do not ask a source again in this run."""
         self.stopped_sources.add(source.name)
         self._on_stop(message)
 
 
 def is_open(record: Record | None, source: LabelSource, force: bool) -> bool:
-    """Whether a source is to be asked about a track of which it has said `record`."""
+    """Whether to ask a source about a track; `record` is its last answer, None if there is none."""
     return (
         record is None
         or force
@@ -328,7 +349,7 @@ def needs_network(source: LabelSource) -> bool:
 
 
 def cross_check(record: Record, track: TrackQuery) -> Record:
-    """The record compared with the present estimate, and with the present path of the file."""
+    """Record updated with the current path and estimates of the track, and with the verdicts."""
     return dataclasses.replace(
         record,
         path=track.path,
@@ -340,10 +361,10 @@ def cross_check(record: Record, track: TrackQuery) -> Record:
 
 
 def choose(records: Sequence[Record]) -> Record | None:
-    """The record whose tempo has the most independent sources; of several, one that the audio
-    confirms, then the first.
+    """Choose the record with the label of a track, None if no source has found a tempo.
 
-    Sources that copy from one another are one witness (`About.family`).
+    It is the one whose tempo most sources share, counting sources of one `About.family` only once.
+    Among equals, one that agrees with the audio comes first, then the order of `records` decides.
     """
     found = [(r, r.bpm) for r in records if r.status is Status.FOUND and r.bpm]
 
@@ -356,6 +377,7 @@ def choose(records: Sequence[Record]) -> Record | None:
 
 
 def _empty(track: TrackQuery, source: LabelSource, status: Status, message: str) -> Record:
+    """Record of a source about a track without any label."""
     return Record(
         track=track.id,
         source=source.name,
@@ -370,9 +392,11 @@ def _empty(track: TrackQuery, source: LabelSource, status: Status, message: str)
 
 
 def _same_answer(a: Record, b: Record) -> bool:
+    """Whether two records have the same status and published values."""
     names = ("status", "message", "source_id", "url", "raw_bpm", "raw_key", "parser_version")
     return all(getattr(a, name) == getattr(b, name) for name in names)
 
 
 def _now() -> str:
+    """Current time, ISO 8601, UTC."""
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

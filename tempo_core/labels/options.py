@@ -18,13 +18,14 @@ from .store import Store
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """Options of a run that looks for labels, whatever tracks it is for.
+    """Options of a run that looks for labels, without the tracks.
 
-    `sources` are asked in their order; `urls` has other addresses for them, `values` their own
-    settings, see `SourceSettings`. `database` keeps the labels, a file beside it the pages they
-    come from. `interval` is the time between two requests to one host [s], `max_requests` the most
-    requests of the run, None for no limit. `contact` is added to the User-Agent. `force` asks again
-    about what is known. `proxy` is the address of a proxy for all requests, empty for none.
+    `sources` are names, in the order of asking; `urls` and `values` are explained in
+    `SourceSettings`. `database` is the file for the labels; the pages they come from are kept in a
+    file beside it. `interval` is the least time between two requests to one host [s].
+    `max_requests` limits the requests of the run, None for no limit. `contact` is added to the
+    User-Agent. `force` asks again about tracks whose answer is known. `proxy` is the address of a
+    proxy for all requests, empty for none.
     """
 
     sources: tuple[str, ...]
@@ -33,13 +34,13 @@ class LabelOptions:
     interval: float = 2.0
     max_requests: int | None = None
     contact: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # there are keys in it
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # contains secret keys
     force: bool = False
-    proxy: str = field(default="", repr=False)  # there may be a password in it
+    proxy: str = field(default="", repr=False)  # may contain a password
 
     @property
     def pages(self) -> Path:
-        """Where fetched pages are kept."""
+        """Path of the file that keeps fetched pages."""
         return self.database.with_name(f"{self.database.stem}-pages.db")
 
     @property
@@ -49,7 +50,7 @@ class LabelOptions:
 
     @property
     def names(self) -> list[str]:
-        """The sources, a table that is imported first among them."""
+        """Names of the sources, each once; `tsv` is put first if a table is imported."""
         names = list(dict.fromkeys(self.sources))
         return ["tsv", *names] if self.values.get("tsv") and "tsv" not in names else names
 
@@ -60,19 +61,19 @@ def open_run(
     on_stop: Callable[[str], None] = lambda message: None,
     timing: Timing = DEFAULT_TIMING,
 ) -> Iterator[Run]:
-    """A run with its sources, store and session, which are closed afterwards.
+    """Open a run with its sources, store and session, which are closed afterwards.
 
     Parameters
     ----------
     on_stop
-        Told why a source is left alone for the rest of the run.
+        Called with a message when a source is no longer asked in this run.
     timing
         How the session waits.
 
     Raises
     ------
     ConfigError
-        If an option makes no sense.
+        If an option has an invalid value.
     LabelError
         If a file cannot be used.
     """
@@ -97,7 +98,9 @@ def open_run(
 
 @contextmanager
 def open_plan(options: LabelOptions) -> Iterator[Callable[[TrackQuery], list[str]]]:
-    """A function that says which sources a run would ask about a track; nothing is asked or kept.
+    """Open a function that returns the names of the sources that a run would ask about a track.
+
+    No request is sent and no file is changed.
 
     Raises
     ------
@@ -123,5 +126,5 @@ def open_plan(options: LabelOptions) -> Iterator[Callable[[TrackQuery], list[str
 
 
 def attributions(names: list[str]) -> list[str]:
-    """Attributions that must be shown with data of these sources."""
+    """Attributions that must be shown with data of the sources with these names."""
     return [ABOUT[name].attribution for name in names if ABOUT[name].attribution]

@@ -1,4 +1,4 @@
-"""What the parsers share: HTML as a tree, JSON as plain values, texts as numbers."""
+"""Functions shared by the parsers of the sources, for HTML, JSON and durations."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from bs4.builder import ParserRejectedMarkup
 from .http.errors import SourceError
 from .record import Status, one_line
 
-MAX_TAGS = 20_000  # of a page; real ones have some thousands
-MAX_OBJECTS = 100  # of an array: results of a search, or artists of a song
-MAX_DEPTH = 200  # of elements inside one another; in real pages there are some dozens
+MAX_TAGS = 20_000  # HTML tags of a page; real pages have some thousands
+MAX_OBJECTS = 100  # objects read of a JSON array, such as results of a search or artists of a song
+MAX_DEPTH = 200  # nested HTML elements; real pages have some dozens
 _CLOCK = re.compile(r"^(?:(\d{1,2}):)?(\d{1,3}):(\d{2})$")
 
 
 def tree(html: str) -> BeautifulSoup:
-    """Parse HTML, however broken.
+    """Parse HTML, which need not be valid.
 
-    By lxml, for the time it takes grows as the page does: the standard library's parser and
-    html5lib look to the end of the page for the end of each comment, each tag, each attribute.
+    lxml is used because its time grows linearly with the length of the page. The parser of the
+    standard library and html5lib may scan to the end of the page for every comment, tag and
+    attribute that is not closed.
 
     Raises
     ------
     SourceError
-        If it is built to be unreadable.
+        If the page has too many or too deeply nested elements, or cannot be parsed.
     """
     if html.count("<") > MAX_TAGS:
         raise SourceError(Status.PARSE_ERROR, f"sends a page of more than {MAX_TAGS} elements")
     try:
-        with warnings.catch_warnings():  # what a page looks like is nobody's business
+        with warnings.catch_warnings():  # warnings about the content of a page help no user
             warnings.simplefilter("ignore", UserWarning)
             page = BeautifulSoup(html.replace("\0", ""), "lxml")
     except (RecursionError, AssertionError, ValueError, ParserRejectedMarkup) as error:
         raise SourceError(Status.PARSE_ERROR, "sends a page that cannot be read") from error
     depths = {id(page): 0}
-    for tag in page.find_all(True):  # parents come first
+    for tag in page.find_all(True):  # yields parents before their children
         depths[id(tag)] = depths[id(tag.parent)] + 1
         if depths[id(tag)] > MAX_DEPTH:
             raise SourceError(Status.PARSE_ERROR, f"nests elements more than {MAX_DEPTH} deep")
@@ -47,8 +48,10 @@ def tree(html: str) -> BeautifulSoup:
 
 
 def outermost(page: Tag, selector: str, limit: int) -> list[Tag]:
-    """The first elements of a kind, without those inside of another: who searches each of these
-    would search the innermost over and over."""
+    """The elements among the first `limit` matches of a selector that are in no other match.
+
+    Searching in nested matches, too, would search the innermost of them over and over.
+    """
     found: list[Tag] = []
     inside: set[int] = set()
     for tag in page.select(selector, limit=limit):
@@ -69,7 +72,7 @@ def read_json(text: str) -> Any:
     Raises
     ------
     SourceError
-        If it is none.
+        If the text is not valid JSON.
     """
     try:
         return json.loads(text)
@@ -78,25 +81,25 @@ def read_json(text: str) -> Any:
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """A JSON object, or an empty one if it is something else."""
+    """The value if it is a JSON object, otherwise an empty object."""
     return value if isinstance(value, dict) else {}
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """The first objects in a JSON array, none if it is something else."""
+    """The objects among the first `MAX_OBJECTS` values of a JSON array; none if it is no array."""
     values = value[:MAX_OBJECTS] if isinstance(value, list) else []
     return [item for item in values if isinstance(item, dict)]
 
 
 def string(value: Any) -> str:
-    """A JSON string or number as one line of text, empty for anything else."""
+    """A JSON string or number as one line of text; empty for any other value."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
     return one_line(str(value))
 
 
 def seconds(value: Any) -> float | None:
-    """A duration, as a number of seconds or as `3:45`; None for anything else and for 0."""
+    """Read a duration [s], a number or a text such as `3:45`; None if it is 0 or anything else."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value) if 0 < value < 1e6 else None
     clock = _CLOCK.match(value.strip()) if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""Values of a lookup: the track that is asked about, what a source offers, and what is kept."""
+"""Data of a lookup: the track asked about, the candidates of a source, and the stored record."""
 
 from __future__ import annotations
 
@@ -11,39 +11,38 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..levels import OF_ONE_PULSE, TOLERANCE
 from ..tempi import is_tempo
 
 _NUMBER = r"[0-9]{1,4}(?:[.,][0-9]+)?"
-# What people and programs write around a tempo, and between two of them.
+# Texts that people and programs write around a tempo, and between two tempi.
 _AROUND = re.compile(r"\bb\.?p\.?m\b\.?|(?<=[0-9])bpm\b|\b(?:ca|circa|approx|about)\b\.?|[~≈♩=:?]")
 _BETWEEN = r"\s*(?:[/;|&()-]|\.\.|,(?=\s)|\bto\b|\s)\s*"
 _NUMBERS = re.compile(rf"{_NUMBER}(?:{_BETWEEN}{_NUMBER})*\s*\)?")
 _RANGE = re.compile(rf"({_NUMBER})\s*(?:-|\.\.|\bto\b)\s*({_NUMBER})")
-_COUNTED = (1 / 4, 1 / 3, 1 / 2, 1.0, 2.0, 3.0, 4.0)  # ways to count one tempo
-SAME_TEMPO = 0.04  # relative; two numbers within it are one tempo
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
-LONGEST_TEMPO = 100  # [characters] a longer text is no tempo
+MAX_TEMPO_LENGTH = 100  # [characters] longer texts are not read as a tempo
 
 
 class Status(enum.Enum):
-    """How asking a source about a track ended."""
+    """Result of asking a source about a track."""
 
     FOUND = "found"
     NOT_FOUND = "not_found"
     AMBIGUOUS = "ambiguous"  # several recordings fit, and their tempi differ
-    BLOCKED = "blocked"  # the site does not want to be asked
-    RETRYABLE = "retryable"  # a failure that may be over next time
-    PARSE_ERROR = "parse_error"  # an answer that is not what it should be
-    SKIPPED = "skipped"  # the track lacks what this source needs to be asked
+    BLOCKED = "blocked"  # the site refuses to be asked by a program
+    RETRYABLE = "retryable"  # a failure that may be temporary
+    PARSE_ERROR = "parse_error"  # the answer is not of the expected form
+    SKIPPED = "skipped"  # the track lacks data that this source needs
 
     @property
     def failed(self) -> bool:
-        """Whether something went wrong, as opposed to an answer that is no label."""
+        """Whether the source could not be asked or understood."""
         return self in (Status.BLOCKED, Status.RETRYABLE, Status.PARSE_ERROR)
 
     @property
     def settled(self) -> bool:
-        """Whether asking the same again would give the same."""
+        """Whether asking again would most likely give the same result."""
         return self not in (Status.BLOCKED, Status.RETRYABLE, Status.SKIPPED)
 
 
@@ -59,7 +58,7 @@ class LabelVerdict(enum.Enum):
 
 
 class KeyVerdict(enum.Enum):
-    """Result of comparing a published key with the audio's: a class of the MIREX key task."""
+    """Result of comparing a published key with that of the audio: a class of the MIREX key task."""
 
     SAME = "same"
     FIFTH = "fifth"
@@ -71,13 +70,13 @@ class KeyVerdict(enum.Enum):
 
 @dataclass(frozen=True)
 class TrackQuery:
-    """A recording to find a label for: what its tags and its audio say.
+    """A recording to find a label for, described by its tags and its audio.
 
-    `artists` are names of the artist, the tagged one first, then others of the same artist (sort
-    name, credited name). `duration` is in seconds, `file_duration` that of
-    the file where `duration` is what somebody noted of it. `estimate_bpm` is what the audio says,
-    None where it was not analysed. `tag_bpm` and `tag_key` are what somebody wrote into the tags,
-    verbatim.
+    `artists` are names of the artist: the tagged name first, then other names of the same artist
+    (sort name, credited name). `duration` is in seconds. Where it was noted and not measured,
+    `file_duration` is that of the file [s]. `estimate_bpm` and `estimate_key` are the estimates
+    from the audio, None if it was not analysed. `tag_bpm` and `tag_key` are the values in the
+    tags, verbatim.
     """
 
     title: str
@@ -97,19 +96,19 @@ class TrackQuery:
 
     @property
     def artist(self) -> str:
-        """Name of the artist in the tags, empty if there is none."""
+        """The tagged name of the artist, empty if there is none."""
         return self.artists[0] if self.artists else ""
 
     @property
     def name(self) -> str:
-        """The track as messages name it: `Artist - Title`."""
+        """Name of the track for messages: `Artist - Title`, or the path if it has no title."""
         return f"{self.artist} - {self.title}" if self.title else self.path
 
     @property
     def id(self) -> str:
-        """Identity of the track in the store, made from its tags and not from its path.
+        """Identifier of the track in the store, made from its tags and not from its path.
 
-        A moved file keeps its labels; a corrected title makes it another track.
+        So a file that is moved keeps its labels, and one whose title is corrected loses them.
         """
         duration = None if self.duration is None else round(self.duration)
         words = [*self.artists, self.title, self.album, duration, self.isrc, self.recording_id]
@@ -118,11 +117,12 @@ class TrackQuery:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recording as a source describes it, with its values where those are known already.
+    """A recording as a source describes it.
 
-    `raw_bpm` and `raw_key` are verbatim. `complete` says that the source has no more to tell, so
-    that its own page need not be asked for, and `certain` that there is no question which recording
-    it is about: a file's own tags, or an id of the recording.
+    `raw_bpm` and `raw_key` are the published values, verbatim, None if not known. `complete` says
+    that the source has no further data, so that no page about the recording has to be fetched.
+    `certain` says that the candidate is the track beyond doubt, for example because it comes from
+    the tags of the file or was found by an id of the recording.
     """
 
     source_id: str
@@ -140,10 +140,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Record:
-    """The answer of one source about one track, and when it came: a row of the store.
+    """The answer of one source about one track: a row of the store.
 
-    `raw_bpm` and `raw_key` stay what they were for ever; `bpm` and `key` are read from them.
-    `verdict` compares with `estimate_bpm`, the audio's tempo at that time.
+    `raw_bpm` and `raw_key` are the published values, verbatim; `bpm` [BPM] and `key` are read from
+    them. The fields `match_…` describe the recording found, `scores` are those of `Match`.
+    `estimate_bpm` and `estimate_key` are the estimates from the audio that `verdict` and
+    `key_verdict` compare with.
     """
 
     track: str  # TrackQuery.id
@@ -173,13 +175,13 @@ class Record:
 
 
 def read_tempi(text: str | None) -> tuple[float, ...]:
-    """All tempi [BPM] that a written tempo may mean, each once.
+    """All tempi [BPM] that a text may mean, each once.
 
-    Understood are `128`, `127,98`, `~128 BPM`, a range (`124.0-126.0`, its middle if it is narrow),
-    and several numbers (`124/62`, `0; 124`). What is no tempo, 0 included, is left out. None at all
-    if there is anything else in the text, a doubt for example (`120 or 60`).
+    Accepted are `128`, `127,98`, `~128 BPM`, a range (`124.0-126.0`, its middle if it is narrow),
+    and several numbers (`124/62`, `0; 124`). Numbers that cannot be a tempo, such as 0, are left
+    out. The result is empty if the text has anything else in it (`120 or 60`).
     """
-    if not text or len(text) > LONGEST_TEMPO:
+    if not text or len(text) > MAX_TEMPO_LENGTH:
         return ()
     plain = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES)
     plain = " ".join(_AROUND.sub(" ", plain).split())
@@ -189,7 +191,7 @@ def read_tempi(text: str | None) -> tuple[float, ...]:
     found = [(bpm, number) for number in re.findall(_NUMBER, plain) if (bpm := _tempo(number))]
     if ends and len(found) == 2 and _near(found[0][0], found[1][0]):
         return (round((found[0][0] + found[1][0]) / 2, 4),)
-    # Of two ways to write one tempo the one with more digits is meant, whichever comes first.
+    # If a tempo is written twice, the number with more digits is the more precise one.
     readings: list[tuple[float, str]] = []
     for bpm, number in found:
         same = next((i for i, (other, _) in enumerate(readings) if _near(bpm, other)), None)
@@ -201,14 +203,14 @@ def read_tempi(text: str | None) -> tuple[float, ...]:
 
 
 def parse_bpm(text: str | None, estimate: float | None = None) -> float | None:
-    """The tempo that a text means [BPM]; None if it means none or several that exclude each other.
+    """Read the tempo that a text means [BPM]; None if it means none or contradicting ones.
 
-    Several that count one tempo differently (`124/62`) are all meant: it is the one nearest to
-    `estimate` [BPM], the audio's, or without that the first.
+    Several tempi that count the same pulse (`124/62`) do not contradict each other. Then the one
+    nearest to `estimate` [BPM] is returned, or the first if there is no estimate.
     """
     tempi = read_tempi(text)
     if not tempi or not all(
-        any(_near(tempo, tempi[0] * ratio) for ratio in _COUNTED) for tempo in tempi
+        any(_near(tempo, tempi[0] * ratio) for ratio in OF_ONE_PULSE) for tempo in tempi
     ):
         return None
     if not estimate:
@@ -217,14 +219,16 @@ def parse_bpm(text: str | None, estimate: float | None = None) -> float | None:
 
 
 def _tempo(number: str) -> float | None:
+    """A number as a tempo [BPM]; None if it cannot be one."""
     bpm = float(number.replace(",", "."))
     return bpm if is_tempo(bpm) else None
 
 
 def _near(a: float, b: float) -> bool:
-    return abs(math.log(a / b)) <= math.log1p(SAME_TEMPO)
+    """Whether two tempi [BPM] count as the same."""
+    return abs(math.log(a / b)) <= math.log1p(TOLERANCE)
 
 
 def one_line(text: str, longest: int = 500) -> str:
-    """A text from a site as one printable line of at most `longest` characters."""
+    """A text from a site as one line of at most `longest` printable characters."""
     return "".join(c for c in " ".join(text.split()) if c.isprintable())[:longest]

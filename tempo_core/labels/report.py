@@ -1,7 +1,7 @@
-"""Report on a run as one HTML file: published tempi against estimates, and tracks to check.
+"""HTML report on a lookup: published tempi against estimates, and tracks to check.
 
-It is complete in itself: the plot is drawn as SVG, nothing is loaded from anywhere, no script runs,
-and whatever a site said is text.
+The file is self-contained: the plot is SVG, nothing is loaded from elsewhere, there is no script,
+and all texts from sites are escaped.
 """
 
 from __future__ import annotations
@@ -19,27 +19,34 @@ from ..markup import Markup, escape, page, table
 from .lookup import LookedUp
 from .record import KeyVerdict, LabelVerdict, Record, Status
 from .sources import ABOUT
-from .training import SOURCES, objection
+from .training import TRAINABLE_SOURCES, objection
 
 LOWEST_BPM, HIGHEST_BPM = 40.0, 260.0  # [BPM] range of both axes
 PLOT_SIZE, PLOT_MARGIN = 520, 56  # [pixels]
-TICKS = (50, 60, 70, 80, 100, 120, 140, 170, 200, 240)
-# Colours that people with any kind of colour vision tell apart (Okabe and Ito), and shapes for the
-# rest.
-LOOKS = {
+AXIS_TICKS = (50, 60, 70, 80, 100, 120, 140, 170, 200, 240)  # [BPM] on both axes
+# Colour, shape and name of each verdict. The colours can be told apart with any kind of colour
+# vision (Okabe and Ito); the shapes help where there is no colour.
+VERDICT_STYLES = {
     LabelVerdict.AGREE: ("#009e73", "circle", "agrees"),
     LabelVerdict.OCTAVE: ("#e69f00", "square", "an octave off"),
     LabelVerdict.TRIPLE: ("#0072b2", "diamond", "a factor of three off"),
     LabelVerdict.METER: ("#cc79a7", "triangle", "3:2 or 4:3"),
     LabelVerdict.CONFLICT: ("#d55e00", "cross", "in conflict"),
 }
-LINES = ((1.0, "1:1"), (2.0, "2:1"), (0.5, "1:2"), (1.5, "3:2"), (2 / 3, "2:3"))
-REVIEW = (LabelVerdict.CONFLICT, LabelVerdict.METER, LabelVerdict.TRIPLE, LabelVerdict.OCTAVE)
+# Ratios of published to estimated tempo that the plot has a line for, with their names.
+RATIO_LINES = ((1.0, "1:1"), (2.0, "2:1"), (0.5, "1:2"), (1.5, "3:2"), (2 / 3, "2:3"))
+# Verdicts on tracks that a person should check, in the order of the report.
+REVIEWED_VERDICTS = (
+    LabelVerdict.CONFLICT,
+    LabelVerdict.METER,
+    LabelVerdict.TRIPLE,
+    LabelVerdict.OCTAVE,
+)
 
 
 @dataclass(frozen=True)
-class Line:
-    """What the report needs of a track; the whole of it would be a lot of memory."""
+class ReportLine:
+    """The part of the result of a lookup that the report needs, kept to save memory."""
 
     name: str
     path: str
@@ -48,18 +55,23 @@ class Line:
     records: tuple[Record, ...]
 
     @classmethod
-    def of(cls, labelled: LookedUp) -> Line:
-        track = labelled.track
-        return cls(track.name, track.path, labelled.status, labelled.chosen, labelled.records)
+    def of(cls, looked_up: LookedUp) -> ReportLine:
+        """The line for the result of a lookup."""
+        track = looked_up.track
+        return cls(track.name, track.path, looked_up.status, looked_up.chosen, looked_up.records)
 
 
-def write_report(path: Path, lines: Sequence[Line], trainable: Collection[str] = SOURCES) -> None:
-    """Write the report, all or nothing.
+def write_report(
+    path: Path, lines: Sequence[ReportLine], trainable: Collection[str] = TRAINABLE_SOURCES
+) -> None:
+    """Write the report as one atomic replacement of the file.
+
+    `trainable` names the sources whose labels may be used for training.
 
     Raises
     ------
     LabelError
-        If it cannot be written.
+        If the file cannot be written.
     """
     try:
         replace_file(path, render(lines, trainable).encode("utf-8", "backslashreplace"))
@@ -67,13 +79,17 @@ def write_report(path: Path, lines: Sequence[Line], trainable: Collection[str] =
         raise LabelError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def render(lines: Sequence[Line], trainable: Collection[str] = SOURCES) -> str:
-    """The report as text."""
+def render(lines: Sequence[ReportLine], trainable: Collection[str] = TRAINABLE_SOURCES) -> str:
+    """HTML text of the report; see `write_report`."""
     labels = [line.chosen for line in lines if line.chosen is not None]
-    plotted = [record for record in labels if record.verdict in LOOKS]
+    plotted = [record for record in labels if record.verdict in VERDICT_STYLES]
     review = sorted(
-        (line for line in lines if line.chosen is not None and line.chosen.verdict in REVIEW),
-        key=lambda line: REVIEW.index(line.chosen.verdict) if line.chosen else 0,
+        (
+            line
+            for line in lines
+            if line.chosen is not None and line.chosen.verdict in REVIEWED_VERDICTS
+        ),
+        key=lambda line: REVIEWED_VERDICTS.index(line.chosen.verdict) if line.chosen else 0,
     )
     nothing = [line for line in lines if line.status is Status.SKIPPED]
     unsettled = [line for line in lines if line.status not in (Status.FOUND, Status.SKIPPED, None)]
@@ -98,8 +114,10 @@ def render(lines: Sequence[Line], trainable: Collection[str] = SOURCES) -> str:
 
 
 def plot(records: Iterable[Record]) -> str:
-    """SVG: a dot a track, label upwards, estimate to the right, both on logarithmic axes, so that
-    every ratio is a line parallel to the diagonal."""
+    """SVG plot of labels (vertical) against estimates (horizontal) with a mark for each track.
+
+    Both axes are logarithmic, so that a constant ratio is a line parallel to the diagonal.
+    """
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {PLOT_SIZE + 190} {PLOT_SIZE + 14}"'
         f' width="{PLOT_SIZE + 190}" height="{PLOT_SIZE + 14}" role="img"'
@@ -108,14 +126,14 @@ def plot(records: Iterable[Record]) -> str:
         f'<rect width="{PLOT_SIZE + 190}" height="{PLOT_SIZE + 14}" fill="#fff"/>'
     ]
     left, right, top, bottom = PLOT_MARGIN, PLOT_SIZE - 8, 8, PLOT_SIZE - PLOT_MARGIN
-    for tick in TICKS:
+    for tick in AXIS_TICKS:
         x, y = _x(tick), _y(tick)
         parts.append(
             f'<path d="M{x:.1f} {top}V{bottom}M{left} {y:.1f}H{right}" stroke="#eee"/>'
             f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{tick}</text>'
             f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{tick}</text>'
         )
-    for ratio, name in LINES:
+    for ratio, name in RATIO_LINES:
         low, high = max(LOWEST_BPM, LOWEST_BPM / ratio), min(HIGHEST_BPM, HIGHEST_BPM / ratio)
         style = 'stroke="#666"' if ratio == 1 else 'stroke="#bbb" stroke-dasharray="4 4"'
         x2, y2 = _x(high), _y(high * ratio)
@@ -125,16 +143,16 @@ def plot(records: Iterable[Record]) -> str:
         )
     counts: Counter[LabelVerdict] = Counter()
     for record in records:
-        if record.bpm and record.estimate_bpm and record.verdict in LOOKS:
+        if record.bpm and record.estimate_bpm and record.verdict in VERDICT_STYLES:
             counts[record.verdict] += 1
-            colour, shape, _ = LOOKS[record.verdict]
+            colour, shape, _ = VERDICT_STYLES[record.verdict]
             told = escape(
                 f"{record.artist} - {record.title}: published {record.bpm:g}, "
                 f"estimated {record.estimate_bpm:g}"
             )
             mark = _mark(shape, _x(record.estimate_bpm), _y(record.bpm), colour)
             parts.append(f"<g><title>{told}</title>{mark}</g>")
-    for row, (verdict, (colour, shape, name)) in enumerate(LOOKS.items()):
+    for row, (verdict, (colour, shape, name)) in enumerate(VERDICT_STYLES.items()):
         y = top + 14 + 22 * row
         parts.append(
             _mark(shape, PLOT_SIZE + 12, y, colour)
@@ -150,20 +168,24 @@ def plot(records: Iterable[Record]) -> str:
 
 
 def _x(bpm: float) -> float:
+    """Horizontal position of an estimate [pixels]."""
     return PLOT_MARGIN + _share(bpm) * (PLOT_SIZE - 8 - PLOT_MARGIN)
 
 
 def _y(bpm: float) -> float:
+    """Vertical position of a label [pixels, downwards]."""
     return PLOT_SIZE - PLOT_MARGIN - _share(bpm) * (PLOT_SIZE - PLOT_MARGIN - 8)
 
 
 def _share(bpm: float) -> float:
+    """Position of a tempo on an axis, from 0 to 1; tempi beyond its ends are put there."""
     return math.log(min(HIGHEST_BPM, max(LOWEST_BPM, bpm)) / LOWEST_BPM) / math.log(
         HIGHEST_BPM / LOWEST_BPM
     )
 
 
 def _mark(shape: str, x: float, y: float, colour: str) -> str:
+    """SVG element of a shape of `VERDICT_STYLES`."""
     paths = {
         "square": f"M{x - 4:.1f} {y - 4:.1f}h8v8h-8z",
         "diamond": f"M{x:.1f} {y - 5.5:.1f}l5.5 5.5l-5.5 5.5l-5.5 -5.5z",
@@ -177,7 +199,8 @@ def _mark(shape: str, x: float, y: float, colour: str) -> str:
     return f'<path d="{paths[shape]}" fill="{colour}" fill-opacity=".8"/>'
 
 
-def _count(lines: Sequence[Line]) -> str:
+def _count(lines: Sequence[ReportLine]) -> str:
+    """Numbers of tracks by status, and of labels by verdict, as text."""
     statuses = Counter(line.status for line in lines)
     verdicts = Counter(line.chosen.verdict for line in lines if line.chosen)
     told = [f"{statuses[s]} {s.value.replace('_', ' ')}" for s in Status if statuses[s]]
@@ -188,7 +211,8 @@ def _count(lines: Sequence[Line]) -> str:
     return f"{tracks}: {', '.join(told)}. Of the labels: {labels}."
 
 
-def _review(lines: Sequence[Line]) -> str:
+def _review(lines: Sequence[ReportLine]) -> str:
+    """Table of the tracks whose tempo a person should check."""
     if not lines:
         return "<p>Nothing: every label that could be checked agrees with the audio.</p>"
     rows = []
@@ -224,7 +248,8 @@ def _review(lines: Sequence[Line]) -> str:
     )
 
 
-def _keys(lines: Sequence[Line]) -> str:
+def _keys(lines: Sequence[ReportLine]) -> str:
+    """Table of the tracks whose published and estimated key differ."""
     wrong = [
         (line.chosen, line.path)
         for line in lines
@@ -246,8 +271,8 @@ def _keys(lines: Sequence[Line]) -> str:
     return table(("verdict", "track", "published", "audio", "source", "file"), rows)
 
 
-def _unsettled(lines: Sequence[Line], n_nothing: int) -> str:
-    """The tracks that were looked for, and how many there was nothing to look for by."""
+def _unsettled(lines: Sequence[ReportLine], n_nothing: int) -> str:
+    """Table of the tracks without a label, and the number of those that could not be looked up."""
     note = (
         f'<p class="note">{n_nothing} more say nothing that a source could be asked by, not even '
         "a BPM in their tags.</p>"
@@ -269,6 +294,7 @@ def _unsettled(lines: Sequence[Line], n_nothing: int) -> str:
 
 
 def _training(reasons: Counter[str]) -> str:
+    """Table of the numbers of tracks by the reason why they may not be used for training."""
     rows = [(str(count), reason or "may be used") for reason, count in reasons.most_common()]
     note = (
         '<p class="note">A label counts if the audio agrees with it and its source\'s licence '
@@ -278,6 +304,7 @@ def _training(reasons: Counter[str]) -> str:
 
 
 def _sources(names: Collection[str]) -> str:
+    """Table of the sources with these names and their licences."""
     rows = []
     for name in ABOUT:
         if name in names:
@@ -292,7 +319,7 @@ def _sources(names: Collection[str]) -> str:
 
 
 def _link(record: Record) -> Markup:
-    """The source as a link to its page, if it has one that is safe to follow."""
+    """Name of the source, as a link to its page if the address is http(s)."""
     name = escape(record.source)
     if not record.url.startswith(("http://", "https://")):
         return Markup(name)

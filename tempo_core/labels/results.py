@@ -1,4 +1,4 @@
-"""Files that a run over tracks leaves for people: a report and a table of labels."""
+"""Output files of a lookup for people: a report and a table of labels."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from .lookup import LookedUp
 from .record import Record, TrackQuery
-from .report import Line, write_report
+from .report import ReportLine, write_report
 from .tables import write_table
-from .training import SOURCES, objection
+from .training import TRAINABLE_SOURCES, objection
 
 
 class ResultFiles:
-    """Collects what a run finds out, and writes it to the files that are wanted.
+    """Collects the results of a lookup and writes them to a report and a table.
 
     Parameters
     ----------
@@ -22,16 +22,16 @@ class ResultFiles:
     table
         File for the table of labels, None for no table.
     trainable
-        Names of the sources whose labels may be trained on.
+        Names of the sources whose labels may be used for training.
     trainable_only
-        Leave labels that may not be trained on, and tracks without one, out of the table.
+        Restrict the table to tracks with a label that may be used for training.
     """
 
     def __init__(
         self,
         report: Path | None,
         table: Path | None,
-        trainable: Collection[str] = SOURCES,
+        trainable: Collection[str] = TRAINABLE_SOURCES,
         *,
         trainable_only: bool = False,
     ) -> None:
@@ -39,24 +39,24 @@ class ResultFiles:
         self._table = table
         self._trainable = trainable
         self._trainable_only = trainable_only
-        self._lines: list[Line] = []
+        self._lines: list[ReportLine] = []
         self._rows: list[tuple[TrackQuery, Record | None, bool]] = []
 
-    def add(self, labelled: LookedUp) -> None:
-        """Take one more track into the files."""
+    def add(self, looked_up: LookedUp) -> None:
+        """Add the result for one track."""
         if self._report is not None:
-            self._lines.append(Line.of(labelled))
-        allowed = not self._trainable_only or not objection(labelled.chosen, self._trainable)
+            self._lines.append(ReportLine.of(looked_up))
+        allowed = not self._trainable_only or not objection(looked_up.chosen, self._trainable)
         if self._table is not None and allowed:
-            self._rows.append((labelled.track, labelled.chosen, bool(labelled.records)))
+            self._rows.append((looked_up.track, looked_up.chosen, bool(looked_up.records)))
 
     def write(self) -> None:
-        """Write the files, each all or nothing.
+        """Write the files, each of them completely or not at all.
 
         Raises
         ------
         LabelError
-            If one of them cannot be written.
+            If a file cannot be written.
         """
         if self._report is not None:
             write_report(self._report, self._lines, self._trainable)

@@ -1,4 +1,4 @@
-"""What a label source can be asked, and what a user can set for it."""
+"""Interface of a label source, and the settings that a user can make for the sources."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from .record import Candidate, TrackQuery
 
 
 class LabelSource(Protocol):
-    """A site or file that is asked for published values of recordings.
+    """A site or file with published values of recordings.
 
-    `parser_version` is raised when the same page would be read differently: answers from before are
-    then read again, from the cache.
+    `parser_version` has to be raised when the same page would be read differently. Earlier answers
+    are then read again from the cache.
     """
 
     name: str
     parser_version: int
 
     def missing(self, track: TrackQuery) -> str:
-        """What the track lacks to be asked about, empty if nothing."""
+        """Description of the data that the source needs and the track lacks; empty if none."""
         ...
 
     def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
-        """Candidates, one list for each query; the caller stops when it has what it wants.
+        """Yield candidates, one list for each query; a query is sent when its list is requested.
 
         Raises
         ------
@@ -35,7 +35,7 @@ class LabelSource(Protocol):
         ...
 
     def label(self, candidate: Candidate) -> Candidate:
-        """The candidate with everything that is known of it, above all its values.
+        """Complete a candidate with the data of its own page, above all tempo and key.
 
         Raises
         ------
@@ -47,18 +47,18 @@ class LabelSource(Protocol):
 
 @dataclass(frozen=True)
 class SourceSettings:
-    """What a user has set for the sources.
+    """Settings that a user has made for the sources.
 
-    `urls` has other addresses than the usual ones, by the names of the sources. `values` has the
-    values of `SourceSetting`, by their names: texts, paths, None where nothing is set.
+    `urls` has addresses that replace the usual ones, by the names of the sources. `values` has the
+    values of each `SourceSetting` by its name: texts or paths, None where nothing is set.
     """
 
     urls: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # there are keys in it
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # contains secret keys
 
 
 class ByName:
-    """Base of the sources that are searched by title and artist; see `LabelSource`."""
+    """Base class of the sources that are searched by title and artist; see `LabelSource`."""
 
     def __init__(self, session: PoliteSession, base_url: str) -> None:
         self._session = session

@@ -1,8 +1,8 @@
-"""What has been said about which track: one SQLite file, one row an answer, no row ever changed
-but for the audio's opinion of it.
+"""Store of the answers of the sources: an SQLite file with one row for each answer.
 
-Asking again adds a row, so the raw values of earlier answers stay for ever. Each row is written in
-a transaction of its own: whatever stops the process, what was found before it is kept.
+Asking again adds a row, so the published values of earlier answers are never lost. Only the path
+and the comparison with the audio are updated in a row. Each row is written in a transaction of its
+own, so that an interrupted run keeps all earlier answers.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from .record import KeyVerdict, LabelVerdict, Record, Status
 
 STORE_LAYOUT = 1  # raised whenever a reader of the previous layout would misread the file
 _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
-_ENUMS = {"status": Status, "verdict": LabelVerdict, "key_verdict": KeyVerdict}
-_OPINION = ("path", "estimate_bpm", "estimate_key", "verdict", "key_verdict")
+_ENUM_FIELDS = {"status": Status, "verdict": LabelVerdict, "key_verdict": KeyVerdict}
+_CHANGEABLE_FIELDS = ("path", "estimate_bpm", "estimate_key", "verdict", "key_verdict")
 
 
 class Store:
-    """The labels in a file. Use as a context manager, from one thread.
+    """A store of records in a file. Use it as a context manager, from one thread.
 
     Parameters
     ----------
     path
-        Made where it is missing, with its folder.
+        SQLite file; created if missing, with its folder.
     read_only
-        Change nothing; a missing file is an empty store.
+        Do not change or create the file; a missing file is an empty store.
 
     Raises
     ------
     LabelError
-        If the file cannot be opened or is something else.
+        If the file cannot be opened or is not a store of this layout.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         try:
             if read_only:
-                # An empty one is what a run leaves that was killed as it began.
+                # A run that is killed as it begins leaves an empty file.
                 exists = path.exists() and path.stat().st_size > 0
                 uri = f"{path.absolute().as_uri()}?mode=ro" if exists else ":memory:"
                 self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
@@ -58,7 +58,7 @@ class Store:
             self._prepare(exists)
             if not read_only:
                 keep_private(path)
-                # Each row is whole or absent after a crash, without waiting for the disk each time.
+                # With these, a crash leaves no incomplete row, and no write waits for the disk.
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = NORMAL")
         except (OSError, sqlite3.Error) as error:
@@ -71,7 +71,7 @@ class Store:
         self._db.close()
 
     def current(self, track: str) -> dict[str, Record]:
-        """The newest record of each source for a track, by the source's name.
+        """The newest record of each source for a track (`TrackQuery.id`), by the source's name.
 
         Raises
         ------
@@ -87,27 +87,33 @@ class Store:
         return {record.source: record for record in map(_record, rows)}
 
     def add(self, record: Record) -> None:
-        """Keep a record, for good.
+        """Add a record permanently.
 
         Raises
         ------
         LabelError
-            If it cannot be written, for want of space for example.
+            If it cannot be written, for example because the disk is full.
         """
         names, marks = ", ".join(_FIELDS), ", ".join("?" * len(_FIELDS))
         self._write(f"INSERT INTO labels ({names}) VALUES ({marks})", _values(record, _FIELDS))
 
     def update(self, record: Record) -> None:
-        """Note what the audio says now, and where the file is now, in the newest such record."""
-        changes = ", ".join(f"{name} = ?" for name in _OPINION)
+        """Update path, estimates and verdicts in the newest record of the same track and source.
+
+        Raises
+        ------
+        LabelError
+            If it cannot be written.
+        """
+        changes = ", ".join(f"{name} = ?" for name in _CHANGEABLE_FIELDS)
         self._write(
             f"UPDATE labels SET {changes} WHERE id ="
             " (SELECT max(id) FROM labels WHERE track = ? AND source = ?)",
-            [*_values(record, _OPINION), record.track, record.source],
+            [*_values(record, _CHANGEABLE_FIELDS), record.track, record.source],
         )
 
     def __iter__(self) -> Iterator[Record]:
-        """Every record ever kept, oldest first."""
+        """All records, oldest first."""
         rows = self._db.execute(f"SELECT {', '.join(_FIELDS)} FROM labels ORDER BY id")
         return map(_record, rows)
 
@@ -121,6 +127,7 @@ class Store:
             raise LabelError(f"{self.path}: cannot be written ({error})") from error
 
     def _prepare(self, exists: bool) -> None:
+        """Check the layout of the file, and create the table in a new one."""
         (layout,) = self._db.execute("PRAGMA user_version").fetchone()
         if layout not in (0, STORE_LAYOUT) or (exists and layout == 0):
             raise LabelError(
@@ -143,20 +150,22 @@ _HINTS = get_type_hints(Record)
 
 
 def _sql_type(name: str) -> str:
+    """SQL type of the column for a field of `Record`."""
     hint = _HINTS[name]
     kinds = hint.__args__ if isinstance(hint, UnionType) else (hint,)
     return "REAL" if float in kinds else "INTEGER" if int in kinds else "TEXT"
 
 
 def _values(record: Record, names: Iterable[str]) -> list[Any]:
+    """Values of some fields of a record as they are stored."""
     values = []
     for name in names:
         value = getattr(record, name)
-        if name in _ENUMS:
+        if name in _ENUM_FIELDS:
             value = value.value
-        elif name == "path":  # as beets keeps them: a name need not be text
+        elif name == "path":  # stored as bytes, because a file name need not be valid text
             value = os.fsencode(value)
-        elif isinstance(value, str):  # half a character cannot be kept
+        elif isinstance(value, str):  # SQLite cannot store lone surrogates
             value = value.encode("utf-8", "replace").decode()
         elif name == "scores":
             value = json.dumps(dict(value), sort_keys=True)
@@ -165,9 +174,10 @@ def _values(record: Record, names: Iterable[str]) -> list[Any]:
 
 
 def _record(row: tuple[Any, ...]) -> Record:
+    """The record in a row of the store."""
     values = dict(zip(_FIELDS, row, strict=True))
-    for name, kind in _ENUMS.items():
+    for name, kind in _ENUM_FIELDS.items():
         values[name] = kind(values[name])
-    values["path"] = os.fsdecode(values["path"])  # bytes; of earlier versions text
+    values["path"] = os.fsdecode(values["path"])  # bytes; text in rows of earlier versions
     values["scores"] = json.loads(values["scores"])
     return Record(**values)

@@ -7,7 +7,8 @@ from collections import Counter
 from .lookup import LookedUp, Run
 from .record import LabelVerdict, Status
 
-_SAYS = {
+# Texts about the comparison with the audio; the number is the estimate [BPM].
+_VERDICT_TEXTS = {
     LabelVerdict.AGREE: "the audio agrees ({:g})",
     LabelVerdict.OCTAVE: "an octave off the audio's {:g}",
     LabelVerdict.TRIPLE: "a factor of three off the audio's {:g}",
@@ -16,30 +17,32 @@ _SAYS = {
 }
 
 
-def is_silent(labelled: LookedUp) -> bool:
-    """Whether a track needs no line because it has nothing that a source could be asked by.
+def is_silent(looked_up: LookedUp) -> bool:
+    """Whether a track needs no line, because it lacks the data that any of the sources needs.
 
-    That holds for most tracks of most collections.
+    That is the case for most tracks of most collections.
     """
-    return labelled.status in (None, Status.SKIPPED) and not labelled.left
+    return looked_up.status in (None, Status.SKIPPED) and not looked_up.left
 
 
-def describe(labelled: LookedUp) -> str:
-    """The line about a track: its name and the result of the lookup."""
-    name, chosen = labelled.track.name, labelled.chosen
+def describe(looked_up: LookedUp) -> str:
+    """Line about a track: its name and the result of the lookup."""
+    name, chosen = looked_up.track.name, looked_up.chosen
     if chosen is not None and chosen.bpm:
         key = f", {chosen.key}" if chosen.key else ""
-        says = _SAYS.get(chosen.verdict, "not analysed yet").format(chosen.estimate_bpm or 0)
+        says = _VERDICT_TEXTS.get(chosen.verdict, "not analysed yet").format(
+            chosen.estimate_bpm or 0
+        )
         return f"{name}: {chosen.bpm:g} BPM{key} ({chosen.source}), {says}"
-    told = [f"{record.source}: {record.message}" for record in labelled.records if record.message]
-    told += [f"{source}: left for the next run" for source in labelled.left]
-    status = "left" if labelled.status is None else labelled.status.value.replace("_", " ")
+    told = [f"{record.source}: {record.message}" for record in looked_up.records if record.message]
+    told += [f"{source}: left for the next run" for source in looked_up.left]
+    status = "left" if looked_up.status is None else looked_up.status.value.replace("_", " ")
     return f"{name}: {status} ({'; '.join(told)})" if told else f"{name}: {status}"
 
 
-def describe_failures(labelled: LookedUp) -> str:
+def describe_failures(looked_up: LookedUp) -> str:
     """Sources that failed at a track in this run, with the reasons; empty if none did."""
-    return "; ".join(f"{record.source}: {record.message}" for record in labelled.failures)
+    return "; ".join(f"{record.source}: {record.message}" for record in looked_up.failures)
 
 
 class Tally:
@@ -49,23 +52,23 @@ class Tally:
         self.statuses: Counter[Status | None] = Counter()
         self.verdicts: Counter[LabelVerdict] = Counter()
         self.lacking: Counter[str] = Counter()  # tracks that were skipped, by what they lack
-        self.known = 0  # tracks about which nothing had to be asked
-        self.left = 0  # tracks about which a source could not be asked
-        self.failed = 0
+        self.known = 0  # tracks whose answers were all known before
+        self.left = 0  # tracks for which a source remains to be asked
+        self.failed = 0  # tracks for which a source failed
 
-    def add(self, labelled: LookedUp) -> None:
+    def add(self, looked_up: LookedUp) -> None:
         """Count a track."""
-        self.statuses[labelled.status] += 1
-        if labelled.status is Status.SKIPPED:
-            self.lacking.update({record.message for record in labelled.records})
-        if labelled.chosen is not None:
-            self.verdicts[labelled.chosen.verdict] += 1
-        self.known += not (labelled.asked or labelled.left or is_silent(labelled))
-        self.left += bool(labelled.left)
-        self.failed += bool(labelled.failures)
+        self.statuses[looked_up.status] += 1
+        if looked_up.status is Status.SKIPPED:
+            self.lacking.update({record.message for record in looked_up.records})
+        if looked_up.chosen is not None:
+            self.verdicts[looked_up.chosen.verdict] += 1
+        self.known += not (looked_up.asked or looked_up.left or is_silent(looked_up))
+        self.left += bool(looked_up.left)
+        self.failed += bool(looked_up.failures)
 
     def summary(self, run: Run) -> str:
-        """The counts in one line."""
+        """Summary of the counts in one line."""
         n_tracks = self.statuses.total()
         found = f"{self.statuses[Status.FOUND]} found"
         said = [f"{self.verdicts[v]} {v.value.replace('_', ' ')}" for v in LabelVerdict]

@@ -1,7 +1,8 @@
-"""Tables of labels: files in the format of the project that this one grew from.
+"""Tables of labels: text files in the format of the project that this one is based on.
 
-Tab-separated with a header line: `title artist album genre path tempo key`. `NA` is "asked and not
-found", a tempo of 0 "not asked yet". What is odd in a path is `escaped`.
+They are tab-separated with the header line `title artist album genre path tempo key`. `NA` means
+that a value was not found, a tempo of 0 that no source was asked. Characters of a path that cannot
+be printed are escaped, see `escaped`.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ from ..keys import PITCH_CLASSES, parse_key
 from .record import Candidate, Record, Status, TrackQuery, parse_bpm
 
 COLUMNS = ("title", "artist", "album", "genre", "path", "tempo", "key")
-NA = "NA"
+NA = "NA"  # a value that was not found
 
 
 def read_table(path: Path) -> Iterator[tuple[Candidate, str]]:
-    """The labels in a table, each with the path of its file; rows without a tempo are left out.
+    """Read a table; yields each label with the path of its audio file, rows without tempo left out.
 
     Raises
     ------
     LabelError
-        If it cannot be read or is no such table.
+        If the file cannot be read or lacks a column.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            # Quotes are part of a title.
+            # Titles may contain quotation marks, so these have no special meaning here.
             rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
             lacking = set(COLUMNS) - set(rows.fieldnames or ())
             if lacking:
@@ -57,17 +58,17 @@ def read_table(path: Path) -> Iterator[tuple[Candidate, str]]:
 
 
 def write_table(path: Path, rows: Iterable[tuple[TrackQuery, Record | None, bool]]) -> int:
-    """Write a table, all or nothing, and return its number of labels.
+    """Write a table, completely or not at all, and return the number of labels in it.
 
     Parameters
     ----------
     rows
-        Each track with its label, None where there is none, and whether it was asked for at all.
+        Tracks, each with its label or None, and whether any source was asked about it.
 
     Raises
     ------
     LabelError
-        If it cannot be written.
+        If the file cannot be written.
     """
     part = path.with_name(f".{path.name}.part")
     n_labels = 0
@@ -91,7 +92,7 @@ def write_table(path: Path, rows: Iterable[tuple[TrackQuery, Record | None, bool
 
 
 def _key(text: str | None) -> str:
-    """A key in the table's notation: `C# Maj`, `F min`."""
+    """Write a key in the table's notation: `C# Maj`, `F min`; `NA` if it is none."""
     key = parse_key(text or "")
     return (
         NA if key is None else f"{PITCH_CLASSES[key.pitch_class]} {'min' if key.minor else 'Maj'}"

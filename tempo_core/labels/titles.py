@@ -1,8 +1,8 @@
-"""Titles and artist names taken apart: what a song is called, and which version of it this is.
+"""Parsing of titles and artist names: the name of the song, its version, and guests.
 
-`Rude (Zedd Remix) [feat. MAGIC!] - 2014 Remaster` is the song `rude` in the version `remix zedd`;
-a remaster is the same recording, and the guest is one more artist. `봄날 (Spring Day)` is one song
-under two names, each of which is enough, and `Kino` is `Кино` in other letters.
+`Rude (Zedd Remix) [feat. MAGIC!] - 2014 Remaster` is the song `rude` in the version `remix zedd`; a
+remaster is the same recording, and the guest is a further artist. `봄날 (Spring Day)` is one song
+with two names, each of which identifies it, and `Kino` is `Кино` in Latin letters.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from functools import cached_property
 
 from unidecode import unidecode
 
-# Of a title or a name, in characters; the rest is cut off. The time to bring accents into order, or
-# to find spaces before a comma, grows with the square of their number.
-LONGEST_NAME = 1000
+# [characters] Titles and names are cut to it. The time to normalise accents, or to find spaces
+# before a comma, grows with the square of the length.
+MAX_NAME_LENGTH = 1000
 _LETTERS = str.maketrans(
     {
         "♯": "#", "♭": "b", "&": " and ", "×": " x ", "’": "'", "‘": "'", "`": "'", "´": "'",
@@ -25,7 +25,7 @@ _LETTERS = str.maketrans(
     }
 )  # fmt: skip
 _BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]")
-# Between two names of one song; the first stands where a bracket was.
+# Separators of two names of one song. The first is a control character that replaces brackets.
 _BETWEEN_NAMES = re.compile(r"\x1f|\s*[/|]\s*|\s+[-–—]\s+")
 _DASH = re.compile(r"\s+[-–—]\s+")
 _GUESTS = re.compile(r"(?:^|\s)(?:feat(?:uring|\.)?|ft\.?)\s+(.+)$", re.IGNORECASE)
@@ -34,22 +34,22 @@ _BETWEEN_ARTISTS = re.compile(
     r"\s*[,;/+&×]\s*|\s+(?:feat(?:uring|\.)?|ft\.?|with|and|x|vs\.?)\s+", re.IGNORECASE
 )
 
-# Words that name the same recording in another edition.
-_NEUTRAL = frozenset(
+# Words for another edition of the same recording.
+_EDITION_WORDS = frozenset(
     "album anniversary audio bonus clean deluxe digital edit edition explicit extended full hd hq"
     " inch length lp lyric lyrics main mono music official original radio release single"
     " size soundtrack standard stereo the track tv uncensored uncut version video".split()
 )
 _REMASTER = re.compile(r"\bre ?master(ed|ing)?\b|\bsoundtrack\b|^from\b|\bbonus track\b")
-# Words that name a mix, and those before them that do not make it another one.
+# Words for a mix, and words that may stand before them without meaning another mix.
 _MIX = re.compile(
     r"\b(remix|rmx|mix|rework|re ?edit|refix|bootleg|flip|vip|dub|edit|version|ver)\b"
 )
 _MIX_NAME = re.compile(r"\b(remix|rmx|mix|rework|re ?edit|refix|bootleg|flip|edit|version|ver)\b")
-_MIX_NEUTRAL = _NEUTRAL | {"7", "12", "long", "short", "us", "uk"}
-# Kinds of version, each with what gives it away in normalised words. Two different kinds are two
-# recordings, or one at two speeds.
-_KINDS = (
+_PLAIN_MIX_WORDS = _EDITION_WORDS | {"7", "12", "long", "short", "us", "uk"}
+# Kinds of version, each with a pattern that finds it in normalised words. Titles with different
+# kinds are different recordings, or one recording at different speeds.
+_VERSION_PATTERNS = (
     ("sped", r"\b(sped|speed) up\b|\bnightcore\b|\bfaster\b|\bspeed edit\b"),
     ("slowed", r"\bslowed\b|\bdaycore\b|\bscrewed\b|\bslow (version|reverb)\b|^reverb$"),
     ("pitched", r"\b8d\b|\bpitched\b|\b(432|440|528) ?hz\b"),
@@ -77,8 +77,8 @@ _KINDS = (
     ("rerecorded", r"\bre ?record(ed|ing)\b|\b[a-z]+s version$"),
     ("arranged", r"\bpiano\b|\borchestra(l)?\b|\bsymphonic\b|\blullaby\b|\b8 bit\b|\blo ?fi\b"),
 )
-# The same said in other scripts, wherever it stands in the words as they are written.
-_FOREIGN_KINDS = tuple(
+# Patterns in other scripts, searched for in the text before it is normalised.
+_FOREIGN_PATTERNS = tuple(
     (kind, re.compile(pattern, re.IGNORECASE))
     for kind, pattern in (
         ("live", r"ライ[ブヴ]|라이브|现场|現場|концерт|живьём|живьем"),
@@ -88,19 +88,19 @@ _FOREIGN_KINDS = tuple(
         ("karaoke", r"カラオケ|노래방|караоке|минусовка"),
     )
 )
-# How much faster or slower: another degree is another tempo, and a bare word is one, too.
+# Words for how much faster or slower a copy is. Another degree, or none, is another tempo.
 _DEGREE = re.compile(r"^(super|ultra|extra|hyper|mega|very|slightly|little|more|\d+x?|x\d+)$")
 SPEEDS = ("sped", "slowed")
-_KIND_PATTERNS = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
-# What may be left over of a live version without naming the concert.
-_PLACELESS = frozenset(
+_COMPILED_PATTERNS = tuple((kind, re.compile(pattern)) for kind, pattern in _VERSION_PATTERNS)
+# Words of a live version that do not name the concert.
+_NOT_A_CONCERT = frozenset(
     "alive live version at in from on the a session sessions recording recorded acoustic unplugged"
     " concert of and remastered remaster".split()
 )
-# Only these kinds, said of an album, hold for each track on it.
+# Kinds of version that hold for each track if the title of the album names them.
 _ALBUM_KINDS = ("live", "karaoke", "sped", "slowed", "mixed", "acoustic", "instrumental")
-# What says of an album that it was played before people: a word for it, or a year after `live` or
-# `alive`. `Alive`, `Live Through This` and `Long Live` are names of albums like any other.
+# Pattern of the titles of live albums: a word for it, or a year after `live` or `alive`. `Alive`,
+# `Live Through This` and `Long Live` do not match, because they are ordinary titles.
 _LIVE_ALBUM = re.compile(
     r"^live$|\blive (at|in|from)\b|\ba?live (19|20)?\d\d\b|\b(19|20)\d\d live\b|\bunplugged\b"
     r"|\blive (album|ep|recordings?|sessions?|tracks|tapes|bootlegs?|concerts?|tour|on tour)\b"
@@ -111,18 +111,24 @@ _UNBRACKETED = re.compile(
     r"|(?:(?:super|ultra|extra|hyper) )?(?:sped up|slowed))$"
 )
 
-_SAME_WORD = {"pt": "part", "pts": "parts", "vol": "volume", "n": "and", "nr": "number"}
-_COUNTED = frozenset("part parts volume number chapter act book movement side episode".split())
-_COUNT = {word: n for n, word in enumerate("one two three four five six seven eight".split(), 1)}
-_ROMAN = {
+_SPELLED_OUT = {"pt": "part", "pts": "parts", "vol": "volume", "n": "and", "nr": "number"}
+_NUMBERED_WORDS = frozenset(
+    "part parts volume number chapter act book movement side episode".split()
+)
+_NUMBER_WORDS = {
+    word: n for n, word in enumerate("one two three four five six seven eight".split(), 1)
+}
+_ROMAN_NUMERALS = {
     word: n for n, word in enumerate("i ii iii iv v vi vii viii ix x xi xii xiii xiv xv".split(), 1)
 }
-_GENERIC = frozenset(("various", "various artists", "unknown", "unknown artist", "friends", "dj"))
+_GENERIC_ARTISTS = frozenset(
+    ("various", "various artists", "unknown", "unknown artist", "friends", "dj")
+)
 
 
 @dataclass(frozen=True)
 class Version:
-    """One respect in which a recording is not the usual one: its kind, and words that name it."""
+    """A way in which a recording differs from the original: its kind, and words that specify it."""
 
     kind: str
     words: frozenset[str] = frozenset()
@@ -130,9 +136,9 @@ class Version:
 
 @dataclass(frozen=True)
 class Name:
-    """One way to write what a song is called, normalised, and the numbers in it.
+    """One of the names of a song, normalised.
 
-    `romanised` says that it was made here from another script.
+    `romanised` says that it was transcribed here from another script.
     """
 
     words: str
@@ -140,16 +146,18 @@ class Name:
 
     @cached_property
     def numerals(self) -> tuple[int, ...]:
+        """The numbers in the name, in their order; those of nine or more digits are left out."""
         words = self.words.split()
         return tuple(int(word) for word in words if word.isdecimal() and len(word) < 9)
 
 
 @dataclass(frozen=True)
 class Title:
-    """`core` is the normalised song title without editions, versions and guests.
+    """The parts of a title.
 
-    `names` are all ways to write it: `core`, each side of a bilingual title, and what is in another
-    script in Latin letters.
+    `core` is the normalised name of the song without editions, versions and guests. `names` are all
+    its names: `core`, each side of a bilingual title, and those in another script also in Latin
+    letters. `guests` are names of artists as written.
     """
 
     core: str
@@ -159,11 +167,11 @@ class Title:
 
 
 def normalise(text: str) -> str:
-    """Letters and digits only, lower case, no accents, words with one space between them.
+    """Reduce a text to lower-case letters without accents and digits, in words with single spaces.
 
-    A text without any letter or digit (`+`, `???`) stays as it is.
+    A text without any letter or digit (`+`, `???`) is kept as it is.
     """
-    text = unicodedata.normalize("NFKD", text[:LONGEST_NAME].casefold().translate(_LETTERS))
+    text = unicodedata.normalize("NFKD", text[:MAX_NAME_LENGTH].casefold().translate(_LETTERS))
     text = "".join(
         c for c in text if not unicodedata.combining(c) and unicodedata.category(c) != "Cf"
     ).casefold()
@@ -171,17 +179,17 @@ def normalise(text: str) -> str:
     text = re.sub(r"(?<=\w)\$(?=\w)", "s", re.sub(r"(?<=\w)!(?=\w)", "i", text))
     text = re.sub(r"(?<=[^\W\d])\.(?=[^\W\d]\b)", "", text.replace("'", ""))  # R.E.M.
     words = re.findall(r"[^\W_]+", text)
-    plain = " ".join(_SAME_WORD.get(word, word) for word in words) or " ".join(text.split())
+    plain = " ".join(_SPELLED_OUT.get(word, word) for word in words) or " ".join(text.split())
     return unicodedata.normalize("NFC", plain)
 
 
 def parse_title(text: str) -> Title:
-    """Take a title apart; see `Title`."""
+    """Parse a title into its parts."""
     versions: list[Version] = []
     guests: list[str] = []
 
     def consume(segment: str) -> bool:
-        """Whether a segment says something about the recording instead of naming the song."""
+        """Whether a segment is about guests or the version, which are then noted, not the name."""
         found = _GUESTS.search(segment) or _WITH.match(segment)
         if found:
             guests.append(found[1])
@@ -194,17 +202,17 @@ def parse_title(text: str) -> Title:
         if len(known) < len(parts):
             if not any(version.kind == "live" for version in named):
                 return False
-            named = classify(segment) or []  # the rest is where and when: `Live at X / July 1986`
+            named = classify(segment) or []  # other parts say where and when: `Live at X / 1986`
         versions.extend(named)
         return True
 
-    rest = text[:LONGEST_NAME]
+    rest = text[:MAX_NAME_LENGTH]
     while True:
         bracket = _BRACKETS.search(rest)
         if bracket is None:
             break
         inside = bracket[1]
-        # A sign instead of brackets, so that what belongs to the title is not found again.
+        # Replace the brackets by a control character, so that the next search does not find them.
         kept = "" if consume(inside) else f"\x1f{inside.strip()}\x1f"
         rest = rest[: bracket.start()] + " " + kept + " " + rest[bracket.end() :]
     first, *segments = _DASH.split(rest.strip())
@@ -218,12 +226,12 @@ def parse_title(text: str) -> Title:
     if bare:
         versions.extend(classify(bare[1]) or ())
         words = words[: bare.start()]
-    words = _count(words)
+    words = _numerals_as_digits(words)
     names = [Name(words)]
     for side in bilingual(first):
-        names.append(Name(_count(normalise(side))))
+        names.append(Name(_numerals_as_digits(normalise(side))))
     for foreign in filter(is_foreign, (first, *bilingual(first))):
-        names.append(Name(_count(normalise(romanise(foreign))), romanised=True))
+        names.append(Name(_numerals_as_digits(normalise(romanise(foreign))), romanised=True))
     return Title(
         words,
         tuple(dict.fromkeys(versions)),
@@ -233,19 +241,19 @@ def parse_title(text: str) -> Title:
 
 
 def classify(segment: str) -> list[Version] | None:
-    """Versions that a bracket or a suffix names: none for an edition of the same recording.
+    """Versions that a bracket or suffix names; an empty list for an edition of the same recording.
 
-    None if it is neither, that is, a part of the song's title.
+    None means that the text is about neither, so that it is part of the name of the song.
     """
     words = normalise(segment)
     if not words:
         return []
-    versions = [Version(kind) for kind, pattern in _FOREIGN_KINDS if pattern.search(segment)]
-    for kind, pattern in _KIND_PATTERNS:
+    versions = [Version(kind) for kind, pattern in _FOREIGN_PATTERNS if pattern.search(segment)]
+    for kind, pattern in _COMPILED_PATTERNS:
         if pattern.search(words):
             said: frozenset[str] = frozenset()
             if kind == "live":
-                said = frozenset(w for w in words.split() if len(w) > 1) - _PLACELESS
+                said = frozenset(w for w in words.split() if len(w) > 1) - _NOT_A_CONCERT
             elif kind in SPEEDS:
                 said = frozenset(w for w in words.split() if _DEGREE.match(w))
             versions.append(Version(kind, said))
@@ -254,44 +262,46 @@ def classify(segment: str) -> list[Version] | None:
     if _REMASTER.search(words):
         return []
     if _MIX.search(words):
-        name = frozenset(_MIX_NAME.sub(" ", words).split()) - _MIX_NEUTRAL
+        name = frozenset(_MIX_NAME.sub(" ", words).split()) - _PLAIN_MIX_WORDS
         name = frozenset(word for word in name if not re.fullmatch(r"(19|20)\d\d", word))
         strong = re.search(r"\b(remix|rmx|rework|refix|bootleg|flip|vip|dub|re ?edit)\b", words)
         return [Version("remix", name)] if name or strong or words == "mix" else []
-    return [] if set(words.split()) <= _NEUTRAL else None
+    return [] if set(words.split()) <= _EDITION_WORDS else None
 
 
 def album_versions(album: str) -> tuple[Version, ...]:
-    """Versions that an album's title says of all its tracks: `Live at Leeds`, `Alive 2007`."""
+    """Versions of all tracks of an album, from its title: `Live at Leeds`, `Alive 2007`."""
     found = [*parse_title(album).versions]
     words = normalise(album)
     if _LIVE_ALBUM.search(words):
         said = classify(album) or []
-        if not said:  # `Alive 2007`, which of a single track would be its name
-            said = [Version("live", frozenset(words.split()) - _PLACELESS)]
+        if not said:  # such as `Alive 2007`, which `classify` takes for the name of a track
+            said = [Version("live", frozenset(words.split()) - _NOT_A_CONCERT)]
         found += said
     return tuple(dict.fromkeys(Version(v.kind, v.words) for v in found if v.kind in _ALBUM_KINDS))
 
 
 def artist_names(names: Iterable[str]) -> frozenset[str]:
-    """Normalised names of everybody in a list of artists, whole names and their parts.
+    """Normalised names of all artists in a list, whole names and their parts.
 
-    `Simon & Garfunkel` is one act and `Drake & Rihanna` are two; who knows both ways of reading
-    finds the common one.
+    `Simon & Garfunkel` is one act and `Drake & Rihanna` are two, so both the whole and the parts
+    are needed to find a common artist. Generic names such as `various artists` are left out.
     """
     found = set()
     for name in names:
-        parts = _BETWEEN_ARTISTS.split(name[:LONGEST_NAME])
+        parts = _BETWEEN_ARTISTS.split(name[:MAX_NAME_LENGTH])
         for part in (name, *(part for part in parts if len(part) > 2)):
             plain = normalise(part).removeprefix("the ")
-            if plain and plain not in _GENERIC:
+            if plain and plain not in _GENERIC_ARTISTS:
                 found.add(plain)
     return frozenset(found)
 
 
 def bilingual(text: str) -> tuple[str, ...]:
-    """The sides of a text that names one thing in two scripts, one of them Latin; none if it does
-    not: `봄날 (Spring Day)`, `Кино / Kino`."""
+    """The two sides of a text such as `봄날 (Spring Day)` or `Кино / Kino`, the Latin one first.
+
+    Empty if the text is not in two scripts of which one is Latin.
+    """
     parts = [part.strip() for part in _BETWEEN_NAMES.split(_BRACKETS.sub("\x1f\\1\x1f", text))]
     parts = [part for part in parts if any(c.isalpha() for c in part)]
     foreign = [part for part in parts if is_foreign(part)]
@@ -300,42 +310,45 @@ def bilingual(text: str) -> tuple[str, ...]:
 
 
 def is_foreign(text: str) -> bool:
-    """Whether there are letters of another script than the Latin one."""
+    """Whether a text has letters of another script than the Latin one."""
     return any(c.isalpha() and "LATIN" not in unicodedata.name(c, "LATIN") for c in text)
 
 
 def romanise(text: str) -> str:
-    """A text in Latin letters: right for alphabets, syllables and kana, and for kanji it is not
-    what a Japanese reads, so that it fits nothing."""
+    """Transcribe a text to Latin letters.
+
+    The result is usable for alphabets, Hangul and kana. Kanji are read as Chinese, so that Japanese
+    names with them match nothing.
+    """
     return unidecode(unicodedata.normalize("NFKC", text))
 
 
 def main_artist(name: str) -> str:
-    """The first of the artists in a credit, as written."""
-    name = name[:LONGEST_NAME]
+    """First of the artists in a credit, as written."""
+    name = name[:MAX_NAME_LENGTH]
     first, *_ = re.split(r"\s*[,;]\s*|\s+(?:feat\.?|ft\.?|featuring|vs\.?)\s+", name)
     return first.strip() or name
 
 
 def artist_versions(names: Iterable[str]) -> tuple[Version, ...]:
-    """`karaoke` for those who only play what others recorded."""
+    """Versions that the names of the artists imply: `karaoke` for tribute and karaoke bands."""
     words = " ".join(normalise(name) for name in names)
     pattern = r"\bkaraoke\b|\btribute\b|\bcover band\b|\bmade famous\b|\bbacking tracks?\b"
     return (Version("karaoke"),) if re.search(pattern, words) else ()
 
 
-def _count(words: str) -> str:
-    """Write numbers as digits: `part two`, `volume ii` and a final `iii` are meant as numbers."""
+def _numerals_as_digits(words: str) -> str:
+    """Replace numerals by digits: those after words such as `part`, and Roman ones from `ii` on."""
     tokens = words.split(" ")
     for i, token in enumerate(tokens):
-        after = i > 0 and tokens[i - 1] in _COUNTED
+        after = i > 0 and tokens[i - 1] in _NUMBERED_WORDS
         value = None
         if token.isdecimal():
             value = int(token)
         elif after:
-            value = _COUNT.get(token, _ROMAN.get(token))
+            value = _NUMBER_WORDS.get(token, _ROMAN_NUMERALS.get(token))
         elif i > 0 and len(token) > 1:
-            value = _ROMAN.get(token)
+            value = _ROMAN_NUMERALS.get(token)
         if value is not None:
             tokens[i] = str(value)
     return " ".join(tokens)

@@ -1,11 +1,11 @@
-"""The labels that a model may be trained on, with the reason for each that it may not.
+"""Decision whether a model may be trained on a label, with the reason if not.
 
-Is it right? Only a label that the audio agrees with is believed. An octave or a 3:2 is a question
-for a person, and without an estimate nobody has checked.
+The label has to be right: only labels that the audio agrees with are used. One that is off by an
+octave or 3:2 needs a decision by a person, and one without an estimate is unchecked.
 
-Is it ours to use? A label may be looked at and yet not be trained on: several sites show what
-Spotify's analyser said, and Spotify's terms forbid training on its content. By default only the
-files' own tags and the public-domain AcousticBrainz dump count; who has a right to more names it.
+Training also has to be allowed. Several sites show values from Spotify's analyser, and Spotify's
+terms forbid training on its content. By default only tags in the files and the public-domain
+AcousticBrainz dump are used; users who have the right to use more sources can name them.
 """
 
 from __future__ import annotations
@@ -15,23 +15,25 @@ from collections.abc import Collection
 from .record import LabelVerdict, Record, Status
 from .sources import ABOUT
 
-SOURCES = tuple(name for name, about in ABOUT.items() if about.trainable)
-VERDICTS = (LabelVerdict.AGREE,)
+TRAINABLE_SOURCES = tuple(name for name, about in ABOUT.items() if about.trainable)
+TRAINABLE_VERDICTS = (LabelVerdict.AGREE,)
 
 
 def objection(
     record: Record | None,
-    sources: Collection[str] = SOURCES,
-    verdicts: Collection[LabelVerdict] = VERDICTS,
+    sources: Collection[str] = TRAINABLE_SOURCES,
+    verdicts: Collection[LabelVerdict] = TRAINABLE_VERDICTS,
 ) -> str:
-    """Why a label may not be trained on, empty if it may.
+    """Reason why a label may not be used for training, empty if it may be used.
 
     Parameters
     ----------
+    record
+        Record with the label, None if there is no label.
     sources
         Names of the sources whose values may be used.
     verdicts
-        What the audio may have said.
+        Accepted results of the comparison with the audio.
     """
     if record is None or record.status is not Status.FOUND or record.bpm is None:
         return "no label"

@@ -1,4 +1,4 @@
-"""The layers that have weights, as plain data."""
+"""Descriptions of the layers that have weights, as plain data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Shape = tuple[int, ...]
 class Conv:
     """A convolution over one axis or two.
 
-    `kernel` and `padding` have a number for each axis; what lies outside is zero, or, where the
-    axes are circles, the other end.
+    `kernel` and `padding` have one number for each axis. The padding is zeros, or, if `circular`,
+    values from the other end of the axis.
     """
 
     n_in: int
@@ -23,18 +23,18 @@ class Conv:
     circular: bool = False
 
     def shapes(self) -> dict[str, Shape]:
-        """Of its weights, by name."""
+        """Shapes of the weights, by name."""
         return {"weight": (self.n_out, self.n_in, *self.kernel), "bias": (self.n_out,)}
 
 
 @dataclass(frozen=True)
 class Norm:
-    """An affine normalisation of each of `n` channels by its mean and variance in training."""
+    """An affine normalisation of `n` channels, each by its mean and variance during training."""
 
     n: int
 
     def shapes(self) -> dict[str, Shape]:
-        """Of its weights, by name."""
+        """Shapes of the weights, by name."""
         names = ("weight", "bias", "running_mean", "running_var")
         return {**dict.fromkeys(names, (self.n,)), "num_batches_tracked": ()}
 
@@ -47,7 +47,7 @@ class Linear:
     n_out: int
 
     def shapes(self) -> dict[str, Shape]:
-        """Of its weights, by name."""
+        """Shapes of the weights, by name."""
         return {"weight": (self.n_out, self.n_in), "bias": (self.n_out,)}
 
 
@@ -55,7 +55,7 @@ Layer = Conv | Norm | Linear
 
 
 def shapes(layers: Mapping[str, Layer]) -> dict[str, Shape]:
-    """Of all weights of a network, by the names they have in a model file."""
+    """Shapes of all weights of a network, by their names in a model file."""
     return {
         f"{name}.{part}": shape
         for name, layer in layers.items()
@@ -64,5 +64,5 @@ def shapes(layers: Mapping[str, Layer]) -> dict[str, Shape]:
 
 
 def under(prefix: str, layers: Mapping[str, Layer]) -> dict[str, Layer]:
-    """The layers of a part of a network, by their names in the whole."""
+    """Layers of a part of a network, by their names in the whole network."""
     return {f"{prefix}.{name}": layer for name, layer in layers.items()}

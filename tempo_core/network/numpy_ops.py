@@ -1,4 +1,4 @@
-"""The operations in NumPy, and a network that is ready to be used."""
+"""Operations of networks in NumPy, and networks with their weights, ready to be used."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Network:
     Parameters
     ----------
     definition
-        What it does.
+        Layers and forward pass.
     weights
-        By name, float32, as they are in a model file; each must be there in its shape.
+        float32, by their names in a model file; all of the layers' weights in their shapes.
     """
 
     def __init__(self, definition: Definition, weights: Mapping[str, NDArray[Any]]):
@@ -39,7 +39,7 @@ class Network:
 
 
 class NumpyOps:
-    """`ops.Ops` for arrays of float32; normalisations are folded into the convolution before."""
+    """`ops.Ops` for float32 arrays; a normalisation is folded into the convolution before it."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class NumpyOps:
         folded: dict[tuple[str, str | None], tuple[Array, Array]] | None = None,
     ):
         self._definition, self._weights, self._prefix = definition, weights, prefix
-        # Matrices of the convolutions, made at the first use.
+        # Matrices and biases of the convolutions, by (name, name of the norm); made on first use.
         self._folded = {} if folded is None else folded
 
     def at(self, name: str) -> NumpyOps:
@@ -68,8 +68,8 @@ class NumpyOps:
             size - kernel + 1 for size, kernel in zip(padded.shape[2:], layer.kernel, strict=True)
         )
         axes = tuple(range(2, x.ndim))
-        # Long runs of neighbours are copied at a time, since a view as wide as the output is taken
-        # at each place of the kernel, and not the other way round.
+        # For each place of the kernel, a view as wide as the output: that copies long runs of
+        # neighbours at a time, where a view as small as the kernel would copy short ones.
         columns = sliding_window_view(padded, places, axis=axes).reshape(
             len(x), matrix.shape[1], -1
         )
@@ -137,7 +137,7 @@ class NumpyOps:
         return self._weights[self._prefix + name]
 
     def _affine(self, name: str) -> tuple[Array, Array]:
-        """(n,) what a normalisation multiplies by and adds."""
+        """Scale (n,) and offset (n,) that a normalisation amounts to."""
         layer = self._definition.layers[self._prefix + name]
         assert isinstance(layer, Norm)
         parts = ("weight", "bias", "running_mean", "running_var")
@@ -146,7 +146,10 @@ class NumpyOps:
         return scale.astype(np.float32), (bias - mean * scale).astype(np.float32)
 
     def _matrix(self, name: str, norm: str | None) -> tuple[Array, Array]:
-        """(n_out, n_in * kernel) and (n_out, 1) of a convolution and the normalisation after it."""
+        """Matrix (n_out, n_in * kernel size) and bias (n_out, 1) of a convolution.
+
+        The normalisation after it is folded in, if one is named.
+        """
         key = (self._prefix + name, norm)
         if key not in self._folded:
             weight = self._weight(f"{name}.weight")

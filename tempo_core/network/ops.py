@@ -1,6 +1,7 @@
-"""What a network may do to its input, beside what arrays of both kinds do alike.
+"""Operations that networks are made of, for two back ends.
 
-Those are arithmetic, comparison, `abs`, slices and `reshape`.
+Beside these a forward pass may use what arrays of NumPy and torch do alike: arithmetic, comparison,
+`abs`, slices and `reshape`.
 """
 
 from __future__ import annotations
@@ -10,29 +11,29 @@ from typing import Any, Protocol
 
 from .layers import Layer
 
-Array = Any  # of NumPy or of torch, as the operations have it
+Array = Any  # an array of NumPy or a tensor of torch
 
 
 class Ops(Protocol):
-    """The operations, bound to the weights of a network.
+    """Operations that are bound to the weights of a network.
 
-    Axes are counted from 0, the batch's; negative ones from the end.
+    Axis 0 is the batch; negative axes count from the end.
     """
 
     def at(self, name: str) -> Ops:
-        """The operations of a part of the network: layers are named from there on."""
+        """Operations of a part of the network; names of its layers lack the prefix `name`."""
 
     def conv(self, name: str, x: Array, norm: str | None = None) -> Array:
-        """(batch, n_in, …) → (batch, n_out, …), followed by a normalisation if one is named."""
+        """Convolution (batch, n_in, …) → (batch, n_out, …), then the normalisation `norm`."""
 
     def norm(self, name: str, x: Array) -> Array:
-        """Normalise channels, (batch, n, …)."""
+        """Normalisation of the channels of (batch, n, …)."""
 
     def linear(self, name: str, x: Array) -> Array:
-        """(batch, n_in) → (batch, n_out)."""
+        """Matrix product and offset, (batch, n_in) → (batch, n_out)."""
 
     def dropout(self, x: Array, share: float, *, channels: bool = False) -> Array:
-        """Forget a share of the values, or of whole channels; nothing outside of training."""
+        """Random zeros for a share of the values, or of whole channels; only during training."""
 
     def elu(self, x: Array) -> Array:
         """Exponential linear unit."""
@@ -41,13 +42,13 @@ class Ops(Protocol):
         """The larger of two arrays at each place."""
 
     def mean(self, x: Array, axis: int) -> Array:
-        """Mean over an axis, which goes."""
+        """Mean over an axis, which is removed."""
 
     def max(self, x: Array, axis: int) -> Array:
-        """Maximum over an axis, which goes."""
+        """Maximum over an axis, which is removed."""
 
     def cat(self, parts: Sequence[Array], axis: int) -> Array:
-        """Join arrays along an axis."""
+        """Arrays joined along an axis."""
 
     def stack(self, parts: Sequence[Array]) -> Array:
         """Arrays of one shape along a new first axis."""
@@ -56,21 +57,21 @@ class Ops(Protocol):
         """`x[..., k + places]` at place k of the last axis; zero where that is outside."""
 
     def interpolate(self, x: Array, n: int) -> Array:
-        """The last axis drawn out to `n` places, linearly, both ends kept."""
+        """Linear interpolation of the last axis to `n` places; both ends keep their values."""
 
     def masked(self, x: Array, where: Any, value: float) -> Array:
         """`value` where the NumPy mask, shaped like the last axes of `x`, is true."""
 
     def logsumexp(self, x: Array, axis: int) -> Array:
-        """Logarithm of the sum of exponentials over an axis, which stays."""
+        """Logarithm of the sum of exponentials over an axis, which is kept with length 1."""
 
 
 class Definition(Protocol):
-    """A network without weights."""
+    """A network without weights: its layers and its forward pass."""
 
     @property
     def layers(self) -> Mapping[str, Layer]:
-        """What has weights, by name, in the order in which it is made."""
+        """Layers with weights, by name, in the order in which training makes them."""
 
     def forward(self, ops: Ops, *inputs: Array) -> Array:
         """Inputs, each (batch, …) → logits (batch, …)."""

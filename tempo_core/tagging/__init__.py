@@ -1,6 +1,7 @@
-"""Changing one tag of a file and not a byte else: where containers keep tags, and how they are put.
+"""Changes of single tags in audio files that leave every other byte of the file as it is.
 
-Each module reads the structure of one kind of container, no more of it than is needed, and answers
-with `Splice`s: which bytes of the file are to be replaced by which. What no splice names is copied.
-A structure that does not add up is a `LayoutError`: such a file is better left alone.
+Each module reads as much of the structure of one kind of container as is needed, and returns
+`Splice`s: ranges of bytes in the file with the bytes that replace them. The rest of the file is
+copied. Where the structure of a file is inconsistent, `LayoutError` is raised, because writing to
+such a file could damage it.
 """

@@ -1,7 +1,7 @@
-"""Attributes in the header of an ASF file (wma).
+"""Text attributes in the header of an ASF file (WMA).
 
-The header is a row of objects: a GUID, a size, a body. Attributes are in four of them; the one that
-plain text belongs to, the extended content description, is changed here.
+The header is a sequence of objects, each with a GUID, a size and a body. Four of the objects hold
+attributes; only the one for plain text, the extended content description, is changed here.
 
 Reference: Advanced Systems Format specification, revision 01.20.03
 """
@@ -17,29 +17,30 @@ from uuid import UUID
 from ..errors import LayoutError
 from .splices import Splice, read_at
 
-HEAD = 30  # [bytes] of the header before its first object, and 24 of an object before its body
-OBJECT_HEAD = 24
-MAX_HEADER = 1 << 28  # [bytes]
-DAMAGED = "its header is damaged"
+HEADER_PREFIX_SIZE = 30  # [bytes] of the file header before its first object
+OBJECT_HEADER_SIZE = 24  # [bytes] of an object before its body
+MAX_HEADER_SIZE = 1 << 28  # [bytes] headers that claim to be larger are refused
+DAMAGED_HEADER = "its header is damaged"
 
 
 def _guid(text: str) -> bytes:
     return UUID(text).bytes_le
 
 
-DESCRIPTION = _guid("75b22633-668e-11cf-a6d9-00aa0062ce6c")
-EXTENDED = _guid("d2d0a440-e307-11d2-97f0-00a0c95ea850")
-EXTENSION = _guid("5fbf03b5-a92e-11cf-8ee3-00c00c205365")  # with two more kinds of attributes
-PADDING = _guid("1806d474-cadf-4509-a4ba-9aabcb96aae8")
-# What a change of attributes may change.
-CHANGEABLE = (DESCRIPTION, EXTENDED, EXTENSION, PADDING)
-# Attributes that the content description is for.
+CONTENT_DESCRIPTION = _guid("75b22633-668e-11cf-a6d9-00aa0062ce6c")
+EXTENDED_DESCRIPTION = _guid("d2d0a440-e307-11d2-97f0-00a0c95ea850")
+# Holds two more objects with attributes.
+HEADER_EXTENSION = _guid("5fbf03b5-a92e-11cf-8ee3-00c00c205365")
+PADDING_OBJECT = _guid("1806d474-cadf-4509-a4ba-9aabcb96aae8")
+# Objects that may differ after a change of attributes.
+CHANGEABLE = (CONTENT_DESCRIPTION, EXTENDED_DESCRIPTION, HEADER_EXTENSION, PADDING_OBJECT)
+# Attributes that the content description holds; they are not changed here.
 DESCRIBED = {"Title", "Author", "Copyright", "Description", "Rating"}
 
 
 @dataclass(frozen=True)
-class Object:
-    """An object of the header; `raw` is all of it."""
+class HeaderObject:
+    """An object of the header at byte `start` of the file; `raw` includes its own header."""
 
     start: int
     raw: bytes
@@ -54,42 +55,48 @@ class Object:
 
 
 def header_size(file: BinaryIO) -> int:
-    """Length of what comes before the packets [bytes]."""
+    """Stated length of the file header, which is all that precedes the audio packets [bytes]."""
     return int.from_bytes(read_at(file, 16, 8), "little")
 
 
-def objects(file: BinaryIO) -> list[Object]:
-    """The objects in the header of an open file.
+def objects(file: BinaryIO) -> list[HeaderObject]:
+    """Read the objects in the header of an open file.
 
     Raises
     ------
     LayoutError
-        If they do not fill it.
+        If the objects do not fill the header exactly.
     """
     size = header_size(file)
-    if not HEAD <= size <= MAX_HEADER:
-        raise LayoutError(DAMAGED)
+    if not HEADER_PREFIX_SIZE <= size <= MAX_HEADER_SIZE:
+        raise LayoutError(DAMAGED_HEADER)
     header = read_at(file, 0, size)
     found = []
-    position = HEAD
+    position = HEADER_PREFIX_SIZE
     while position < size:
-        if position + OBJECT_HEAD > len(header):
-            raise LayoutError(DAMAGED)
+        if position + OBJECT_HEADER_SIZE > len(header):
+            raise LayoutError(DAMAGED_HEADER)
         (length,) = struct.unpack_from("<Q", header, position + 16)
-        if not OBJECT_HEAD <= length <= size - position:
-            raise LayoutError(DAMAGED)
-        found.append(Object(position, header[position : position + length]))
+        if not OBJECT_HEADER_SIZE <= length <= size - position:
+            raise LayoutError(DAMAGED_HEADER)
+        found.append(HeaderObject(position, header[position : position + length]))
         position += length
     return found
 
 
 def other_objects(file: BinaryIO) -> list[bytes]:
-    """The objects of an open file that hold no attributes, as they stand."""
+    """Bytes of each object in the header of an open file that a change of attributes must keep."""
     return [found.raw for found in objects(file) if found.guid not in CHANGEABLE]
 
 
 def attribute(name: str, text: str) -> bytes:
-    """An attribute of text as it stands in the extended content description."""
+    """Bytes of a text attribute for the extended content description.
+
+    Raises
+    ------
+    LayoutError
+        If the name or the text is too long for the format.
+    """
     fields = [(field + "\0").encode("utf-16-le") for field in (name, text)]
     if max(map(len, fields)) >= 1 << 16:
         raise LayoutError("a text is too long for its format")
@@ -100,23 +107,24 @@ def attribute(name: str, text: str) -> bytes:
 
 
 def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> list[Splice] | None:
-    """What has to change for attributes of some names to be replaced by others.
+    """Splices that replace the attributes named `dropped` by `new` (made by `attribute`).
 
-    None if they are not, or not only, in the extended content description.
+    None if some of those attributes are, or could be, elsewhere than in the extended content
+    description.
 
     Raises
     ------
     LayoutError
-        If the header does not add up.
+        If the header is damaged or would hold too many attributes.
     """
     found = objects(file)
-    texts = [one for one in found if one.guid == EXTENDED]
-    elsewhere = b"".join(one.raw for one in found if one.guid == EXTENSION)
+    texts = [one for one in found if one.guid == EXTENDED_DESCRIPTION]
+    elsewhere = b"".join(one.raw for one in found if one.guid == HEADER_EXTENSION)
     named = any(name.encode("utf-16-le") in elsewhere for name in dropped)
     if named or len(texts) > 1 or DESCRIBED & set(dropped):
         return None
-    # One that has to be made comes last.
-    old = texts[0] if texts else Object(header_size(file), b"")
+    # A missing extended content description is added as the last object.
+    old = texts[0] if texts else HeaderObject(header_size(file), b"")
     attributes = _attributes(old.raw) if texts else []
     place = next((n for n, (name, _) in enumerate(attributes) if name in dropped), None)
     kept = [raw for name, raw in attributes if name not in dropped]
@@ -125,12 +133,12 @@ def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> 
     if len(rows) >= 1 << 16:
         raise LayoutError("there are too many tags")
     body = struct.pack("<H", len(rows)) + b"".join(rows)
-    splices = [Splice(old.start, old.end, _object(EXTENDED, body))]
-    grown = OBJECT_HEAD + len(body) - len(old.raw)
-    for room in (one for one in found if one.guid == PADDING):
-        left = len(room.raw) - grown - OBJECT_HEAD
+    splices = [Splice(old.start, old.end, _object(EXTENDED_DESCRIPTION, body))]
+    grown = OBJECT_HEADER_SIZE + len(body) - len(old.raw)
+    for padding in (one for one in found if one.guid == PADDING_OBJECT):
+        left = len(padding.raw) - grown - OBJECT_HEADER_SIZE
         if left >= 0:
-            splices.append(Splice(room.start, room.end, _object(PADDING, bytes(left))))
+            splices.append(Splice(padding.start, padding.end, _object(PADDING_OBJECT, bytes(left))))
             grown = 0
             break
     count = len(found) + (not texts)
@@ -139,15 +147,16 @@ def replaced(file: BinaryIO, dropped: Collection[str], new: Sequence[bytes]) -> 
 
 
 def _object(guid: bytes, body: bytes) -> bytes:
-    return guid + struct.pack("<Q", OBJECT_HEAD + len(body)) + body
+    """Bytes of an object of the header."""
+    return guid + struct.pack("<Q", OBJECT_HEADER_SIZE + len(body)) + body
 
 
 def _attributes(raw: bytes) -> list[tuple[str, bytes]]:
     """Name and bytes of each attribute in an extended content description."""
     rows = []
     try:
-        (count,) = struct.unpack_from("<H", raw, OBJECT_HEAD)
-        position = OBJECT_HEAD + 2
+        (count,) = struct.unpack_from("<H", raw, OBJECT_HEADER_SIZE)
+        position = OBJECT_HEADER_SIZE + 2
         for _ in range(count):
             (name_size,) = struct.unpack_from("<H", raw, position)
             name = raw[position + 2 : position + 2 + name_size].decode("utf-16-le", "replace")
@@ -156,7 +165,7 @@ def _attributes(raw: bytes) -> list[tuple[str, bytes]]:
             rows.append((name.rstrip("\0"), raw[position:end]))
             position = end
     except struct.error as error:
-        raise LayoutError(DAMAGED) from error
+        raise LayoutError(DAMAGED_HEADER) from error
     if position != len(raw):
-        raise LayoutError(DAMAGED)
+        raise LayoutError(DAMAGED_HEADER)
     return rows

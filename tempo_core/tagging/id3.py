@@ -1,13 +1,14 @@
-"""The structure of an ID3v2 tag, and putting frames into it without touching the others.
+"""The structure of ID3v2 tags, and replacement of single frames that keeps all others as they are.
 
-A tag is a header of ten bytes, maybe an extended header, frames, zeros to spare, and in version
-2.4 maybe a footer in place of the zeros. A frame is a header (a name, a size and, from 2.3 on,
-flags) and a body, whose meaning nothing here depends on.
+A tag consists of a header of ten bytes, an optional extended header, frames, and zeros as padding;
+in version 2.4 a footer may stand in place of the padding. A frame consists of a header (a name, a
+size and, from version 2.3 on, flags) and a body, which is not interpreted here.
 
-Two things make sizes differ from what they seem. *Synchsafe* numbers use seven bits of a byte: the
-size of the tag in all versions, those of frames in 2.4. *Unsynchronisation* puts a zero behind each
-0xFF that could be taken for the start of MPEG audio: in 2.4 it is done to a frame's body and the
-size is that of the result, before that to the whole tag, and the sizes of frames are those before.
+Two encodings affect the sizes. *Synchsafe* numbers use only seven bits of each byte; the size of
+the tag is such a number in all versions, the sizes of frames are in version 2.4.
+*Unsynchronisation* inserts a zero after each 0xFF that could be taken for the start of MPEG audio.
+Version 2.4 applies it to the body of a frame, whose size is that of the result. Earlier versions
+apply it to the whole tag, and the sizes of frames are those before it.
 
 References: https://id3.org/id3v2-00, https://id3.org/id3v2.3.0, https://id3.org/id3v2.4.0-structure
 """
@@ -22,17 +23,19 @@ from enum import IntFlag
 
 from ..errors import LayoutError
 
-HEADER = 10  # [bytes] of the header of a tag, and of a frame from version 2.3 on
-ROOM = 1024  # [bytes] to spare in a tag that has to grow, so that it need not at the next write
-MAX_INFLATED = 1 << 24  # [bytes] of a compressed frame
-MAX_SIZE = (1 << 28) - 1  # the largest synchsafe number of four bytes
+HEADER_SIZE = 10  # [bytes] of the header of a tag, and of a frame from version 2.3 on
+# [bytes] of padding in a tag that has to grow, so that the next change needs no growth.
+GROWTH_PADDING = 1024
+MAX_INFLATED_FRAME = 1 << 24  # [bytes] allowed size of a compressed frame after decompression
+MAX_TAG_SIZE = (1 << 28) - 1  # [bytes] the largest synchsafe number of four bytes
 
-# Old iTunes put the three-letter names of 2.2 into tags of 2.3, filled up with a zero or a space.
+# Patterns of frame names by their length. Old versions of iTunes wrote the three-letter names of
+# version 2.2 into tags of version 2.3, followed by a zero or a space.
 _NAME = {3: re.compile(rb"[A-Z0-9]{3}"), 4: re.compile(rb"[A-Z0-9]{3}[A-Z0-9 \0]")}
 
 
-class Flags(IntFlag):
-    """Of the header of a tag. In 2.2 the second bit says that the tag is compressed."""
+class TagFlags(IntFlag):
+    """Flags in the header of a tag. In version 2.2, 0x40 means that the tag is compressed."""
 
     UNSYNCHRONISED = 0x80
     EXTENDED = 0x40
@@ -40,17 +43,18 @@ class Flags(IntFlag):
     FOOTER = 0x10
 
 
-VERSIONS = (2, 3, 4)
+VERSIONS = (2, 3, 4)  # of ID3v2: 2.2, 2.3 and 2.4
 _KNOWN_FLAGS = {2: 0x80, 3: 0xE0, 4: 0xF0}
-# Flags of a frame in whose presence its body is not what it says: compressed, encrypted.
+# Flags of a frame that say that its body is compressed or encrypted, by version.
 _PACKED = {3: 0xC0, 4: 0x0C}
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A frame as it stands in the file, header and all.
+class Id3Frame:
+    """A frame of an ID3v2 tag.
 
-    `packed` says that its body is compressed or encrypted.
+    `raw` is the whole frame as in the file, with its header. `packed` says that the body is
+    compressed or encrypted.
     """
 
     name: bytes
@@ -59,41 +63,51 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Tag:
-    """An ID3v2 tag in its parts.
+class Id3Tag:
+    """The parts of an ID3v2 tag.
 
-    `version` is 2, 3 or 4; `extended` is the extended header as it stands; `padding` is the number
-    of zeros behind the frames.
+    `version` is 2, 3 or 4, `flags` a combination of `TagFlags`. `extended` holds the bytes of the
+    extended header, empty if there is none. `padding` is the number of zeros after the frames.
     """
 
     version: int
     revision: int = 0
-    flags: int = 0  # `Flags`
+    flags: int = 0
     extended: bytes = b""
-    frames: tuple[Frame, ...] = ()
+    frames: tuple[Id3Frame, ...] = ()
     padding: int = 0
 
     @property
     def size(self) -> int:
-        """Length in the file [bytes], header and footer included."""
+        """Length of the tag in the file [bytes], with header, footer and padding."""
         return self._ends + self._body_size + self.padding
 
     @property
     def _ends(self) -> int:
-        return HEADER * (2 if self.flags & Flags.FOOTER else 1)
+        return HEADER_SIZE * (2 if self.flags & TagFlags.FOOTER else 1)
 
     @property
     def _body_size(self) -> int:
         return len(self.extended) + sum(len(frame.raw) for frame in self.frames)
 
-    def replaced(self, dropped: Collection[Frame], new: Sequence[Frame]) -> Tag:
-        """The tag with some frames replaced by others, as long as before where there is room.
+    def replaced(self, dropped: Collection[Id3Frame], new: Sequence[Id3Frame]) -> Id3Tag:
+        """Make a copy of the tag with other frames, of the same length if the padding suffices.
 
-        The new ones take the place of the first that goes, or the end. They must come in the form
-        of this version, and not yet unsynchronised.
+        Parameters
+        ----------
+        dropped
+            Frame objects of this tag to leave out.
+        new
+            Frames to put where the first dropped frame stood, or at the end. They must be in the
+            format of this version, without unsynchronisation.
+
+        Raises
+        ------
+        LayoutError
+            If the changed tag would have to be unsynchronised in a way that is not supported.
         """
         added = [self._in_form(frame) for frame in new]
-        kept: list[Frame] = []
+        kept: list[Id3Frame] = []
         place = None
         for frame in self.frames:
             if any(frame is gone for gone in dropped):
@@ -102,60 +116,69 @@ class Tag:
                 kept.append(frame)
         place = len(kept) if place is None else place
         frames = (*kept[:place], *added, *kept[place:])
-        tag = Tag(self.version, self.revision, self.flags, self.extended, frames)
-        if self.flags & Flags.FOOTER:
-            return tag  # there is no padding before a footer
+        tag = Id3Tag(self.version, self.revision, self.flags, self.extended, frames)
+        if self.flags & TagFlags.FOOTER:
+            return tag  # a tag with a footer must not have padding
         room = self.size - tag.size
-        return tag._padded(room if room >= 0 else ROOM)
+        return tag._padded(room if room >= 0 else GROWTH_PADDING)
 
-    def _in_form(self, frame: Frame) -> Frame:
-        if not self.flags & Flags.UNSYNCHRONISED:
+    def _in_form(self, frame: Id3Frame) -> Id3Frame:
+        """Unsynchronise a new frame if the tag is unsynchronised."""
+        if not self.flags & TagFlags.UNSYNCHRONISED:
             return frame
         raw = unsynchronise(frame.raw)
         if self.version == 4 and raw != frame.raw:
             raise LayoutError("a new frame would have to be unsynchronised on its own")
-        return Frame(frame.name, raw, frame.packed)
+        return Id3Frame(frame.name, raw, frame.packed)
 
-    def _padded(self, padding: int) -> Tag:
+    def _padded(self, padding: int) -> Id3Tag:
+        """Copy of the tag with `padding` zeros; version 2.3 repeats it in the extended header."""
+        """Copy of the tag with `padding` zeros; version 2.3 repeats it in the extended header."""
         extended = self.extended
         if self.version == 3 and len(extended) >= 10:
             extended = extended[:6] + padding.to_bytes(4, "big") + extended[10:]
-            if self.flags & Flags.UNSYNCHRONISED and unsynchronise(extended) != extended:
-                raise LayoutError("its ID3 tag has an extended header that cannot be kept right")
-        return Tag(self.version, self.revision, self.flags, extended, self.frames, padding)
+            if self.flags & TagFlags.UNSYNCHRONISED and unsynchronise(extended) != extended:
+                raise LayoutError("its ID3 tag has an extended header that cannot be updated")
+        return Id3Tag(self.version, self.revision, self.flags, extended, self.frames, padding)
 
     def to_bytes(self) -> bytes:
-        """The tag as it stands in a file.
+        """Bytes of the tag for a file.
 
         Raises
         ------
         LayoutError
-            If it is larger than a tag may be.
+            If the tag is larger than the format allows.
         """
         inner = self.size - self._ends
-        if inner > MAX_SIZE:
+        if inner > MAX_TAG_SIZE:
             raise LayoutError("its ID3 tag would become too large")
         head = bytes((self.version, self.revision, self.flags)) + synchsafe(inner)
         body = self.extended + b"".join(frame.raw for frame in self.frames) + bytes(self.padding)
-        footer = b"3DI" + head if self.flags & Flags.FOOTER else b""
+        footer = b"3DI" + head if self.flags & TagFlags.FOOTER else b""
         return b"ID3" + head + body + footer
 
 
-def inflates(tag: Tag) -> bool:
-    """Whether a compressed frame becomes larger than `MAX_INFLATED`: a trap for who reads it."""
+def inflates(tag: Id3Tag) -> bool:
+    """Whether a compressed frame of the tag decompresses to more than `MAX_INFLATED_FRAME` bytes.
+
+    Such a frame could exhaust the memory of programs that read it.
+    """
     for frame in tag.frames:
         if not frame.packed:
             continue
-        for body in (frame.raw[HEADER:], resynchronise(frame.raw[HEADER:])):
-            # A few bytes may come first: a length, a group.
+        for body in (frame.raw[HEADER_SIZE:], resynchronise(frame.raw[HEADER_SIZE:])):
+            # A length or the number of a group may precede the compressed data.
             for start in range(8):
-                if inflates_beyond(body[start:], MAX_INFLATED):
+                if inflates_beyond(body[start:], MAX_INFLATED_FRAME):
                     return True
     return False
 
 
 def inflates_beyond(packed: bytes, limit: int) -> bool:
-    """Whether compressed data becomes more than `limit` [bytes]; no more memory is taken for it."""
+    """Whether zlib-compressed data decompresses to more than `limit` bytes, False if it is damaged.
+
+    Decompression stops at the limit.
+    """
     try:
         return len(zlib.decompressobj().decompress(packed, limit + 1)) > limit
     except zlib.error:
@@ -163,43 +186,44 @@ def inflates_beyond(packed: bytes, limit: int) -> bool:
 
 
 def stated_size(header: bytes) -> int | None:
-    """Length of the tag that begins with these ten bytes [bytes]; None if no tag begins so."""
-    if len(header) < HEADER or header[:3] != b"ID3" or max(header[6:10]) > 127:
+    """Length of the tag that begins with `header` (ten bytes), in bytes; None if it is no tag."""
+    if len(header) < HEADER_SIZE or header[:3] != b"ID3" or max(header[6:10]) > 127:
         return None
-    footer = HEADER if header[3] == 4 and header[5] & Flags.FOOTER else 0
-    return HEADER + from_synchsafe(header[6:10]) + footer
+    footer = HEADER_SIZE if header[3] == 4 and header[5] & TagFlags.FOOTER else 0
+    return HEADER_SIZE + from_synchsafe(header[6:10]) + footer
 
 
-def parse(data: bytes) -> Tag:
-    """A tag from all of its bytes (`stated_size` of them).
+def parse(data: bytes) -> Id3Tag:
+    """Parse the bytes of a tag, exactly `stated_size` of them.
 
     Raises
     ------
     LayoutError
-        If it cannot be taken apart and put together again without a doubt.
+        If the tag is damaged, or has something that cannot be kept as it is in a changed tag.
     """
     version, revision, flags = data[3], data[4], data[5]
     if version not in VERSIONS:
         raise LayoutError(f"its ID3 tag is of the unknown version 2.{version}")
     if flags & ~_KNOWN_FLAGS[version]:
         raise LayoutError("its ID3 tag has unknown flags")
-    footer = bool(version == 4 and flags & Flags.FOOTER)
+    footer = bool(version == 4 and flags & TagFlags.FOOTER)
     if len(data) != stated_size(data) or (footer and data[-10:] != b"3DI" + data[3:10]):
         raise LayoutError("its ID3 tag is cut off")
-    body = data[HEADER : len(data) - HEADER * footer]
-    whole = version < 4 and bool(flags & Flags.UNSYNCHRONISED)
-    extended = _extended(body, version, whole) if flags & Flags.EXTENDED else b""
-    # Some programs mix up the ways of writing sizes of 2.3 and 2.4: what fits all frames is right.
+    body = data[HEADER_SIZE : len(data) - HEADER_SIZE * footer]
+    whole = version < 4 and bool(flags & TagFlags.UNSYNCHRONISED)
+    extended = _extended(body, version, whole) if flags & TagFlags.EXTENDED else b""
+    # Some programs write the sizes of frames as the other version does. The encoding with which
+    # all frames fit is the right one.
     for safe in {2: (False,), 3: (False, True), 4: (True, False)}[version]:
         frames = _frames(body[len(extended) :], version, safe, whole)
         if frames is not None:
             padding = len(body) - len(extended) - sum(len(frame.raw) for frame in frames)
-            return Tag(version, revision, flags, extended, tuple(frames), padding)
+            return Id3Tag(version, revision, flags, extended, tuple(frames), padding)
     raise LayoutError("its ID3 tag is damaged")
 
 
 def _extended(body: bytes, version: int, unsynchronised: bool) -> bytes:
-    """The extended header, empty where one is announced and a frame follows instead."""
+    """Bytes of the extended header; empty if the flags announce one but a frame follows instead."""
     if _NAME[4].fullmatch(body[:4]):
         return b""
     if version == 4:
@@ -214,9 +238,12 @@ def _extended(body: bytes, version: int, unsynchronised: bool) -> bytes:
     return extended
 
 
-def _frames(body: bytes, version: int, safe: bool, unsynchronised: bool) -> list[Frame] | None:
-    """The frames of a tag; None if they do not add up to it when sizes are read in this way."""
-    name_size, size_size, head_size = (3, 3, 6) if version == 2 else (4, 4, HEADER)
+def _frames(body: bytes, version: int, safe: bool, unsynchronised: bool) -> list[Id3Frame] | None:
+    """The frames in the body of a tag; None if they do not fill it.
+
+    `safe` says that their sizes are read as synchsafe numbers.
+    """
+    name_size, size_size, head_size = (3, 3, 6) if version == 2 else (4, 4, HEADER_SIZE)
     frames = []
     position = 0
     while body[position : position + 1] not in (b"", b"\0"):
@@ -234,13 +261,16 @@ def _frames(body: bytes, version: int, safe: bool, unsynchronised: bool) -> list
         if stop is None:
             return None
         packed = version > 2 and bool(head[9] & _PACKED[version])
-        frames.append(Frame(head[:name_size], body[position:stop], packed))
+        frames.append(Id3Frame(head[:name_size], body[position:stop], packed))
         position = stop
     return None if body[position:].strip(b"\0") else frames
 
 
 def _skip(body: bytes, position: int, n_bytes: int, unsynchronised: bool) -> int | None:
-    """Where `n_bytes`, counted before unsynchronisation, end; None if there are not so many."""
+    """Position behind `n_bytes` from `position` on; None if the body ends before it.
+
+    In an unsynchronised body the inserted zeros do not count.
+    """
     while unsynchronised and n_bytes:
         at = body.find(b"\xff\0", position, position + n_bytes + 1)
         if at < 0:
@@ -251,7 +281,7 @@ def _skip(body: bytes, position: int, n_bytes: int, unsynchronised: bool) -> int
 
 
 def unsynchronise(data: bytes) -> bytes:
-    """Put a zero behind each 0xFF that could be taken for MPEG audio, or for this."""
+    """Insert a zero after each 0xFF that could be taken for MPEG audio or for an inserted zero."""
     return re.sub(rb"\xff(?=[\xe0-\xff\0]|\Z)", b"\xff\0", data)
 
 
@@ -261,12 +291,12 @@ def resynchronise(data: bytes) -> bytes:
 
 
 def synchsafe(number: int) -> bytes:
-    """A number as four bytes of seven bits."""
+    """Encode a number below 2**28 as four bytes with seven bits each."""
     return bytes(number >> shift & 127 for shift in (21, 14, 7, 0))
 
 
 def from_synchsafe(data: bytes) -> int:
-    """Undo `synchsafe`, for any number of bytes."""
+    """Decode a synchsafe number of any number of bytes."""
     number = 0
     for byte in data:
         number = number << 7 | byte & 127

@@ -1,10 +1,10 @@
-"""Items in the `ilst` atom of an MP4 file, without moving or touching anything that need not be.
+"""Items in the `ilst` atom of an MP4 file, changed with as little else as possible.
 
-A file is a row of atoms: a size, a name of four letters, a body, which may be atoms again. Items
-are at moov.udta.meta.ilst. Where `moov` stands before the media and has to grow, what follows
-moves, and the tables of absolute positions of media have to follow: `stco` and `co64`, and in a
-fragmented file `tfhd` and `tfra`. So the `free` atoms beside the items and behind `moov` are used
-up first.
+A file is a sequence of atoms, each with a size, a name of four letters and a body, which may again
+consist of atoms. The items are at moov.udta.meta.ilst. If `moov` precedes the media and has to
+grow, all that follows moves, and every table of absolute positions of media has to be corrected:
+`stco` and `co64`, and in a fragmented file `tfhd` and `tfra`. To avoid this, the `free` atoms
+beside the items and behind `moov` are used up first.
 
 Reference: ISO/IEC 14496-12; the items are Apple's.
 """
@@ -19,16 +19,20 @@ from typing import BinaryIO
 from ..errors import LayoutError
 from .splices import Splice, only_zeros, read_at, size_of
 
-MAX_MOOV = 1 << 28  # [bytes] it is worked on in memory
-ROOM = 1024  # [bytes] to spare where it has to grow, so that it need not at the next write
-DAMAGED = "the structure of the file does not add up"
-HANDLER = struct.pack(">I4s8x4s4s9x", 33, b"hdlr", b"mdir", b"appl")
-MEDIA_TABLE = (b"trak", b"mdia", b"minf", b"stbl")
+MAX_MOOV_SIZE = 1 << 28  # [bytes] `moov` is kept in memory
+# [bytes] of padding beside items that have to grow, so that the next change needs no growth.
+GROWTH_PADDING = 1024
+DAMAGED_ATOMS = "the structure of the file does not add up"
+MUSIC_HANDLER = struct.pack(">I4s8x4s4s9x", 33, b"hdlr", b"mdir", b"appl")
+MEDIA_TABLE = (b"trak", b"mdia", b"minf", b"stbl")  # path from `moov` to the tables of a track
 
 
 @dataclass(frozen=True)
 class Atom:
-    """`head` is the length of its header: 8, or 16 where the size has 64 bits."""
+    """An atom at byte `start`, of `size` bytes with its header.
+
+    `head` is the length of the header: 8 bytes, or 16 if the size is stored in 64 bits.
+    """
 
     name: bytes
     start: int
@@ -45,8 +49,8 @@ class Atom:
 
 
 @dataclass(frozen=True)
-class Item:
-    """An atom of `ilst` as it stands in the file. `key` is its name, or `----:<mean>:<name>`."""
+class Mp4Item:
+    """An atom in `ilst`. `key` is its name or `----:<mean>:<name>`; `raw` is the whole atom."""
 
     key: str
     raw: bytes
@@ -54,26 +58,31 @@ class Item:
 
 @dataclass(frozen=True)
 class Movie:
-    """What is needed of a file to change its items; `read` makes it."""
+    """The parts of an MP4 file that are needed to change its items.
+
+    `file_size` is in bytes, `atoms` are those of the top level, `content` holds the bytes of the
+    whole `moov` atom.
+    """
 
     file_size: int
     atoms: tuple[Atom, ...]
     moov: Atom
-    content: bytes  # all of the moov atom
-    items: tuple[Item, ...]
+    content: bytes
+    items: tuple[Mp4Item, ...]
 
 
-def text_item(key: str, values: Sequence[bytes]) -> Item:
-    """An item of UTF-8 texts."""
-    return Item(key, _item(key, [(1, value) for value in values]))
+def text_item(key: str, values: Sequence[bytes]) -> Mp4Item:
+    """Make an item of UTF-8 texts."""
+    return Mp4Item(key, _item(key, [(1, value) for value in values]))
 
 
-def number_item(key: str, values: Sequence[int]) -> Item:
-    """An item of whole numbers of 16 bits, such as `tmpo`."""
-    return Item(key, _item(key, [(21, struct.pack(">h", value)) for value in values]))
+def number_item(key: str, values: Sequence[int]) -> Mp4Item:
+    """Make an item of signed 16-bit integers, such as `tmpo`."""
+    return Mp4Item(key, _item(key, [(21, struct.pack(">h", value)) for value in values]))
 
 
 def _item(key: str, values: Sequence[tuple[int, bytes]]) -> bytes:
+    """Bytes of an item whose values are given with Apple's number of their type."""
     data = b"".join(_atom(b"data", struct.pack(">II", kind, 0) + value) for kind, value in values)
     if key.startswith("----:"):
         _, mean, name = key.encode().split(b":", 2)
@@ -84,33 +93,35 @@ def _item(key: str, values: Sequence[tuple[int, bytes]]) -> bytes:
 
 
 def _atom(name: bytes, body: bytes) -> bytes:
+    """Bytes of an atom."""
     return struct.pack(">I4s", len(body) + 8, name) + body
 
 
 def read(file: BinaryIO) -> Movie:
-    """The structure of an open file and its items.
+    """Read the structure and the items of an open file.
 
     Raises
     ------
     LayoutError
-        If it does not add up.
+        If the structure is damaged.
     """
     file_size = size_of(file)
     atoms = tuple(_top_level(file, file_size))
     movies = [atom for atom in atoms if atom.name == b"moov"]
-    if len(movies) != 1 or movies[0].end > file_size or movies[0].size > MAX_MOOV:
-        raise LayoutError(DAMAGED)
+    if len(movies) != 1 or movies[0].end > file_size or movies[0].size > MAX_MOOV_SIZE:
+        raise LayoutError(DAMAGED_ATOMS)
     content = read_at(file, movies[0].start, movies[0].size)
-    items: list[Item] = []
+    items: list[Mp4Item] = []
     path = _path_to_items(content)
     if len(path) == 4:
         for atom in _children(content, path[-1]):
             raw = content[atom.start : atom.end]
-            items.append(Item(_key(raw), raw))
+            items.append(Mp4Item(_key(raw), raw))
     return Movie(file_size, atoms, movies[0], content, tuple(items))
 
 
 def _top_level(file: BinaryIO, file_size: int) -> Iterator[Atom]:
+    """The atoms of the top level; LayoutError if a size is impossible."""
     position = 0
     while position + 8 <= file_size:
         header = read_at(file, position, 16)
@@ -120,17 +131,18 @@ def _top_level(file: BinaryIO, file_size: int) -> Iterator[Atom]:
         head = 8
         if size == 1 and len(header) == 16:
             head, (size,) = 16, struct.unpack(">Q", header[8:])
-        elif size == 0:  # to the end of the file
+        elif size == 0:  # by definition, the atom extends to the end of the file
             size = file_size - position
         if size < head:
-            raise LayoutError(DAMAGED)
+            raise LayoutError(DAMAGED_ATOMS)
         yield Atom(name, position, head, size)
         position += size
 
 
 def _children(data: bytes, parent: Atom) -> list[Atom]:
-    """The atoms in the body of an atom, which must fill it."""
-    # A `meta` begins with its version, and a `udta` may end with four zeros.
+    """The atoms in the body of an atom; LayoutError if they do not fill it."""
+    # The body of `meta` begins with four bytes of version and flags; `udta` may end with four
+    # zeros.
     position = parent.body + 4 * (parent.name == b"meta")
     stop = parent.end
     found = []
@@ -138,25 +150,27 @@ def _children(data: bytes, parent: Atom) -> list[Atom]:
         if parent.name == b"udta" and data[position:stop] == bytes(4):
             break
         if position + 8 > stop:
-            raise LayoutError(DAMAGED)
+            raise LayoutError(DAMAGED_ATOMS)
         size, name = struct.unpack(">I4s", data[position : position + 8])
         if not 8 <= size <= stop - position:
-            raise LayoutError(DAMAGED)
+            raise LayoutError(DAMAGED_ATOMS)
         found.append(Atom(name, position, 8, size))
         position += size
     return found
 
 
 def _child(data: bytes, parent: Atom, name: bytes) -> Atom | None:
+    """The first atom of a name in the body of an atom; None if there is none."""
     return next((atom for atom in _children(data, parent) if atom.name == name), None)
 
 
 def _root(content: bytes) -> Atom:
+    """The moov atom itself, with positions relative to its own start."""
     return Atom(b"moov", 0, 16 if content[:4] == b"\0\0\0\1" else 8, len(content))
 
 
 def _path_to_items(content: bytes) -> list[Atom]:
-    """moov, udta, meta and ilst, as far as they exist."""
+    """The atoms moov, udta, meta and ilst, up to the first that does not exist."""
     path = [_root(content)]
     for name in (b"udta", b"meta", b"ilst"):
         child = _child(content, path[-1], name)
@@ -167,6 +181,7 @@ def _path_to_items(content: bytes) -> list[Atom]:
 
 
 def _key(raw: bytes) -> str:
+    """Key of an item, see `Mp4Item`."""
     name = raw[4:8]
     if name == b"----":
         parts = {atom.name: raw[atom.body + 4 : atom.end]
@@ -177,14 +192,16 @@ def _key(raw: bytes) -> str:
 
 
 def replaced(
-    file: BinaryIO, movie: Movie, dropped: Collection[str], new: Sequence[Item]
+    file: BinaryIO, movie: Movie, dropped: Collection[str], new: Sequence[Mp4Item]
 ) -> list[Splice]:
-    """What has to change for the items of some keys to be replaced by others.
+    """Splices that replace the items with the keys `dropped` by the items `new`.
+
+    The new items stand where the first dropped item stood, or at the end.
 
     Raises
     ------
     LayoutError
-        If something that would have to move has no room, or its positions cannot be kept right.
+        If the structure is damaged, or positions of media would change that cannot be corrected.
     """
     place = next((n for n, item in enumerate(movie.items) if item.key in dropped), None)
     kept = [item.raw for item in movie.items if item.key not in dropped]
@@ -205,18 +222,18 @@ def replaced(
 
 
 def _with_items(content: bytes, items: bytes) -> bytes:
-    """The moov atom with other items, as long as before where there is room beside them."""
+    """Bytes of the moov atom with other items, of the same length if a `free` atom allows it."""
     path = _path_to_items(content)
     ilst = _atom(b"ilst", items)
     if len(path) < 4:
-        # What is missing comes last in what there is.
+        # Add the missing atoms at the end of the innermost atom of the path that exists.
         parent = path[-1]
         inner = _children(content, parent)
         start = stop = inner[-1].end if inner else parent.body + 4 * (parent.name == b"meta")
-        new = ilst + _atom(b"free", bytes(ROOM))
+        new = ilst + _atom(b"free", bytes(GROWTH_PADDING))
         if len(path) < 3:
-            new = _atom(b"meta", bytes(4) + HANDLER + new)
-        elif HANDLER[16:20] not in content[parent.body : parent.body + 40]:
+            new = _atom(b"meta", bytes(4) + MUSIC_HANDLER + new)
+        elif MUSIC_HANDLER[16:20] not in content[parent.body : parent.body + 40]:
             raise LayoutError("its tags are of another kind than those of music")
         if len(path) < 2:
             new = _atom(b"udta", new)
@@ -228,7 +245,7 @@ def _with_items(content: bytes, items: bytes) -> bytes:
             stop = following.end
         room = stop - start - len(ilst)
         if room and room < 8:
-            room = ROOM
+            room = GROWTH_PADDING
         new = ilst + (_atom(b"free", bytes(room - 8)) if room else b"")
     grown = len(new) - (stop - start)
     changed = bytearray(content)
@@ -242,14 +259,14 @@ def _with_items(content: bytes, items: bytes) -> bytes:
 
 
 def _below(data: bytes, parent: Atom, path: Sequence[bytes]) -> Iterator[Atom]:
-    """All atoms at a path of names."""
+    """All atoms below `parent` at a path of names."""
     for atom in _children(data, parent):
         if atom.name == path[0]:
             yield from _below(data, atom, path[1:]) if path[1:] else (atom,)
 
 
 def _moved_tables(content: bytes, edge: int, grown: int) -> bytes:
-    """The moov atom with all positions of media from `edge` on moved."""
+    """Bytes of the moov atom with `grown` added to all positions of media from byte `edge` on."""
     root = _root(content)
     changed = bytearray(content)
     if any(_below(content, root, (*MEDIA_TABLE, b"saio"))):
@@ -259,7 +276,7 @@ def _moved_tables(content: bytes, edge: int, grown: int) -> bytes:
             (count,) = struct.unpack_from(">I", content, atom.body + 4)
             form_all = f">{count}{form}"
             if 8 + struct.calcsize(form_all) > atom.size - atom.head:
-                raise LayoutError(DAMAGED)
+                raise LayoutError(DAMAGED_ATOMS)
             old = struct.unpack_from(form_all, content, atom.body + 8)
             new = [offset + grown * (offset >= edge) for offset in old]
             if form == "I" and max(new, default=0) >= 1 << 32:
@@ -269,12 +286,12 @@ def _moved_tables(content: bytes, edge: int, grown: int) -> bytes:
 
 
 def _moved_in_fragments(file: BinaryIO, movie: Movie, grown: int) -> Iterator[Splice]:
-    """Where fragments say at which absolute position of the file something is."""
+    """Splices that correct the absolute positions in the fragments of a file by `grown` bytes."""
     edge = movie.moov.end
     for atom in movie.atoms:
         if atom.name not in (b"moof", b"mfra", b"sidx"):
             continue
-        if atom.end > movie.file_size or atom.size > MAX_MOOV or atom.start < edge:
+        if atom.end > movie.file_size or atom.size > MAX_MOOV_SIZE or atom.start < edge:
             raise LayoutError("its fragments cannot be moved")
         data = read_at(file, atom.start, atom.size)
         root = Atom(atom.name, 0, atom.head, atom.size)
@@ -291,13 +308,16 @@ def _moved_in_fragments(file: BinaryIO, movie: Movie, grown: int) -> Iterator[Sp
 
 
 def _moved_random_access(data: bytes, table: Atom, base: int, grown: int) -> Iterator[Splice]:
-    """The positions of fragments in a `tfra`, for players that seek by it."""
+    """Splices that correct the positions of fragments in a `tfra` table, which players seek by.
+
+    `data` holds the atom around the table, which begins at byte `base` of the file.
+    """
     wide = data[table.body] == 1
     _, lengths, count = struct.unpack_from(">III", data, table.body + 4)
     tail = sum((lengths >> shift & 3) + 1 for shift in (4, 2, 0))
     at = table.body + 16
     for _ in range(count):
-        at += 8 if wide else 4  # behind the time
+        at += 8 if wide else 4  # skip the time of the entry
         form = ">Q" if wide else ">I"
         (offset,) = struct.unpack_from(form, data, at)
         yield _number(base + at, form, offset + grown)
@@ -305,4 +325,5 @@ def _moved_random_access(data: bytes, table: Atom, base: int, grown: int) -> Ite
 
 
 def _number(at: int, form: str, number: int) -> Splice:
+    """Splice that writes a number in a format of `struct` at a position."""
     return Splice(at, at + struct.calcsize(form), struct.pack(form, number))

@@ -1,7 +1,7 @@
-"""Where files of each kind keep an ID3 tag: before the audio, in a chunk, or at the end.
+"""Location of the ID3 tag in files of each format: before the audio, in a chunk, or at the end.
 
-A chunk is a name of four letters, a size and so many bytes, filled up to an even number. The file
-itself is one (RIFF, FORM) whose body begins with the name of the format.
+A chunk consists of a name of four letters, a size and a body of that size, which is filled up to an
+even length. A RIFF or FORM file is itself a chunk, whose body begins with the name of the format.
 """
 
 from __future__ import annotations
@@ -19,20 +19,24 @@ WRONG_SIZES = "the sizes in its header do not fit the file"
 
 
 @dataclass(frozen=True)
-class Place:
-    """The tag of a file, None if it has none, and what putting another there does to the file."""
+class TagPlace:
+    """Location of the ID3 tag of a file.
 
-    tag: id3.Tag | None
+    `tag` is the present tag, None if there is none. `put` takes the bytes of a new tag and returns
+    the splices that write it.
+    """
+
+    tag: id3.Id3Tag | None
     put: Callable[[bytes], list[Splice]]
 
 
-def find(file: BinaryIO, kind: str) -> Place:
-    """Where the tag of an open file of one of the kinds "mp3", "wav", "aiff" and "dsf" is.
+def find(file: BinaryIO, kind: str) -> TagPlace:
+    """Find the ID3 tag of an open file; `kind` is "mp3", "wav", "aiff" or "dsf".
 
     Raises
     ------
     LayoutError
-        If the file, or the tag in it, does not add up.
+        If the file or the tag is damaged.
     """
     if kind == "mp3":
         return _before_audio(file)
@@ -42,7 +46,7 @@ def find(file: BinaryIO, kind: str) -> Place:
 
 
 def kind_of(file: BinaryIO) -> str | None:
-    """Which of the kinds that `find` knows an open file begins like."""
+    """Kind of an open file, as `find` takes it, by its first bytes; None if it is none of them."""
     head = read_at(file, 0, 12)
     if head[:3] == b"ID3":
         return "mp3"
@@ -50,9 +54,9 @@ def kind_of(file: BinaryIO) -> str | None:
     return forms.get(head[:4])
 
 
-def _tag_at(file: BinaryIO, start: int, limit: int) -> id3.Tag | None:
-    """The tag that begins at a position and may use `limit` bytes; None if there is none."""
-    header = read_at(file, start, min(id3.HEADER, limit))
+def _tag_at(file: BinaryIO, start: int, limit: int) -> id3.Id3Tag | None:
+    """Read the tag at byte `start`, of at most `limit` bytes; None if no tag is there."""
+    header = read_at(file, start, min(id3.HEADER_SIZE, limit))
     if header[:3] != b"ID3":
         return None
     size = id3.stated_size(header)
@@ -61,14 +65,15 @@ def _tag_at(file: BinaryIO, start: int, limit: int) -> id3.Tag | None:
     return id3.parse(read_at(file, start, size))
 
 
-def _before_audio(file: BinaryIO) -> Place:
+def _before_audio(file: BinaryIO) -> TagPlace:
+    """Location in an MP3 file: the tag begins the file."""
     tag = _tag_at(file, 0, size_of(file))
     old_size = tag.size if tag else 0
-    return Place(tag, lambda new: [Splice(0, old_size, new)])
+    return TagPlace(tag, lambda new: [Splice(0, old_size, new)])
 
 
-def _at_pointer(file: BinaryIO) -> Place:
-    """Of a DSF file: its header says where the tag is, and the tag is the last."""
+def _at_pointer(file: BinaryIO) -> TagPlace:
+    """Location in a DSF file: a pointer in the header; the tag ends the file."""
     size = size_of(file)
     head = read_at(file, 0, 92)
     if len(head) < 92 or head[:4] != b"DSD " or head[80:84] != b"data":
@@ -86,14 +91,16 @@ def _at_pointer(file: BinaryIO) -> Place:
         header = struct.pack("<QQ", start + len(new), start)
         return [Splice(12, 28, header), Splice(start, size, new)]
 
-    return Place(tag, put)
+    return TagPlace(tag, put)
 
 
 @dataclass(frozen=True)
 class _Chunk:
+    """A chunk. Its header of eight bytes is at `start`; `size` is the length of its body."""
+
     name: bytes
-    start: int  # of its header
-    size: int  # of its body
+    start: int
+    size: int
 
     @property
     def body(self) -> int:
@@ -104,19 +111,19 @@ class _Chunk:
         return self.body + self.size
 
 
-def _in_chunk(file: BinaryIO, order: Literal["<", ">"]) -> Place:
-    """Of a RIFF (order "<") or FORM (">") file."""
+def _in_chunk(file: BinaryIO, order: Literal["<", ">"]) -> TagPlace:
+    """Location in a RIFF or FORM file; `order` is "<" for RIFF and ">" for FORM."""
     form_end, chunks = _chunks(file, order)
     name, audio = (b"id3 ", b"data") if order == "<" else (b"ID3 ", b"SSND")
     sounds = [chunk for chunk in chunks if chunk.name == audio]
     if len(sounds) != 1 or not sounds[0].size:
         raise LayoutError(WRONG_SIZES)
-    # The first is the one that is read where there are several.
+    # Programs read the first of several chunks with a tag.
     old = next((chunk for chunk in chunks if chunk.name.lower() == b"id3 "), None)
     if old is None:
         tag, rest = None, b""
         pad = form_end % 2
-        old = _Chunk(name, form_end, -8)  # nothing at all, at the end
+        old = _Chunk(name, form_end, -8)  # an empty range at the end, to insert a chunk there
         stop = form_end
     else:
         tag = _tag_at(file, old.body, old.size)
@@ -134,13 +141,18 @@ def _in_chunk(file: BinaryIO, order: Literal["<", ">"]) -> Place:
             raise LayoutError("it would become larger than its format allows")
         return [Splice(4, 8, struct.pack(f"{order}I", size)), Splice(start, stop, chunk)]
 
-    return Place(tag, put)
+    return TagPlace(tag, put)
 
 
 def _chunks(file: BinaryIO, order: Literal["<", ">"]) -> tuple[int, list[_Chunk]]:
-    """Where the form ends, and its chunks, which must fill it.
+    """End of the RIFF or FORM chunk, as a position in the file, and the chunks in it.
 
-    The filling byte behind an odd last chunk may be missing, whether or not it is counted.
+    The padding byte after a last chunk of odd size may be missing, even if the size counts it.
+
+    Raises
+    ------
+    LayoutError
+        If the chunks do not fill the file.
     """
     file_size = size_of(file)
     head = read_at(file, 0, 12)

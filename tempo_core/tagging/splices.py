@@ -1,4 +1,4 @@
-"""A new file as an old one with some stretches of it replaced."""
+"""Copies of a file in which some ranges of bytes are replaced."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import BinaryIO
 
 from ..errors import LayoutError
 
-BLOCK = 1 << 20  # [bytes] copied at a time
+COPY_SIZE = 1 << 20  # [bytes] copied or compared at a time
 
 
 @dataclass(frozen=True)
 class Splice:
-    """Bytes `start` to `stop` (exclusive) of a file become `data`, of any length."""
+    """Replacement of bytes `start` to `stop` (exclusive) of a file by `data`, of any length."""
 
     start: int
     stop: int
@@ -22,12 +22,14 @@ class Splice:
 
 
 def write_spliced(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) -> None:
-    """Copy a file with some of it replaced; splices are in ascending order and do not overlap.
+    """Copy `source` to `target` with the replacements `splices`.
+
+    The splices must be in ascending order and must not overlap.
 
     Raises
     ------
     LayoutError
-        If the file becomes shorter while it is copied.
+        If the source becomes shorter while it is copied.
     """
     source.seek(0)
     position = 0
@@ -39,8 +41,9 @@ def write_spliced(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice])
 
 
 def _copy(source: BinaryIO, target: BinaryIO, n_bytes: int) -> None:
+    """Copy the next `n_bytes`; LayoutError if the source ends before."""
     while n_bytes > 0:
-        block = source.read(min(BLOCK, n_bytes))
+        block = source.read(min(COPY_SIZE, n_bytes))
         if not block:
             raise LayoutError("another process is writing to it")
         target.write(block)
@@ -48,7 +51,7 @@ def _copy(source: BinaryIO, target: BinaryIO, n_bytes: int) -> None:
 
 
 def size_of(file: BinaryIO) -> int:
-    """Length of an open file [bytes]; its position stays."""
+    """Length of an open file [bytes]; its current position is kept."""
     position = file.tell()
     size = file.seek(0, os.SEEK_END)
     file.seek(position)
@@ -56,22 +59,22 @@ def size_of(file: BinaryIO) -> int:
 
 
 def read_at(file: BinaryIO, start: int, n_bytes: int) -> bytes:
-    """Bytes of a file from a position on, fewer where it ends."""
+    """Read `n_bytes` of a file from byte `start` on; fewer if the file ends before."""
     file.seek(start)
     return file.read(n_bytes)
 
 
 def only_zeros(file: BinaryIO, start: int) -> bool:
-    """Whether nothing but zero bytes follows a position."""
+    """Whether a file contains nothing but zero bytes from byte `start` on."""
     file.seek(start)
-    while block := file.read(BLOCK):
+    while block := file.read(COPY_SIZE):
         if block.strip(b"\0"):
             return False
     return True
 
 
 def same_outside(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) -> bool:
-    """Whether one file is another with these splices, byte for byte outside of them."""
+    """Whether `target` equals `source` in every byte outside of the splices."""
     shift = sum(len(splice.data) - (splice.stop - splice.start) for splice in splices)
     if size_of(target) != size_of(source) + shift:
         return False
@@ -86,8 +89,9 @@ def same_outside(source: BinaryIO, target: BinaryIO, splices: Sequence[Splice]) 
 
 
 def _same(source: BinaryIO, target: BinaryIO, n_bytes: int) -> bool:
+    """Whether the next `n_bytes` of both files are the same."""
     while n_bytes > 0:
-        block = source.read(min(BLOCK, n_bytes))
+        block = source.read(min(COPY_SIZE, n_bytes))
         if not block or block != target.read(len(block)):
             return False
         n_bytes -= len(block)
@@ -95,13 +99,16 @@ def _same(source: BinaryIO, target: BinaryIO, n_bytes: int) -> bool:
 
 
 def intact_from(source: BinaryIO, target: BinaryIO) -> int:
-    """From where on a file is, to its end, the same bytes as the end of another, by blocks."""
+    """Position in `source` of the longest end that both files have in common.
+
+    It is the length of `source` if not even the last bytes agree.
+    """
     position, other = size_of(source), size_of(target)
-    while (n_bytes := min(BLOCK, position, other)) > 0:
+    while (n_bytes := min(COPY_SIZE, position, other)) > 0:
         block = read_at(source, position - n_bytes, n_bytes)
         other_block = read_at(target, other - n_bytes, n_bytes)
         if block != other_block:
-            # The longest common end: halve what is left of the question.
+            # Find the length of the common end within this block by bisection.
             same, different = 0, n_bytes
             while different - same > 1:
                 middle = (same + different) // 2

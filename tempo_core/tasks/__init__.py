@@ -1,7 +1,7 @@
-"""The table of tasks: a line for each, and a folder of that name.
+"""The table of tasks: name and package of each.
 
-The folder has `columns.py`, which says what the task shows, and `row.py`, which says how it is
-done. Both are imported when they are asked for: the first costs next to nothing.
+A package has `columns.py` with the columns of its results, and `row.py` with the row of the task,
+see `task.Task`. Both are imported on demand; `columns.py` alone costs next to nothing.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ TASKS = {
 
 
 def row(name: str) -> Task[Any, Any, Any, Any]:
-    """The row of a task."""
+    """Row of the table for a task, by its name; KeyError if there is no such task."""
     found: Task[Any, Any, Any, Any] = import_module(f"{TASKS[name]}.row").TASK
     return found
 
 
 def columns(name: str) -> tuple[Column, ...]:
-    """What a task shows."""
+    """Columns of the results of a task, by its name; KeyError if there is no such task."""
     found: tuple[Column, ...] = import_module(f"{TASKS[name]}.columns").COLUMNS
     return found

@@ -1,4 +1,4 @@
-"""beets as its users have it: a configuration file, a library in a database, the command line."""
+"""Fixtures of beets as a user has it: a configuration file, a library and the command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Run:
-    """What a command printed, and its exit status."""
+    """Exit status and output of a command."""
 
     code: int
     out: str
@@ -41,7 +41,10 @@ class Run:
 
 
 class Beet:
-    """`beet("ls", "bpm:120..")` runs the command in this process, reading its settings afresh."""
+    """Runner of commands of beets: `beet("ls", "bpm:120..")` runs one in this process.
+
+    Every command reads the configuration file again.
+    """
 
     def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.music = home / "music"
@@ -63,7 +66,7 @@ class Beet:
         self._libraries: list[Library] = []
 
     def configure(self, **settings: Any) -> None:
-        """Change the configuration file; a section is merged with what it says already."""
+        """Change settings in the configuration file; a section is merged with the existing one."""
         for name, value in settings.items():
             if isinstance(value, dict):
                 self._settings[name] = {**self._settings.get(name, {}), **value}
@@ -87,7 +90,7 @@ class Beet:
         beets.plugins.load_plugins()
 
     def start(self, *args: str | Path) -> subprocess.Popen[str]:
-        """The same in a process of its own."""
+        """Start a command in a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "beets", *map(str, args)],
             stdout=subprocess.PIPE,
@@ -99,7 +102,7 @@ class Beet:
 
     @property
     def library(self) -> Library:
-        """Opened afresh, so that it sees what a command has stored."""
+        """The library, opened again so that it has what commands stored."""
         library = Library(str(self.database), str(self.music))
         self._libraries.append(library)
         return library
@@ -112,7 +115,7 @@ class Beet:
         return item
 
     def add(self, *paths: Path, **fields: Any) -> None:
-        """Put files into the library where they are, without any analysis."""
+        """Add files to the library at their paths, without an analysis, with values of fields."""
         library = self.library
         for path in paths:
             item = Item.from_path(os.fsencode(path))
@@ -127,21 +130,21 @@ class Beet:
 
 
 def forget_beets() -> None:
-    """Undo what a command leaves behind in this process."""
+    """Reset the state that a command of beets leaves in this process."""
     beets.plugins._instances.clear()
     beets.plugins.BeetsPlugin.listeners.clear()
     beets.plugins.BeetsPlugin._raw_listeners.clear()
     cached_classproperty.cache.clear()
     for handler in logging.getLogger("beets").handlers:
         if type(handler) is logging.StreamHandler:  # pytest adds others of its own
-            handler.stream = sys.stderr  # each test has another
+            handler.stream = sys.stderr  # pytest replaces it for each test
     beets.config.clear()
     beets.config._materialized = False
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _defaults_parsed_once() -> Iterator[None]:
-    """Default settings of beets, parsed once: each time takes longer than most commands do."""
+    """Parse the default settings of beets only once, since that takes longer than most commands."""
     parse = yaml_util.load_yaml
     parsed: dict[str, Any] = {}
 
@@ -159,7 +162,7 @@ def _defaults_parsed_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tempo_of() -> TempoOf:
-    """What the shipped model says of a file; how right that is, other tests ask."""
+    """Function that estimates a file with the shipped model; same content, same result object."""
     estimator = Estimator()
     known: dict[bytes, Estimate] = {}
 
@@ -174,13 +177,13 @@ def tempo_of() -> TempoOf:
 
 @pytest.fixture(scope="session")
 def bpm_of(tempo_of: TempoOf) -> BpmOf:
-    """The same as it stands in the `bpm` field."""
+    """Function that returns the estimate of the shipped model for a file as a whole `bpm`."""
     return lambda path: int(tempo_of(path).bpm + 0.5)
 
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Setting up a library takes beets half a second; this one is copied."""
+    """An empty library to copy, since beets takes half a second to create one."""
     path = tmp_path_factory.mktemp("library") / "library.db"
     forget_beets()
     Library(str(path), "/")._close()
@@ -190,6 +193,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def beet(home: Path, capsys: pytest.CaptureFixture[str], empty_database: Path) -> Iterator[Beet]:
+    """`beet` with an empty library and the plugin."""
     beet = Beet(home, capsys)
     shutil.copyfile(empty_database, beet.database)
     yield beet

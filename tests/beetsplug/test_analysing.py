@@ -1,4 +1,4 @@
-"""`beet tempo`: what it analyses, keeps, writes, prints and returns."""
+"""Tests of `beet tempo`: what it analyses, stores, writes, prints and returns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Tree = dict[str, tuple[int, int, bytes]]
 
 
 def state(folder: Path) -> Tree:
-    """Everything a command could change under a folder."""
+    """State of all files under a folder, which a command could change."""
     return {
         str(path): (path.stat().st_mtime_ns, path.stat().st_ino, path.read_bytes())
         for path in sorted(folder.rglob("*"))
@@ -55,7 +55,7 @@ def tempi(songs: list[Path], bpm_of: BpmOf) -> list[int]:
 
 @pytest.fixture
 def conflict(song: Path, tempo_of: TempoOf) -> int:
-    """A tempo that fits none of the song's paces."""
+    """Tempo [BPM] that fits none of the song's paces."""
     return next(n for n in range(100, 300) if agreeing_tempo(n, tempo_of(song)) is None)
 
 
@@ -79,7 +79,7 @@ def test_a_library_is_analysed(beet: Beet, songs: list[Path], tempo_of: TempoOf)
 
 
 def test_nothing_drifts_afterwards(beet: Beet, songs: list[Path]) -> None:
-    """Trap 8: a fractional tag would be cut off on reading and change with every update."""
+    """Tags are whole numbers: beets would cut a fraction off and see a change at every update."""
     beet.add(*songs)
     beet("tempo")
     before = [dict(item) for item in beet.items()]
@@ -96,7 +96,7 @@ def test_nothing_drifts_afterwards(beet: Beet, songs: list[Path]) -> None:
 def test_nothing_drifts_without_tags_either(
     beet: Beet, songs: list[Path], tempi: list[int]
 ) -> None:
-    """`beet update` reads files that changed; these did not, so the tempo must survive it."""
+    """`beet update` keeps the tempo in the library if the files have not changed."""
     beet.add(*songs)
     files = state(songs[0].parent)
     beet("tempo", "-W")
@@ -176,7 +176,7 @@ def test_a_tag_that_disagrees_is_kept_and_reported(
 
 
 def test_a_fractional_tag_is_kept_as_it_is(beet: Beet, make_audio: MakeAudio) -> None:
-    """Trap 8: mediafile reads 125.98 as 125; the file keeps what its owner wrote."""
+    """A fractional tag, which mediafile reads as a whole number, stays in the file."""
     path = make_audio("a.flac", duration=8, bpm=126)
     media = mutagen.File(path)
     media["bpm"] = "125.98"
@@ -199,7 +199,7 @@ def test_force_overwrites(how: str, beet: Beet, song: Path, conflict: int, bpm: 
 
 
 def test_zero_counts_as_missing(beet: Beet, song: Path, bpm: int) -> None:
-    """beets writes BPM 0 into files that have none (#645)."""
+    """BPM 0, which beets writes into files without a tempo (beets #645), counts as missing."""
     media = MediaFile(song)
     media.bpm = 0
     media.save()
@@ -231,7 +231,7 @@ def test_quiet_prints_nothing(configured: bool, beet: Beet, song: Path, bpm: int
 
 
 def test_paths_reach_the_workers_absolute(beet: Beet, song: Path, bpm: int) -> None:
-    """Trap 6: beets stores paths relative to the library and threads do not know which one."""
+    """Threads get absolute paths; relative ones need the library, which they do not know."""
     inside = beet.music / "deep" / song.name
     inside.parent.mkdir()
     song.rename(inside)
@@ -263,7 +263,7 @@ def test_failures_are_one_line_each_and_exit_with_1(
 def test_a_tag_that_cannot_be_written_is_a_failure(
     beet: Beet, songs: list[Path], tempi: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The tempo is in the library all the same, as after any beets command."""
+    """If a tag cannot be written, the track counts as failed and the library has the tempo."""
     beet.add(*songs)
     replace = Path.replace
 
@@ -420,7 +420,7 @@ def test_a_tampered_model_is_one_error_before_any_work(
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """stdout and stderr of the next command say that they are a terminal."""
+    """Make stdout and stderr look like a terminal to the next command."""
     main = ui.main
 
     def on_terminal(args: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Every command over a library with files that are none, names of any bytes and hostile tags."""
+"""Tests of every command on a library with broken files, names of any bytes and hostile tags."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COMMANDS = {
 
 @pytest.fixture
 def library(beet: Beet, make_audio: MakeAudio, tmp_path: Path) -> Beet:
-    """A song with a name and a title that are none of the best, and four files that are none."""
+    """A library with a song of odd name and title, and with four files that are no audio."""
     good = os.fsencode(tmp_path) + b"/good \xff\x1b[2J.mp3"
     os.rename(make_audio("a.mp3", duration=8, bpm=126), good)  # noqa: PTH104
     folder = tmp_path / "special"

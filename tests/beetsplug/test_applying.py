@@ -1,4 +1,4 @@
-"""Whose tempo counts, and what an estimate sets on an item."""
+"""Tests of the fields that an estimate sets, and of the tempi that it does not replace."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _plugin(beet: Beet) -> None:
     ("tempo", "bpm"), [(127.49, 127), (127.5, 128), (128.5, 129), (127.98, 128), (99.995, 100)]
 )
 def test_halves_are_rounded_up(tempo: float, bpm: int) -> None:
-    """Traps 7 and 8: beets rounds halves to even and mediafile cuts them off."""
+    """Halves are rounded up, where beets would round to even and mediafile cut off."""
     assert round_half_up(tempo) == bpm
     item = Item()
     apply_estimate(item, Estimate(tempo, 0.9, ()), SOURCE)
@@ -128,7 +128,7 @@ def test_a_stability_that_is_unknown_is_not_there() -> None:
 
 
 def test_the_record_alone_does_not_make_a_track_done() -> None:
-    """Importing a track again keeps flexible fields and resets `bpm`."""
+    """A track without `bpm` is not done, whatever its fields: importing it again keeps these."""
     item = Item()
     apply_estimate(item, HOUSE, SOURCE)
     item.bpm = 0
@@ -152,7 +152,7 @@ def test_the_albums_record_is_not_its_tracks(beet: Beet) -> None:
 
 
 def test_a_new_tempo_leaves_the_time_of_the_last_look_at_the_file() -> None:
-    """beets would set it to 0, and `beet update` then take the old tempo from the file."""
+    """Setting a tempo keeps `mtime`; were it reset, `beet update` would undo the change."""
     item = Item(bpm=0)
     item.mtime = 12345
     apply_estimate(item, HOUSE, SOURCE)

@@ -1,4 +1,4 @@
-"""`beet tempo` over everything that is not music: a line each, the rest done, exit status 1."""
+"""Tests of `beet tempo` on files that are no music: one message each, and exit status 1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .conftest import Beet, BpmOf
 
 
 def add(beet: Beet, *paths: Path) -> None:
-    """Into the library without reading the files: they were music once."""
+    """Add paths to the library without reading the files, as if they had been music earlier."""
     library = beet.library
     for path in paths:
         item = Item(path=os.fsencode(path), title=path.stem, artist="B", mtime=1)

@@ -1,4 +1,4 @@
-"""Which labels of a library a model may learn from."""
+"""Tests of the labels of a library that a model may learn from."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_published_labels(
 def test_our_own_tempo_is_no_published_tag(
     fields: dict[str, Any], beet: Beet, collect: Collect, make_audio: MakeAudio, tmp_path: Path
 ) -> None:
-    """An earlier version took it for somebody's, and kept it as a label that the audio confirms."""
+    """A tempo of the plugin that an earlier version stored as a label of `tags` is no label."""
     beet.load()
     path = make_audio("a.mp3", duration=2, title="T", artist="A", bpm=97)
     media = MediaFile(path)

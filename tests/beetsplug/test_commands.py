@@ -1,4 +1,4 @@
-"""A module in the folder of commands is a command, and its options go over the configuration."""
+"""Tests of commands as modules: each is found, and its options override the configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads that estimate several tracks at a time. Items only need a path here."""
+"""Tests of estimating several tracks at a time in threads; items here only have a path."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_what_goes_wrong_with_one_track_is_its_result() -> None:
 
 
 def test_tracks_are_taken_only_as_they_are_needed() -> None:
-    """A hundred thousand tracks must not wait in memory."""
+    """Tracks are only read when a thread is free, so that they do not fill the memory."""
     taken = 0
 
     def counted() -> Iterator[Item]:

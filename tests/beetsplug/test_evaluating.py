@@ -1,4 +1,4 @@
-"""`beet tempo-eval` on a real library with real files."""
+"""Tests of `beet tempo-eval` on a library with audio files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MakeAudio = Callable[..., Path]
 
 @pytest.fixture
 def collection(beet: Beet, make_audio: MakeAudio) -> list[Path]:
-    """Three tracks: one labelled rightly, one at twice its tempo, one without a label."""
+    """A library of three tracks: with a right label, with twice the tempo, and without a label."""
     paths = [
         make_audio(f"music/{name}.wav", bpm=bpm, duration=13, sr=22050, channels=1, style=style)
         for name, bpm, style in (
@@ -160,7 +160,7 @@ def test_a_missing_extra_is_named(beet: Beet, collection: list[Path]) -> None:
 
 @pytest.fixture
 def taught(beet: Beet, collection: list[Path], tmp_path: Path) -> Path:
-    """A model of the user's own that learned from the first track, and its training set."""
+    """A learned model that does not list its tracks, beside a training set with the first track."""
     folder = beet.database.parent / "tempo-training"
     folder.mkdir()
     learned = CollectedTrack(
@@ -201,7 +201,7 @@ def test_a_file_that_moved_is_still_one_that_was_learned_from(
 
 @pytest.fixture
 def knowing(beet: Beet, collection: list[Path], tmp_path: Path) -> Beet:
-    """A model that says itself what it learned from, beside the training set of another model."""
+    """A learned model that lists its tracks, beside the training set of another model."""
     shipped = checkpoint.load(checkpoint.resolve("default"))
     learned = CollectedTrack(
         tmp_path / "elsewhere.wav", 126.0, "field", artist="The Rights", title="Right",
@@ -209,7 +209,9 @@ def knowing(beet: Beet, collection: list[Path], tmp_path: Path) -> Beet:
     )  # fmt: skip
     path = checkpoint.save(
         tmp_path / "models",
-        dataclasses.replace(shipped, card={memory.KEY: memory.pack(memory.remember([learned]))}),
+        dataclasses.replace(
+            shipped, card={memory.CARD_KEY: memory.pack(memory.remember([learned]))}
+        ),
     )
     folder = beet.database.parent / "tempo-training"
     folder.mkdir()
@@ -220,7 +222,7 @@ def knowing(beet: Beet, collection: list[Path], tmp_path: Path) -> Beet:
 
 
 def test_the_models_own_word_counts_whatever_folder_is_there(knowing: Beet) -> None:
-    """By artist and title, though path and spelling are others."""
+    """Tracks in a model's list are recognised by artist and title in another path and spelling."""
     run = knowing("tempo-eval")
     assert "The model learned from 1 of these 2 tracks" in run.out
     assert ", learned from: 100.0 % of 1 right" in run.out
@@ -237,7 +239,7 @@ def test_a_file_without_a_name_is_known_by_what_is_in_it(knowing: Beet) -> None:
 def test_stated_paces_are_compared_whoever_stated_the_tempo(
     beet: Beet, collection: list[Path]
 ) -> None:
-    """One of a track that has a label, one of a track that has none."""
+    """Stated paces are evaluated for a track with a label and for one without."""
     for title, paces in (("right", "63 126"), ("none", "118")):
         item = beet.item(f"title:{title}")
         item["tempo_paces_manual"] = paces

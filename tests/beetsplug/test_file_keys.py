@@ -1,4 +1,4 @@
-"""Keys as the files say them: `$camelot`, `$openkey`, `tempo-mix` and `tempo-labels` agree."""
+"""Tests of keys read from files, in `$camelot`, `$openkey`, `tempo-mix` and `tempo-labels`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MISREAD = [
 
 
 def tagged(path: Path, *keys: str) -> Path:
-    """Write the key tag of an mp3 as it is."""
+    """Write a text as the key tag of an MP3 file, unchanged."""
     file = mutagen.File(path)
     file.tags.add(TKEY(encoding=3, text=list(keys)))
     file.save()
@@ -57,7 +57,7 @@ def wheel(key: str | None) -> str:
 
 @pytest.fixture
 def n_read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The files whose tags were read for a key."""
+    """List of the files that were read for their key."""
     reads: list[Path] = []
     read_track = tempo_core.labels.files.read_track
 
@@ -231,7 +231,7 @@ def test_pretending_keeps_nothing(beet: Beet, make_audio: MakeAudio) -> None:
 def test_an_import_puts_a_misread_key_right(
     text: str, misread: str, key: str, options: tuple[str, ...], beet: Beet, make_audio: MakeAudio
 ) -> None:
-    """Before beets writes it to the file; what it reads right stays as it is."""
+    """An import corrects a key that beets misread, before it is written; other keys stay."""
     path = tagged(make_audio("new/a.mp3", title="a", artist="b"), text)
     beet.configure(tempo={"windows": 1})
     run = beet("import", "-q", *options, path.parent)

@@ -1,4 +1,4 @@
-"""A full disk, a locked library, an output nobody reads: one line, and what is done is kept."""
+"""Tests of errors of the disk, the library and the output: one line each, and no lost results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .conftest import ROOT, Beet
 
 @pytest.fixture
 def filled(beet: Beet, make_audio: MakeAudio) -> Beet:
-    """Three tracks with a BPM in their tags."""
+    """A library of three tracks with a BPM in their tags."""
     made = make_audio("a.mp3", duration=1, artist="A")
     for number in range(3):
         path = Path(shutil.copy(made, made.with_stem(f"t{number}")))
@@ -103,7 +103,7 @@ def test_without_any_output_quiet_work_is_done(filled: Beet) -> None:
 def test_a_library_that_stays_locked_is_one_line(
     args: tuple[str, ...], filled: Beet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another program has it all to itself, from the moment the command begins."""
+    """A library that another program keeps locked from the start ends the command in one line."""
     monkeypatch.setattr(keeping, "LOCK_PATIENCE", 0.2)
     filled.load()
     with closing(sqlite3.connect(filled.database, timeout=0)) as other:
@@ -159,7 +159,7 @@ def test_a_mistake_in_the_program_is_not_hidden() -> None:
 
 
 def limited(size: int) -> Callable[[], None]:
-    """No file may become larger: what a full disk looks like to whoever writes."""
+    """Set a limit to the size of files, so that writing fails as on a full disk."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
@@ -194,7 +194,7 @@ def test_without_a_place_for_errors_it_works_all_the_same(filled: Beet) -> None:
 def test_another_plugin_that_raises_when_a_track_is_stored(
     command: tuple[str, ...], beet: Beet, make_audio: MakeAudio, tmp_path: Path
 ) -> None:
-    """Each such track is a line, and the others are stored."""
+    """If another plugin raises an error when a track is stored, only that track fails."""
     (tmp_path / "broken.py").write_text(
         "from beets.plugins import BeetsPlugin\n"
         "class Broken(BeetsPlugin):\n"

@@ -1,4 +1,4 @@
-"""The reference and the guides say what the plugin does."""
+"""Tests that the guides and the settings page agree with what the plugin does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_settings_are_those_of_the_plugin() -> None:
 
 
 def section(page: str, title: str) -> str:
-    """A section of a page, with what is under it."""
+    """The text of a section of a page with its subsections."""
     (found,) = re.findall(
         rf"^(##+) {re.escape(title)}\n(.*?)(?=^##+ |\Z)", PAGES[page], re.DOTALL | re.MULTILINE
     )
@@ -48,7 +48,7 @@ COMMANDS = ("tempo", "tempo-labels", "tempo-mix", "tempo-eval", "tempo-train")
 
 
 def offered_by(beet: Beet, command: str) -> set[str]:
-    """Long options of a command of beets."""
+    """The long options of a command of beets."""
     return set(re.findall(r"(--[a-z][\w-]+)", beet(command, "--help").out)) - {"--help"}
 
 

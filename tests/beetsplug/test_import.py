@@ -1,4 +1,4 @@
-"""Music is analysed on its way in, and the importer does with files exactly what it was told."""
+"""Tests of the analysis during an import, which must not change what the importer does."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def album(make_audio: MakeAudio) -> Path:
 
 @pytest.fixture
 def tempi(album: Path, bpm_of: BpmOf) -> Tempi:
-    """What the fields and tags of the two songs should be."""
+    """The expected fields and tags of the two songs."""
     return {"A": bpm_of(album / "a.mp3"), "C": bpm_of(album / "c.flac")}
 
 
 @pytest.fixture
 def match(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An online source that knows the album under a better name."""
+    """Replace the online sources by one that knows the album under a better name."""
 
     def track(title: str, number: int) -> TrackInfo:
         return TrackInfo(title=title, track_id=title, artist="B", length=8, index=number)
@@ -84,7 +84,7 @@ def file_tempi(beet: Beet) -> dict[str, int | None]:
 
 
 def check_stable(beet: Beet) -> None:
-    """Neither of beets' own ways to compare files and library has anything to do."""
+    """Assert that neither `beet update` nor `beet write` would change anything."""
     before = [dict(item) for item in beet.items()]
     assert beet("update").out == ""
     assert "bpm" not in beet("write", "-p").out
@@ -94,7 +94,7 @@ def check_stable(beet: Beet) -> None:
 @pytest.mark.parametrize("threaded", [True, False])
 @pytest.mark.parametrize("flags", [[], ["-s"], ["-C"]], ids=["album", "singletons", "in place"])
 def test_as_is(flags: list[str], threaded: bool, beet: Beet, album: Path, tempi: Tempi) -> None:
-    """Traps 1, 2 and 3: the tag ends in the copy, the original stays, the library remembers."""
+    """An import "as is" writes the tag to the copy, not to the original, and updates `mtime`."""
     originals = state(album)
     beet.configure(threaded=threaded)
     run = beet("import", "-A", *flags, album)
@@ -108,7 +108,7 @@ def test_as_is(flags: list[str], threaded: bool, beet: Beet, album: Path, tempi:
 
 
 def test_as_is_touches_no_other_tag(beet: Beet, album: Path) -> None:
-    """Someone who imports "as is" wants the tags as they are (beets #6627)."""
+    """An import "as is" changes no tag but the tempo (beets #6627)."""
     beet.load()  # so that the marker is a tag that is known
     before = {path.name: MediaFile(path).as_dict() for path in album.iterdir()}
     beet("import", "-AC", album)
@@ -131,7 +131,7 @@ def test_moving(beet: Beet, album: Path, tempi: Tempi) -> None:
 
 @pytest.mark.parametrize("link", ["link", "hardlink"])
 def test_linking(link: str, beet: Beet, album: Path, tempi: Tempi) -> None:
-    """A symbolic link stays one; a hard link's other end is not written through."""
+    """Symbolic links stay links, and the other name of a hard link is not changed."""
     originals = state(album)
     beet.configure(**{"import": {link: True, "copy": False}})
     beet("import", "-A", album)
@@ -165,7 +165,7 @@ def test_as_is_without_tags(how: str, beet: Beet, album: Path, tempi: Tempi) -> 
 def test_with_a_match(
     flags: list[str], threaded: bool, beet: Beet, album: Path, tempi: Tempi
 ) -> None:
-    """Trap 5: beets itself writes these files, in a stage with a listener after ours."""
+    """If the album is matched, beets itself writes the tags, after the plugin's stage."""
     originals = state(album)
     beet.configure(threaded=threaded)
     run = beet("import", "-aq", *flags, album)
@@ -182,7 +182,7 @@ def test_with_a_match(
 def test_other_plugins_listening_to_writes_are_no_trouble(
     beet: Beet, album: Path, tempi: Tempi
 ) -> None:
-    """Trap 5: a plugin with a stage that also listens to writes stops the import."""
+    """Other plugins that listen to writes do not disturb an import."""
     beet.configure(plugins=["tempo", "zero", "scrub"], zero={"fields": ["comments"]})
     assert beet("import", "-A", album).code == 0
     check_library(beet, tempi)
@@ -238,7 +238,7 @@ def test_importing_again_does_not_analyse_again(
 
 
 def test_importing_again_what_was_never_written(beet: Beet, album: Path, tempi: Tempi) -> None:
-    """beets keeps the flexible fields then and takes `bpm`, which is missing, from the file."""
+    """A track whose tag was never written is analysed when it is imported again."""
     beet("import", "-AW", album)
     assert beet("import", "-AL").code == 0
     check_library(beet, tempi)
@@ -260,7 +260,7 @@ BAD = [
 def test_bad_files_never_stop_an_import(
     threaded: bool, beet: Beet, album: Path, tempi: Tempi, bad_files: dict[str, Path]
 ) -> None:
-    """Trap 4: an exception in a stage aborts the import and leaves it half done."""
+    """Bad files do not stop an import, as an exception in a stage would."""
     for kind in BAD:
         bad_files[kind].rename(album / f"{kind}{bad_files[kind].suffix}")
     beet.configure(threaded=threaded)
@@ -300,7 +300,7 @@ def test_unusual_audio_is_imported_like_any_other(
 def test_a_file_that_vanishes_meanwhile(
     beet: Beet, album: Path, tempi: Tempi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In place, so that beets itself does not miss it first."""
+    """A file that disappears during an import in place is a warning."""
     estimate = tempo_core.Estimator.estimate
 
     def vanish(self: Any, path: Any) -> Any:
@@ -317,7 +317,7 @@ def test_a_file_that_vanishes_meanwhile(
 
 @pytest.mark.parametrize("threaded", [True, False])
 def test_a_missing_model_is_one_warning(threaded: bool, beet: Beet, album: Path) -> None:
-    """Trap 4 again; and one warning for the whole import, not one a track or an album."""
+    """A missing model is one warning for the whole import and does not stop it."""
     (album / "second").mkdir()
     second = (album / "c.flac").rename(album / "second" / "c.flac")
     media = MediaFile(second)
@@ -349,7 +349,7 @@ def test_a_tag_that_cannot_be_written_is_a_warning(
 
 
 def test_an_aborted_import_does_not_wait(beet: Beet, album: Path) -> None:
-    """Trap 11: Ctrl-C waits for running stages, so a stage has to look whether it should stop."""
+    """Ctrl-C ends a running analysis, because an aborted import waits for its stages."""
     beet.configure(tempo={"threads": 1})
     beet.load()
     (plugin,) = (p for p in beets.plugins.find_plugins() if p.name == "tempo")
@@ -416,7 +416,7 @@ class Raiser(BeetsPlugin):
 def test_what_another_plugin_does_to_a_file_is_a_warning(
     event: str, flags: list[str], beet: Beet, album: Path, tempi: Tempi, tmp_path: Path
 ) -> None:
-    """It raises when the tag is written, or takes the file away before."""
+    """An error of another plugin in writing, or a file that it took away, is a warning."""
     folder = tmp_path / "plugins"
     folder.mkdir()
     name = f"raising_{event}_on_import"  # Python loads a module of one name once

@@ -1,4 +1,4 @@
-"""Ctrl-C, kill -9: the library stays sound, no song is lost, and the next run carries on."""
+"""Tests of Ctrl-C and kill -9: library and files stay sound, and the next run continues."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODEL = "model:x@01234567"
 
 @pytest.fixture
 def collection(beet: Beet, make_audio: MakeAudio) -> list[Path]:
-    """Ten short songs in the library."""
+    """A library of ten short songs."""
     made = [
         make_audio(f"songs/{i}.{suffix}", duration=8, bpm=126, artist="B", albumartist="B")
         for i, suffix in enumerate(("mp3", "flac"))
@@ -48,7 +48,7 @@ def collection(beet: Beet, make_audio: MakeAudio) -> list[Path]:
 
 
 def check_sound(beet: Beet, paths: list[Path]) -> int:
-    """Whatever happened, these hold; returns how many tracks are finished."""
+    """Assert that library and files are sound; the number of finished tracks."""
     with sqlite3.connect(beet.database) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
@@ -204,7 +204,7 @@ def test_ctrl_c_while_the_engine_loads(
 def test_ctrl_c_never_lands_between_the_writes_of_a_track(
     beet: Beet, collection: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """beets commits half a transaction when an exception passes through it."""
+    """Ctrl-C never interrupts a transaction, of which beets would commit the first half."""
     from beets.dbcore.db import Transaction
 
     mutate = Transaction.mutate
@@ -228,7 +228,7 @@ def test_ctrl_c_never_lands_between_the_writes_of_a_track(
 
 
 def test_half_of_a_change_is_none(beet: Beet, make_audio: MakeAudio) -> None:
-    """beets would commit what was done until something was raised."""
+    """If an error is raised in the middle of a change, nothing of the change is stored."""
     beet.add(make_audio("a.mp3", duration=1))
     item = beet.item()
 
@@ -243,7 +243,7 @@ def test_half_of_a_change_is_none(beet: Beet, make_audio: MakeAudio) -> None:
 
 
 def left_pending(beet: Beet, path: Path, **fields: Any) -> None:
-    """As a run leaves it that was killed after it had stored the row and before it wrote."""
+    """Leave a track as a run does that was killed between storing it and writing its tags."""
     beet.add(path, bpm=126, tempo_bpm=126.01, tempo_source=MODEL, tempo_verdict="set",
              tempo_marker=f"126.01 {MODEL}", tempo_paces="126:0.90",
              **{"tempo_pending": "bpm tempo_marker", **fields})  # fmt: skip
@@ -251,7 +251,7 @@ def left_pending(beet: Beet, path: Path, **fields: Any) -> None:
 
 @pytest.fixture
 def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Analysing anything would be an error."""
+    """Make every analysis an error."""
 
     def fail(**_settings: object) -> None:
         raise AssertionError("nothing needs an analysis")
@@ -301,7 +301,7 @@ def test_what_somebody_set_meanwhile_is_not_written_over(beet: Beet, make_audio:
 def test_a_file_that_lost_its_tempo_meanwhile_gets_it_again(
     beet: Beet, make_audio: MakeAudio, bpm_of: BpmOf
 ) -> None:
-    """`beet update` takes the missing tempo from a file that changed before it was written to."""
+    """A track whose tempo `beet update` removed before its tag was written gets a tempo again."""
     path = make_audio("a.mp3", duration=8, bpm=126, title="A", artist="B", albumartist="B")
     bpm = bpm_of(path)
     left_pending(beet, path)
@@ -315,7 +315,7 @@ def test_a_file_that_lost_its_tempo_meanwhile_gets_it_again(
 
 @pytest.mark.usefixtures("no_engine")
 def test_an_original_is_not_written_to(beet: Beet, make_audio: MakeAudio) -> None:
-    """An import that copies was killed before it had copied."""
+    """After an import that was killed before it copied a file, the original is not written to."""
     path = make_audio("a.mp3", duration=2, title="A")
     left_pending(beet, path, tempo_pending="original bpm tempo_marker")
     content = path.read_bytes()
@@ -340,7 +340,7 @@ def test_a_library_that_another_process_has_locked(
     kind: str, seconds: float, patience: float, works: bool, beet: Beet, collection: list[Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """With a shorter time-out of beets than it is waited for."""
+    """A library that another process has locked is waited for, longer than by beets itself."""
     beet.configure(timeout=0.2)
     monkeypatch.setattr(keeping, "LOCK_PATIENCE", patience)
     finish = keeping.finish
@@ -375,7 +375,7 @@ def test_a_library_that_another_process_has_locked(
 
 
 def test_a_full_disk(beet: Beet, collection: list[Path]) -> None:
-    """No file may grow beyond a size between those of the songs."""
+    """A limit to the size of files, between the sizes of the songs, acts like a full disk."""
     sizes = sorted(path.stat().st_size for path in collection)
     limit = (sizes[0] + sizes[-1]) // 2
     big = [path for path in collection if path.stat().st_size > limit]
@@ -405,7 +405,7 @@ def test_a_full_disk(beet: Beet, collection: list[Path]) -> None:
 def test_a_disk_that_is_full_for_the_library(
     pages: int, beet: Beet, collection: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It fails in the middle of storing a track, sooner or later; no half of it may stay."""
+    """If the disk is full while a track is stored, nothing of that change stays in the library."""
     with sqlite3.connect(beet.database) as connection:
         connection.execute("VACUUM")
         (size,) = connection.execute("PRAGMA page_count").fetchone()
@@ -445,7 +445,7 @@ class Raiser(BeetsPlugin):
 
 @pytest.fixture
 def raiser(request: pytest.FixtureRequest, beet: Beet, tmp_path: Path) -> None:
-    """A plugin that raises when a file is written."""
+    """Load a plugin that raises an error when a file is written."""
     folder = tmp_path / "plugins"
     folder.mkdir()
     name = f"raising_{request.param}"  # Python loads a module of one name once

@@ -1,4 +1,4 @@
-"""Items are paired with what a run knows about their tracks."""
+"""Tests that each item is paired with the labels of its own track."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .conftest import Beet
 
 
 class FakeRun:
-    """Answers with the titles of the first tracks, like a run that is interrupted then."""
+    """Stand-in for a run that stops after the first tracks; it answers with their titles."""
 
     def __init__(self, n_answers: int) -> None:
         self._n_answers = n_answers

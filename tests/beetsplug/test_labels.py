@@ -1,4 +1,4 @@
-"""`beet tempo-labels`: what it asks, keeps, writes, prints and returns."""
+"""Tests of `beet tempo-labels`: what it asks, stores, writes, prints and returns."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Fields = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def site() -> Iterator[DemoSite]:
-    """It knows three of the four songs: one right, one at half its tempo, one altogether wrong."""
+    """A site with three of the four songs: one right, one at half its tempo, one wrong."""
     published = {"Right": (126, "A Minor"), "Half": (49, "C Major"), "Wrong": (137, "")}
     entries = [
         Entry(title, "Singer", bpm, key, duration=200)
@@ -427,7 +427,7 @@ def test_the_key_is_not_shown(beet: Beet) -> None:
 def test_a_site_that_gives_the_key_back_makes_nobody_keep_it(
     labelled: Beet, tmp_path: Path
 ) -> None:
-    """In no file, no field, no message; and nobody else gets it."""
+    """A key that a site repeats in its answer is stored nowhere and sent to no other site."""
     key = "hunter2-key"
     songs = [
         {
@@ -558,7 +558,7 @@ def test_a_plugin_that_raises_costs_one_track(labelled: Beet, tmp_path: Path) ->
 
 
 def test_beet_tempo_finishes_what_labels_began(labelled: Beet) -> None:
-    """Killed after the row was stored; the track has no analysis and is not asked for one."""
+    """`beet tempo` writes the tags that a killed `tempo-labels` left, without an analysis."""
     item = labelled.item("title:Right")
     item.update({"bpm": 64, "initial_key": "Am", "tempo_marker": "64.10 label:deezer"})
     item.tempo_label_bpm, item.tempo_source = 64.1, "label:deezer"

@@ -1,4 +1,4 @@
-"""`beet tempo-mix` and `beet tempo --cadence`: listings that only read the library."""
+"""Tests of the lists of `beet tempo-mix` and `beet tempo --cadence`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options and settings that make no sense are refused in one line, before anything is done."""
+"""Tests that wrong options and settings are refused in one line, before anything is done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTRADICTION = "-w and -W contradict each other; leave one out"
 
 @pytest.fixture
 def filled(beet: Beet) -> Beet:
-    """Tracks with tempi that somebody gave, and no files: whatever listens says so."""
+    """A library of tracks with given tempi but no files, so that decoding would be an error."""
     library = beet.library
     for number in range(2):
         library.add(Item(title=f"t{number}", artist="a", path=f"/{number}.mp3".encode(), bpm=100))

@@ -1,4 +1,4 @@
-"""`pace:` finds what it promises, in SQL as in Python, and as fast as a fixed column."""
+"""Tests of the `pace:` query: SQL and Python agree, and SQL is fast."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_pace_finds(query: str, expected: str, library: Library) -> None:
 
 
 def test_whole_numbers_mean_what_rounds_to_them(library: Library) -> None:
-    """169.98 is 170 as far as `bpm` is concerned, and so it is for `pace`."""
+    """A whole number matches all tempi that round to it, as in a query of `bpm`."""
     add(library, "below", 1, "169.49:1.00")
     add(library, "low", 1, "169.5:1.00")
     add(library, "high", 1, "180.49:1.00")

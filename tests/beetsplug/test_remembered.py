@@ -1,4 +1,4 @@
-"""What a run remembers: tracks that fail every time, and what an analysis meant for a track."""
+"""Tests of what a run stores for the next one: failures, and tags still to be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries by ids match what beets matches, in its order, with little in memory."""
+"""Tests of queries by ids: the matches and the order of beets, with little memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODEL = "model:x@01234567"
 
 @pytest.fixture(scope="module")
 def database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Database of sixty tracks on five albums and some on none; every third is analysed."""
+    """Database of sixty tracks, most of them on five albums; every third is analysed."""
     path = tmp_path_factory.mktemp("sixty") / "library.db"
     shutil.copyfile(empty_database, path)
     library = Library(str(path), "/music")
@@ -43,7 +43,7 @@ def database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def library(beet: Beet, database: Path) -> Library:
-    """The sixty tracks, in a library of the test's own."""
+    """A library with a copy of the sixty tracks."""
     shutil.copyfile(database, beet.database)
     beet.load()
     return beet.library
@@ -103,7 +103,7 @@ def test_a_query_that_makes_no_sense(beet: Beet) -> None:
 def test_tracks_do_not_pile_up(
     query: list[str], library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`list(library.items())` takes kilobytes a track."""
+    """Only few tracks are in memory at a time; each takes kilobytes."""
 
     def peak(call: Any) -> int:
         tracemalloc.start()

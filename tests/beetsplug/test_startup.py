@@ -1,4 +1,4 @@
-"""What having the plugin enabled costs and changes when it is not asked for anything."""
+"""Tests of what the enabled plugin costs other commands of beets, and changes in them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEAVY = (
     ["beetsplug.tempo", "tempo_core.keys", "tempo_core.paces", "tempo_core.labels.sources"],
 )
 def test_importing_loads_nothing_heavy(module: str) -> None:
-    """beets imports its plugins for every command; librosa would add three seconds to `beet ls`."""
+    """Importing the plugin loads no large package, since beets does it for every command."""
     code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
@@ -46,7 +46,7 @@ def test_listing_loads_nothing_heavy(beet: Beet) -> None:
 
 
 def test_the_namespace_package_stays_one() -> None:
-    """A `beetsplug/__init__.py` would hide all of beets' own plugins."""
+    """The plugin adds no `beetsplug/__init__.py`, which would hide the plugins of beets itself."""
     assert [path.name for path in (ROOT / "beetsplug").glob("*.py*")] == []
 
 
@@ -57,7 +57,7 @@ def test_a_broken_model_does_not_disturb_other_commands(beet: Beet) -> None:
 
 
 def test_another_plugin_may_declare_the_same_field_in_the_same_way(beet: Beet) -> None:
-    """Trap 10: two plugins with separate type instances for one field stop beets."""
+    """Another plugin may declare the same field with an equal type; unequal types stop beets."""
     beet.load()
     (plugin,) = (p for p in beets.plugins.find_plugins() if p.name == "tempo")
 
@@ -75,7 +75,7 @@ def test_another_plugin_may_declare_the_same_field_in_the_same_way(beet: Beet) -
 def test_a_type_that_the_user_gives_a_field_holds(
     field: str, type_: str, plugins: list[str], beet: Beet
 ) -> None:
-    """beets would end every command over it."""
+    """A type that the user configures for a field is used, where beets would end every command."""
     beet.library.add(Item(title="a", path=b"/a.mp3", bpm=100))
     beet.configure(plugins=plugins, types={field: type_})
     run = beet("ls", "-f", "$title", "pace:100", "^tempo_half:1")
@@ -128,7 +128,7 @@ def test_a_computed_field_of_another_plugin_stays_its(beet: Beet, tmp_path: Path
 
 
 def test_bpm_stays_beets_own_whole_number(beet: Beet) -> None:
-    """Trap 7: a type declared for a fixed field is ignored, so the precise tempo has its own."""
+    """`bpm` keeps its type in beets, a whole number; the precise tempo has its own field."""
     beet.load()
     item = Item(bpm=127.98, tempo_bpm=127.98)
     assert (item.bpm, item.tempo_bpm) == (128, 127.98)

@@ -1,4 +1,4 @@
-"""Paces that a person states, and what follows from them."""
+"""Tests of paces that a person states, and of the fields that follow from them."""
 
 from __future__ import annotations
 

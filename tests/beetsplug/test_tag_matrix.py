@@ -1,4 +1,4 @@
-"""Every container in which music comes, as odd as it is found: a tag is written, or refused."""
+"""Tests of writing a tag to files of every container: it is written without harm, or refused."""
 
 from __future__ import annotations
 

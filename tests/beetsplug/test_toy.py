@@ -1,4 +1,4 @@
-"""A task that is added to the table has its fields in the library."""
+"""Tests that a task which is added to the table has its fields in the library."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: Path) -> None:
 
 @pytest.fixture
 def brightness(beet: Beet, make_audio: MakeAudio) -> float:
-    """Of the only song in the library."""
+    """The field of the toy task of the only song in the library."""
     path = make_audio("a.flac", bpm=126, duration=15, title="A", artist="B")
     beet.add(path)
     estimate = Estimator(tasks=("tempo", "toy")).estimate(path)

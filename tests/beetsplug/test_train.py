@@ -1,4 +1,4 @@
-"""`beet tempo-train`: from a library to a model in use."""
+"""Tests of `beet tempo-train`, from a library to an installed model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEMPI = (84, 92, 100, 108, 116, 124, 132, 140)
 
 @pytest.fixture
 def counted(beet: Beet, make_audio: MakeAudio) -> Beet:
-    """A library of eight songs of four artists, which somebody counts half as fast."""
+    """A library of eight songs by four artists, labelled with half their tempi."""
     for k, bpm in enumerate(TEMPI):
         path = make_audio(
             f"{k}.wav", bpm=bpm, style="rock", duration=13, sr=22050, seed=k,
@@ -60,7 +60,7 @@ def test_pretend_says_what_it_would_learn_from(counted: Beet, home: Path) -> Non
 
 
 def test_the_plan_is_what_happens(counted: Beet, make_audio: MakeAudio) -> None:
-    """What is left out is said before, as far as it is known, and all of it the next time."""
+    """--pretend names the tracks that a run leaves out, and after a run all of them."""
     short = make_audio("short.wav", duration=3, sr=22050, title="Short", artist="Brief")
     gone = short.with_name("gone.wav")
     gone.write_bytes(short.read_bytes())
@@ -108,7 +108,7 @@ def test_quiet_and_without_installing(counted: Beet, tmp_path: Path) -> None:
 
 @pytest.fixture
 def moved(beet: Beet, clicks: list[tuple[Path, float]]) -> Beet:
-    """A library of clicks of somebody who moves at half of every tempo, and only so."""
+    """A library of clicks whose stated pace is half the tempo."""
     for k, (path, bpm) in enumerate(clicks[::4]):
         beet.add(path, title=f"Clicks {k}", tempo_paces_manual=f"{bpm / 2:g}")
     return beet
@@ -135,7 +135,7 @@ def test_paces_that_were_stated_are_learned(moved: Beet) -> None:
 def test_ctrl_c_while_paces_are_learned(
     beet: Beet, home: Path, clicks: list[tuple[Path, float]], n_heard: int
 ) -> None:
-    """It ends soon, in one line; what was listened to is kept and nothing is in use."""
+    """Ctrl-C ends the training of paces soon, keeps what was computed, and installs nothing."""
     for path, bpm in clicks:
         beet.add(path, title=f"Clicks {bpm:g}", tempo_paces_manual=f"{bpm / 2:g}")
     process = beet.start("tempo-train", "--task", "pace")

@@ -1,4 +1,4 @@
-"""Whose value is it: the plugin's own never passes for a person's, nor a person's for its own."""
+"""Tests of the origin of a tempo: an estimate never counts as a person's tempo, nor the reverse."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_whose_tempo_it_is(fields: dict[str, Any], whose: str) -> None:
 
 
 def test_the_database_finds_what_is_to_be_settled(beet: Beet) -> None:
-    """SQL looks for candidates, `origin` decides: it must miss none, and take few too many."""
+    """The condition in SQL finds all tracks that `origin` disagrees with, and few others."""
     library = beet.library
     for number, (fields, _) in enumerate(WHOSE):
         library.add(Item(path=b"/%d.mp3" % number, **fields))
@@ -231,7 +231,7 @@ def test_nothing_is_written_for_somebody_elses_tempo(
 
 @pytest.fixture
 def ours(beet: Beet, make_audio: MakeAudio) -> list[Path]:
-    """Files that the plugin of another library has written to."""
+    """Files with tempi that the plugin wrote in another library."""
     paths = [
         make_audio(f"new/{title}.{suffix}", duration=8, bpm=bpm, title=title, artist=title,
                    albumartist="B", album="L", track=number)
@@ -283,7 +283,7 @@ def test_a_correction_of_our_own_in_another_library(beet: Beet, ours: list[Path]
 def test_importing_again_what_another_library_wrote_to(
     marker: str | None, whose: str, beet: Beet, make_audio: MakeAudio
 ) -> None:
-    """beets takes `bpm` from the file and keeps the marker that the library has."""
+    """The marker is read again on a new import, for which beets takes only `bpm` from the file."""
     path = make_audio("new/a.mp3", duration=8, bpm=126, title="A", artist="B", albumartist="B")
     beet("import", "-A", path.parent)
     path = beet.item().filepath
@@ -351,7 +351,7 @@ def test_a_correction_survives(
 
 
 def test_our_own_value_that_comes_back_from_the_file(beet: Beet, analysed: Path) -> None:
-    """`manual` was said of the correction, which was in the library only."""
+    """A model's tempo that comes back from the file is not `manual`, as its correction was."""
     beet("modify", "-yW", "bpm=63")
     beet("tempo")
     assert beet.item().tempo_source == "manual"
@@ -377,7 +377,7 @@ def test_our_own_value_that_comes_back_from_the_file(beet: Beet, analysed: Path)
 def test_a_tempo_in_the_file_that_beets_has_not_seen_yet(
     command: str, drop: bool, moment: float | None, beet: Beet, make_audio: MakeAudio
 ) -> None:
-    """Imported without a tempo and given one by another program, before any `beet update`."""
+    """A tempo that another program wrote to a file is kept before `beet update` has read it."""
     path = make_audio("a.mp3", duration=8, bpm=126, title="A", artist="B", albumartist="B")
     beet.add(path)
     moment = path.stat().st_mtime if moment is None else moment
@@ -458,7 +458,7 @@ def test_an_impossible_tempo_is_a_missing_one(
 def test_what_is_changed_during_an_analysis(
     change: str, beet: Beet, make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run takes hours, and people go on using their library."""
+    """Changes that people make to the library during an analysis are kept."""
     path = make_audio("a.flac", duration=8, bpm=126, title="A", artist="B", albumartist="B")
     beet.add(path)
     estimate = tempo_core.Estimator.estimate

@@ -1,4 +1,4 @@
-"""One tag changes in the file and nothing else does, whatever happens in the middle."""
+"""Tests of writing one tag: nothing else in the file changes, whatever interrupts it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_only_the_tempo_changes(suffix: str, make_audio: MakeAudio) -> None:
-    """`Item.write` would add albumartist, disc and a dozen more (beets #6627)."""
+    """Only the tempo is written; `Item.write` would add a dozen other tags (beets #6627)."""
     path = make_audio(f"a.{suffix}", duration=1, title="Ünï", artist="B", comments="mine")
     before = tags(path)
     update_tags(path, {"bpm": 128})
@@ -84,7 +84,7 @@ def test_beets_preference_for_old_id3_holds_for_new_tags(make_audio: MakeAudio, 
 
 
 def test_an_old_tag_is_still_seen_beside_a_new_one(make_audio: MakeAudio) -> None:
-    """Many programs read no ID3v1 tag where there is another, which has to say the same then."""
+    """The values of an ID3v1 tag are repeated in a new tag, beside which programs ignore it."""
     path = make_audio("a.mp3", duration=1)
     mutagen.id3.delete(path)
     path.write_bytes(path.read_bytes() + V1)
@@ -140,7 +140,7 @@ def test_a_symbolic_link_stays_one(make_audio: MakeAudio, tmp_path: Path) -> Non
 
 
 def test_a_hard_link_elsewhere_is_not_changed(make_audio: MakeAudio, tmp_path: Path) -> None:
-    """An import that links must not reach the original through the link."""
+    """Writing to a file does not change the other name of a hard link."""
     path = make_audio("a.mp3", duration=1)
     other = tmp_path / "b.mp3"
     os.link(path, other)
@@ -215,7 +215,7 @@ print(try_write(Item(path=os.fsencode(sys.argv[1]), bpm=128)))
     ],
 )
 def test_no_room_for_the_copy(suffix: str, make_audio: MakeAudio) -> None:
-    """The system itself ends the write in the middle."""
+    """If the disk is full in the middle of a write, the file stays unchanged."""
     path = make_audio(f"a.{suffix}", duration=1)
     content = path.read_bytes()
     run = subprocess.run(
@@ -301,7 +301,7 @@ def test_the_leftover_of_a_killed_run_goes_with_the_next(
 def test_two_processes_on_one_song_do_not_mix(
     make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second one's half-finished copy must not be put in the song's place by the first."""
+    """Of two processes, neither replaces the file by the other's incomplete copy."""
     path = make_audio("a.mp3", duration=1)
     content = path.read_bytes()
     write = writing.write_spliced
@@ -365,7 +365,7 @@ def test_a_file_that_is_cut_meanwhile_is_one_message(
 def test_a_copy_that_does_not_hold_is_not_taken(
     spoilt: str, suffix: str, make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever may go wrong in writing: the proof finds it, and the file is as it was."""
+    """A wrong copy, whatever is wrong in it, is noticed, and the file stays unchanged."""
     path = make_audio(f"a.{suffix}", duration=1, title="Title", artist="Artist")
     content = path.read_bytes()
     prove = writing._prove
@@ -394,7 +394,7 @@ def test_a_copy_that_does_not_hold_is_not_taken(
 
 @pytest.fixture
 def marker() -> Iterator[str]:
-    """A text field that a plugin registers."""
+    """Register a text field, as a plugin does."""
     name = "tempo_test_marker"
     field = MediaField(
         MP3DescStorageStyle("TEMPO_TEST"),
@@ -478,7 +478,7 @@ def test_other_plugins_hear_of_it(make_audio: MakeAudio, beet: Beet) -> None:
 
 
 def test_zero_has_its_way(make_audio: MakeAudio, beet: Beet) -> None:
-    """The bundled plugin that clears tags whenever beets writes."""
+    """The plugin `zero` clears its tags also when the plugin writes only the tempo."""
     beet.configure(plugins=["tempo", "zero"], zero={"fields": ["comments"]})
     beet.load()
     path = make_audio("a.mp3", duration=1, title="a", comments="encoded by me")
@@ -503,7 +503,7 @@ while True:
 
 @pytest.mark.slow
 def test_kill_9_at_any_moment(make_audio: MakeAudio, rng: np.random.Generator) -> None:
-    """Each file is the old one or the new one, whenever the process ends."""
+    """After kill -9 at any moment, each file is the old one or the new one."""
     paths = [make_audio(f"a.{suffix}", duration=2, title="T") for suffix in FORMATS]
     sounds = [heard(path) for path in paths]
     for _ in range(50):

@@ -1,4 +1,4 @@
-"""What a user has after `pip install beets-tempo`: an environment, music, a library."""
+"""Fixtures of an installed package: a virtual environment, music and a library."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from mediafile import MediaFile
 from tests.audio import drum_pattern, write_audio
 
 ROOT = Path(__file__).parents[2]
-# Taken before the fixtures that keep all other tests off the network: pip needs its index.
+# The environment before fixtures block the network, because pip needs its index.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 SR = 44100  # [Hz]
 
 
 @dataclass(frozen=True)
 class Track:
-    """A generated file, tagged; the tempo is known because it is played at it."""
+    """A generated audio file with tags, played at a known tempo [BPM]."""
 
     title: str
     bpm: float
@@ -53,12 +53,12 @@ ARTIST, DURATION = "Glass Elevator", 25.0  # [s]
 
 
 class Installed:
-    """Commands of a virtual environment, run as its user would: no repository, no network.
+    """A virtual environment whose commands run without this repository and without a network.
 
     Parameters
     ----------
     folder
-        Where to make it; the commands run in `folder / "home"`.
+        Folder to create it in; the commands run in `folder / "home"`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,18 +70,18 @@ class Installed:
             "HOME": str(self.home),
             "BEETSDIR": str(self.home / "beets"),
             "TEMPO_CORE_MODELS": str(self.home / "models"),
-            # A proxy that refuses: what leaves this machine fails.
+            # A proxy that refuses every connection to another machine.
             "http_proxy": "http://127.0.0.1:9",
             "https_proxy": "http://127.0.0.1:9",
             "no_proxy": "localhost,127.0.0.1",
         }
 
     def install(self, *requirements: str | Path) -> None:
-        """Let pip install something, in the versions of `constraints.txt`."""
+        """Install requirements with pip, in the versions of `constraints.txt`."""
         pip("install", "-c", ROOT / "constraints.txt", *requirements, python=self.bin / "python")
 
     def size(self) -> int:
-        """Of all that is installed [bytes]."""
+        """Size of all installed packages [bytes]."""
         code = "import sysconfig; print(sysconfig.get_path('purelib'))"
         site = Path(self.run("python", "-c", code).stdout.strip())
         return sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
@@ -95,7 +95,7 @@ class Installed:
         )  # fmt: skip
 
     def out(self, program: str, *arguments: str | Path) -> str:
-        """What a command prints that is expected to succeed."""
+        """Standard output of a command, which must succeed."""
         done = self.run(program, *arguments)
         assert done.returncode == 0, f"{program} {arguments}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -110,7 +110,7 @@ class Installed:
 
 
 def pip(*arguments: str | Path, python: Path | str = sys.executable) -> str:
-    """Run pip, with its index; what it prints."""
+    """Run pip with its index, outside the environment of tests; its standard output."""
     done = subprocess.run(
         [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments],
         env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, check=False,
@@ -121,7 +121,7 @@ def pip(*arguments: str | Path, python: Path | str = sys.executable) -> str:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from this clone."""
+    """A wheel of this repository."""
     folder = tmp_path_factory.mktemp("dist")
     pip("wheel", "--no-deps", "--wheel-dir", folder, ROOT)
     (path,) = folder.glob("beets_tempo-*.whl")
@@ -130,7 +130,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Bare:
-    """An environment with beets and the wheel, without extras; sizes in bytes."""
+    """An environment with beets and the wheel, without extras, and its size [bytes]."""
 
     env: Installed
     size_of_beets: int
@@ -153,7 +153,7 @@ def env(bare: Bare) -> Installed:
 
 @pytest.fixture(scope="session")
 def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with `old` and `new`; made here, for the bare environment has no encoders."""
+    """Folder of audio files, `old` and `new`; the environment under test has no encoders."""
     folder = tmp_path_factory.mktemp("music")
     for name, tracks in (("old", OLD), ("new", NEW)):
         (folder / name).mkdir()
@@ -170,7 +170,7 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def site(env: Installed) -> Iterator[Mapping[str, str]]:
-    """Addresses of the sources that `tempo-core demo-site` serves, with an entry a track."""
+    """Addresses of the sources that `tempo-core demo-site` serves, with an entry for each track."""
     catalogue = env.home / "catalogue.json"
     catalogue.write_text(
         json.dumps(
@@ -200,7 +200,7 @@ def site(env: Installed) -> Iterator[Mapping[str, str]]:
 
 @pytest.fixture(scope="session")
 def configured(env: Installed, site: Mapping[str, str]) -> Installed:
-    """beets with the plugin switched on, and a library without tracks."""
+    """beets with the plugin enabled and a library without tracks."""
     (env.home / "beets" / "config.yaml").write_text(
         "plugins: tempo\nlibrary: library.db\ndirectory: music\n"
         "create_backup_before_migrations: no\n"
@@ -214,7 +214,7 @@ def configured(env: Installed, site: Mapping[str, str]) -> Installed:
 
 @pytest.fixture(scope="session")
 def library(configured: Installed, music: Path) -> Installed:
-    """`old` was there before the plugin and is analysed with `beet tempo`, `new` on import."""
+    """beets with a library: `old` was analysed with `beet tempo`, `new` when it was imported."""
     configured.out("beet", "-P", "tempo", "import", "-A", "-q", music / "old")
     assert "4 set, 0 kept, 0 failed" in configured.out("beet", "tempo")
     configured.out("beet", "import", "-A", "-q", music / "new")

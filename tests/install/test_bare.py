@@ -1,4 +1,4 @@
-"""`pip install beets-tempo` and nothing else: it is small, and the everyday commands work.
+"""Tests of `pip install beets-tempo` without extras: its size, and the everyday commands.
 
 The wheel is built from this clone and installed, beside beets, into an environment of its own.
 """

@@ -1,4 +1,4 @@
-"""pip finds wheels of everything the package needs, where nobody has a compiler at hand.
+"""Tests that there are wheels of every requirement on systems without a compiler.
 
 It resolves for another system and Python than its own, but takes the markers of requirements ("only
 on Windows") as if they were for its own, and refuses what its own Python is too old for. So both
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.install
 
 @dataclass(frozen=True)
 class System:
-    """The platforms whose wheels it takes, the best first, and its values in markers."""
+    """A system: platforms whose wheels it accepts, the best first, and its values in markers."""
 
     platforms: tuple[str, ...]
     platform_system: str
@@ -35,7 +35,7 @@ class System:
     platform_machine: str
 
     def environment(self, python: str) -> dict[str, str]:
-        """The values of all markers that speak of the system or of Python."""
+        """Values of all markers about the system and Python."""
         return {
             "platform_system": self.platform_system,
             "sys_platform": self.sys_platform,
@@ -69,7 +69,7 @@ OTHER_PYTHONS = ("3.10", "3.11", "3.13", "3.14")
 
 @pytest.fixture(scope="module")
 def _index(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """pip has an index to ask."""
+    """Skip the tests if pip has no index to ask."""
     folder = tmp_path_factory.mktemp("index")
     try:
         pip("download", "--retries", "1", "--no-deps", "--dest", folder, "click")
@@ -78,7 +78,7 @@ def _index(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def resolve(wheel: Path, system: System, python: str) -> dict[str, dict[str, Any]]:
-    """What pip would install, all of it from wheels: an item of its report by canonical name."""
+    """Items of pip's report on an installation from wheels only, by canonical name."""
     environment = system.environment(python)
     # Whatever Python the build ran in, the wheel says which requirements are for which.
     about = zipfile.Path(wheel, "-".join(wheel.name.split("-")[:2]) + ".dist-info/")
@@ -116,7 +116,7 @@ def version(python: str) -> tuple[int, ...]:
 def applying(
     requirements: list[str], environment: dict[str, str], extras: tuple[str, ...]
 ) -> list[Requirement]:
-    """The requirements of a package that hold in an environment, without their markers."""
+    """The requirements of a package that apply in an environment, without their markers."""
     result = []
     for text in requirements:
         requirement = Requirement(text)

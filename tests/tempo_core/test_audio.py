@@ -1,4 +1,4 @@
-"""Decoding: every format, every rate, parts of files, and files that are no music."""
+"""Tests of decoding: formats, sample rates, parts of files, and files that are no music."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tempo_core.audio import AudioFile, Excerpt, check, read_excerpts, sounding
+from tempo_core.audio import AudioFile, read_excerpts
 from tempo_core.errors import AudioError
+from tempo_core.excerpts import Excerpt, check, sounding
 from tempo_core.opening import RegularFile
 from tests.audio import FORMATS, click_track, write_audio
 
@@ -39,7 +40,7 @@ def test_every_format_decodes_to_the_same_music(tmp_path: Path, suffix: str) -> 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_span_is_the_same_audio_as_that_part_of_the_whole(tmp_path: Path, suffix: str) -> None:
-    """Seeking must land where it says: the refinement relies on the times of its windows."""
+    """A span has the same samples as that part of the whole file, as the refinement requires."""
     rng = np.random.default_rng(3)
     noise = np.convolve(rng.normal(size=20 * 22050), np.hanning(24), "same").astype(np.float32)
     path = write_audio(tmp_path / f"noise.{suffix}", 0.1 * noise / noise.std(), 22050)
@@ -98,7 +99,7 @@ def test_a_truncated_file_gives_what_is_left_of_it(tmp_path: Path) -> None:
 
 
 def test_files_of_different_rates_and_channels_joined_to_one(tmp_path: Path) -> None:
-    """As programs that join mp3 files leave them, and stations that change to mono for speech."""
+    """Joined files of different rates and channels, as programs and radio stations make them."""
     stereo = np.repeat(_tone(4, 44100)[:, None], 2, axis=1)
     parts = (
         write_audio(tmp_path / "a.mp3", stereo, 44100),

@@ -1,4 +1,4 @@
-"""Work in threads: nobody waits longer than wanted, and what nobody waits for ends by itself."""
+"""Work in threads: callers wait no longer than they want, and abandoned work ends by itself."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_what_is_abandoned_ends_by_itself() -> None:
 
 
 def test_reading_that_never_ends_is_stopped(tmp_path: Path) -> None:
-    """A terabyte, of which every piece is looked at."""
+    """The file is a terabyte long, and every piece of it is read."""
     path = tmp_path / "a.flac"
     path.touch()
     os.truncate(path, 1 << 40)

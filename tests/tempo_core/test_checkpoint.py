@@ -1,4 +1,4 @@
-"""Model files: round trip, and every way in which one can be wrong."""
+"""Tests of model files: round trips, and every way in which a file can be wrong."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_same_model_gets_the_same_name(
 
 @pytest.mark.parametrize("shipped", checkpoint.available(), ids=lambda path: path.stem)
 def test_a_shipped_model_is_written_as_it_was_read(shipped: Path, tmp_path: Path) -> None:
-    """Also one of an older layout keeps what it says."""
+    """A model of an older layout keeps its values, too."""
     model = checkpoint.load(shipped)
     again = checkpoint.load(checkpoint.save(tmp_path, model))
     for name in ("task", "front_end", "windows", "config", "temperature", "card"):
@@ -101,7 +101,7 @@ def test_a_shipped_model_is_written_as_it_was_read(shipped: Path, tmp_path: Path
 
 
 def test_a_model_of_layout_2_is_read_as_it_was_meant(path: Path) -> None:
-    """Its priors were never kept to the octaves, and it does not say so."""
+    """Such a file has no `separate_octave`, and its priors were never separate."""
     values = CONFIG.model.to_dict()
     del values["separate_octave"]
     old = checkpoint.load(_with_header(path, layout=2, model=values))
@@ -130,7 +130,7 @@ def test_a_truncated_file_is_refused(path: Path) -> None:
     [b"", b"\x00" * 7, b"\xff" * 64, b"\x02\x00\x00\x00\x00\x00\x00\x00{}", b"\x80\x04pickle"],
 )
 def test_content_that_is_no_model_is_refused(path: Path, data: bytes) -> None:
-    """With a fitting hash, so that the parser itself is what refuses."""
+    """The hash in the name is right, so that the content itself is what is refused."""
     with pytest.raises(CheckpointError, match="not a usable model file"):
         checkpoint.load(_rename(path, data))
 
@@ -173,7 +173,7 @@ def test_resolving_names(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert checkpoint.resolve(checkpoint.resolve("default").stem) == checkpoint.resolve("default")
     with pytest.raises(CheckpointError, match="no model 'nonsense'"):
         checkpoint.resolve("nonsense")
-    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path / "empty")
+    monkeypatch.setattr(checkpoint, "SHIPPED_FOLDER", tmp_path / "empty")
     monkeypatch.setattr(checkpoint.available, "__defaults__", (tmp_path / "empty", None))
     with pytest.raises(CheckpointError, match="install beets-tempo again"):
         checkpoint.resolve("default")
@@ -306,7 +306,7 @@ def test_weights_that_make_no_sense_are_refused(
 
 
 def test_a_large_network_is_refused_before_it_is_made(path: Path) -> None:
-    """Within the limits of each value, but of a hundred times the weights that are in the file."""
+    """Every value is within its limits, but the file has a hundredth of the weights needed."""
     large = Model(channels=(256, 256, 256), n_rate=512, n_timbre=512, n_members=64)
     target = _with_header(path, model=large.to_dict())
     tracemalloc.start()
@@ -346,7 +346,7 @@ def test_the_context_of_a_pace_model_is_that_of_the_code(tmp_path: Path) -> None
 
 
 class Large:
-    """The layer would take four terabytes."""
+    """A network with a layer of four terabytes."""
 
     layers = {"big": Linear(1 << 20, 1 << 20)}  # noqa: RUF012
 
@@ -360,7 +360,7 @@ def test_weights_of_another_shape_are_refused_before_anything_is_built() -> None
         checkpoint.check_shapes(Large(), weights)
 
 
-@pytest.mark.parametrize("folder", [checkpoint.SHIPPED])
+@pytest.mark.parametrize("folder", [checkpoint.SHIPPED_FOLDER])
 def test_models_are_found_by_their_task(folder: Path) -> None:
     for task in TASKS:
         for path in checkpoint.available(folder, task):

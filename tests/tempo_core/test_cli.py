@@ -1,4 +1,4 @@
-"""`tempo-core` as a user runs it."""
+"""Tests of `tempo-core` on the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import soundfile
 from click.testing import CliRunner, Result
 
 from tempo_core.cli import main
-from tempo_core.cli.group import OWN
+from tempo_core.cli.group import OWN_COMMANDS
 from tempo_core.cli.writers import OBJECT_FIELDS as COLUMNS
 from tempo_core.console import unescaped
 from tempo_core.tasks import TASKS
@@ -141,7 +141,7 @@ def test_models_marks_the_one_in_use() -> None:
 
 def test_only_working_commands_are_listed() -> None:
     expected = ["acousticbrainz-index", "demo-site", "estimate", "labels", "models"]
-    assert sorted(OWN) == expected
+    assert sorted(OWN_COMMANDS) == expected
 
 
 def test_the_installed_command_runs(make_audio: MakeAudio) -> None:
@@ -156,7 +156,7 @@ def test_the_installed_command_runs(make_audio: MakeAudio) -> None:
 
 @pytest.fixture
 def odd_names(make_audio: MakeAudio, tmp_path: Path) -> Path:
-    """A folder of songs whose names would take a table or a terminal apart."""
+    """A folder of songs with names that would break a table or control a terminal."""
     folder = tmp_path / "odd"
     folder.mkdir()
     song = make_audio("song.mp3", bpm=126).read_bytes()
@@ -246,7 +246,7 @@ def test_whatever_happens_to_a_file_is_its_row(
 
 
 def test_files_that_ended_the_run_before(make_audio: MakeAudio, tmp_path: Path) -> None:
-    """33 channels, samples of 1e18, a rate of 2^31 - 1, two rates in one file."""
+    """Files that once ended the run: 33 channels, samples of 1e18, rate 2^31 - 1, two rates."""
     song = make_audio("good.wav", duration=8, bpm=126)
     audio, sr = soundfile.read(song, dtype="float32", always_2d=True)
     mono = audio[:, 0]

@@ -1,4 +1,4 @@
-"""Configuration as data."""
+"""Tests of the configuration classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is printed of names and tags commands no terminal, and can be had back from a table."""
+"""Printed names and tags cannot control a terminal, and can be read back from a table."""
 
 from __future__ import annotations
 

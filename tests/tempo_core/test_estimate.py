@@ -1,4 +1,4 @@
-"""The shipped model on music of known tempo, through every door."""
+"""The shipped models on music of known tempo, by every way to give it to an estimator."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from tempo_core import (
     checkpoint,
     estimate_file,
 )
-from tempo_core.audio import AudioFile, Excerpt, read_excerpts
-from tempo_core.estimate import Asked, load_rows
+from tempo_core.asked import Asked
+from tempo_core.audio import AudioFile, read_excerpts
+from tempo_core.excerpts import Excerpt
 from tempo_core.heard import Heard
+from tempo_core.loading import load_rows
 from tempo_core.spectrum import Mel
 from tests.audio import FORMATS, STYLES, Audio, applause, drum_pattern, speech, write_audio
 
@@ -47,7 +49,7 @@ TEMPI = {
 
 @pytest.mark.parametrize("style", [s for s in STYLES if s in TEMPI])
 def test_a_steady_band_is_within_0_1_bpm(estimator: Estimator, tmp_path: Path, style: str) -> None:
-    """Up to the metrical level, which is a matter of convention in some of these styles.
+    """The tempo of a steady band is within 0.1 BPM, up to the metrical level.
 
     A waltz is counted in beats or in bars; two beats are no level of it.
     """
@@ -147,7 +149,7 @@ def test_a_long_steady_track_is_within_0_05_bpm(
 def test_the_tempo_most_of_the_track_is_in(
     tmp_path: Path, windows: int | str, other: float, order: int
 ) -> None:
-    """And not one in between, however near the other one is."""
+    """The answer is that tempo and none in between, however near the other one is."""
     rng = np.random.default_rng(0)
     long = drum_pattern(128, 90, 11025, "house", rng)
     short = drum_pattern(other, 60, 11025, "house", rng)
@@ -235,7 +237,9 @@ def _hiss(duration: float, sr: int, rng: np.random.Generator) -> Audio:
     return (3e-4 * rng.standard_normal(round(duration * sr))).astype(np.float32)
 
 
-@pytest.mark.parametrize("before", [_silence, _hiss, speech, applause])
+@pytest.mark.parametrize(
+    "before", [_silence, _hiss, speech, pytest.param(applause, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("after", [pytest.param(_silence, marks=pytest.mark.slow), applause])
 def test_what_is_around_the_music_does_not_count(
     estimator: Estimator,
@@ -243,7 +247,7 @@ def test_what_is_around_the_music_does_not_count(
     before: Callable[[float, int, np.random.Generator], Audio],
     after: Callable[[float, int, np.random.Generator], Audio],
 ) -> None:
-    """Of six windows three hear music, of the first two one does."""
+    """Three of six windows have music, and one of the first two."""
     rng = np.random.default_rng(1)
     music = drum_pattern(123.4, 60, 11025, "rock", rng)
     audio = np.concatenate([before(45, 11025, rng), music, after(25, 11025, rng)])
@@ -415,7 +419,7 @@ def test_a_task_is_shown_the_features_of_the_one_that_it_needs(tmp_path: Path) -
 def test_the_spectrum_of_each_excerpt_is_computed_once(
     estimator: Estimator, monkeypatch: pytest.MonkeyPatch, make_audio: MakeAudio
 ) -> None:
-    """Whatever tasks there are, and however often they look at it."""
+    """Also if there are several tasks that use it several times."""
     heard: list[int] = []
     features = Mel.features
 

@@ -1,4 +1,4 @@
-"""Writing in one step."""
+"""Tests of replacing files in one step."""
 
 from __future__ import annotations
 

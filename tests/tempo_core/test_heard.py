@@ -1,4 +1,4 @@
-"""What was heard of a track is computed once, and kept within bounds."""
+"""Tests that values derived from a track are computed once, and their memory is limited."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tempo_core.audio import Excerpt
 from tempo_core.config import FrontEnd, Windows
+from tempo_core.excerpts import Excerpt
 from tempo_core.heard import KEPT_WINDOWS, MOST_WINDOWS, Heard, Kept, Sound, Window, thinned
 from tempo_core.spectrum import Mel
 from tempo_core.windows import window_spans
@@ -22,7 +22,7 @@ CALLS: Counter[str] = Counter()
 
 
 class Counted(Mel):
-    """One that counts how often it is used."""
+    """A front end that counts how often it is used."""
 
     def features(self, audio: np.ndarray) -> np.ndarray:
         CALLS["features"] += 1
@@ -137,7 +137,7 @@ def test_features_that_are_known_need_no_audio(spectrum: Counted) -> None:
 
 
 def numbered(first: int, n: int) -> list[Window]:
-    """Windows that say which of all of a track they are."""
+    """Windows whose weights are their numbers in the track."""
     return [Window(np.empty((0, 0), np.float32), float(k)) for k in range(first, first + n)]
 
 

@@ -1,4 +1,4 @@
-"""Learned models: which is in use, going back, and every way in which that can be damaged."""
+"""Learned models: which is in use, going back, and damages of the file that says so."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def models(*args: str) -> Result:
 
 
 def another(folder: Path, task: str) -> Path:
-    """A model that is not the shipped one."""
+    """Path of a written model of a task that differs from the shipped one."""
     model = checkpoint.load(checkpoint.resolve("shipped", task))
     learned = dataclasses.replace(model, temperature=1.5, card={"summary": "learned"})
     return checkpoint.save(folder, learned)

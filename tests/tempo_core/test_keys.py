@@ -1,4 +1,4 @@
-"""Key notations and the Camelot wheel."""
+"""Tests of notations of keys and of the Camelot wheel."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_any_text_is_a_key_or_none(text: str) -> None:
 
 
 def test_open_key_and_camelot_are_two_wheels() -> None:
-    """Reading one as the other turns E minor into E flat minor."""
+    """Open Key and Camelot are different: one read as the other turns E minor into E flat minor."""
     assert str(parse_key("2m")) == "Em"
     assert str(parse_key("2A")) == "D#m"
     assert all(key.camelot[:-1] != key.open_key[:-1] for key in ALL_KEYS)

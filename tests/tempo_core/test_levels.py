@@ -1,4 +1,4 @@
-"""At what ratios two tempi count the same pulse."""
+"""Tests of the ratios at which two tempi count the same pulse."""
 
 from __future__ import annotations
 

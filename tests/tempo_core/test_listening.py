@@ -1,4 +1,4 @@
-"""Where a track is listened to, above all where its file is wrong about what it holds."""
+"""Places where a track is listened to, above all in files that state a wrong length."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 
 from beetsplug.tempo.settings import DEFAULTS
 from tempo_core import AudioError, Estimator, checkpoint
-from tempo_core.audio import AudioFile, mix
+from tempo_core.audio import AudioFile
 from tempo_core.config import Windows
 from tempo_core.heard import Heard
 from tempo_core.listening import SECTION, WHOLE, coarse_first, plan, rounds
 from tempo_core.listening import music as music_of
+from tempo_core.resampling import mix
 from tempo_core.task import ask
-from tempo_core.tasks.tempo.decode import UNCLEAR, decode, pool
+from tempo_core.tasks.tempo.decode import UNCLEAR_CONFIDENCE, decode, pool
 from tempo_core.tasks.tempo.refine import LEAST_WEIGHT
 from tempo_core.tasks.tempo.row import TASK
 from tests.audio import Audio, drum_pattern, speech, write_audio, write_encoded
@@ -194,7 +195,7 @@ def test_music_is_found_wherever_it_is(
     ],
 )
 def test_memory_is_that_of_an_intact_file(tmp_path: Path, music: Audio, kind: str) -> None:
-    """A process of its own each, because only the peak of a whole process can be asked for."""
+    """Each file has a process of its own, because the peak of memory is that of a process."""
     intact = _peak(write_audio(tmp_path / "intact.flac", music, RATE))
     assert _peak(WRONG_LENGTHS[kind](tmp_path, music)) < intact + 40
 
@@ -283,7 +284,7 @@ def _opposite(audio: Audio) -> Audio:
 
 
 def _drums_opposite(audio: Audio) -> Audio:
-    """Chords in phase, as loud as the drums, which are not."""
+    """Two channels with chords in phase and drums in opposite phase, equally loud."""
     t = np.arange(audio.size) / RATE
     pad = sum(0.1 * np.sin(2 * np.pi * f * t) for f in (110.0, 220.0, 277.2, 329.6, 440.0, 880.0))
     return np.stack([audio + pad, pad - audio], axis=1).astype(np.float32) / 2
@@ -330,7 +331,7 @@ def test_any_level_is_music(
 def test_joined_files_of_one_and_two_channels_are_heard_as_far_as_they_can_be(
     estimator: Estimator, music: Audio, tmp_path: Path
 ) -> None:
-    """libav goes on with another rate, but not with other channels."""
+    """libav can continue with another sample rate, but not with another number of channels."""
     beginning = music[: 20 * RATE]
     mono = write_audio(tmp_path / "a.ogg", beginning, RATE)
     stereo = np.repeat(np.stack([beginning, 0.9 * beginning], 1), 2, axis=0)
@@ -344,7 +345,7 @@ def test_joined_files_of_one_and_two_channels_are_heard_as_far_as_they_can_be(
 def test_noise_in_the_middle_of_a_file_costs_no_more_than_that(
     suffix: str, estimator: Estimator, music: Audio, tmp_path: Path
 ) -> None:
-    """Decoders have many names for a damaged packet, "operation not permitted" among them."""
+    """Decoders report a damaged packet by several errors, "operation not permitted" among them."""
     path = tmp_path / f"a.{suffix}"
     container = {"aac": "adts", "m4a": "mp4"}[suffix]
     samples = np.stack([music, 0.9 * music], 1)[: 60 * RATE]
@@ -359,7 +360,7 @@ def test_noise_in_the_middle_of_a_file_costs_no_more_than_that(
 def test_a_hole_of_hours_is_not_looked_into_at_every_place(
     estimator: Estimator, music: Audio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that claims to be hours long has many windows; one that is not there says enough."""
+    """A file that states a length of hours has many windows; the first missing one is enough."""
     path = tmp_path / "a.mp3"
     write_encoded(path, music[:, None], RATE, "mp3", "libmp3lame", options={"write_xing": "0"})
     data = path.read_bytes()
@@ -411,7 +412,7 @@ def test_without_a_clear_pulse_in_any_window_little_is_claimed(
 
     clear, unclear = tempo(1.0), tempo(LEAST_WEIGHT)
     assert unclear.bpm == clear.bpm
-    assert unclear.confidence == pytest.approx(UNCLEAR * clear.confidence, abs=1e-3)
+    assert unclear.confidence == pytest.approx(UNCLEAR_CONFIDENCE * clear.confidence, abs=1e-3)
     assert clear.confidence > 0.5
 
 

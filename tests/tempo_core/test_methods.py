@@ -1,4 +1,4 @@
-"""Rows of learning methods: what is chosen, for how many labels, and with which options."""
+"""Tests of the rows of learning methods: choice by the number of labels, and options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file is data: what it is called, what it is and what is in it open nothing else."""
+"""A file is only data: neither its name, its kind nor its content opens anything else."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ def test_a_tag_that_claims_to_be_all_of_the_file(make_audio: MakeAudio, tmp_path
 def test_what_looks_like_a_tag_in_the_music_changes_nothing_else(
     make_audio: MakeAudio, tmp_path: Path
 ) -> None:
-    """Wherever the pieces are cut that the decoder asks for."""
+    """It does not depend on the positions at which the decoder reads."""
     path = make_audio("a.wav", duration=3)
     data = bytearray(path.read_bytes())
     tag = b"ID3\4\0\0" + _syncsafe(20)
@@ -329,7 +329,7 @@ def test_descriptors_are_given_back(make_audio: MakeAudio, bad_files: dict[str, 
 def test_nothing_after_the_music_costs_neither_memory_nor_time(
     suffix: str, make_audio: MakeAudio, tmp_path: Path
 ) -> None:
-    """A terabyte of zeros, in which a demuxer looks for the next frame and keeps it all."""
+    """A terabyte of zeros after the music costs neither memory nor time."""
     path = make_audio(f"a.{suffix}", duration=8)
     os.truncate(path, 1 << 40)
     run = subprocess.run(

@@ -1,4 +1,4 @@
-"""How paces are written."""
+"""Tests of writing and reading paces as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audio in memory is listened to like a file."""
+"""Tests of audio in memory, which is analysed like a file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tempo_core.audio import MIN_DURATION, MIXED, AudioFile, Recorded, mix
+from tempo_core.audio import AudioFile, Recorded
 from tempo_core.errors import AudioError
+from tempo_core.excerpts import MIN_DURATION
+from tempo_core.resampling import MOST_MIXED_CHANNELS, mix
 from tests.audio import click_track, write_audio
 
 SR = 11025
@@ -24,12 +26,12 @@ def _tone(duration: float, sr: int) -> np.ndarray:
 
 
 def pitch(audio: np.ndarray) -> float:
-    """[Hz] of a second at `SR`"""
+    """Frequency of a second of audio at `SR` [Hz]."""
     return float(np.argmax(np.abs(np.fft.rfft(audio * np.hanning(audio.size)))))
 
 
 @pytest.mark.parametrize("sr", [8000, 11025, 44100, 48000, 192000])
-@pytest.mark.parametrize("channels", [0, 1, 2, 3, 6, 7, MIXED])
+@pytest.mark.parametrize("channels", [0, 1, 2, 3, 6, 7, MOST_MIXED_CHANNELS])
 def test_any_rate_and_number_of_channels(sr: int, channels: int) -> None:
     audio = _tone(4, sr) if channels == 0 else np.tile(_tone(4, sr), (channels, 1))
     recorded = Recorded(audio, sr)
@@ -96,7 +98,7 @@ def test_pieces_have_no_seams() -> None:
 
 
 def test_long_audio_goes_through_in_frames_without_seams() -> None:
-    """A frame has a million samples."""
+    """The audio is longer than a frame, which has a million samples."""
     tone = _tone(60, 44100) * 0 + np.sin(2 * np.pi * 441 / 44100 * np.arange(60 * 44100))
     (whole,) = Recorded(tone, 44100).read(SR, [(0.0, 60.0)])
     assert whole.audio.size == pytest.approx(60 * SR, abs=2)
@@ -131,8 +133,8 @@ def test_channels_are_mixed_as_those_of_files(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "sr"),
-    [((2, 2, 100), SR), ((0, 100), SR), ((MIXED + 1, 100), SR), ((100, 2), SR), ((100,), 0),
-     ((100,), -1)],
+    [((2, 2, 100), SR), ((0, 100), SR), ((MOST_MIXED_CHANNELS + 1, 100), SR), ((100, 2), SR),
+     ((100,), 0), ((100,), -1)],
 )  # fmt: skip
 def test_what_cannot_be_audio_is_refused(shape: tuple[int, ...], sr: int) -> None:
     with pytest.raises(AudioError, match=r"give \(n_samples,\) or \(n_channels, n_samples\)"):

@@ -1,4 +1,4 @@
-"""Another distribution that installs a package `trainer`, really installed, is told in one line."""
+"""Tests of the message about another installed distribution with a package `trainer`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def pip(*arguments: str | Path) -> None:
 
 
 def install(place: Path, name: str, files: dict[str, bytes]) -> None:
-    """Build a wheel of these files and let pip install it, into an environment or a folder.
+    """Build a wheel of some files and install it with pip into an environment or a folder.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def install(place: Path, name: str, files: dict[str, bytes]) -> None:
 def run(
     command: list[str], cwd: Path, *first: Path, python: Path | str = sys.executable
 ) -> subprocess.CompletedProcess[str]:
-    """A command of this environment or another, with some folders first on the path."""
+    """Run a command of an environment, with some folders first on the path."""
     program, *arguments = command
     main = "tempo_core.cli" if program == "tempo-core" else "beets.ui"
     code = f"import sys; del sys.path[0]; from {main} import main; main({arguments!r})"
@@ -86,7 +86,7 @@ def run(
 
 
 def told(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line with which a command has refused to start."""
+    """The line with which a command refused to start."""
     assert done.returncode == 1, done
     (line,) = done.stderr.splitlines()
     return line
@@ -103,7 +103,7 @@ def empty_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, home: Path, empty_library: Path) -> Path:
-    """Where the commands run, with a beets library that is up to date."""
+    """Folder for the commands, with an up-to-date beets library."""
     (home / "beets" / "config.yaml").write_text(
         f"plugins: [tempo]\ndirectory: {home}\nlibrary: {home}/library.db\n"
         "create_backup_before_migrations: no\n"
@@ -114,7 +114,7 @@ def folder(tmp_path: Path, home: Path, empty_library: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that another distribution is installed in."""
+    """Folder with another distribution that has a package `trainer`."""
     place = tmp_path_factory.mktemp("theirs")
     install(place, "another-trainer", THEIRS)
     return place
@@ -159,9 +159,8 @@ def test_a_module_of_that_name_is_told(folder: Path) -> None:
     assert "uninstall one-file" in told(run(TRAIN, folder, place, ROOT))
 
 
-@pytest.mark.parametrize(
-    "order", ["theirs first", pytest.param("ours first", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ["theirs first", "ours first"])
 def test_two_in_one_folder_are_told(order: str, folder: Path, environment: Path) -> None:
     both = {"another-trainer": THEIRS, "beets-tempo": OURS}
     for name in sorted(both, reverse=order == "ours first"):

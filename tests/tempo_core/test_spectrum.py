@@ -1,4 +1,4 @@
-"""Spectrograms, against known signals and against librosa."""
+"""Tests of spectrograms, with known signals and against librosa."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_shipped_filterbank_is_that_of_librosa() -> None:
 
 @pytest.mark.parametrize("n_samples", [1, 127, 128, 4000, 4096 + 1, 32 * 128, 33 * 128 - 1])
 def test_there_is_a_frame_for_every_hop(n_samples: int) -> None:
-    """Frames are computed in blocks; none is left out, whatever the length."""
+    """There is a frame for every hop, also where the blocks of the computation meet."""
     audio = np.random.default_rng(0).normal(size=n_samples).astype(np.float32)
     features = _features(audio)
     assert features.shape == (40, n_samples // 128 + 1)

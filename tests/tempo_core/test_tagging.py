@@ -1,4 +1,4 @@
-"""Splices, the structure of tags, and what counts as the same sound."""
+"""Tests of splices, of the structure of tags, and of comparing audio packets."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_unsynchronisation_hides_what_looks_like_audio(data: bytes) -> None:
     assert not any(a == 0xFF and b >= 0xE0 for a, b in itertools.pairwise(hidden))
 
 
-@given(st.integers(0, id3.MAX_SIZE))
+@given(st.integers(0, id3.MAX_TAG_SIZE))
 def test_synchsafe_numbers(number: int) -> None:
     assert id3.from_synchsafe(id3.synchsafe(number)) == number
     assert max(id3.synchsafe(number)) < 128
@@ -93,14 +93,17 @@ def test_frames_of_any_content_stay(
     raws = [one.raw for one in parsed.frames]
     assert len(raws) == len(bodies)
     dropped = [one for one in parsed.frames if draw.draw(st.booleans())]
-    new = id3.Frame(b"", frame(version, name, draw.draw(st.binary(min_size=1, max_size=200))))
+    new = id3.Id3Frame(b"", frame(version, name, draw.draw(st.binary(min_size=1, max_size=200))))
     if version == 4:
-        new = id3.Frame(b"PRIV", new.raw)
+        new = id3.Id3Frame(b"PRIV", new.raw)
     changed = parsed.replaced(dropped, [new])
     again = id3.parse(changed.to_bytes())
-    kept = [one.raw for one in parsed.frames if not any(one is gone for gone in dropped)]
-    now = [one.raw for one in again.frames]
-    expected = id3.unsynchronise(new.raw) if flags else new.raw
+    # Of an unsynchronised frame that ends in 0xFF a zero of the padding behind it may be taken for
+    # a part, which means the same.
+    plain = id3.resynchronise if flags else bytes
+    kept = [plain(one.raw) for one in parsed.frames if not any(one is gone for gone in dropped)]
+    now = [plain(one.raw) for one in again.frames]
+    expected = new.raw
     at = next(i for i in range(len(now)) if now[:i] + now[i + 1 :] == kept and now[i] == expected)
     assert at <= len(kept)
     assert again.size == parsed.size or again.size > parsed.size
@@ -129,11 +132,11 @@ def test_any_bytes_are_a_file_or_refused(content: bytes, kind: str) -> None:
 def test_padding_is_used_before_a_file_grows() -> None:
     one = frame(4, b"TBPM", b"\3" + b"1" * 40)
     small = id3.parse(tag(4, frame(4, b"TIT2", b"\3a"), padding=60))
-    assert small.replaced([], [id3.Frame(b"TBPM", one)]).size == small.size
+    assert small.replaced([], [id3.Id3Frame(b"TBPM", one)]).size == small.size
     full = id3.parse(tag(4, frame(4, b"TIT2", b"\3a"), padding=30))
-    grown = full.replaced([], [id3.Frame(b"TBPM", one)])
-    assert grown.padding == id3.ROOM
-    assert grown.replaced([], [id3.Frame(b"TBPM", one)]).size == grown.size
+    grown = full.replaced([], [id3.Id3Frame(b"TBPM", one)])
+    assert grown.padding == id3.GROWTH_PADDING
+    assert grown.replaced([], [id3.Id3Frame(b"TBPM", one)]).size == grown.size
 
 
 def test_the_position_of_other_boxes_is_kept_where_there_is_room(tmp_path: Path) -> None:
@@ -171,7 +174,7 @@ def test_there_must_be_sound_to_compare(tmp_path: Path) -> None:
 
 
 def test_a_tag_that_is_read_as_music_is_found(tmp_path: Path) -> None:
-    """Something behind the music of a file whose sizes say that it goes on to the end."""
+    """A tag that the sizes of a file count as audio makes its packets count as changed."""
     one, other = tmp_path / "a.wav", tmp_path / "b.wav"
     data = bytearray(base("wav"))
     data[40:44] = b"\xff\xff\xff\x7f"
@@ -182,7 +185,7 @@ def test_a_tag_that_is_read_as_music_is_found(tmp_path: Path) -> None:
 
 
 def test_fragments_that_are_not_found_any_more(tmp_path: Path) -> None:
-    """What moving a fragmented file without its absolute positions does."""
+    """Packets of a fragmented file that was moved without its positions count as changed."""
     options = {"movflags": "+frag_keyframe+empty_moov", "frag_duration": "2000000"}
     one, other = tmp_path / "a.m4a", tmp_path / "b.m4a"
     encoded("mp4", "aac", options)(one)

@@ -1,4 +1,4 @@
-"""The table of tasks and the path of a track through one."""
+"""Tests of the table of tasks, and of the path of a track through a task."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_row_keeps_what_the_table_promises(name: str) -> None:
 
 
 def test_columns_need_no_numpy() -> None:
-    """beets asks for the fields at every start."""
+    """Columns are known without NumPy, since beets reads the fields at every start."""
     code = (
         "import sys; from tempo_core.tasks import TASKS, columns; "
         "print([c.name for t in TASKS for c in columns(t)], 'numpy' in sys.modules)"

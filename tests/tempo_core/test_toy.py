@@ -1,4 +1,4 @@
-"""A task is added by a folder and a line of the table; the rest follows."""
+"""Tests that a task is added with a folder and a line in the table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def tones(*frequencies: float) -> Audio:
-    """Music below which tones of these frequencies [Hz] stand."""
+    """Music with added tones of these frequencies [Hz]."""
     audio = 0.3 * drum_pattern(126, 15, SR, "house", np.random.default_rng(0))
     t = np.arange(audio.size) / SR
     for frequency in frequencies:
@@ -74,7 +74,7 @@ def test_its_network_learns_in_torch() -> None:
 
 
 def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Path:
-    """The same file with another header or other tensors, under the name that fits its hash."""
+    """A model file with another header or tensors, under a name with the right hash."""
     data = path.read_bytes()
     header, tensors = json.loads(checkpoint.metadata(data)["header"]), load_tensors(data)
     change(header, tensors)
@@ -139,7 +139,7 @@ def test_it_answers_beside_the_others(path: Path, make_audio: MakeAudio) -> None
 
 
 def test_it_answers_what_its_network_says(path: Path) -> None:
-    """Of one window, by hand: mean spectrum, matrix products, a sigmoid."""
+    """Expected is the result for one window by hand: mean spectrum, matrix products, a sigmoid."""
     model = checkpoint.load(path)
     audio = drum_pattern(126, 11.9, SR, "house", np.random.default_rng(0))
     features = model.spectrum.features(audio)

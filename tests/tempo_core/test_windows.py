@@ -1,4 +1,4 @@
-"""How frames become windows."""
+"""Tests of grouping frames into windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collections of songs from a formula, for what is built from collections."""
+"""Fixtures of collections of generated songs, and of a training set built from them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from trainer.trainingset.tables import LabelledTrack
 SR = 22050
 BUILD_OPTIONS = BuildOptions(jobs=2, windows=Windows(6.0, 3.0), quiet=True)
 Song = Callable[..., LabelledTrack]
-# Tempo, style; all are right for the shipped model up to a simple ratio.
+# Tempo [BPM] and style of each song; the shipped model finds all of them up to a simple ratio.
 BANDS = [(126, "house"), (96, "rock"), (174, "dnb"), (112, "house"), (138, "rock"), (118, "house")]
 
 
 def music(bpm: float, style: str, seed: int, duration: float = 14) -> Audio:
+    """Generated music, (n_samples,), at `SR`."""
     return drum_pattern(bpm, duration, SR, style, np.random.default_rng(seed))
 
 
 @pytest.fixture(scope="session")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledTrack]:
-    """Six songs by six artists with right labels."""
+    """Six songs by six artists with correct labels."""
     folder = tmp_path_factory.mktemp("songs")
     tracks = []
     for k, (bpm, style) in enumerate(BANDS):
@@ -37,7 +38,7 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledTrack]:
 
 @pytest.fixture(scope="session")
 def training_set(songs: list[LabelledTrack], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The training set of the six songs with its cache, built once; for reading and copying."""
+    """The training set of `songs` with its cache, built once; tests must not change it."""
     folder = tmp_path_factory.mktemp("training") / "set"
     build(songs, folder, BUILD_OPTIONS)
     return folder

@@ -17,7 +17,7 @@ from tempo_core.network import Network
 from tempo_core.tasks.tempo.periodicity import N_MAPS
 from trainer.inputs.cache import Views, write_views
 from trainer.inputs.recordings import Recording
-from trainer.inputs.views import MARGIN
+from trainer.inputs.views import STRETCH_MARGIN
 from trainer.learning import guard as guards
 from trainer.learning.network_fitting import Corpus, FitData, FitRecipe, FitRun, finetune
 from trainer.learning.plain_checkpoint import PlainCheckpointIO
@@ -27,11 +27,11 @@ RECIPE = FitRecipe(epochs=4, batch=4, passes=2, learning_rate=1e-3, patience=10)
 
 
 def corpus(folder: Path, n: int, split: str) -> Corpus:
-    """Recordings whose views are noise."""
+    """A set of recordings whose network inputs are noise."""
     recordings, paths = [], []
     for i in range(n):
         rng = np.random.default_rng([i, len(split)])
-        maps = rng.random((2, N_MAPS, 40, 180 + 2 * MARGIN)).astype(np.float16)
+        maps = rng.random((2, N_MAPS, 40, 180 + 2 * STRETCH_MARGIN)).astype(np.float16)
         path = folder / f"{split}-{i}.safetensors"
         write_views(Views(maps, rng.random((2, 160)).astype(np.float32), 1), path)
         bpm = 70.0 + 10 * i
@@ -43,7 +43,7 @@ def corpus(folder: Path, n: int, split: str) -> Corpus:
 def run(
     folder: Path, recipe: FitRecipe = RECIPE, devices: int = 1
 ) -> tuple[Network, list[dict[str, float]]]:
-    """Train in `folder`."""
+    """Run `fit` in a folder."""
     torch.set_num_threads(1)  # a sum of floats depends on it
     folder.mkdir(parents=True, exist_ok=True)
     base = adaptable(checkpoint.load(checkpoint.resolve("shipped")))

@@ -1,4 +1,4 @@
-"""Commands need the extra that is theirs and no other, and name it where it is missing."""
+"""Tests that commands need only their own extra, and name it if it is missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import trainer.commands
 from tempo_core.cli.command import lacking
 from tempo_core.extras import OF_PACKAGE, advice
 from tests.audio import click_track, write_audio
-from tests.extras import OF_OTHERS, without
+from tests.extras import NOT_IN_TRAIN, without
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [f"trainer.commands.{module.name}" for module in iter_modules(trainer.commands.__path__)]
@@ -42,7 +42,7 @@ def run(code: list[str], environment: dict[str, str]) -> subprocess.CompletedPro
 def test_commands_load_with_nothing_but_their_extra(tmp_path: Path) -> None:
     modules = [*COMMANDS, *BEHIND]
     code = f"from importlib import import_module\nfor m in {modules}: import_module(m); print(m)"
-    done = run(["-c", code], without(OF_OTHERS, tmp_path, ROOT))
+    done = run(["-c", code], without(NOT_IN_TRAIN, tmp_path, ROOT))
     assert done.stdout.split() == modules, done.stderr
 
 
@@ -58,7 +58,7 @@ def test_paces_are_learned_with_nothing_but_the_extra_train(tmp_path: Path) -> N
     done = run(
         ["-m", "tempo_core.cli", "train", "--task", "pace", str(table), "--out", str(out),
          "--no-install", "--jobs", "2"],
-        without(OF_OTHERS, tmp_path, ROOT),
+        without(NOT_IN_TRAIN, tmp_path, ROOT),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("learned paces of 10 tracks")
@@ -92,4 +92,4 @@ def test_what_is_missing_is_named_with_its_extra(
 def test_what_is_in_a_package_is_of_its_extra() -> None:
     assert "[synthesis]" in advice(ImportError("no", name="pretty_midi.utilities"))
     assert "[train]" in advice(ImportError("something is wrong"))
-    assert set(OF_PACKAGE) == set(OF_OTHERS)
+    assert set(OF_PACKAGE) == set(NOT_IN_TRAIN)

@@ -54,7 +54,7 @@ EPOCHS = 3
 
 @dataclass(frozen=True)
 class Song:
-    """A track of the library; `tag` is the tempo that somebody has put into the file."""
+    """A track of the library; `tag` is a tempo that a person wrote to the file."""
 
     title: str
     artist: str
@@ -66,7 +66,7 @@ class Song:
 
     @property
     def file(self) -> str:
-        """Its place in the home."""
+        """Path in the home folder."""
         return f"music/{self.artist} - {self.title}{self.suffix}"
 
 
@@ -135,19 +135,19 @@ beets.ui.main(["tempo", "title:Killed"])
 
 
 class Computer:
-    """A user's home, and the commands that are run there."""
+    """A user's home folder and the commands that are run in it."""
 
     def __init__(self, home: Path, before: Path) -> None:
         self.home, self.before = home, before
 
     def check(self, version: Path) -> None:
-        """Refuse another version than that in a checkout: one that is installed, say."""
+        """Check that the version in a checkout is used, not an installed one."""
         found = self.run("-c", WHERE, version=version).split()
         if not all(Path(place).is_relative_to(version) for place in found):
             sys.exit(f"{version} has not all of it; found are {found}")
 
     def start(self, *command: str | Path, version: Path | None = None) -> subprocess.Popen[str]:
-        """`python ARGUMENTS` with the version in a checkout."""
+        """Start Python with the version in a checkout."""
         return subprocess.Popen(
             [sys.executable, *map(str, command)],
             text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.home,
@@ -160,7 +160,7 @@ class Computer:
         )  # fmt: skip
 
     def run(self, *command: str | Path, status: int = 0, version: Path | None = None) -> str:
-        """The same to its end; what it printed."""
+        """Run Python to its end; its output."""
         process = self.start(*command, version=version)
         out, err = process.communicate()
         print("$", *command, "\n" + out + err, flush=True)
@@ -169,15 +169,15 @@ class Computer:
         return out
 
     def beet(self, *args: str, status: int = 0) -> str:
-        """`beet ARGUMENTS`."""
+        """Run `beet`; its output."""
         return self.run("-m", "beets", *args, status=status)
 
     def core(self, *args: str | Path, status: int = 0, version: Path | None = None) -> str:
-        """`tempo-core ARGUMENTS`."""
+        """Run `tempo-core`; its output."""
         return self.run("-m", "tempo_core.cli", *args, status=status, version=version)
 
     def estimate(self, model: str) -> list[dict[str, Any]]:
-        """What a model says of the songs, the path as `Song.file`; the silent one fails."""
+        """Estimates of a model for the songs, with `Song.file` as path; the silent one fails."""
         files = [song.file for song in SONGS]
         out = self.core("estimate", "--format", "json", "--model", model, *files, status=1)
         rows: list[dict[str, Any]] = json.loads(out)
@@ -185,7 +185,7 @@ class Computer:
 
     @contextmanager
     def site(self) -> Iterator[None]:
-        """The site that knows labels of some songs, while it runs."""
+        """Context with a running site that has labels of some songs."""
         known = {
             "Published": (118, "A Minor"),
             "Found": (63, "C Major"),
@@ -213,7 +213,7 @@ class Computer:
 
 
 def render(computer: Computer) -> None:
-    """The songs, with their tags."""
+    """Write the songs with their tags."""
     sys.path.insert(0, str(computer.before))
     import numpy as np
     from mediafile import MediaFile
@@ -237,7 +237,7 @@ def render(computer: Computer) -> None:
 
 
 def learn(computer: Computer, layout_2: Path) -> list[str]:
-    """Three learned models, two for tempo and one for paces; their names, the oldest first."""
+    """Train two models for the tempo and one for paces; their names, the oldest first."""
     beet, core, home = computer.beet, computer.core, computer.home
     (home / "labels.tsv").write_text(
         "path\tbpm\tartist\ttitle\n"
@@ -262,7 +262,7 @@ def learn(computer: Computer, layout_2: Path) -> list[str]:
 
 
 def analyse(computer: Computer) -> None:
-    """A library in which everything has happened that can happen to a track."""
+    """Make a library with tracks in every state."""
     beet = computer.beet
     with computer.site():
         beet("tempo-labels", "--apply", "title:Published")
@@ -279,7 +279,7 @@ def analyse(computer: Computer) -> None:
 
 
 def collect(computer: Computer) -> None:
-    """What `tempo-core` leaves: a training set, an evaluation, labels."""
+    """Run the commands of `tempo-core` that leave files: a training set, an evaluation, labels."""
     core, home = computer.core, computer.home
     (home / "statements").mkdir()
     (home / "statements" / "paces.tsv").write_text(
@@ -293,7 +293,7 @@ def collect(computer: Computer) -> None:
 
 
 def ask(computer: Computer, models: list[str]) -> dict[str, Any]:
-    """What this version answers, with nobody to ask in the network. Changes the home: last."""
+    """Answers of this version without a network; changes the home, so it runs last."""
     beet, core, home = computer.beet, computer.core, computer.home
     shipped = (computer.before / "tempo_core" / "models").glob("*.safetensors")
     answers: dict[str, Any] = {
@@ -319,7 +319,7 @@ def ask(computer: Computer, models: list[str]) -> dict[str, Any]:
 
 
 def keep(home: Path, target: Path) -> None:
-    """Copy what is small enough, and pack what is large."""
+    """Copy small files into the folder and pack large ones."""
     ignored = ("tensorboard", "plots", "report.html", "state.pickle", "fitted", "*-wal", "*-shm")
     shutil.copytree(home, target, ignore=shutil.ignore_patterns(*ignored, ".*"))
     shutil.rmtree(target / "tempo-training" / "paces")
@@ -338,7 +338,7 @@ def keep(home: Path, target: Path) -> None:
 
 
 def main() -> None:
-    """Make the folder."""
+    """Make the folder `by_0_1_0`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", type=Path, required=True)
     parser.add_argument("--layout-2", type=Path, required=True)

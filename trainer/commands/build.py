@@ -127,7 +127,7 @@ def _build(request: BuildRequest, problems: list[Problem], stop: Event) -> Built
     from tempo_core.errors import ConfigError
     from tempo_core.labels.sources import check_names
     from tempo_core.labels.store import Store
-    from tempo_core.labels.training import SOURCES
+    from tempo_core.labels.training import TRAINABLE_SOURCES
 
     check_names(list(request.sources))
     if request.database is not None and not request.database.exists():
@@ -156,7 +156,7 @@ def _build(request: BuildRequest, problems: list[Problem], stop: Event) -> Built
         )
         with store as opened:
             tracks = gathering.gather(
-                paths, labels, opened, problems, request.sources or SOURCES,
+                paths, labels, opened, problems, request.sources or TRAINABLE_SOURCES,
                 gathering.ReadingLimits(stop.is_set, request.time_limit),
             )  # fmt: skip
             built: Built = building.build(tracks, request.out, options, stop.is_set)

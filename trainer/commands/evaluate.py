@@ -215,7 +215,7 @@ def _remembered(model: str, tracks: Sequence[LabelledRecording]) -> str:
     from ..trainingset import memory
 
     path = checkpoint.resolve(model)
-    known = memory.of_card(checkpoint.read(path).header["card"]) or memory.NOTHING
+    known = memory.of_card(checkpoint.read(path).header["card"]) or memory.NO_MEMORY
     n_known = sum(known.knows(track.path, *memory.split_name(track.name)) for track in tracks)
     if not n_known:
         return ""

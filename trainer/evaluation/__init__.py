@@ -1,1 +1,1 @@
-"""How good estimators are on labelled music: answers, figures, pictures, reports."""
+"""Evaluation of estimators on labelled music: answers, figures, plots and reports."""

@@ -1,30 +1,39 @@
-"""The log of an evaluation: answers as they come, so that none is asked for twice."""
+"""The log of an evaluation, in which answers are kept so that none has to be computed twice."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from tempo_core.errors import StorageError
 from tempo_core.paces import format_paces, parse_paces
 
 from .answers import Answer, LabelledRecording
 
-if TYPE_CHECKING:
-    pass
-
-LOG = "estimates.jsonl"
-KEPT = ("estimator", "estimate", "second", "confidence")  # of an answer, in the log
+ANSWER_LOG = "estimates.jsonl"  # file in the folder of an evaluation
+LOGGED_FIELDS = ("estimator", "estimate", "second", "confidence")  # fields of an `Answer`
 
 
 class AnswerLog:
-    """Answers as they come, one line of JSON each; use as a context manager.
+    """A file of answers, one line of JSON each; a context manager.
 
-    An answer is known by who gave it, with which settings, and by the file's path, size and time of
-    change; where paces were stated also by who judged the paces. A line that a crash cut off is
-    left out.
+    An answer is found by its estimator with all settings and by the path, size and modification
+    time of the audio file. For tracks with stated paces, the model that judged the paces has to be
+    the same as well. A line that was cut off by a crash is ignored.
+
+    Parameters
+    ----------
+    path
+        The file; it is made if it is missing.
+    pace_model
+        Name of the model that judges paces in this run.
+
+    Raises
+    ------
+    StorageError
+        On entering, if the file cannot be opened.
     """
 
     def __init__(self, path: Path, pace_model: str = "") -> None:
@@ -55,7 +64,13 @@ class AnswerLog:
             self._file.close()
 
     def get(self, estimator: str, track: LabelledRecording) -> Answer | None:
-        """What an estimator said of this very file, None if it was not asked."""
+        """The answer of an estimator for a track, None if the log has none for the file as it is.
+
+        Parameters
+        ----------
+        estimator
+            The estimator's source and settings.
+        """
         entry = self._known.get(self._key(estimator, track.path))
         if entry is None:
             return None
@@ -63,16 +78,24 @@ class AnswerLog:
         if track.paces and (not paces or by != self._pace_model):
             return None
         try:
-            known = {name: entry[name] for name in KEPT}
+            known = {name: entry[name] for name in LOGGED_FIELDS}
             return Answer(**shallow(track), **known, judged=parse_paces(paces))
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
 
     def put(self, estimator: str, answer: Answer) -> None:
-        """Keep an answer."""
+        """Append an answer of an estimator (its source and settings) to the log.
+
+        Raises
+        ------
+        StorageError
+            If the log cannot be written.
+        ValueError
+            If the log is not open.
+        """
         if self._file is None:
             raise ValueError("the log is not open: use it as a context manager")
-        entry = {name: getattr(answer, name) for name in KEPT}
+        entry = {name: getattr(answer, name) for name in LOGGED_FIELDS}
         paces = {"paces": format_paces(answer.judged), "paces_by": self._pace_model}
         line = {"key": self._key(estimator, answer.path), **entry, **paces}
         try:
@@ -85,6 +108,7 @@ class AnswerLog:
 
     @staticmethod
     def _key(estimator: str, path: Path) -> tuple[Any, ...]:
+        """(estimator, path, size [bytes], modification time [ns]), None for what is unknown."""
         try:
             stat = path.stat()
             return (estimator, str(path), stat.st_size, stat.st_mtime_ns)
@@ -93,7 +117,7 @@ class AnswerLog:
 
 
 def shallow(track: LabelledRecording) -> dict[str, Any]:
-    """The fields of a track by their names."""
+    """The fields of a `LabelledRecording` by their names, without copying their values."""
     return {
         field.name: getattr(track, field.name) for field in dataclasses.fields(LabelledRecording)
     }

@@ -1,4 +1,4 @@
-"""What estimators said of labelled tracks: one row an answer, and the table that keeps them."""
+"""Answers of estimators for labelled tracks, and the table in which they are stored."""
 
 from __future__ import annotations
 
@@ -12,40 +12,42 @@ from pathlib import Path
 from typing import Any
 
 from tempo_core.errors import ConfigError
-from tempo_core.paces import FASTEST, SLOWEST, Pace, format_paces, parse_paces
+from tempo_core.paces import FASTEST_PACE, SLOWEST_PACE, Pace, format_paces, parse_paces
 
 from ..files import write_tsv
 
-TABLE = "tracks.tsv"
+ANSWERS_TABLE = "tracks.tsv"
 
 
 @dataclass(frozen=True)
 class LabelledRecording:
-    """A track to be estimated, with what is known about it.
+    """A labelled track whose tempo is to be estimated.
 
-    `weight` is how much of the people count `bpm` rather than the first of the `alternatives`,
-    in 0..1, None where nobody asked them. `group` is what the bootstrap draws, such as the artist.
+    `bpm` is the label and `alternatives` are other tempi [BPM] that are published or plausible.
+    `weight` is the share of listeners, 0..1, who count `bpm` rather than the first alternative;
+    None if it is unknown. `group`, such as the artist, is the unit that the bootstrap draws.
     """
 
     path: Path
     bpm: float
-    set: str = ""  # figures are given for each, and for all together
+    set: str = ""  # part of the evaluation; there are figures for each, and for all together
     split: str = ""
-    name: str = ""  # for people: artist and title
+    name: str = ""  # artist and title, to be shown to the user
     group: str = ""
     genre: str = ""
     alternatives: tuple[float, ...] = ()
     weight: float | None = None
-    # That a person stated: at these one can move to it, at no others.
+    # Paces [BPM] that a person stated: one can move to the music at these and at no others.
     paces: tuple[float, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
 class Answer(LabelledRecording):
-    """A track and what one estimator said of it.
+    """A track and the answer of one estimator.
 
-    `estimate` [BPM] is None where it failed, `failure` says why. `second` is the next probable
-    pace. `confidence` is None for an estimator that has none.
+    `estimate` [BPM] is None if the estimator failed; `failure` says why. `second` [BPM] is the next
+    probable pace, None if there is none. `confidence`, 0..1, is None for estimators that state
+    none.
     """
 
     estimator: str = ""
@@ -53,35 +55,36 @@ class Answer(LabelledRecording):
     second: float | None = None
     confidence: float | None = None
     failure: str = ""
-    # The paces that were looked at, with their probabilities.
+    # The candidates that were judged, with their probabilities.
     judged: tuple[Pace, ...] = field(default=(), kw_only=True)
 
     @property
     def ratio(self) -> float | None:
-        """The estimate over the label."""
+        """The estimate divided by the label, None if there is no estimate."""
         return None if self.estimate is None else self.estimate / self.bpm
 
     @property
     def error(self) -> float | None:
-        """The estimate minus the label [BPM]."""
+        """The estimate minus the label [BPM], None if there is no estimate."""
         return None if self.estimate is None else self.estimate - self.bpm
 
 
-COLUMNS = (
+ANSWER_COLUMNS = (
     "estimator", "set", "split", "path", "name", "group", "genre", "bpm", "alternatives", "weight",
     "estimate", "second", "confidence", "ratio", "error", "failure",
 )  # fmt: skip
-PACES = ("paces", "judged")  # columns that older tables have not
-_NUMBERS = ("weight", "estimate", "second", "confidence")
+PACE_COLUMNS = ("paces", "judged")  # further columns, which older tables lack
+_OPTIONAL_NUMBERS = ("weight", "estimate", "second", "confidence")
 
 
 def write_answers(path: Path, answers: Iterable[Answer]) -> None:
-    """Write the table atomically; ratio and error are there for whoever reads it."""
-    names = (*COLUMNS, *PACES)
+    """Write a table of answers atomically. Ratio and error are only for people who read it."""
+    names = (*ANSWER_COLUMNS, *PACE_COLUMNS)
     write_tsv(path, names, ([_cell(n, getattr(a, n)) for n in names] for a in answers))
 
 
 def _cell(name: str, value: Any) -> Any:
+    """The cell of a table for the field `name` of an answer."""
     if name == "judged":
         return format_paces(value)
     if name in ("alternatives", "paces"):
@@ -97,9 +100,9 @@ def read_answers(path: Path) -> list[Answer]:
     Raises
     ------
     ConfigError
-        If there is none, or it is not one of these.
+        If the file does not exist or is not such a table.
     """
-    rows = read_rows(path, COLUMNS, "the folder of an evaluation")
+    rows = read_rows(path, ANSWER_COLUMNS, "the folder of an evaluation")
     answers = []
     names = {known.name for known in dataclasses.fields(Answer)}
     for number, row in rows:
@@ -110,7 +113,7 @@ def read_answers(path: Path) -> list[Answer]:
             values["alternatives"] = tempi(row["alternatives"])
             values["paces"] = tempi(row.get("paces", ""))
             values["judged"] = parse_paces(row.get("judged", ""))
-            for name in _NUMBERS:
+            for name in _OPTIONAL_NUMBERS:
                 values[name] = float(row[name]) if row[name] else None
         except ValueError as error:
             raise ConfigError(f"{path}, line {number}: {error}") from error
@@ -119,17 +122,19 @@ def read_answers(path: Path) -> list[Answer]:
 
 
 def read_rows(path: Path, columns: Sequence[str], wanted: str) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a tab-separated table that has at least these columns, with their line numbers.
+    """The rows of a tab-separated table, as (line number, cells by the name of their column).
 
     Parameters
     ----------
+    columns
+        Names of the columns that the table needs to have.
     wanted
-        What to give instead, for the message.
+        Description of the file that is expected, for the message of an error.
 
     Raises
     ------
     ConfigError
-        If it cannot be read or lacks a column.
+        If the table cannot be read or lacks a column.
     """
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -145,12 +150,12 @@ def read_rows(path: Path, columns: Sequence[str], wanted: str) -> list[tuple[int
 
 
 def tempo(text: str) -> float:
-    """A tempo from a table [BPM].
+    """The tempo [BPM] in a cell of a table.
 
     Raises
     ------
     ValueError
-        If it is not a positive finite number.
+        If the text is not a positive finite number.
     """
     try:
         value = float(text)
@@ -162,19 +167,26 @@ def tempo(text: str) -> float:
 
 
 def tempi(text: str) -> tuple[float, ...]:
-    """Several tempi with semicolons between them."""
-    return tuple(tempo(part) for part in text.split(";") if part.strip())
-
-
-def pace_list(text: str) -> tuple[float, ...]:
-    """Stated tempi with spaces or commas between them.
-
-    () for an empty text, and for tempi with probabilities, which were estimated and not stated.
+    """The tempi [BPM] in a text, separated by semicolons.
 
     Raises
     ------
     ValueError
-        If one of them is none that anybody moves at.
+        If one of them is not a positive finite number.
+    """
+    return tuple(tempo(part) for part in text.split(";") if part.strip())
+
+
+def pace_list(text: str) -> tuple[float, ...]:
+    """The stated paces [BPM] in a text, separated by spaces or commas.
+
+    The result is () for an empty text, and for paces with probabilities, which were estimated and
+    not stated.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not a number from `SLOWEST` to `FASTEST`.
     """
     with suppress(ValueError):
         if parse_paces(text):
@@ -185,9 +197,9 @@ def pace_list(text: str) -> tuple[float, ...]:
             paces.append(float(word))
         except ValueError:
             paces.append(math.nan)
-        if not SLOWEST <= paces[-1] <= FASTEST:
+        if not SLOWEST_PACE <= paces[-1] <= FASTEST_PACE:
             raise ValueError(
-                f"{word!r} is no pace; give tempi from {SLOWEST:g} to {FASTEST:g} BPM with spaces "
-                "between"
+                f"{word!r} is no pace; give tempi from {SLOWEST_PACE:g} to {FASTEST_PACE:g} BPM "
+                "with spaces between"
             )
     return tuple(paces)

@@ -1,8 +1,8 @@
 """Asking estimators for the tempi of labelled tracks.
 
-The answers come from the very estimator that users run, on files. What is known already is never
-computed again: each answer is appended to a log at once, so that an interrupted run goes on and
-another model can be compared later for its own time only.
+The answers come from the same estimator that users run, on audio files. Each answer is appended to
+a log at once and never computed again. So an interrupted run continues where it was, and a later
+comparison with another model only takes the time of that model.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from .metrics import within
 
 if TYPE_CHECKING:
     from ..inputs.recordings import Recording
-from .answer_log import LOG, AnswerLog, shallow
+from .answer_log import ANSWER_LOG, AnswerLog, shallow
 
 
 @dataclass(frozen=True)
 class AskingOptions:
-    """How estimators are asked.
+    """Options of asking estimators.
 
-    `jobs` tracks are in work at a time, each for `time_limit` [s] at most. `stopped` is asked ten
-    times a second; once it says True, what is in work is abandoned.
+    `jobs` tracks are processed at a time, each for at most `time_limit` [s]. `stopped` is called
+    ten times a second; once it returns True, tracks in progress are abandoned.
     """
 
     jobs: int
@@ -46,7 +46,7 @@ class AskingOptions:
 
 
 def answer_of(track: LabelledRecording, estimator: str, result: Estimate | Exception) -> Answer:
-    """What an estimator's result means for a track."""
+    """The answer for a track, made of an estimator's result or of the exception it raised."""
     known = shallow(track)
     if isinstance(result, Exception):
         return Answer(**known, estimator=estimator, failure=explain(result))
@@ -68,12 +68,12 @@ def ask(
     log: AnswerLog,
     options: AskingOptions,
 ) -> Iterator[Answer]:
-    """Answers of one estimator, first those that the log knows; new ones go into it.
+    """Yield the answers of one estimator: first those in the log, then new ones, which are logged.
 
     Parameters
     ----------
     settings
-        What else the answers depend on, such as the number of windows.
+        Other settings that the answers depend on, such as the number of windows.
     """
     name, identity = name_of(estimator.source), f"{estimator.source} {settings}"
     stopped, time_limit = options.stopped, options.time_limit
@@ -91,7 +91,7 @@ def ask(
     )
     for track, result in estimates:
         answer = answer_of(track, name, result)
-        if not answer.failure:  # another time it may work
+        if not answer.failure:  # failures are not logged, because the next run may succeed
             log.put(identity, answer)
         yield answer
 
@@ -104,20 +104,20 @@ def ask_all(
     options: AskingOptions,
     done: Callable[[Answer], None],
 ) -> list[Answer]:
-    """Answers of all estimators for all tracks, in their order; fewer if it was to stop.
+    """The answers of all estimators for all tracks, in their order; fewer if the run was stopped.
 
     Parameters
     ----------
     windows
-        That the estimators were made with.
+        Number of windows that the estimators were made with, or `all`.
     folder
-        Where answers are kept; what is there already is not asked again.
+        Folder of the log of answers. Answers that are in it are not computed again.
     done
-        Called with each answer as it comes.
+        Called with each answer as soon as it is known.
     """
     order = {track.path: k for k, track in enumerate(tracks)}
     answers = []
-    with AnswerLog(folder / LOG, checkpoint.resolve("default", "pace").stem) as log:
+    with AnswerLog(folder / ANSWER_LOG, checkpoint.resolve("default", "pace").stem) as log:
         for estimator in estimators:
             own = []
             for answer in ask(estimator, f"windows={windows}", tracks, log, options):
@@ -130,7 +130,7 @@ def ask_all(
 def estimate_recordings(
     estimator: Estimator, recordings: Sequence[Recording], jobs: int = 2
 ) -> list[Estimate | None]:
-    """Estimates in order; None for a recording that cannot be read (which is printed)."""
+    """Estimates in order; None for a recording that cannot be read, which is reported on stderr."""
 
     def one(recording: Recording) -> Estimate | None:
         try:

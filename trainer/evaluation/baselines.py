@@ -1,4 +1,4 @@
-"""What is evaluated: models of every kind, and estimators of others to compare with."""
+"""Estimators that can be evaluated: models of every design, and other programs as baselines."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from tempo_core import checkpoint
-from tempo_core.audio import check, read_excerpts
+from tempo_core.audio import read_excerpts
 from tempo_core.errors import AudioError
 from tempo_core.estimate import Estimate, Estimator
+from tempo_core.excerpts import check
 
 
 class TempoEstimator(Protocol):
-    """What can be evaluated: `source` says who it is, threads may share it."""
+    """An estimator that can be evaluated; `source` identifies it. Threads may share it."""
 
     @property
     def source(self) -> str: ...
@@ -27,14 +28,16 @@ class TempoEstimator(Protocol):
 
 
 class Librosa:
-    """librosa with its defaults on the whole file at 22,050 Hz; it states no confidence (NaN).
+    """Tempo estimation of librosa with its defaults, on the whole file at 22,050 Hz.
+
+    It states no confidence (NaN) and no paces.
 
     Parameters
     ----------
     beats
-        Take the tempo that `librosa.beat.beat_track` returns, which is what `beet autobpm` writes
-        (there rounded), instead of that of `librosa.feature.tempo`. The two differ in how they sum
-        up the onsets of the bands.
+        Whether to take the tempo of `librosa.beat.beat_track`, which `beet autobpm` writes
+        (rounded), instead of that of `librosa.feature.tempo`. The two differ in how they combine
+        the onsets of the frequency bands.
     """
 
     SR = 22050  # [Hz] librosa's default
@@ -69,13 +72,13 @@ BASELINES: dict[str, Callable[[], TempoEstimator]] = {
 }
 
 
-# A design of model beside the shipped ones, by the task its files name: what opens such a file.
-# `trainer.research` adds its own; what is installed knows none.
+# Functions that open model files of designs other than the shipped one, by the task that these
+# files name. `trainer.research` adds its own; an installed package has none.
 OTHER_DESIGNS: dict[str, Callable[[Path, int | str], TempoEstimator]] = {}
 
 
 def open_model(model: str | os.PathLike[str], windows: int | str) -> TempoEstimator:
-    """A model by its name or file, whichever known design it is of.
+    """An estimator with a model of any known design, given by its name or file.
 
     Raises
     ------
@@ -88,5 +91,5 @@ def open_model(model: str | os.PathLike[str], windows: int | str) -> TempoEstima
 
 
 def name_of(source: str) -> str:
-    """A source as it stands in tables: `tempo-20261121@78dc24a4`."""
+    """The name of an estimator in tables, made of its source: `tempo-20261121@78dc24a4`."""
     return source.removeprefix("model:")

@@ -1,4 +1,4 @@
-"""Confidence that holds: a temperature learned from what was right."""
+"""Calibration of the confidence: a temperature is fitted to which answers were right."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ..inputs.recordings import Recording
 def calibrate(
     recordings: Sequence[Recording], scored: Sequence[Sequence[Scored]], config: TempoConfig
 ) -> float:
-    """The temperature under which the confidence is most probable, given what was right.
+    """The temperature at which the confidence has the highest likelihood, given the right answers.
 
     Parameters
     ----------
     scored
-        The windows of the recordings as the estimator hears them, at temperature 1.
+        For each recording the scored windows that the estimator would use, at temperature 1.
 
     Notes
     -----
-    The confidence is the posterior mass at the answer, so this fits the figure that users see
-    (temperature scaling: Guo et al., "On calibration of modern neural networks", ICML 2017).
+    The confidence is the posterior mass at the answer, so what is fitted is the number that users
+    see (temperature scaling: Guo et al., "On calibration of modern neural networks", ICML 2017).
     """
-    with np.errstate(divide="ignore"):  # what cannot be answered has the logarithm of 0
+    with np.errstate(divide="ignore"):  # bins that cannot be answered have a score of 0
         logits = [[(batch, np.log(scores)) for batch, scores in of_track] for of_track in scored]
     best = (math.inf, 1.0)
     for temperature in np.geomspace(0.4, 2.5, 43):

@@ -1,30 +1,27 @@
-"""Figures of all estimators of an evaluation, and which answers to look at."""
+"""Figures of all estimators in an evaluation, and the answers that are worth checking."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .answers import Answer
 from .measuring import GroupMetrics, Metrics, by, confusion, decade, measure
 from .metrics import bootstrap_interval, right, within, within_levels
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class EvaluationFigures:
-    """All figures of one estimator; `sets` only where there is more than one."""
+    """All figures of one estimator; `sets` is empty unless there are several sets."""
 
     all: Metrics
     sets: dict[str, Metrics]
     genres: dict[str, GroupMetrics]
     decades: dict[str, GroupMetrics]
     confusion: dict[str, int]
-    # Accuracy 1 minus that of the first estimator, and its 95 % interval, by track.
+    # Accuracy 1 minus that of the first estimator, and its 95 % interval; None for the first one,
+    # and for an estimator that answered other tracks.
     ahead: float | None
     ahead_interval: tuple[float, float] | None
 
@@ -38,7 +35,7 @@ def by_estimator(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
 
 
 def figures_of(answers: Sequence[Answer]) -> dict[str, EvaluationFigures]:
-    """Figures of every estimator; the first one is what the others are compared with."""
+    """Figures of every estimator; the others are compared to the first one."""
     figures = {}
     first: dict[Path, float] = {}
     for name, own in by_estimator(answers).items():
@@ -64,7 +61,7 @@ def figures_of(answers: Sequence[Answer]) -> dict[str, EvaluationFigures]:
 
 
 def by_key(answers: Iterable[Answer], key: Callable[[Answer], str]) -> dict[str, list[Answer]]:
-    """Answers by what `key` says of them, in the order in which that first appears."""
+    """Answers by their key, in the order in which the keys first appear."""
     parts: dict[str, list[Answer]] = {}
     for answer in answers:
         parts.setdefault(key(answer), []).append(answer)
@@ -72,7 +69,7 @@ def by_key(answers: Iterable[Answer], key: Callable[[Answer], str]) -> dict[str,
 
 
 def sure(answers: Iterable[Answer]) -> tuple[list[float], list[bool]]:
-    """Confidence of each answer that has one, and whether it is right."""
+    """The confidence of each answer that has one, and whether the answer is right."""
     pairs = [
         (a.confidence, bool(within([a.bpm], [a.estimate])[0]))
         for a in answers
@@ -82,9 +79,10 @@ def sure(answers: Iterable[Answer]) -> tuple[list[float], list[bool]]:
 
 
 def worst(answers: Sequence[Answer]) -> list[Answer]:
-    """The wrong answers: first those that no octave explains, then the surest.
+    """The wrong answers: first those with no octave error, and among equal ones the surest first.
 
-    These are the labels to look at: an estimator that is sure of another tempo is often right.
+    The labels of the first ones are worth checking: an estimator that is sure of another tempo is
+    often right.
     """
 
     def badness(answer: Answer) -> tuple[bool, float]:

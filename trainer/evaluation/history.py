@@ -1,4 +1,4 @@
-"""The log of a training run: a row a step or an epoch, whatever it is of."""
+"""Training logs: one row for each step or epoch, of any network."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from tempo_core.errors import ConfigError, reason
 
 from ..files import write_text
 
-HISTORY = "history.csv"  # beside the figures of an evaluation
-LOG = "metrics.csv"  # as lightning's CSV logger names it
-CLOCKS = ("epoch", "step")  # what the others are drawn against
+HISTORY = "history.csv"  # copy of a training log in the folder of an evaluation
+LIGHTNING_LOG = "metrics.csv"  # name of the files of lightning's CSV logger
+CLOCKS = ("epoch", "step")  # columns against which the others are plotted
 Row = dict[str, float]
 _VERSION = re.compile(r"version_(\d+)")
 
 
 def read_history(path: Path) -> list[Row]:
-    """The rows of a log as CSV (of lightning's logger) or as lines of JSON (of `making.tempo`).
+    """The rows of a training log: CSV (of lightning's logger) or lines of JSON (`making.tempo`).
 
-    What is no finite number is left out, and so is a last line that a crash cut off. A log among
-    those of other starts of one run (see `read_run`) stands for all of them.
+    Values that are not finite numbers are left out, and so is a last line that was cut off by a
+    crash. If the log is one of several starts of a run (see `read_run`), all of them are read.
 
     Raises
     ------
     ConfigError
-        If it cannot be read or holds no numbers.
+        If the log cannot be read or holds no numbers.
     """
-    if path.name == LOG and _VERSION.fullmatch(path.parent.name):
+    if path.name == LIGHTNING_LOG and _VERSION.fullmatch(path.parent.name):
         rows = read_run(path.parent.parent)
     else:
         rows = _read(path)
@@ -42,17 +42,19 @@ def read_history(path: Path) -> list[Row]:
 
 
 def read_run(folder: Path) -> list[Row]:
-    """What lightning's CSV logger has kept of a run: of every start of it one log.
+    """The log of a run with lightning's CSV logger, one row for each epoch.
 
-    A run that was killed goes on from its last checkpoint in a new log. What the earlier log has of
-    the epochs from there on was done again and does not count. One row an epoch.
+    Every start of a run writes its own log. A run that was killed continues from its last
+    checkpoint in a new log; later epochs in the earlier log were repeated and are ignored.
 
     Raises
     ------
     ConfigError
         If a log cannot be read.
     """
-    logs = [(path, _VERSION.fullmatch(path.parent.name)) for path in folder.glob(f"*/{LOG}")]
+    logs = [
+        (path, _VERSION.fullmatch(path.parent.name)) for path in folder.glob(f"*/{LIGHTNING_LOG}")
+    ]
     epochs: dict[float, Row] = {}
     for path in [p for _, p in sorted((int(found[1]), p) for p, found in logs if found)]:
         rows = [row for row in _read(path) if "epoch" in row]
@@ -64,6 +66,13 @@ def read_run(folder: Path) -> list[Row]:
 
 
 def _read(path: Path) -> list[Row]:
+    """The rows of one file, without empty ones; steps are numbered through all phases.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -73,7 +82,7 @@ def _read(path: Path) -> list[Row]:
 
 
 def _in_a_row(rows: list[Row]) -> list[Row]:
-    """Rows whose steps count on where a new phase begins at 1 again."""
+    """Rows whose steps are numbered through all phases, each of which begins at 1 in the log."""
     before, last = 0.0, {"phase": 1.0, "step": 0.0}
     found = []
     for row in rows:
@@ -88,7 +97,7 @@ def _in_a_row(rows: list[Row]) -> list[Row]:
 
 
 def pack(rows: list[Row]) -> dict[str, list[Any]]:
-    """Rows as they are kept inside of a model: names once, five digits."""
+    """Rows in a compact form for a model's card: names only once, values with five digits."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     values = [
         [float(f"{row[name]:.5g}") if name in row else None for name in names] for row in rows
@@ -97,7 +106,7 @@ def pack(rows: list[Row]) -> dict[str, list[Any]]:
 
 
 def unpack(packed: object) -> list[Row]:
-    """What `pack` packed; nothing if it is something else."""
+    """The rows that `pack` packed; none if `packed` has another form."""
     match packed:
         case {"names": list() as names, "rows": list() as rows}:
             return [
@@ -125,6 +134,7 @@ def _json(text: str) -> list[Row]:
 
 
 def _numbers(values: dict[str, object]) -> Row:
+    """The values that are finite numbers."""
     row = {}
     for name, value in values.items():
         try:
@@ -137,7 +147,7 @@ def _numbers(values: dict[str, object]) -> Row:
 
 
 def write_history(path: Path, rows: list[Row]) -> None:
-    """Write a log as CSV atomically."""
+    """Write a training log as CSV atomically."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n", restval="")
@@ -147,7 +157,10 @@ def write_history(path: Path, rows: list[Row]) -> None:
 
 
 def clock(rows: list[Row]) -> str:
-    """What the others are drawn against: the first of `CLOCKS` with more than one value."""
+    """The column to plot the others against: the first of `CLOCKS` with more than one value.
+
+    It is empty if there is none.
+    """
     for name in CLOCKS:
         if len({row[name] for row in rows if name in row}) > 1:
             return name
@@ -155,9 +168,14 @@ def clock(rows: list[Row]) -> str:
 
 
 def curve(rows: list[Row], name: str, against: str) -> tuple[list[float], list[float]]:
-    """Values of one column over another (or over the row's number), where both are there.
+    """Points (x, y) of a curve: one column against another, from the rows that have both.
 
-    Several values at one place, such as the losses of an epoch's steps, become their mean.
+    Several values at the same x, such as the losses of an epoch's steps, are averaged.
+
+    Parameters
+    ----------
+    against
+        Column of x; empty for the number of the row.
     """
     points: dict[float, list[float]] = {}
     for k, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Labelled tracks to evaluate on: training sets, the folders of the trainer, plain tables."""
+"""Reading labelled tracks to evaluate on, from training sets, the trainer's folders and tables."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..inputs.recordings import Recording, read_clips, read_rhythm, read_songs
 from ..trainingset.tables import TRACKS, CollectedTrack, file_in_table, read_collection
 from .answers import LabelledRecording, pace_list, read_rows, tempi, tempo
 
-HELD_OUT = ("test", "validation")  # splits, the better one first
-ALL = "all"
+HELD_OUT = ("test", "validation")  # splits that models do not learn from, the preferred one first
+ALL_SPLITS = "all"  # in place of the name of a split
 
 
 def read_source(source: Path) -> tuple[list[LabelledRecording], list[str]]:
-    """Labelled tracks of a folder or a table, and a line about each row that is no use.
+    """Labelled tracks of a folder or a table, and one message for each row that cannot be used.
 
     A folder is a training set (`tracks.tsv`), or one with any of `songs.tsv`, `rhythm.tsv` and
     `clips.tsv`. A table has a header line and at least the columns `path` and `bpm`.
@@ -24,7 +24,7 @@ def read_source(source: Path) -> tuple[list[LabelledRecording], list[str]]:
     Raises
     ------
     ConfigError
-        If it is none of these.
+        If the source is none of these.
     """
     if source.is_file():
         return read_labelled_table(source)
@@ -77,16 +77,16 @@ def _of_recording(recording: Recording) -> LabelledRecording:
 
 
 def read_labelled_table(path: Path) -> tuple[list[LabelledRecording], list[str]]:
-    """The rows of a table with the columns `path` and `bpm`, and a line about each bad one.
+    """Labelled tracks of a table with the columns `path` and `bpm`, and messages about bad rows.
 
-    It may also have `artist`, `title`, `genre`, `group`, `split`, `set`, `alternatives` (tempi with
-    semicolons between them) and `paces` (tempi with spaces between). Paths are relative to the
-    table's folder.
+    The table may also have `artist`, `title`, `genre`, `group`, `split`, `set`, `alternatives`
+    (tempi separated by semicolons) and `paces` (tempi separated by spaces). Paths are relative to
+    the folder of the table.
 
     Raises
     ------
     ConfigError
-        If it cannot be read or lacks a column.
+        If the table cannot be read or lacks a column.
     """
     rows = read_rows(path, ("path", "bpm"), "a table with the columns path and bpm")
     tracks, problems = [], []
@@ -125,18 +125,18 @@ def choose_split(
     Parameters
     ----------
     split
-        A name, `all`, or None for what no model should have learned from: the test split if there
-        is one, else the validation split, else all.
+        A name, `all`, or None for tracks that no model should have learned from: the test split if
+        there is one, else the validation split, else all.
 
     Raises
     ------
     ConfigError
-        If there is nothing in it.
+        If there are no tracks in the split.
     """
     names = {track.split for track in tracks}
     if split is None:
-        split = next((name for name in HELD_OUT if name in names), ALL)
-    chosen = [track for track in tracks if split in (ALL, track.split)]
+        split = next((name for name in HELD_OUT if name in names), ALL_SPLITS)
+    chosen = [track for track in tracks if split in (ALL_SPLITS, track.split)]
     if not chosen:
         known = ", ".join(sorted(name for name in names if name)) or "none"
         raise ConfigError(
@@ -149,7 +149,7 @@ def choose_split(
 
 
 def unique(tracks: Iterable[LabelledRecording]) -> list[LabelledRecording]:
-    """The tracks without those whose path came before."""
+    """The tracks, but only the first one of each path."""
     found: dict[Path, LabelledRecording] = {}
     for track in tracks:
         found.setdefault(track.path, track)

@@ -1,4 +1,4 @@
-"""Figures of one estimator's answers: of all, of groups, and of the paces it judged."""
+"""Figures of one estimator's answers: of all tracks, of groups of them, and of judged paces."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tempo_core.levels import is_same
-from tempo_core.paces import COMPATIBLE, SAME
+from tempo_core.paces import COMPATIBLE, SAME_PACE
 
 from .answers import Answer
 from .metrics import (
-    FAR,
-    LENIENT,
-    OTHER,
-    RATIOS,
+    ERROR_RATIOS,
+    FAR_OFF,
+    LENIENT_TOLERANCE,
+    OTHER_RATIO,
     bootstrap_interval,
     expected_calibration_error,
     mean_or_nan,
@@ -33,9 +34,9 @@ from .metrics import (
 class Metrics:
     """Figures of one estimator on one set of tracks.
 
-    Shares in 0..1, errors in BPM, intervals of 95 % by `group`; NaN where there is nothing to say.
-    A track that could not be estimated counts as wrong for the accuracies, and not at all for the
-    others.
+    Shares are in 0..1 and errors in BPM; intervals are 95 % intervals of a bootstrap over `group`.
+    A figure is NaN if no track counts for it. A track that could not be estimated counts as wrong
+    for the accuracies, and not at all for the other figures.
     """
 
     n: int
@@ -49,13 +50,14 @@ class Metrics:
     within_10_bpm_of_all: float
     error_mean: float
     error_percentiles: dict[str, float]  # of PERCENTILES
-    within_1_percent: float  # this and the next three: of the octave-correct
+    # This and the next three: shares of the estimates that are right within 4 %.
+    within_1_percent: float
     within_0_1_bpm: float
     within_0_1_bpm_interval: tuple[float, float]
     within_0_5_bpm: float
-    ece: float
-    alternative: float  # share of wrong octaves that are a published or plausible alternative
-    n_two_tempi: int  # labels with two tempi, which the next three are about
+    ece: float  # expected calibration error of the confidence
+    alternative: float  # share of the wrong estimates that are among the track's alternatives
+    n_two_tempi: int  # number of labels with two tempi, which the next three figures are about
     p_score: float
     one_correct: float
     both_correct: float
@@ -67,7 +69,7 @@ def measure(answers: Sequence[Answer]) -> Metrics:
     Raises
     ------
     ValueError
-        If there are none.
+        If there are no answers.
     """
     if not answers:
         raise ValueError("nothing to measure: no answers")
@@ -79,28 +81,13 @@ def measure(answers: Sequence[Answer]) -> Metrics:
     correct = within(reference, estimate)
     error = np.abs(estimate - reference)
     precise = error[correct]
-    # Labels are given to 0.1 and estimates to 0.01: half a digit of slack on the boundary.
+    # Labels have one decimal and estimates two: 0.005 is the slack for rounding of the estimate.
     very_precise = precise <= 0.1 + 0.005
     correct_groups = [answer.group for answer, ok in zip(found, correct, strict=True) if ok]
     wrong = [answer for answer, ok in zip(found, correct, strict=True) if not ok]
-    known = [
-        any(within([bpm], [answer.estimate])[0] for bpm in answer.alternatives)
-        for answer in wrong
-        if answer.estimate is not None
-    ]
     sure = [(a.confidence, ok) for a, ok in zip(found, correct, strict=True)]
     stated = np.array([pair for pair in sure if pair[0] is not None], float).reshape(-1, 2)
-    # People's salience is seldom published; without it both tempi count alike.
-    scores = np.array([
-        p_score(
-            (answer.bpm, answer.alternatives[0]),
-            0.5 if answer.weight is None else answer.weight,
-            answer.estimate,
-            answer.second,
-        )
-        for answer in found
-        if answer.alternatives and answer.estimate is not None
-    ], float).reshape(-1, 3)  # fmt: skip
+    scores = _two_tempi_scores(found)
     return Metrics(
         n=len(answers),
         n_failed=len(answers) - len(found),
@@ -109,8 +96,10 @@ def measure(answers: Sequence[Answer]) -> Metrics:
         acc2=float(second.mean()),
         acc2_interval=bootstrap_interval(second, groups),
         within_1_percent_of_all=float(right(answers, lambda r, e: within(r, e, 0.01)).mean()),
-        within_8_percent_of_all=float(right(answers, lambda r, e: within(r, e, LENIENT)).mean()),
-        within_10_bpm_of_all=float((error <= FAR).sum() / len(answers)),
+        within_8_percent_of_all=float(
+            right(answers, lambda r, e: within(r, e, LENIENT_TOLERANCE)).mean()
+        ),
+        within_10_bpm_of_all=float((error <= FAR_OFF).sum() / len(answers)),
         error_mean=mean_or_nan(error),
         error_percentiles=percentiles(error),
         within_1_percent=mean_or_nan(precise <= 0.01 * reference[correct]),
@@ -122,7 +111,7 @@ def measure(answers: Sequence[Answer]) -> Metrics:
         ),
         within_0_5_bpm=mean_or_nan(precise <= 0.5),
         ece=expected_calibration_error(stated[:, 0], stated[:, 1]),
-        alternative=mean_or_nan(known),
+        alternative=mean_or_nan(_known_alternatives(wrong)),
         n_two_tempi=len(scores),
         p_score=mean_or_nan(scores[:, 0]),
         one_correct=mean_or_nan(scores[:, 1]),
@@ -130,13 +119,40 @@ def measure(answers: Sequence[Answer]) -> Metrics:
     )
 
 
+def _known_alternatives(wrong: Sequence[Answer]) -> list[bool]:
+    """Whether each wrong estimate is among the alternatives of its track."""
+    return [
+        any(within([bpm], [answer.estimate])[0] for bpm in answer.alternatives)
+        for answer in wrong
+        if answer.estimate is not None
+    ]
+
+
+def _two_tempi_scores(answers: Sequence[Answer]) -> NDArray[np.float64]:
+    """(n, 3) `p_score` of the answers whose label has two tempi.
+
+    The salience of the tempi is seldom published; without it, both count the same.
+    """
+    return np.array([
+        p_score(
+            (answer.bpm, answer.alternatives[0]),
+            0.5 if answer.weight is None else answer.weight,
+            answer.estimate,
+            answer.second,
+        )
+        for answer in answers
+        if answer.alternatives and answer.estimate is not None
+    ], float).reshape(-1, 3)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class PaceMetrics:
-    """How well paces are judged of tracks whose owner stated them; shares in 0..1.
+    """Figures of the judged paces of tracks whose owner stated the right ones; shares in 0..1.
 
-    `accuracy` is that of all candidates and all stated paces, each offered or not. `offered` is the
-    share of the stated paces that are offered, `stated` that of the offered ones that were stated;
-    NaN where there are none.
+    A candidate is offered if its probability is high enough. `accuracy` is the share of right
+    decisions about all candidates and all stated paces (`n_candidates` together). `offered` is the
+    share of stated paces that are offered (recall), `stated` the share of offered ones that were
+    stated (precision); NaN if there are none.
     """
 
     n_tracks: int
@@ -147,9 +163,10 @@ class PaceMetrics:
 
 
 def measure_paces(answers: Sequence[Answer]) -> PaceMetrics | None:
-    """Figures of the answers to tracks with stated paces, None if there are none of those.
+    """Figures of the answers for tracks with stated paces.
 
-    A track that could not be estimated offers nothing.
+    A track that could not be estimated offers nothing. The result is None if there are no such
+    tracks, or the estimator judges no paces.
     """
     known = [answer for answer in answers if answer.paces]
     if not known or not any(answer.judged for answer in known):
@@ -160,7 +177,7 @@ def measure_paces(answers: Sequence[Answer]) -> PaceMetrics | None:
             (p.probability >= COMPATIBLE, any(_same(p.bpm, bpm) for bpm in answer.paces))
             for p in answer.judged
         ]
-        # What was stated and not even looked at.
+        # Stated paces that were not even candidates.
         rows += [
             (False, True)
             for bpm in answer.paces
@@ -177,12 +194,13 @@ def measure_paces(answers: Sequence[Answer]) -> PaceMetrics | None:
 
 
 def _same(bpm: float, other: float) -> bool:
-    return is_same(bpm, other, SAME)
+    """Whether two tempi [BPM] are the same pace."""
+    return is_same(bpm, other, SAME_PACE)
 
 
 @dataclass(frozen=True)
 class GroupMetrics:
-    """A few figures of some of the tracks: accuracies in 0..1, the median error in BPM."""
+    """A few figures of one group of tracks: accuracies in 0..1, the median error in BPM."""
 
     n: int
     acc1: float
@@ -191,9 +209,12 @@ class GroupMetrics:
 
 
 def by(answers: Sequence[Answer], key: Callable[[Answer], str]) -> dict[str, GroupMetrics]:
-    """Figures of the tracks by what `key` says of them, in the order of the keys.
+    """Figures of groups of tracks, by the key of each group, sorted.
 
-    Those of which it says nothing (an empty string) are left out.
+    Parameters
+    ----------
+    key
+        Returns the key of an answer's group; answers with an empty key are left out.
     """
     parts: dict[str, list[Answer]] = {}
     for answer in answers:
@@ -203,6 +224,7 @@ def by(answers: Sequence[Answer], key: Callable[[Answer], str]) -> dict[str, Gro
 
 
 def _part(answers: Sequence[Answer]) -> GroupMetrics:
+    """Figures of the answers (at least one) in one group."""
     errors = [abs(a.error) for a in answers if a.error is not None]
     return GroupMetrics(
         len(answers),
@@ -213,14 +235,14 @@ def _part(answers: Sequence[Answer]) -> GroupMetrics:
 
 
 def decade(answer: Answer) -> str:
-    """Ten BPM of the label, such as ` 60-69`; the names sort as the tempi do."""
+    """The range of ten BPM that the label is in, such as ` 60-69`; names sort like the tempi."""
     low = 10 * int(answer.bpm // 10)
     return f"{low:3}-{low + 9}"
 
 
 def confusion(answers: Sequence[Answer]) -> dict[str, int]:
-    """How many estimates are which of `RATIOS` of their label, or none of them (`other`)."""
-    counts = dict.fromkeys((*RATIOS, OTHER), 0)
+    """Number of estimates at each of `ERROR_RATIOS` to their label, and at `other` ratios."""
+    counts = dict.fromkeys((*ERROR_RATIOS, OTHER_RATIO), 0)
     for answer in answers:
         if answer.estimate is not None:
             counts[octave_ratio(answer.bpm, answer.estimate)] += 1

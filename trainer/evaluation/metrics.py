@@ -1,7 +1,7 @@
-"""How well tempi agree with labels.
+"""Measures of how well tempi agree with labels.
 
-Accuracies, errors and intervals; the MIREX measure for labels with two tempi; what kind of error it
-was; and whether a confidence means what it says.
+These are accuracies, errors and their intervals, the MIREX measure for labels with two tempi, the
+kinds of errors, and the calibration of confidences.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from tempo_core.levels import ACCURACY_2, COUNTED_ELSE, TOLERANCE
 
 from .answers import Answer
 
-# What an estimate usually is to the right tempo, by name: 1/3, 1/2, …
-RATIOS = {str(Fraction(k).limit_denominator(9)): k for k in sorted((*COUNTED_ELSE, 1.0))}
-OTHER = "other"
-N_BINS = 10  # of the reliability diagram
-PERCENTILES = (50, 75, 90, 95)  # of the error
-LENIENT = 0.08  # relative: another tolerance in use (MIREX)
-FAR = 10.0  # [BPM] an error that spoils a run or a mix
+# Ratios that estimates often have to the right tempo, by name: 1/3, 1/2, …
+ERROR_RATIOS = {str(Fraction(k).limit_denominator(9)): k for k in sorted((*COUNTED_ELSE, 1.0))}
+OTHER_RATIO = "other"  # name of every other ratio
+N_BINS = 10  # number of bins in the reliability diagram
+PERCENTILES = (50, 75, 90, 95)  # percentiles of the error that are reported
+LENIENT_TOLERANCE = 0.08  # relative tolerance of MIREX
+FAR_OFF = 10.0  # [BPM] an error that spoils running to the music, or mixing it
 
 
 def within(
@@ -36,6 +36,10 @@ def within(
     ----------
     reference, estimate
         (n,) tempi [BPM], > 0.
+
+    Returns
+    -------
+    (n,) flags.
 
     Raises
     ------
@@ -64,38 +68,41 @@ def acc2(reference: ArrayLike, estimate: ArrayLike) -> float:
 
 
 def within_levels(reference: ArrayLike, estimate: ArrayLike) -> NDArray[np.bool_]:
-    """Whether each estimate counts for Accuracy 2; parameters as of `within`."""
+    """Whether each estimate is right for Accuracy 2; parameters and result are as in `within`."""
     reference = np.asarray(reference, float)
     return np.any([within(reference * k, estimate) for k in ACCURACY_2], axis=0)
 
 
 def octave_ratio(reference: float, estimate: float) -> str:
-    """Which of `RATIOS` the estimate is of the reference, within 4 %, or `other`."""
-    for name, ratio in RATIOS.items():
+    """The name of the ratio of an estimate to its reference, within 4 %, or `other`."""
+    for name, ratio in ERROR_RATIOS.items():
         if within([reference * ratio], [estimate])[0]:
             return name
-    return OTHER
+    return OTHER_RATIO
 
 
 def p_score(
     tempi: tuple[float, float], weight: float, estimate: float, second: float | None
 ) -> tuple[float, bool, bool]:
-    """MIREX measure of an answer to a label with two tempi.
+    """MIREX measure of an answer for a label with two tempi.
 
     Parameters
     ----------
     tempi
         The two labelled tempi [BPM].
     weight
-        Salience of the first, in 0..1.
+        Salience of the first one, in 0..1.
     estimate, second
-        The answered tempi [BPM]; None if there is only one.
+        The answered tempi [BPM]; `second` is None if there is only one.
 
     Returns
     -------
-    P-score in 0..1, whether one tempo was found, whether both were; within 8 % (McKinney et al.,
-    "Evaluation of audio beat tracking and music tempo extraction algorithms", JNMR 2007; by
-    `mir_eval`).
+    P-score in 0..1, whether at least one tempo was found, and whether both were, within 8 %.
+
+    Notes
+    -----
+    McKinney et al., "Evaluation of audio beat tracking and music tempo extraction algorithms",
+    JNMR 2007; computed by `mir_eval`.
     """
     import mir_eval
 
@@ -107,7 +114,7 @@ def p_score(
 
 @dataclass(frozen=True)
 class Bin:
-    """The answers of one bin of the reliability diagram: their number and two means in 0..1."""
+    """One bin of the reliability diagram: the number of answers, and two means in 0..1."""
 
     n: int
     confidence: float
@@ -115,9 +122,18 @@ class Bin:
 
 
 def reliability(confidence: ArrayLike, correct: ArrayLike) -> list[Bin]:
-    """The non-empty ones of ten bins of equal width over the confidence (n,) in 0..1.
+    """The reliability diagram: ten bins of equal width over the confidence, without empty ones.
 
-    Source: Guo et al., "On calibration of modern neural networks", ICML 2017.
+    Parameters
+    ----------
+    confidence
+        (n,) in 0..1.
+    correct
+        (n,) whether each answer is right.
+
+    Notes
+    -----
+    Guo et al., "On calibration of modern neural networks", ICML 2017.
 
     Raises
     ------
@@ -135,7 +151,10 @@ def reliability(confidence: ArrayLike, correct: ArrayLike) -> list[Bin]:
 
 
 def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike) -> float:
-    """Mean gap between confidence and accuracy over the bins of `reliability`, by their counts."""
+    """Mean distance between confidence and accuracy in the bins of `reliability`, in 0..1.
+
+    The bins are weighted by their number of answers; the result is NaN if there are none.
+    """
     bins = reliability(confidence, correct)
     total = sum(b.n for b in bins)
     return sum(b.n * abs(b.confidence - b.accuracy) for b in bins) / total if total else math.nan
@@ -144,15 +163,20 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike) -> flo
 def bootstrap_interval(
     values: ArrayLike, groups: Sequence[str], seed: int = 0, n_draws: int = 2000
 ) -> tuple[float, float]:
-    """95 % interval of the mean of `values` (n,), drawing whole groups with replacement.
+    """95 % interval of the mean of `values` (n,), by drawing whole groups with replacement.
 
-    Recordings of one artist resemble each other, so the artist is what is drawn (cluster bootstrap;
-    Efron & Tibshirani, "An introduction to the bootstrap", 1993).
+    Recordings of one artist resemble each other, so artists are drawn and not recordings (cluster
+    bootstrap; Efron & Tibshirani, "An introduction to the bootstrap", 1993).
+
+    Parameters
+    ----------
+    groups
+        Name of the group of each value.
 
     Raises
     ------
     ValueError
-        If there is nothing to draw from, or not one group a value.
+        If there are no values, or not as many groups as values.
     """
     values = np.asarray(values, float)
     if not values.size or values.size != len(groups):
@@ -167,22 +191,23 @@ def bootstrap_interval(
 
 
 def percentiles(error: ArrayLike) -> dict[str, float]:
-    """How far off `PERCENTILES` of the estimates are at most [BPM]; NaN where there are none."""
+    """`PERCENTILES` of the errors (n,) [BPM], by their number as text; NaN if there are none."""
     error = np.asarray(error, float)
     return {str(p): float(np.percentile(error, p)) if error.size else math.nan for p in PERCENTILES}
 
 
 def progress(reference: ArrayLike, estimate: ArrayLike) -> dict[str, float]:
-    """What is logged of a model while it learns, from its tempi (n,) of recordings held back.
+    """Figures that are logged while a model learns, from its tempi (n,) of held-out recordings.
 
-    Shares in 0..1 and percentiles of the error in BPM, by the names of `plots.NAMES`.
+    They are shares in 0..1 and percentiles of the error in BPM, by the names of
+    `plots.LEGEND_NAMES`.
     """
     error = np.abs(np.asarray(estimate, float) - np.asarray(reference, float))
     return {
         "validation_acc1": acc1(reference, estimate),
-        "validation_within_8_percent": float(within(reference, estimate, LENIENT).mean()),
+        "validation_within_8_percent": float(within(reference, estimate, LENIENT_TOLERANCE).mean()),
         "validation_acc2": acc2(reference, estimate),
-        "validation_within_10_bpm": float((error <= FAR).mean()),
+        "validation_within_10_bpm": float((error <= FAR_OFF).mean()),
         **{f"validation_error_{p}": value for p, value in percentiles(error).items()},
     }
 
@@ -191,14 +216,20 @@ def right(
     answers: Sequence[Answer],
     accuracy: Callable[[ArrayLike, ArrayLike], NDArray[np.bool_]] = within,
 ) -> NDArray[np.float64]:
-    """(n,) 1 where an answer is right by this accuracy, 0 where it is wrong or there is none."""
+    """Whether each answer is right: (n,) 1 if it is, 0 if it is wrong or there is no estimate.
+
+    Parameters
+    ----------
+    accuracy
+        The measure that decides: `within` or `within_levels`.
+    """
     return np.array([
         0.0 if a.estimate is None else float(accuracy([a.bpm], [a.estimate])[0]) for a in answers
     ])  # fmt: skip
 
 
 def signed(share: float) -> str:
-    """A difference of shares in points, with its sign; none where it rounds to nothing."""
+    """A difference of shares as text in percentage points with its sign; `0.0` has none."""
     points = round(100 * share, 1)
     return f"{points:+.1f}" if points else "0.0"
 

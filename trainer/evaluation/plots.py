@@ -1,7 +1,7 @@
-"""The pictures of a report, each a function from figures to a matplotlib figure.
+"""The plots of a report; each function returns a matplotlib figure.
 
 Figures are made without pyplot, so that there is no global state, no window and nothing to close.
-Colours are those that people with any kind of colour vision tell apart (Okabe & Ito).
+The colours can be told apart with any kind of colour vision (Okabe & Ito).
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from matplotlib.ticker import (
 from .answers import Answer
 from .history import Row, clock, curve
 from .measuring import GroupMetrics
-from .metrics import OTHER, PERCENTILES, RATIOS, Bin, octave_ratio
+from .metrics import ERROR_RATIOS, OTHER_RATIO, PERCENTILES, Bin, octave_ratio
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
-FEW = 3  # estimators in one plot: with more, numbers at each mark would cover each other
+MOST_WITH_NUMBERS = 3  # estimators in a plot with numbers at its marks; more would overlap
 GREY = "#777777"
 TIMES = "\N{MULTIPLICATION SIGN}"
-TICKS = (40, 50, 60, 80, 100, 120, 150, 180, 220, 280)
-LINES = {"1/3": 1 / 3, "1/2": 0.5, "2/3": 2 / 3, "1": 1.0, "3/2": 1.5, "2": 2.0, "3": 3.0}
-DPI = 110
-WIDTH = 6.0  # [inches] of a single plot
-# Columns of a training log, as a legend has them.
-NAMES = {
+TEMPO_TICKS = (40, 50, 60, 80, 100, 120, 150, 180, 220, 280)  # [BPM]
+# Ratios of the estimate to the label that are drawn as lines, by name.
+RATIO_LINES = {"1/3": 1 / 3, "1/2": 0.5, "2/3": 2 / 3, "1": 1.0, "3/2": 1.5, "2": 2.0, "3": 3.0}
+PLOT_DPI = 110
+PLOT_WIDTH = 6.0  # [inches]
+# Texts of a plot's legend, by the column of a training log.
+LEGEND_NAMES = {
     "loss": "learned from",
     "validation_loss": "held back",
     "validation_acc1": "within 4 %",
@@ -43,17 +44,17 @@ NAMES = {
     "validation_within_10_bpm": "within 10 BPM",
     **{f"validation_error_{p}": f"{p} % of the tracks" for p in PERCENTILES},
 }
-EDGES = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)  # [BPM] of the error histogram
+ERROR_EDGES = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)  # [BPM] of the error histogram
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG; the same figure is always the same bytes."""
+    """A figure as PNG; equal figures give equal bytes."""
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(data, format="png", dpi=PLOT_DPI, metadata={"Software": None})
     return data.getvalue()
 
 
-def _figure(width: float = WIDTH, height: float = 4.0) -> tuple[Figure, Axes]:
+def _figure(width: float = PLOT_WIDTH, height: float = 4.0) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
@@ -62,13 +63,13 @@ def _figure(width: float = WIDTH, height: float = 4.0) -> tuple[Figure, Axes]:
 
 
 def estimate_against_label(answers: Sequence[Answer]) -> Figure:
-    """Every track of one estimator, both axes logarithmic: a ratio is a line.
+    """Scatter plot of all tracks of one estimator; on the logarithmic axes, a ratio is a line.
 
-    Tempi beyond the axes are drawn at their edge.
+    Tempi beyond the axes are drawn at their ends.
     """
     figure, axes = _figure(height=5.6)
     low, high = 35.0, 320.0
-    for name, ratio in LINES.items():
+    for name, ratio in RATIO_LINES.items():
         ends = np.array([max(low, low / ratio), min(high, high / ratio)])
         if ratio == 1:
             axes.plot(ends, ends, color=GREY, linewidth=1.2)
@@ -83,10 +84,16 @@ def estimate_against_label(answers: Sequence[Answer]) -> Figure:
     for answer in answers:
         if answer.estimate is not None:
             name = octave_ratio(answer.bpm, answer.estimate)
-            kind = "right" if name == "1" else OTHER if name == OTHER else "another metrical level"
+            kind = (
+                "right"
+                if name == "1"
+                else OTHER_RATIO
+                if name == OTHER_RATIO
+                else "another metrical level"
+            )
             groups.setdefault(kind, []).append((answer.bpm, answer.estimate))
     looks = {"right": (COLOURS[2], "o"), "another metrical level": (COLOURS[1], "s"),
-             OTHER: (COLOURS[4], "X")}  # fmt: skip
+             OTHER_RATIO: (COLOURS[4], "X")}  # fmt: skip
     size = 26 if len(answers) < 1000 else 10
     for kind, (colour, marker) in looks.items():
         points = np.clip(np.array(groups.get(kind, [])).reshape(-1, 2), low, high)
@@ -96,8 +103,8 @@ def estimate_against_label(answers: Sequence[Answer]) -> Figure:
         )  # fmt: skip
     for axis, set_scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
         set_scale("log")
-        axis.set_major_locator(FixedLocator(TICKS))
-        axis.set_major_formatter(FixedFormatter([str(t) for t in TICKS]))
+        axis.set_major_locator(FixedLocator(TEMPO_TICKS))
+        axis.set_major_formatter(FixedFormatter([str(t) for t in TEMPO_TICKS]))
         axis.set_minor_locator(NullLocator())
     axes.set(xlim=(low, high), ylim=(low, high), xlabel="label [BPM]", ylabel="estimate [BPM]")
     axes.grid(color="#eeeeee")
@@ -106,14 +113,14 @@ def estimate_against_label(answers: Sequence[Answer]) -> Figure:
 
 
 def errors(answers: Mapping[str, Sequence[Answer]]) -> Figure:
-    """How far off the estimates are, as the share of tracks in each bin of a logarithmic axis."""
+    """Histogram of the errors of each estimator: the share of tracks in each of `ERROR_EDGES`."""
     figure, axes = _figure()
-    names = [f"≤ {EDGES[0]:g}", *(f"≤ {e:g}" for e in EDGES[1:]), "more"]
+    names = [f"≤ {ERROR_EDGES[0]:g}", *(f"≤ {e:g}" for e in ERROR_EDGES[1:]), "more"]
     width = 0.8 / max(1, len(answers))
     for k, (name, own) in enumerate(answers.items()):
         error = np.array([abs(a.error) for a in own if a.error is not None])
         # The first bin is closed at both ends, every other one at its upper end.
-        bins = np.searchsorted(EDGES, error, side="left")
+        bins = np.searchsorted(ERROR_EDGES, error, side="left")
         counts = np.bincount(bins, minlength=len(names))
         places = np.arange(len(counts)) + (k - (len(answers) - 1) / 2) * width
         axes.bar(places, counts / max(1, len(own)), width, color=_colour(k), label=name)
@@ -124,9 +131,15 @@ def errors(answers: Mapping[str, Sequence[Answer]]) -> Figure:
 
 
 def octaves(counts: Mapping[str, Mapping[str, int]]) -> Figure:
-    """What the estimates are of the label: the same, half, double and so on."""
+    """Bar chart of the ratios of estimates to labels: the same, half, double and so on.
+
+    Parameters
+    ----------
+    counts
+        Number of tracks by ratio, for each estimator, see `measuring.confusion`.
+    """
     figure, axes = _figure()
-    names = [*RATIOS, OTHER]
+    names = [*ERROR_RATIOS, OTHER_RATIO]
     width = 0.8 / max(1, len(counts))
     for k, (estimator, own) in enumerate(counts.items()):
         total = max(1, sum(own.values()))
@@ -134,9 +147,9 @@ def octaves(counts: Mapping[str, Mapping[str, int]]) -> Figure:
         bars = axes.bar(
             places, [own[n] / total for n in names], width, color=_colour(k), label=estimator
         )
-        if len(counts) <= FEW:
+        if len(counts) <= MOST_WITH_NUMBERS:
             axes.bar_label(bars, [str(own[n]) if own[n] else "" for n in names], fontsize=7)
-    axes.set_xticks(range(len(names)), [f"{TIMES} {n}" if n != OTHER else n for n in names])
+    axes.set_xticks(range(len(names)), [f"{TIMES} {n}" if n != OTHER_RATIO else n for n in names])
     axes.set(xlabel="estimate relative to the label", ylabel="share of the tracks")
     _shares(axes)
     axes.set_ylim(0, 1.08)
@@ -144,7 +157,7 @@ def octaves(counts: Mapping[str, Mapping[str, int]]) -> Figure:
 
 
 def calibration(bins: Mapping[str, Sequence[Bin]]) -> Figure:
-    """Reliability diagram: accuracy against confidence, point size by count."""
+    """Reliability diagram of each estimator: accuracy against confidence, point size by count."""
     figure, axes = _figure(height=5.0)
     axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", label="perfectly calibrated")
     for k, (name, own) in enumerate(bins.items()):
@@ -153,7 +166,7 @@ def calibration(bins: Mapping[str, Sequence[Bin]]) -> Figure:
         x, y = [b.confidence for b in own], [b.accuracy for b in own]
         axes.plot(x, y, color=_colour(k), linewidth=0.8, alpha=0.6)
         axes.scatter(x, y, sizes, color=_colour(k), alpha=0.8, label=name, zorder=3, linewidths=0)
-        for b in own if len(bins) <= FEW else ():
+        for b in own if len(bins) <= MOST_WITH_NUMBERS else ():
             axes.annotate(str(b.n), (b.confidence, b.accuracy), xytext=(0, -15), fontsize=7,
                           textcoords="offset points", ha="center", color="#444444")  # fmt: skip
     axes.set(
@@ -166,7 +179,17 @@ def calibration(bins: Mapping[str, Sequence[Bin]]) -> Figure:
 
 
 def parts(figures: Mapping[str, Mapping[str, GroupMetrics]], label: str, most: int = 24) -> Figure:
-    """Accuracy 1 (full) and 2 (pale) of each part; the parts with the most tracks, in order."""
+    """Bar chart of Accuracy 1 (full colour) and 2 (pale) of groups of tracks.
+
+    Parameters
+    ----------
+    figures
+        For each estimator, the figures of groups by their name.
+    label
+        What the groups are, for the axis.
+    most
+        Number of groups that are shown: those with the most tracks, sorted by name.
+    """
     counts = {name: part.n for own in figures.values() for name, part in own.items()}
     kept = sorted(counts, key=lambda name: (-counts[name], name))[:most]
     names = [name for name in counts if name in kept]
@@ -194,7 +217,7 @@ def parts(figures: Mapping[str, Mapping[str, GroupMetrics]], label: str, most: i
 
 
 def training(rows: Sequence[Row]) -> Figure:
-    """A training run: losses, shares and errors in BPM, each on an axis of its own."""
+    """Curves of a training run: losses, shares and errors in BPM, in one plot each."""
     rows = list(rows)
     against = clock(rows)
     names = [n for n in dict.fromkeys(n for row in rows for n in row) if n != against]
@@ -207,14 +230,14 @@ def training(rows: Sequence[Row]) -> Figure:
     skipped = {"epoch", "step", "phase", "seconds"}
     rest = [n for n in names if n not in taken | skipped and not n.startswith("lr")]
     shown = {label: group for label, group in {**groups, "other": rest}.items() if group}
-    figure = Figure(figsize=(WIDTH, 2.3 * max(1, len(shown)) + 0.4), layout="constrained")
+    figure = Figure(figsize=(PLOT_WIDTH, 2.3 * max(1, len(shown)) + 0.4), layout="constrained")
     for k, (label, group) in enumerate(shown.items()):
         axes = figure.add_subplot(len(shown), 1, k + 1)
         axes.spines[["top", "right"]].set_visible(False)
         for j, name in enumerate(group):
             x, y = curve(rows, name, against)
             axes.plot(x, y, color=_colour(j), marker="." if len(x) < 60 else "",
-                      label=_short(NAMES.get(name, name)))  # fmt: skip
+                      label=_short(LEGEND_NAMES.get(name, name)))  # fmt: skip
         axes.set_ylabel(label)
         axes.grid(color="#eeeeee")
         axes.legend(fontsize=8, ncols=2)
@@ -232,18 +255,20 @@ def training(rows: Sequence[Row]) -> Figure:
 
 
 def _shares(axes: Axes) -> None:
+    """Set up the vertical axis for shares in percent, and add a legend."""
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.grid(axis="y", color="#eeeeee")
     axes.legend(fontsize=8)
 
 
 def _colour(k: int) -> str:
+    """The colour of the `k`-th estimator or curve."""
     return COLOURS[k % len(COLOURS)]
 
 
 def _short(text: str, most: int = 32) -> str:
-    """A name as matplotlib is to draw it: not endless, and no formula."""
-    text = text.encode("utf-8", "replace").decode()  # the file system's odd bytes
+    """A name for a plot: of limited length, and not to be read as a formula by matplotlib."""
+    text = text.encode("utf-8", "replace").decode()  # bytes of file names that are not UTF-8
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     text = text if len(text) <= most else text[: most - 1] + "…"
     return text.replace("$", r"\$")

@@ -1,7 +1,7 @@
-"""One HTML file about an evaluation: how good, compared with what, and which labels to look at.
+"""The report of an evaluation as one HTML file: figures, comparisons, plots and labels to check.
 
-It is complete in itself: the pictures are inside, nothing is loaded from anywhere, no script runs,
-and names, genres and paths are text whatever they contain.
+The file is self-contained: plots are embedded, nothing is loaded and no script runs. Names, genres
+and paths are escaped, whatever they contain.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from .saving import RunInfo, load
 from .text_tables import number, percent, told_paces
 from .text_tables import table as main_figures
 
-REPORT = "report.html"
-PLOTS = "plots"
-MOST = 100  # rows of a list
-STYLE = """
+REPORT_FILE = "report.html"
+PLOTS_FOLDER = "plots"
+MOST_ROWS = 100  # greatest number of rows in a list; the rest is only counted
+REPORT_STYLE = """
 h2 { margin-top: 2.2rem; }
 figure { margin: 1rem 0; }
 figcaption { color: #555; max-width: 42rem; }
@@ -44,7 +44,7 @@ figure img { width: 41rem; }
 
 
 def redraw(folder: Path) -> Path:
-    """Draw the plots and the report of an evaluation from what it has saved; returns the report.
+    """Write the plots and the report of a saved evaluation again; return the path of the report.
 
     Raises
     ------
@@ -64,33 +64,35 @@ def write_report(
     history: Sequence[Row] = (),
     name: Path | None = None,
 ) -> Path:
-    """Write the report and its plots, as files of their own too; returns the report.
+    """Write the report, and its plots also as files of their own; return the path of the report.
 
     Parameters
     ----------
+    history
+        Rows of the training log of the first estimator's model; none if it is unknown.
     name
-        Where to write the report; None for `report.html` in the folder.
+        File to write the report to; None for `report.html` in the folder.
     """
     pictures = {name: draw(figure) for name, figure in figures(answers, history).items()}
-    (folder / PLOTS).mkdir(parents=True, exist_ok=True)
+    (folder / PLOTS_FOLDER).mkdir(parents=True, exist_ok=True)
     for stem, data in pictures.items():
-        write_bytes(folder / PLOTS / f"{stem}.png", data)
-    path = name or folder / REPORT
+        write_bytes(folder / PLOTS_FOLDER / f"{stem}.png", data)
+    path = name or folder / REPORT_FILE
     text = render(about, answers, pictures)
-    # A path that is no text cannot be shown as what it is.
+    # Bytes of a path that are not UTF-8 are shown as a replacement character.
     write_bytes(path, text.encode("utf-8", "replace"))
     return path
 
 
 def draw(figure: Figure) -> bytes:
-    """A figure as PNG; what its font lacks is drawn as boxes."""
+    """A figure as PNG; characters that the font lacks are drawn as boxes, without a warning."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         return plots.png(figure)
 
 
 def figures(answers: Sequence[Answer], history: Sequence[Row] = ()) -> dict[str, Figure]:
-    """The pictures that there is something to show in, by the names of their files."""
+    """The plots of an evaluation by the stem of their file's name, without empty ones."""
     estimators = by_estimator(answers)
     found = {
         f"estimates-{k}": plots.estimate_against_label(own)
@@ -112,9 +114,9 @@ def figures(answers: Sequence[Answer], history: Sequence[Row] = ()) -> dict[str,
 
 
 def render(about: RunInfo, answers: Sequence[Answer], pictures: Mapping[str, bytes]) -> str:
-    """The report as text; `pictures` are PNGs by the names of `figures`."""
+    """The report as HTML; `pictures` are the plots of `figures` as PNG, by the same names."""
     numbers = figures_of(answers)
-    return page(about.title, _parts(about, answers, numbers, pictures), STYLE)
+    return page(about.title, _parts(about, answers, numbers, pictures), REPORT_STYLE)
 
 
 def _parts(
@@ -123,8 +125,19 @@ def _parts(
     numbers: Mapping[str, EvaluationFigures],
     pictures: Mapping[str, bytes],
 ) -> Iterator[str]:
+    """The parts of the report as HTML, from top to bottom."""
     estimators = by_estimator(answers)
-    first = next(iter(estimators))
+    yield from _summary(about, numbers)
+    yield from _plots(list(estimators), pictures)
+    paces = told_paces(answers)
+    if paces:
+        yield "<h2>Paces</h2><ul>" + "".join(f"<li>{html.escape(t)}</li>" for t in paces) + "</ul>"
+    yield from _lists(answers, next(iter(estimators.values())))
+
+
+def _summary(about: RunInfo, numbers: Mapping[str, EvaluationFigures]) -> Iterator[str]:
+    """The title, the main figures and the table of all figures."""
+    first = next(iter(numbers))
     yield f"<h1>{html.escape(about.title)}</h1>"
     yield f'<p class="headline">{html.escape(headline(first, numbers[first]))}</p>'
     told = [text for name, own in numbers.items() if (text := compared(first, name, own))]
@@ -143,6 +156,18 @@ def _parts(
         "MIREX, for labels with two tempi. ECE: expected calibration error. In brackets the 95 % "
         "interval, drawn by artist or song. A track that failed counts as wrong.</p>"
     )
+
+
+def _plots(estimators: Sequence[str], pictures: Mapping[str, bytes]) -> Iterator[str]:
+    """The plots with their headings and captions.
+
+    Parameters
+    ----------
+    estimators
+        Names of the estimators.
+    pictures
+        Plots as PNG, by the names of `figures`.
+    """
     if "training" in pictures:
         yield "<h2>Training</h2>"
         yield _figure(
@@ -175,11 +200,11 @@ def _parts(
     if "genres" in pictures:
         yield _figure(pictures["genres"], "Accuracy by genre; in brackets the tracks.")
     yield "</div>"
-    paces = told_paces(answers)
-    if paces:
-        yield "<h2>Paces</h2><ul>" + "".join(f"<li>{html.escape(t)}</li>" for t in paces) + "</ul>"
+
+
+def _lists(answers: Sequence[Answer], own: Sequence[Answer]) -> Iterator[str]:
+    """The lists of wrong answers of the first estimator (`own`) and of tracks that failed."""
     yield "<h2>Disagreements to look at</h2>"
-    own = estimators[first]
     if any(answer.estimate is not None for answer in own):
         yield _disagreements(worst(own))
     else:
@@ -187,13 +212,13 @@ def _parts(
     failures = [answer for answer in answers if answer.failure]
     if failures:
         yield "<h2>Not estimated</h2>"
-        rows = [(a.estimator, a.failure, _path(a.path)) for a in failures[:MOST]]
+        rows = [(a.estimator, a.failure, _path(a.path)) for a in failures[:MOST_ROWS]]
         yield _scroll(table(("estimator", "why", "file"), rows))
         yield _more(len(failures))
 
 
 def headline(name: str, own: EvaluationFigures) -> str:
-    """The main figures of an estimator as a sentence."""
+    """The main figures of an estimator in one or two sentences."""
     m = own.all
     low, high = m.acc1_interval
     text = (
@@ -210,7 +235,7 @@ def headline(name: str, own: EvaluationFigures) -> str:
 
 
 def compared(first: str, name: str, own: EvaluationFigures) -> str:
-    """How another estimator does against the first one as a sentence, empty for the first."""
+    """A sentence that compares another estimator to the first one; empty for the first one."""
     if own.ahead is None or own.ahead_interval is None:
         return ""
     low, high = own.ahead_interval
@@ -224,13 +249,14 @@ def compared(first: str, name: str, own: EvaluationFigures) -> str:
 
 
 def facts(about: RunInfo) -> str:
-    """What was evaluated, in one line."""
+    """The split, the number of windows and the version of the program, in one line."""
     split = "all splits" if about.split == "all" else f"split {about.split}"
     windows = "the whole track" if about.windows == "all" else f"at most {about.windows} windows"
     return f"{split}; {windows} listened to; beets-tempo {about.package}"
 
 
 def _disagreements(wrong: Sequence[Answer]) -> str:
+    """The list of wrong answers to check, as HTML."""
     if not wrong:
         return "<p>None: every estimate agrees with its label.</p>"
     rows = [
@@ -243,7 +269,7 @@ def _disagreements(wrong: Sequence[Answer]) -> str:
             a.set,
             _path(a.path),
         )
-        for a in wrong[:MOST]
+        for a in wrong[:MOST_ROWS]
     ]
     head = ("track", "label", "estimate", "ratio", "confidence", "set", "file")
     note = (
@@ -254,7 +280,10 @@ def _disagreements(wrong: Sequence[Answer]) -> str:
 
 
 def _more(count: int) -> str:
-    return f'<p class="note">{count - MOST} more in tracks.tsv.</p>' if count > MOST else ""
+    """How many of `count` rows a list leaves out, as HTML; empty if it shows all."""
+    return (
+        f'<p class="note">{count - MOST_ROWS} more in tracks.tsv.</p>' if count > MOST_ROWS else ""
+    )
 
 
 def _path(path: Path) -> Markup:
@@ -266,6 +295,7 @@ def _scroll(text: str) -> str:
 
 
 def _figure(data: bytes, caption: str) -> str:
+    """A plot (PNG) with its caption, as HTML."""
     source = base64.b64encode(data).decode()
     told = html.escape(caption)
     return (

@@ -1,4 +1,4 @@
-"""An evaluation on disk: its figures, its answers and the wrong ones among them."""
+"""Saving and loading an evaluation: its figures, all answers, and the wrong ones among them."""
 
 from __future__ import annotations
 
@@ -8,39 +8,36 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tempo_core.errors import ConfigError
 
 from ..files import write_text, write_tsv
-from .answers import TABLE, Answer, read_answers, write_answers
+from .answers import ANSWERS_TABLE, Answer, read_answers, write_answers
+from .figures import EvaluationFigures, by_estimator, figures_of, sure, worst
 from .measuring import measure_paces
 from .metrics import reliability
 
-if TYPE_CHECKING:
-    pass
-from .figures import EvaluationFigures, by_estimator, figures_of, sure, worst
-
-FIGURES = "figures.json"
-WORST = "worst.tsv"  # wrong answers of the first estimator
-LAYOUT = 1  # of figures.json
+FIGURES_FILE = "figures.json"
+WORST_TABLE = "worst.tsv"  # wrong answers of the first estimator
+FIGURES_LAYOUT = 1  # version of the layout of `FIGURES_FILE`
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What an evaluation is of; part of `figures.json`."""
+    """Description of an evaluation; part of `figures.json`."""
 
     title: str
     split: str
-    windows: str
-    package: str  # version
-    notes: tuple[str, ...] = ()
+    windows: str  # number of windows of each track, or `all`
+    package: str  # version of the package
+    notes: tuple[str, ...] = ()  # messages to the user
 
 
 def save(folder: Path, about: RunInfo, answers: Sequence[Answer]) -> dict[str, EvaluationFigures]:
-    """Write the tables of tracks and of what to look at, and the figures; returns these."""
+    """Write the tables of all answers and of the wrong ones, and the figures; return the latter."""
     figures = figures_of(answers)
-    write_answers(folder / TABLE, answers)
+    write_answers(folder / ANSWERS_TABLE, answers)
     estimators = {}
     for name, own in by_estimator(answers).items():
         values = asdict(figures[name])
@@ -48,14 +45,14 @@ def save(folder: Path, about: RunInfo, answers: Sequence[Answer]) -> dict[str, E
         paces = measure_paces(own)
         values["paces"] = None if paces is None else asdict(paces)
         estimators[name] = values
-    document = {"layout": LAYOUT, "about": asdict(about), "estimators": estimators}
-    write_text(folder / FIGURES, json.dumps(plain(document), indent=2) + "\n")
-    write_worst(folder / WORST, worst(by_estimator(answers)[answers[0].estimator]))
+    document = {"layout": FIGURES_LAYOUT, "about": asdict(about), "estimators": estimators}
+    write_text(folder / FIGURES_FILE, json.dumps(plain(document), indent=2) + "\n")
+    write_worst(folder / WORST_TABLE, worst(by_estimator(answers)[answers[0].estimator]))
     return figures
 
 
 def plain(value: Any) -> Any:
-    """The same without NaN, which JSON does not know: None in its place."""
+    """A copy of a JSON value with None in place of NaN and infinity, which JSON does not have."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -69,30 +66,32 @@ def load(folder: Path) -> tuple[RunInfo, list[Answer]]:
     Raises
     ------
     ConfigError
-        If there is none, or one of another layout.
+        If the folder has no evaluation, or one of another layout, or it is damaged.
     """
-    path = folder / FIGURES
+    path = folder / FIGURES_FILE
     try:
         document = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-        if document["layout"] != LAYOUT:
-            raise ConfigError(f"{path}: layout {document['layout']}, this version reads {LAYOUT}")
+        if document["layout"] != FIGURES_LAYOUT:
+            raise ConfigError(
+                f"{path}: layout {document['layout']}, this version reads {FIGURES_LAYOUT}"
+            )
         values = document["about"]
         about = RunInfo(**{**values, "notes": tuple(values["notes"])})
     except OSError as error:
         raise ConfigError(
-            f"{folder}: no evaluation ({FIGURES}: {error.strerror}); give the folder that "
+            f"{folder}: no evaluation ({FIGURES_FILE}: {error.strerror}); give the folder that "
             "tempo-core evaluate wrote"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: is damaged ({error}); evaluate again") from error
-    answers = read_answers(folder / TABLE)
+    answers = read_answers(folder / ANSWERS_TABLE)
     if not answers:
-        raise ConfigError(f"{folder / TABLE}: no tracks in it; evaluate again")
+        raise ConfigError(f"{folder / ANSWERS_TABLE}: no tracks in it; evaluate again")
     return about, answers
 
 
 def write_worst(path: Path, wrong: Sequence[Answer]) -> None:
-    """A table of wrong answers to go through; with `path` and `bpm` it can be evaluated again."""
+    """Write a table of wrong answers to be checked; it can itself be evaluated on."""
     rows = (
         (a.path, a.bpm, a.estimate, f"{a.ratio:.3f}", a.confidence, a.name, a.estimator)
         for a in wrong
@@ -106,7 +105,7 @@ def make_folder(folder: Path) -> None:
     Raises
     ------
     ConfigError
-        If that is not possible.
+        If the folder cannot be made or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from .answers import Answer
-from .measuring import measure_paces
-
-if TYPE_CHECKING:
-    pass
 from .figures import EvaluationFigures, by_estimator
+from .measuring import measure_paces
 
 
 def table(figures: Mapping[str, EvaluationFigures]) -> list[tuple[str, ...]]:
-    """The main figures as text: a header, then a row an estimator and set."""
+    """The main figures as text: a header, then one row for each estimator and set."""
     rows: list[tuple[str, ...]] = [
         ("estimator", "set", "tracks", "failed", "in 4 %", "(95 %)", "in 8 %", "octave", "in 1 %",
          "in 10 BPM", "mean", "median", "95 %", "P-score", "ECE"),
@@ -35,7 +31,7 @@ def table(figures: Mapping[str, EvaluationFigures]) -> list[tuple[str, ...]]:
 
 
 def told_paces(answers: Sequence[Answer]) -> list[str]:
-    """How well paces were judged that somebody stated, a sentence an estimator that judges any."""
+    """Figures of the judged paces as text, one sentence for each estimator that judges paces."""
     lines = []
     for name, own in by_estimator(answers).items():
         found = measure_paces(own)
@@ -49,17 +45,17 @@ def told_paces(answers: Sequence[Answer]) -> list[str]:
 
 
 def percent(share: float) -> str:
-    """A share in 0..1 with one digit, or a dash."""
+    """A share in 0..1 as text in percent with one decimal, a dash for NaN."""
     return number(100 * share, 1)
 
 
 def number(value: float, digits: int) -> str:
-    """A number, or a dash where there is none."""
+    """A number as text with this many decimals, a dash for NaN."""
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows as lines of text; the first two columns to the left, numbers to the right."""
+    """Rows (at least one) as lines of text; two columns are left-aligned, the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [

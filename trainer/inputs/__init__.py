@@ -1,1 +1,1 @@
-"""Recordings with labels, and what networks in training are shown of them."""
+"""Labelled recordings, and the network inputs that are computed of them for training."""

@@ -1,8 +1,8 @@
 """Augmentation in two steps: draw the parameters once, then apply them to the input and the label.
 
-All of it happens on what the network sees. A time stretch is a shift of the logarithmic tempo axis,
-a change of tone a smooth curve added to the log-compressed band levels, a missing part of the
-spectrum a run of bands set to zero.
+Augmentation changes the network's inputs, not the audio. A time stretch is a shift of the
+logarithmic tempo axis, a change of tone is a smooth curve added to the log-compressed band levels,
+and a missing part of the spectrum is a run of bands set to zero.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .views import MARGIN
+from .views import STRETCH_MARGIN
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to one window.
+    """Parameters of the augmentation of one window.
 
-    The tempo axis is moved by `shift` [bins], and the label multiplied by
-    2 ** (shift / bins_per_octave). `tone` (n_mels,) is added to the mean levels, and the bands
-    `masked` are silenced.
+    The tempo axis is shifted by `shift` [bins], and the label is multiplied by
+    2 ** (shift / bins_per_octave). `tone` (n_mels,) is added to the mean levels of the bands, and
+    the bands `masked` are silenced.
     """
 
     shift: int
@@ -29,15 +29,15 @@ class Augmentation:
     masked: slice
 
     def stretch(self, bins_per_octave: int) -> float:
-        """Factor on the tempo."""
+        """Factor by which the tempo changes."""
         return float(2.0 ** (self.shift / bins_per_octave))
 
 
-NOTHING = Augmentation(0, np.zeros(1, np.float32), slice(0, 0))
+NO_CHANGE = Augmentation(0, np.zeros(1, np.float32), slice(0, 0))
 
 
-def draw(rng: np.random.Generator, n_mels: int, stretched: int = MARGIN) -> Augmentation:
-    """Parameters of one augmentation; `stretched` is the largest shift of the axis [bins]."""
+def draw(rng: np.random.Generator, n_mels: int, stretched: int = STRETCH_MARGIN) -> Augmentation:
+    """Draw the parameters of one augmentation; `stretched` is the greatest shift [bins]."""
     shift = int(rng.integers(-stretched, stretched + 1)) if rng.random() < 0.8 else 0
     knots = rng.normal(0.0, 0.3, 5)  # a smooth random equaliser
     tone = np.interp(np.linspace(0, 4, n_mels), np.arange(5), knots).astype(np.float32)
@@ -47,18 +47,28 @@ def draw(rng: np.random.Generator, n_mels: int, stretched: int = MARGIN) -> Augm
 
 
 def apply_to_map(periodicity: np.ndarray, change: Augmentation) -> NDArray[np.float32]:
-    """(N_MAPS, n_mels, n_bins + 2 * MARGIN) → (N_MAPS, n_mels, n_bins), stretched and masked.
+    """Cut the grid's bins out of the maps of a window, stretched and with masked bands.
 
-    A track played faster has its peaks further up the axis, so the cut begins further down.
+    Parameters
+    ----------
+    periodicity
+        (N_MAPS, n_mels, n_bins + 2 * STRETCH_MARGIN) maps.
+
+    Returns
+    -------
+    (N_MAPS, n_mels, n_bins) maps. The peaks of a faster track are further up the axis, so the cut
+    begins further down.
     """
-    first = MARGIN - change.shift
-    result = periodicity[..., first : first + periodicity.shape[-1] - 2 * MARGIN].astype(np.float32)
+    first = STRETCH_MARGIN - change.shift
+    result = periodicity[..., first : first + periodicity.shape[-1] - 2 * STRETCH_MARGIN].astype(
+        np.float32
+    )
     result[:, change.masked] = 0.0
     return result
 
 
 def apply_to_statistics(statistics: np.ndarray, change: Augmentation) -> NDArray[np.float32]:
-    """(4 * n_mels,) → the same, with another tone and the masked bands silent."""
+    """The statistics (4 * n_mels,) of a window with another tone and with masked bands silent."""
     result = statistics.reshape(4, -1).astype(np.float32)
     result[0] = np.maximum(0.0, result[0] + change.tone)
     result[:, change.masked] = 0.0
@@ -68,9 +78,20 @@ def apply_to_statistics(statistics: np.ndarray, change: Augmentation) -> NDArray
 def stretched_window(
     features: np.ndarray, first: float, n_frames: int, stretch: float
 ) -> NDArray[np.float32]:
-    """`n_frames` of (n_mels, n_all_frames) from frame `first` on, played `stretch` times as fast.
+    """A window of features as if the recording were played `stretch` times as fast.
 
-    Frames between two are interpolated; where the recording ends, its last frame stays.
+    Frames are interpolated linearly; after the end of the recording its last frame is repeated.
+
+    Parameters
+    ----------
+    features
+        (n_mels, n_all_frames) of the recording.
+    first
+        Frame of the recording at which the window begins.
+
+    Returns
+    -------
+    (n_mels, n_frames) features.
     """
     places = first + stretch * np.arange(n_frames)
     low = np.clip(places.astype(int), 0, features.shape[1] - 2)

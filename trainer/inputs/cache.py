@@ -1,9 +1,9 @@
-"""The network's inputs on disk: one file a recording, in a folder that keeps to a size.
+"""Cache of the tempo network's inputs: one file for each recording, in a folder of limited size.
 
-A file is named by what it is made of: the audio file's content and the configuration. So nothing
-stale can be read, and whatever stops a run, the next one finds what is complete and computes the
-rest. What else the cache must know of a file (its configuration, how many windows there were) is in
-the file's own header.
+The name of a file is a hash of what its data depends on: the content of the audio file and the
+configuration. So no outdated data can be read, and whatever stops a run, the next one uses the
+files that are complete and computes the others. Notes about a file (its configuration, and whether
+windows were left out) are in its header.
 """
 
 from __future__ import annotations
@@ -30,35 +30,36 @@ from tempo_core.files import replace_file
 from tempo_core.opening import RegularFile
 from tempo_core.tasks.tempo.config import TempoGrid
 
-# Of the cached views; raise it when what `views.views_of` computes changes. Before layout 3
-# silence at the ends of a file was part of the windows, which all counted alike.
-LAYOUT = 3
-USABLE = (3, 2)  # the newest first: those that can be learned from where the audio is gone
-HEADER = 1024  # [bytes] what a file is larger than its arrays, at most
-ABANDONED = 600.0  # [s] after which an unfinished file is what a killed run left behind
-FEWEST = 2  # windows of a recording: one of each length
+# Version of the cached views; raise it when the results of `views.views_of` change. Before version
+# 3, silence at the ends of a file was part of the windows, and all windows had the same weight.
+VIEWS_LAYOUT = 3
+USABLE_LAYOUTS = (3, 2)  # versions to learn from if the audio file is gone, the newest first
+HEADER_BYTES = 1024  # [bytes] greatest size of a file's header
+ABANDONED_AFTER = 600.0  # [s] age from which on an unfinished file must be that of a killed run
+LEAST_WINDOWS = 2  # least number of windows of a recording: one of each length
 
 
 @dataclass(frozen=True)
 class Views:
-    """The network's inputs for every window of a recording, on an axis wider than the grid.
+    """The network's inputs for every window of a recording, on a tempo axis wider than the grid.
 
-    `maps` are (n_windows, N_MAPS, n_mels, n_bins + 2 * MARGIN) float16, read from the cache as they
-    are used, `statistics` (n_windows, 4 * n_mels) float32. The margin is there because a time
-    stretch is a shift of the tempo axis: training stretches a window by cutting `n_bins` out of it
-    elsewhere. `clarity` (n_windows,) float32 says how clear a pulse each has, None where nothing
-    says so; `thinned` whether windows of the recording were left out.
+    `maps` (n_windows, N_MAPS, n_mels, n_bins + 2 * STRETCH_MARGIN) are float16 and read from the
+    cache when they are used; `statistics` (n_windows, 4 * n_mels) are float32. The axis has a
+    margin because a time stretch is a shift of the tempo axis: training stretches a window by
+    cutting the `n_bins` out of it at another place. `clarity` (n_windows,) float32 is the clarity
+    of each window's pulse in 0..1, None if it is unknown. `thinned` says whether windows of the
+    recording were left out.
     """
 
     maps: np.ndarray
     statistics: np.ndarray
-    n_full: int  # the first so many are the windows that the estimator would use
+    n_full: int  # number of windows, at the beginning, that the estimator would use
     clarity: np.ndarray | None = None
     thinned: bool = False
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """(n_windows,) how much each window counts, in 0..1."""
+        """Weight of each window (n_windows,) in 0..1: its clarity, or 1 if that is unknown."""
         if self.clarity is None:
             return np.ones(len(self.maps))
         return np.asarray(self.clarity, np.float64)
@@ -66,24 +67,31 @@ class Views:
 
 @dataclass(frozen=True)
 class ViewRecipe:
-    """What views are computed with."""
+    """Everything except the audio that views depend on."""
 
     front_end: FrontEnd
     windows: Windows
     grid: TempoGrid
-    layout: int = LAYOUT
+    layout: int = VIEWS_LAYOUT
 
     def digest(self) -> str:
-        """Of everything that decides what is in a file, but for the audio."""
+        """Hash of the recipe, 32 hex digits."""
         return _update(hashlib.sha256(), self).hexdigest()[:32]
 
     def key(self, content: Any) -> str:
-        """Name of the cache file for an audio file whose bytes went into the hash `content`."""
+        """Stem of the cache file's name for an audio file, 32 hex digits.
+
+        Parameters
+        ----------
+        content
+            Hash object that has been updated with the bytes of the file, see `hash_file`.
+        """
         key: str = _update(content.copy(), self).hexdigest()[:32]
         return key
 
 
 def _update(digest: Any, recipe: ViewRecipe) -> Any:
+    """Update a hash object with a recipe, and return it."""
     digest.update(f"layout {recipe.layout}".encode())
     for config in (recipe.front_end, recipe.windows, recipe.grid):
         digest.update(config.digest().encode())
@@ -91,12 +99,12 @@ def _update(digest: Any, recipe: ViewRecipe) -> Any:
 
 
 def hash_file(path: Path) -> Any:
-    """SHA-256 object that has seen all bytes of a file.
+    """SHA-256 object that has been updated with all bytes of a file.
 
     Raises
     ------
     AudioError
-        If it cannot be opened, or is no regular file.
+        If the file cannot be opened, or is not a regular file.
     """
     with RegularFile(path) as file:
         digest = hashlib.sha256()
@@ -106,7 +114,7 @@ def hash_file(path: Path) -> Any:
 
 
 def cache_file(folder: Path, key: str) -> Path:
-    """Where the views of a key are."""
+    """Path of the cache file with this key."""
     return folder / f"{key}.safetensors"
 
 
@@ -125,7 +133,7 @@ def write_views(views: Views, path: Path, **notes: str) -> None:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        # safetensors has an error of its own around what the system said.
+        # safetensors wraps errors of the operating system in its own exception.
         named = re.search(r"\(os error (\d+)\)", str(error))
         if named:
             number = int(named[1])
@@ -134,7 +142,13 @@ def write_views(views: Views, path: Path, **notes: str) -> None:
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """Header of a cache file and where its arrays begin."""
+    """The header of a cache file, and the offset [bytes] at which its arrays begin.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError
+        If the file is missing or damaged.
+    """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         size = os.fstat(file.fileno()).st_size
@@ -151,7 +165,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def read_views(path: Path) -> Views:
-    """Open one cache file; of the maps only what is used is ever read.
+    """Open one cache file; maps are only read when they are used.
 
     Raises
     ------
@@ -177,14 +191,17 @@ def read_views(path: Path) -> Views:
 
 @dataclass(frozen=True)
 class Notes:
-    """What a cache file says of itself; `thinned` where windows of the recording were left out."""
+    """Notes in the header of a cache file.
+
+    `digest` is that of its recipe; `thinned` says whether windows of the recording were left out.
+    """
 
     digest: str
     n_windows: int
     thinned: bool
 
     def has(self, n_windows: int) -> bool:
-        """Whether there are so many windows, or fewer because the recording has no more."""
+        """Whether the file has `n_windows` windows, or fewer because the recording has no more."""
         return self.n_windows == n_windows or (not self.thinned and self.n_windows < n_windows)
 
 
@@ -200,14 +217,14 @@ def read_notes(path: Path) -> Notes | None:
 
 
 def spread(n: int, n_kept: int) -> list[int]:
-    """`n_kept` of the indices 0..n-1, as evenly as possible."""
+    """`n_kept` of the indices 0..n-1, spread as evenly as possible; all if `n_kept` >= `n`."""
     if n_kept >= n:
         return list(range(n))
     return [int((k + 0.5) * n / n_kept) for k in range(n_kept)]
 
 
 def thin(n_full: int, n_short: int, n_kept: int) -> tuple[list[int], list[int]]:
-    """Which of the full windows and which of the shorter ones to keep, in their proportion."""
+    """Indices of the full and of the shorter windows to keep, `n_kept` in all, in proportion."""
     if n_kept >= n_full + n_short:
         return list(range(n_full)), list(range(n_short))
     full = min(n_full, max(1, round(n_kept * n_full / (n_full + n_short))))
@@ -216,14 +233,19 @@ def thin(n_full: int, n_short: int, n_kept: int) -> tuple[list[int], list[int]]:
 
 
 def share(counts: Sequence[int], n_windows: int) -> int | None:
-    """The most windows a recording so that all together have no more than `n_windows`.
+    """The greatest number of windows per recording, so that there are `n_windows` at most in all.
 
-    None if nobody has to give up any. Short recordings keep all of theirs.
+    Recordings with fewer windows keep all of them. The result is None if all windows fit.
+
+    Parameters
+    ----------
+    counts
+        Number of windows of each recording.
 
     Raises
     ------
     ConfigError
-        If less than `FEWEST` would be left of a recording.
+        If the number would be below `LEAST_WINDOWS`.
     """
     if sum(counts) <= n_windows:
         return None
@@ -234,41 +256,42 @@ def share(counts: Sequence[int], n_windows: int) -> int | None:
             low = middle
         else:
             high = middle - 1
-    if low < FEWEST:
+    if low < LEAST_WINDOWS:
+        factor = LEAST_WINDOWS * len(counts) / max(1, n_windows)
         raise ConfigError(
             f"the cache may hold {n_windows} windows, which is too little for {len(counts)} "
-            f"recordings; give it {FEWEST * len(counts) / max(1, n_windows):.1f} times the space"
+            f"recordings; give it {factor:.1f} times the space"
         )
     return low
 
 
 def window_bytes(recipe: ViewRecipe, n_maps: int, margin: int) -> int:
-    """What one window takes on disk."""
+    """Size of a window on disk [bytes]; `margin` is that at each end of the tempo axis [bins]."""
     n_mels, n_bins = recipe.front_end.n_mels, recipe.grid.n_bins + 2 * margin
     return 2 * n_maps * n_mels * n_bins + 4 * 4 * n_mels + 4
 
 
 def make_room(folder: Path, needed: Mapping[str, int], limit: int, digest: str) -> int:
-    """Delete what is not needed until the needed files fit; returns how many were deleted.
+    """Delete files that are not needed until the needed ones fit; return how many were deleted.
 
-    Files of another configuration (an older front end) go first, then those that were not used for
-    longest. What is needed is never deleted.
+    Files of another configuration (such as an older front end) are deleted first, then those that
+    have not been used for longest. Needed files are never deleted.
 
     Parameters
     ----------
     needed
         Size [bytes] that each needed file has or is going to have, by its key.
     limit
-        Of the folder [bytes].
+        Greatest size of the folder [bytes].
     digest
-        Of the configuration in use.
+        Digest of the recipe in use.
     """
     others = []
     for path in folder.iterdir():
         with suppress(FileNotFoundError):
             status = path.stat()
             if path.suffix == ".part":
-                if time.time() - status.st_mtime > ABANDONED:
+                if time.time() - status.st_mtime > ABANDONED_AFTER:
                     path.unlink()
             elif path.suffix == ".safetensors" and path.stem not in needed:
                 others.append((path, status))
@@ -295,7 +318,7 @@ Stamp = tuple[bytes, int, int]  # path, size [bytes], time of the last change [n
 
 
 def stamp(path: Path) -> Stamp | None:
-    """What tells a file from a changed one without reading it; None if it is not there."""
+    """The stamp of a file, which shows whether it has changed; None if there is no such file."""
     try:
         status = path.stat()
     except OSError:
@@ -304,7 +327,10 @@ def stamp(path: Path) -> Stamp | None:
 
 
 def read_keys(folder: Path, recipe: ViewRecipe) -> dict[Stamp | None, str]:
-    """Keys that `write_keys` noted for files, so that these need not be read again."""
+    """Keys by stamp, as `write_keys` stored them, so that unchanged files need not be read again.
+
+    The result is empty if there are none.
+    """
     known: dict[Stamp | None, str] = {}
     with suppress(OSError, ValueError):
         text = _keys_file(folder, recipe).read_text("ascii")
@@ -314,7 +340,7 @@ def read_keys(folder: Path, recipe: ViewRecipe) -> dict[Stamp | None, str]:
 
 
 def write_keys(folder: Path, recipe: ViewRecipe, keys: Mapping[Stamp, str]) -> None:
-    """Note the keys of files, atomically."""
+    """Store the keys of files by their stamp, atomically."""
     rows = [[path.hex(), size, changed, key] for (path, size, changed), key in keys.items()]
     replace_file(_keys_file(folder, recipe), json.dumps(rows, indent=0).encode("ascii"))
 
@@ -324,13 +350,13 @@ def _keys_file(folder: Path, recipe: ViewRecipe) -> Path:
 
 
 def touch(path: Path) -> None:
-    """Note that a file was used."""
+    """Set the time at which a cache file was last used, for `make_room`."""
     with suppress(OSError):
         os.utime(path)
 
 
 def explain(error: OSError, folder: Path) -> StorageError:
-    """What to say when something cannot be written in a folder."""
+    """The error to raise if a file in a folder cannot be written, with a message to the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         told = f"no space left for {folder}; what is done is kept: free some space and run it again"
     else:

@@ -1,4 +1,4 @@
-"""Windows of recordings as a network in training is shown them."""
+"""Examples for the training of the tempo network: windows of recordings with their targets."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from tempo_core.tasks.tempo.decode import encode
 from ..inputs import augment
 from .cache import Views
 from .recordings import Recording
-from .views import MARGIN
+from .views import STRETCH_MARGIN
 
-# The least weight with which a window is drawn: one without a clear pulse is heard in use, too, and
-# is all there is of some recordings.
+# Least weight with which a window is drawn. Windows without a clear pulse occur in use as well, and
+# some recordings have no others.
 LEAST_DRAWN = 0.1
 
 
 @dataclass(frozen=True)
 class DrawOptions:
-    """How a window of a recording is drawn.
+    """Options of drawing a window of a recording.
 
     Attributes
     ----------
     stretched
-        The furthest it is stretched [bins]; None is no augmentation at all.
+        Greatest stretch [bins] of the augmentation; None for no augmentation at all.
     open_labels
-        Whether a label whose octave is uncertain counts with all its readings, or as the first one.
+        Whether a label whose octave is uncertain counts with all its readings. If not, it counts
+        as its first reading, provided that this has more than half of the weight.
     weighed
-        Whether windows are drawn by their weights, or all alike.
+        Whether windows are drawn with probabilities by their weights, or all with the same one.
     """
 
     stretched: int | None
@@ -48,13 +49,13 @@ def example(
     rng: np.random.Generator,
     options: DrawOptions,
 ) -> tuple[Array, Array, Array]:
-    """A window at random: the network's two inputs, see `view.inputs_of`, and its target."""
+    """A random window: the network's two inputs, see `view.inputs_of`, and the target."""
     if options.weighed:
         chances = np.maximum(views.weights, LEAST_DRAWN)
         k = int(rng.choice(len(chances), p=chances / chances.sum()))
     else:
         k = int(rng.integers(len(views.maps)))
-    change = augment.NOTHING
+    change = augment.NO_CHANGE
     if options.stretched is not None:
         change = augment.draw(rng, views.maps.shape[2], options.stretched)
     factor = change.stretch(config.grid.bins_per_octave)
@@ -72,14 +73,16 @@ def example(
 def full_windows(
     views: Views, weighed: bool = True, rows: Sequence[int] | NDArray[np.integer] | None = None
 ) -> Batch:
-    """The windows that the estimator would use, or those of them that are chosen.
+    """The windows of a recording that the estimator would use, without augmentation.
 
     Parameters
     ----------
     weighed
-        Whether they count by how clear a pulse they have.
+        Whether windows have their weights, or all a weight of 1.
+    rows
+        Indices of windows to take instead; None for all that the estimator would use.
     """
     chosen = np.arange(views.n_full) if rows is None else np.asarray(rows)
-    maps = views.maps[chosen][..., MARGIN:-MARGIN].astype(np.float32)
+    maps = views.maps[chosen][..., STRETCH_MARGIN:-STRETCH_MARGIN].astype(np.float32)
     weights = views.weights[chosen] if weighed else np.ones(len(chosen))
     return Batch((maps, views.statistics[chosen]), chosen, weights)

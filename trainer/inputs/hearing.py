@@ -1,4 +1,4 @@
-"""Files as the estimator hears them: the one place where training listens."""
+"""Decoding of audio files for training, in the same way as the estimator does it in use."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tempo_core import listening
-from tempo_core.audio import AudioFile, Source, check, sounding
+from tempo_core.audio import AudioFile, AudioSource
 from tempo_core.config import Windows
 from tempo_core.estimate import DEFAULT_WINDOWS
+from tempo_core.excerpts import check, sounding
 from tempo_core.heard import Heard
 from tempo_core.model import Checkpoint
 from tempo_core.spectrum import Array
@@ -18,28 +19,28 @@ from tempo_core.tasks.tempo.config import TempoConfig
 from tempo_core.tasks.tempo.decode import Tempo
 from tempo_core.tasks.tempo.row import TASK
 
-AT_ONCE = 16  # windows that go through a network together: more need much memory
+NETWORK_BATCH = 16  # windows that go through a network at a time, to save memory
 
 
-def hear(source: Source, sr: int, plan: Windows, n_windows: int | None) -> Heard:
-    """The music of a file, as the estimator hears one that it never knows enough of.
+def hear(source: AudioSource, sr: int, plan: Windows, n_windows: int | None) -> Heard:
+    """The music of a file as the estimator hears it when it uses all of its `n_windows`.
 
     Parameters
     ----------
     sr
         Sample rate [Hz] of the model.
     plan
-        How the model wants the file cut into windows.
+        The model's length and distance of windows.
     n_windows
-        To how many of them to listen, see `tempo_core.listening.rounds`; None: to all of the file.
+        Number of windows to listen to, see `tempo_core.listening.rounds`; None for the whole file.
 
     Raises
     ------
     AudioError
-        If it cannot be decoded, is silent or too short.
+        If the file cannot be decoded, is silent or too short.
     """
     music = listening.music(source, sr, plan, n_windows)
-    if not music:  # nothing that sounds for long; say why, or make the best of it
+    if not music:  # no sound is long enough: raise if there is none, else use all there is
         excerpts = source.read(sr, [(0.0, listening.WHOLE)])
         check(excerpts, sr)
         music = sounding(excerpts, sr) or excerpts
@@ -59,11 +60,11 @@ def hear_file(path: Path, model: Checkpoint[Any], n_windows: int | None = DEFAUL
 
 
 def tempo_of(heard: Heard, model: Checkpoint[TempoConfig]) -> Tempo:
-    """What a model says of what was heard."""
+    """The tempo that a model estimates of what was heard."""
     return answer(TASK, ask(TASK, heard, {}, model), heard, {}, model)
 
 
 def in_parts(*inputs: Array) -> Iterator[tuple[Array, ...]]:
-    """A network's inputs, each (n, …), a few of the n at a time."""
-    for first in range(0, len(inputs[0]), AT_ONCE):
-        yield tuple(part[first : first + AT_ONCE] for part in inputs)
+    """Yield a network's inputs, each (n, …), in batches of at most `NETWORK_BATCH`."""
+    for first in range(0, len(inputs[0]), NETWORK_BATCH):
+        yield tuple(part[first : first + NETWORK_BATCH] for part in inputs)

@@ -1,8 +1,8 @@
-"""What the pace network sees of a track, in training as in use.
+"""Inputs of the pace network for a track, in training the same as in use.
 
-A track is listened to by the estimator itself, with one more row beside the tempo's: its result is
-what the pace task would have been shown. That is kept in files, as nothing else takes as long;
-folding at a candidate tempo is cheap and done when it is wanted.
+The estimator itself listens to a track. It has one more task after that of the tempo, whose result
+is everything that the pace task would get. These results are stored in files, because listening is
+the slowest step; folding at a candidate tempo is fast and done when it is needed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from tempo_core.errors import AudioError
-from tempo_core.estimate import Estimator, load_rows
+from tempo_core.estimate import Estimator
 from tempo_core.heard import Heard, Window, thinned
+from tempo_core.loading import load_rows
 from tempo_core.model import Checkpoint
-from tempo_core.paces import SAME
+from tempo_core.paces import SAME_PACE
 from tempo_core.task import Batch, Results, Scored, Task, score
 from tempo_core.tasks.pace.candidates import candidates
 from tempo_core.tasks.pace.config import PaceConfig
@@ -38,15 +39,15 @@ from .cache import hash_file
 if TYPE_CHECKING:
     from ..synthesis.paces import Score
 
-LAYOUT = 2  # of the kept files, and of what is in them
+TRACK_LAYOUT = 2  # version of the stored files; raise it when their layout or content changes
 
 
 @dataclass(frozen=True)
 class HeardTrack:
-    """One track as the estimator has it when it judges paces.
+    """Everything that the estimator knows of a track when it judges paces.
 
-    `windows` are those of what sounds, with their weights. `bpm` is what the tempo model answers,
-    `strength` (n_bins,) that of the pulse at each tempo of the `grid`.
+    `windows` are those with sound, with their weights. `bpm` is the answer of the tempo model.
+    `strength` (n_bins,) is the strength of the pulse at each tempo of the `grid`.
     """
 
     windows: tuple[Window, ...]
@@ -56,18 +57,20 @@ class HeardTrack:
 
 
 def _nothing(heard: Heard, results: Results, checkpoint: Checkpoint[TempoConfig]) -> list[Batch]:
+    """The inputs of a task that needs no network: none."""
     return []
 
 
 def _as_heard(
     pooled: Any, heard: Heard, results: Results, checkpoint: Checkpoint[TempoConfig]
 ) -> HeardTrack:
+    """The result of the task: what was heard and the tempo, as the pace task would get them."""
     tempo: Tempo = results["tempo"]
     windows = thinned(heard.windows(checkpoint.spectrum, tempo.plan, clarity))
     return HeardTrack(tuple(windows), tempo.bpm, tempo.strength, tempo.grid)
 
 
-# A row that asks no network: its result is what was heard.
+# A task without a network whose result is what was heard.
 AS_HEARD: Task[TempoConfig, Any, None, HeardTrack] = Task(
     name="track",
     config=TempoConfig,
@@ -83,7 +86,7 @@ AS_HEARD: Task[TempoConfig, Any, None, HeardTrack] = Task(
 
 
 def listener(model: Path) -> Estimator:
-    """Who hears tracks, with a tempo model; in any number of threads.
+    """The estimator that listens to tracks, with a tempo model; threads may share it.
 
     Raises
     ------
@@ -100,16 +103,25 @@ def track_of(path: Path, listener: Estimator) -> HeardTrack:
     Raises
     ------
     AudioError
-        If it cannot be used.
+        If the file cannot be used.
     """
     track: HeardTrack = listener.results(path)[AS_HEARD.name]
     return track
 
 
 def keep(path: Path, listener: Estimator, model: Path, cache: Path) -> Path:
-    """The file in `cache` with a track as it was heard with a tempo model; written if need be.
+    """The file in `cache` with what was heard of a track; it is written if it is missing.
 
-    It is found by the content of the audio file and the model.
+    It is found by the content of the audio file and the name of the tempo model.
+
+    Parameters
+    ----------
+    path
+        The audio file.
+    listener
+        Estimator with the tempo model, see `listener`.
+    model
+        File of the tempo model.
 
     Raises
     ------
@@ -117,7 +129,7 @@ def keep(path: Path, listener: Estimator, model: Path, cache: Path) -> Path:
         If the audio file cannot be used.
     """
     key = hash_file(path)
-    key.update(f"layout {LAYOUT} {model.name}".encode())
+    key.update(f"layout {TRACK_LAYOUT} {model.name}".encode())
     target = cache / f"{key.hexdigest()[:32]}.safetensors"
     if not target.exists():
         try:
@@ -131,7 +143,7 @@ def keep(path: Path, listener: Estimator, model: Path, cache: Path) -> Path:
 
 
 def write_track(track: HeardTrack, path: Path) -> None:
-    """Write one kept file, the windows one after another."""
+    """Write what was heard of a track to a file, with all windows joined along the time axis."""
     windows = track.windows
     arrays = {
         "features": np.concatenate([window.features for window in windows], axis=1),
@@ -145,7 +157,7 @@ def write_track(track: HeardTrack, path: Path) -> None:
 
 
 def read_track(path: Path) -> HeardTrack:
-    """Read one kept file."""
+    """Read what was heard of a track from a file of `write_track`."""
     with safe_open(path, "numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         metadata = file.metadata()
@@ -159,36 +171,47 @@ def read_track(path: Path) -> HeardTrack:
 
 @dataclass(frozen=True)
 class Case:
-    """A track with candidates and what is known of each.
+    """A track with candidate tempi (n of them) and whether each is compatible.
 
-    `targets` (n,) are 1 for compatible, 0 for not, NaN for unknown. With a `score` they are those
-    of the whole clip, and parts of it are judged by their own notes.
+    `targets` (n,) are 1 for compatible, 0 for not compatible and NaN for unknown. If there is a
+    `score`, the targets are those of the whole clip, while parts of it get theirs from the score.
     """
 
     track: HeardTrack
-    headline: float  # [BPM] that the candidates are relatives of
+    headline: float  # [BPM] tempo that the candidates are made from
     tempi: tuple[float, ...]
     targets: NDArray[np.float64]
     score: Score | None = None
 
 
 def manual_case(track: HeardTrack, paces: Sequence[float]) -> Case:
-    """A track whose owner said at which paces one can move to it: at these and at no others."""
+    """The case of a track whose owner stated all paces [BPM] at which one can move to it.
+
+    Only these are compatible; those that are not among the candidates are added to them.
+    """
     tempi = list(candidates(track.bpm, track.strength, track.grid))
-    tempi += [p for p in paces if all(abs(p / t - 1) > SAME for t in tempi)]
-    targets = [float(any(abs(t / p - 1) <= SAME for p in paces)) for t in tempi]
+    tempi += [p for p in paces if all(abs(p / t - 1) > SAME_PACE for t in tempi)]
+    targets = [float(any(abs(t / p - 1) <= SAME_PACE for p in paces)) for t in tempi]
     return Case(track, track.bpm, tuple(tempi), np.array(targets))
 
 
 def batches(case: Case, model: Checkpoint[PaceConfig]) -> list[Batch]:
-    """What the network of a pace model is shown of a case: the same as in use."""
+    """The inputs of a pace model's network for a case, the same as in use."""
     track = case.track
     windows = clear_windows(track.windows)
     return view_of(windows, case.tempi, case.headline, track.strength, track.grid, model)
 
 
 def probabilities(scored: Sequence[Scored], n: int) -> NDArray[np.float64]:
-    """(n,) of the candidates; 0 for those that are too slow for what was heard of the track."""
+    """Probabilities (n,) of the candidates; 0 for those too slow for what was heard of the track.
+
+    Parameters
+    ----------
+    scored
+        Results of the network for `batches`.
+    n
+        Number of candidates.
+    """
     found = np.zeros(n)
     pooled = pool(scored)
     found[: len(pooled)] = np.nan_to_num(pooled)
@@ -196,5 +219,5 @@ def probabilities(scored: Sequence[Scored], n: int) -> NDArray[np.float64]:
 
 
 def judged(case: Case, model: Checkpoint[PaceConfig]) -> NDArray[np.float64]:
-    """(n,) probability of each candidate as the estimator has it; 0 where it has none."""
+    """The probability (n,) of each candidate as the estimator computes it; 0 if it has none."""
     return probabilities(score(TASK, batches(case, model), model), len(case.tempi))

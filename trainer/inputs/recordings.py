@@ -1,7 +1,7 @@
-"""Recordings with labels, as the tables of songs, rhythm games, consensus and clips list them.
+"""Labelled recordings, read from the tables of songs, rhythm games, consensus and clips.
 
-A *recording* is the unit of every split and of every figure; windows are drawn from it during
-training and never listed.
+A *recording* is the unit of splits and figures. Windows are drawn from it during training and are
+not listed anywhere.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from ..files import read_tsv
 class Recording:
     """One labelled recording.
 
-    `tempi` are (BPM, weight) with weights that sum to 1: a single pair, or several readings where
-    the label is only sure up to an octave. `alternatives` are other tempi that are published or
-    plausible; they are for evaluation.
+    `tempi` are pairs (BPM, weight), whose weights sum to 1: a single pair, or several readings if
+    the label's octave is uncertain. `alternatives` are other tempi [BPM] that are published or
+    plausible; they are only used in evaluation.
     """
 
     path: Path
     source: str
     tempi: tuple[tuple[float, float], ...]
     split: str
-    group: str  # what must not be on both sides of a split: the artist, or the song
+    group: str  # artist or song; recordings of one group have to be in the same split
     alternatives: tuple[float, ...] = ()
-    genre: str = ""  # as the table has it, empty where it says nothing
+    genre: str = ""  # as written in the table, empty if unknown
 
     @property
     def bpm(self) -> float:
-        """The tempo people count [BPM]."""
+        """The tempo [BPM] that people count: the first reading."""
         return self.tempi[0][0]
 
 
 def read_songs(folder: Path) -> list[Recording]:
-    """`songs.tsv`: popular songs, the tempo as people count it."""
+    """The recordings of `songs.tsv`: popular songs with the tempo as people count it."""
     return [
         Recording(
             folder / row["file"], "songs", ((float(row["bpm"]), 1.0),), row["split"], row["artist"],
@@ -49,7 +49,10 @@ def read_songs(folder: Path) -> list[Recording]:
 
 
 def read_rhythm(folder: Path, doubtful: bool = False) -> list[Recording]:
-    """`rhythm.tsv`: rhythm-game songs; with `doubtful` also those whose chart no audio supports."""
+    """The recordings of `rhythm.tsv`: songs of rhythm games.
+
+    With `doubtful`, songs whose label is not supported by the audio are included.
+    """
     return [
         Recording(
             folder / row["file"], "rhythm", ((float(row["bpm"]), 1.0),), row["split"], row["song"]
@@ -59,26 +62,29 @@ def read_rhythm(folder: Path, doubtful: bool = False) -> list[Recording]:
     ]
 
 
-# Two estimators that agree have found the rate, but share the habit of counting slowly: how
-# probable their answer, its double and its half are.
-AGREED = ((1.0, 0.6), (2.0, 0.25), (0.5, 0.15))
+# Readings of a tempo on which two estimators agree, as (factor, probability). Their answer has the
+# right pulse, but both tend to count too slowly.
+CONSENSUS_READINGS = ((1.0, 0.6), (2.0, 0.25), (0.5, 0.15))
 
 
 def read_consensus(folder: Path) -> list[Recording]:
-    """`consensus.tsv`: the rate is known, the octave is not; see `AGREED`."""
+    """The recordings of `consensus.tsv`, whose octave is uncertain; see `CONSENSUS_READINGS`."""
     recordings = []
     for row in read_tsv(folder / "consensus.tsv"):
         bpm = float(row["bpm"])
         if row["agreement"] == "octave":
             tempi: tuple[tuple[float, float], ...] = ((bpm, 0.5), (float(row["other_bpm"]), 0.5))
         else:
-            tempi = tuple((bpm * ratio, weight) for ratio, weight in AGREED)
+            tempi = tuple((bpm * ratio, weight) for ratio, weight in CONSENSUS_READINGS)
         recordings.append(Recording(folder / row["file"], "consensus", tempi, "train", row["file"]))
     return recordings
 
 
 def read_clips(folder: Path) -> list[Recording]:
-    """`clips.tsv` of `trainer.synthesis`; without a split every tenth clip is for validation."""
+    """The recordings of `clips.tsv`, which `trainer.synthesis` writes.
+
+    If the table has no splits, every tenth clip is for validation.
+    """
     return [
         Recording(
             folder / row["file"], f"synthesis:{row['style']}", ((float(row["bpm"]), 1.0),),
@@ -94,6 +100,6 @@ def by_split(recordings: Iterable[Recording], split: str) -> list[Recording]:
 
 
 def digest_of(recordings: Sequence[Recording]) -> str:
-    """First 16 hex digits of a SHA-256 over the training files' names and labels."""
+    """First 16 hex digits of a SHA-256 of the recordings' sources, file names and labels."""
     lines = sorted(f"{r.source}\t{r.path.name}\t{r.tempi}" for r in recordings)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What the tempo network sees of recordings: computed as in use, kept in the cache."""
+"""Inputs of the tempo network for recordings: computed the same as in use, stored in the cache."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tempo_core.tasks.tempo.rhythm import clarity
 from tempo_core.tasks.tempo.view import batches_of
 
 from .cache import (
-    USABLE,
+    USABLE_LAYOUTS,
     ViewRecipe,
     Views,
     cache_file,
@@ -55,22 +55,25 @@ def filterbank(front_end: FrontEnd) -> NDArray[np.float32]:
     )
 
 
-MARGIN = 12  # [bins] a third of an octave on a grid of 36
-
-AT_ONCE = 32  # windows whose maps are computed together
-
-SHORT = 0.5  # share of a window that the extra, shorter training windows are long
+# Bins beyond each end of the grid, so that a stretched window can be cut out: a third of an octave
+# on a grid with 36 bins per octave.
+STRETCH_MARGIN = 12
+MAPS_BATCH = 32  # windows whose maps are computed at a time, to save memory
+SHORT_SHARE = 0.5  # length of the shorter training windows, relative to the full ones
 
 
 def wide(grid: TempoGrid) -> TempoGrid:
-    """The grid with `MARGIN` bins more on both sides."""
-    bpm_min = grid.bpm_min * 2.0 ** (-MARGIN / grid.bins_per_octave)
-    return dataclasses.replace(grid, bpm_min=bpm_min, n_bins=grid.n_bins + 2 * MARGIN)
+    """The grid with `STRETCH_MARGIN` more bins at each end."""
+    bpm_min = grid.bpm_min * 2.0 ** (-STRETCH_MARGIN / grid.bins_per_octave)
+    return dataclasses.replace(grid, bpm_min=bpm_min, n_bins=grid.n_bins + 2 * STRETCH_MARGIN)
 
 
 def short(windows: Windows) -> Windows:
-    """The extra, shorter windows of training, so that a short track is nothing new."""
-    return Windows(windows.duration * SHORT, windows.duration * 2 * SHORT)
+    """The shorter windows for training, so that the network also learns from short tracks.
+
+    They are half as long as the full windows and begin one full window apart.
+    """
+    return Windows(windows.duration * SHORT_SHARE, windows.duration * 2 * SHORT_SHARE)
 
 
 def views_of(
@@ -80,10 +83,15 @@ def views_of(
     grid: TempoGrid,
     n_windows: int | None = None,
 ) -> Views:
-    """Listen to all of a file as the estimator does, and compute what the network sees of it.
+    """Listen to a whole file as the estimator does, and compute the network's inputs.
 
-    Beside the sliding windows there are half as long ones, so that a short track is nothing new to
-    the network. Of more than `n_windows` in all only so many are computed, evenly spread.
+    There are the windows that the estimator would use, and shorter ones, see `short`.
+
+    Parameters
+    ----------
+    n_windows
+        Greatest number of windows of both kinds together; if there are more, those that are
+        computed are evenly spread. None for no limit.
 
     Raises
     ------
@@ -107,11 +115,11 @@ def views_of(
 def _seen(
     windows: Sequence[Window], fps: float, grid: TempoGrid
 ) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
-    """Maps and statistics of windows, in their order; few at a time, as they take much memory."""
+    """Maps and statistics of windows, in order, computed in batches of `MAPS_BATCH`."""
     maps: list[NDArray[np.float16]] = []
     statistics: list[NDArray[np.float32]] = []
-    for first in range(0, len(windows), AT_ONCE):
-        some = windows[first : first + AT_ONCE]
+    for first in range(0, len(windows), MAPS_BATCH):
+        some = windows[first : first + MAPS_BATCH]
         batches = batches_of(some, fps, grid)
         order = np.argsort(np.concatenate([batch.which for batch in batches]))
         inputs = [np.concatenate(parts) for parts in zip(*(b.inputs for b in batches), strict=True)]
@@ -128,11 +136,11 @@ def load_views(
     cache: Path,
     jobs: int = 2,
 ) -> list[Views]:
-    """Views of every recording, in order, from the cache or computed and put there.
+    """Views of every recording, in order, read from the cache, or computed and stored there.
 
-    The cache is keyed by the file's content and the configuration, so nothing stale can be read; an
-    interrupted run goes on where it stopped. Where `build` made the cache smaller than the set, a
-    recording has only some of its windows.
+    Cache files are found by the content of the audio file and the configuration, so no outdated
+    data can be read. An interrupted run continues where it stopped. If the build of the training
+    set limited the size of the cache, a recording may have only some of its windows.
     """
     recipe = ViewRecipe(front_end, windows, grid)
     return [read_views(path) for path in cache_views(recordings, recipe, cache, jobs)]
@@ -163,10 +171,10 @@ def cache_views(
 def _of_the_gone(
     recordings: Iterable[Recording], recipe: ViewRecipe, cache: Path
 ) -> dict[Path, str]:
-    """Keys of the newest cached views of files that are not there any more."""
+    """Keys of the newest usable cached views of audio files that do not exist any more, by path."""
     missing = {os.fsencode(r.path.absolute()): r.path for r in recordings if not stamp(r.path)}
     found: dict[Path, str] = {}
-    for layout in USABLE if missing else ():
+    for layout in USABLE_LAYOUTS if missing else ():
         keys = read_keys(cache, dataclasses.replace(recipe, layout=layout))
         for noted, key in keys.items():
             path = missing.get(noted[0]) if noted else None
@@ -176,7 +184,19 @@ def _of_the_gone(
 
 
 def _cached(path: Path, recipe: ViewRecipe, cache: Path, key: str | None) -> Path:
-    threadpool_limits(1, user_api="blas")  # the parallelism is over files
+    """The cache file of an audio file, which is computed if it is missing.
+
+    Parameters
+    ----------
+    key
+        Key of the cache file; None if it has to be computed from the audio file's content.
+
+    Raises
+    ------
+    AudioError
+        If the audio file cannot be used.
+    """
+    threadpool_limits(1, user_api="blas")  # files are processed in parallel, not parts of them
     target = cache_file(cache, key or recipe.key(hash_file(path)))
     if read_notes(target) is not None:
         touch(target)

@@ -83,7 +83,7 @@ class FitRecipe:
 def recipe_from_scratch(seed: int, epochs: int | None = None) -> FitRecipe:
     """The recipe of the shipped model: faster and longer learning, with much stretching."""
     return FitRecipe(
-        epochs or 30, learning_rate=3e-3, stretched=augment.MARGIN, patience=8, seed=seed,
+        epochs or 30, learning_rate=3e-3, stretched=augment.STRETCH_MARGIN, patience=8, seed=seed,
         from_scratch=True,
     )  # fmt: skip
 

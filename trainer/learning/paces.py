@@ -21,7 +21,7 @@ from tempo_core.background import interruptible
 from tempo_core.cli.command import Command
 from tempo_core.console import counted
 from tempo_core.errors import AudioError, LabelError
-from tempo_core.estimate import load_rows
+from tempo_core.loading import load_rows
 from tempo_core.model import Checkpoint
 from tempo_core.tasks.pace.config import PaceConfig
 
@@ -78,7 +78,7 @@ def learn(labels: PaceLabels, job: Job) -> Proposal:
     stated = [labels.statements[k] for k in heard]
     card: dict[str, object] = {
         "summary": f"{len(tracks)} tracks of one's own, from {base.name}-{base.hash}",
-        memory.KEY: memory.pack(
+        memory.CARD_KEY: memory.pack(
             memory.remember(CollectedTrack(path, paces[0], "manual") for path, paces in stated)
         ),
         "recipe": {

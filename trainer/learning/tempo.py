@@ -162,7 +162,7 @@ def _card(
         "seed": seed,
         "figures": dataclasses.asdict(verdict),
         # With what the best epoch and the temperature were chosen by.
-        memory.KEY: memory.pack(memory.remember(labels.for_training)),
+        memory.CARD_KEY: memory.pack(memory.remember(labels.for_training)),
         **({"history": pack(list(trial.history))} if trial.history else {}),
         "compared_with": models.current.source,
         "versions": {"torch": str(torch.__version__), "numpy": np.__version__},

@@ -16,7 +16,7 @@ from tempo_core.tasks.tempo.config import TempoConfig
 from tempo_core.tasks.tempo.network import pair_bands
 
 from ..inputs.recordings import Recording, read_clips
-from ..inputs.views import MARGIN, views_of
+from ..inputs.views import STRETCH_MARGIN, views_of
 from ..learning.guard import FOLDER, Guard, save
 
 
@@ -32,7 +32,7 @@ def collect(recordings: Sequence[Recording], model: Checkpoint[TempoConfig]) -> 
     for recording in recordings:
         views = views_of(recording.path, model.front_end, model.windows, model.config.grid)
         middle = views.n_full // 2
-        whole = views.maps[middle][..., MARGIN:-MARGIN].astype(np.float32)
+        whole = views.maps[middle][..., STRETCH_MARGIN:-STRETCH_MARGIN].astype(np.float32)
         maps.append(pair_bands(whole, lambda a, b: (a + b) / 2))
         statistics.append(views.statistics[middle])
     styles = tuple(r.source.partition(":")[2] for r in recordings)

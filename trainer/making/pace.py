@@ -26,7 +26,7 @@ from tempo_core.errors import ConfigError
 from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
 from tempo_core.model import Checkpoint
 from tempo_core.network import Network
-from tempo_core.paces import FASTEST, SAME, SLOWEST
+from tempo_core.paces import FASTEST_PACE, SAME_PACE, SLOWEST_PACE
 from tempo_core.tasks.pace.config import PaceConfig, PaceModel
 from tempo_core.tasks.pace.context import context
 from tempo_core.tasks.pace.folds import fold_beats, n_beats, prepare
@@ -67,9 +67,9 @@ class PaceRecipe:
 
 def group_of(tempo: float, headline: float) -> int:
     """0 for the headline, 1 for a level that its metre may have, 2 for a tempo that is no level."""
-    if is_same(tempo, headline, SAME):
+    if is_same(tempo, headline, SAME_PACE):
         return 0
-    return 1 if is_level(tempo, headline, OTHERS_OF_ONE_PULSE, SAME) else 2
+    return 1 if is_level(tempo, headline, OTHERS_OF_ONE_PULSE, SAME_PACE) else 2
 
 
 class CandidateSampler:
@@ -135,7 +135,9 @@ class CandidateSampler:
         if score is not None:
             # A clip that is played faster has other compatible paces, which its notes tell.
             fits = [
-                s for s in MOST_STRETCH ** rng.uniform(-1, 1, 4) if SLOWEST <= tempo * s <= FASTEST
+                s
+                for s in MOST_STRETCH ** rng.uniform(-1, 1, 4)
+                if SLOWEST_PACE <= tempo * s <= FASTEST_PACE
             ]
             speed = fits[0] if fits else 1.0
             begin = window.start + (first + start) / fps

@@ -45,7 +45,7 @@ from ..inputs.recordings import (
     read_rhythm,
     read_songs,
 )
-from ..inputs.views import MARGIN, filterbank, load_views
+from ..inputs.views import STRETCH_MARGIN, filterbank, load_views
 from ..tasks import tempo
 from ..torch_ops import Learnable, usable
 
@@ -80,7 +80,7 @@ class TempoRecipe:
     augment: bool = True
     # The furthest a recording is stretched [bins]: half as far as the inputs allow, because how
     # people count depends on the tempo itself, too.
-    stretched: int = MARGIN // 2
+    stretched: int = STRETCH_MARGIN // 2
     # Whether windows with a clear pulse are drawn more often, and count for more while validating,
     # as in use; else all count alike.
     weighed: bool = True

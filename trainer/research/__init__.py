@@ -1,4 +1,4 @@
-"""Experiments whose figures `docs/` tells, and designs that were tried beside the shipped ones.
+"""Experiments whose figures are in `docs/`, and designs that were tried but are not shipped.
 
-A clone has them, the installed package does not.
+They are in the repository, but not in the installed package.
 """

@@ -1,8 +1,8 @@
-"""What each part is worth: `python -m trainer.research.ablation --help`.
+"""Ablation study of the tempo network: `python -m trainer.research.ablation --help`.
 
-Every variant is trained alike, shorter than the shipped model, and measured on the validation
-splits. A finished variant is kept in `--out`, so an interrupted run goes on, and several runs may
-share the work (`--only`).
+Every variant is trained in the same way, for less time than the shipped model, and measured on the
+validation splits. Results of finished variants are stored in `--out`, so an interrupted run
+continues, and several runs may share the work (`--only`).
 """
 
 from __future__ import annotations
@@ -44,18 +44,26 @@ from ..making.tempo import Phase, TempoRecipe, WindowSampler, fit, posterior_of
 from ..tasks import tempo
 from ..torch_ops import Learnable
 
-PHASES = (Phase(600, 3e-3, False), Phase(180, 1e-3, True))
-BATCH = 32
+ABLATION_PHASES = (Phase(600, 3e-3, False), Phase(180, 1e-3, True))
+ABLATION_BATCH = 32
 SOURCES = ("songs", "rhythm", "consensus", "synthesis")
 
 
 def plain(front_end: FrontEnd, config: TempoConfig) -> nn.Module:
-    """The network of the package, one member of it."""
+    """One member of the shipped network."""
     return Learnable(Member(front_end, config, HARMONICS))
 
 
 class Without(nn.Module):
-    """The network with one of its inputs put to zero: a kind of map, or the statistics."""
+    """A network with one of its inputs set to zero.
+
+    Parameters
+    ----------
+    map_
+        Index of the kind of map that is set to zero; None for none.
+    statistics
+        Whether the statistics are set to zero.
+    """
 
     def __init__(self, network: nn.Module, map_: int | None = None, statistics: bool = False):
         super().__init__()
@@ -70,7 +78,7 @@ class Without(nn.Module):
 
 
 class LinearAxis(nn.Module):
-    """The network on a linear tempo axis with as many bins, resampled at both ends."""
+    """The network on a linear tempo axis with as many bins; its input and output are resampled."""
 
     def __init__(self, front_end: FrontEnd, config: TempoConfig):
         super().__init__()
@@ -90,18 +98,18 @@ class LinearAxis(nn.Module):
 
 
 def _hat(positions: Tensor, n: int) -> Tensor:
-    """(n, len(positions)) matrix that interpolates n values linearly at `positions`."""
+    """Matrix (n, n_positions) that interpolates n values linearly at `positions` (n_positions,)."""
     distance = (torch.arange(n)[:, None] - positions[None]).abs()
     return (1 - distance).clamp_min(0).float()
 
 
 def without_harmonics(front_end: FrontEnd, config: TempoConfig) -> nn.Module:
-    """The network that sees each tempo by itself."""
+    """A network that sees each tempo without its harmonics."""
     return Learnable(Member(front_end, config, ratios=(1.0,)))
 
 
 def hierarchical_loss(logits: Tensor, targets: Tensor, bins_per_octave: int) -> Tensor:
-    """The tempo's loss plus that of its base, the tempo up to octaves."""
+    """The loss of the tempo plus the loss of the tempo up to octaves, see `tasks.tempo.loss`."""
 
     def folded(x: Tensor) -> Tensor:
         return x.unflatten(-1, (-1, bins_per_octave))
@@ -116,7 +124,7 @@ Make = Callable[[FrontEnd, TempoConfig], nn.Module]
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the table: what is different from the shipped recipe."""
+    """One row of the table: how network, recipe or loss differ from the shipped ones."""
 
     name: str
     make: Make = plain
@@ -125,6 +133,8 @@ class Variant:
 
 
 def _without_source(name: str) -> Callable[[TempoRecipe], TempoRecipe]:
+    """A change of a recipe: recordings of a source are not trained on."""
+
     def change(recipe: TempoRecipe) -> TempoRecipe:
         return replace(recipe, shares=tuple((k, 0.0 if k == name else s) for k, s in recipe.shares))
 
@@ -218,7 +228,9 @@ def main(
         for seed in seeds:
             if only and variant.name not in only:
                 continue
-            recipe = variant.recipe(TempoRecipe(phases=PHASES, batch=BATCH, seed=seed))
+            recipe = variant.recipe(
+                TempoRecipe(phases=ABLATION_PHASES, batch=ABLATION_BATCH, seed=seed)
+            )
             name = f"{variant.name.replace(' ', '-')}-{seed}"
 
             def run(

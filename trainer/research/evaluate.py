@@ -1,4 +1,4 @@
-"""`tempo-core evaluate` that takes other designs, too: `python -m trainer.research.evaluate`."""
+"""`tempo-core evaluate` for models of all designs: `python -m trainer.research.evaluate`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .reference.networks import REFERENCES
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command with these arguments, those of the process if None; it ends the process."""
+    """Run the command and end the process; `args` None means the arguments of the process."""
     baselines.OTHER_DESIGNS.update(dict.fromkeys(REFERENCES, open_reference))
     evaluate(args)
 

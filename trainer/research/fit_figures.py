@@ -1,7 +1,7 @@
-"""What `fit` learns from two thousand labels: `python -m trainer.research.fit_figures --help`.
+"""Figures of fitting to two thousand labels: `python -m trainer.research.fit_figures --help`.
 
-As `learning_curve`, but the whole network, from all recordings that may be trained on; a tenth of
-them, by artist, is for early stopping. A run that was stopped goes on.
+In contrast to `learning_curve`, the whole network is trained, with all recordings of the training
+split; a tenth of them, by artist, is for early stopping. An interrupted run continues.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ..learning.prior_fitting import adaptable
 from ..making.tempo import posterior_of
 from .learning_curve import CONVENTIONS, Convention, measure, measured_sets
 
-VALIDATION_FOLDS = 10
+VALIDATION_FOLDS = 10  # one of so many parts of the recordings is for early stopping
 
 
 def relabelled(recordings: list[Recording], convention: Convention) -> list[Recording]:
@@ -43,7 +43,13 @@ def relabelled(recordings: list[Recording], convention: Convention) -> list[Reco
 
 
 def answers(paths: list[Path], model: Model) -> list[float]:
-    """A model's tempo of recordings [BPM]; without refinement."""
+    """A model's tempi [BPM] of recordings, without refinement.
+
+    Parameters
+    ----------
+    paths
+        Cache files with the views of the recordings.
+    """
     found = []
     for path in tqdm(paths, unit="track", desc="measuring", disable=None):
         posterior = posterior_of(model.network, full_windows(read_views(path)), model.config)

@@ -1,15 +1,16 @@
-"""Is a network on the spectrogram itself a help? `python -m trainer.research.fusion --help`.
+"""Late fusion with a network on the spectrogram: `python -m trainer.research.fusion --help`.
 
-A temporal convolutional network on the mel spectrogram, with or without a head that must also find
-the beats of the rendered clips (Böck & Davies, "Deconstruct, analyse, reconstruct", ISMIR 2020),
-alone and fused late (mean of the logits) with a model file. It is not part of the shipped model;
-`docs/archive/experiments.md` says what it was worth.
+A temporal convolutional network on the mel spectrogram is measured alone and fused with a model
+(weighted mean of the logits). It may have another head that learns to find the beats of rendered
+clips (Böck & Davies, "Deconstruct, analyse, reconstruct", ISMIR 2020). It is not part of the
+shipped model; its results are in `docs/archive/experiments.md`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from tempo_core import checkpoint
 from tempo_core.audio import read_excerpts
 from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd, Windows
+from tempo_core.model import Checkpoint
 from tempo_core.spectrum import Array, compress, mel_spectrogram, onset_strength
 from tempo_core.tasks.tempo.axis import answerable
 from tempo_core.tasks.tempo.config import TempoConfig
@@ -42,15 +44,16 @@ from ..making.tempo import TempoRecipe, descend
 
 N_CHANNELS = 48
 DILATIONS = (1, 2, 4, 8, 16, 32, 64)
-STRIDE = 2  # frames a step of the network
+STEP_FRAMES = 2  # [frames] per step of the network
+FUSION_SHARES = (1.0, 0.5, 0.3, 0.15, 0.0)  # weights of this network in the logits
 
 
 class MelNet(nn.Module):
-    """Log-compressed features and onsets in, one logit a tempo and one a step for the beat out."""
+    """A temporal convolutional network for the tempo of a window and the beats in it."""
 
     def __init__(self, n_mels: int, n_bins: int):
         super().__init__()
-        self.stem = nn.Conv1d(2 * n_mels, N_CHANNELS, 5, stride=STRIDE, padding=2)
+        self.stem = nn.Conv1d(2 * n_mels, N_CHANNELS, 5, stride=STEP_FRAMES, padding=2)
         self.layers = nn.ModuleList(
             nn.Sequential(
                 nn.BatchNorm1d(N_CHANNELS),
@@ -70,7 +73,13 @@ class MelNet(nn.Module):
         )
 
     def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, 2 * n_mels, n_frames) → logits (batch, n_bins), beat logits (batch, n_steps)."""
+        """Logits of the tempi (batch, n_bins) and of beats (batch, n_steps).
+
+        Parameters
+        ----------
+        seen
+            (batch, 2 * n_mels, n_frames) input, see `view`.
+        """
         x = self.stem(seen)
         pooled = []
         for layer in self.layers:
@@ -81,15 +90,21 @@ class MelNet(nn.Module):
 
 
 def view(features: Array) -> Tensor:
-    """Features (batch, n_mels, n_frames) → what the network takes (batch, 2 * n_mels, n_frames)."""
+    """The network's input (batch, 2 * n_mels, n_frames) for features (batch, n_mels, n_frames).
+
+    It consists of the log-compressed features and their onset strength.
+    """
     compressed = compress(features)
     return torch.from_numpy(np.concatenate([compressed, onset_strength(compressed)], axis=1))
 
 
 def features_of(path: Path, front_end: FrontEnd, cache: Path) -> Path:
-    """The file under `cache` with the features (n_mels, n_frames) float16 of a recording."""
-    # Not through `inputs.hearing`, which cuts off silence: the beats of rendered clips, which this
-    # network may have to find, are known as times from the beginning of the file.
+    """The cache file with the features (n_mels, n_frames) of a recording as float16.
+
+    It is computed if it is missing.
+    """
+    # `inputs.hearing` is not used here because it removes silence, while the times of the beats in
+    # rendered clips count from the beginning of the file.
     threadpool_limits(1, user_api="blas")
     key = hashlib.sha256(path.read_bytes() + front_end.digest().encode()).hexdigest()[:32]
     target = cache / f"{key}.npy"
@@ -107,9 +122,9 @@ def features_of(path: Path, front_end: FrontEnd, cache: Path) -> Path:
 class BeatCorpus:
     """Recordings to draw batches from.
 
-    `features` (n_mels, n_frames) and `weights`, how often each is drawn, are those of the
-    `recordings`. `first_beats` [s] are of rendered clips, by the name of the file. A window is
-    `n_frames` frames long, of which there are `fps` in a second.
+    `features`, each (n_mels, n_frames), and `weights` (n_recordings,), the probability of drawing
+    each, belong to the `recordings`. `first_beats` [s] are those of rendered clips, by the name of
+    their file. A window has `n_frames` frames, at `fps` frames per second.
     """
 
     recordings: list[Recording]
@@ -123,7 +138,10 @@ class BeatCorpus:
 def draw(
     corpus: BeatCorpus, rng: np.random.Generator, config: TempoConfig
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A batch: the network's input, tempo targets, beat targets (NaN where unknown)."""
+    """A random batch: the network's input, the targets of the tempo, and those of beats.
+
+    Targets of beats are NaN where they are unknown.
+    """
     recordings, features, weights = corpus.recordings, corpus.features, corpus.weights
     fps, n_frames, first_beats = corpus.fps, corpus.n_frames, corpus.first_beats
     windows, targets, beats = [], [], []
@@ -138,19 +156,120 @@ def draw(
         windows.append(window)
         bpm = recordings[i].bpm
         targets.append(encode([(bpm * stretch, 1.0)], config).sum(axis=0))
-        seconds = (first + stretch * np.arange(0, n_frames, STRIDE)) / fps
+        seconds = (first + stretch * np.arange(0, n_frames, STEP_FRAMES)) / fps
         start = first_beats.get(recordings[i].path.name)
         if start is None:
             beats.append(np.full(seconds.size, np.nan, np.float32))
         else:
             phase = (seconds - start) * bpm / 60
-            distance = np.abs(phase - np.round(phase)) * 60 / bpm / (STRIDE / fps * stretch)
+            distance = np.abs(phase - np.round(phase)) * 60 / bpm / (STEP_FRAMES / fps * stretch)
             beats.append(np.where(distance <= 0.5, 1.0, np.where(distance <= 1.5, 0.3, 0.0)))
     return (
         view(np.stack(windows).astype(np.float32)),
         torch.from_numpy(np.stack(targets)),
         torch.from_numpy(np.stack(beats).astype(np.float32)),
     )
+
+
+def load_features(
+    recordings: Sequence[Recording], front_end: FrontEnd, cache: Path, jobs: int
+) -> list[np.ndarray]:
+    """Features (n_mels, n_frames) of every recording, from the cache or stored there."""
+    cache.mkdir(parents=True, exist_ok=True)
+    tasks = (joblib.delayed(features_of)(r.path, front_end, cache) for r in recordings)
+    run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    return [
+        np.load(p) for p in tqdm(run, total=len(recordings), desc="reading audio", disable=None)
+    ]
+
+
+def training_corpus(
+    recordings: Sequence[Recording], features: Sequence[np.ndarray], clips: Path,
+    front_end: FrontEnd, windows: Windows,
+) -> BeatCorpus:  # fmt: skip
+    """The recordings to train on, with the shares of sources of the shipped model.
+
+    Parameters
+    ----------
+    clips
+        Folder of the rendered clips, whose table has the times of their first beats.
+    """
+    rows = read_tsv(clips / "clips.tsv")
+    first_beats = {row["file"]: float(row["first_beat"]) for row in rows}
+    train = [i for i, r in enumerate(recordings) if r.split == "train"]
+    kinds = np.array([recordings[i].source.partition(":")[0] for i in train])
+    weights = sum(
+        (kinds == k) * share / max(1, (kinds == k).sum()) for k, share in TempoRecipe().shares
+    )
+    n_frames = math.ceil(windows.duration * front_end.fps)
+    return BeatCorpus(
+        [recordings[i] for i in train], [features[i] for i in train], weights / weights.sum(),
+        first_beats, front_end.fps, n_frames,
+    )  # fmt: skip
+
+
+def train_network(
+    corpus: BeatCorpus, config: TempoConfig, n_mels: int, steps: int, beats: bool, seed: int
+) -> MelNet:
+    """Train the network on the spectrogram; with `beats` its head for beats learns as well."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    network = MelNet(n_mels, config.grid.n_bins)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+    unanswerable = torch.from_numpy(~answerable(config.grid))
+    losses = []
+    for step in range(1, steps + 1):
+        x, targets, beat_targets = draw(corpus, rng, config)
+        logits, beat_logits = network(x)
+        log_scores = logits.masked_fill(unanswerable, -torch.inf).log_softmax(dim=-1)
+        loss = -(targets * log_scores.clamp_min(-30)).sum(dim=-1).mean()
+        known = ~beat_targets.isnan()
+        if beats and known.any():
+            loss = loss + 2 * nn.functional.binary_cross_entropy_with_logits(
+                beat_logits[known], beat_targets[known]
+            )
+        losses.append(descend(loss, network, optimizer, schedule))
+        if step % 100 == 0:
+            click.echo(f"step {step}/{steps}  loss {np.mean(losses[-100:]):.3f}", err=True)
+    network.eval()
+    return network
+
+
+def print_figures(
+    network: MelNet, other: Checkpoint[TempoConfig], recordings: Sequence[Recording],
+    features: Sequence[np.ndarray], config: TempoConfig, fps: float,
+) -> None:  # fmt: skip
+    """Print Accuracy 1 and 2 and the mean surprise for each of `FUSION_SHARES`.
+
+    Parameters
+    ----------
+    other
+        The model to fuse with.
+    fps
+        Frames per second of the features.
+    """
+    grid, windows = config.grid, Windows()
+    for source in ("songs", "rhythm"):
+        held_out = [
+            i for i, r in enumerate(recordings) if r.split == "validation" and r.source == source
+        ]
+        reference = [recordings[i].bpm for i in held_out]
+        for share in FUSION_SHARES:
+            answers, masses = [], []
+            for i in held_out:
+                pieces = sliding_windows(features[i].astype(np.float32), fps, windows)
+                with torch.inference_mode():
+                    mine = network(view(pieces))[0].numpy()
+                theirs = other.network(*inputs_of(pieces, fps, grid))
+                scores = activate(share * mine + (1 - share) * theirs, config)
+                posterior = scores.mean(axis=0)
+                answers.append(highest(posterior, grid).bpm)
+                masses.append(max(1e-3, mass_near(posterior, grid, recordings[i].bpm)))
+            click.echo(
+                f"{source}: share {share}  {100 * acc1(reference, answers):.1f} / "
+                f"{100 * acc2(reference, answers):.1f}, {-np.log(masses).mean():.2f}"
+            )
 
 
 @click.command(cls=Command)
@@ -167,74 +286,18 @@ def main(
 ) -> None:
     """Train the network on the spectrogram and measure it alone and fused."""
     front_end, windows, config = FrontEnd(), Windows(), TempoConfig()
-    grid = config.grid
     recordings = [
         *read_songs(data),
         *read_rhythm(data),
         *read_consensus(data),
         *read_clips(clips),
     ]
-    cache.mkdir(parents=True, exist_ok=True)
-    tasks = (joblib.delayed(features_of)(r.path, front_end, cache) for r in recordings)
-    run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    features = [
-        np.load(p) for p in tqdm(run, total=len(recordings), desc="reading audio", disable=None)
-    ]
+    features = load_features(recordings, front_end, cache, jobs)
     torch.set_num_threads(jobs)
-    rows = read_tsv(clips / "clips.tsv")
-    first_beats = {row["file"]: float(row["first_beat"]) for row in rows}
-    train = [i for i, r in enumerate(recordings) if r.split == "train"]
-    kinds = np.array([recordings[i].source.partition(":")[0] for i in train])
-    weights = sum(
-        (kinds == k) * share / max(1, (kinds == k).sum()) for k, share in TempoRecipe().shares
-    )
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    n_frames = math.ceil(windows.duration * front_end.fps)
-    corpus = BeatCorpus(
-        [recordings[i] for i in train], [features[i] for i in train], weights / weights.sum(),
-        first_beats, front_end.fps, n_frames,
-    )  # fmt: skip
-    network = MelNet(front_end.n_mels, grid.n_bins)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    unanswerable = torch.from_numpy(~answerable(grid))
-    losses = []
-    for step in range(1, steps + 1):
-        x, targets, beat_targets = draw(corpus, rng, config)
-        logits, beat_logits = network(x)
-        log_scores = logits.masked_fill(unanswerable, -torch.inf).log_softmax(dim=-1)
-        loss = -(targets * log_scores.clamp_min(-30)).sum(dim=-1).mean()
-        known = ~beat_targets.isnan()
-        if beats and known.any():
-            loss = loss + 2 * nn.functional.binary_cross_entropy_with_logits(
-                beat_logits[known], beat_targets[known]
-            )
-        losses.append(descend(loss, network, optimizer, schedule))
-        if step % 100 == 0:
-            click.echo(f"step {step}/{steps}  loss {np.mean(losses[-100:]):.3f}", err=True)
-    network.eval()
+    corpus = training_corpus(recordings, features, clips, front_end, windows)
+    network = train_network(corpus, config, front_end.n_mels, steps, beats, seed)
     other = checkpoint.load(checkpoint.resolve(model))
-    for source in ("songs", "rhythm"):
-        held_out = [
-            i for i, r in enumerate(recordings) if r.split == "validation" and r.source == source
-        ]
-        reference = [recordings[i].bpm for i in held_out]
-        for share in (1.0, 0.5, 0.3, 0.15, 0.0):  # of this network in the logits
-            answers, masses = [], []
-            for i in held_out:
-                pieces = sliding_windows(features[i].astype(np.float32), front_end.fps, windows)
-                with torch.inference_mode():
-                    mine = network(view(pieces))[0].numpy()
-                theirs = other.network(*inputs_of(pieces, front_end.fps, grid))
-                scores = activate(share * mine + (1 - share) * theirs, config)
-                posterior = scores.mean(axis=0)
-                answers.append(highest(posterior, grid).bpm)
-                masses.append(max(1e-3, mass_near(posterior, grid, recordings[i].bpm)))
-            click.echo(
-                f"{source}: share {share}  {100 * acc1(reference, answers):.1f} / "
-                f"{100 * acc2(reference, answers):.1f}, {-np.log(masses).mean():.2f}"
-            )
+    print_figures(network, other, recordings, features, config, front_end.fps)
 
 
 if __name__ == "__main__":

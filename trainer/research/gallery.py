@@ -1,7 +1,7 @@
-"""The worst errors, to look at: `python -m trainer.research.gallery --data … --out errors.png`.
+"""Picture of the worst errors: `python -m trainer.research.gallery --data … --out errors.png`.
 
-Each row shows the tempogram of a recording with the label and the answer drawn in, the posterior
-beside it, and in words what kind of error it is.
+Each row shows the tempogram of a recording with its label and the answer, the posterior beside it,
+and a description of the error.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from ..evaluation.asking import estimate_recordings
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import Recording, by_split, read_rhythm, read_songs
 
-PICTURE = Windows(8.0, 1.0)  # of the tempogram: finer in time than the network's
-CLOSE = 0.01  # relative; half a step of the grid
-STRONG = 2.0  # a pulse so much stronger than another is what the audio is about
+PICTURE_WINDOWS = Windows(8.0, 1.0)  # [s] finer in time than the network's windows
+SAME_BIN = 0.01  # relative distance, half a step of the grid
+STRONGER_PULSE = 2.0  # ratio of pulse strengths from which on the label is doubtful
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What is drawn of one recording.
+    """Data that are drawn of one recording.
 
-    `tempogram` (n_bins, n_times) is the strength of the pulse, `posterior` (n_bins,) the network's
-    mean over the windows.
+    `tempogram` (n_bins, n_times) is the strength of the pulse, and `posterior` (n_bins,) the mean
+    of the network's scores over the windows.
     """
 
     tempogram: np.ndarray
@@ -61,7 +61,7 @@ def picture(path: Path, model: Checkpoint[TempoConfig]) -> Picture:
     columns = [
         pulse_strength(periodicity.mean(axis=1))
         for batch in batches_of(
-            heard.windows(spectrum, PICTURE, clarity), spectrum.fps, model.config.grid
+            heard.windows(spectrum, PICTURE_WINDOWS, clarity), spectrum.fps, model.config.grid
         )
         for periodicity in batch.inputs[0]
     ]
@@ -70,7 +70,7 @@ def picture(path: Path, model: Checkpoint[TempoConfig]) -> Picture:
 
 
 def verdict(recording: Recording, estimate: Estimate, shown: Picture, grid: TempoGrid) -> str:
-    """What went wrong, in words."""
+    """A description of the error, in words."""
     ratio = estimate.bpm / recording.bpm
     level = next((k for k in ACCURACY_2 if is_same(ratio, k)), None)
     if level is not None and level != 1:
@@ -82,7 +82,7 @@ def verdict(recording: Recording, estimate: Estimate, shown: Picture, grid: Temp
         strength_at(shown.tempogram.mean(axis=1), bpm, grid)
         for bpm in (recording.bpm, estimate.bpm)
     )
-    if at_estimate > STRONG * at_label:
+    if at_estimate > STRONGER_PULSE * at_label:
         times = at_estimate / max(at_label, 1e-3)
         return f"the audio pulses {times:.1f} times as strongly at the answer: is the label right?"
     return f"another tempo, {ratio:.3f} of the label"
@@ -91,17 +91,18 @@ def verdict(recording: Recording, estimate: Estimate, shown: Picture, grid: Temp
 def strength_at(strength: np.ndarray, bpm: float, grid: TempoGrid) -> float:
     """The highest value of `strength` (n_bins,) within 1 % of a tempo or of its half or double.
 
-    Closer than the tolerance: what pulses at 175 shows at two thirds of it, too, which is near 120.
+    The tolerance of labels would be too large: a pulse at 175 also shows at two thirds of it, which
+    is near 120.
     """
     octaves = bpm * np.array(OCTAVES)
     distance = np.abs(np.log(tempo_axis(grid) / octaves[:, None]))
-    return float(strength[(distance <= math.log(1 + CLOSE)).any(axis=0)].max())
+    return float(strength[(distance <= math.log(1 + SAME_BIN)).any(axis=0)].max())
 
 
 def worst(
     recordings: Sequence[Recording], estimates: Sequence[Estimate | None], count: int
 ) -> list[tuple[Recording, Estimate]]:
-    """The wrong answers: first those off by more than an octave, then by confidence."""
+    """The worst `count` wrong answers: first those with no octave error, then by confidence."""
 
     def badness(pair: tuple[Recording, Estimate]) -> tuple[bool, float]:
         return not is_level(pair[1].bpm, pair[0].bpm, ACCURACY_2), pair[1].confidence
@@ -117,7 +118,7 @@ def worst(
 def draw(
     rows: Sequence[tuple[Recording, Estimate, Picture]], grid: TempoGrid, path: Path
 ) -> None:  # fmt: skip
-    """One PNG with a row a recording."""
+    """Draw a PNG with one row for each recording."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -130,7 +131,9 @@ def draw(
     )  # fmt: skip
     ticks = [40, 60, 90, 120, 180, 240, 360]
     for (left, right), (recording, estimate, shown) in zip(axes, rows, strict=True):
-        times = PICTURE.duration / 2 + PICTURE.hop * np.arange(shown.tempogram.shape[1])
+        times = PICTURE_WINDOWS.duration / 2 + PICTURE_WINDOWS.hop * np.arange(
+            shown.tempogram.shape[1]
+        )
         left.pcolormesh(times, tempi, shown.tempogram, cmap="magma", shading="nearest")
         right.plot(shown.posterior, tempi, color="tab:blue")
         for axis in (left, right):

@@ -1,9 +1,10 @@
-"""How much `adapt` learns from how many labels: `python -m trainer.research.learning_curve --help`.
+"""Learning curve of `adapt` by the number of labels: `python -m trainer.research.learning_curve`.
 
-Three people are imagined: one who counts as the shipped model does, one who counts hip-hop twice
-as fast and drum and bass half as fast, and one who counts everything between 85 and 170 BPM. Labels
-are drawn from what may be trained on, and every model is measured on recordings that neither it nor
-the shipped model ever saw. A finished draw is kept in `--out`, so an interrupted run goes on.
+There are three imagined people: one counts like the shipped model, one counts hip-hop twice as fast
+and drum and bass half as fast, and one counts everything between 85 and 170 BPM. Labels are drawn
+from the training split, and every model is measured on recordings that neither it nor the shipped
+model has learned from. Results of finished draws are stored in `--out`, so an interrupted run
+continues.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ from ..learning.frozen import Frozen, Model, freeze, join, logits
 from ..learning.guard import Guard
 from ..learning.prior_fitting import PriorRecipe, adapt, shift
 
-SIZES = (25, 50, 100, 200, 400)
+LABEL_COUNTS = (25, 50, 100, 200, 400)  # numbers of labels to draw
 SHIFT_BELOW = 50
 HIP_HOP = ("boombap", "trap", "trap-slow", "drill", "phonk", "lofi")
-N_WINDOWS = 6  # of a recording, as the estimator
+N_WINDOWS = 6  # windows per recording, as many as the estimator uses
 
 
 def style(recording: Recording) -> str:
-    """The style of a clip, the genre of anything else."""
+    """The style of a rendered clip, the genre of any other recording."""
     return recording.source.partition(":")[2] or recording.genre
 
 
@@ -55,12 +56,12 @@ def is_hip_hop(recording: Recording) -> bool:
 
 
 def plain(recording: Recording) -> float:
-    """As labelled [BPM]."""
+    """The tempo [BPM] as labelled."""
     return recording.bpm
 
 
 def by_genre(recording: Recording) -> float:
-    """Hip-hop at 140 to 180 instead of 70 to 90, drum and bass at 85 instead of 170."""
+    """The tempo [BPM] with hip-hop counted twice as fast and drum and bass half as fast."""
     bpm = recording.bpm
     if is_hip_hop(recording) and bpm < 100:
         return 2 * bpm
@@ -68,7 +69,7 @@ def by_genre(recording: Recording) -> float:
 
 
 def in_range(recording: Recording) -> float:
-    """Everything in [85, 170)."""
+    """The tempo [BPM] in the octave [85, 170)."""
     bpm = recording.bpm
     while bpm < 85:
         bpm *= 2
@@ -82,13 +83,13 @@ CONVENTIONS: dict[str, Convention] = {"plain": plain, "genre": by_genre, "range"
 
 
 def concerned(recording: Recording) -> bool:
-    """Whether it is of a genre that the second person counts in another way."""
+    """Whether a recording is of a genre that the second person counts in another way."""
     return is_hip_hop(recording) or style(recording) == "dnb"
 
 
 @dataclass(frozen=True)
 class CurveTrack:
-    """A recording, and its windows once the network has heard them."""
+    """A recording, and what the frozen layers of the network make of its windows."""
 
     recording: Recording
     frozen: Frozen
@@ -105,7 +106,7 @@ def counted(tracks: Sequence[CurveTrack], convention: Convention) -> list[CurveT
 def hear(
     recordings: Sequence[Recording], base: Model, cache: Path, jobs: int, path: Path
 ) -> list[CurveTrack]:
-    """Windows of recordings from the cache of views, up to six each; kept in `path`."""
+    """Tracks with up to `N_WINDOWS` windows each, read from `path` or computed and stored there."""
     if not path.exists():
         views = load_views(recordings, base.front_end, base.windows, base.config.grid, cache, jobs)
         parts: list[Frozen] = []
@@ -126,7 +127,7 @@ def hear(
 
 
 def answers(tracks: Sequence[CurveTrack], model: Model) -> list[float]:
-    """What a model answers from these windows, all alike, without what refines an answer."""
+    """A model's tempi [BPM] from the windows of each track, unweighted and without refinement."""
     found = []
     for track in tracks:
         scores = activate(logits(model.network, track.frozen), model.config)
@@ -135,7 +136,13 @@ def answers(tracks: Sequence[CurveTrack], model: Model) -> list[float]:
 
 
 def pools(tracks: Sequence[CurveTrack], name: str) -> list[list[CurveTrack]]:
-    """What labels are drawn from, in equal parts."""
+    """The groups of tracks from which labels are drawn in equal numbers.
+
+    Parameters
+    ----------
+    name
+        Name of the convention.
+    """
     kinds: dict[str, list[CurveTrack]] = {"songs": [], "rhythm": [], "concerned": [], "clips": []}
     for track in tracks:
         source = track.recording.source
@@ -153,9 +160,9 @@ def pools(tracks: Sequence[CurveTrack], name: str) -> list[list[CurveTrack]]:
 def draw(
     parts: Sequence[Sequence[CurveTrack]], n: int, rng: np.random.Generator
 ) -> list[CurveTrack]:
-    """`n` tracks, as evenly from the parts as their sizes allow."""
+    """`n` random tracks, drawn as evenly from the parts as their sizes allow."""
     chosen: list[CurveTrack] = []
-    # The smallest first; what it cannot give, the others do.
+    # The smallest part comes first: the others make up for what it lacks.
     for k, part in enumerate(sorted(parts, key=len)):
         share = min(len(part), (n - len(chosen)) // (len(parts) - k))
         chosen += [part[i] for i in rng.permutation(len(part))[:share]]
@@ -163,7 +170,7 @@ def draw(
 
 
 def measured_sets(recordings: Sequence[Recording], name: str) -> dict[str, list[Recording]]:
-    """What is measured on: each set, all together, and those counted in another way or not."""
+    """The sets to measure on: by source, all together, and by whether the convention matters."""
     sets: dict[str, list[Recording]] = {"songs": [], "rhythm": [], "clips": []}
     for recording in recordings:
         rendered = recording.source.startswith("synthesis")
@@ -187,7 +194,7 @@ def measured_sets(recordings: Sequence[Recording], name: str) -> dict[str, list[
 
 @dataclass(frozen=True)
 class CurveFigures:
-    """Of one set."""
+    """Figures of one set of recordings; shares are in 0..1."""
 
     n: int
     acc1: float
@@ -199,7 +206,7 @@ class CurveFigures:
 def measure(
     recordings: Sequence[Recording], convention: Convention, bpm: Sequence[float]
 ) -> CurveFigures:
-    """Figures of answers in order of the recordings, if they are counted like that."""
+    """Figures of answers [BPM], one for each recording, with the labels of a convention."""
     counted_ = [replace(r, tempi=((convention(r), 1.0),)) for r in recordings]
     reference = [r.bpm for r in counted_]
     off = errors([r.bpm for r in counted_], bpm)
@@ -210,7 +217,7 @@ def measure(
 
 @dataclass(frozen=True)
 class CurveDraw:
-    """One draw of labels: the `name` of a convention, how many labels, and the seed."""
+    """One draw of labels: the `name` of the convention, the number of labels and the seed."""
 
     name: str
     n_labels: int
@@ -224,7 +231,7 @@ def one_draw(
     base: Model,
     guard: Guard,
 ) -> dict[str, object]:
-    """Learn from one draw of labels (none: the shipped model) and measure."""
+    """Adapt the model to one draw of labels, and measure it; no labels mean the shipped model."""
     name, n, seed = drawing.name, drawing.n_labels, drawing.seed
     convention = CONVENTIONS[name]
     model = base
@@ -275,7 +282,7 @@ def plot(rows: dict[str, dict[int, list[float]]], guard: dict[str, dict[int, lis
             spread = np.maximum(0.0, np.stack([low, high]))
             axes.errorbar(x, mean, spread, marker="o", capsize=3, label=labels[name])
         axes.set_xscale("log")
-        axes.set_xticks([12, *SIZES], ["0", *map(str, SIZES)])
+        axes.set_xticks([12, *LABEL_COUNTS], ["0", *map(str, LABEL_COUNTS)])
         axes.minorticks_off()
         axes.set(xlabel="labels", ylabel="%", title=title)
         axes.grid(alpha=0.3)
@@ -308,7 +315,10 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     names = [name for name in CONVENTIONS if not only or name in only]
     todo = [
-        (name, n, seed) for name in names for n in (0, *SIZES) for seed in range(draws if n else 1)
+        (name, n, seed)
+        for name in names
+        for n in (0, *LABEL_COUNTS)
+        for seed in range(draws if n else 1)
     ]
     recordings = [
         *read_songs(data),
@@ -321,7 +331,7 @@ def main(
 
     @functools.cache
     def heard() -> tuple[list[CurveTrack], list[CurveTrack]]:
-        """What labels are drawn from, and what is measured on; only where it is needed."""
+        """Tracks to draw labels from and tracks to measure on, computed when first needed."""
         path = out / f"heard-{base.hash}-{digest_of(recordings)}.safetensors"
         tracks = hear(recordings, base, cache, jobs, path)
         unseen = [
@@ -344,7 +354,7 @@ def main(
     rate: dict[str, dict[int, list[float]]] = {}
     for name in names:
         curves[name], rate[name] = {}, {}
-        for n in (0, *SIZES):
+        for n in (0, *LABEL_COUNTS):
             found = [figures[name, n, seed] for seed in range(draws if n else 1)]
             curves[name][n] = [f["all"]["acc1"] for f in found]
             rate[name][n] = [f["guard"] for f in found]
@@ -358,7 +368,7 @@ def _drawn(
     base: Model,
     guard: Guard,
 ) -> dict[str, Any]:
-    """The figures of a draw, which are also told on the terminal."""
+    """The figures of a draw, which are also printed on stderr."""
     figures = one_draw(drawing, *heard(), base, guard)
     told = (drawing.name, drawing.n_labels, drawing.seed)
     click.echo(f"{told} {json.dumps(figures['all'])} guard {figures['guard']}", err=True)
@@ -366,7 +376,7 @@ def _drawn(
 
 
 def _line(found: Sequence[dict[str, dict[str, float]]]) -> str:
-    """Mean (lowest-highest) over draws of every set's figures."""
+    """The figures of every set as text: their mean over draws (lowest-highest)."""
     parts = []
     for part in found[0]:
         if part == "guard":

@@ -1,8 +1,8 @@
-"""How good a pace model is: `python -m trainer.research.pace_figures --help`.
+"""Figures of a pace model: `python -m trainer.research.pace_figures --help`.
 
-On rendered clips the notes say what is right; on real songs their tempo and known alternatives do.
-It prints the figures, writes them and a table of all candidates, and draws the music folded at
-those that were judged worst.
+For rendered clips the notes tell what is right, for real songs their tempo and known alternatives.
+The figures are printed and written, with a table of all candidates and pictures of the music folded
+at the candidates that were judged worst.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tempo_core import checkpoint
 from tempo_core.cli.command import Command
 from tempo_core.levels import RELATIONS
 from tempo_core.model import Checkpoint
-from tempo_core.paces import COMPATIBLE, SAME
+from tempo_core.paces import COMPATIBLE, SAME_PACE
 from tempo_core.tasks.pace.config import PaceConfig
 from tempo_core.tasks.pace.folds import folds
 from tempo_core.tasks.pace.row import clear_windows
@@ -42,28 +42,38 @@ from ..synthesis.paces import compatibility
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-TEMPI = (40, 80, 90, 100, 110, 130, 145, 165, 330)  # [BPM] ranges in which tracks are compared
-ALIKE = 0.1  # relative: tempi of candidates that are compared without listening
+TEMPO_RANGES = (
+    40,
+    80,
+    90,
+    100,
+    110,
+    130,
+    145,
+    165,
+    330,
+)  # [BPM] ranges in which tracks are compared
+ALIKE_TEMPI = 0.1  # relative distance of candidates that `without_listening` compares
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One candidate of one track: what is true (NaN: unknown) and how probable it was found."""
+    """One candidate of one track, with its target (NaN if unknown) and estimated probability."""
 
     group: str  # the style or artist
     name: str
     case: Case
-    bpm: float  # what people count
+    bpm: float  # [BPM] that people count
     tempo: float
     target: float
     probability: float
 
     @property
     def ratio(self) -> str:
-        """The candidate to the tempo people count, or `other`."""
+        """The ratio of the candidate to the tempo that people count, or `other`."""
         found = self.tempo / self.bpm
         near = min(RELATIONS, key=lambda ratio: abs(found / ratio - 1))
-        return f"{near:.2f}" if abs(found / near - 1) <= SAME else "other"
+        return f"{near:.2f}" if abs(found / near - 1) <= SAME_PACE else "other"
 
 
 def judgements(
@@ -80,7 +90,7 @@ def judgements(
 
 
 def area_under_curve(scores: ArrayLike, targets: ArrayLike) -> float:
-    """AUC: how often a compatible candidate scores above one that is not; ties count half."""
+    """AUC: probability that a compatible candidate scores above another one; ties count half."""
     scores, targets = np.asarray(scores, float), np.asarray(targets, bool)
     _, index, counts = np.unique(scores, return_inverse=True, return_counts=True)
     rank = (np.cumsum(counts) - (counts - 1) / 2)[index]
@@ -89,7 +99,7 @@ def area_under_curve(scores: ArrayLike, targets: ArrayLike) -> float:
 
 
 def balanced_accuracy(scores: ArrayLike, targets: ArrayLike) -> float:
-    """Accuracy where compatible candidates weigh as much as the others, however rare they are."""
+    """Accuracy in which compatible candidates have the same total weight as the others."""
     right = (np.asarray(scores, float) >= COMPATIBLE) == np.asarray(targets, bool)
     targets = np.asarray(targets, bool)
     parts = [right[targets == known].mean() for known in (True, False) if (targets == known).any()]
@@ -97,7 +107,7 @@ def balanced_accuracy(scores: ArrayLike, targets: ArrayLike) -> float:
 
 
 def measure(found: Sequence[Judgement]) -> dict[str, float]:
-    """Figures of candidates of which it is known whether they are compatible."""
+    """Figures of the candidates with a known target."""
     known = [j for j in found if not np.isnan(j.target)]
     scores = np.array([j.probability for j in known])
     targets = np.array([j.target >= 0.5 for j in known])
@@ -118,9 +128,9 @@ def measure(found: Sequence[Judgement]) -> dict[str, float]:
 
 
 def without_listening(found: Sequence[Judgement]) -> dict[str, float]:
-    """The same figures for a guess from ratio and tempo: as others like it, on other tracks.
+    """Figures of a guess from ratio and tempo alone: the mean target of such candidates elsewhere.
 
-    What the network is better than this, it heard.
+    The network has to be better than this to show that it uses the audio.
     """
     tempo = np.array([j.tempo for j in found])
     ratio = np.array([j.ratio for j in found])
@@ -128,14 +138,14 @@ def without_listening(found: Sequence[Judgement]) -> dict[str, float]:
     target = np.array([j.target for j in found])
     guessed = []
     for j in found:
-        alike = (ratio == j.ratio) & (name != j.name) & (np.abs(tempo / j.tempo - 1) < ALIKE)
+        alike = (ratio == j.ratio) & (name != j.name) & (np.abs(tempo / j.tempo - 1) < ALIKE_TEMPI)
         guess = float(target[alike].mean()) if alike.any() else float(target.mean())
         guessed.append(replace(j, probability=guess))
     return measure(guessed)
 
 
 def measure_songs(found: Sequence[Judgement]) -> dict[str, float]:
-    """Is the tempo compatible, and do known alternatives rank above other candidates?"""
+    """Figures of songs: whether the tempo is compatible, and whether alternatives rank higher."""
     names = sorted({j.name for j in found})
     own, pairs, all_pairs = [], [], []
     for name in names:
@@ -165,7 +175,7 @@ def accuracy(found: Sequence[Judgement]) -> float:
 
 
 def offered(found: Sequence[Judgement]) -> list[tuple[float, list[float]]]:
-    """(tempo, tempi that the model finds compatible) of each track."""
+    """(tempo, tempi that the model finds compatible) of each track [BPM]."""
     tracks = by(found, lambda j: j.name).values()
     return [
         (js[0].bpm, [j.tempo for j in js if j.probability >= COMPATIBLE or j.ratio == "1.00"])
@@ -174,7 +184,7 @@ def offered(found: Sequence[Judgement]) -> list[tuple[float, list[float]]]:
 
 
 def by(found: Sequence[Judgement], key: Callable[[Judgement], str]) -> dict[str, list[Judgement]]:
-    """Candidates in groups, sorted."""
+    """Candidates in groups by their key, sorted."""
     groups: dict[str, list[Judgement]] = {}
     for judgement in found:
         groups.setdefault(key(judgement), []).append(judgement)
@@ -182,7 +192,7 @@ def by(found: Sequence[Judgement], key: Callable[[Judgement], str]) -> dict[str,
 
 
 def profile(tracks: Sequence[tuple[float, Sequence[float]]]) -> dict[str, object]:
-    """How many paces tracks have and at which ratios; of each the (tempo, all its paces)."""
+    """How many paces tracks have, and at which ratios; `tracks` are (tempo, all paces) [BPM]."""
     numbers = Counter(len(paces) for _, paces in tracks)
     ratios: Counter[str] = Counter()
     for tempo, paces in tracks:
@@ -202,7 +212,7 @@ def profile(tracks: Sequence[tuple[float, Sequence[float]]]) -> dict[str, object
 def by_tempo(tracks: Sequence[tuple[float, Sequence[float]]]) -> dict[str, list[float]]:
     """[tracks, share with half, share with double] for ranges of the tempo."""
     table = {}
-    for low, high in pairwise(TEMPI):
+    for low, high in pairwise(TEMPO_RANGES):
         inside = [(tempo, paces) for tempo, paces in tracks if low <= tempo < high]
         shares = [
             float(np.mean([any(abs(p / tempo / r - 1) <= 0.06 for p in paces)
@@ -214,7 +224,7 @@ def by_tempo(tracks: Sequence[tuple[float, Sequence[float]]]) -> dict[str, list[
 
 
 def read_paces(data: Path) -> list[tuple[float, list[float]]]:
-    """`paces.tsv`: (marked tempo, all paces) of each song."""
+    """The songs of `paces.tsv`, each as (marked tempo, all paces) [BPM]."""
     rows = [[float(p) for p in row["paces"].split()] for row in read_tsv(data / "paces.tsv")]
     return [(paces[0], paces) for paces in rows]
 
@@ -222,7 +232,7 @@ def read_paces(data: Path) -> list[tuple[float, list[float]]]:
 def draw(
     found: Sequence[Judgement], model: Checkpoint[PaceConfig], out: Path, columns: int = 4
 ) -> None:
-    """Folded pictures: a row a beat, time within the beat to the right, onsets dark."""
+    """Draw folded onsets: each row is a beat, time within it goes to the right, onsets are dark."""
     n_rows = -(-len(found) // columns)
     figure, axes = plt.subplots(
         n_rows, columns, figsize=(2.6 * columns, 1.9 * n_rows), squeeze=False

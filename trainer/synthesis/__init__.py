@@ -1,1 +1,1 @@
-"""Music whose tempo, notes and paces are known exactly, from patterns, performances and songs."""
+"""Synthesis of music of exactly known tempo, notes and paces, out of patterns and played music."""

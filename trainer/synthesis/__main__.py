@@ -1,6 +1,6 @@
 """Render clips: `python -m trainer.synthesis --midi … --samples … --out …`."""
 
-# Worker processes must find the functions in an importable module, which `__main__` is not.
+# Worker processes can only import the functions from another module than `__main__`.
 from trainer.synthesis.clips import main
 
 main()

@@ -1,11 +1,11 @@
 """Music with an exactly known tempo: `python -m trainer.synthesis --midi … --samples … --out …`.
 
-A clip is drums, harmony, a synthetic voice, or some of these. `styles` says what belongs to a
-style, `compose` draws what is played with the notes of `score`, `performances` and `harmony`,
-`render` makes it sound, and `mixing` makes a recording of it.
+A clip has drums, harmony, a synthetic voice, or several of these. `styles` describes the styles,
+`compose` draws what is played with the notes of `score`, `performances` and `harmony`, `render`
+turns it into sound, and `mixing` makes a recording of that.
 
-Everything a clip contains follows from `(seed, index)` alone, so a run may be cut anywhere, spread
-over any number of processes, and gives the same clips.
+The content of a clip depends on `(seed, index)` alone. So a run can be interrupted at any time and
+spread over any number of processes, and gives the same clips.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .paces import score_of
 from .render import render
 from .styles import STYLES, Style
 
-SILENT = 1e-3  # root mean square below which there is nothing to hear
+SILENT_LEVEL = 1e-3  # root mean square below which a second of audio is silent
 
 
 def make_clip(
@@ -46,14 +46,19 @@ def make_clip(
     styles: Sequence[Style] = STYLES,
     balanced: bool = False,
 ) -> tuple[np.ndarray, dict[str, object]]:
-    """Clip number `index` of the set `seed`: (n_samples,) audio at `SR` and what is true of it.
+    """Clip number `index` of the set `seed`: its audio and its description.
 
-    The style is drawn from `styles` by weight, or taken in turn if `balanced`.
+    Parameters
+    ----------
+    duration
+        Length of the clip [s].
+    styles, balanced
+        The style is drawn from `styles` by weight, or taken in turn if `balanced`.
 
     Returns
     -------
-    The audio, and a row with `style`, `bpm`, `beats` (in a bar), `first_beat` and `downbeat` [s],
-    `drums` (`none`, `sampled`, `loop`, `midi` or `human`), `harmony` and `voice`.
+    (n_samples,) audio at `SR`, and a row with `style`, `bpm`, `beats` (in a bar), `first_beat` and
+    `downbeat` [s], `drums` (`none`, `sampled`, `loop`, `midi` or `human`), `harmony` and `voice`.
     """
     _, audio, row = _make(index, seed, sources, duration, styles, balanced)
     return audio, row
@@ -67,6 +72,7 @@ def _make(
     styles: Sequence[Style],
     balanced: bool,
 ) -> tuple[Composition, np.ndarray, dict[str, object]]:
+    """The composition, the audio and the description of a clip, see `make_clip`."""
     for composition, rng in attempts(index, seed, sources, duration, styles, balanced):
         audio, row = render(composition, rng)
         if not mostly_silent(audio):
@@ -75,17 +81,18 @@ def _make(
 
 
 def mostly_silent(audio: np.ndarray) -> bool:
-    """Whether half of the seconds or more have nothing to hear: a song may have a long rest."""
+    """Whether at least half of the seconds are silent, as a song may have a long rest."""
     seconds = audio[: audio.size // SR * SR].reshape(-1, SR)
-    return seconds.size > 0 and float(np.median(np.sqrt(np.square(seconds).mean(axis=1)))) < SILENT
+    levels = np.sqrt(np.square(seconds).mean(axis=1))
+    return seconds.size > 0 and float(np.median(levels)) < SILENT_LEVEL
 
 
-MADE_WITH = "made_with"  # in the note beside a clip, not in the table
+MADE_WITH = "made_with"  # entry in a clip's JSON file that is left out of the table
 
 
 @dataclass(frozen=True)
 class ClipSet:
-    """What all clips of a set have in common, see `make_clip`; `duration` in s."""
+    """Parameters that all clips of a set share, see `make_clip`; `duration` is in seconds."""
 
     seed: int
     sources: Sources
@@ -95,17 +102,17 @@ class ClipSet:
 
 
 def _write_clip(index: int, clips: ClipSet, out: Path) -> None:
-    """Write a clip and what is true of it to a folder, unless an earlier run has done so."""
+    """Write a clip, its description and its score to a folder, unless an earlier run did that."""
     seed, duration, styles, balanced = clips.seed, clips.duration, clips.styles, clips.balanced
     path = out / f"{seed}-{index:06d}.ogg"
     note = path.with_suffix(".json")
     arguments = [duration, balanced, [style.name for style in styles]]
     made_with = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:16]
-    # By an earlier run that was interrupted; those of before did not say with which arguments.
+    # A description without arguments is from an older version, and taken as one with the same.
     if note.exists() and json.loads(note.read_text()).get(MADE_WITH, made_with) == made_with:
         return
     composition, audio, row = _make(index, seed, clips.sources, duration, styles, balanced)
-    # A balanced set is for tests; of the others every tenth clip is kept for validation.
+    # A balanced set is for tests; in the others every tenth clip is for validation.
     split = "test" if balanced else "validation" if index % 10 == 0 else "train"
     row = {"file": path.name, "split": split, **row, MADE_WITH: made_with}
     temporary = path.with_suffix(".part")
@@ -113,7 +120,7 @@ def _write_clip(index: int, clips: ClipSet, out: Path) -> None:
     with soundfile.SoundFile(
         str(temporary), "w", SR, 1, format="OGG", subtype="VORBIS", compression_level=1 - quality
     ) as file:
-        # One second at a time: libsndfile overflows its stack on one long vorbis write.
+        # One second at a time: libsndfile overflows its stack if a Vorbis file is written at once.
         for begin in range(0, audio.size, SR):
             file.write(audio[begin : begin + SR])
     temporary.replace(path)

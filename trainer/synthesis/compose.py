@@ -1,8 +1,8 @@
-"""Drawing what a clip plays: style, tempo, arrangement, notes and the sounds of its drums.
+"""Random composition of a clip: style, tempo, arrangement, notes and the sounds of its drums.
 
 Drums are a programmed pattern of the style, a sampled loop, or a human performance (Groove MIDI
-Dataset) scaled to the drawn tempo, played by a General MIDI kit or by sampled hits. Harmony is a
-stretch of a pop song (POP909) moved beat by beat to the tempo, with random instruments and
+Dataset) scaled to the drawn tempo; a General MIDI kit or sampled hits play them. Harmony is a
+passage of a pop song (POP909), mapped beat by beat to the tempo, with random instruments and
 transposition, plus a bass line and an accompaniment figure on its chords.
 """
 
@@ -32,13 +32,15 @@ from .samples import LOOPS, read_sample
 from .score import DRUMS, arrange, follow, humanise, pattern_hits
 from .styles import STYLES, Style
 
-MAX_ATTEMPTS = 10  # to draw a clip that is not mostly silent
-SOUNDFONTS = (  # path, weight (the compressed last one takes seconds to load)
+MAX_ATTEMPTS = 10  # greatest number of attempts to draw a clip that is not mostly silent
+# (path, weight) of soundfonts; the last one is compressed and takes seconds to load.
+SOUNDFONTS = (
     ("/usr/share/sounds/sf2/FluidR3_GM.sf2", 0.52),
     ("/usr/share/sounds/sf2/TimGM6mb.sf2", 0.42),
     ("/usr/share/sounds/sf3/MuseScore_General_Full.sf3", 0.06),
 )
-SAMPLES = {  # name patterns of one-shot hits for each part
+# Patterns of the file names of single hits, by the part of the drums.
+SAMPLE_PATTERNS = {
     "kick": ("bd_*", "drum_bass_*", "drum_heavy_kick*", "elec_soft_kick*", "elec_hollow_kick*"),
     "snare": (
         "sn_*", "drum_snare_*", "elec_snare*", "elec_lo_snare*", "elec_hi_snare*",
@@ -52,9 +54,10 @@ SAMPLES = {  # name patterns of one-shot hits for each part
     "tom": ("drum_tom_*", "elec_fuzz_tom*"),
     "crash": ("drum_splash_*", "drum_cymbal_hard*", "drum_cymbal_open*", "elec_cymbal*"),
 }  # fmt: skip
-# [s] that a hit sounds at most, and its level.
-TAILS = {"kick": 0.5, "snare": 0.4, "hat": 0.3, "perc": 0.4, "tom": 0.5, "crash": 2.5}
-GAINS = {"kick": 1.0, "snare": 0.8, "hat": 0.35, "perc": 0.35, "tom": 0.6, "crash": 0.4}
+# Greatest duration [s] of a hit, and its level relative to the kick, by the part of the drums.
+LONGEST_HITS = {"kick": 0.5, "snare": 0.4, "hat": 0.3, "perc": 0.4, "tom": 0.5, "crash": 2.5}
+HIT_GAINS = {"kick": 1.0, "snare": 0.8, "hat": 0.35, "perc": 0.35, "tom": 0.6, "crash": 0.4}
+# General MIDI pitches of the parts of the drums; toms from the highest.
 GM_HITS = {
     "kick": (35, 36),
     "snare": (37, 38, 38, 39, 40),
@@ -63,13 +66,16 @@ GM_HITS = {
     "crash": (49, 52, 55, 57),
 }
 GM_TOMS = (50, 47, 45, 41)
-LOOP_STRETCH = 1.3  # at most; jungle plays the amen break (137) at 170
+# Greatest factor between the tempo of a loop and that of a clip; jungle plays the amen break (137)
+# at 170.
+MOST_LOOP_STRETCH = 1.3
 
 
 def draw_bpm(style: Style, rng: np.random.Generator) -> float:
-    """A tempo of the style [BPM], triangular on a log axis; a third are whole numbers.
+    """A random tempo of the style [BPM].
 
-    Music made on a computer sits at whole BPM, played music anywhere.
+    Its logarithm has a triangular distribution. A third of the tempi are whole numbers, because
+    music made on a computer has such tempi and played music has not.
     """
     low, mode, high = np.log(style.bpm)
     bpm = float(np.exp(rng.triangular(low, mode, high)))
@@ -77,7 +83,13 @@ def draw_bpm(style: Style, rng: np.random.Generator) -> float:
 
 
 def draw_midi_sound(n_parts: int, drums: bool, rng: np.random.Generator) -> MidiSound:
-    """A random soundfont, and random levels of the parts."""
+    """A random soundfont and drum kit, and random levels of the parts.
+
+    Raises
+    ------
+    ClickException
+        If no soundfont is installed.
+    """
     levels = tuple(rng.uniform(0.55, 1.0) for _ in range(n_parts))
     kit = int(rng.choice([0, 0, 8, 16, 24, 25, 32, 40])) if drums else 0
     fonts = [(p, w) for p, w in SOUNDFONTS if Path(p).exists()]
@@ -91,7 +103,7 @@ def draw_midi_sound(n_parts: int, drums: bool, rng: np.random.Generator) -> Midi
 
 
 def to_general_midi(hits: Hits, rng: np.random.Generator) -> Hits:
-    """Programmed hits with the pitches of a General MIDI kit."""
+    """Programmed hits, with pitches of a General MIDI kit that are drawn for each part."""
     result: Hits = {}
     for part, notes in hits.items():
         pitches = GM_TOMS if part == "tom" else (int(rng.choice(GM_HITS[part])),)
@@ -104,28 +116,34 @@ def to_general_midi(hits: Hits, rng: np.random.Generator) -> Hits:
 def draw_sample_sounds(
     hits: Hits, sources: Sources, rng: np.random.Generator
 ) -> dict[str, SampleSound]:
-    """A random hit for each part, pitched and shortened at random."""
+    """A random sample for each part, pitched and shortened at random.
+
+    Raises
+    ------
+    ClickException
+        If there is no sample for a part.
+    """
     sounds = {}
     for part in hits:
         files = sorted(
-            p for pattern in SAMPLES[part] for p in sources.samples.glob(pattern + ".flac")
+            p for pattern in SAMPLE_PATTERNS[part] for p in sources.samples.glob(pattern + ".flac")
         )
         if not files:
             raise click.ClickException(f"no drum samples for the {part} in {sources.samples}")
         path, speed = files[rng.integers(len(files))], rng.uniform(0.85, 1.2)
-        tail = int(SR * TAILS[part] * (rng.uniform(0.15, 1.0) if part == "hat" else 1.0))
-        sounds[part] = SampleSound(path, speed, tail, GAINS[part] * rng.uniform(0.5, 1.3))
+        tail = int(SR * LONGEST_HITS[part] * (rng.uniform(0.15, 1.0) if part == "hat" else 1.0))
+        sounds[part] = SampleSound(path, speed, tail, HIT_GAINS[part] * rng.uniform(0.5, 1.3))
     return sounds
 
 
 def draw_loop(bpm: float, sources: Sources, rng: np.random.Generator) -> Path | None:
-    """A drum loop that lies within a factor of `LOOP_STRETCH` of the tempo; None without one."""
+    """A random drum loop that needs no more stretch than `MOST_LOOP_STRETCH`, None without one."""
     loops = []
     for name, beats in LOOPS.items():
         path = sources.samples / f"{name}.flac"
         if path.exists():
             speed = bpm / (60.0 * beats * SR / read_sample(path).size)
-            if 1 / LOOP_STRETCH < speed < LOOP_STRETCH:
+            if 1 / MOST_LOOP_STRETCH < speed < MOST_LOOP_STRETCH:
                 loops.append(path)
     return loops[rng.integers(len(loops))] if loops else None
 
@@ -138,9 +156,10 @@ def attempts(
     styles: Sequence[Style] = STYLES,
     balanced: bool = False,
 ) -> Iterator[tuple[Composition, np.random.Generator]]:
-    """Compositions for clip number `index` of the set `seed`; the first that sounds is the clip.
+    """Yield compositions for clip number `index` of the set `seed`, each with its random generator.
 
-    With each goes the generator that renders it.
+    The clip is the first of them that is not mostly silent; it is rendered with this generator. See
+    `make_clip` for the parameters.
     """
     weights = np.array([s.weight for s in styles])
     for attempt in range(MAX_ATTEMPTS):
@@ -153,7 +172,7 @@ def attempts(
 def compose(
     style: Style, sources: Sources, duration: float, rng: np.random.Generator
 ) -> Composition:
-    """Draw the notes of one clip of a style, see `make_clip`, and how its drums sound."""
+    """Draw the notes of a clip of a style and the sound of its drums; `duration` is in seconds."""
     bpm = draw_bpm(style, rng)
     second = 60.0 / bpm
     first_beat = float(rng.uniform(0, second))
@@ -163,7 +182,9 @@ def compose(
     has_drums = bool(style.kick or style.snare)
     harmony = not has_drums or rng.random() < style.harmony
     if has_drums and harmony and rng.random() < 0.05 and min(style.stretch) < 2.0:
-        has_drums = False  # an intro, a breakdown; what is counted double needs its drums
+        # As in an intro or a breakdown. Styles that are counted twice as fast as their harmony
+        # keep their drums, which are what tells.
+        has_drums = False
     sections = arrange(style, n_beats, harmony, rng)
     drums = _draw_drums(style, bpm, n_beats, sections, sources, rng) if has_drums else None
     arranged: tuple[InstrumentPart, ...] = ()
@@ -189,7 +210,7 @@ def _draw_drums(
     sources: Sources,
     rng: np.random.Generator,
 ) -> Drums:
-    """The style's drums in this arrangement, and what plays them."""
+    """The hits of the style's drums in this arrangement, and what plays them."""
     if rng.random() < style.loop:
         loop = draw_loop(bpm, sources, rng)
         if loop is not None:

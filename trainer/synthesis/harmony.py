@@ -1,4 +1,4 @@
-"""Melody, chords and bass of a synthesised clip, from a pop song or a figure on its chords."""
+"""Melody, chords and bass of a synthesised clip, made of a pop song and figures on its chords."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from .songs import Chord, load_song
 from .styles import Style
 
 # General MIDI programs for melodies.
-MELODIC = (0, 4, 11, 24, 26, 40, 48, 52, 56, 65, 73, 80, 81, 82, 85, 88)
-VOICE = -1  # the program of a part that is sung
-# Onsets in beats of one bar of four for each accompaniment figure, and how long each note sounds.
-FIGURES: dict[str, tuple[tuple[float, ...], float]] = {
+MELODY_PROGRAMS = (0, 4, 11, 24, 26, 40, 48, 52, 56, 65, 73, 80, 81, 82, 85, 88)
+VOICE_PROGRAM = -1  # program of a part that is sung
+# Onsets [beats] in a bar of four beats, and the length of each note [beats], by the name of the
+# accompaniment figure.
+ACCOMPANIMENTS: dict[str, tuple[tuple[float, ...], float]] = {
     "pad": ((0,), 4.0),
     "halfpad": ((0,), 8.0),
     "quarters": ((0, 1, 2, 3), 0.9),
@@ -40,7 +41,8 @@ FIGURES: dict[str, tuple[tuple[float, ...], float]] = {
     "walk": ((0, 1, 2, 3), 0.9),
     "oompah": ((0, 1, 2, 3), 0.5),
 }
-BROKEN = ("arp8", "arp16", "pick", "triplet", "pick3", "walk", "montuno")  # one note at a time
+# Figures that play one note at a time.
+BROKEN_FIGURES = ("arp8", "arp16", "pick", "triplet", "pick3", "walk", "montuno")
 
 
 def figure_notes(
@@ -49,10 +51,18 @@ def figure_notes(
     beats: int,
     rng: np.random.Generator,
 ) -> list[Note]:
-    """An accompaniment figure played on the chords, [beats]; `beats` in a bar."""
+    """The notes [beats] of an accompaniment figure on the chords.
+
+    Parameters
+    ----------
+    figure
+        A key of `ACCOMPANIMENTS`, or `none`.
+    beats
+        Number of beats in a bar.
+    """
     if figure == "none" or not chords:
         return []
-    onsets, length = FIGURES[figure]
+    onsets, length = ACCOMPANIMENTS[figure]
     octave = 12 * int(rng.integers(4, 7))
     span = 3.0 if beats == 3 else 8.0 if figure == "halfpad" else 4.0
     onsets = tuple(o for o in onsets if o < span)
@@ -66,8 +76,8 @@ def figure_notes(
                 continue
             velocity = int((98 if onset % 1 == 0 else 82) * rng.uniform(0.85, 1.1))
             if figure.startswith("pick") and onset % 1 == 0 and onset % 2 == 0:
-                chosen = [octave - 12 + pitches[0]]  # the thumb
-            elif figure in BROKEN:
+                chosen = [octave - 12 + pitches[0]]  # the bass note, played with the thumb
+            elif figure in BROKEN_FIGURES:
                 up = 12 if k % 8 >= 4 and figure == "arp16" else 0
                 chosen = [octave + pitches[k % len(pitches)] + up]
             elif figure == "octaves":
@@ -81,7 +91,7 @@ def figure_notes(
     return notes
 
 
-_BASS: dict[int, tuple[tuple[float, ...], ...]] = {  # onsets in a bar [beats] by its beats
+_BASS_RHYTHMS: dict[int, tuple[tuple[float, ...], ...]] = {  # onsets in a bar [beats] by its beats
     3: ((0,), (0, 2), (0, 1, 2)),
     2: ((0,), (0, 1), (0, 2 / 3, 1, 5 / 3)),
     4: (
@@ -101,7 +111,7 @@ def bass_notes(chords: list[Chord], style: Style, rng: np.random.Generator) -> l
 
     Half of the time it plays with one of the style's kick patterns.
     """
-    rhythms = _BASS[style.beats]
+    rhythms = _BASS_RHYTHMS[style.beats]
     onsets = rhythms[rng.integers(len(rhythms))]
     if style.kick and rng.random() < 0.5:
         pattern = style.kick[rng.integers(len(style.kick))]
@@ -121,13 +131,16 @@ def bass_notes(chords: list[Chord], style: Style, rng: np.random.Generator) -> l
 
 
 def _swung(beat: float) -> float:
-    """A position with straight eighths [beats], moved to where triplets have them."""
+    """A position [beats] in straight eighths, moved so that the eighths become triplets."""
     whole, part = divmod(beat, 1.0)
     return whole + (part * 4 / 3 if part < 0.5 else 2 / 3 + (part - 0.5) * 2 / 3)
 
 
 def _in_three(beat: float) -> float | None:
-    """A position of a song in four [beats] in one in three: the fourth beat is left out."""
+    """A position [beats] of a song in bars of four beats, mapped to bars of three.
+
+    The fourth beat of each bar is left out: positions in it become None.
+    """
     bar, position = divmod(beat, 4.0)
     return 3 * bar + position if position < 3 else None
 
@@ -135,7 +148,7 @@ def _in_three(beat: float) -> float | None:
 def harmony_parts(
     style: Style, n_beats: float, sources: Sources, rng: np.random.Generator
 ) -> list[InstrumentPart]:
-    """Melody, chords, figure and bass of a pop song's stretch over `n_beats`."""
+    """Melody, chords and bass for `n_beats` of a clip, from a random passage of some pop song."""
     folders = sorted(p for p in (sources.midi / "POP909").iterdir() if p.is_dir())
     song = load_song(folders[rng.integers(len(folders))])
     stretch = float(rng.choice(style.stretch))
@@ -167,29 +180,39 @@ def harmony_parts(
         for s, e, pitches in song.chords
         if e > begin and bar_line(s) < n_beats
     ]
+    return _draw_parts(style, [moved(part) for part in song.parts], chords, rng)
+
+
+def _draw_parts(
+    style: Style, melodies: list[list[Note]], chords: list[Chord], rng: np.random.Generator
+) -> list[InstrumentPart]:
+    """Choose which parts of a song are played, by which instruments, and add accompaniment.
+
+    Parameters
+    ----------
+    melodies
+        Notes of the song's parts, the melody first.
+    """
     program = int(rng.choice(style.programs))
     parts: list[InstrumentPart] = []
     sung = rng.random() < style.vocal
     if sung:
-        parts.append(InstrumentPart("melody", VOICE, moved(song.parts[0])))
+        parts.append(InstrumentPart("melody", VOICE_PROGRAM, melodies[0]))
     figure = style.figures[rng.integers(len(style.figures))]
-    instrumental = range(1 if sung else 0, len(song.parts))
+    instrumental = range(1 if sung else 0, len(melodies))
     if figure == "none":  # one instrument, alone
         choices = [0] if rng.random() < 0.5 else list(instrumental)
-        programs = [int(rng.choice([*MELODIC, int(rng.integers(0, 104))])) for _ in choices]
+        programs = [int(rng.choice([*MELODY_PROGRAMS, int(rng.integers(0, 104))])) for _ in choices]
         if sung:
             return parts
         return [
-            InstrumentPart("melody", p, moved(song.parts[i]))
-            for i, p in zip(choices, programs, strict=True)
+            InstrumentPart("melody", p, melodies[i]) for i, p in zip(choices, programs, strict=True)
         ]
     for i in instrumental:
         # A soloist plays the song's own piano part, or the figure alone.
         if rng.random() < (0.5 if style.solo else 0.6 if sung else 0.75):
-            other = int(rng.choice([*MELODIC, int(rng.integers(0, 104)), *style.programs]))
-            parts.append(
-                InstrumentPart("melody", program if style.solo else other, moved(song.parts[i]))
-            )
+            other = int(rng.choice([*MELODY_PROGRAMS, int(rng.integers(0, 104)), *style.programs]))
+            parts.append(InstrumentPart("melody", program if style.solo else other, melodies[i]))
     parts.append(InstrumentPart("chords", program, figure_notes(figure, chords, style.beats, rng)))
     if style.bass and not style.solo and rng.random() < 0.75:
         parts.append(

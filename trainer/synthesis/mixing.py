@@ -1,7 +1,7 @@
-"""What happens to the sound of a synthesised clip: tone, room, dynamics, noise, voices, codecs.
+"""Processing of a synthesised clip's sound: tone, room, dynamics, noise, voices and codecs.
 
-Audio is (n_samples,) mono at `SR`. Everything keeps the time: nothing here moves an onset by more
-than about a millisecond.
+Audio is (n_samples,) mono at `SR`. No function here moves an onset by more than about a
+millisecond.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ Rng = np.random.Generator
 
 
 def _decibel(value: float) -> float:
+    """The factor of the amplitude for a level [dB]."""
     return float(10 ** (value / 20))
 
 
 def _coloured(n: int, exponent: float, rng: Rng) -> np.ndarray:
-    """(n,) noise of unit deviation whose power falls with frequency to the `exponent`."""
+    """Noise (n,) of unit deviation whose power is proportional to frequency ** -`exponent`."""
     spectrum = np.fft.rfft(rng.normal(size=n).astype(np.float32))
     spectrum *= np.maximum(1.0, np.arange(spectrum.size)) ** (-exponent / 2)
     noise = np.fft.irfft(spectrum, n)
@@ -36,7 +37,7 @@ def _coloured(n: int, exponent: float, rng: Rng) -> np.ndarray:
 
 
 def equalise(audio: np.ndarray, depth: float, rng: Rng) -> np.ndarray:
-    """A smooth random curve of at most +-`depth` dB over the octaves."""
+    """Audio with a smooth random equalisation of at most +-`depth` dB over the octaves."""
     spectrum = np.fft.rfft(audio)
     frequency = np.log2(np.maximum(20.0, np.fft.rfftfreq(audio.size, 1 / SR)))
     knots = np.linspace(np.log2(20), np.log2(SR / 2), 6)
@@ -45,57 +46,68 @@ def equalise(audio: np.ndarray, depth: float, rng: Rng) -> np.ndarray:
 
 
 def band(audio: np.ndarray, low: float, high: float) -> np.ndarray:
-    """What a small loudspeaker or an old record leaves: `low` to `high` [Hz]."""
+    """Audio through a band pass from `low` to `high` [Hz], as of a small loudspeaker."""
     return scipy.signal.sosfilt(
         scipy.signal.butter(2, [low, high], "bandpass", fs=SR, output="sos"), audio
     )
 
 
 def reverberate(audio: np.ndarray, seconds: float, share: float, rng: Rng) -> np.ndarray:
-    """A room of exponentially decaying noise, `seconds` to -60 dB; `share` is its level."""
+    """Audio with the reverberation of a room.
+
+    Parameters
+    ----------
+    seconds
+        Time [s] in which the reverberation, exponentially decaying noise, falls by 60 dB.
+    share
+        Its level, relative to the audio.
+    """
     t = np.arange(int(seconds * SR)) / SR
     room = rng.normal(size=t.size) * np.exp(-6.9 * t / seconds)
     wet = scipy.signal.fftconvolve(audio, room)[: audio.size]
     return audio + share * wet * np.std(audio) / (np.std(wet) + 1e-9)
 
 
-_FRAME = 64  # [samples] of the gain's resolution, 3 ms
+_GAIN_FRAME = 64  # [samples] resolution of the gain in `compress`, 3 ms
 
 
 def compress(
     audio: np.ndarray, threshold: float, ratio: float, attack: float, release: float
 ) -> np.ndarray:
-    """A feed-forward compressor.
+    """Audio through a feed-forward compressor.
 
     Parameters
     ----------
     threshold
         Level above which it acts [dB relative to the audio's deviation].
     ratio
-        Input to output level above the threshold.
+        Ratio of input to output level above the threshold.
     attack, release
-        Time constants with which its gain falls and recovers [s].
+        Time constants [s] with which the gain falls and recovers.
     """
-    n_frames = -(-audio.size // _FRAME)
-    frames = np.pad(audio, (0, n_frames * _FRAME - audio.size)).reshape(n_frames, _FRAME)
+    n_frames = -(-audio.size // _GAIN_FRAME)
+    frames = np.pad(audio, (0, n_frames * _GAIN_FRAME - audio.size)).reshape(n_frames, _GAIN_FRAME)
     level = 10 * np.log10(np.mean(frames**2, axis=1) / (np.var(audio) + 1e-12) + 1e-9)
     wanted = np.maximum(0.0, level - threshold) * (1.0 - 1.0 / ratio)  # [dB] of reduction
-    fall, recover = (float(np.exp(-_FRAME / SR / t)) for t in (attack, release))
+    fall, recover = (float(np.exp(-_GAIN_FRAME / SR / t)) for t in (attack, release))
     reduction, current = np.empty(n_frames), 0.0
     for i, target in enumerate(wanted.tolist()):
         keep = fall if target > current else recover
         current = keep * current + (1.0 - keep) * target
         reduction[i] = current
-    centres = (np.arange(n_frames) + 0.5) * _FRAME
+    centres = (np.arange(n_frames) + 0.5) * _GAIN_FRAME
     return audio * 10 ** (-np.interp(np.arange(audio.size), centres, reduction) / 20)
 
 
 def limit(audio: np.ndarray, ceiling: float, release: float = 0.05) -> np.ndarray:
-    """Keep the peaks below `ceiling`: the gain looks 2 ms ahead and recovers in `release` [s]."""
+    """Audio through a limiter, with all peaks below `ceiling`.
+
+    The gain falls 2 ms before a peak and recovers with the time constant `release` [s].
+    """
     peak = scipy.ndimage.maximum_filter1d(np.abs(audio), 2 * int(0.002 * SR) + 1)
     reduction = -np.log(np.minimum(1.0, ceiling / np.maximum(peak, 1e-9)))
-    # Hold the reduction and let it decay, as a running maximum of reduction / decay. That is done
-    # in blocks, since the decay over a whole clip would underflow.
+    # The reduction decays exponentially: it is a running maximum of reduction / decay, computed in
+    # blocks, because the decay over a whole clip would underflow.
     block = int(SR * release)
     decay = np.exp(-np.arange(block + 1) / (SR * release))
     held = np.empty_like(reduction)
@@ -111,7 +123,13 @@ def limit(audio: np.ndarray, ceiling: float, release: float = 0.05) -> np.ndarra
 
 
 def duck(audio: np.ndarray, bpm: float, n_start: float, rng: Rng) -> np.ndarray:
-    """Side-chain pumping: the level dips on every beat and recovers within it."""
+    """Audio with side-chain pumping: the level dips on every beat and recovers within it.
+
+    Parameters
+    ----------
+    n_start
+        Time of a beat [s].
+    """
     beat = ((np.arange(audio.size) / SR - n_start) * bpm / 60.0) % 1.0
     return audio * (
         1.0 - rng.uniform(0.4, 0.9) * np.clip(1.0 - beat / rng.uniform(0.3, 0.8), 0, 1)
@@ -133,12 +151,12 @@ _VOWELS = (
 def sing(
     syllables: list[tuple[float, float, float]], n_samples: int, vibrato: float, rng: Rng
 ) -> np.ndarray:
-    """A synthetic voice: a pulse train through changing vowels, with consonants and breath.
+    """A synthetic voice: a sawtooth filtered by changing vowels, with consonants and breath.
 
     Parameters
     ----------
     syllables
-        Start [s], end [s] and pitch [Hz] of each, in order of time; a later one cuts an earlier.
+        (start [s], end [s], pitch [Hz]) of each, in order of time; a later one ends an earlier one.
     n_samples
         Length of the result, (n_samples,) at `SR`.
     vibrato
@@ -178,7 +196,7 @@ def sing(
     scale = rng.uniform(0.9, 1.25)  # the length of the throat
     for (formants, levels), weight in zip(_VOWELS, vowels, strict=True):
         if weight.any():
-            # Filtering the gated source costs less than one filter that changes.
+            # Filtering a gated source for each vowel is faster than a filter that changes in time.
             gated = source * smooth(weight, 0.01)
             for formant, level in zip(formants, levels, strict=True):
                 b, a = scipy.signal.iirpeak(formant * scale, Q=6.0, fs=SR)
@@ -192,7 +210,7 @@ def sing(
 
 
 def speak(seconds: float, rng: Rng) -> np.ndarray:
-    """Something like speech, (n_samples,): syllables without a beat and pauses between phrases."""
+    """Speech-like sound (n_samples,): syllables without a beat, and pauses between phrases."""
     base = rng.uniform(95, 220)  # [Hz]
     syllables, now = [], rng.uniform(0.0, 0.3)
     while now < seconds:
@@ -206,7 +224,7 @@ def speak(seconds: float, rng: Rng) -> np.ndarray:
 
 
 def noise_like(kind: str, n: int, rng: Rng) -> np.ndarray:
-    """(n,) noise of unit deviation: `white`, `pink`, `crackle` of a record or a `crowd`."""
+    """Noise (n,) of unit deviation: `white`, `pink`, `crackle` of a record, or a `crowd`."""
     if kind == "white":
         return rng.normal(size=n)
     if kind == "pink":
@@ -217,7 +235,7 @@ def noise_like(kind: str, n: int, rng: Rng) -> np.ndarray:
         clicks[rng.integers(0, n, count)] = rng.normal(size=count) * rng.exponential(1.0, count)
         noise = band(clicks, 800, 6000)
         return noise / (np.std(noise) + 1e-9) + 0.2 * _coloured(n, 1.0, rng)
-    # A crowd: many hands at no common time, and a murmur, both swelling slowly.
+    # A crowd: clapping of many hands without a common beat, and a murmur, both slowly swelling.
     count = rng.poisson(rng.uniform(100, 800) * n / SR)
     clicks[rng.integers(0, n, count)] = rng.normal(size=count)
     decay = rng.normal(size=200) * np.exp(-np.arange(200) / 60)
@@ -229,7 +247,7 @@ def noise_like(kind: str, n: int, rng: Rng) -> np.ndarray:
     return noise / (np.std(noise) + 1e-9)
 
 
-# Encoder, container, sample rate it works at [Hz] and range of bit rates for mono [kbit/s].
+# (encoder, container, sample rate of the encoder [Hz], range of bit rates for mono [kbit/s]).
 CODECS: tuple[tuple[str, str, int, tuple[int, int]], ...] = (
     ("libmp3lame", "mp3", SR, (24, 128)),
     ("aac", "adts", SR, (24, 96)),
@@ -240,17 +258,19 @@ CODECS: tuple[tuple[str, str, int, tuple[int, int]], ...] = (
 def transcode(
     audio: np.ndarray, encoder: str, container: str, rate: int, bit_rate: int
 ) -> np.ndarray:
-    """Encode and decode, (n_samples,) like the input and at the same times.
+    """Audio after lossy encoding and decoding, (n_samples,) like the input and at the same times.
 
-    Encoders put a delay before the sound that not every container states: it is measured against
-    the input and cut.
+    Encoders put a delay before the sound, which not every container states. It is found by
+    comparison with the input, and removed.
 
     Parameters
     ----------
+    encoder, container
+        Names that ffmpeg knows.
     rate
-        Sample rate that the encoder works at [Hz].
+        Sample rate of the encoder [Hz].
     bit_rate
-        In bits a second.
+        [bit/s]
     """
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as output:
@@ -277,7 +297,10 @@ def transcode(
 
 
 def _delay(reference: np.ndarray, late: np.ndarray, most: float = 0.2) -> int:
-    """By how many samples `late` lags behind `reference`, at most `most` [s] either way."""
+    """Number of samples by which `late` lags behind `reference`; `most` is the greatest lag [s].
+
+    It is negative if `late` is early.
+    """
     size = scipy.fft.next_fast_len(max(reference.size, late.size) + int(most * SR) + 1, real=True)
     product = np.fft.rfft(late, size) * np.conj(np.fft.rfft(reference, size))
     match = np.fft.irfft(product, size)
@@ -286,7 +309,7 @@ def _delay(reference: np.ndarray, late: np.ndarray, most: float = 0.2) -> int:
 
 
 def master(audio: np.ndarray, rng: Rng) -> np.ndarray:
-    """Room, tone, dynamics, noise, edges and a codec of a finished recording, drawn at random."""
+    """A finished recording: audio with random room, tone, dynamics, noise, edges and codec."""
     if rng.random() < 0.4:
         audio = reverberate(audio, rng.uniform(0.2, 1.6), rng.uniform(0.05, 0.4), rng)
     if rng.random() < 0.7:
@@ -299,7 +322,7 @@ def master(audio: np.ndarray, rng: Rng) -> np.ndarray:
             rng.uniform(0.05, 0.4),
         )  # fmt: skip
     audio = audio / (np.abs(audio).max() + 1e-9)
-    loud = rng.random()  # of modern masters: distorted, limited or neither
+    loud = rng.random()  # the kind of loudness: distorted, limited or neither
     if loud < 0.3:
         drive = rng.uniform(1.5, 6.0)
         audio = np.tanh(drive * audio) / np.tanh(drive)
@@ -320,7 +343,7 @@ def master(audio: np.ndarray, rng: Rng) -> np.ndarray:
 
 
 def _edges(audio: np.ndarray, rng: Rng) -> np.ndarray:
-    """Fades, silence at an end, talk before the music."""
+    """Audio with random fades, silence at its ends, and talk over its beginning."""
     audio = audio.copy()
 
     def up_to(seconds: float) -> int:

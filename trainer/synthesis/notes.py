@@ -1,4 +1,4 @@
-"""What a clip of the synthesis plays, before any sound: notes, parts, sections, compositions."""
+"""The music of a synthesised clip before it is rendered: notes, parts, sections, compositions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .styles import Style
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the raw material lies: Groove MIDI and POP909 under `midi`, drum hits in `samples`."""
+    """Folders with the raw material: `midi` has Groove MIDI and POP909, `samples` has drum hits."""
 
     midi: Path
     samples: Path
@@ -18,7 +18,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Note:
-    """A note in beats: pitch and velocity as in MIDI."""
+    """A note, with times in beats; pitch and velocity are those of MIDI."""
 
     start: float
     end: float
@@ -26,73 +26,73 @@ class Note:
     velocity: int
 
 
-# A drum part and its notes; of toms the pitch counts from the highest.
+# Notes by the part of the drums. The pitch of toms counts from the highest one, 0.
 Hits = dict[str, list[Note]]
 
 
 @dataclass(frozen=True)
 class InstrumentPart:
-    """What one instrument plays; `role` is `melody`, `chords` or `bass`."""
+    """The notes of one instrument; `role` is `melody`, `chords` or `bass`."""
 
     role: str
-    program: int  # General MIDI, or VOICE
+    program: int  # of General MIDI, or `harmony.VOICE_PROGRAM`
     notes: list[Note]
 
 
 @dataclass(frozen=True)
 class Section:
-    """A phrase of the clip [beats] and the parts that rest in it."""
+    """A phrase of the clip from `start` to `end` [beats]."""
 
     start: float
     end: float
-    silent: tuple[str, ...] = ()
-    stop: float = 0.0  # the last so many beats are silent altogether
+    silent: tuple[str, ...] = ()  # parts that rest in it
+    stop: float = 0.0  # length of complete silence at its end [beats]
 
 
 @dataclass(frozen=True)
 class MidiSound:
-    """How fluidsynth plays some parts: levels, drum kit, soundfont, with effects or without."""
+    """Settings with which fluidsynth plays some parts."""
 
-    levels: tuple[float, ...]
-    kit: int
-    font: str
-    effects: bool
+    levels: tuple[float, ...]  # factor on the velocities of each part
+    kit: int  # General MIDI program of the drum kit
+    font: str  # path of the soundfont
+    effects: bool  # whether there is reverberation and chorus
 
 
 @dataclass(frozen=True)
 class SampleSound:
-    """How a sampled drum sounds: the hit, its speed, its longest duration [samples], its level."""
+    """The sound of one part of sampled drums."""
 
-    path: Path
-    speed: float
-    tail: int
-    gain: float
+    path: Path  # file of the hit
+    speed: float  # factor on its speed, and so on its pitch
+    tail: int  # greatest duration [samples]
+    gain: float  # factor on the amplitude
 
 
 @dataclass(frozen=True)
 class Drums:
-    """The drums of a clip: who plays them (`sampled`, `loop`, `midi` or `human`), and what."""
+    """The drums of a clip."""
 
-    kind: str
-    hits: Hits
-    sound: MidiSound | dict[str, SampleSound] | Path  # for a loop the file
+    kind: str  # `sampled`, `loop`, `midi` or `human`
+    hits: Hits  # empty for a loop
+    sound: MidiSound | dict[str, SampleSound] | Path  # for a loop its file
 
 
 @dataclass(frozen=True)
 class Composition:
-    """What a clip plays, before any sound; times in beats of `bpm`."""
+    """The music of a clip before it is rendered; times are in beats of `bpm` unless stated."""
 
     style: Style
     bpm: float
     duration: float  # [s]
     first_beat: float  # [s]
-    skipped: int  # so many beats of the first bar lie before the clip
+    skipped: int  # number of beats of the first bar that lie before the clip
     sections: tuple[Section, ...]
     drums: Drums | None
-    parts: tuple[InstrumentPart, ...]  # of the harmony, as arranged
-    harmony: bool
+    parts: tuple[InstrumentPart, ...]  # melody, chords and bass as arranged
+    harmony: bool  # whether there are any of these parts
 
     @property
     def origin(self) -> float:
-        """Where beat 0, the beginning of a bar, lies [s]: at the clip's beginning or before it."""
+        """Time [s] of beat 0, the beginning of a bar, which may lie before the clip."""
         return self.first_beat - self.skipped * 60.0 / self.bpm

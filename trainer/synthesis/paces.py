@@ -1,21 +1,21 @@
-"""What is true of a synthesised clip's paces, by what its notes do.
+"""Compatible paces of a synthesised clip, computed from its notes.
 
-The definition (also in `docs/how-it-works.md`). Let a track be counted at B beats a minute, and a
-pace be r times that. One can move at it if
+The definition (also in `docs/how-it-works.md`): let a track be counted at B beats per minute, and a
+pace be r times that. One can move at this pace if
 
-1. it is a level of the metre: r = 1; 1/k where every k-th beat groups the bar (2 or 4 in bars of
-   two or four beats, 3 in bars of three); or k where the beat is cut in k = 2, 3 or 4. All else,
-   such as 3/2 or 3/4, runs against the metre;
-2. it is heard: at `ONSETS` of its pulses at least, in the better phase, something audible begins.
-   Of a faster level only the pulses *between* those of the next slower one count, because those of
-   that level are there anyway. That also tells duple music from triple;
-3. a body can do it: within 40 to 320 BPM. Below `SLOW` BPM, and for every fourth beat, the pulse
-   must also be accented (from `SLOWER` BPM down `CONTRAST` times the pulses that the next faster
-   level has between), as without that one falls back to the faster one. Above `FAST` BPM it must
-   be nearly gapless (`ONSETS_FAST`).
+1. it is a level of the metre: r = 1; r = 1/k if groups of k beats divide the bar (2 or 4 in bars of
+   two or four beats, 3 in bars of three); or r = k if the beat is divided in k = 2, 3 or 4 parts.
+   Other ratios, such as 3/2 or 3/4, are against the metre;
+2. it is audible: at a share of at least `LEAST_ONSETS` of its pulses, in the better phase,
+   something audible begins. For a faster level only the pulses *between* those of the next slower
+   one count, because the others are there anyway. That also tells duple from triple music;
+3. a body can follow it: it is within 40 to 320 BPM. Below `SLOW_BPM`, and for every fourth beat,
+   the pulses must also be accented (from `SLOWER_BPM` down, `LEAST_CONTRAST` times as strong as the
+   pulses of the next faster level between them), because otherwise people fall back to the faster
+   level. Above `FAST_BPM` the pulses must be nearly without gaps (`LEAST_ONSETS_FAST`).
 
-What people count is always compatible. How well the definition agrees with what a person found is
-in `docs/archive/experiments.md`.
+The tempo that people count is always compatible. `docs/archive/experiments.md` says how well the
+definition agrees with the judgement of a person.
 """
 
 from __future__ import annotations
@@ -29,26 +29,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tempo_core.paces import FASTEST, SAME, SLOWEST
+from tempo_core.paces import FASTEST_PACE, SAME_PACE, SLOWEST_PACE
 
 from .notes import Composition, Note
 
-ONSETS = 0.6  # share of the pulses of a level that must be heard
-ONSETS_FAST, FAST = 0.85, 250.0  # the same above so many BPM
-ONSETS_SLOW = 0.5  # of a level slower than the beat: what is felt need not sound each time
-SLOW, SLOWER = 56.0, 48.0  # [BPM] between them the need for an accent sets in
-CONTRAST = 1.4
-# An onset may be off its pulse by so much [s], or so much of a beat where that is less: what is
-# nearer to a sixteenth or a thirty-second is no triplet.
-TOLERANCE, NEAR = 0.04, 0.03
-SOFTNESS = 0.08  # of the step from incompatible to compatible, for targets
-AUDIBLE = 0.15  # salience of an onset that counts as heard
-# Salience of a note at full velocity, by what plays it.
+LEAST_ONSETS = 0.6  # share of a level's pulses that must be audible
+LEAST_ONSETS_FAST, FAST_BPM = 0.85, 250.0  # the same share for paces above `FAST_BPM`
+# The same share for levels slower than the beat, whose pulses can be felt without being heard.
+LEAST_ONSETS_SLOW = 0.5
+SLOW_BPM, SLOWER_BPM = 56.0, 48.0  # [BPM] the contrast that is needed grows from 1 between them
+LEAST_CONTRAST = 1.4  # ratio of the accents of slow pulses to those between them
+# Greatest distance of an onset from its pulse [s]; for triplets also [beats], so that sixteenths
+# and thirty-seconds do not count as triplets.
+ONSET_TOLERANCE, TRIPLET_TOLERANCE = 0.04, 0.03
+SOFTNESS = 0.08  # width of the step from incompatible to compatible in soft targets
+AUDIBLE_SALIENCE = 0.15  # least salience of an audible onset
+# Salience of a note at full velocity, by its part.
 SALIENCE = {
     "kick": 1.0, "snare": 1.0, "hat": 0.45, "perc": 0.45, "tom": 0.8, "crash": 0.8, "bass": 0.7,
     "chords": 0.6, "melody": 0.6,
 }  # fmt: skip
-# What the sampled loops play, in sixteenths of four beats.
+# Patterns of the sampled loops, in sixteenths of four beats.
 LOOP_PATTERNS = {
     "loop_amen": {
         "kick": "x.x.......xx....", "snare": "....x..-.-..x..-", "hat": "x.x.x.x.x.x.x.x.",
@@ -58,14 +59,16 @@ LOOP_PATTERNS = {
     },
 }  # fmt: skip
 LOOP_PATTERNS["loop_amen_full"] = LOOP_PATTERNS["loop_amen"]
-LOOP_ACCENTS = {"x": 1.0, "-": 0.3}
+LOOP_ACCENTS = {"x": 1.0, "-": 0.3}  # factor on the velocity, by the mark in a pattern
 
 
 @dataclass(frozen=True)
 class Score:
-    """The onsets of a clip: (n,) `beats` ascending and their `salience` > 0, one row a note.
+    """The onsets of a clip.
 
-    `origin` is the time of beat 0 [s], `bar` the number of beats in a bar.
+    `beats` (n,) are their times [beats], ascending, and `salience` (n,) > 0 how well each is heard.
+    `origin` is the time of beat 0 [s], `bar` the number of beats in a bar, and `duration` that of
+    the clip [s].
     """
 
     bpm: float
@@ -76,7 +79,7 @@ class Score:
     salience: NDArray[np.float64]
 
     def to_json(self) -> str:
-        """Plain values; positions to a thousandth of a beat."""
+        """The score as JSON; times are rounded to a thousandth of a beat."""
         values = asdict(self)
         for name in ("beats", "salience"):
             values[name] = values[name].round(3).tolist()
@@ -84,7 +87,7 @@ class Score:
 
     @classmethod
     def from_json(cls, text: str) -> Score:
-        """The inverse of `to_json`."""
+        """The score in a text of `to_json`."""
         values = json.loads(text)
         for name in ("beats", "salience"):
             values[name] = np.array(values[name], float)
@@ -96,7 +99,7 @@ def score_of(clip: Composition) -> Score:
     notes: list[tuple[float, float]] = []
 
     def add(part: str, played: Sequence[Note]) -> None:
-        # The notes of a chord are one onset, as loud as its loudest note.
+        # A chord is one onset with the salience of its loudest note.
         loudest: dict[float, int] = {}
         for note in played:
             key = round(note.start, 3)
@@ -119,13 +122,14 @@ def score_of(clip: Composition) -> Score:
 
 
 def stretched(score: Score, speed: float) -> Score:
-    """The same clip played faster by a factor."""
+    """The score of the clip played faster by a factor."""
     return replace(
         score, bpm=score.bpm * speed, origin=score.origin / speed, duration=score.duration / speed
     )
 
 
 def _loop_hits(name: str, clip: Composition) -> dict[str, list[Note]]:
+    """The hits of a sampled loop in a clip, by part."""
     n_beats = math.ceil((clip.duration - clip.origin) * clip.bpm / 60)
     silent = []
     for section in clip.sections:
@@ -142,14 +146,14 @@ def _loop_hits(name: str, clip: Composition) -> dict[str, list[Note]]:
 
 
 def level_of(ratio: float, bar: int) -> int | None:
-    """Which metrical level a pace at `ratio` of the beat is.
+    """The metrical level of a pace at `ratio` to the beat, by rule 1.
 
-    0 is the beat, k > 1 the beat cut in k, -k groups of k beats; None if it is no level, rule 1.
+    0 is the beat, k > 1 the beat divided in k, and -k groups of k beats; None if it is no level.
     """
     groups = (3,) if bar == 3 else (2, 4)
     levels = {0: 1.0, **{k: float(k) for k in (2, 3, 4)}, **{-k: 1.0 / k for k in groups}}
     for level, exact in levels.items():
-        if abs(ratio / exact - 1) <= SAME:
+        if abs(ratio / exact - 1) <= SAME_PACE:
             return level
     return None
 
@@ -157,27 +161,27 @@ def level_of(ratio: float, bar: int) -> int | None:
 def compatibility(
     score: Score, bpm: float, span: tuple[float, float] | None = None, soft: bool = False
 ) -> float:
-    """Whether one can move to a clip at `bpm`, 1 or 0 by the rules above.
+    """Whether one can move to a clip at `bpm`: 1 or 0 by the rules of this module.
 
     Parameters
     ----------
     span
-        (start, end) [s] of the part of the clip to look at; None for all of it. A level slower than
-        the beat is always looked for in all of it: it has one phase throughout, and in a few bars
-        there is an accent by chance.
+        (start, end) [s] of the part of the clip to judge; None for all of it. Levels slower than
+        the beat are always judged by the whole clip: their phase does not change, and in a few bars
+        there may be accents by chance.
     soft
-        Instead of a step from 0 to 1 a smooth one, `SOFTNESS` wide: a target that does not force
-        the network to tell 59 % from 61 %.
+        Whether the step from 0 to 1 is smooth, `SOFTNESS` wide. Such a target does not make the
+        network learn the difference between 59 % and 61 % of the pulses.
     """
     level = level_of(bpm / score.bpm, score.bar)
     if level == 0:
         return 1.0
-    if level is None or not SLOWEST <= bpm <= FASTEST:
+    if level is None or not SLOWEST_PACE <= bpm <= FASTEST_PACE:
         return 0.0
     start, end = span if span and level > 0 else (0.0, score.duration)
     first, last = ((t - score.origin) * score.bpm / 60 for t in (start, end))
     if level > 0:
-        needed = ONSETS_FAST if bpm > FAST else ONSETS
+        needed = LEAST_ONSETS_FAST if bpm > FAST_BPM else LEAST_ONSETS
         cuts = (2, 4) if level == 4 else (level,)
         margin = min(_onsets(score, _between(cut, first, last), cut == 3) for cut in cuts) - needed
     else:
@@ -186,26 +190,34 @@ def compatibility(
 
 
 def _grouping(score: Score, k: int, phase: int, first: float, last: float, bpm: float) -> float:
-    """By how much every k-th beat from `phase` on passes (≥ 0) or fails rules 2 and 3."""
+    """The margin by which every k-th beat from `phase` on passes (≥ 0) or fails rules 2 and 3.
+
+    Parameters
+    ----------
+    first, last
+        Range of the beats to judge.
+    bpm
+        The pace of these groups of beats.
+    """
     beats = np.arange(math.ceil(first), math.floor(last) + 1)
     on = beats % k == phase
-    margin = _onsets(score, beats[on].astype(float)) - ONSETS_SLOW
-    if bpm >= SLOW and k < 4:
+    margin = _onsets(score, beats[on].astype(float)) - LEAST_ONSETS_SLOW
+    if bpm >= SLOW_BPM and k < 4:
         return margin
-    # Against the pulses that the next faster level has beside these.
+    # Accents are compared to the pulses that the next faster level has between these.
     rivals = beats % k == (phase + (k // 2 if k == 4 else 1)) % k
     if k == 3:
         rivals = ~on
     if not on.any() or not rivals.any():
-        return -ONSETS_SLOW
+        return -LEAST_ONSETS_SLOW
     accents = _accents(score, beats.astype(float))
     contrast = accents[on].mean() / max(1e-9, float(accents[rivals].mean()))
-    slowness = min(1.0, max(0.0, (SLOW - bpm) / (SLOW - SLOWER))) if k < 4 else 1.0
-    return min(margin, float(contrast) - 1 - slowness * (CONTRAST - 1))
+    slowness = min(1.0, max(0.0, (SLOW_BPM - bpm) / (SLOW_BPM - SLOWER_BPM))) if k < 4 else 1.0
+    return min(margin, float(contrast) - 1 - slowness * (LEAST_CONTRAST - 1))
 
 
 def _between(k: int, first: float, last: float) -> NDArray[np.float64]:
-    """The pulses that a cut of the beat in k adds to the next slower level."""
+    """The pulses (n,) [beats] that dividing beats in k adds to those of the next slower level."""
     pulses = np.arange(math.ceil(first * k), math.floor(last * k) + 1)
     coarser = 3 if k == 3 else 2
     return np.asarray(pulses[pulses % coarser != 0] / k)
@@ -214,10 +226,13 @@ def _between(k: int, first: float, last: float) -> NDArray[np.float64]:
 def _accents(
     score: Score, beats: NDArray[np.float64], triplets: bool = False
 ) -> NDArray[np.float64]:
-    """(n,) summed salience of what begins at each of `beats` (n,)."""
-    tolerance = TOLERANCE * score.bpm / 60
+    """Sum (n,) of the salience of all onsets at each of `beats` (n,).
+
+    With `triplets` the tolerance is that for triplets.
+    """
+    tolerance = ONSET_TOLERANCE * score.bpm / 60
     if triplets:
-        tolerance = min(tolerance, NEAR)
+        tolerance = min(tolerance, TRIPLET_TOLERANCE)
     total = np.concatenate([[0.0], np.cumsum(score.salience)])
     low = np.searchsorted(score.beats, beats - tolerance)
     high = np.searchsorted(score.beats, beats + tolerance)
@@ -225,11 +240,11 @@ def _accents(
 
 
 def _onsets(score: Score, beats: NDArray[np.float64], triplets: bool = False) -> float:
-    """Share of `beats` at which something audible begins; stops of the music do not count."""
+    """Share of `beats` (n,) at which something audible begins, 0..1; pauses are left out."""
     if not beats.size:
         return 0.0
-    # Where nothing at all begins for two beats around, everybody waits.
+    # In a pause nothing begins for two beats before and after.
     near = np.searchsorted(score.beats, beats + 2) > np.searchsorted(score.beats, beats - 2)
     if not near.any():
         return 0.0
-    return float((_accents(score, beats[near], triplets) >= AUDIBLE).mean())
+    return float((_accents(score, beats[near], triplets) >= AUDIBLE_SALIENCE).mean())

@@ -1,4 +1,4 @@
-"""Human drum performances of the Groove MIDI Dataset as notes in beats."""
+"""Reading human drum performances of the Groove MIDI Dataset as notes in beats."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pretty_midi
 from .notes import Hits, Note, Sources
 from .styles import Style
 
-# The pitches of the Groove MIDI Dataset (a Roland TD-11) by part, and General MIDI's for those that
-# it does not know.
+# Parts of the drums by the pitch in the Groove MIDI Dataset (of a Roland TD-11), and General MIDI
+# pitches for those that General MIDI does not have.
 _GROOVE_PARTS = {
     **dict.fromkeys((35, 36), "kick"),
     **dict.fromkeys((37, 38, 39, 40), "snare"),
@@ -26,6 +26,7 @@ _TO_GM = {22: 42, 26: 46, 58: 43}
 
 @cache
 def _grooves(midi: Path) -> tuple[dict[str, str], ...]:
+    """Rows of the data set's table about beats in 4/4, longer than 6 s, whose file exists."""
     with (midi / "groove" / "info.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     return tuple(
@@ -41,9 +42,10 @@ def _grooves(midi: Path) -> tuple[dict[str, str], ...]:
 def groove_hits(
     style: Style, bpm: float, n_beats: float, sources: Sources, rng: np.random.Generator
 ) -> Hits | None:
-    """A human performance of a fitting style, looped; None if none lies within 35 % of `bpm`.
+    """A random human performance in a fitting style, looped, with General MIDI pitches.
 
-    The pitches are General MIDI's.
+    The result is None if the tempo of no performance is within 35 % of `bpm`, or if the drawn one
+    has hardly any notes.
     """
     rows = [
         row
@@ -63,7 +65,7 @@ def groove_hits(
     ]
     if len(notes) < 8:
         return None
-    # Loop whole bars, so that the metre goes through the seam.
+    # Whole bars are looped, so that the metre continues.
     length = max(4.0, np.floor(max(n.start for n in notes) / 4.0) * 4.0)
     offset = 4.0 * rng.integers(0, max(1, int(length // 4) - 3)) if length > 16 else 0.0
     hits: Hits = {}

@@ -1,4 +1,4 @@
-"""Sound from a composition: fluidsynth plays the MIDI, drum hits and loops come from samples."""
+"""Rendering a composition to audio: fluidsynth plays MIDI, drum hits and loops are samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pretty_midi
 import soundfile
 
 from .compose import draw_midi_sound
-from .harmony import VOICE
+from .harmony import VOICE_PROGRAM
 from .mixing import SR, compress, duck, equalise, master, reverberate, sing
 from .notes import (
     Composition,
@@ -33,17 +33,23 @@ def render_midi(
     origin: float,
     sound: MidiSound,
 ) -> np.ndarray:
-    """Render with fluidsynth; (n_samples,) mono at `SR`.
+    """Audio (n_samples,) at `SR` of instruments and drums that fluidsynth plays.
 
-    `origin` is where beat 0 lies [s], perhaps before the beginning; drum hits carry General MIDI
-    pitches.
+    Parameters
+    ----------
+    hits
+        Drum hits with General MIDI pitches.
+    duration
+        Length of the audio [s].
+    origin
+        Time of beat 0 [s]; it may be negative.
     """
     score = pretty_midi.PrettyMIDI(initial_tempo=120, resolution=960)
     second = 60.0 / bpm
 
     def timed(note: Note, level: float, drum: bool) -> list[pretty_midi.Note]:
         start, end = origin + note.start * second, origin + note.end * second
-        # A tone that began a little before the clip sounds from its beginning, a hit is over.
+        # A tone that begins a little before the clip still sounds in it, unlike a drum hit.
         if end < 0.05 or start < (-0.01 if drum else -2 * second):
             return []
         start = max(0.0, start)
@@ -70,7 +76,7 @@ def render_midi(
         midi, wav = Path(folder) / "clip.mid", Path(folder) / "clip.wav"
         score.write(str(midi))
         command = ["fluidsynth", "-ni", "-q", "-g", "0.5", "-R", effects, "-C", effects]
-        # Loading only the presets that sound is what makes a short clip cheap.
+        # Loading only the presets that are used makes short clips much faster.
         command += ["-o", "synth.dynamic-sample-loading=1", "-o", "synth.polyphony=128"]
         command += ["-r", str(SR), "-F", str(wav), sound.font, str(midi)]
         subprocess.run(command, check=True, capture_output=True)
@@ -83,13 +89,13 @@ def render_midi(
 def render_samples(
     hits: Hits, bpm: float, duration: float, origin: float, sounds: dict[str, SampleSound]
 ) -> np.ndarray:
-    """Sampled drums, (n_samples,) at `SR`."""
+    """Audio (n_samples,) at `SR` of sampled drums; see `render_midi` for the parameters."""
     mix = np.zeros(int(duration * SR), np.float32)
     for part, notes in hits.items():
         drawn = sounds[part]
         sample = at_speed(read_sample(drawn.path), drawn.speed)[: drawn.tail]
         sample = sample * np.linspace(1, 0, sample.size) ** 0.5
-        # Toms go down, the others have one sound.
+        # There are four toms, from high to low; the other parts have one sound.
         steps = 4 if part == "tom" else 1
         pitched = [at_speed(sample, 0.85**k) for k in range(steps)]
         for n in notes:
@@ -101,7 +107,7 @@ def render_samples(
 
 
 def render_loop(path: Path, bpm: float, duration: float, origin: float) -> np.ndarray:
-    """A drum loop of known length, resampled to the tempo; (n_samples,) at `SR`."""
+    """Audio (n_samples,) at `SR` of a drum loop that is resampled to the tempo."""
     audio, beats = read_sample(path), LOOPS[path.stem]
     # The position in the loop is computed for every sample: rounding each repetition to whole
     # samples would change the tempo.
@@ -114,7 +120,7 @@ def render_loop(path: Path, bpm: float, duration: float, origin: float) -> np.nd
 def render_voice(
     part: InstrumentPart, bpm: float, duration: float, origin: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """A part that is sung, by one voice or a few; (n_samples,) at `SR`."""
+    """Audio (n_samples,) at `SR` of a part that is sung by one voice or a few."""
     second = 60.0 / bpm
     octave = int(rng.choice([-12, 0, 0]))
     choir = 1 if rng.random() < 0.7 else int(rng.integers(2, 4))
@@ -135,11 +141,18 @@ def render_voice(
 
 
 def _unit(audio: np.ndarray) -> np.ndarray:
+    """Audio scaled to unit deviation."""
     return audio / (np.std(audio) + 1e-9)
 
 
 def render(clip: Composition, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, object]]:
-    """Make a composition sound, see `make_clip`; `rng` as `compose` left it."""
+    """The audio and the description of a composition, see `make_clip`.
+
+    Parameters
+    ----------
+    rng
+        The generator with which the composition was drawn.
+    """
     style, bpm, duration, origin = clip.style, clip.bpm, clip.duration, clip.origin
     n_samples = int(duration * SR)
     instruments: np.ndarray = np.zeros(n_samples, np.float32)
@@ -148,8 +161,8 @@ def render(clip: Composition, rng: np.random.Generator) -> tuple[np.ndarray, dic
         drums = _render_drums(clip, clip.drums)
     sung = False
     if clip.harmony:
-        played = [p for p in clip.parts if p.program != VOICE and p.notes]
-        voices = [p for p in clip.parts if p.program == VOICE and p.notes]
+        played = [p for p in clip.parts if p.program != VOICE_PROGRAM and p.notes]
+        voices = [p for p in clip.parts if p.program == VOICE_PROGRAM and p.notes]
         sung = bool(voices)
         if played:
             sound = draw_midi_sound(len(played), False, rng)
@@ -167,7 +180,7 @@ def render(clip: Composition, rng: np.random.Generator) -> tuple[np.ndarray, dic
         if rng.random() < 0.4:
             drums = compress(_unit(drums), rng.uniform(-6, 6), 4.0, 0.01, rng.uniform(0.05, 0.3))
         drums = _unit(drums)
-    balance = 10 ** (rng.normal(1.0, 5.0) / 20)  # drums to the rest
+    balance = 10 ** (rng.normal(1.0, 5.0) / 20)  # level of the drums relative to the rest
     audio = master(instruments + balance * drums, rng)
     row = {
         "style": style.name,
@@ -183,6 +196,7 @@ def render(clip: Composition, rng: np.random.Generator) -> tuple[np.ndarray, dic
 
 
 def _render_drums(clip: Composition, drums: Drums) -> np.ndarray:
+    """Audio (n_samples,) at `SR` of the drums of a clip."""
     bpm, duration, origin = clip.bpm, clip.duration, clip.origin
     if isinstance(drums.sound, Path):
         loop = render_loop(drums.sound, bpm, duration, origin)

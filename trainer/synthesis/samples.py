@@ -1,4 +1,4 @@
-"""Sampled sounds of the synthesis: single drum hits and drum loops, read from files."""
+"""Reading sampled sounds for the synthesis: single drum hits and drum loops."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import soundfile
 
 from .mixing import SR
 
-# Drum loops and how many beats they last: the number that puts their onsets on sixteenths and their
-# snares on two and four.
+# Length of the drum loops in beats, counted so that their onsets lie on sixteenths and their snares
+# on the second and the fourth beat.
 LOOPS = {"loop_amen": 4, "loop_amen_full": 16, "loop_breakbeat": 4}
 
 
 @cache
 def read_sample(path: Path) -> np.ndarray:
-    """A sound file as (n_samples,) mono at `SR` [Hz], its peak at 1."""
+    """The audio (n_samples,) of a sound file, mono at `SR`, with a peak of 1."""
     audio, sr = soundfile.read(str(path), dtype="float32", always_2d=True)
     audio = audio.mean(axis=1)
     if sr != SR:
@@ -27,7 +27,7 @@ def read_sample(path: Path) -> np.ndarray:
 
 
 def at_speed(audio: np.ndarray, speed: float) -> np.ndarray:
-    """Play faster and higher by a factor, as a sampler does."""
+    """Audio played faster and higher by a factor, as by a sampler."""
     return np.interp(np.arange(0, audio.size, speed), np.arange(audio.size), audio).astype(
         np.float32
     )

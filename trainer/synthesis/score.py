@@ -1,7 +1,7 @@
-"""Notes of a synthesised clip in beats: its sections, and the patterns of programmed drums.
+"""Sections of a synthesised clip, and the notes of programmed drums.
 
-Time is in beats of the clip, counted from the first bar's start, until `render` makes sound
-of it. Nothing here knows of seconds or of sound.
+Time is in beats of the clip, counted from the start of the first bar; `render` converts it to
+seconds.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 from .notes import Hits, Note, Section
 from .styles import Style
 
-ACCENT = {"x": 1.0, "o": 0.62, "-": 0.3}
+ACCENTS = {"x": 1.0, "o": 0.62, "-": 0.3}  # factor on the velocity, by the mark in a pattern
 DRUMS = ("kick", "snare", "hat", "perc", "tom", "crash")
-_KINDS = (  # weight, the parts that rest
+# Kinds of sections: (weight, the parts that rest).
+_SECTION_KINDS = (
     (0.52, ()),
     (0.09, ("hat", "perc")),
     (0.07, ("snare", "hat", "tom")),
@@ -32,18 +33,20 @@ _KINDS = (  # weight, the parts that rest
 def arrange(
     style: Style, n_beats: float, harmony: bool, rng: np.random.Generator
 ) -> tuple[Section, ...]:
-    """Cut a clip into phrases of 2, 4 or 8 bars, in which parts come and go.
+    """Cut a clip into phrases of 2, 4 or 8 bars, in some of which parts rest.
 
-    The clip may begin within a phrase. Drums rest for a whole phrase only over `harmony`, and at
-    least one phrase is complete.
+    The clip may begin within a phrase. All drums rest for a whole phrase only if there is
+    `harmony`. In at least one phrase no part rests.
     """
     phrase = style.beats * int(rng.choice([2, 4, 4, 4, 8]))
     start = -style.beats * int(rng.integers(0, phrase // style.beats))
     lively = rng.random() < 0.65
-    weights = np.array([w for w, _ in _KINDS])
+    weights = np.array([w for w, _ in _SECTION_KINDS])
     sections = []
     while start < n_beats:
-        silent = _KINDS[rng.choice(len(_KINDS), p=weights / weights.sum())][1] if lively else ()
+        silent: tuple[str, ...] = ()
+        if lively:
+            silent = _SECTION_KINDS[rng.choice(len(weights), p=weights / weights.sum())][1]
         if "kick" in silent and "snare" in silent and not harmony:
             silent = ()
         stop = float(rng.choice([1, 2, style.beats])) if rng.random() < 0.12 else 0.0
@@ -56,7 +59,7 @@ def arrange(
 
 
 def follow(notes: list[Note], part: str, sections: Sequence[Section]) -> list[Note]:
-    """The notes that sound in this arrangement; a stop cuts those that ring into it."""
+    """The notes of a part that are played in this arrangement, cut where the music stops."""
     starts = [s.start for s in sections]
     kept = []
     for note in notes:
@@ -73,15 +76,15 @@ def follow(notes: list[Note], part: str, sections: Sequence[Section]) -> list[No
 def pattern_hits(
     style: Style, n_beats: float, sections: Sequence[Section], rng: np.random.Generator
 ) -> Hits:
-    """Programmed drums of `style` over `n_beats`.
+    """Programmed drums of `style` for `n_beats`.
 
-    A pattern is drawn for each part, and often a second one for every fourth bar. Single bars drop
-    out and single hits are missed, since a model that only ever sees perfect loops learns to expect
-    them.
+    A pattern is drawn for each part, and often a second one for every fourth bar. Single bars and
+    single hits are left out at random, because a model that only learns from perfect loops comes to
+    expect them.
     """
     hits: Hits = {}
     swing = rng.uniform(*style.swing)
-    # [beats] deviation of the timing: played drums waver, sequenced ones do not
+    # Deviation of the timing [beats]: played drums are not exact, sequenced ones are.
     human = rng.choice([0.0, 0.006, 0.012, 0.02]) if rng.random() >= style.electronic else 0.0
     for part in ("kick", "snare", "hat", "perc"):
         choices = getattr(style, part)
@@ -93,7 +96,7 @@ def pattern_hits(
             continue
         usual, other = (choices[i] for i in rng.integers(len(choices), size=2))
         varied = rng.random() < 0.4
-        late = rng.normal(0.0, 0.6) * human if part != "kick" else 0.0  # pushed or laid back
+        late = rng.normal(0.0, 0.6) * human if part != "kick" else 0.0  # [beats] behind the beat
         level = 1.0 if part != "hat" else rng.uniform(0.5, 1.0)
         notes = hits.setdefault(part, [])
         for bar in range(int(np.ceil(n_beats / style.beats))):
@@ -118,11 +121,15 @@ def pattern_hits(
 
 
 def _velocity(mark: str, level: float, rng: np.random.Generator) -> int:
-    return int(np.clip(120 * ACCENT[mark] * level * rng.uniform(0.85, 1.05), 1, 127))
+    """A random MIDI velocity for a mark of a pattern; `level` is that of the part, 0..1."""
+    return int(np.clip(120 * ACCENTS[mark] * level * rng.uniform(0.85, 1.05), 1, 127))
 
 
 def _roll(bar: float, style: Style, level: float, rng: np.random.Generator) -> list[Note]:
-    """Hats in sextuplets or thirty-seconds for half a beat or a whole one, rising or falling."""
+    """A hat roll at a random place in the bar that begins at `bar` [beats].
+
+    It has sextuplets or thirty-seconds for half a beat or a whole one and becomes louder or softer.
+    """
     rate = int(rng.choice([6, 8, 8]))
     length = float(rng.choice([0.5, 1.0]))
     begin = bar + 0.5 * int(rng.integers(0, 2 * style.beats))
@@ -138,9 +145,9 @@ def _roll(bar: float, style: Style, level: float, rng: np.random.Generator) -> l
 def _fills(
     style: Style, n_beats: float, sections: Sequence[Section], rng: np.random.Generator
 ) -> tuple[Hits, list[Note]]:
-    """Snare and tom fills at the end of phrases and of some bars, and the crashes that follow."""
+    """Snare and tom fills at the end of phrases and some bars; crashes at the start of phrases."""
     pattern = (style.snare or style.kick)[0]
-    rate = min(4, len(pattern) // style.beats)  # triplets stay triplets
+    rate = min(4, len(pattern) // style.beats)  # hits per beat: 3 in a style with triplets
     fills: Hits = {"snare": [], "tom": []}
     crashes = []
     ends = {round(s.end) for s in sections if not s.stop}
@@ -162,7 +169,7 @@ def _fills(
 
 
 def humanise(notes: list[Note], deviation: float, rng: np.random.Generator) -> list[Note]:
-    """Notes moved at random by a normal `deviation` [beats]; the notes of a chord stay together."""
+    """Notes shifted at random with a standard `deviation` [beats]; simultaneous ones stay so."""
     moves: dict[float, float] = {}
     result = []
     for n in notes:

@@ -1,7 +1,7 @@
-"""A look at rendered clips: `python -m trainer.synthesis.sheet --clips CLIPS --out sheet.png`.
+"""Picture of rendered clips: `python -m trainer.synthesis.sheet --clips CLIPS --out sheet.png`.
 
-Spectrograms of a few clips of every style with the beats drawn over them, downbeats stronger: what
-one would listen for, that drums sit on the beats and that a style has its pattern, can be seen.
+It shows spectrograms of a few clips of every style, with the beats drawn over them and stronger
+downbeats. So one can see that the drums are on the beats and that each style has its pattern.
 """
 
 from __future__ import annotations

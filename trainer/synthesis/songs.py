@@ -1,4 +1,4 @@
-"""Pop songs of POP909 as notes and chords in beats."""
+"""Reading pop songs of POP909 as notes and chords in beats."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ Chord = tuple[float, float, tuple[int, ...]]  # start, end [beats], pitch classe
 
 @dataclass(frozen=True)
 class Song:
-    """A POP909 song in beats."""
+    """A song of POP909, with times in beats."""
 
-    parts: tuple[tuple[Note, ...], ...]
+    parts: tuple[tuple[Note, ...], ...]  # the melody first
     chords: tuple[Chord, ...]
     n_beats: float
 
 
+# Intervals above the root [semitones], by the quality of a chord.
 _QUALITIES = {
     "maj": (0, 4, 7),
     "min": (0, 3, 7),
@@ -57,7 +58,7 @@ def _chord(name: str) -> tuple[int, ...]:
 
 
 def load_song(folder: Path) -> Song:
-    """Read one POP909 song and map its seconds to beats by its beat annotation."""
+    """Read one song of POP909; its seconds are mapped to beats by its beat annotation."""
     times = np.array(
         [float(line.split()[0]) for line in (folder / "beat_midi.txt").read_text().splitlines()]
     )

@@ -1,13 +1,13 @@
-"""The musical styles that `trainer.synthesis` renders, as data.
+"""The musical styles that `trainer.synthesis` renders, as a table.
 
-A row says how people count the style (the tempo prior), what one bar of its drums looks like and
-what is played over it. The prior is what makes the octave musical: drum'n'bass is counted at 174 and
-a ballad with the same number of notes a second at 76. Where a style sits on both sides of a common
-confusion there is a row for each side: fast rock with a kick on every beat is counted at 165, slow
-R&B with hats in thirty-seconds at 72.
+A row contains the tempi at which people count the style, drum patterns of one bar, and what is
+played over them. The tempi are what decides the octave: drum'n'bass is counted at 174, and a
+ballad with the same number of notes per second at 76. Where such styles are easily confused, there
+is a row for each of them: fast rock with a kick on every beat is counted at 165, slow R&B with hats
+in thirty-seconds at 72.
 
-Drum patterns are strings over one bar, one character a step: `x` accent, `o` normal, `-` ghost, `.`
-rest. The number of steps divided by the number of beats is the subdivision (4 = sixteenths,
+Drum patterns are strings for one bar, one character per step: `x` accent, `o` normal, `-` ghost,
+`.` rest. The number of steps divided by the number of beats is the subdivision (4 = sixteenths,
 3 = triplets, 8 = thirty-seconds). Where `groove` names styles of the Groove MIDI Dataset, human
 performances are used half of the time.
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# General MIDI programs that play chords and figures.
+# General MIDI programs that play chords and figures; repeated ones are more frequent.
 PIANO = (0, 0, 1, 2)
 KEYS = (0, 1, 2, 4, 5, 6, 7)
 GUITAR = (24, 25, 25, 26)
@@ -32,12 +32,12 @@ ACOUSTIC_BASS, FINGERED, SYNTH_BASS = (32,), (33, 33, 34, 35, 36), (38, 39, 38, 
 
 @dataclass(frozen=True)
 class Style:
-    """One style; tempi in BPM as people count them."""
+    """One musical style; tempi [BPM] are as people count them."""
 
     name: str
-    weight: float  # share of the clips
+    weight: float  # proportional to the share of clips
     bpm: tuple[float, float, float]  # lowest, usual, highest
-    beats: int = 4  # in a bar
+    beats: int = 4  # beats in a bar
     kick: tuple[str, ...] = ()
     snare: tuple[str, ...] = ()
     hat: tuple[str, ...] = ()
@@ -47,24 +47,24 @@ class Style:
     groove: tuple[str, ...] = ()
     loop: float = 0.0  # probability of a sampled drum loop instead of programmed drums
     electronic: float = 0.5  # probability of sampled drums instead of a General MIDI kit
-    # How often harmony (a pop song's melody, chords and bass, moved to this tempo) is played over
-    # the drums, and how many beats of this style a beat of that song lasts.
+    # Probability that harmony (a pop song's melody, chords and bass at this tempo) is played over
+    # the drums, and possible numbers of beats of this style that one beat of the song lasts.
     harmony: float = 0.85
     stretch: tuple[float, ...] = (1.0,)
-    figures: tuple[str, ...] = ("pad", "arp8", "strum", "pulse")
-    programs: tuple[int, ...] = ANY  # that play the figure
+    figures: tuple[str, ...] = ("pad", "arp8", "strum", "pulse")  # see `harmony.ACCOMPANIMENTS`
+    programs: tuple[int, ...] = ANY  # General MIDI programs that play the figure
     bass: tuple[int, ...] = (32, 33, 34, 35, 36, 37, 38, 39)  # General MIDI programs; () for none
     vocal: float = 0.3  # probability that a synthetic voice sings the melody
     solo: bool = False  # one instrument plays everything
 
     @property
     def triplets(self) -> bool:
-        """Whether a beat is cut in three."""
+        """Whether the beats are divided in three."""
         drums = (*self.kick, *self.snare, *self.hat)
         return len(drums[0]) == 3 * self.beats if drums else self.figures[0] == "triplet"
 
 
-# One row a style reads best as a table.
+# Not formatted, so that the rows stay readable as a table.
 # fmt: off
 STYLES: tuple[Style, ...] = (
     # -- electronic, four on the floor

@@ -1,1 +1,1 @@
-"""What learning a task needs beside its row in `tempo_core.tasks`: a module for each."""
+"""What training a task needs in addition to `tempo_core.tasks`: one module for each task."""

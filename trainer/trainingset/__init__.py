@@ -1,1 +1,1 @@
-"""From a collection of music to a training set: labels gathered, judged, cleaned and split."""
+"""Training sets made of a collection of music: labels are gathered, judged, cleaned and split."""

@@ -1,7 +1,7 @@
-"""From tracks with labels to a training set: listen, clean, split, and keep what the network sees.
+"""The build of a training set from labelled tracks: listen, clean, split, compute network inputs.
 
-Everything found on the way is kept as soon as it is known (`journal.py`, `cache.py`), so a run that
-was stopped carries on, and one over an unchanged collection only reads its notes.
+Every result is stored as soon as it is known (`journal.py`, `cache.py`). So a run that was stopped
+carries on where it was, and a run over an unchanged collection only reads what is stored.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ from .journal import Journal
 from .listen import Listening
 from .listen_all import ListenedTracks, listen_to_all
 from .running import Running
-from .split import FILE as SPLIT_FILE
-from .split import divide, read_split, write_split
+from .split import SPLIT_FILE, divide, read_split, write_split
 from .tables import (
     CACHE,
     DROPPED,
@@ -45,7 +44,7 @@ from .tables import (
     write_table,
 )
 
-JOURNAL = "analysis.db"
+JOURNAL = "analysis.db"  # file in the folder of the training set, see `journal.Journal`
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,10 @@ class BuildOptions:
     """Options of a build.
 
     `cache_size` is the most that the network's inputs may take on disk [bytes], None for no limit.
-    Without `views` they are left to be computed when they are needed; None leaves them if the set
-    is too small for the method that needs them. `model` judges the labels. `time_limit` is what a
-    track may take each time it is read [s].
+    `views` says whether these inputs are computed now; if not, training computes them when it needs
+    them. None computes them only if the set is large enough for a method that uses them.
+    `model` is the model that judges the labels. `seed` decides how the tracks are split.
+    `time_limit` is how long one reading of a track may take [s].
     """
 
     seed: int = 0
@@ -70,7 +70,7 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class Built:
-    """A training set; `warnings` are lines for people."""
+    """A training set that was built. `warnings` are messages to the user, one line each."""
 
     kept: list[CollectedTrack]
     dropped: list[DroppedTrack]
@@ -78,11 +78,11 @@ class Built:
 
     @property
     def failed(self) -> list[DroppedTrack]:
-        """Files that are missing or cannot be read."""
+        """Dropped tracks whose files are missing or cannot be read."""
         return [track for track in self.dropped if track.reason in FAILURES]
 
     def summary(self) -> list[str]:
-        """What there is, in a few lines."""
+        """How many tracks were kept and dropped, and the warnings, one line each."""
         splits = Counter(track.split for track in self.kept)
         counts = ", ".join(f"{split} {splits[split]}" for split in SPLITS)
         lines = [f"kept {len(self.kept)}: {counts}"]
@@ -104,24 +104,24 @@ def build(
     Parameters
     ----------
     tracks
-        Several with one path are several labels of one track.
+        Labelled tracks. Several with one path are several labels of one track.
     folder
-        Made if it is missing.
+        Folder of the training set; it is made if it is missing.
     stop
-        Asked ten times a second; once it says True, the run is abandoned.
+        Called ten times a second; once it returns True, the run is abandoned.
 
     Raises
     ------
     Stopped
         If the run was abandoned. The tables are as they were, and what was computed is kept.
     ConfigError
-        If nothing can be held out of what is left, or something in the way is not a training set.
-        `dropped.tsv` then says what became of the tracks.
+        If too few tracks are left to hold any out (`dropped.tsv` then says why each was dropped),
+        or if a file in the folder is not that of a training set.
     StorageError
         If something cannot be written. What was computed before is kept.
     """
     model = checkpoint.load(checkpoint.resolve(options.model))
-    # The parallelism is over tracks; threads inside of an operation would only fight for cores.
+    # Tracks are processed in parallel; more threads inside one operation would only compete.
     threadpool_limits(1, user_api="blas")
     recipe = ViewRecipe(model.front_end, options.windows, model.config.grid)
     running = Running(options.jobs, options.time_limit, options.quiet, stop)
@@ -147,26 +147,42 @@ def build(
                 write_dropped(folder, dropped)
                 raise
             write_tables(folder, kept, dropped)
-            warnings = _warnings(kept)
+            built = Built(kept, dropped, _warnings(kept))
             if _wants_views(kept, options):
                 place = CacheFolder(folder / CACHE, recipe, options.cache_size, listened.keys)
                 lengths = {track.path: heard.n_samples for track, heard in audible}
                 lost, notes = fill_cache(kept, lengths, place, running)
                 cache.write_keys(folder / CACHE, recipe, listened.stamps)
                 running.check_stop()
-                warnings += notes
-                if lost:  # between listening and now
-                    gone = {track.path for track in lost}
-                    kept = [track for track in kept if track.path not in gone]
-                    dropped += lost
-                    write_tables(folder, kept, dropped)
-            return Built(kept, dropped, warnings)
+                built = _without_lost(built, lost, notes, folder)
+            return built
     except OSError as error:
         raise cache.explain(error, folder) from error
 
 
+def _without_lost(built: Built, lost: list[DroppedTrack], notes: list[str], folder: Path) -> Built:
+    """The training set after its network inputs were computed.
+
+    Parameters
+    ----------
+    lost
+        Tracks whose files went away or broke after they were listened to. The tables are written
+        again if there are any.
+    notes
+        Further messages to the user.
+    """
+    warnings = [*built.warnings, *notes]
+    if not lost:
+        return Built(built.kept, built.dropped, warnings)
+    gone = {track.path for track in lost}
+    kept = [track for track in built.kept if track.path not in gone]
+    dropped = [*built.dropped, *lost]
+    write_tables(folder, kept, dropped)
+    return Built(kept, dropped, warnings)
+
+
 def _read(tracks: Iterable[LabelledTrack], running: Running) -> Iterator[LabelledTrack]:
-    """The tracks one by one, with a bar that counts them."""
+    """Tracks one by one, counted by a progress bar."""
     with running.progress("reading labels", None) as bar:
         for track in tracks:
             running.check_stop()
@@ -177,7 +193,7 @@ def _read(tracks: Iterable[LabelledTrack], running: Running) -> Iterator[Labelle
 def check_labels(
     tracks: Iterable[LabelledTrack],
 ) -> tuple[list[LabelledTrack], list[DroppedTrack]]:
-    """Tracks with a label that can be learned from, one a path, and the others."""
+    """Tracks whose label can be learned from, one for each path, and the dropped tracks."""
     passed, dropped = [], []
     for track in merged(tracks):
         problem = cleaning.check_label(track)
@@ -191,7 +207,7 @@ def check_labels(
 def check_recordings(
     listened: ListenedTracks, sr: int
 ) -> tuple[list[tuple[CollectedTrack, Listening]], list[DroppedTrack]]:
-    """Tracks whose audio can be learned from, with what is heard in them, and the others.
+    """Tracks whose audio can be learned from, with what was heard in them, and the dropped tracks.
 
     Parameters
     ----------
@@ -215,12 +231,12 @@ def check_recordings(
 def find_copies(
     audible: Sequence[tuple[CollectedTrack, Listening]], fps: float
 ) -> list[tuple[int, int]]:
-    """Pairs of indices of tracks that are one recording.
+    """Pairs of indices (i, j) of tracks that are copies of one recording.
 
     Parameters
     ----------
     fps
-        Frames a second of the features that the fingerprints were made of.
+        Frames per second of the features that the fingerprints were made of.
     """
     tracks, heard = [track for track, _ in audible], [heard for _, heard in audible]
     return list(cleaning.duplicates(tracks, heard, fps))
@@ -232,12 +248,12 @@ def place_on_sides(
     folder: Path,
     seed: int,
 ) -> list[CollectedTrack]:
-    """The tracks with their group and split; what is decided is written to the folder's table.
+    """Tracks with their group and split filled in; decisions are written to the folder's table.
 
     Parameters
     ----------
     copies
-        Pairs of one recording; they need not be among `tracks`.
+        Pairs of tracks that are one recording; they need not be among `tracks`.
 
     Raises
     ------
@@ -253,20 +269,20 @@ def place_on_sides(
 
 
 def write_dropped(folder: Path, dropped: list[DroppedTrack]) -> None:
-    """Write the table of tracks that are left out, and sort them by path."""
+    """Sort the dropped tracks by path, in place, and write their table."""
     dropped.sort(key=lambda track: os.fsencode(track.path))
     write_table(folder / DROPPED, dropped, DroppedTrack)
 
 
 def write_tables(folder: Path, kept: list[CollectedTrack], dropped: list[DroppedTrack]) -> None:
-    """Write both tables of a training set, and sort the tracks by path."""
+    """Sort the kept and the dropped tracks by path, in place, and write their tables."""
     write_dropped(folder, dropped)
     kept.sort(key=lambda track: os.fsencode(track.path))
     write_table(folder / TRACKS, kept, CollectedTrack)
 
 
 def _wants_views(kept: Sequence[CollectedTrack], options: BuildOptions) -> bool:
-    """Whether the network's inputs are computed now."""
+    """Whether this build computes the network's inputs."""
     if options.views is None:
         n_labels = sum(track.split != "test" for track in kept)
         return methods.for_labels("tempo", n_labels).needs_views
@@ -274,6 +290,7 @@ def _wants_views(kept: Sequence[CollectedTrack], options: BuildOptions) -> bool:
 
 
 def _warnings(tracks: Sequence[CollectedTrack]) -> list[str]:
+    """Messages about a training set that is one-sided or has an empty split."""
     found = []
     tempi = {track.bpm for track in tracks}
     if len(tempi) == 1:

@@ -1,9 +1,9 @@
-"""Rules for what is left out of a training set: labels that are no tempo or are of another
-recording, audio that cannot be learned from, and copies of a recording.
+"""Rules for which tracks are left out of a training set.
 
-Every rule is a function from what is known of a track to a `DroppedTrack`, or None where the track
-passes. Thresholds are chosen so that a right label is seldom lost: a wrong one in a hundred does
-little harm.
+These are labels that are no tempo or belong to another recording, audio that cannot be learned
+from, and copies of a recording. Each rule takes what is known of a track and returns a
+`DroppedTrack`, or None if the track passes. The thresholds are chosen so that a right label is
+seldom lost: one wrong label in a hundred does little harm.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tempo_core.console import explain
-from tempo_core.labels.matching import Outcome, Pair, Side, version_gate
+from tempo_core.labels.matching import ComparedRecording, MatchPair, Outcome, version_gate
 
 from .fingerprint import same_recordings
 from .listen import Listening, contradicts
@@ -26,33 +26,33 @@ from .trust import TrustedLabel, choose, format_labels, parse_labels
 
 
 class Reason(str, enum.Enum):
-    """Why a track is left out, as it stands in `dropped.tsv`."""
+    """The reason for which a track is left out, as it is written in `dropped.tsv`."""
 
     NO_LABEL = "no label"
-    BAD_LABEL = "bad label"  # not a number, or no tempo that can be learnt
+    BAD_LABEL = "bad label"  # not a number, or outside the tempi that can be learned
     CONFLICT = "conflicting labels"  # two labels of equal trust, more than 4 % apart
-    VERSION = "other version"  # the label is that of a live version, a remix, …
+    VERSION = "other version"  # the label belongs to a live version, a remix, …
     MISSING = "missing file"
     UNREADABLE = "unreadable"
-    TRUNCATED = "truncated"  # much less audio than the file promises
+    TRUNCATED = "truncated"  # much less audio than the container states
     TOO_SHORT = "too short"
-    TOO_LONG = "too long"  # a mix, an audiobook
+    TOO_LONG = "too long"  # for example a mix or an audiobook
     SILENT = "silent"
     UNSTEADY = "changing tempo"
-    CONTRADICTED = "contradicts audio"  # no simple ratio of the label is in the audio
+    CONTRADICTED = "contradicts audio"  # the audio's tempo is no simple ratio of the label
     DUPLICATE = "duplicate"
 
 
-FAILURES = (Reason.MISSING, Reason.UNREADABLE)  # somebody should look at these files
+FAILURES = (Reason.MISSING, Reason.UNREADABLE)  # the user should look at these files
 
-COMPLETE = 0.9  # share of the promised length from which on a file counts as whole
-SHORTEST = 6.0  # [s] the shorter windows of training
-LONGEST = 900.0  # [s]
-MOSTLY_SILENT = 0.5  # share of the seconds
-# Share of a track at another tempo from which on no one tempo is right for it. A song with a slow
-# introduction, or a clip of half a minute with a break in it, is below.
-UNSTEADY = 0.3
-SURE_CONTRADICTION = 0.3  # confidence of an estimate below which it contradicts nobody
+COMPLETE_SHARE = 0.9  # least share of the stated length that a complete file has
+SHORTEST_TRACK = 6.0  # [s] least length of a track: the shorter windows of training
+LONGEST_TRACK = 900.0  # [s] greatest length of a track
+MOSTLY_SILENT = 0.5  # greatest share of silent seconds
+# Greatest share of a track at another tempo than its own; above it, no single label is right.
+# A song with a slow introduction, or a clip of half a minute with a break in it, is below.
+UNSTEADY_SHARE = 0.3
+SURE_CONTRADICTION = 0.3  # least confidence of an estimate that may contradict a label
 
 
 def labels_of(track: LabelledTrack) -> tuple[TrustedLabel, ...]:
@@ -61,7 +61,7 @@ def labels_of(track: LabelledTrack) -> tuple[TrustedLabel, ...]:
 
 
 def with_labels(track: LabelledTrack, labels: Sequence[TrustedLabel]) -> LabelledTrack:
-    """The track with the best of some labels."""
+    """The track with the best of these labels in place of its own."""
     best, others = choose(labels)
     if best is None:
         return dataclasses.replace(track, bpm=0.0, label_source="", other_labels="")
@@ -71,10 +71,10 @@ def with_labels(track: LabelledTrack, labels: Sequence[TrustedLabel]) -> Labelle
 
 
 def merge(same: Sequence[LabelledTrack]) -> LabelledTrack:
-    """One track from several with one path, which are several labels of it."""
+    """One track made of several with the same path, which hold several labels of it."""
     labels = [label for track in same for label in labels_of(track)]
     best = with_labels(same[0], labels)
-    # What else is known comes with the label that counts, but the key with any.
+    # The other fields come from the track with the best label; the key from any that has one.
     known = next(
         (t for t in same if (t.bpm, t.label_source) == (best.bpm, best.label_source)), best
     )
@@ -83,7 +83,7 @@ def merge(same: Sequence[LabelledTrack]) -> LabelledTrack:
 
 
 def merged(tracks: Iterable[LabelledTrack]) -> list[LabelledTrack]:
-    """One track a path, with the best of its labels."""
+    """One track for each path, sorted by path, with the best of its labels."""
     by_path: dict[Path, list[LabelledTrack]] = defaultdict(list)
     for track in tracks:
         path = absolute(track.path)
@@ -93,7 +93,7 @@ def merged(tracks: Iterable[LabelledTrack]) -> list[LabelledTrack]:
 
 
 def check_label(track: LabelledTrack) -> DroppedTrack | None:
-    """Why the label of a track cannot be learned from; None if it can be."""
+    """The reason why a track's label cannot be learned from; None if it can be."""
     label = TrustedLabel(track.bpm, track.label_source)
     if not track.bpm:
         return drop(track, Reason.NO_LABEL)
@@ -103,8 +103,11 @@ def check_label(track: LabelledTrack) -> DroppedTrack | None:
     if rivals:
         return drop(track, Reason.CONFLICT, format_labels([label, *rivals]))
     if track.label_title:
-        sides = (Side(title, (), "", None, None) for title in (track.title, track.label_title))
-        outcome, what = version_gate(Pair(*sides))
+        sides = (
+            ComparedRecording(title, (), "", None, None)
+            for title in (track.title, track.label_title)
+        )
+        outcome, what = version_gate(MatchPair(*sides))
         if outcome is Outcome.REJECTED:
             told = f"{what.removeprefix('version: ')}, the label is of {track.label_title!r}"
             return drop(track, Reason.VERSION, told)
@@ -112,13 +115,19 @@ def check_label(track: LabelledTrack) -> DroppedTrack | None:
 
 
 def check_audio(track: LabelledTrack, heard: Listening, sr: int) -> DroppedTrack | None:
-    """Why a track's audio cannot be learned from, or contradicts its label; None if neither."""
+    """The reason why a track's audio cannot be learned from or contradicts its label, or None.
+
+    Parameters
+    ----------
+    sr
+        Sample rate [Hz] at which the track was listened to.
+    """
     duration = heard.duration(sr)
-    if max(duration, heard.stated) > LONGEST:
+    if max(duration, heard.stated) > LONGEST_TRACK:
         return drop(track, Reason.TOO_LONG, f"{max(duration, heard.stated):.0f} s")
-    if duration < COMPLETE * heard.stated and heard.stated - duration > 1:
+    if duration < COMPLETE_SHARE * heard.stated and heard.stated - duration > 1:
         return drop(track, Reason.TRUNCATED, f"{duration:.1f} of {heard.stated:.1f} s")
-    if duration < SHORTEST:
+    if duration < SHORTEST_TRACK:
         return drop(track, Reason.TOO_SHORT, f"{duration:.2f} s")
     if heard.silent > MOSTLY_SILENT:
         return drop(track, Reason.SILENT, f"{100 * heard.silent:.0f} % of the time")
@@ -127,7 +136,7 @@ def check_audio(track: LabelledTrack, heard: Listening, sr: int) -> DroppedTrack
         return None
     if heard.confidence >= SURE_CONTRADICTION and contradicts(track.bpm, heard.bpm):
         return drop(track, Reason.CONTRADICTED, f"label {track.bpm:g}, audio {heard.bpm:.1f}")
-    if heard.elsewhere > UNSTEADY:
+    if heard.elsewhere > UNSTEADY_SHARE:
         told = f"{100 * heard.elsewhere:.0f} % of it at another tempo than {heard.bpm:.1f}"
         return drop(track, Reason.UNSTEADY, told)
     return None
@@ -136,7 +145,17 @@ def check_audio(track: LabelledTrack, heard: Listening, sr: int) -> DroppedTrack
 def duplicates(
     tracks: Sequence[CollectedTrack], heard: Sequence[Listening], fps: float
 ) -> Iterator[tuple[int, int]]:
-    """Pairs of tracks that are one recording: by content, by MusicBrainz, or by ear."""
+    """Pairs of indices (i, j) of tracks that are one recording.
+
+    Such tracks have similar fingerprints, files of the same content, or one MusicBrainz recording.
+
+    Parameters
+    ----------
+    heard
+        What was heard in each track, in the order of `tracks`; empty if fingerprints are unknown.
+    fps
+        Frames per second of the features that the fingerprints were made of.
+    """
     yield from same_recordings([one.fingerprint for one in heard], fps)
     for name in ("id", "recording_id"):
         groups = defaultdict(list)
@@ -149,18 +168,19 @@ def duplicates(
 def keep_one(
     copies: Sequence[CollectedTrack],
 ) -> tuple[CollectedTrack | None, list[DroppedTrack]]:
-    """Of copies of one recording the one to keep, with the best label of all, and the others.
+    """The copy of a recording to keep, with the best label of all copies, and the dropped copies.
 
-    That with the most trusted label is kept, of several such the longest by tens of seconds: a copy
-    with some more silence at its ends is no better. If labels of equal trust contradict each other,
-    none is kept.
+    The copy with the most trusted label is kept; among several such, the longest one. Lengths are
+    compared in tens of seconds, because some more silence at the ends makes no better copy. If
+    labels of equal trust contradict each other, no copy is kept and the first item is None.
     """
 
-    def worth(track: CollectedTrack) -> tuple[int, float, str]:
+    def preference(track: CollectedTrack) -> tuple[int, float, str]:
+        """Sort key: the copy to keep comes first."""
         rank = TrustedLabel(track.bpm, track.label_source).rank
         return rank, -round(track.duration, -1), str(track.path)
 
-    best, *others = sorted(copies, key=worth)
+    best, *others = sorted(copies, key=preference)
     labels = [label for copy in (best, *others) for label in labels_of(copy)]
     key = best.key or next((copy.key for copy in others if copy.key), "")
     merged = dataclasses.replace(with_labels(best, labels), key=key)
@@ -177,12 +197,12 @@ def keep_one(
 def without_copies(
     tracks: Sequence[CollectedTrack], pairs: Iterable[tuple[int, int]]
 ) -> tuple[list[CollectedTrack], list[DroppedTrack]]:
-    """The tracks without copies of one recording, and the copies.
+    """One track for each recording, and the copies that are dropped.
 
     Parameters
     ----------
     pairs
-        Indices of tracks that are one recording.
+        Pairs of indices of tracks that are one recording.
     """
     ties = Ties()
     for i, j in pairs:
@@ -202,17 +222,17 @@ def without_copies(
 
 
 def drop(track: LabelledTrack, reason: Reason, detail: str = "") -> DroppedTrack:
-    """A row of `dropped.tsv`."""
+    """The row of `dropped.tsv` for a track that is left out."""
     return DroppedTrack(track.path, reason.value, detail)
 
 
 def failure(track: LabelledTrack, error: Exception) -> DroppedTrack:
-    """The row of `dropped.tsv` for a file that could not be used.
+    """The row of `dropped.tsv` for a file whose processing raised an error.
 
     Raises
     ------
     OSError
-        If it is not the file's fault.
+        If the error is one of the operating system, which says nothing about the file itself.
     """
     if isinstance(error, OSError):
         raise error

@@ -1,4 +1,4 @@
-"""Whether there is anything to learn from a training set."""
+"""The check that a training set has enough labels to learn from."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .tables import CollectedTrack
 
 
 def check(tracks: Sequence[CollectedTrack]) -> None:
-    """Refuse what nothing can be learned from.
+    """Refuse a training set from which nothing can be learned.
 
     Raises
     ------
     ConfigError
-        With what is missing.
+        If there is no track, or all labels are of one artist or of one tempo.
     """
     n_groups = len({t.group for t in tracks if t.split != "test"})
     if not tracks:

@@ -1,4 +1,4 @@
-"""The last step of a build: the network's inputs of every track that is kept, in the cache."""
+"""The last step of a build: computing the network's inputs of all kept tracks into the cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tempo_core.windows import window_spans
 
 from ..inputs import cache
 from ..inputs.cache import ViewRecipe
-from ..inputs.views import MARGIN, short, views_of
+from ..inputs.views import STRETCH_MARGIN, short, views_of
 from .clean import failure
 from .running import Running
 from .tables import CollectedTrack, DroppedTrack
@@ -22,8 +22,8 @@ from .tables import CollectedTrack, DroppedTrack
 class CacheFolder:
     """The cache of a training set.
 
-    `limit` is the most that it may take on disk [bytes], None for no limit. `keys` are the names of
-    its files by the path of the audio.
+    `limit` is the most that it may take on disk [bytes], None for no limit. `keys` gives the name
+    of the cache file for each path of an audio file.
     """
 
     folder: Path
@@ -32,7 +32,7 @@ class CacheFolder:
     keys: Mapping[Path, str]
 
     def file(self, track: CollectedTrack) -> Path:
-        """Where the network's inputs of a track are."""
+        """Path of the cache file with the network's inputs of a track."""
         return cache.cache_file(self.folder, self.keys[track.path])
 
 
@@ -42,27 +42,27 @@ def fill_cache(
     place: CacheFolder,
     running: Running,
 ) -> tuple[list[DroppedTrack], list[str]]:
-    """Bring the cache up to date.
+    """Compute the network's inputs that the cache does not hold yet.
 
     Parameters
     ----------
     lengths
-        Of the tracks [samples], by path.
+        Length of each track [samples], by path.
 
     Returns
     -------
-    The tracks whose files are gone or cannot be read any more, and notes for people.
+    The tracks whose files are gone or cannot be read any more, and messages to the user.
 
     Raises
     ------
     ConfigError
-        If the cache may not be large enough.
+        If the cache's limit is too small for any choice of windows.
     """
     counts = {t.path: count_windows(lengths[t.path], place.recipe) for t in tracks}
     wanted, notes = share_space(counts, place)
     if place.limit is not None:
-        size = cache.window_bytes(place.recipe, N_MAPS, MARGIN)
-        sizes = {place.keys[p]: cache.HEADER + n * size for p, n in wanted.items()}
+        size = cache.window_bytes(place.recipe, N_MAPS, STRETCH_MARGIN)
+        sizes = {place.keys[p]: cache.HEADER_BYTES + n * size for p, n in wanted.items()}
         cache.make_room(place.folder, sizes, place.limit, place.recipe.digest())
 
     def outdated() -> Iterator[CollectedTrack]:
@@ -81,7 +81,7 @@ def fill_cache(
         cache.write_views(views, place.file(track), digest=recipe.digest())
 
     lost = []
-    # The files that are there are looked at first, so that the bar shows what is left to do.
+    # All cache files are checked first, so that the progress bar counts only the missing ones.
     missing = list(outdated())
     with running.progress("computing the network's inputs", len(missing)) as bar:
         for track, result in running.each(compute, missing):
@@ -94,12 +94,12 @@ def fill_cache(
 def share_space(
     counts: Mapping[Path, int], place: CacheFolder
 ) -> tuple[dict[Path, int], list[str]]:
-    """How many windows of each track there is space for, and a note if those are not all.
+    """The number of windows of each track that fit the cache, and a message if not all of them do.
 
     Parameters
     ----------
     counts
-        How many windows each track has.
+        Number of windows of each track, by path.
 
     Raises
     ------
@@ -108,8 +108,10 @@ def share_space(
     """
     if place.limit is None:
         return dict(counts), []
-    size = cache.window_bytes(place.recipe, N_MAPS, MARGIN)
-    most = cache.share(list(counts.values()), (place.limit - cache.HEADER * len(counts)) // size)
+    size = cache.window_bytes(place.recipe, N_MAPS, STRETCH_MARGIN)
+    most = cache.share(
+        list(counts.values()), (place.limit - cache.HEADER_BYTES * len(counts)) // size
+    )
     if most is None:
         return dict(counts), []
     needed = sum(counts.values()) * size / 1e9
@@ -121,9 +123,9 @@ def share_space(
 
 
 def count_windows(n_samples: int, recipe: ViewRecipe) -> int:
-    """How many windows `views_of` makes of so many samples, if all of them sound."""
+    """The number of windows that `views_of` makes of `n_samples` of audio without silence."""
     front_end, windows = recipe.front_end, recipe.windows
-    piece = round(listening.PIECE * front_end.sr)
+    piece = round(listening.STREAMED_PIECE * front_end.sr)
     n_whole, rest = divmod(n_samples, piece)
 
     def count(n_samples: int) -> int:

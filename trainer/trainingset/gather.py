@@ -1,4 +1,4 @@
-"""Tracks with labels from what lies on a disk: files with tags, a table, a label store."""
+"""Labelled tracks, gathered from files with tags, a table of labels, and a label store."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from tempo_core.files import audio_files
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import Record, TrackQuery, parse_bpm
 from tempo_core.labels.store import Store
-from tempo_core.labels.training import SOURCES, objection
+from tempo_core.labels.training import TRAINABLE_SOURCES, objection
 
 from .clean import merge
 from .tables import LabelledTrack, absolute, file_in_table, key_label
 
-# Names of columns as other tables have them.
+# Names that other programs use for the columns of a table of labels, and the names used here.
 ALIASES = {
     "file": "path", "tempo": "bpm", "mb_trackid": "recording_id", "initial_key": "key",
 }  # fmt: skip
 
 
 class Verbatim(csv.excel):
-    """Tables in which a quotation mark has no special meaning."""
+    """Dialect of tables in which a quotation mark has no special meaning."""
 
     quoting = csv.QUOTE_NONE
 
@@ -41,12 +41,18 @@ def find_files(
     stop: Callable[[], bool] = never,
     time_limit: float | None = None,
 ) -> list[Path]:
-    """Files, and the audio files in folders at any depth, by name.
+    """Paths of the given files, and of the audio files in the given folders, at any depth.
 
     Parameters
     ----------
+    places
+        Files and folders.
     exclude
         Patterns (`*/Audiobooks/*`, `*.wma`) of paths to leave out.
+    stop
+        Called ten times a second; once it returns True, the search is abandoned.
+    time_limit
+        How long the search of one of the places may take [s]; None for no limit.
     """
     distinct = dict.fromkeys(
         absolute(Path(name)) for name, _ in audio_files(places, stop, time_limit)
@@ -55,18 +61,18 @@ def find_files(
 
 
 def read_labels(table: Path) -> dict[Path, LabelledTrack]:
-    """The labels in a table, by the path of the file.
+    """The labels in a table, by the path of the audio file.
 
-    It has a header line, and tabs between its columns, or commas if that has no tab in it.
-    `path` (or `file`) and `bpm` (or `tempo`) are needed; `artist`, `title`, `album`, `genre`,
-    `year`, `recording_id`, `label_source` and `key` are taken where they are there, and other
-    columns left alone. A relative path is one beside the table. A tempo that is no
-    number becomes NaN, and several lines for one path are several labels.
+    The table has a header line. Columns are separated by tabs, or by commas if the header line has
+    no tab. `path` (or `file`) and `bpm` (or `tempo`) are needed; `artist`, `title`, `album`,
+    `genre`, `year`, `recording_id`, `label_source` and `key` are read if they are there; other
+    columns are ignored. Relative paths start at the folder of the table. A tempo that is not a
+    number becomes NaN. Several lines for one path are several labels.
 
     Raises
     ------
     ConfigError
-        If it is no such table.
+        If the table cannot be read, or lacks one of the columns that are needed.
     """
     try:
         with table.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
@@ -74,7 +80,7 @@ def read_labels(table: Path) -> dict[Path, LabelledTrack]:
             delimiter = "\t" if "\t" in line else ","
             header = next(csv.reader([line], delimiter=delimiter), [])
             names = [ALIASES.get(name.strip().lower(), name.strip().lower()) for name in header]
-            # The tables of `labels --export` have titles in which a quote is a quote.
+            # The tables of `labels --export` have titles with quotation marks that are not escaped.
             dialect = Verbatim if "tempo" in header else csv.excel
             reader = csv.reader(file, dialect, delimiter=delimiter)
             rows = [dict(zip(names, cells, strict=False)) for cells in reader]
@@ -95,6 +101,7 @@ def read_labels(table: Path) -> dict[Path, LabelledTrack]:
 
 
 def _row(row: Mapping[str, str], table: Path) -> LabelledTrack:
+    """The labelled track in a row, given as its cells by the name of their column."""
     cell = {name: value.strip() for name, value in row.items()}
     cell = {name: "" if value == "NA" else value for name, value in cell.items()}
     year = cell.get("year", "")[:4]
@@ -114,7 +121,7 @@ def _row(row: Mapping[str, str], table: Path) -> LabelledTrack:
 
 
 def _number(text: str) -> float:
-    """A tempo [BPM] as written, 0 for none, NaN for what is no number."""
+    """The tempo [BPM] in a text, 0 for an empty text, NaN if it is not a number."""
     if not text:
         return 0.0
     try:
@@ -125,10 +132,10 @@ def _number(text: str) -> float:
 
 @dataclass(frozen=True)
 class ReadingLimits:
-    """How long tags are read.
+    """Limits to how long tags are read.
 
-    `stop` is asked ten times a second; once it says True, no more tracks come. `time_limit` is what
-    the tags of one file may take [s].
+    `stop` is called ten times a second; once it returns True, no more tracks are read.
+    `time_limit` is how long reading the tags of one file may take [s].
     """
 
     stop: Callable[[], bool] = never
@@ -140,20 +147,20 @@ def gather(
     table: Mapping[Path, LabelledTrack],
     store: Store | None,
     problems: list[tuple[Path, str]],
-    sources: Sequence[str] = SOURCES,
+    sources: Sequence[str] = TRAINABLE_SOURCES,
     limits: ReadingLimits = ReadingLimits(),
 ) -> Iterator[LabelledTrack]:
-    """Files with their labels: one track for each label, and one for a file without any.
+    """Tracks with the labels of files: one track for each label, one for a file without labels.
 
     Parameters
     ----------
     table
-        Of `read_labels`. What it says of artist and title replaces what the tags say, except that
-        a title in the tags is what the table's title is compared with.
+        Labels from `read_labels`. Its artist, album and other descriptions replace those of the
+        tags. A title in the tags stays, so that the table's title can be compared with it.
     store
-        Published labels; those of `sources` count that the audio agrees with.
+        Published labels, or None. Those of `sources` are used if the audio agrees with them.
     problems
-        Files whose tags cannot be read are added, with the reason.
+        Output: files whose tags cannot be read are appended, with the reason.
     """
     for path, read in parallel(read_track, files, 1, limits.stop, limits.time_limit):
         row = table.get(path)
@@ -188,7 +195,8 @@ def gather(
             bpm = parse_bpm(track.tag_bpm)
             found.append((_number(track.tag_bpm) if bpm is None else bpm, "tag", ""))
         if store is not None:
-            # A tag that is there no more, or was found to be this program's own, is no label.
+            # The store may know a tag that was removed since, or that this program wrote itself:
+            # neither is a label.
             known_tag = track.tag_bpm is not None
             records = store.current(track.id).values()
             found += published([r for r in records if known_tag or r.source != "tags"], sources)
@@ -197,7 +205,7 @@ def gather(
 
 
 def published(records: Iterable[Record], sources: Sequence[str]) -> list[tuple[float, str, str]]:
-    """(BPM, source, title there) of the published labels that may be trained on."""
+    """The published labels that may be trained on: (tempo [BPM], source, title at the source)."""
     return [
         (record.bpm, "tag" if record.source == "tags" else f"label:{record.source}",
          record.match_title)

@@ -1,8 +1,9 @@
-"""What has been heard so far, in one SQLite file beside the training set.
+"""Journal of a build: what was heard in each file, in one SQLite file in the training set's folder.
 
-A row is written as soon as a file has been listened to, in a transaction of its own: whatever stops
-a run, the next one carries on. What is known of a content holds wherever the file goes and however
-it is called; a file whose path, size and time of change are known is not read again at all.
+A row is written as soon as a file has been listened to, in a transaction of its own. So whatever
+stops a run, the next one carries on from there. Results are stored by the content of a file and
+stay valid if it is moved or renamed. A file with unchanged path, size and modification time is not
+even read again.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from tempo_core.errors import ConfigError, StorageError
 from ..inputs.cache import Stamp
 from .listen import Listening
 
-TABLE = "heard_3"  # another one whenever what is listened to changes
+TABLE = "heard_3"  # the number rises whenever the fields of `Listening` or their meaning change
 _FIELDS = tuple(field.name for field in dataclasses.fields(Listening))
 
 
 class Journal:
-    """Use as a context manager, from one thread.
+    """Results of listening in an SQLite file; a context manager, to be used from one thread.
 
     Raises
     ------
     ConfigError
-        If another process has it.
+        If another process uses the file.
     StorageError
-        If the file cannot be opened or is something else.
+        If the file cannot be opened or is not an SQLite database.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,7 +66,13 @@ class Journal:
         self._db.close()
 
     def file(self, stamp: Stamp, recipe: str) -> tuple[str, str] | None:
-        """Content hash and cache key of an unchanged file, None if it has to be read."""
+        """Content hash and cache key of an unchanged file, None if the file has to be read.
+
+        Parameters
+        ----------
+        recipe
+            Digest of the recipe that the cache key belongs to.
+        """
         row = self._db.execute(
             "SELECT content, key FROM files"
             " WHERE path = ? AND size = ? AND changed = ? AND recipe = ?",
@@ -74,14 +81,22 @@ class Journal:
         return None if row is None else (str(row[0]), str(row[1]))
 
     def note_file(self, stamp: Stamp, recipe: str, content: str, key: str) -> None:
-        """Keep what `file` returns."""
+        """Store the content hash and cache key of a file, which `file` returns."""
         self._write(
             "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
             (*stamp, content, recipe, key),
         )
 
     def heard(self, content: str, how: str) -> Listening | None:
-        """What was heard in a content by a model, None if it has to be listened to."""
+        """What was heard in a file of this content, None if it has to be listened to.
+
+        Parameters
+        ----------
+        content
+            SHA-256 of the file in hex.
+        how
+            The model that listened, and other settings that its results depend on.
+        """
         row = self._db.execute(
             f"SELECT {', '.join(_quoted())} FROM {TABLE} WHERE content = ? AND how = ?",
             (content, how),
@@ -93,12 +108,12 @@ class Journal:
         return Listening(**values)
 
     def contents(self, how: str) -> frozenset[str]:
-        """Hashes of all contents that a model has listened to."""
+        """Hashes of all contents that were listened to in this way, see `heard`."""
         rows = self._db.execute(f"SELECT content FROM {TABLE} WHERE how = ?", (how,))
         return frozenset(str(content) for (content,) in rows)
 
     def note_heard(self, content: str, how: str, heard: Listening) -> None:
-        """Keep what `heard` returns."""
+        """Store what was heard in a file of this content, which `heard` returns."""
         values: dict[str, Any] = {name: getattr(heard, name) for name in _FIELDS}
         values["fingerprint"] = heard.fingerprint.astype("<u4").tobytes()
         marks = ", ".join("?" * (2 + len(_FIELDS)))
@@ -108,6 +123,13 @@ class Journal:
         )
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        """Execute a statement that writes.
+
+        Raises
+        ------
+        StorageError
+            If the file cannot be written.
+        """
         try:
             self._db.execute(statement, values)
         except sqlite3.Error as error:
@@ -118,4 +140,5 @@ class Journal:
 
 
 def _quoted() -> list[str]:
+    """Names of the columns of `TABLE`, quoted for SQL."""
     return [f'"{name}"' for name in _FIELDS]

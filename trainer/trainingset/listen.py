@@ -1,4 +1,4 @@
-"""What is heard in a file: everything that cleaning a training set asks of the audio."""
+"""Listening to a file: everything that the rules for a training set need to know of the audio."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tempo_core.audio import QUIET, SILENCE, AudioFile, Excerpt, Recorded
+from tempo_core.audio import AudioFile, Recorded
 from tempo_core.errors import AudioError
 from tempo_core.estimate import DEFAULT_WINDOWS
+from tempo_core.excerpts import QUIET_SHARE, SILENT_PEAK, Excerpt
 from tempo_core.heard import Heard
 from tempo_core.levels import HARMONICS, OCTAVES, is_level
 from tempo_core.model import Checkpoint
@@ -25,26 +26,27 @@ from tempo_core.tasks.tempo.row import TASK
 from ..inputs.hearing import hear, tempo_of
 from .fingerprint import Fingerprint, fingerprint
 
-PAUSE = 1.0  # [s] of silence that counts as silence
-# People who play together drift by some 3 % to both sides of their tempo, and hurry by as much
-# again where it gets loud. What is further off (relative) is another tempo: for a stretch of audio,
-# whose tempo is known to a tenth of a percent, and for the network, which is right to some percent
-# where the tempo moves under it.
-ANOTHER, ANOTHER_IN_WINDOW = 0.06, 0.08
-SURE_WINDOW = 0.5  # mass of a window's own highest peak, from which on it may contradict
-STRETCH_TEMPI = np.geomspace(40.0, 320.0, 1200)  # [BPM] where a stretch's own tempo is looked for
-WEAKER = 0.75  # of the support of the best tempo, below which another one is not there
-MUSIC = 2.0  # [s] below which there is nothing to estimate
+SILENCE_BLOCK = 1.0  # [s] length of the blocks that are either silent or not
+# Relative distance from which on a tempo is another one. People who play together drift by some 3 %
+# to both sides of their tempo, and hurry by as much again where it gets loud. The first limit is
+# for a piece of audio, whose tempo is known to a tenth of a percent; the second is for the network,
+# which is right only to some percent where the tempo changes within its window.
+ANOTHER_TEMPO, ANOTHER_TEMPO_IN_WINDOW = 0.06, 0.08
+SURE_WINDOW = 0.5  # least mass of a window's highest peak that may contradict the track's tempo
+STRETCH_TEMPI = np.geomspace(40.0, 320.0, 1200)  # [BPM] candidates for the tempo of a piece
+WEAKER_SUPPORT = 0.75  # share of the best tempo's support, below which a tempo is not in the audio
+SHORTEST_MUSIC = 2.0  # [s] least length of audio whose tempo is estimated
 
 
 @dataclass(frozen=True)
 class Listening:
-    """What is heard in one file.
+    """What was heard in one file.
 
-    `n_samples` is its length at the model's sample rate, `stated` that of the container [s], 0
-    where it says nothing. `silent` is the share of its seconds without a sound. `bpm` and
-    `confidence` are the estimate, `elsewhere` is the share of the track, 0..1, that is at another
-    tempo, see `elsewhere`. Where nothing sounds `bpm` is 0.
+    `n_samples` is its length at the model's sample rate. `stated` is the length that the container
+    states [s], 0 if it states none. `silent` is the share of seconds without a sound, 0..1. `bpm`
+    and `confidence` are the estimated tempo and its confidence, 0..1; `bpm` is 0 if there is no
+    sound or the file is too short or too long. `elsewhere` is the share of the track, 0..1, that
+    is at another tempo.
     """
 
     n_samples: int
@@ -61,17 +63,17 @@ class Listening:
 
 
 def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Listening:
-    """Decode all of a file and say what is heard.
+    """Decode a whole file and listen to it.
 
     Parameters
     ----------
     longest
-        Of a file that is known to be longer [s] nothing is decoded.
+        A file whose container states a greater length [s] is not decoded.
 
     Raises
     ------
     AudioError
-        If it cannot be read.
+        If the file cannot be read.
     """
     sr = model.front_end.sr
     with AudioFile(path) as file:
@@ -84,7 +86,7 @@ def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Listen
     audio = excerpts[0].audio
     silent = silence(audio, sr)
     duration = audio.size / sr
-    if silent == 1.0 or duration < MUSIC:
+    if silent == 1.0 or duration < SHORTEST_MUSIC:
         nothing = np.zeros(0, np.uint32)
         return Listening(audio.size, stated, silent, 0.0, 0.0, 0.0, nothing)
     whole = Heard([Excerpt(audio, 0.0)], sr)
@@ -103,7 +105,7 @@ def listen(path: Path, model: Checkpoint[TempoConfig], longest: float) -> Listen
 
 
 def judge(source: Recorded, model: Checkpoint[TempoConfig]) -> tuple[Tempo, float]:
-    """The tempo of a file, and which share of windows, 0..1, is sure of another one."""
+    """The tempo of a file, and the share of windows, 0..1, that are sure of another tempo."""
     sr, length = model.spectrum.sr, model.windows.duration
     if (source.duration or 0.0) < length:
         return judge_short(source.read(sr, [(0.0, length)])[0], model), 0.0
@@ -114,7 +116,7 @@ def judge(source: Recorded, model: Checkpoint[TempoConfig]) -> tuple[Tempo, floa
     stray = [
         peak.mass >= SURE_WINDOW
         and contradicts(peak.bpm, tempo.bpm)
-        and not _octave_of(np.array([peak.bpm]), tempo.bpm, ANOTHER_IN_WINDOW).any()
+        and not _octave_of(np.array([peak.bpm]), tempo.bpm, ANOTHER_TEMPO_IN_WINDOW).any()
         for peak in peaks
     ]
     return tempo, sum(stray) / len(stray)
@@ -135,35 +137,40 @@ def judge_short(excerpt: Excerpt, model: Checkpoint[TempoConfig]) -> Tempo:
 def elsewhere(lines: Sequence[refine.Lines], bpm: float) -> float:
     """Share of the pieces of a track, 0..1, that are at another tempo than `bpm`.
 
-    Those are the pieces in which `bpm` and its octaves, give or take `ANOTHER`, have much less
-    support than the best tempo has. Pieces count by how clear a pulse they have. 0 where there is
-    only one piece.
+    These are the pieces in which `bpm` and its octaves, give or take `ANOTHER_TEMPO`, have much
+    less support than the best tempo. Pieces are weighted by how clear their pulse is. The result is
+    0 if there are fewer than two pieces.
     """
     if len(lines) < 2:
         return 0.0
-    same = _octave_of(STRETCH_TEMPI, bpm, ANOTHER)
+    same = _octave_of(STRETCH_TEMPI, bpm, ANOTHER_TEMPO)
     supports = [refine.magnitude(piece.at(STRETCH_TEMPI)) for piece in lines]
-    far = [support[same].max(initial=0) < WEAKER * support.max() for support in supports]
+    far = [support[same].max(initial=0) < WEAKER_SUPPORT * support.max() for support in supports]
     return float(np.average(far, weights=[piece.weight for piece in lines]))
 
 
 def _octave_of(tempi: NDArray[np.float64], bpm: float, tolerance: float) -> NDArray[np.bool_]:
-    """(n,) whether tempi (n,) are `bpm`, its half or its double, within a relative tolerance."""
+    """Whether each of the tempi (n,) is `bpm`, its half or its double, within a relative tolerance.
+
+    Returns
+    -------
+    (n,) flags.
+    """
     return np.any([np.abs(tempi / (bpm * ratio) - 1) <= tolerance for ratio in OCTAVES], axis=0)
 
 
 def contradicts(bpm: float, other: float) -> bool:
-    """Whether a tempo is neither another one [BPM] nor a simple ratio of it, within 4 %.
+    """Whether two tempi [BPM] are neither equal nor in a simple ratio, within 4 %.
 
     3:4 is not among the ratios: with it, four of ten random tempi would pass for another way to
-    count.
+    count the same pulse.
     """
     return not is_level(bpm, other, HARMONICS)
 
 
 def silence(audio: np.ndarray, sr: int) -> float:
-    """Share of the seconds of audio (n_samples,) in which nothing sounds, 0..1."""
-    size = round(PAUSE * sr)
+    """Share of the seconds of audio (n_samples,), 0..1, that are silent."""
+    size = round(SILENCE_BLOCK * sr)
     whole = audio[: max(1, audio.size // size) * size]
     peaks = np.abs(whole).reshape(-1, min(size, whole.size)).max(axis=1)
-    return float((peaks < max(SILENCE, QUIET * peaks.max())).mean())
+    return float((peaks < max(SILENT_PEAK, QUIET_SHARE * peaks.max())).mean())

@@ -1,8 +1,8 @@
-"""Listening to all tracks of a build, as far as the journal does not know them yet."""
+"""Listening to all tracks of a build that are not in its journal yet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tempo_core.tasks.tempo.config import TempoConfig
 
 from ..inputs import cache
 from ..inputs.cache import Stamp, ViewRecipe
-from .clean import LONGEST, Reason, drop, failure
+from .clean import LONGEST_TRACK, Reason, drop, failure
 from .journal import Journal
 from .listen import Listening, listen
 from .running import Running
@@ -20,7 +20,7 @@ from .tables import DroppedTrack, LabelledTrack
 
 @dataclass(frozen=True)
 class HeardFile:
-    """A file that was listened to: the SHA-256 of its `content` in hex, and what is heard."""
+    """A file that was listened to: the SHA-256 of its content in hex, and what was heard."""
 
     content: str
     listening: Listening
@@ -35,8 +35,9 @@ class HeardFile:
 class ListenedTracks:
     """Result of listening to all tracks.
 
-    `results` has every track in order, with what is heard or why it is dropped. `keys` are the
-    names of the cache files by path, `stamps` the same by what tells an unchanged file.
+    `results` has every track in order, with what was heard or why it is dropped. `keys` are the
+    names of the cache files by the path of the audio; `stamps` are the same names by the stamp of
+    the audio file, which shows whether it has changed.
     """
 
     results: list[tuple[LabelledTrack, HeardFile | DroppedTrack]] = field(default_factory=list)
@@ -51,14 +52,14 @@ def listen_to_all(
     journal: Journal,
     running: Running,
 ) -> ListenedTracks:
-    """What is heard in each track, from the journal or from the file.
+    """Listen to each track, or take from the journal what was heard in it.
 
     Raises
     ------
     Stopped
         If the build is to stop. What was heard until then is in the journal.
     """
-    how = f"{model.source} {LONGEST:g}"
+    how = f"{model.source} {LONGEST_TRACK:g}"
     recipe_digest = recipe.digest()
     listened = ListenedTracks()
     found: dict[Path, HeardFile | DroppedTrack] = {}
@@ -83,16 +84,11 @@ def listen_to_all(
                 continue
             yield track, stamp
 
-    # A file that was moved, or is to be seen by the network in another way, sounds as it did.
+    # A file that was moved, or whose network inputs are computed in a new way, sounds the same.
     known_contents = journal.contents(how)
 
     def read(task: tuple[LabelledTrack, Stamp]) -> tuple[str, str, Listening | None]:
-        """Content, cache key, and what is heard; None where the journal knows that."""
-        path = task[0].path
-        digest = cache.hash_file(path)
-        content, key = digest.hexdigest(), recipe.key(digest)
-        is_known = content in known_contents
-        return content, key, None if is_known else listen(path, model, LONGEST)
+        return read_file(task[0].path, model, recipe, known_contents)
 
     with running.progress("listening", len(tracks)) as bar:
         for (track, stamp), result in running.each(read, unknown()):
@@ -111,3 +107,27 @@ def listen_to_all(
     running.check_stop()
     listened.results.extend((track, found[track.path]) for track in tracks)
     return listened
+
+
+def read_file(
+    path: Path,
+    model: Checkpoint[TempoConfig],
+    recipe: ViewRecipe,
+    known_contents: Collection[str],
+) -> tuple[str, str, Listening | None]:
+    """Content hash and cache key of a file, and what is heard in it; None if that is known.
+
+    Parameters
+    ----------
+    known_contents
+        Hashes of the contents that need not be listened to.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read as audio.
+    """
+    digest = cache.hash_file(path)
+    content, key = digest.hexdigest(), recipe.key(digest)
+    is_known = content in known_contents
+    return content, key, None if is_known else listen(path, model, LONGEST_TRACK)

@@ -1,8 +1,8 @@
-"""What a model has learned from, as it stands inside of the model itself.
+"""The recordings that a model has learned from, as they are stored in the model itself.
 
-Each recording is kept as short hashes of what it may be known by later: the file's path and
-content, artist and title, and the MusicBrainz recording. So whether a track was learned from can be
-told wherever the training set is by now, and the model names nobody's music.
+Each recording is stored as short hashes of whatever may identify it later: the file's path, its
+content, artist and title, and the MusicBrainz recording. So a model can tell whether it has learned
+from a track even if the training set is gone, and yet contains no names of anybody's music.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from tempo_core.labels.titles import normalise
 
 from .tables import CollectedTrack
 
-KEY = "learned_from"  # of a model's card
-SIZE = 5  # [bytes] of a hash: among ten million no two tracks are likely to be alike
+CARD_KEY = "learned_from"  # name of the entry in a model's card
+# Length of a hash. A hash of a track that was not learned from is among a million others by chance
+# about once in a million cases.
+HASH_BYTES = 5
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,17 @@ class Memory:
         recording_id: str = "",
         content: str = "",
     ) -> bool:
-        """Whether a track was learned from, by any of what is known of it.
+        """Whether a track was learned from: whether anything that is known of it is remembered.
 
         Parameters
         ----------
         content
-            SHA-256 of the file in hex, or the beginning of it, from 16 digits on.
+            SHA-256 of the file in hex, or at least its first 16 digits.
         """
         return not self.hashes.isdisjoint(_hashes(path, artist, title, recording_id, content))
 
 
-NOTHING = Memory(frozenset())
+NO_MEMORY = Memory(frozenset())
 
 
 def remember(tracks: Iterable[CollectedTrack]) -> Memory:
@@ -66,31 +68,32 @@ def remember(tracks: Iterable[CollectedTrack]) -> Memory:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Artist and title of what `evaluation.labelled.named` made of them."""
+    """Artist and title in a name of the form that `evaluation.labelled.named` makes."""
     artist, _, title = name.partition(" - ")
     return artist, title
 
 
 def pack(memory: Memory) -> str:
-    """A memory as it stands in a card."""
+    """A memory as text (base64) for a model's card."""
     return base64.b64encode(b"".join(sorted(memory.hashes))).decode("ascii")
 
 
 def of_card(card: Mapping[str, Any]) -> Memory | None:
-    """The memory in a model's card, None where the model has none."""
-    packed = card.get(KEY)
+    """The memory in a model's card, None if the card has no valid one."""
+    packed = card.get(CARD_KEY)
     if not isinstance(packed, str):
         return None
     try:
         data = base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return Memory(frozenset(data[k : k + SIZE] for k in range(0, len(data), SIZE)))
+    return Memory(frozenset(data[k : k + HASH_BYTES] for k in range(0, len(data), HASH_BYTES)))
 
 
 def _hashes(
     path: Path, artist: str, title: str, recording_id: str, content: str
 ) -> Iterable[bytes]:
+    """Hashes of everything that is known of a recording; empty texts are unknown."""
     yield _hash("path", os.fsencode(path))
     if artist and title:
         yield _hash("name", f"{normalise(artist)}\n{normalise(title)}".encode())
@@ -101,4 +104,5 @@ def _hashes(
 
 
 def _hash(kind: str, value: bytes) -> bytes:
-    return hashlib.sha256(kind.encode() + b"\0" + value).digest()[:SIZE]
+    """Hash (`HASH_BYTES` bytes) of one kind of identity of a recording."""
+    return hashlib.sha256(kind.encode() + b"\0" + value).digest()[:HASH_BYTES]

@@ -1,7 +1,7 @@
-"""What a training run would make of some labels, as far as it is known without listening.
+"""Forecast of a training run: which labels it would use, as far as that is known without listening.
 
 Nothing is written and no audio is opened. What an earlier run over the same folder found by
-listening is taken from its tables.
+listening is read from its tables.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tempo_core.errors import ConfigError
 from . import clean as cleaning
 from .clean import Reason, drop, merged, without_copies
 from .enough import check
-from .split import FILE, divide, read_split
+from .split import SPLIT_FILE, divide, read_split
 from .tables import (
     DROPPED,
     TRACKS,
@@ -32,8 +32,8 @@ from .tables import (
 from .trust import TrustedLabel
 
 R = TypeVar("R", CollectedTrack, DroppedTrack)
-# What was found by listening and holds whatever the label says.
-HEARD = (
+# Reasons that were found by listening and hold whatever the label is.
+FOUND_BY_LISTENING = (
     Reason.UNREADABLE, Reason.TRUNCATED, Reason.TOO_SHORT, Reason.TOO_LONG, Reason.SILENT,
     Reason.DUPLICATE,
 )  # fmt: skip
@@ -41,10 +41,11 @@ HEARD = (
 
 @dataclass(frozen=True)
 class Plan:
-    """The tracks that would be used, with their `split`, and those that would be left out.
+    """Forecast of a training run.
 
-    `unheard` of the used ones have not been listened to yet. `problem` is why nothing would be
-    learned, empty if something would.
+    `used` are the tracks that would be used, with their `split`, and `dropped` those that would be
+    left out. `unheard` counts the used tracks that have not been listened to yet. `problem` says
+    why the run would fail; it is empty if it would not.
     """
 
     used: list[CollectedTrack]
@@ -54,11 +55,11 @@ class Plan:
 
     @property
     def learned(self) -> list[CollectedTrack]:
-        """What a model would learn from; the rest of `used` judges it."""
+        """Tracks that a model would learn from; the rest of `used` would test it."""
         return [] if self.problem else [track for track in self.used if track.split != "test"]
 
     def summary(self) -> list[str]:
-        """All of it in a few lines, what counts last."""
+        """The forecast in a few lines for the user, the result in the last one."""
         lines = []
         if self.dropped:
             told = _counts(track.reason for track in self.dropped)
@@ -81,14 +82,14 @@ class Plan:
 
 
 def plan(tracks: Iterable[LabelledTrack], folder: Path, seed: int = 0) -> Plan:
-    """What a run over these labels would do.
+    """Forecast what a training run over these labels would do.
 
     Parameters
     ----------
     folder
-        Of the training set; it need not be there.
+        Folder of the training set; it need not exist.
     seed
-        Of the run, which decides what is held out.
+        Seed of the run, which decides which tracks are held out.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def plan(tracks: Iterable[LabelledTrack], folder: Path, seed: int = 0) -> Plan:
         problem = cleaning.check_label(track) or _found_before(track, refused.get(track.path))
         if problem is None:
             known = heard.get(track.path)
-            # Until it is listened to, the content of each file is one of its own.
+            # Until it has been listened to, a file counts as a recording of its own.
             passed.append(
                 collected(track, known.id, known.duration)
                 if known
@@ -115,7 +116,7 @@ def plan(tracks: Iterable[LabelledTrack], folder: Path, seed: int = 0) -> Plan:
     unheard = sum(track.path not in heard for track in used)
     try:
         placed, _ = divide(
-            used, [(passed[i], passed[j]) for i, j in pairs], read_split(folder / FILE), seed
+            used, [(passed[i], passed[j]) for i, j in pairs], read_split(folder / SPLIT_FILE), seed
         )
         used = [
             dataclasses.replace(track, group=placed[track.path][0], split=placed[track.path][1])
@@ -129,18 +130,25 @@ def plan(tracks: Iterable[LabelledTrack], folder: Path, seed: int = 0) -> Plan:
 
 
 def _table(path: Path, kind: type[R]) -> list[R]:
+    """The rows of a table, none if the file does not exist."""
     return read_table(path, kind) if path.exists() else []
 
 
 def _found_before(track: LabelledTrack, earlier: DroppedTrack | None) -> DroppedTrack | None:
-    """Why the track is left out for its file, as far as that is known."""
+    """The reason why the audio of a track keeps it out, as far as that is known; else None.
+
+    Parameters
+    ----------
+    earlier
+        The track's row in the table of an earlier run, None if it has none.
+    """
     if not track.path.is_file():
         return drop(track, Reason.MISSING)
     if earlier is None:
         return None
-    if earlier.reason in HEARD:
+    if earlier.reason in FOUND_BY_LISTENING:
         return earlier
-    if TrustedLabel(track.bpm, track.label_source).rank == 0:  # a person's
+    if TrustedLabel(track.bpm, track.label_source).rank == 0:  # a person stated it
         return None
     same_label = earlier.detail.startswith(f"label {track.bpm:g}, ")
     if earlier.reason == Reason.UNSTEADY or (earlier.reason == Reason.CONTRADICTED and same_label):
@@ -149,4 +157,5 @@ def _found_before(track: LabelledTrack, earlier: DroppedTrack | None) -> Dropped
 
 
 def _counts(names: Iterable[str]) -> str:
+    """How often each name occurs, most frequent first: `manual 3, tag 1`."""
     return ", ".join(f"{name} {n}" for name, n in Counter(names).most_common())

@@ -1,4 +1,4 @@
-"""How the steps of a build run: in how many threads, with a progress bar, and until when."""
+"""Running the steps of a build: in several threads, with a progress bar, until it is stopped."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Running:
-    """What every step of a build is run with.
+    """Settings with which every step of a build runs.
 
-    `jobs` files are in work at a time, and each may take `time_limit` [s]. `stop` is asked ten
-    times a second; once it says True, the step is abandoned. With `quiet` no bar is shown.
+    `jobs` files are processed at a time, and each may take `time_limit` [s]. `stop` is called ten
+    times a second; once it returns True, the step is abandoned. With `quiet` no bar is shown.
     """
 
     jobs: int
@@ -29,22 +29,26 @@ class Running:
 
     def progress(self, what: str, total: int | None) -> tqdm[None]:
         """A progress bar over tracks; `total` None for an unknown number."""
-        hidden = True if self.quiet else None  # None: unless stderr is a terminal
+        hidden = True if self.quiet else None  # None: hidden unless stderr is a terminal
         return tqdm(desc=what, total=total, unit="track", disable=hidden, dynamic_ncols=True)
 
     def each(
         self, function: Callable[[T], R], tasks: Iterable[T], jobs: int | None = None
     ) -> Iterator[tuple[T, R | Exception]]:
-        """Apply a function to tasks in threads, see `background.parallel`; `jobs` None for all."""
+        """Apply a function to tasks in threads, see `background.parallel`.
+
+        Yields (task, its result or the exception it raised). `jobs` is the number of threads; None
+        means that of the build.
+        """
         return parallel(function, tasks, jobs or self.jobs, self.stop, self.time_limit)
 
     def abandonable(self, function: Callable[[], T]) -> T:
-        """Run a function that takes long in a thread that is left behind if the build is stopped.
+        """The result of a long function, run in a thread that is abandoned if the build is stopped.
 
         Raises
         ------
         Stopped
-            If it is stopped.
+            If the build is stopped.
         """
         background = Background(self.stop)
         try:
@@ -56,12 +60,12 @@ class Running:
             background.close()
 
     def check_stop(self) -> None:
-        """End the build here if it is to stop.
+        """End the build here if the user has asked to stop it.
 
         Raises
         ------
         Stopped
-            If so.
+            If `stop` returns True.
         """
         if self.stop():
             raise Stopped("interrupted; what was computed is kept, and the next run goes on there")

@@ -1,15 +1,17 @@
-"""Which side of a split a recording stands on: never one artist on two sides, and never another
-side than before.
+"""Division of recordings into splits (train, validation, test).
+
+No artist is ever in two splits, and a recording stays in the split where it was before.
 
 Tracks that share an artist (any credited one), a recording or a file are tied together, and so are
-those they are tied to: such a *group* stands on one side as a whole. A track without an artist is
-tied to its album, without an album to its folder, if that is no larger than an album.
+the tracks that those are tied to: such a *group* is in one split as a whole. A track without an
+artist is tied to the others of its album; without an album, to those of its folder, if that is no
+larger than an album.
 
-What was decided is kept in `split-1.tsv`, one line for each artist, album and recording ever seen.
-A later build asks there first and decides only about groups in which nobody is known. New tracks
-can tie two groups together that stood on different sides. Then all of it goes to the most *used*
-side: train before validation before test. So a track may leave the test set, but none that was
-trained or selected on ever enters it.
+Decisions are stored in `split-1.tsv`, one line for each artist, album, recording and file ever
+seen. A later build reads them and decides only about groups with no known member. New tracks can
+tie together two groups of different splits. The joint group then goes to the split that is used
+most: train before validation before test. So a track may leave the test set, but no track that a
+model was trained or selected on ever enters it.
 """
 
 from __future__ import annotations
@@ -28,21 +30,22 @@ from tempo_core.labels.titles import artist_names, normalise, parse_title
 
 from .tables import SPLITS, CollectedTrack
 
-FILE = "split-1.tsv"  # the number is that of the layout
+SPLIT_FILE = "split-1.tsv"  # the number is the version of the layout
 COLUMNS = ("split", "member")
-SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}
-ALBUM = 30  # tracks; a larger folder is no album
-_NOBODY = frozenset(("", "the", "and", "his orchestra", "orchestra", "band", "choir"))
+SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}  # intended share of tracks in each split
+LARGEST_ALBUM = 30  # [tracks] a folder with more is no album
+# Parts of artist names that do not identify an artist.
+_NO_ARTIST = frozenset(("", "the", "and", "his orchestra", "orchestra", "band", "choir"))
 
 
 class Ties:
-    """Sets of things that are tied together, by union and find."""
+    """Sets of things that are tied together, as a union-find structure."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}
 
     def root(self, thing: str) -> str:
-        """One thing that stands for all that are tied to this one."""
+        """The representative of a thing's set: the same for all things that are tied together."""
         parent = self._parent.setdefault(thing, thing)
         while parent != self._parent[parent]:
             self._parent[parent] = self._parent[self._parent[parent]]
@@ -51,7 +54,7 @@ class Ties:
         return parent
 
     def tie(self, things: Iterable[str]) -> None:
-        """Tie things together."""
+        """Join the sets of all these things (at least one)."""
         first, *others = things
         for other in others:
             a, b = sorted((self.root(first), self.root(other)))
@@ -59,17 +62,17 @@ class Ties:
 
 
 def members(track: CollectedTrack, crowded: Iterable[Path] = ()) -> list[str]:
-    """What ties a track to others, most telling first; never empty.
+    """Names of everything that may tie a track to others, most telling first; never empty.
 
     Parameters
     ----------
     crowded
-        Folders that are no albums.
+        Folders that hold too many tracks to be an album.
     """
     found = [
         f"artist:{name}"
         for name in sorted(artist_names((track.artist, *parse_title(track.title).guests)))
-        if name not in _NOBODY
+        if name not in _NO_ARTIST
     ]
     if not found:
         album = normalise(track.album)
@@ -79,11 +82,13 @@ def members(track: CollectedTrack, crowded: Iterable[Path] = ()) -> list[str]:
             found.append(f"folder:{_digest(track.path.parent)}")
     if track.recording_id:
         found.append(f"recording:{' '.join(track.recording_id.split())}")
-    # Tags change, and with them the file's content, or a file is moved; seldom both at once.
+    # Content and path both identify the file: the content changes with its tags and the path when
+    # it is moved, but seldom both at once.
     return [*found, f"file:{track.id}", f"path:{_digest(track.path)}"]
 
 
 def _digest(path: Path) -> str:
+    """Hash of a path: 16 hex digits."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
 
 
@@ -98,59 +103,35 @@ def divide(
     Parameters
     ----------
     tracks
-        What is to be divided, each path once.
+        Tracks to be divided, each path once.
     copies
-        Pairs of one recording; they need not be among `tracks`.
+        Pairs of tracks that are one recording; they need not be among `tracks`.
     known
-        Earlier decisions, split by member.
+        Earlier decisions: split by member.
     seed
-        Of the order in which groups of one size are decided about.
+        Seed for the order in which groups of the same size are assigned.
 
     Returns
     -------
-    (group, split) by path, and all decisions, the earlier ones included.
+    (group, split) by path, and all decisions, including the earlier ones.
 
     Raises
     ------
     ConfigError
-        If there are fewer groups than sides.
+        If there are fewer groups than splits.
     """
-    copies = list(copies)
-    everybody = {t.path: t for t in (*tracks, *(t for pair in copies for t in pair))}
-    folders = Counter(path.parent for path in everybody)
-    crowded = {folder for folder, n_tracks in folders.items() if n_tracks > ALBUM}
-    names = {path: members(track, crowded) for path, track in everybody.items()}
-    ties = Ties()
-    for own in names.values():
-        ties.tie(own)
-    for a, b in copies:
-        ties.tie((names[a.path][0], names[b.path][0]))
-
+    names, ties = _tie(tracks, list(copies))
     belonging: defaultdict[str, set[str]] = defaultdict(set)
     for own in names.values():
         belonging[ties.root(own[0])].update(own)
-    # Who was in a group once stays in it, tracks or not.
+    # Members of a group stay in its split, even if their tracks are gone.
     sides = {
         root: min((known[m] for m in group if m in known), key=SPLITS.index, default="")
         for root, group in belonging.items()
     }
     sizes = Counter(ties.root(names[track.path][0]) for track in tracks)
     _check(tracks, sizes)
-    counts = Counter(dict.fromkeys(SPLITS, 0))
-    for root, size in sizes.items():
-        if sides[root]:
-            counts[sides[root]] += size
-
-    def order(root: str) -> tuple[int, str]:
-        return -sizes[root], hashlib.sha256(f"{seed} {root}".encode()).hexdigest()
-
-    new = sorted((root for root in sizes if not sides[root]), key=order)
-    for k, root in enumerate(new):
-        empty = [split for split in SPLITS if not counts[split]]
-        # The last groups are for the sides that have nobody yet.
-        choice = empty if len(empty) >= len(new) - k else list(SPLITS)
-        sides[root] = max(choice, key=lambda split: SHARES[split] * len(tracks) - counts[split])
-        counts[sides[root]] += sizes[root]
+    sides |= _assign(sizes, sides, seed)
 
     decided = dict(known)
     for root, group in belonging.items():
@@ -163,7 +144,62 @@ def divide(
     return placed, decided
 
 
+def _tie(
+    tracks: Sequence[CollectedTrack], copies: Sequence[tuple[CollectedTrack, CollectedTrack]]
+) -> tuple[dict[Path, list[str]], Ties]:
+    """The members of each track and of each copy, by path, and how they are tied together."""
+    everybody = {t.path: t for t in (*tracks, *(t for pair in copies for t in pair))}
+    folders = Counter(path.parent for path in everybody)
+    crowded = {folder for folder, n_tracks in folders.items() if n_tracks > LARGEST_ALBUM}
+    names = {path: members(track, crowded) for path, track in everybody.items()}
+    ties = Ties()
+    for own in names.values():
+        ties.tie(own)
+    for a, b in copies:
+        ties.tie((names[a.path][0], names[b.path][0]))
+    return names, ties
+
+
+def _assign(sizes: Mapping[str, int], sides: Mapping[str, str], seed: int) -> dict[str, str]:
+    """The split of each group that has none yet, so that the splits come close to `SHARES`.
+
+    Parameters
+    ----------
+    sizes
+        Number of tracks in each group.
+    sides
+        Split of each group, empty where it is not decided.
+    seed
+        Seed for the order in which groups of the same size are assigned.
+    """
+    n_tracks = sum(sizes.values())
+    counts = Counter(dict.fromkeys(SPLITS, 0))
+    for root, size in sizes.items():
+        if sides[root]:
+            counts[sides[root]] += size
+
+    def order(root: str) -> tuple[int, str]:
+        return -sizes[root], hashlib.sha256(f"{seed} {root}".encode()).hexdigest()
+
+    assigned: dict[str, str] = {}
+    new = sorted((root for root in sizes if not sides[root]), key=order)
+    for k, root in enumerate(new):
+        empty = [split for split in SPLITS if not counts[split]]
+        # The last groups are reserved for the splits that are still empty.
+        choice = empty if len(empty) >= len(new) - k else list(SPLITS)
+        assigned[root] = max(choice, key=lambda split: SHARES[split] * n_tracks - counts[split])
+        counts[assigned[root]] += sizes[root]
+    return assigned
+
+
 def _check(tracks: Sequence[CollectedTrack], sizes: Mapping[str, int]) -> None:
+    """Refuse tracks of fewer groups than there are splits.
+
+    Raises
+    ------
+    ConfigError
+        If there are too few groups; it says what to do.
+    """
     n_groups = len(sizes)
     if n_groups >= len(SPLITS):
         return
@@ -178,13 +214,13 @@ def _check(tracks: Sequence[CollectedTrack], sizes: Mapping[str, int]) -> None:
 
 
 def read_split(path: Path) -> dict[str, str]:
-    """Earlier decisions, none if there are none.
+    """Earlier decisions, split by member; empty if the file does not exist.
 
     Raises
     ------
     ConfigError
-        If the file is something else. It is not replaced: without it nobody knows which tracks a
-        model has been tested on.
+        If the file is not a table of splits. It is not replaced: without it, nobody would know
+        which tracks models were tested on.
     """
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -203,6 +239,6 @@ def read_split(path: Path) -> dict[str, str]:
 
 
 def write_split(path: Path, known: Mapping[str, str]) -> None:
-    """Write decisions atomically."""
+    """Write decisions, split by member, atomically."""
     lines = ["\t".join(COLUMNS), *(f"{side}\t{member}" for member, side in sorted(known.items()))]
     replace_file(path, ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))

@@ -3,11 +3,11 @@
 A folder of tab-separated tables with a header line each, readable and diffable:
 
 - `tracks.tsv`: every recording that is kept, with its label and its split.
-- `dropped.tsv`: every track that is not, with the reason.
-- `split-1.tsv`: what stands on which side, see `split.py`.
-- `cache/`: the network's inputs, `analysis.db`: what was heard; both can be computed again.
+- `dropped.tsv`: every track that is left out, with the reason.
+- `split-1.tsv`: which artists, albums and recordings belong to which split, see `split.py`.
+- `cache/`: the network's inputs; `analysis.db`: what was heard. Both can be computed again.
 
-The audio stays where it is.
+The audio is not copied.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from ..inputs.recordings import Recording
 
 TRACKS, DROPPED = "tracks.tsv", "dropped.tsv"
 SPLITS = ("train", "validation", "test")
-CACHE = "cache"  # folder for `inputs.views.load_views`
-WINDOWS = Windows(12.0, 5.0)  # of whole tracks: fewer than of clips
+CACHE = "cache"  # name of the folder with the network's inputs, for `inputs.views.load_views`
+WINDOWS = Windows(12.0, 5.0)  # [s] windows of whole tracks; sparser than those of clips
 
 
 @dataclass(frozen=True)
 class LabelledTrack:
     """A track that a training set may be built from.
 
-    `bpm` is 0 where nobody said anything. `label_source` is one of `trust.TRUST`, with the name of
-    a site after a colon, or whatever else a table says. `label_title` is what the source of the
-    label calls the recording, empty where it says nothing. `other_labels` are those that contradict
-    this one, see `trust.format_labels`. Several artists stand one after another, with semicolons.
+    `bpm` is the label, 0 if there is none. `label_source` is one of `trust.TRUST`, with the name of
+    a site after a colon, or whatever else a table says. `label_title` is the recording's title at
+    the source of the label, empty if it has none. `other_labels` are labels that contradict this
+    one, see `trust.format_labels`. Several artists are separated by semicolons.
     """
 
     path: Path
@@ -54,10 +54,10 @@ class LabelledTrack:
     album: str = ""
     genre: str = ""
     year: int = 0  # 0: unknown
-    recording_id: str = ""  # MusicBrainz, for finding duplicates
+    recording_id: str = ""  # of MusicBrainz, for finding duplicates
     label_title: str = ""
     other_labels: str = ""
-    # As somebody stated it, in the short form (`F#m`); empty where nobody did.
+    # The stated musical key in the short form (`F#m`); empty if none is stated.
     key: str = field(default="", kw_only=True)
 
 
@@ -67,18 +67,18 @@ class CollectedTrack(LabelledTrack):
 
     id: str = ""  # first 16 hex digits of the SHA-256 of the file
     duration: float = 0.0  # [s]
-    group: str = ""  # never on both sides of a split
-    split: str = ""
+    group: str = ""  # tracks of one group are always in the same split
+    split: str = ""  # one of `SPLITS`
 
     def recording(self) -> Recording:
-        """As training and evaluation know it."""
+        """The track in the form that training and evaluation work with."""
         tempi = ((self.bpm, 1.0),)
         return Recording(self.path, "collection", tempi, self.split, self.group, (), self.genre)
 
 
 @dataclass(frozen=True)
 class DroppedTrack:
-    """A track that was left out: a short fixed `reason` to count by, and what was found."""
+    """A track that was left out: a `reason` out of a fixed list, and details of what was found."""
 
     path: Path
     reason: str
@@ -86,25 +86,25 @@ class DroppedTrack:
 
 
 def collected(track: LabelledTrack, id_: str, duration: float) -> CollectedTrack:
-    """The track as a recording of a training set, with the identity and length [s] of its file."""
+    """A track as a recording of a training set, with the identity and length [s] of its file."""
     values = {f.name: getattr(track, f.name) for f in dataclasses.fields(LabelledTrack)}
     return CollectedTrack(**values, id=id_, duration=duration)
 
 
 def key_label(text: str) -> str:
-    """A stated key in the short form, whatever notation it is in; empty for what is no key."""
+    """A stated musical key in the short form, whatever its notation; empty if it is no key."""
     return str(parse_key(text) or "")
 
 
 def absolute(path: Path) -> Path:
-    """A path from the root, without following links: these are what their owner calls a file."""
+    """An absolute path. Links are not followed, so that a file keeps the name its owner gave it."""
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def file_in_table(cell: str, table: Path) -> Path:
-    """The file that a table names, as it is or as the tables of `tempo-core` write names.
+    """The path of a file that is named in a table, plain or escaped as in tables of `tempo-core`.
 
-    A relative path is one beside the table.
+    Relative paths start at the folder of the table.
     """
     name = unescaped(cell)
     given = name != cell and (table.parent / cell).exists()
@@ -115,7 +115,7 @@ R = TypeVar("R", CollectedTrack, DroppedTrack)
 
 
 def write_table(path: Path, rows: Iterable[R], kind: type[R]) -> None:
-    """Write a table of `kind` atomically."""
+    """Write a table with the fields of the dataclass `kind` as columns, atomically."""
     names = [field.name for field in dataclasses.fields(kind)]
     replace_file(path, tsv(names, ([getattr(row, name) for name in names] for row in rows)))
 
@@ -126,7 +126,7 @@ def read_table(path: Path, kind: type[R]) -> list[R]:
     Raises
     ------
     ConfigError
-        If there is none, or it is not one of these.
+        If the file does not exist or is not such a table.
     """
     convert: dict[str, type] = {"path": Path, "bpm": float, "duration": float, "year": int}
     try:
@@ -145,7 +145,7 @@ def read_collection(folder: Path) -> list[CollectedTrack]:
     Raises
     ------
     ConfigError
-        If there is none in `folder`, or a label in it is no tempo.
+        If `folder` is not a training set, or a label in it is not a tempo.
     """
     tracks = read_table(folder / TRACKS, CollectedTrack)
     for number, track in enumerate(tracks, 2):

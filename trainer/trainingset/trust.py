@@ -1,7 +1,6 @@
-"""Whose tempo counts where several are known of one track, written as data.
+"""Choice of the label that counts where a track has several, by how far their sources are trusted.
 
-The estimates of this program are never labels: a model that learns what it said itself learns
-nothing.
+Estimates of this program are never labels: a model that learns from its own answers learns nothing.
 """
 
 from __future__ import annotations
@@ -12,35 +11,38 @@ from dataclasses import dataclass
 
 from tempo_core.labels.crosscheck import same_tempo
 
-# Most trusted first; what stands behind a colon (the site of a published label) does not matter.
+# Sources of labels, most trusted first. What follows a colon (the site of a published label) does
+# not matter.
 TRUST = (
-    "manual",  # a person said so, or corrected what this program said
-    "table",  # a table that a person made for this purpose
-    "label",  # published, about this very recording, and the audio agrees
-    "field",  # in the `bpm` field of a library: another program, or a person
-    "tag",  # in the file: whoever wrote it
+    "manual",  # a person stated it, or corrected an estimate of this program
+    "table",  # in a table that a person made for training
+    "label",  # published for this very recording, and the audio agrees
+    "field",  # in the `bpm` field of a library, written by another program or a person
+    "tag",  # in a tag of the file, whoever wrote it
 )
-ESTIMATE = "model"  # never a label
-# Tempi [BPM] that can be learnt: those that the network may answer.
+ESTIMATE = "model"  # source of this program's own estimates, which are never labels
+# Range of tempi [BPM] that can be learned: those that the network can answer.
 SLOWEST, FASTEST = 30.0, 300.0
 
 
 @dataclass(frozen=True)
 class TrustedLabel:
-    """A tempo [BPM] and who said it: a word of `TRUST`, with a site after a colon, or any other."""
+    """A tempo [BPM] and its source: a word of `TRUST`, which a site may follow after a colon, or
+    any other word, which is trusted least.
+    """
 
     bpm: float
     source: str
 
     @property
     def rank(self) -> int:
-        """0 for the most trusted."""
+        """Place of the source in `TRUST`: 0 for the most trusted, its length for unknown ones."""
         kind = self.source.partition(":")[0]
         return TRUST.index(kind) if kind in TRUST else len(TRUST)
 
     @property
     def usable(self) -> bool:
-        """Whether this is a tempo at all."""
+        """Whether the label is a tempo that can be learned."""
         return math.isfinite(self.bpm) and SLOWEST <= self.bpm <= FASTEST
 
     def __str__(self) -> str:
@@ -50,8 +52,8 @@ class TrustedLabel:
 def choose(labels: Iterable[TrustedLabel]) -> tuple[TrustedLabel | None, tuple[TrustedLabel, ...]]:
     """The label that counts, and those that contradict it by more than 4 %.
 
-    What is no tempo counts only where there is nothing else, so that it can be reported. None if
-    nobody said anything.
+    A label that is not a usable tempo counts only if there is no other, so that it can be reported.
+    The first item is None if there is no label.
     """
     known = [label for label in labels if label.source.partition(":")[0] != ESTIMATE and label.bpm]
     known.sort(key=lambda label: (not label.usable, label.rank))
@@ -63,17 +65,17 @@ def choose(labels: Iterable[TrustedLabel]) -> tuple[TrustedLabel | None, tuple[T
 
 
 def agree(a: TrustedLabel, b: TrustedLabel) -> bool:
-    """Whether two labels say the same, within 4 %."""
+    """Whether the tempi of two labels are the same within 4 %."""
     return same_tempo(a.bpm, b.bpm)
 
 
 def format_labels(labels: Iterable[TrustedLabel]) -> str:
-    """Labels as they stand in a table: `tag 97; label:acousticbrainz 128.2`."""
+    """Labels as text for one cell of a table: `tag 97; label:acousticbrainz 128.2`."""
     return "; ".join(map(str, labels))
 
 
 def parse_labels(text: str) -> tuple[TrustedLabel, ...]:
-    """The labels that `format_labels` wrote; what it did not write is left out."""
+    """The labels in a text of `format_labels`; parts that are no label are left out."""
     found = []
     for part in text.split(";"):
         source, _, bpm = part.strip().rpartition(" ")

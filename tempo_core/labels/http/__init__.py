@@ -1,1 +1,1 @@
-"""Asking sites for pages: politely, within limits, and without telling them secrets."""
+"""Requests to sites: polite, with limits of time and size, and without leaking secrets."""

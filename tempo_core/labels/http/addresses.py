@@ -1,4 +1,4 @@
-"""Addresses: which host they lead to, and how they are written into messages."""
+"""Web addresses: the host they lead to, and their form in messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..record import one_line
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of an address, lower case; empty if it is no http address."""
+    """Scheme, host and port of an address, in lower case; empty if it is no usable http address."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -24,6 +24,7 @@ def origin_of(url: str) -> str:
 
 
 def is_this_machine(origin: str) -> bool:
+    """Whether an origin is on the computer that this program runs on."""
     host = urlsplit(origin).hostname or ""
     try:
         return host == "localhost" or ip_address(host).is_loopback
@@ -32,23 +33,24 @@ def is_this_machine(origin: str) -> bool:
 
 
 def host_of(url: str) -> str:
+    """Host and port of an address."""
     return urlsplit(url).netloc
 
 
 def without_secrets(url: str) -> str:
-    """An address for a message: without what may be secret in it, and not too long."""
+    """An address for a message, shortened, without user, password and query."""
     head, at, tail = url.partition("?")[0].rpartition("@")
     scheme = head.partition("//")[0] + "//" if at and "//" in head else ""
     return one_line(scheme + tail, 80)
 
 
 def proxy_address(address: str) -> str:
-    """The address of a proxy, if it is one.
+    """Check the address of a proxy and return it.
 
     Raises
     ------
     ConfigError
-        Without the address, for there may be a password in it.
+        If it is no such address. The message does not contain it, as it may contain a password.
     """
     try:
         parts = urlsplit(address)

@@ -1,4 +1,4 @@
-"""Answers of a site: what they contain, and what they say about asking again."""
+"""Answers of a site: their content, redirects, challenges, and the time to wait before a retry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ..record import Status, one_line
 from .addresses import host_of, origin_of
 from .errors import SourceError
 
-CHARSETS = (
+# Beginnings of the names of Python's codecs for texts.
+CHARSET_PREFIXES = (
     "utf-8", "utf-16", "ascii", "iso8859", "cp125", "koi8", "mac-", "shift_jis", "euc_", "gb",
     "big5", "cp932", "cp949", "iso2022",
 )  # fmt: skip
@@ -29,7 +30,7 @@ _CHALLENGE = re.compile(
 
 @dataclass(frozen=True)
 class Page:
-    """An answer: its final address, its text, and when it was fetched (ISO 8601, UTC)."""
+    """An answer: its final address, its text, and the time it was fetched (ISO 8601, UTC)."""
 
     url: str
     text: str
@@ -37,6 +38,13 @@ class Page:
 
 
 def page_of(response: requests.Response, types: tuple[str, ...]) -> Page:
+    """The page in an answer.
+
+    Raises
+    ------
+    SourceError
+        If its content type is none of `types`.
+    """
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind not in types:
         raise SourceError(
@@ -50,25 +58,26 @@ def page_of(response: requests.Response, types: tuple[str, ...]) -> Page:
 
 
 def text_of(response: requests.Response) -> str:
-    # requests takes HTML without a charset for Latin-1; nobody has sent that for years.
+    """The decoded text of an answer; bytes that cannot be decoded are replaced."""
+    # requests would decode HTML without a declared charset as Latin-1, which is hardly used now.
     declared = "charset" in response.headers.get("Content-Type", "").lower()
     return response.content.decode(_charset((declared and response.encoding) or ""), "replace")
 
 
 def _charset(name: str) -> str:
-    """A charset of texts by the name that a site gives it, UTF-8 where that is none.
+    """Python's name of a charset that a site names; UTF-8 if the name is no charset.
 
-    Python has codecs that are no charsets; some of them take hours for a page.
+    Python also has codecs that are no charsets, some of which take hours for a page.
     """
     try:
         known = codecs.lookup(name).name
     except (LookupError, ValueError):
         return "utf-8"
-    return known if known.startswith(CHARSETS) else "utf-8"
+    return known if known.startswith(CHARSET_PREFIXES) else "utf-8"
 
 
 def is_challenge(response: requests.Response) -> bool:
-    """Whether this is a page that sorts out programs, under whatever status it comes."""
+    """Whether an answer, whatever its status, is a page meant to keep programs out."""
     headers: MutableMapping[str, str] = response.headers
     if headers.get("cf-mitigated", "").lower() == "challenge":
         return True
@@ -76,12 +85,12 @@ def is_challenge(response: requests.Response) -> bool:
 
 
 def redirect_target(response: requests.Response) -> str:
-    """Where a redirect leads, as an address that everybody reads in the same way.
+    """Target of a redirect, as an address without parts that libraries read differently.
 
     Raises
     ------
     SourceError
-        If it is no address.
+        If the target is no address.
     """
     location = response.headers["Location"].encode("latin-1", "replace").decode("utf-8", "replace")
     try:
@@ -89,7 +98,7 @@ def redirect_target(response: requests.Response) -> str:
         parts = urlsplit(url)
     except ValueError as error:
         raise SourceError(
-            Status.PARSE_ERROR, f"{host_of(response.url)} redirects to what is no address"
+            Status.PARSE_ERROR, f"{host_of(response.url)} redirects to something that is no address"
         ) from error
     origin = origin_of(url)
     query = f"?{parts.query}" if parts.query else ""
@@ -97,7 +106,7 @@ def redirect_target(response: requests.Response) -> str:
 
 
 def retry_after(response: requests.Response) -> float:
-    """Seconds that the server asks to wait, 0 if it does not say; a date counts from now."""
+    """Time that the server asks to wait from now on [s], 0 if it asks for none."""
     text = response.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]+", text):
         return float(text[:12])
@@ -112,11 +121,14 @@ def retry_after(response: requests.Response) -> float:
 
 
 def unreadable(url: str, what: str) -> SourceError:
-    return SourceError(Status.PARSE_ERROR, f"{host_of(url)} sends what cannot be read ({what})")
+    """The error for an answer that cannot be read; `what` is the reason."""
+    return SourceError(
+        Status.PARSE_ERROR, f"{host_of(url)} sends an answer that cannot be read ({what})"
+    )
 
 
 def reason_of(error: BaseException) -> str:
-    """The innermost cause, without the addresses of objects that requests' own text is full of."""
+    """Innermost cause of an error. The messages of requests contain memory addresses of objects."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:

@@ -1,4 +1,4 @@
-"""The cache of pages: which answers are kept, for how long, and in what file."""
+"""Cache of pages: the answers that are kept, the time they are kept, and their file."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ from ...errors import LabelError
 from ...files import create_private, keep_private
 from ..record import one_line
 from .answers import is_challenge
-from .secrets import SECRETS
+from .secrets import SECRET_HEADERS
 
-KEEP_ANSWERS = datetime.timedelta(days=90)  # an answer stays good
-KEEP_ROBOTS = datetime.timedelta(hours=24)  # RFC 9309, 2.4
-CACHE_LAYOUT = 1  # of what is in the cache
+KEEP_ANSWERS = datetime.timedelta(days=90)  # time for which an answer is used
+KEEP_ROBOTS = datetime.timedelta(hours=24)  # time for which a robots.txt is used; RFC 9309, 2.4
+CACHE_LAYOUT = 1  # layout of the cache file, stored in it
 
 
 class CachedSession(CacheMixin, requests.Session):
-    """A plain session with the cache in front of it."""
+    """A session of requests with a cache."""
 
     def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
-        """None: requests looks where a redirect leads even if it is told not to follow, and falls
-        over what is no address."""
+        """Yield nothing.
+
+        requests calls this even if it is told not to follow redirects, and raises an error if the
+        target is no address.
+        """
         return iter(())
 
 
 def open_cache(path: Path) -> SQLiteCache:
-    """The cache in a file that only its owner can read.
+    """Open the cache in a file that only its owner can read; it is created if missing.
 
     Raises
     ------
     LabelError
-        If it cannot be used.
+        If the file cannot be used.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +53,7 @@ def open_cache(path: Path) -> SQLiteCache:
             keep_private(path)
             if db.execute("PRAGMA user_version").fetchone()[0] < CACHE_LAYOUT:
                 _forget_secrets(db)
-        # JSON, because the default would unpickle what is in the file.
+        # JSON, because unpickling (the default) could run code from a manipulated file.
         return SQLiteCache(path, serializer="json", wal=True, busy_timeout=10_000)
     except (OSError, sqlite3.Error) as error:
         raise LabelError(
@@ -59,20 +62,21 @@ def open_cache(path: Path) -> SQLiteCache:
 
 
 def _forget_secrets(db: sqlite3.Connection) -> None:
-    """Delete the pages that an earlier version kept together with the keys they were asked with."""
+    """Delete pages that an earlier version stored together with the keys sent for them."""
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'responses'").fetchone():
-        told = " OR ".join(f"value LIKE '%\"{name}\"%'" for name in SECRETS)
+        told = " OR ".join(f"value LIKE '%\"{name}\"%'" for name in SECRET_HEADERS)
         db.execute(f"DELETE FROM responses WHERE {told}")
         db.commit()
-        db.execute("VACUUM")  # or they would stay in the file
+        db.execute("VACUUM")  # otherwise the deleted data would remain in the file
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.execute(f"PRAGMA user_version = {CACHE_LAYOUT}")
 
 
 def worth_keeping(response: requests.Response) -> bool:
-    """Whether an answer goes into the cache; a form's redirect does, for it is the answer.
+    """Whether to keep an answer in the cache.
 
-    Some interfaces send their errors with status 200, and those are to be forgotten.
+    The redirect after a form is kept, because it is the answer to the form. Errors are not kept,
+    although some interfaces send them with status 200.
     """
     if is_challenge(response) or response.content[:20].lstrip().startswith(b'{"error"'):
         return False

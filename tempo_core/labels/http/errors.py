@@ -7,9 +7,9 @@ from ..record import Status
 
 
 class SourceError(LabelError):
-    """A source that could not answer; `status` says in which way.
+    """Raised if a source gives no usable answer; `status` says why.
 
-    `final` means that it need not be asked again in this run.
+    `final` means that the source must not be asked again in this run.
     """
 
     def __init__(self, status: Status, message: str, *, final: bool = False) -> None:
@@ -19,8 +19,8 @@ class SourceError(LabelError):
 
 
 class BudgetSpent(LabelError):
-    """The requests that a run may make are made."""
+    """Raised if a run has sent as many requests as it may."""
 
 
 class Closed(LabelError):
-    """The session was closed while it waited."""
+    """Raised if the session was closed while it waited."""

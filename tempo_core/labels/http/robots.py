@@ -1,4 +1,4 @@
-"""What a program tells a site about itself, and what robots.txt tells the program."""
+"""The User-Agent that identifies the program to sites, and the preparation of robots.txt."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ...errors import ConfigError
 
-PRODUCT = "beets-tempo"  # also the name that robots.txt is asked about
-MAX_ROBOTS = 500_000  # [characters] RFC 9309, 2.5: at least 500 KiB; what is longer is cut
-MAX_STARS = 6  # in a rule of robots.txt: to match more of them takes for ever
+PRODUCT = "beets-tempo"  # name in the User-Agent and in rules of robots.txt
+MAX_ROBOTS_LENGTH = 500_000  # [characters] longer files are cut; RFC 9309, 2.5: at least 500 KiB
+MAX_WILDCARDS = 6  # in a rule of robots.txt, because the time to match grows steeply with them
 
 
 def user_agent(contact: str = "") -> str:
-    """The User-Agent: program, version, and whom a site may turn to.
+    """Make the User-Agent from program, version, and an address for contact, which may be empty.
 
     Raises
     ------
     ConfigError
-        If the contact would not fit into one line.
+        If the contact is not plain ASCII on one line.
     """
     try:
         number = version(PRODUCT)
@@ -29,12 +29,15 @@ def user_agent(contact: str = "") -> str:
 
 
 def plain_rules(robots: str) -> str:
-    """A robots.txt without rules that take for ever to match: these forbid as much as their
-    beginning does, and allow nothing."""
+    """Simplify rules of a robots.txt that have too many wildcards to be matched in reasonable time.
+
+    Of such a rule that disallows, only the beginning is kept, which disallows more. One that allows
+    is removed.
+    """
     lines = []
     for line in robots.splitlines():
-        if line.count("*") > MAX_STARS:
+        if line.count("*") > MAX_WILDCARDS:
             name = line.partition(":")[0].strip().lower()
-            line = "*".join(line.split("*")[:MAX_STARS]) if name == "disallow" else ""
+            line = "*".join(line.split("*")[:MAX_WILDCARDS]) if name == "disallow" else ""
         lines.append(line)
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Keys that are sent to a site: kept out of files and messages."""
+"""Removal of keys that were sent to a site from files and messages."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from ..record import Status
 from .addresses import host_of
 from .errors import SourceError
 
-SECRETS = ("x-api-key", "authorization", "proxy-authorization", "cookie")  # headers
+SECRET_HEADERS = ("x-api-key", "authorization", "proxy-authorization", "cookie")
 
 
 def remove_secrets(
     request: requests.PreparedRequest, response: requests.Response, body: bytes
 ) -> None:
-    """Give a response its body, and remove the keys that were sent from it and from its request, so
-    that they get into no file and no message."""
-    sent = [value for name, value in request.headers.items() if name.lower() in SECRETS]
+    """Set the body of a response, and remove the keys that were sent from body and request.
+
+    So they cannot get into the cache or into messages.
+
+    Raises
+    ------
+    SourceError
+        If the headers of the response repeat a key.
+    """
+    sent = [value for name, value in request.headers.items() if name.lower() in SECRET_HEADERS]
     said = " ".join([str(response.reason), *response.headers.values()])
     for secret in sent:
         secret = secret if isinstance(secret, str) else secret.decode("latin-1")
@@ -29,7 +36,7 @@ def remove_secrets(
                 )
             body = body.replace(form.encode(), b"[key]")
     kept = request.copy()
-    for name in SECRETS:
+    for name in SECRET_HEADERS:
         kept.headers.pop(name, None)
     response.request = kept
     response._content = body

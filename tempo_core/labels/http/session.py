@@ -1,13 +1,13 @@
-"""A polite session, the only way to the network: it stops asking a site that refuses.
+"""A polite session, which all requests of the program go through.
 
-It names itself, obeys robots.txt, leaves time between two requests to a host, waits when it is
-told to wait, keeps what it has fetched, and asks no host but those it was made for. A site that
-answers with a challenge or with 403 does not want to be asked by a program: it is left alone for
-the rest of the run. There is no disguise and no way round.
+It identifies itself, obeys robots.txt, keeps an interval between two requests to a host, waits when
+a site tells it to, caches answers, and contacts only the hosts it was made for. If a site answers
+with a challenge or with 403, it does not want to be asked by a program, and is not asked again in
+the same run. The session never disguises itself or evades a refusal.
 
-Whatever a site answers, it costs no more than `MAX_SECONDS` on the network, `max_wait` of waiting
-and `MAX_BYTES`; and what its owner must not know (a key for another site, `~/.netrc`) it does not
-get.
+For each page, the time on the network is limited by `MAX_SECONDS`, the time of waiting by
+`max_wait`, and the size by `MAX_BYTES`. Secrets for other sites, and those in `~/.netrc`, are never
+sent.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ from .answers import (
 )
 from .cache import KEEP_ANSWERS, KEEP_ROBOTS, CachedSession, open_cache, worth_keeping
 from .errors import BudgetSpent, Closed, SourceError
-from .robots import MAX_ROBOTS, PRODUCT, plain_rules, user_agent
+from .robots import MAX_ROBOTS_LENGTH, PRODUCT, plain_rules, user_agent
 from .transport import PoliteAdapter
 
-MAX_SECONDS = 30.0  # [s] on the network for a page: redirects and repetitions included
-MAX_REDIRECTS = 5
-TRIES = 3
+MAX_SECONDS = 30.0  # [s] on the network for a page, with redirects and repeated requests
+MAX_REDIRECTS = 5  # for a page
+MAX_TRIES = 3  # of a request
 BACKOFF = 2.0  # [s] before the second try; doubled for the third
-MAX_WAIT = 120.0  # [s] the longest Crawl-delay, and what Retry-After may add up to for a page
-SHORTEST_INTERVAL = 1.0  # [s] between two requests to a host that is not this machine
-BUSY_STATUSES = (429, 500, 502, 503, 504)
+MAX_WAIT = 120.0  # [s] accepted Crawl-delay, and sum of all waiting between tries for a page
+MIN_INTERVAL = 1.0  # [s] between two requests to a host that is not this machine
+BUSY_STATUSES = (429, 500, 502, 503, 504)  # statuses after which the request is repeated
 
 
 @dataclass(frozen=True)
 class Manners:
-    """Rules for asking a host: seconds between two requests, and whether robots.txt applies.
+    """Rules for asking a host: least time between two requests [s], and whether robots.txt applies.
 
-    robots.txt is for programs that walk through pages. An interface that is documented for
-    programs is asked as its documentation says.
+    robots.txt is meant for programs that crawl pages. It does not apply to interfaces that are
+    documented for programs.
     """
 
     interval: float = 2.0
@@ -66,36 +66,37 @@ class Manners:
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """What a user may decide about a session.
+    """Options of a session that a user can set.
 
     Parameters
     ----------
     cache
         SQLite file for answers; None keeps them in memory.
     contact
-        Added to the User-Agent: an address or page of who runs this.
+        Address or page of the person who runs the program, added to the User-Agent.
     max_requests
-        The most requests to send, those for robots.txt and repeated ones included; None for no
-        limit. Answers from the cache cost nothing.
+        Limit of the requests to send, including those for robots.txt and repeated ones; None for no
+        limit. Answers from the cache do not count.
     refresh
-        Ask even for what is in the cache.
+        Send requests even if the answer is in the cache.
     proxy
-        Address of a proxy for everything, empty for none. Those in the environment are not used.
+        Address of a proxy for all requests, empty for none. Proxies in the environment are ignored.
     """
 
     cache: Path | None = None
     contact: str = ""
     max_requests: int | None = None
     refresh: bool = False
-    proxy: str = field(default="", repr=False)  # there may be a password in it
+    proxy: str = field(default="", repr=False)  # may contain a password
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How a session waits; other values than the defaults are for tests.
+    """Waiting times of a session; other values than the defaults are for tests.
 
-    `backoff` and `max_wait` are in seconds, see `BACKOFF` and `MAX_WAIT`. `clock` gives the time
-    [s]. `wait` sleeps for a number of seconds; None sleeps until the session is closed at most.
+    `backoff` and `max_wait` are in seconds, see `BACKOFF` and `MAX_WAIT`. `clock` returns the time
+    [s]. `wait` sleeps for a number of seconds; None means a sleep that ends early if the session
+    is closed.
     """
 
     backoff: float = BACKOFF
@@ -108,13 +109,14 @@ DEFAULT_TIMING = Timing()
 
 
 class PoliteSession:
-    """Fetches pages from the given hosts, see above. Thread-safe only in that `close` may be called
-    from anywhere.
+    """A session that fetches pages from the given hosts only.
+
+    It is to be used from one thread, except that `close` may be called from any thread.
 
     Parameters
     ----------
     hosts
-        What each host is treated like, by origin, `https://musicstax.com`. No other is asked.
+        Rules for each host, by origin such as `https://musicstax.com`. No other host is asked.
     """
 
     def __init__(
@@ -132,7 +134,7 @@ class PoliteSession:
         self._free_at: dict[str, float] = {}  # when the next request to a host may be sent
         self._intervals = {
             host: manners.interval if is_this_machine(host) else max(
-                manners.interval, SHORTEST_INTERVAL
+                manners.interval, MIN_INTERVAL
             )
             for host, manners in hosts.items()
         }  # fmt: skip
@@ -143,7 +145,7 @@ class PoliteSession:
         self._session = self._open()
 
     def _open(self) -> CachedSession:
-        """The session of requests, with everything that it must not do switched off."""
+        """Open the session of requests, without its handling of cookies, passwords and proxies."""
         options = self._options
         session = CachedSession(
             backend="memory" if options.cache is None else open_cache(options.cache),
@@ -183,28 +185,31 @@ class PoliteSession:
 
         Parameters
         ----------
+        params
+            Query of the address.
         types
-            Content types of which one is expected.
+            Accepted content types.
         headers
-            Sent in addition, a key for example; to this site only, wherever it redirects to.
+            Additional headers, for example with a key. They are not sent to another site that this
+            one redirects to.
 
         Raises
         ------
         SourceError
             If there is no usable answer.
         BudgetSpent
-            If it would take one request too many.
+            If more requests would be needed than are allowed.
         Closed
             If the session was closed.
         """
         return self._fetch("GET", url, types, params=params, headers=dict(headers or {}))
 
     def post(self, url: str, data: Mapping[str, str], *, headers: Mapping[str, str]) -> Page:
-        """Send a form and fetch the page that it leads to; like `get` otherwise."""
+        """Send a form and fetch the page that it redirects to; otherwise like `get`."""
         return self._fetch("POST", url, ("text/html",), data=dict(data), headers=dict(headers))
 
     def close(self) -> None:
-        """End every wait and every request."""
+        """End the wait in progress, and refuse all further requests."""
         self._closed.set()
 
     def __enter__(self) -> PoliteSession:
@@ -229,18 +234,20 @@ class PoliteSession:
         raise SourceError(Status.PARSE_ERROR, f"{host_of(url)} redirects in a circle")
 
     def _check(self, url: str) -> str:
-        """The origin of an address, if it may be asked."""
+        """Origin of an address; SourceError if it may not be asked."""
         origin = origin_of(url)
         if origin not in self._hosts:
             raise SourceError(
                 Status.PARSE_ERROR,
-                f"leads to {origin or without_secrets(url)!r}, no configured address; not followed",
+                f"leads to {origin or without_secrets(url)!r}, which is not the address of any "
+                "source; not followed",
             )
         if origin in self._stopped:
             raise self._stopped[origin]
         return origin
 
     def _obey_robots(self, origin: str, url: str) -> None:
+        """Apply the robots.txt of a site; SourceError if it forbids the address."""
         if origin not in self._robots:
             self._robots[origin] = self._read_robots(origin)
             delay = self._robots[origin].crawl_delay(PRODUCT) or 0.0
@@ -264,14 +271,14 @@ class PoliteSession:
                     return Protego.parse("")  # RFC 9309, 2.3.1.3: no rules
                 raise
             if not response.is_redirect:
-                return Protego.parse(plain_rules(text_of(response)[:MAX_ROBOTS]))
+                return Protego.parse(plain_rules(text_of(response)[:MAX_ROBOTS_LENGTH]))
             url = redirect_target(response)
         return Protego.parse("")
 
     def _send(self, method: str, url: str, **options: Any) -> requests.Response:
-        """The answer to a request, repeated where it failed: a good one or a redirect."""
+        """Send a request, again if it fails; returns an answer of status 200 or a redirect."""
         origin, problem = origin_of(url), ""
-        for attempt in range(TRIES):
+        for attempt in range(MAX_TRIES):
             if self._seconds_left <= 0:
                 problem = f"does not answer in time ({MAX_SECONDS:g} s)"
                 break
@@ -295,7 +302,7 @@ class PoliteSession:
             except sqlite3.Error as error:  # for example a full disk; the page itself may be fine
                 message = f"the cache of pages cannot be used ({error})"
                 raise SourceError(Status.RETRYABLE, message) from error
-            except (ValueError, urllib3.exceptions.HTTPError) as error:  # from below requests
+            except (ValueError, urllib3.exceptions.HTTPError) as error:  # not wrapped by requests
                 raise unreadable(url, type(error).__name__) from error
             else:
                 status = response.status_code
@@ -312,7 +319,7 @@ class PoliteSession:
                         raise SourceError(Status.PARSE_ERROR, f"{host_of(url)} answers {status}")
                     return response
                 problem = f"answers {status}"
-                # Some sites send 0 with every refusal; that is no permission to ask at once.
+                # Some sites send Retry-After 0 with every refusal, which must not mean no wait.
                 delay = retry_after(response) or delay
             self._patience -= delay
             if self._patience < 0:
@@ -324,6 +331,7 @@ class PoliteSession:
         raise SourceError(Status.RETRYABLE, f"{host_of(url)} {problem}")
 
     def _stop(self, origin: str, why: str) -> None:
+        """Stop asking a site in this run; raises the SourceError that says so."""
         message = f"{host_of(origin)} is not asked any more: {why}"
         raise self._stopping(origin, SourceError(Status.BLOCKED, message, final=True))
 
@@ -332,13 +340,13 @@ class PoliteSession:
         return error
 
     def _before_sending(self, url: str) -> float:
-        """Wait until it is polite to send; called for real requests only, not for the cache.
+        """Wait until the next request may be sent; not called for answers from the cache.
 
-        Returns how long the answer may take [s].
+        Returns the time that the answer may take [s].
         """
         if self._options.max_requests is not None and self.n_requests >= self._options.max_requests:
             raise BudgetSpent(f"the {self._options.max_requests} requests of this run are spent")
-        origin = self._check(url)  # again, as it is sent
+        origin = self._check(url)  # the address that is really sent may differ from the given one
         delay = self._free_at.get(origin, 0.0) - self._timing.clock()
         if delay > 0:
             self._sleep(delay)

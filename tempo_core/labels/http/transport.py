@@ -1,4 +1,4 @@
-"""One request on the network, within limits of time and size."""
+"""Sending of a single request with limits of the time and size of its answer."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ from .answers import unreadable
 from .errors import SourceError
 from .secrets import remove_secrets
 
-TIMEOUT = (5.0, 10.0)  # [s] to connect, and between two pieces of an answer
-MAX_BYTES = 2_000_000  # of one answer, as it comes and uncompressed
+TIMEOUT = (5.0, 10.0)  # [s] to connect, and between two parts of an answer
+MAX_BYTES = 2_000_000  # size of an answer, both as it is sent and decompressed
+READ_BYTES = 16_384  # bytes of an answer to read at a time
 
 
 class PoliteAdapter(HTTPAdapter):
-    """Adapter that sends one request at its time, and limits the time and size of the answer.
+    """Adapter that sends a request when it is allowed and limits the time and size of the answer.
 
-    Timeouts of requests are between two pieces of an answer, so a site that sends a byte now and
-    then never exceeds one. Hence a timer cuts the connection when the time for the
-    whole answer is over, be it in the handshake, in the head or in the body.
+    The timeouts of requests only limit the time between two parts of an answer, so a site that
+    sends a byte now and then never exceeds them. Therefore a timer cuts the connection when the
+    time for the whole answer is over, whether in the handshake, the headers or the body.
 
     Parameters
     ----------
     before
-        Waits until an address may be asked, and says how long the answer may take [s].
+        Called with the address before a request; waits until it may be sent, and returns the time
+        that the answer may take [s].
     after
-        Told how long it took.
+        Called with the time that the request took [s].
     """
 
     def __init__(self, before: Callable[[str], float], after: Callable[[float], None]) -> None:
@@ -86,7 +88,7 @@ class PoliteAdapter(HTTPAdapter):
                 body = _decompressed(_read(response), response, url)
             finally:
                 response.close()
-            if time.monotonic() - begin >= allowed:  # cut off, an answer can look complete
+            if time.monotonic() - begin >= allowed:  # an answer that was cut can look complete
                 raise requests.exceptions.ReadTimeout("the answer takes too long")
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             if time.monotonic() - begin >= allowed:
@@ -94,7 +96,7 @@ class PoliteAdapter(HTTPAdapter):
             raise
         finally:
             timer.cancel()
-            self.close()  # no connection is used twice
+            self.close()  # connections are not reused
             while self._lines:
                 self._lines.pop().close()
             self._after(time.monotonic() - begin)
@@ -102,21 +104,23 @@ class PoliteAdapter(HTTPAdapter):
         return response
 
     def _watched(self, line: socket.socket) -> socket.socket:
+        """The socket itself, after keeping a duplicate of it to cut the connection with."""
         self._lines.append(line.dup())
         return line
 
     def _cut(self) -> None:
+        """Cut all open connections."""
         for line in [*self._lines]:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
 
 def _read(response: requests.Response) -> bytes:
-    """The body of an answer as it comes, at most `MAX_BYTES` of it."""
+    """Read the body of an answer as it is sent; SourceError if it is longer than `MAX_BYTES`."""
     body = bytearray()
     try:
-        # What is there, not what fills a buffer: a page that drips would never be looked at.
-        while piece := response.raw.read1(16_384, decode_content=False):
+        # `read1` returns what has arrived; `read` would wait until the buffer is full.
+        while piece := response.raw.read1(READ_BYTES, decode_content=False):
             body += piece
             if len(body) > MAX_BYTES:
                 raise too_long(response.url)
@@ -130,10 +134,9 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _decompressed(body: bytes, response: requests.Response, url: str) -> bytes:
-    """The decompressed body of an answer, at most `MAX_BYTES` of it.
+    """Decompress the body of an answer; SourceError if it becomes longer than `MAX_BYTES`.
 
-    Not done by urllib3: it unpacks whatever there is a library for, piece by piece and each of them
-    however long it becomes.
+    urllib3 could do this, but without a limit of the size, and for more formats than needed.
     """
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if not body or encoding in ("", "identity"):
@@ -141,7 +144,8 @@ def _decompressed(body: bytes, response: requests.Response, url: str) -> bytes:
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise unreadable(url, "another compression")
     try:
-        for bits in (47, -15):  # with a head of zlib or gzip; bare, as some understand `deflate`
+        # First with a header of zlib or gzip, then without one, as some servers send `deflate`.
+        for bits in (47, -15):
             unpacker = zlib.decompressobj(bits)
             try:
                 unpacked = unpacker.decompress(body, MAX_BYTES + 1)
@@ -159,5 +163,6 @@ def _decompressed(body: bytes, response: requests.Response, url: str) -> bytes:
 
 
 def too_long(url: str) -> SourceError:
+    """The error for an answer of more than `MAX_BYTES`."""
     message = f"{host_of(url)} sends more than {MAX_BYTES // 1000} kB"
     return SourceError(Status.PARSE_ERROR, message)

@@ -1,8 +1,9 @@
-"""The sources of labels, a package for each; one that lies in this folder is found and offered.
+"""The sources of labels. Every package in this folder is a source and is found automatically.
 
-The `__init__` of a source declares it in `ABOUT` and is loaded whenever beets starts, so it imports
-nothing but `declaration`. Its `source` module asks and reads, and is loaded when it is used.
-Parsing is pure: functions from text to candidates, testable without a network.
+The `__init__` of a source declares it in `ABOUT`. It is loaded whenever beets starts, so it imports
+nothing but `declaration`. The module `source` of the package sends requests and reads answers, and
+is only loaded when the source is used. Parsers are pure functions from texts to candidates, so that
+they can be tested without a network.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _find() -> dict[str, About]:
-    """What every source says about itself, by the names of the packages in this folder."""
+    """Descriptions of all sources, by the names of the packages in this folder."""
     names = sorted(path.parent.name for path in Path(__file__).parent.glob("*/__init__.py"))
     return {name: import_module(f"{__name__}.{name}").ABOUT for name in names}
 
@@ -36,12 +37,12 @@ def source_settings() -> list[SourceSetting]:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Refuse names of sources that do not exist.
+    """Check that all names are names of sources.
 
     Raises
     ------
     ConfigError
-        With the names that do.
+        If a name is unknown; the message lists all sources.
     """
     for name in names:
         if name not in ABOUT:
@@ -54,12 +55,14 @@ def address_of(name: str, settings: SourceSettings) -> str:
 
 
 def manners(names: Sequence[str], settings: SourceSettings, interval: float) -> dict[str, Manners]:
-    """How each host of the sources wants to be treated, by origin.
+    """Rules for asking each host of the sources, by origin.
+
+    `interval` is the least time between two requests [s].
 
     Raises
     ------
     ConfigError
-        If an address is none.
+        If an address is invalid.
     """
     from ..http.addresses import origin_of, without_secrets
     from ..http.session import Manners
@@ -83,7 +86,7 @@ def manners(names: Sequence[str], settings: SourceSettings, interval: float) -> 
 def make_sources(
     names: Sequence[str], settings: SourceSettings, session: PoliteSession
 ) -> list[LabelSource]:
-    """Make sources by name, in that order.
+    """Make the sources with the given names, in the same order.
 
     Raises
     ------

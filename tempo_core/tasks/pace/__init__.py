@@ -1,1 +1,1 @@
-"""Pace: is a track compatible with moving at a candidate tempo? One probability a candidate."""
+"""The pace task: the probability that one can move to a track, for each candidate tempo."""

@@ -1,4 +1,4 @@
-"""What the pace task shows."""
+"""Columns of the results of the pace task."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ...paces import Pace, format_paces
 
 
 def plain(paces: Sequence[Pace]) -> list[dict[str, Any]]:
-    """Tempi [BPM] with their probabilities."""
+    """Paces as JSON objects: tempo [BPM] and probability of each."""
     return [{"bpm": pace.bpm, "probability": pace.probability} for pace in paces]
 
 
-# What becomes of them in a library depends on what its owner says of them: see the plugin.
+# No field: what the plugin stores depends on the paces that the owner of a library has stated.
 COLUMNS = (Column("paces", str, plain=plain, text=format_paces),)

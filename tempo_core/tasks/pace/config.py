@@ -1,4 +1,4 @@
-"""What a pace model is configured by: the fold, the size of its network, the axis of tempi."""
+"""Configuration of pace models: the folds, the size of the network, the tempo axis."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..tempo.config import TempoGrid
 
 @dataclass(frozen=True)
 class PaceModel(Config):
-    """The fold and the size of the pace network (see network.py)."""
+    """Size of the folds and of the pace network, see network.py."""
 
     n_beats: int = setting(16, 4, 128)
-    n_phases: int = setting(24, 4, 192)  # of a beat: in two, three and four
+    n_phases: int = setting(24, 4, 192)  # of a beat; 24 can be divided by two, three and four
     n_channels: int = setting(24, 1, 256)
     n_hidden: int = setting(48, 1, 512)
     n_context: int = setting(23, 1, 512)
@@ -29,7 +29,7 @@ _GRID, _MODEL = TempoGrid(), PaceModel()
 
 @dataclass(frozen=True)
 class PaceConfig(Config):
-    """All of it; the axis is that of the pulse at multiples of a candidate."""
+    """Configuration of a pace model. `grid` is the axis of `Tempo.strength`, see context.py."""
 
     grid: TempoGrid = _GRID
     model: PaceModel = _MODEL

@@ -1,4 +1,4 @@
-"""What is known of a candidate beside the music folded at it."""
+"""Inputs of the pace network about a candidate beside the folded music: its context."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...levels import RELATIONS, is_same
 from ..tempo.axis import place
 from ..tempo.config import TempoGrid
 
-MAX_BPM_ERROR = 0.02  # relative: a candidate further off is not meant as that tempo
+MAX_BPM_ERROR = 0.02  # relative, of a candidate that counts as a multiple of the headline tempo
 KNOTS = tuple(40.0 * 2 ** (k / 2) for k in range(7))  # [BPM] 40 to 320
-PULSES = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)  # multiples of the candidate whose pulse is given
-# Tempo relative to the headline as classes (anything else is none of them), place on the axis, and
-# pulses.
-N_CONTEXT = len(RELATIONS) + len(KNOTS) + len(PULSES)
+PULSE_MULTIPLES = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)  # of a candidate, whose pulse is in its context
+# Length of a context: ratio to the headline tempo as one of some classes (all zero for other
+# ratios), place on the axis, and pulses.
+N_CONTEXT = len(RELATIONS) + len(KNOTS) + len(PULSE_MULTIPLES)
 
 
 def context(
@@ -26,15 +26,19 @@ def context(
     strength: NDArray[np.floating],
     grid: TempoGrid,
 ) -> NDArray[np.float32]:
-    """What is known of candidates beside their folds, (n, N_CONTEXT).
+    """(n, N_CONTEXT) context of candidates.
 
-    Their place on the axis (one can walk or run to some tempi only), their relation to the headline
-    `bpm` (None: as if there were none), and how strongly the track pulses at multiples of them.
+    It has their ratio to the headline tempo, their place on the axis (one can walk or run only to
+    some tempi), and the strength of the pulse of the track at multiples of them.
 
     Parameters
     ----------
+    tempi
+        (n,) candidates [BPM].
+    bpm
+        The headline tempo [BPM]; None leaves the ratio out.
     strength
-        (n_bins,) see `Tempo.strength`.
+        (n_bins,) strength of the pulse, see `Tempo.strength`.
     """
     rows = np.zeros((len(tempi), N_CONTEXT), np.float32)
     for row, tempo in zip(rows, tempi, strict=True):
@@ -45,7 +49,7 @@ def context(
         k = min(int(knot), len(KNOTS) - 2)
         row[len(RELATIONS) + k] = 1 - (knot - k)
         row[len(RELATIONS) + k + 1] = knot - k
-        for k, multiple in enumerate(PULSES, start=len(RELATIONS) + len(KNOTS)):
+        for k, multiple in enumerate(PULSE_MULTIPLES, start=len(RELATIONS) + len(KNOTS)):
             centre = place(multiple * tempo, grid)
             first, last = max(0, math.floor(centre)), min(grid.n_bins, math.ceil(centre) + 1)
             row[k] = float(strength[first:last].max()) if first < last else 0.0

@@ -1,4 +1,4 @@
-"""The music folded at a tempo, one beat a row."""
+"""Folds: features of a window cut into beats of a candidate tempo, one beat a row."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Array = NDArray[np.float32]
 
 
 def prepare(window: Array) -> Array:
-    """One window of features (n_mels, n_frames) → what is folded, (n_mels, n_frames).
+    """Window of features (n_mels, n_frames) → signal to be folded (n_mels, n_frames).
 
-    Level and onsets of the bands in pairs: neighbours are alike.
+    It has level and onsets of pairs of bands, because neighbouring bands are alike.
     """
     compressed = compress(window)
     both = np.stack([compressed, onset_strength(compressed)])
@@ -25,17 +25,21 @@ def prepare(window: Array) -> Array:
 
 
 def n_beats(bpm: float, n_frames: int, fps: float, most: int) -> int:
-    """Beats of `bpm` that a fold of `n_frames` has: the highest of `most`, ½ and ¼ of it that fits.
+    """Number of beats in a fold at `bpm`: the largest of `most`, ½ and ¼ of it that fits.
 
-    0 if none does. Slow candidates get fewer rows instead of rows of silence.
+    It is 0 if not even a quarter of `most` fits into `n_frames`. So slow candidates get fewer rows
+    instead of rows of silence.
     """
     available = n_frames * bpm / (60 * fps) + 1e-6
     return next((n for n in (most, most // 2, most // 4) if n <= available), 0)
 
 
 def places(n: int, bpm: float, n_frames: int, fps: float, most: int = 2) -> list[float]:
-    """Where folds of `n` beats begin in a window [frames]: in its middle, or in that of each half
-    if they fit there and `most` is 2."""
+    """Beginnings [frames] of folds of `n` beats in a window.
+
+    There is one fold in the middle of the window, or one in the middle of each half if it fits
+    there and `most` is 2.
+    """
     length = n * 60 * fps / bpm
     parts = min(most, 2 if 2 * length <= n_frames else 1)
     size = n_frames / parts
@@ -45,7 +49,7 @@ def places(n: int, bpm: float, n_frames: int, fps: float, most: int = 2) -> list
 def folds(
     windows: Sequence[Array], tempi: Sequence[float], fps: float, model: PaceModel
 ) -> list[tuple[list[int], Array]]:
-    """Every window folded at every candidate tempo that it is long enough for.
+    """Folds of every window at every candidate that it is long enough for.
 
     Parameters
     ----------
@@ -56,7 +60,7 @@ def folds(
 
     Returns
     -------
-    For each number of beats that occurs the candidate each fold is of, and the folds
+    For each number of beats that occurs: the index of the candidate of each fold, and the folds
     (n_folds, n_mels, n_beats, n_phases).
     """
     groups: dict[int, tuple[list[int], list[Array]]] = {}
@@ -85,11 +89,11 @@ def fold_beats(
     n_beats: int,
     n_phases: int,
 ) -> Array:
-    """Fold a signal at tempi, one beat a row: "two-dimensional time".
+    """Folds of a signal at tempi: rows are beats, columns are phases within the beat.
 
-    A cell is the mean of the signal over its stretch of time, whose ends are not rounded to frames
-    but interpolated linearly: a beat is no whole number of frames, and rounding it makes the rows
-    drift apart.
+    A cell is the mean of the signal over a stretch of time. The ends of the stretch are not rounded
+    to frames but interpolated linearly, because a beat is not a whole number of frames, and the
+    rows would drift apart.
 
     Parameters
     ----------
@@ -107,11 +111,11 @@ def fold_beats(
     edges = np.asarray(starts, float)[:, None] + beat[:, None] * cells
     edges = np.clip(edges, 0, signal.shape[-1])
     lower = np.minimum(edges.astype(int), signal.shape[-1] - 1)
-    # Up to each frame's start; with channels last, what is looked up lies together. Of long sums
-    # small differences are taken, hence the precision.
+    # Sum of the signal up to the start of each frame. Channels are last, so that the values of one
+    # look-up lie together; float64, because small differences of large sums are taken.
     integral = np.zeros((signal.shape[-1] + 1, len(signal)))
     np.cumsum(signal.T, axis=0, dtype=float, out=integral[1:])
-    # What has come up to an edge is that up to its frame, and a share of the frame itself.
+    # The sum up to an edge is that up to its frame, and a share of the frame itself.
     at = integral[lower] + (edges - lower)[..., None] * signal.T[lower]
     width = (beat / n_phases)[:, None, None]
     folded = ((at[:, 1:] - at[:, :-1]) / width).astype(np.float32)  # (n, cells, n_channels)

@@ -1,10 +1,10 @@
-"""The pace network, readable on one screen: can one move to this at that tempo?
+"""The pace network: how probable it is that one can move to music at a candidate tempo.
 
-It sees the music folded at the tempo, one beat a row ("two-dimensional time"). At a tempo that the
-music has, the rows are alike and onsets stand in columns; at half of it there are two columns, at
-double of it every other row is empty, at 3/2 of it the columns move from row to row. So small
-convolutions look at beat and phase, each row is compared with those one to four beats on, and what
-is left is averaged over all beats. Phases are a circle, since nobody knows where the beat is.
+Its input is the music folded at the tempo, one beat a row. At a tempo that the music has, the rows
+are alike and onsets form columns; at half of it there are two columns, at double every other row is
+empty, at 3/2 the columns move from row to row. So small convolutions look at beat and phase, each
+row is compared with those one to four beats later, and the result is averaged over all beats. The
+phase axis is circular, because it is not known where the beat begins.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ...network.ops import Array, Ops
 from .config import PaceConfig
 from .context import N_CONTEXT
 
-N_KINDS = 2  # of input for each pair of bands: level and onsets
-LAGS = (1, 2, 3, 4)  # [beats] between rows that are compared: groups in duple and triple metre
+N_KINDS = 2  # inputs for each pair of bands: level and onsets
+LAGS = (1, 2, 3, 4)  # [beats] between rows that are compared, for duple and triple metre
 
 
 class PaceNet:
-    """Folded music and context in, one logit a fold out."""
+    """The pace network: from folded music and context to one logit per fold."""
 
     def __init__(self, front_end: FrontEnd, config: PaceConfig):
         size = config.model
@@ -42,11 +42,11 @@ class PaceNet:
         }
 
     def forward(self, ops: Ops, folds: Array, context: Array) -> Array:
-        """(batch, 2 * n_mels / 2, n_beats, n_phases), (batch, n_context) → logits (batch,)."""
+        """Folds (batch, n_mels, n_beats, n_phases), context (batch, n_context) → logits (batch)."""
         return self.judge(ops, ops.cat([self.rhythm(ops, folds), context], 1))
 
     def rhythm(self, ops: Ops, folds: Array) -> Array:
-        """What the folds look like, (batch, 2 * n_hidden)."""
+        """Folds (batch, n_mels, n_beats, n_phases) → summary of them (batch, 2 * n_hidden)."""
         n_folds, n_bands, n_beats, n_phases = folds.shape
         x = folds.reshape(n_folds, n_bands, n_beats * n_phases)
         x = ops.elu(ops.conv("bands.0", x, norm="bands.1"))
@@ -62,22 +62,22 @@ class PaceNet:
         return ops.cat([ops.mean(x, 2), ops.max(x, 2)], 1)
 
     def judge(self, ops: Ops, seen: Array) -> Array:
-        """What the folds look like and their context, (batch, 2 * n_hidden + n_context) → logits.
+        """Summary of folds and context, (batch, 2 * n_hidden + n_context) → logits (batch,).
 
-        The part that is fitted to how somebody moves.
+        This part is fitted to the paces that a user states.
         """
         x = ops.dropout(ops.elu(ops.linear("judge.0", seen)), self.dropout)
         return ops.linear("judge.3", x)[:, 0]
 
 
 def build(front_end: FrontEnd, config: PaceConfig) -> PaceNet:
-    """The network of a configuration.
+    """Network for a configuration, without weights.
 
     Raises
     ------
     ConfigError
-        If the front end has an odd number of bands, which cannot be taken in pairs, or the context
-        is of another size than `context.of` makes it.
+        If the front end has an odd number of bands, which cannot be paired, or `n_context` is not
+        `N_CONTEXT`.
     """
     if config.model.n_context != N_CONTEXT:
         raise ConfigError(f"PaceModel.n_context is {config.model.n_context}; {N_CONTEXT} is needed")

@@ -1,4 +1,4 @@
-"""The row of the table of tasks."""
+"""Row of the pace task."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ from .network import build
 
 Array = NDArray[np.float32]
 
-# Windows in which candidates are looked at: more of them change little but the time.
-LOOKED_AT = 4
+LOOKED_AT = 4  # windows of a track that are folded; more of them take time and change little
 
 
 def view(heard: Heard, results: Results, checkpoint: Checkpoint[PaceConfig]) -> list[Batch]:
-    """Windows that are clear enough, folded at every candidate of the tempo that was found."""
+    """Batches of windows with a clear pulse, folded at every candidate for the tempo found."""
     tempo: Tempo = results["tempo"]
     windows = clear_windows(heard.windows(checkpoint.spectrum, tempo.plan, clarity))
     return view_of(windows, _tempi(tempo), tempo.bpm, tempo.strength, tempo.grid, checkpoint)
@@ -42,12 +41,17 @@ def view_of(
     grid: TempoGrid,
     checkpoint: Checkpoint[PaceConfig],
 ) -> list[Batch]:
-    """Windows (n_mels, n_frames) folded at candidates, a batch for each number of beats.
+    """Batches of windows folded at candidates, one for each number of beats.
 
     Parameters
     ----------
-    bpm, strength
-        The headline tempo [BPM] and the pulse at each tempo of the grid, see `context`.
+    windows
+        Features (n_mels, n_frames).
+    tempi
+        Candidates [BPM].
+    bpm, strength, grid
+        The headline tempo [BPM] and the strength of the pulse at each tempo of the grid, see
+        `context`.
     """
     known = context(tempi, bpm, strength, grid)
     return [
@@ -57,34 +61,38 @@ def view_of(
 
 
 def clear_windows(windows: Sequence[Window]) -> list[Array]:
-    """At most `LOOKED_AT` of a track's windows, spread over it; those with a clear pulse first."""
+    """Features of at most `LOOKED_AT` windows with a clear pulse, spread over the track."""
     chosen = [window.features for window in clear(thinned(windows))]
     step = max(1.0, len(chosen) / LOOKED_AT)
     return [chosen[int(k * step)] for k in range(min(LOOKED_AT, len(chosen)))]
 
 
 def clear(windows: Sequence[Window]) -> list[Window]:
-    """Those with a clear pulse."""
+    """Windows that have at least half of the weight of the clearest one."""
     clearest = max(window.weight for window in windows)
     return [window for window in windows if window.weight >= 0.5 * clearest]
 
 
 def _tempi(tempo: Tempo) -> list[float]:
+    """Candidates [BPM] for the result of the tempo task."""
     return candidates(tempo.bpm, tempo.strength, tempo.grid)
 
 
 def encode(compatibilities: Sequence[float], config: PaceConfig | None = None) -> Array:
-    """How compatible candidates are, 0..1 each → targets (n,)."""
+    """Target (n,) of n candidates, from how compatible each is, in 0..1."""
     return np.array(list(compatibilities), np.float32)
 
 
 def activate(logits: Array, config: PaceConfig | None = None, temperature: float = 1.0) -> Array:
-    """Logits → probabilities."""
+    """Logits (n,) → probabilities (n,)."""
     return np.asarray(1 / (1 + np.exp(-logits / temperature)), np.float32)
 
 
 def pool(scored: Sequence[Scored], config: PaceConfig | None = None) -> NDArray[np.float64]:
-    """(n_candidates,) the mean of each one's folds; NaN, or left out at the end, where none is."""
+    """(n_candidates,) mean score of the folds of each candidate; NaN if it has none.
+
+    Candidates without folds at the end are left out.
+    """
     which = np.concatenate([np.zeros(0, int), *(batch.which for batch, _ in scored)])
     scores = np.concatenate([np.zeros(0), *(scores for _, scores in scored)])
     n_folds = np.bincount(which)
@@ -98,9 +106,9 @@ def decode(
     results: Results,
     checkpoint: Checkpoint[PaceConfig],
 ) -> tuple[Pace, ...]:
-    """Candidates with their probabilities, most probable first.
+    """Candidates with their probabilities, the most probable first.
 
-    Those too slow for what was heard of the track are left out.
+    Candidates that are too slow for the windows that were heard are left out.
     """
     known = [
         Pace(round(tempo, 1), round(float(p), 2))
@@ -111,7 +119,7 @@ def decode(
 
 
 def columns(paces: tuple[Pace, ...]) -> dict[str, Any]:
-    """The values of `columns.COLUMNS`."""
+    """Values of `columns.COLUMNS`."""
     return {"paces": paces}
 
 

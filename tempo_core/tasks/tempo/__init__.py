@@ -1,1 +1,1 @@
-"""Tempo: a distribution over a logarithmic tempo axis for each window, averaged over the track."""
+"""The tempo task: a posterior over a logarithmic tempo axis per window, averaged over the track."""

@@ -1,9 +1,9 @@
-"""What the tempo task shows."""
+"""Columns of the results of the tempo task."""
 
 from ...columns import Column
 
 COLUMNS = (
-    # What becomes of it in a library depends on what is there: see the plugin.
+    # No field: what the plugin stores as `bpm` depends on the tempo that is there already.
     Column("bpm", float),
     Column("confidence", float, "tempo_confidence"),
     Column("stability", float, "tempo_stability", in_table=False),

@@ -1,4 +1,4 @@
-"""What a tempo model is configured by: its axis and the size of its networks."""
+"""Configuration of tempo models: their tempo axis and the size of their networks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ...config import Config, setting
 
 @dataclass(frozen=True)
 class TempoGrid(Config):
-    """A logarithmic tempo axis: equal ratios are equal distances."""
+    """A logarithmic tempo axis [BPM], on which equal ratios are equal distances."""
 
     bpm_min: float = setting(20.0, 1.0, 300.0)
     n_bins: int = setting(180, 16, 4096)
     bins_per_octave: int = setting(36, 4, 512)
-    # Tempi outside this range are never answered; the axis itself is wider so that the harmonics
-    # and sub-harmonics of an answer are still on it.
+    # [BPM] range of answers. The axis is wider, so that harmonics and sub-harmonics of every answer
+    # are on it.
     answer_min: float = setting(30.0, 1.0, 1000.0)
     answer_max: float = setting(300.0, 1.0, 1000.0)
 
@@ -33,7 +33,7 @@ class TempoGrid(Config):
 
 @dataclass(frozen=True)
 class Model(Config):
-    """The size of the network, and how many of them answer together (see network.py)."""
+    """Size of the networks, and their number `n_members` in the ensemble; see network.py."""
 
     channels: tuple[int, ...] = setting((16, 32, 40), 1, 256)
     n_rate: int = setting(48, 1, 512)
@@ -41,8 +41,8 @@ class Model(Config):
     n_prior: int = setting(16, 2, 1024)
     dropout: float = setting(0.1, 0.0, 0.95)
     n_members: int = setting(2, 1, 64)
-    # Whether the prior decides among the octaves of a tempo only, so that learning another prior
-    # cannot cost the rate.
+    # Whether the prior only decides among the octaves of a tempo, so that a newly learned prior
+    # cannot change which rate is found.
     separate_octave: bool = False
 
 
@@ -51,16 +51,16 @@ _GRID, _MODEL = TempoGrid(), Model()
 
 @dataclass(frozen=True)
 class TempoConfig(Config):
-    """All of it."""
+    """Configuration of a tempo model."""
 
     grid: TempoGrid = _GRID
     model: Model = _MODEL
 
 
 def upgrade(values: dict[str, Any], layout: int) -> dict[str, Any]:
-    """The plain values of a configuration of an older layout of model files, as of today.
+    """Plain values of a configuration in an older layout of model files → in today's layout.
 
-    Before layout 3 the prior was never kept to the octaves.
+    Before layout 3 there was no `separate_octave`, and the prior was never separate.
     """
     if layout >= 3 or not isinstance(values.get("model"), dict):
         return values

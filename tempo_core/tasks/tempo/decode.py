@@ -20,22 +20,26 @@ from .rhythm import rhythm
 Array = NDArray[np.float32]
 Posterior = NDArray[np.float64]  # (n_bins,), sums to 1
 
-MAX_READINGS = 3  # of one label
-TARGET_WIDTH = 1.0  # [bins] standard deviation of a target: neighbours are nearly right
-KEPT_MASS = 0.01  # a preferred range that holds less of the posterior than this is ignored
-# If the first windows of a track all name the tempo of their mean, further ones change nothing but
-# the time it takes.
+MAX_READINGS = 3  # of one label, see `encode`
+TARGET_WIDTH = 1.0  # [bins] standard deviation of a target, so that neighbours are nearly right
+KEPT_MASS = 0.01  # share of the posterior that a preferred range must hold to be used
+# When to stop listening, see `enough`: further windows would hardly change the answer if the mean
+# posterior has this mass at its peak,
 AGREED_MASS = 0.8
-AGREED_WEIGHT = 1.5  # so much of the windows must have a clear pulse: one alone proves nothing
-# Noise, a sine and speech have no window with a clear pulse. Of the few recordings of music that
-# have none half were right, at a mean confidence of 0.47.
-UNCLEAR = 0.35  # what of the confidence is left then
-STEADY = 0.005  # relative: windows of one tempo differ less, a quarter of a step of the grid
+# the weights of the windows add up to more than that of one window,
+AGREED_WEIGHT = 1.5
+# and the tempo of each window differs from that of all by less than this share (a quarter of a
+# step of the grid).
+AGREED_DEVIATION = 0.005
+# Factor on the confidence of a track in which no window has a clear pulse, such as noise, a sine or
+# speech. Of the few recordings of music among these tracks half had the right tempo, at a mean
+# confidence of 0.47.
+UNCLEAR_CONFIDENCE = 0.35
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The winning tempo on the grid: `bpm`, and the posterior mass that counts as it."""
+    """Highest peak of a posterior: its tempo `bpm`, and `mass` of the tempi near it, in 0..1."""
 
     bpm: float
     mass: float
@@ -43,10 +47,10 @@ class Peak:
 
 @dataclass(frozen=True)
 class Pooled:
-    """What all windows say together.
+    """Scores of a track, pooled over all of its windows.
 
-    `posterior` is (n_bins,), `pulse` (N_MAPS, n_bins) the map averaged over bands and windows,
-    `clearest` the highest weight of a window.
+    `posterior` is (n_bins,), `pulse` (N_MAPS, n_bins) the periodicity map averaged over bands and
+    windows, `clearest` the highest weight of a window, in 0..1.
     """
 
     posterior: Posterior
@@ -56,12 +60,12 @@ class Pooled:
 
 @dataclass(frozen=True)
 class Tempo:
-    """The result: `bpm` as precisely as it is known, `confidence` calibrated, in 0..1.
+    """Result of the tempo task: `bpm` as precise as it was found, `confidence` in 0..1, calibrated.
 
-    `stability` in 0..1 says how steadily the track keeps `bpm` (see `refine.stability`), and no
-    more than was listened to (see `refine.claimed`); None where that is too little. `strength`
-    (n_bins,) is that of the pulse at each tempo of the `grid`, strongest 1. `plan` is how the track
-    was cut into windows.
+    `stability` in 0..1 says how steadily the track keeps `bpm` (see `refine.stability`), lowered
+    for what was not listened to (see `refine.claimed`); None if too little was heard. `strength`
+    (n_bins,) is the strength of the pulse at each tempo of `grid`, the strongest 1. `plan` is how
+    the track was cut into windows.
     """
 
     bpm: float
@@ -73,11 +77,11 @@ class Tempo:
 
 
 def encode(readings: Sequence[tuple[float, float]], config: TempoConfig) -> Array:
-    """A label's readings → target (MAX_READINGS, n_bins) that sums to 1.
+    """Target (MAX_READINGS, n_bins) of the readings of a label; it sums to 1.
 
-    A sure label is one (BPM, weight) reading; where the octave is open there are several, whose
-    weights say how probable each is. Readings beyond the answerable range are dropped, unless all
-    are: then they are encoded at its edge.
+    A reading is (tempo [BPM], weight). A sure label has one; a label whose octave is open has
+    several, whose weights are proportional to their probabilities. Readings outside of the
+    answerable range are dropped; if all are, they are encoded at its edge.
     """
     grid = config.grid
     inside = [r for r in readings if grid.answer_min <= r[0] <= grid.answer_max] or [
@@ -92,14 +96,14 @@ def encode(readings: Sequence[tuple[float, float]], config: TempoConfig) -> Arra
 
 
 def activate(logits: Array, config: TempoConfig, temperature: float = 1.0) -> Array:
-    """Logits → probabilities over the answerable tempi, (…, n_bins)."""
+    """Logits (…, n_bins) → probabilities over the answerable tempi, (…, n_bins); 0 elsewhere."""
     masked = np.where(answerable(config.grid), logits / temperature, -np.inf)
     raised = np.exp(masked - masked.max(axis=-1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=-1, keepdims=True), np.float32)
 
 
 def pool(scored: Sequence[Scored], config: TempoConfig) -> Pooled:
-    """Windows count by how clear a pulse they have."""
+    """Scores of all windows → scores of the track; windows with a clear pulse weigh more."""
     total = sum(float(batch.weights.sum()) for batch, _ in scored)
     pulse = np.sum([batch.summary for batch, _ in scored], axis=0) / total
     clearest = max(float(batch.weights.max()) for batch, _ in scored)
@@ -107,17 +111,17 @@ def pool(scored: Sequence[Scored], config: TempoConfig) -> Pooled:
 
 
 def mean_scores(scored: Sequence[Scored]) -> Posterior:
-    """(n_bins,) the mean of the scores of all windows, by their weights."""
+    """(n_bins,) weighted mean of the scores of all windows."""
     total = sum(float(batch.weights.sum()) for batch, _ in scored)
     return np.asarray(np.sum([batch.weights @ scores for batch, scores in scored], axis=0) / total)
 
 
 def enough(scored: Sequence[Scored], config: TempoConfig) -> bool:
-    """Whether every window on its own gives the tempo that all give together, and surely.
+    """Whether every window alone gives the tempo that all give together, and that one is sure.
 
-    As precisely as the grid allows: a track that drifts is listened to in more places. So is one
-    whose windows have no clear pulse; those that have less than half the weight of another are not
-    asked.
+    The tempi must agree as precisely as the grid allows, so that a track that drifts is listened to
+    in more places; so is one without a clear pulse. Windows of less than half the weight of the
+    clearest one are ignored.
     """
     if not scored or sum(float(batch.weights.sum()) for batch, _ in scored) < AGREED_WEIGHT:
         return False
@@ -130,7 +134,7 @@ def enough(scored: Sequence[Scored], config: TempoConfig) -> bool:
         for batch, scores in scored
         for row in scores[batch.weights >= 0.5 * pooled.clearest]
     ]
-    return all(abs(bpm / peak.bpm - 1) <= STEADY for bpm in singles)
+    return all(abs(bpm / peak.bpm - 1) <= AGREED_DEVIATION for bpm in singles)
 
 
 def decode(
@@ -140,7 +144,7 @@ def decode(
     checkpoint: Checkpoint[TempoConfig],
     bpm_range: tuple[float, float] | None = None,
 ) -> Tempo:
-    """Pick the peak, group its pulse rightly, refine it.
+    """Tempo of a track: the peak of its posterior, with its pulse grouped rightly, and refined.
 
     Parameters
     ----------
@@ -157,9 +161,9 @@ def decode(
     lowest = grid.answer_min if bpm_range is None else bpm_range[0]
     if bpm * metre.COMPOUND >= lowest and metre.is_compound(envelopes, bpm, spectrum.fps):
         bpm *= metre.COMPOUND
-        mass += mass_near(posterior, grid, bpm)  # one pulse, two ways to group it
+        mass += mass_near(posterior, grid, bpm)  # the same pulse, grouped in another way
     if pooled.clearest <= refine.LEAST_WEIGHT:
-        mass = UNCLEAR * min(1.0, mass)
+        mass = UNCLEAR_CONFIDENCE * min(1.0, mass)
     bpm = refine.refine(lines, bpm)
     stability = refine.stability(lines, bpm)
     if stability is not None and heard.duration is not None:
@@ -169,10 +173,10 @@ def decode(
 
 
 def prefer(posterior: Posterior, grid: TempoGrid, bpm_range: tuple[float, float]) -> Posterior:
-    """Move the mass outside of `bpm_range` to the same tempo some octaves away inside of it.
+    """Posterior whose mass outside of `bpm_range` is moved by octaves into the range.
 
-    Where the range holds no such octave the mass is dropped; if that is nearly all of it
-    (`KEPT_MASS`), the posterior stays as it was.
+    Mass that has no octave in the range is dropped; if no more than `KEPT_MASS` is left then, the
+    posterior is returned unchanged.
     """
     tempi = tempo_axis(grid)
     low, high = bpm_range
@@ -191,7 +195,7 @@ def prefer(posterior: Posterior, grid: TempoGrid, bpm_range: tuple[float, float]
 
 
 def highest(posterior: NDArray[np.floating], grid: TempoGrid) -> Peak:
-    """Highest peak of a posterior (n_bins,), placed between bins by a parabola through its log."""
+    """Highest peak of a posterior (n_bins,), between bins by a parabola through its logarithm."""
     k = int(posterior.argmax())
     offset = 0.0
     if 0 < k < grid.n_bins - 1 and bool((posterior[k - 1 : k + 2] > 0).all()):
@@ -204,7 +208,7 @@ def highest(posterior: NDArray[np.floating], grid: TempoGrid) -> Peak:
 
 
 def mass_near(posterior: NDArray[np.floating], grid: TempoGrid, bpm: float) -> float:
-    """Posterior mass of the tempi that count as `bpm`, in 0..1."""
+    """Mass of a posterior at the tempi near `bpm`, in 0..1."""
     return float(posterior[near(bpm, grid)].sum())
 
 

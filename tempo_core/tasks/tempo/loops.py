@@ -1,8 +1,8 @@
-"""Loops: a short file that holds a whole number of beats can be played round and round.
+"""Loops: short files that hold a whole number of beats, so that they can be repeated.
 
-Then it is as long as one likes, which the network is more at home with, and its tempo is exact: so
-many beats in so many samples. A file that merely was cut to some length must not be taken for one,
-as every repetition would break the pulse and pretend another.
+Repeated, a loop fills a window, for which the network was trained, and its tempo is exact: number
+of beats over duration. A file that was merely cut to some length must not be taken for a loop: each
+repetition would break its pulse and suggest another one.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...audio import Excerpt
+from ...excerpts import Excerpt
 from ...levels import OF_ONE_PULSE, is_level
 from ...task import Results
 from .decode import Tempo
 
-BEATS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # that loops are long
-# How far the tempo heard in a file alone may be off such a number [beats]. Nine of ten loops of 1
-# to 8 s are within it; so are 3 of 100 random cuts, and those fit together nearly as a loop does.
-CLOSE = 0.05
-EXACT = 0.02  # the same for a file that is repeated: only whole numbers fit in then
+BEATS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # lengths of loops
+# [beats] difference from such a length by the tempo that is heard in the file alone. Nine of ten
+# loops of 1 to 8 s are within it; so are 3 of 100 random cuts, which repeat nearly as well.
+HEARD_TOLERANCE = 0.05
+REPEATED_TOLERANCE = 0.02  # [beats] the same by the tempo that is heard in the repeated file
 
 
-def n_beats(duration: float, bpm: float, tolerance: float = CLOSE) -> int | None:
-    """How many beats of `bpm` a file of `duration` [s] holds, None if that is no loop's number."""
+def n_beats(duration: float, bpm: float, tolerance: float = HEARD_TOLERANCE) -> int | None:
+    """Number of beats of `bpm` in a file of `duration` [s]; None if it is not one of `BEATS`."""
     beats = duration * bpm / 60
     whole = round(beats)
     return whole if whole in BEATS and abs(beats - whole) <= tolerance else None
@@ -34,33 +34,34 @@ def n_beats(duration: float, bpm: float, tolerance: float = CLOSE) -> int | None
 def as_loop(
     excerpt: Excerpt, alone: Results, sr: int, length: float, answer: Callable[[Excerpt], Results]
 ) -> Results:
-    """The better results of a file shorter than a window, which may be a loop.
+    """Results for a file shorter than a window: those of the repeated file if it is a loop.
 
-    It counts as one if it is a whole number of its beats long, as it is and when repeated, and if
-    repeating it does not change the pulse, or makes the answer surer.
+    It is a loop if its length is a whole number of beats, by the tempo of the file alone and by
+    that of the repeated file, and if both tempi are of the same pulse, or repeating makes the
+    answer surer.
 
     Parameters
     ----------
     excerpt
-        All of the file.
+        The whole file.
     alone
-        The results of the file as it is.
+        Results of all tasks for the file alone.
     sr
         Sample rate [Hz].
     length
-        Of a window [s].
+        Duration of a window [s].
     answer
-        What gives the results of other audio.
+        Function that gives the results for other audio.
     """
     duration = excerpt.audio.size / sr
     before: Tempo = alone["tempo"]
     if n_beats(duration, before.bpm) is None:
         return alone
-    # As often as a window holds, and the rest of it.
+    # As often as it fits into a window, and a part of it to the end.
     audio = np.resize(excerpt.audio, round(length * sr))
     results = answer(Excerpt(audio, excerpt.start))
     repeated: Tempo = results["tempo"]
-    beats = n_beats(duration, repeated.bpm, EXACT)
+    beats = n_beats(duration, repeated.bpm, REPEATED_TOLERANCE)
     if beats is None:
         return alone
     same = is_level(repeated.bpm, before.bpm, OF_ONE_PULSE)

@@ -1,13 +1,13 @@
-"""The tempo network, readable on one screen.
+"""The tempo network: the rate of the pulse, and a prior over its octaves.
 
-Where is the rate? Small convolutions over (band, tempo) that pool over bands only, then copies of
-the result shifted by simple ratios side by side: on a logarithmic tempo axis a harmonic is a fixed
-shift, so the network sees for every tempo what happens at its half, double, third and triple. All
-of this is shift-equivariant: every tempo it learns helps every other.
+The rate is found by small convolutions over (band, tempo) that pool over bands only. Then copies of
+the result, shifted by simple ratios, are put side by side: on a logarithmic tempo axis a harmonic
+is a fixed shift, so the network sees for every tempo what happens at its half, double, third and
+triple. All of this is shift-equivariant: what is learned at one tempo holds at all others.
 
-Which octave? A small branch sees the sound (level and onset statistics of the mel bands) and the
-pooled rhythm, and adds a smooth log-prior over the axis. It carries the counting convention, and is
-the part to adapt to a user.
+The octave is chosen by a small branch that sees the sound (level and onset statistics of the mel
+bands) and a summary of the rhythm, and adds a smooth log-prior over the axis. It holds the
+convention by which people count, and is the part that is adapted to a user.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from .axis import tempo_axis
 from .config import TempoConfig
 from .periodicity import N_MAPS, N_STATISTICS
 
-NEVER = -1e4  # logit of a tempo that is not answered
+NEVER = -1e4  # logit of tempi that are never answered
 
 
 class Member:
-    """Periodicity map and band statistics in, one logit a tempo out."""
+    """One network of the ensemble: periodicity map and band statistics → a logit per tempo."""
 
     def __init__(
         self, front_end: FrontEnd, config: TempoConfig, ratios: Sequence[float] = HARMONICS
@@ -55,16 +55,19 @@ class Member:
         self.layers = layers
 
     def forward(self, ops: Ops, periodicity: Array, statistics: Array) -> Array:
-        """(batch, N_MAPS, n_mels, n_bins), (batch, 4 * n_mels) → logits (batch, n_bins)."""
+        """Inputs of the network → logits (batch, n_bins).
+
+        The inputs are maps (batch, N_MAPS, n_mels, n_bins) and statistics (batch, 4 * n_mels).
+        """
         logits, pooled = self.find_rate(ops, periodicity)
         return logits + self.log_prior(ops, pooled, statistics)
 
     def find_rate(self, ops: Ops, periodicity: Array) -> tuple[Array, Array]:
-        """Map → logits without the prior (batch, n_bins), summary of the rhythm for it."""
+        """Map → logits without the prior (batch, n_bins), rhythm summary (batch, 2 * n_rate)."""
         x = pair_bands(periodicity, lambda a, b: (a + b) / 2)
         for k in range(self.n_blocks):
             x = ops.conv(f"blocks.{4 * k + 1}", x, norm=f"blocks.{4 * k + 2}")
-            # ELU rises steadily, so it may follow the maximum, where there is less to do.
+            # ELU is monotonic, so it can follow the maximum, where there are fewer values.
             x = ops.elu(pair_bands(x, ops.maximum))  # (batch, channels, n_bands, n_bins)
         x = ops.elu(ops.conv("bands.0", x))[:, :, 0]  # (batch, channels, n_bins)
         x = ops.cat([ops.shift(x, places) for places in self.shifts], 1)  # 9 * channels
@@ -74,32 +77,32 @@ class Member:
         return logits, ops.cat([ops.mean(x, -1), ops.max(x, -1)], 1)  # (batch, 2 * n_rate)
 
     def log_prior(self, ops: Ops, pooled: Array, statistics: Array) -> Array:
-        """Summary of the rhythm and the sound → log-prior over the axis (batch, n_bins)."""
+        """Rhythm summary and band statistics → log-prior over the axis (batch, n_bins)."""
         sound = ops.dropout(ops.norm("timbre.0", statistics), self.dropout)
         sound = ops.elu(ops.linear("timbre.2", sound))
         x = ops.elu(ops.linear("prior.0", ops.cat([sound, pooled], 1)))
         knots = ops.linear("prior.3", ops.dropout(x, self.dropout))  # (batch, n_prior)
-        # Few knots, linearly interpolated: the prior can lean towards a region of the axis but
-        # cannot draw a peak of its own.
+        # Few knots, linearly interpolated: the prior can favour a region of the axis but cannot
+        # make a peak of its own.
         return ops.interpolate(knots, self.n_bins)
 
 
 def pair_bands(x: Array, merge: Callable[[Array, Array], Array]) -> Array:
-    """(..., n_bands, n_bins) → (..., n_bands // 2, n_bins): two neighbouring bands into one.
+    """Neighbouring bands merged in pairs: (..., n_bands, n_bins) → (..., n_bands // 2, n_bins).
 
-    The last of an odd number is dropped.
+    The last band of an odd number is dropped.
     """
     return merge(x[..., :-1:2, :], x[..., 1::2, :])
 
 
 class Ensemble:
-    """Networks trained alike from different seeds; the mean of their logits.
+    """Networks that were trained alike from different seeds, and the mean of their logits.
 
-    What one of them happens to get wrong about an octave, the others seldom do.
+    The errors of one network about the octave are seldom shared by the others.
     """
 
     def __init__(self, front_end: FrontEnd, config: TempoConfig):
-        self.member = Member(front_end, config)  # they differ in their weights only
+        self.member = Member(front_end, config)  # the members differ in their weights only
         self.n_members = config.model.n_members
         self.layers: dict[str, Layer] = {}
         for k in range(self.n_members):
@@ -111,7 +114,7 @@ class Ensemble:
         self.unanswerable = (tempi < low) | (tempi > high)
 
     def forward(self, ops: Ops, periodicity: Array, statistics: Array) -> Array:
-        """As `Member.forward`."""
+        """Inputs as of `Member.forward` → logits (batch, n_bins)."""
         rates, priors = [], []
         for k in range(self.n_members):
             part = ops.at(f"members.{k}")
@@ -121,10 +124,10 @@ class Ensemble:
         return self.combine(ops, ops.mean(ops.stack(rates), 0), ops.mean(ops.stack(priors), 0))
 
     def combine(self, ops: Ops, rate: Array, prior: Array) -> Array:
-        """Logits without the prior and the log-prior, (batch, n_bins) both → logits.
+        """Logits without the prior and log-prior, both (batch, n_bins) → logits (batch, n_bins).
 
-        Kept separate, all octaves of a tempo together are as probable as the rate makes them, and
-        the prior only shares that out among them.
+        If `separate_octave` is set, the octaves of a tempo together have the probability that the
+        rate gives them, and the prior only divides it among them.
         """
         if not self.separate:
             return rate + prior
@@ -138,17 +141,17 @@ class Ensemble:
 
     @property
     def n_bins(self) -> int:
-        """Of the axis."""
+        """Number of bins of the tempo axis."""
         return self.member.n_bins
 
 
 def build(front_end: FrontEnd, config: TempoConfig) -> Ensemble:
-    """The network of a configuration.
+    """Network for a configuration, without weights.
 
     Raises
     ------
     ConfigError
-        If octaves are to be kept separate on an axis that is not a whole number of them.
+        If `separate_octave` is set and the axis is not a whole number of octaves long.
     """
     grid = config.grid
     if config.model.separate_octave and grid.n_bins % grid.bins_per_octave:

@@ -1,4 +1,4 @@
-"""The only tempogram, and what a window sounds like without its rhythm.
+"""Inputs of the tempo network: the periodicity map of a window, and statistics of its bands.
 
 Shapes: `onsets` (n_mels, n_frames) → `map` (3, n_mels, n_bins). Every function also takes leading
 batch dimensions. All are pure.
@@ -17,22 +17,22 @@ from .config import TempoGrid
 
 Array = NDArray[np.float32]
 
-# A band this far below the loudest one (in onset energy) is noise; scaling it up to the level of
-# the others would make codec artefacts look like music.
+# A band whose onset energy is below this share of that of the loudest band is noise. It is not
+# scaled up to the level of the others, because artefacts of codecs would look like music.
 BAND_FLOOR = 1e-3
-N_BASS = 3  # lowest bands, up to about 200 Hz: where the kick drum and the bass are
-N_MAPS = 3  # kinds of periodicity
-N_STATISTICS = 4  # per band: mean and deviation of level and of onset strength
+N_BASS = 3  # number of lowest bands, up to about 200 Hz, with kick drum and bass
+N_MAPS = 3  # kinds of periodicity in a map, see `periodicity_map`
+N_STATISTICS = 4  # of each band: mean and deviation of level and of onset strength
 
 
 def periodicity_map(onsets: Array, fps: float, grid: TempoGrid) -> Array:
-    """How periodic each band is at each tempo of the grid.
+    """Periodicity of each band at each tempo of the grid, measured in three ways.
 
     The autocorrelation shows a tempo and its sub-harmonics, the Fourier transform a tempo and its
     harmonics; only at the tempo itself are both large (Peeters, "Time variable tempo detection and
-    beat marking", ICMC 2005). Both forget the phase: whether a band sounds together with the bass
-    or in turn with it. A snare drum between two kick drums is what makes people count twice as
-    fast as the kick drum plays.
+    beat marking", ICMC 2005). Both ignore the phase, that is, whether a band sounds together with
+    the bass or alternates with it, which the third map shows. People count twice as fast as the
+    kick drum plays if a snare drum sounds between its strokes.
 
     Parameters
     ----------
@@ -71,7 +71,10 @@ def periodicity_map(onsets: Array, fps: float, grid: TempoGrid) -> Array:
 
 
 def band_statistics(compressed: Array, onsets: Array) -> Array:
-    """(..., n_mels, n_frames) twice → (..., 4 * n_mels): what the sound is like, without rhythm."""
+    """Statistics of level and onsets of each band, which describe the sound without its rhythm.
+
+    Both inputs are (..., n_mels, n_frames), the result is (..., 4 * n_mels).
+    """
     parts = [
         compressed.mean(-1), compressed.std(-1, ddof=1), onsets.mean(-1), onsets.std(-1, ddof=1),
     ]  # fmt: skip
@@ -79,8 +82,8 @@ def band_statistics(compressed: Array, onsets: Array) -> Array:
 
 
 def _transform_length(n_frames: int, fps: float, grid: TempoGrid) -> int:
-    """Of the Fourier transform behind a correlation that does not wrap around at the lags used."""
-    longest = math.ceil(60.0 * fps / grid.bpm_min) + 2  # [frames] lag that is looked at
+    """Length of Fourier transform at which correlations do not wrap around at the lags used."""
+    longest = math.ceil(60.0 * fps / grid.bpm_min) + 2  # [frames] longest lag
     n = n_frames + min(n_frames, longest)
     power = 2 ** math.ceil(math.log2(n))  # 2^k and 3 * 2^k are quick
     return power * 3 // 4 if power * 3 // 4 >= n else power
@@ -88,7 +91,7 @@ def _transform_length(n_frames: int, fps: float, grid: TempoGrid) -> int:
 
 @lru_cache(maxsize=32)
 def _sampling(n_frames: int, fps: float, grid: TempoGrid) -> tuple[Array, Array, Array]:
-    """What maps of windows of `n_frames` are computed with, as matrix products.
+    """Matrices that periodicity maps of windows of `n_frames` are computed with.
 
     Returns
     -------
@@ -120,9 +123,9 @@ def _sampling(n_frames: int, fps: float, grid: TempoGrid) -> tuple[Array, Array,
 
 
 def _turns(angles: NDArray[np.float64], n: int) -> NDArray[np.complex128]:
-    """(n, n_angles): the unit circle at 0, 1, … n - 1 times each angle [rad].
+    """(n, n_angles) points of the unit circle at 0, 1, … n - 1 times each angle [rad].
 
-    Products of a few, since a sine takes ten times as long as a multiplication.
+    They are products of few sines: a sine takes ten times as long as a multiplication.
     """
     step = math.isqrt(n) + 1
     fine = np.exp(1j * np.outer(np.arange(step), angles))

@@ -20,37 +20,39 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...levels import TOLERANCE
 from ...spectrum import compress, onset_strength
 
-SEARCH = 0.02  # relative, to both sides: one bin of the tempo grid
-COARSE_STEP = 0.05  # [BPM] for magnitudes, which one piece alone makes no sharper than 0.6
-FINE_STEP = 0.01  # [BPM] for phases
-FINE = 1.0  # [BPM] to both sides of the best magnitude: where phases are looked at
-# Multiples of the beat that are looked at: its divisions in duple and triple metre, and the half
-# bar and the bar, which tell one beat from the next.
+SEARCH = 0.02  # relative, to both sides of the tempo: one bin of the tempo grid
+COARSE_STEP = 0.05  # [BPM] of the search by magnitudes, whose peaks are no sharper than 0.6 BPM
+FINE_STEP = 0.01  # [BPM] of the search by phases
+FINE = 1.0  # [BPM] range of the search by phases, to both sides of the best magnitude
+# Multiples of the frequency of the beat that are used: divisions of the beat in duple and triple
+# metre, and the half bar and the bar, which distinguish one beat from the next.
 MULTIPLES = (1 / 4, 1 / 2, 1, 2, 3, 4, 6, 8)
 N_GROUPS = 4  # bands are summed in groups, so that a loud bass cannot drown the hi-hat
-# Played music drifts: over a longer piece the lines of its beats spread instead of sharpening.
-PIECE = 12.0  # [s]
-# Of the support of a tempo, how much the phase between pieces decides. Phases alone would be
-# sharpest for a machine, magnitudes alone do not mind what happens between the pieces.
+# [s] The tempo of played music drifts: in longer pieces the lines of its beats get broader, not
+# sharper.
+LONGEST_PIECE = 12.0
+# Share of the phases between pieces in the support of a tempo. Phases are the most precise for a
+# machine; magnitudes do not depend on what happens between the pieces.
 PHASE_WEIGHT = 0.3
-MAX_COHERENT = 180.0  # [s] between pieces; beyond it several tempi fit their phases equally well
-PADDING = 4  # spectra are interpolated this densely
-# From what clarity on a piece counts at all, and fully. What counts least still does if there is
-# nothing else: music without a beat, or of a few seconds.
-UNCLEAR, CLEAR = 1.75, 2.5
+MAX_COHERENT = 180.0  # [s] between pieces; at more, several tempi fit the phases equally well
+ZERO_PADDING = 4  # factor by which pieces are extended with zeros, to interpolate their spectra
+# Clarity up to which a piece has the least weight, and from which on it has the weight 1. The least
+# weight is not 0, so that music without a beat, or of a few seconds, still gets an answer.
+LEAST_CLARITY, FULL_CLARITY = 1.75, 2.5
 LEAST_WEIGHT = 0.02
-# Deviation of an onset envelope below which nothing sets in: a sine has less than 0.01, the
-# quietest music 0.15. The frames at both ends, where the audio begins and ends, do not count.
-STILL, ENDS = 0.03, 16
-PULSES = np.arange(40.0, 240.0, 0.5)  # [BPM] where a pulse is looked for
-UNSTEADY = 0.04  # relative: what is this far off is another tempo
-REACH = 0.15  # relative, to both sides: where a piece's own tempo is looked for
-STABILITY_STEP = 1e-3  # relative
-NEARLY = 0.95  # of the best support: as good as the best
-# What may be wrong with a stability that was measured on one piece, if nearly nothing of the track
-# was heard; with more pieces that much less. Two pieces of a steady song claim 0.93, five 0.98.
+# Deviation of an onset envelope below which it has no onsets: a sine has less than 0.01, the
+# quietest music 0.15.
+STILL = 0.03
+ENDS = 16  # [frames] at both ends of an envelope where the beginning and end of audio are onsets
+PULSE_TEMPI = np.arange(40.0, 240.0, 0.5)  # [BPM] at which `clarity` looks for a pulse
+REACH = 0.15  # relative, to both sides of the tempo: range of the search for a piece's own tempo
+STABILITY_STEP = 1e-3  # relative, of that search
+NEARLY = 0.95  # share of the best support from which on a tempo counts as supported equally well
+# Possible error of a stability that was measured on one piece of a track of which nearly nothing
+# was heard; divided by the number of pieces. Two pieces of a steady song give 0.93, five 0.98.
 UNHEARD = 0.15
 
 
@@ -58,7 +60,7 @@ UNHEARD = 0.15
 class Envelope:
     """Onset strength over time of a few groups of bands.
 
-    `values` is (N_GROUPS, n_frames) float64 without mean, `start` its place in the recording [s].
+    `values` is (N_GROUPS, n_frames) float64 with mean 0; it begins at `start` in the recording [s].
     """
 
     values: NDArray[np.float64]
@@ -67,12 +69,13 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Lines:
-    """The spectrum of one piece of an envelope.
+    """Spectra of one piece of an envelope, whose lines are the multiples of its tempo.
 
-    `spectra` are (N_GROUPS, n_bins) complex, every group at the same level, times the length of the
-    piece (a long one pins the tempo down better) and its `weight`; phases are those at `centre`,
-    the middle of the piece in the recording [s]. `resolution` is the distance of the bins [Hz].
-    `weight` in 0..1 says how clear a pulse there is, see `clarity`.
+    `spectra` are (N_GROUPS, n_bins) complex. Every group is brought to the same level, then
+    multiplied by the length of the piece (a longer one determines the tempo better) and by
+    `weight`, which says in 0..1 how clear the pulse is, see `clarity`. Phases are relative to
+    `centre`, the middle of the piece in the recording [s]. `resolution` is the distance of bins
+    [Hz].
     """
 
     spectra: NDArray[np.complex128]
@@ -81,31 +84,32 @@ class Lines:
     weight: float = 1.0
 
     def at(self, tempi: NDArray[np.float64]) -> NDArray[np.complex128]:
-        """(N_GROUPS, n_multiples, n_tempi): the lines at the multiples of tempi [BPM] (n_tempi,).
+        """(N_GROUPS, n_multiples, n_tempi) lines at the multiples of tempi (n_tempi,) [BPM].
 
-        Zero where a multiple is beyond the spectrum.
+        They are zero where a multiple is outside of the spectrum.
         """
         position = np.outer(MULTIPLES, tempi / 60.0) / self.resolution
         bins = position.astype(int)
         inside = bins < self.spectra.shape[1] - 1
         bins, weight = np.where(inside, bins, 0), position - bins
-        # Around the middle of the piece as time 0 the phase changes slowly from bin to bin.
+        # With the middle of the piece as time 0, the phase changes slowly from bin to bin, so that
+        # complex values can be interpolated.
         between = self.spectra[:, bins] * (1 - weight) + self.spectra[:, bins + 1] * weight
         return np.asarray(np.where(inside, between, 0.0))
 
 
 def envelope(features: NDArray[np.float32], start: float) -> Envelope:
-    """The onset envelope of features (n_mels, n_frames)."""
+    """Onset envelope of features (n_mels, n_frames) that begin at `start` in the recording [s]."""
     onsets = onset_strength(compress(features)).astype(np.float64)
     groups = np.stack([g.sum(axis=0) for g in np.array_split(onsets, N_GROUPS)])
     return Envelope(groups - groups.mean(axis=1, keepdims=True), start)
 
 
 def spectra(envelopes: Sequence[Envelope], fps: float) -> list[Lines]:
-    """The spectra of the envelopes in pieces of at most `PIECE`, in their order in time."""
+    """Spectra of envelopes, cut into pieces of at most `LONGEST_PIECE`, in order of time."""
     lines = []
     for whole in sorted(envelopes, key=lambda e: e.start):
-        n_pieces = max(1, math.ceil(whole.values.shape[1] / round(PIECE * fps)))
+        n_pieces = max(1, math.ceil(whole.values.shape[1] / round(LONGEST_PIECE * fps)))
         inner = whole.values[:, ENDS:-ENDS]
         is_still = inner.size > 0 and float(inner.std(axis=1).mean()) < STILL
         first = 0  # frame
@@ -118,37 +122,41 @@ def spectra(envelopes: Sequence[Envelope], fps: float) -> list[Lines]:
 
 
 def _lines(values: NDArray[np.float64], start: float, fps: float, most: float = 1.0) -> Lines:
-    """The spectrum of one piece, whose weight is `most` at the most."""
+    """Spectra of one piece (n_groups, n_frames), whose weight is at most `most`."""
     n_groups, n_frames = values.shape
-    size = PADDING * 2 ** math.ceil(math.log2(n_frames))
+    size = ZERO_PADDING * 2 ** math.ceil(math.log2(n_frames))
     middle = n_frames // 2
     rotated = np.zeros((n_groups, size))
-    # No taper: a narrow line is worth more here than a clean one.
+    # No taper: narrow lines matter more here than low side lobes.
     rotated[:, : n_frames - middle] = values[:, middle:]
     rotated[:, size - middle :] = values[:, :middle]
     level = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
     lines = np.fft.rfft(rotated) / np.maximum(level, 1e-12) * n_frames
     found = Lines(lines, start + middle / fps, fps / size)
-    weight = float(np.clip((clarity(found) - UNCLEAR) / (CLEAR - UNCLEAR), LEAST_WEIGHT, most))
+    weight = float(
+        np.clip(
+            (clarity(found) - LEAST_CLARITY) / (FULL_CLARITY - LEAST_CLARITY), LEAST_WEIGHT, most
+        )
+    )
     return dataclasses.replace(found, spectra=weight * lines, weight=weight)
 
 
 def clarity(piece: Lines) -> float:
-    """How far the lines of the clearest pulse stand out, as a ratio to those of any tempo, ≥ 0.
+    """Ratio of the lines of the clearest pulse to the lines of a typical tempo, ≥ 0.
 
     Music with a beat is above 2, most of it above 3; noise, speech and applause are below 1.9.
     """
-    support = magnitude(piece.at(PULSES))
+    support = magnitude(piece.at(PULSE_TEMPI))
     return float(support.max() / max(1e-12, float(np.median(support))))
 
 
 def refine(lines: Sequence[Lines], bpm: float) -> float:
-    """The tempo within `SEARCH` of `bpm` that the spectra of `spectra` support best [BPM]."""
+    """Tempo [BPM] within `SEARCH` of `bpm` that lines support best; `bpm` if none stands out."""
     tempi = np.arange(bpm * (1 - SEARCH), bpm * (1 + SEARCH), COARSE_STEP)
     support = np.sum([magnitude(piece.at(tempi)) for piece in lines], axis=0)
     k = int(np.argmax(support))
     if not 0 < k < tempi.size - 1:
-        # No line of its own here, only the slope of another one: nothing to refine by.
+        # No peak in the range, only the slope of one outside of it.
         return bpm
     reach = np.arange(-FINE, FINE + FINE_STEP / 2, FINE_STEP)
     fine = tempi[k] + reach[np.abs((tempi[k] + reach) / bpm - 1) <= SEARCH]
@@ -162,12 +170,12 @@ def refine(lines: Sequence[Lines], bpm: float) -> float:
 
 
 def magnitude(lines: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """(N_GROUPS, n_multiples, n_tempi) → (n_tempi,): lines together, whatever their phases."""
+    """Sum of the magnitudes of lines, (N_GROUPS, n_multiples, n_tempi) → (n_tempi,)."""
     return np.asarray(np.abs(lines).sum(axis=(0, 1)))
 
 
 def _support(lines: Sequence[Lines], tempi: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Support (n_tempi,) of tempi by the magnitudes of the lines and their phases."""
+    """(n_tempi,) support of tempi [BPM] by the magnitudes and the phases of lines."""
     total = np.zeros(tempi.size)
     for stretch in _stretches(lines):
         together = np.zeros((N_GROUPS, len(MULTIPLES), tempi.size), complex)
@@ -181,7 +189,7 @@ def _support(lines: Sequence[Lines], tempi: NDArray[np.float64]) -> NDArray[np.f
 
 
 def _stretches(lines: Sequence[Lines]) -> list[list[Lines]]:
-    """Pieces in runs no longer than `MAX_COHERENT`."""
+    """Pieces in order, grouped into stretches that are no longer than `MAX_COHERENT`."""
     runs: list[list[Lines]] = []
     for piece in lines:
         if runs and piece.centre - runs[-1][0].centre <= MAX_COHERENT:
@@ -192,18 +200,18 @@ def _stretches(lines: Sequence[Lines]) -> list[list[Lines]]:
 
 
 def stability(lines: Sequence[Lines], bpm: float) -> float | None:
-    """How steadily the pieces keep `bpm`, in 0..1; None where there is only one.
+    """How steadily the pieces of a track keep `bpm`, in 0..1; None if there is only one piece.
 
     1 minus the mean deviation, by weight, of the pieces' own tempi from `bpm`, in units of
-    `UNSTEADY`, where what deviates more counts as 1. So 1 is steady as far as one can measure, 0.9
-    a deviation of 0.4 % on average, and 0.6 a track that is in another tempo for 40 % of the
-    pieces. What a piece's tempo is, is known as far as its lines are sharp: the one closest to
-    `bpm` counts that its lines support nearly (`NEARLY`) as well as the best.
+    `TOLERANCE`; larger deviations count as 1. So 1 means steady as far as can be measured, 0.9 a
+    mean deviation of 0.4 %, and 0.6 a track with another tempo in 40 % of the pieces. The tempo of
+    a piece is only as precise as its lines are sharp: of all tempi that they support nearly as well
+    as the best (`NEARLY`), the one closest to `bpm` counts.
     """
     if len(lines) < 2:
         return None
     tempi = bpm * (1 + np.linspace(-REACH, REACH, round(2 * REACH / STABILITY_STEP) + 1))
-    deviation = np.abs(tempi / bpm - 1) / UNSTEADY
+    deviation = np.abs(tempi / bpm - 1) / TOLERANCE
     strays = []
     for piece in lines:
         support = magnitude(piece.at(tempi))
@@ -212,15 +220,15 @@ def stability(lines: Sequence[Lines], bpm: float) -> float | None:
 
 
 def claimed(stability: float, heard: float, duration: float) -> float:
-    """What may be said of the stability of a track of which only a part was heard, 0..1.
+    """Stability of a track, lowered if only a part of the track was heard, in 0..1.
 
     Parameters
     ----------
     stability
-        Of the pieces that were heard, see `stability`.
+        Stability of the pieces that were heard, see `stability`.
     heard, duration
         Length of these pieces and of the track [s].
     """
     unheard = max(0.0, 1 - heard / duration)
-    n_pieces = max(1.0, heard / PIECE)
+    n_pieces = max(1.0, heard / LONGEST_PIECE)
     return stability * (1 - UNHEARD * unheard / n_pieces)

@@ -1,4 +1,4 @@
-"""What the tempo is refined and judged by, of one excerpt: its onsets and their spectra."""
+"""Onset envelope and its spectra of one excerpt, by which a tempo is refined and weighed."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ class Rhythm:
 
 
 def rhythm(sound: Sound) -> Rhythm:
-    """That of one excerpt."""
+    """Onset envelope and spectra of one excerpt."""
     envelope = refine.envelope(sound.features, sound.start)
     return Rhythm(envelope, tuple(refine.spectra([envelope], sound.fps)))
 
 
 def clarity(sound: Sound, plan: Windows) -> NDArray[np.float64]:
-    """(n_windows,) how clear a pulse windows have, in 0..1: that of the piece around their middle.
+    """(n_windows,) weights of windows in 0..1, by how clear their pulse is.
 
-    The same in use and in training.
+    The weight of a window is that of the piece whose centre is nearest to its own. Training and
+    estimation use the same weights.
     """
     lines = sound.once(rhythm).lines
     spans = window_spans(sound.features.shape[-1], sound.fps, plan)
     centres = [sound.start + (first + last) / 2 / sound.fps for first, last in spans]
-    # Many windows lie half-way between two pieces. Which of them counts is a matter of rounding;
-    # in this precision it is the one that the models were calibrated with.
+    # Many windows lie half-way between two pieces, and rounding decides between them. In float32 it
+    # chooses the piece that the models were calibrated with.
     middles = np.array(centres, np.float32)
     pieces = np.array([piece.centre for piece in lines], np.float32)
     nearest = np.abs(middles[:, None] - pieces).argmin(axis=1)

@@ -1,4 +1,4 @@
-"""The row of the table of tasks."""
+"""Row of the tempo task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .view import view
 
 
 def columns(tempo: Tempo) -> dict[str, Any]:
-    """The values of `columns.COLUMNS`, as precise as they are shown."""
+    """Values of `columns.COLUMNS`, rounded as they are shown."""
     stability = None if tempo.stability is None else round(tempo.stability, 4)
     return {
         "bpm": round(tempo.bpm, 2),
@@ -42,5 +42,5 @@ TASK: Task[TempoConfig, Sequence[tuple[float, float]], Pooled, Tempo] = Task(
 def preferring(
     bpm_range: tuple[float, float] | None,
 ) -> Task[TempoConfig, Sequence[tuple[float, float]], Pooled, Tempo]:
-    """The task as somebody wants it who counts between two tempi [BPM]; None: as people count."""
+    """The task with a preferred (lowest, highest) tempo [BPM]; None: as people count."""
     return replace(TASK, decode=partial(decode, bpm_range=bpm_range))

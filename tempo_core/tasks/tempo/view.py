@@ -1,4 +1,4 @@
-"""What the tempo network sees of a track: all windows of it, by their length."""
+"""Inputs of the tempo network for a track: all of its windows, grouped by length."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Array = NDArray[np.float32]
 
 
 def view(heard: Heard, results: Results, checkpoint: Checkpoint[TempoConfig]) -> list[Batch]:
-    """The network's inputs; the summary of a batch is its `pulse`."""
+    """Batches of all windows that were heard; the summary of a batch is its `pulse`."""
     spectrum = checkpoint.spectrum
-    heard.each(spectrum, rhythm)  # while there are features; decoding wants it
+    heard.each(spectrum, rhythm)  # computed here, while there are features, for `decode`
     windows = heard.windows(spectrum, checkpoint.windows, clarity)
     return batches_of(windows, spectrum.fps, checkpoint.config.grid)
 
 
 def batches_of(windows: Sequence[Window], fps: float, grid: TempoGrid) -> list[Batch]:
-    """Windows as the network sees them, those of one length together."""
+    """Batches of windows, one for each length."""
     batches = []
     for which, features in by_length([window.features for window in windows]):
         weights = np.array([windows[k].weight for k in which])
@@ -49,5 +49,5 @@ def inputs_of(features: Array, fps: float, grid: TempoGrid) -> tuple[Array, Arra
 
 
 def pulse(periodicity: Array, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N_MAPS, n_bins) maps averaged over bands and summed over windows, by their weights."""
+    """(N_MAPS, n_bins) periodicity maps, averaged over bands and summed over weighted windows."""
     return np.asarray(np.tensordot(weights, periodicity.mean(axis=2), axes=1))

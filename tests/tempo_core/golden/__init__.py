@@ -1,4 +1,4 @@
-"""Files whose estimates are on record: a change of structure must not change the answers.
+"""Audio files with recorded estimates, which a change of structure must not change.
 
 `files` makes them, from formulas and a seed; `estimates.json` has what version 0.1.0 said of each
 before its core was rebuilt without torch. `record` says it again:
@@ -24,7 +24,7 @@ RECORDINGS = Path(__file__).with_name("recordings.json")  # of the folder that T
 
 @dataclass(frozen=True)
 class File:
-    """One file: how its samples (n_samples,) or (n_samples, 2) are made, and how it is listened to.
+    """A file: a function that makes its samples, (n_samples,) or (n_samples, 2), and its options.
 
     `options` are those of `Estimator`.
     """
@@ -40,7 +40,7 @@ def _band(style: str, bpm: float, duration: float) -> Callable[[int, np.random.G
 
 
 def _drifting(sr: int, rng: np.random.Generator) -> Audio:
-    """Rock that gets faster by 4 %, as a tape does."""
+    """Rock that gets faster and higher by 4 %, like a tape."""
     audio = drum_pattern(112, 100, sr, "rock", rng)
     places = np.arange(round(len(audio) / 1.02)) / len(audio)
     return np.interp(
@@ -59,22 +59,24 @@ def _quiet_ends(sr: int, rng: np.random.Generator) -> Audio:
 
 
 def _hidden(sr: int, rng: np.random.Generator) -> Audio:
-    """A song, two minutes of nothing, and half a minute of another one."""
+    """A song, two minutes of silence, and half a minute of another song."""
     silence = np.zeros(120 * sr, np.float32)
     song, other = drum_pattern(96, 90, sr, "rock", rng), drum_pattern(141, 30, sr, "house", rng)
     return np.concatenate([song, silence, other])
 
 
 def _noise_between(sr: int, rng: np.random.Generator) -> Audio:
-    """Half of the windows have no clear pulse, and some lie half-way between one that has and one
-    that has not."""
+    """Music with noise in it: half of the windows have no clear pulse.
+
+    Some lie half-way between a window that has one and a window that has none.
+    """
     noise = (0.3 * rng.standard_normal(18 * sr)).astype(np.float32)
     songs = [drum_pattern(bpm, 24, sr, style, rng) for bpm, style in ((97, "rock"), (131, "house"))]
     return np.concatenate([songs[0], noise, songs[1]])
 
 
 def _opposite(sr: int, rng: np.random.Generator) -> Audio:
-    """Two channels that cancel in the mean, but for a voice."""
+    """Two channels whose mean is silent except for a voice."""
     music, voice = drum_pattern(118, 45, sr, "house", rng), speech(45, sr, rng)
     return np.stack([music + 0.2 * voice, -music + 0.2 * voice], axis=1)
 
@@ -97,7 +99,7 @@ def _sine(sr: int, rng: np.random.Generator) -> Audio:
 
 
 def files() -> Iterator[File]:
-    """All of them, in a fixed order."""
+    """All files, in a fixed order."""
     tempi = {
         "house": (118.0, 126.35, 140.0), "rock": (88.0, 121.7, 172.0), "ballad": (58.4, 72.0, 84.0),
         "dnb": (165.0, 174.25), "shuffle": (92.0, 132.0), "waltz": (90.0, 156.3),
@@ -140,13 +142,13 @@ def files() -> Iterator[File]:
 
 
 def write(number: int, file: File, folder: Path) -> Path:
-    """Write one of the files, by its place among them."""
+    """Write the file at a position in `files()`."""
     samples = file.make(file.sr, np.random.default_rng(number))
     return write_audio(folder / file.name, samples, file.sr)
 
 
 def say(path: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """What the shipped models answer for a file, as plain values."""
+    """Estimate of the shipped models for a file, as plain values."""
     from tempo_core import Estimator
 
     found = Estimator(model="shipped", pace_model="shipped", **options).estimate(path)
@@ -159,7 +161,7 @@ def say(path: Path, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def record(folder: Path) -> dict[str, dict[str, Any]]:
-    """What the shipped models answer for every file, by its name."""
+    """Estimates of the shipped models for all files, by name."""
     return {
         file.name: say(write(number, file, folder), file.options)
         for number, file in enumerate(files())
@@ -167,13 +169,13 @@ def record(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_json(found: dict[str, dict[str, Any]], out: Path) -> None:
-    """One line a file."""
+    """Write estimates as JSON, a line for each file."""
     lines = [f"{json.dumps(name)}: {json.dumps(values)}" for name, values in found.items()]
     out.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Assert that two answers are the same, up to one unit of the last digit that is shown."""
+    """Assert that two estimates are equal up to one unit of the last digit that is shown."""
     assert abs(found["bpm"] - expected["bpm"]) < 0.0101
     assert abs(found["confidence"] - expected["confidence"]) < 1.01e-4
     assert (found["stability"] is None) == (expected["stability"] is None)

@@ -1,4 +1,4 @@
-"""The demo site, and sessions that ask it without wasting time."""
+"""Fixtures of a demo site, and of sessions that ask it without pauses."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ MakeSession = Callable[..., PoliteSession]
 
 @pytest.fixture
 def site() -> Iterator[DemoSite]:
+    """A running demo site."""
     with DemoSite(CATALOGUE) as running:
         running.retry_after = 0
         yield running
@@ -25,7 +26,7 @@ def site() -> Iterator[DemoSite]:
 
 @pytest.fixture
 def make_session(site: DemoSite, tmp_path: Path) -> Iterator[MakeSession]:
-    """Function that makes a session for the site, in no hurry only where a test wants it."""
+    """Function that makes a session for the site; it does not pause unless a test asks for it."""
     sessions = []
 
     def make(
@@ -45,7 +46,7 @@ def make_session(site: DemoSite, tmp_path: Path) -> Iterator[MakeSession]:
 
 
 def track_of(entry: Entry, **changes: Any) -> TrackQuery:
-    """The recording that an entry of the catalogue is about, as somebody's file would have it."""
+    """The recording of an entry of the catalogue, described as by a file of it."""
     values: dict[str, Any] = {
         "title": entry.title,
         "artists": (entry.artist,),

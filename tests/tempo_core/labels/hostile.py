@@ -1,4 +1,4 @@
-"""A site that wants to do harm: every answer that a socket can give, by its name.
+"""Web site with hostile answers: everything harmful that a server can send, by name.
 
 `HostileSite` serves `ANSWERS`; the first part of a path names the answer, whatever follows. Beside
 them `json_answers` has those of interfaces for programs, and `ROBOTS` those to the first question.
@@ -35,7 +35,7 @@ MISSING = b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n"
 
 
 class HostileSite:
-    """Serves answers by name until it is closed. Use as a context manager.
+    """Server of hostile answers by name; use as a context manager.
 
     `requests` are the heads that arrived, `robots` is what /robots.txt is answered with.
     """
@@ -102,7 +102,7 @@ class HostileSite:
 def answer(
     body: bytes | str = b"", kind: str = "text/html", *headers: str, status: str = "200 OK"
 ) -> bytes:
-    """A whole answer; `kind` is left out if empty, and so is the length if a header is about it."""
+    """A complete answer; without a type if `kind` is empty, without a length if a header gives one."""
     data = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
     lines = [f"HTTP/1.1 {status}", *headers]
     if kind:
@@ -113,12 +113,12 @@ def answer(
 
 
 def _late(page: str) -> Pieces:
-    """The answer with a page, made when it is asked for."""
+    """An answer with a page that is made when it is requested."""
     return lambda: iter([answer(page, "text/html; charset=utf-8")])
 
 
 def drip(begin: bytes, piece: bytes, pause: float = 0.05) -> Pieces:
-    """First `begin`, then `piece` for ever."""
+    """An answer that sends `begin` and then `piece` again and again without end."""
 
     def pieces() -> Iterator[bytes]:
         yield begin
@@ -130,7 +130,7 @@ def drip(begin: bytes, piece: bytes, pause: float = 0.05) -> Pieces:
 
 
 def after(pause: float, content: bytes) -> Pieces:
-    """An answer that comes late."""
+    """An answer that is sent after a delay."""
 
     def pieces() -> Iterator[bytes]:
         time.sleep(pause)
@@ -235,7 +235,7 @@ def _compressed() -> dict[str, Answer]:
 
 
 def _oddities(other: str) -> dict[str, Answer]:
-    """Answers in another protocol, with headers that tell a browser what to do, and in pieces."""
+    """Answers in other protocols, with headers for browsers, and in pieces."""
     page = f"{FORM}{CARD}"
     headers = {
         "refresh": f"Refresh: 0; url={other}/", "link": f"Link: <{other}/x>; rel=preload",
@@ -308,7 +308,7 @@ def _slow() -> dict[str, Answer]:
 
 
 def _redirects(own: str, other: str) -> dict[str, Answer]:
-    """Redirects, to `other` (an address without a path) wherever one leads to a real place."""
+    """Redirects; those to an existing place lead to `other`, an address without a path."""
     port, elsewhere = own.rpartition(":")[2], other.partition("//")[2]
     places = [
         "", " ", "/", "?", "#", "//", "///", "http://", "http:", "http://[", "http://[::1", "http://]",
@@ -341,7 +341,7 @@ def _redirects(own: str, other: str) -> dict[str, Answer]:
 
 
 def markup(other: str = "http://elsewhere.invalid") -> dict[str, str]:
-    """Pages that parsers choke on, and pages that lie."""
+    """Pages that are hard to parse, and pages with false content."""
     pages = {
         "open comments": "<!--" * 475_000,
         "padded comments": ("<!--" + PAD) * N,
@@ -415,7 +415,7 @@ def markup(other: str = "http://elsewhere.invalid") -> dict[str, str]:
 
 
 def answers(own: str, other: str) -> dict[str, Answer]:
-    """All of a site at `own`, with `other` as the place where it wants to send us."""
+    """All answers of a site at `own` that tries to lead clients to `other`."""
     pages = {name: _late(page) for name, page in markup(other).items()}
     return {
         **_statuses(), **_heads(), **_compressed(), **_slow(), **_redirects(own, other), **pages,
@@ -424,7 +424,7 @@ def answers(own: str, other: str) -> dict[str, Answer]:
 
 
 def json_answers() -> dict[str, Answer]:
-    """Of an interface like Deezer's."""
+    """Answers of an interface for programs such as Deezer's."""
     song = {"id": 1, "title": "Song", "artist": {"name": "Singer"}, "duration": 200, "bpm": 120}
     texts = {
         "deep": "[" * 900_000, "deep objects": '{"a":' * 300_000, "a long number": "1" * 1_900_000,

@@ -1,4 +1,4 @@
-"""Asks a hostile site everything, in a process of its own, to measure its time and memory.
+"""Client of a hostile site in a process of its own, to measure its time and memory.
 
 `python -m tests.tempo_core.labels.hostile_client URL KIND NAME …` asks for each answer as the
 source of that kind would, and prints a line of JSON for each: what came of it, how long it took
@@ -33,7 +33,7 @@ SECONDS = 2.0  # for a page, instead of `session.MAX_SECONDS`
 
 
 class Pages(MusicStax):
-    """Goes to a track's page at once."""
+    """Source that requests the page of a track without a search."""
 
     def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         yield [Candidate("1", f"{self._base_url}/track/song/1", track.title, track.artists)]
@@ -80,7 +80,7 @@ def main(url: str, kind: str, names: list[str]) -> None:
 
 
 def peak() -> float:
-    """What this process has needed at most [MB]; what `resource` says includes its parent."""
+    """Peak memory of this process [MB]; that of `resource` includes its parent's."""
     with suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
@@ -88,7 +88,7 @@ def peak() -> float:
 
 
 def watch(asked: set[str]) -> None:
-    """Note every name that is looked up and every address that is connected to."""
+    """Record every name that is looked up and every address that is connected to."""
     connect, look = socket.socket.connect, socket.getaddrinfo
 
     def noting_connect(self: socket.socket, address: Any) -> None:

@@ -1,4 +1,4 @@
-"""`tempo-core labels` and `tempo-core demo-site` as a user runs them."""
+"""Tests of `tempo-core labels` and `tempo-core demo-site` on the command line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def files(make_audio: MakeAudio, site: DemoSite) -> list[Path]:
-    """Three songs, of which the site has one right and one with half its tempo."""
+    """Three songs; the site has one with its tempo and one with half of it."""
     tempi = {"House Song": 126, "Half Song": 98, "No Song": 110}
     site.entries[:] = [
         Entry("House Song", "Singer", 126, "A Minor", duration=8),

@@ -1,4 +1,4 @@
-"""What the audio says to a label."""
+"""Tests of comparing labels with the estimate from the audio."""
 
 from __future__ import annotations
 

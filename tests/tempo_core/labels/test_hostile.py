@@ -1,4 +1,4 @@
-"""A site that wants to do harm: what it can send, and that none of it does any."""
+"""Tests that a hostile site can do no harm, whatever it sends."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ ROOT = Path(__file__).parents[3]
 STATUSES = {status.value for status in Status}
 # A page that is read twice (search and track) or whose site redirects there and back takes the time
 # of two pages; the rest is what parsing takes on a busy machine.
-LONGEST = 2 * SECONDS + 4.0
+MAX_LOOKUP_SECONDS = 2 * SECONDS + 4.0
 MEMORY = 200  # [MB] more than the process takes to do anything at all
 
 
 def ask(site: HostileSite, kind: str, names: list[str]) -> list[dict[str, Any]]:
-    """Ask for answers in a process of its own."""
+    """Request answers of a hostile site in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.tempo_core.labels.hostile_client", site.url, kind, *names],
         capture_output=True,
@@ -46,12 +46,12 @@ def ask(site: HostileSite, kind: str, names: list[str]) -> list[dict[str, Any]]:
 
 
 def check(site: HostileSite, told: list[dict[str, Any]]) -> None:
-    """Nothing is a bug, takes long, takes much memory, or leads to somebody else."""
+    """Assert that no answer caused a crash, a long wait, much memory, or another request."""
     for result in told:
         assert result["status"] in STATUSES, result
         assert result["message"].isprintable(), result
         assert len(result["message"]) < 400, result
-        assert result["seconds"] < LONGEST, result
+        assert result["seconds"] < MAX_LOOKUP_SECONDS, result
         assert set(result["hosts"]) <= {f"127.0.0.1:{site.port}"}, result
     assert told[-1]["peak"] - told[0]["peak"] < MEMORY, told
 
@@ -95,7 +95,7 @@ def test_no_robots_txt_does_any_harm(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_run_that_is_killed_leaves_a_whole_store(seed: int, tmp_path: Path) -> None:
-    """At any moment: while it starts, asks, stores, or writes the cache."""
+    """A run killed at any moment (start, request, storing, cache) leaves a valid store."""
     songs = [Entry(f"Song {i}", "The Lintels", 90 + i) for i in range(60)]
     code = (
         "import sys; from pathlib import Path\n"

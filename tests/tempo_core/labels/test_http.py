@@ -1,4 +1,4 @@
-"""The polite session against real sockets on loopback."""
+"""Tests of the polite HTTP session with real sockets on the loopback device."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def test_what_stays_down_is_given_up(site: DemoSite, make_session: MakeSession) 
     with pytest.raises(SourceError, match="answers 503") as error:
         make_session().get(page_of(site, "down"))
     assert (error.value.status, error.value.final) == (Status.RETRYABLE, False)
-    assert [hit.status for hit in site.hits[1:]] == [503] * polite.TRIES
+    assert [hit.status for hit in site.hits[1:]] == [503] * polite.MAX_TRIES
 
 
 @pytest.mark.parametrize("trouble", ["blocked", "challenge"])
@@ -395,7 +395,7 @@ def test_origins(url: str, origin: str) -> None:
 
 @pytest.fixture
 def stalling(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that sends what is in the list, a byte at a time, and then nothing for ever."""
+    """A server that sends the bytes in a list one at a time, and then nothing more."""
     monkeypatch.setattr(transport, "TIMEOUT", (0.2, 0.2))
     monkeypatch.setattr(polite, "MAX_SECONDS", 0.3)
     content: list[bytes] = []
@@ -423,10 +423,12 @@ def stalling(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[bytes]
     thread.join(5)
 
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9999\r\n\r\n"
+RESPONSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9999\r\n\r\n"
 
 
-@pytest.mark.parametrize("content", [b"", HEAD, HEAD + b"x" * 5000], ids=["mute", "head", "drip"])
+@pytest.mark.parametrize(
+    "content", [b"", RESPONSE_HEAD, RESPONSE_HEAD + b"x" * 5000], ids=["mute", "head", "drip"]
+)
 def test_a_server_that_stalls_is_given_up(
     content: bytes, stalling: tuple[str, list[bytes]], make_session: MakeSession
 ) -> None:
@@ -517,7 +519,7 @@ def test_a_proxy_that_is_none_is_refused_and_not_shown(
 
 
 def test_a_key_goes_to_no_other_site(site: DemoSite, make_session: MakeSession) -> None:
-    """Not even to one that may be asked."""
+    """A key is not sent to another site after a redirect, also not to one that may be asked."""
     with HostileSite({}) as first:
         second = f"{site.url}/musicstax/search?q=a"
         first.answers["away"] = answer("", "text/html", f"Location: {second}", status="302 X")
@@ -562,7 +564,7 @@ def test_a_key_in_an_address_is_not_kept(
 def test_keys_that_were_kept_once_are_forgotten(
     site: DemoSite, make_session: MakeSession, tmp_path: Path
 ) -> None:
-    """In a cache of an earlier version, readable for everybody."""
+    """Keys in a cache of an earlier version, which everybody could read, are removed."""
     make_session().get(search(site))
     path, kept = tmp_path / "pages.db", '{"request": {"headers": {"X-API-KEY": "hunter2"}}}'
     with closing(sqlite3.connect(path)) as db:
@@ -698,7 +700,7 @@ def test_a_charset_that_is_one_counts(make_session: MakeSession) -> None:
 
 
 def test_waits_add_up(make_session: MakeSession) -> None:
-    """A site that asks for a little patience again and again."""
+    """Waits that a site asks for again and again are added up and limited together."""
     with HostileSite({"x": answer("", "", "Retry-After: 1", status="503 X")}) as site:
         session = make_session(site.url, robots=False, max_wait=1.5)
         with pytest.raises(SourceError, match="asks to wait 1 s") as error:

@@ -1,4 +1,4 @@
-"""Sources without a network: tags, tables, the AcousticBrainz dump."""
+"""Tests of sources without a network: tags, tables and the AcousticBrainz dump."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_several_values_of_an_id3_frame(make_audio: MakeAudio) -> None:
 
 
 def test_a_files_own_tag_needs_no_artist(make_audio: MakeAudio) -> None:
-    """There is no question which recording it is about; nor with an id of the recording."""
+    """A tag in the file itself is a label also without an artist to match."""
     for tags in ({}, {"title": "Song"}, {"title": "Song", "artist": "Various Artists"}):
         path = make_audio("a.flac", duration=4, **tags)
         file = mutagen.File(path)
@@ -139,13 +139,13 @@ def test_a_file_without_tags(make_audio: MakeAudio, bad_files: dict[str, Path]) 
 
 # Tables.
 
-HEAD = "title\tartist\talbum\tgenre\tpath\ttempo\tkey\n"
+TABLE_HEADER = "title\tartist\talbum\tgenre\tpath\ttempo\tkey\n"
 
 
 def test_a_table_is_read_by_path_and_by_name(tmp_path: Path) -> None:
     table = tmp_path / "data.tsv"
     table.write_text(
-        HEAD + 'Song "A"\tSinger\tNA\tNA\t/music/a.mp3\t128.0\tC# Maj\n'
+        TABLE_HEADER + 'Song "A"\tSinger\tNA\tNA\t/music/a.mp3\t128.0\tC# Maj\n'
         "Song B\tSinger\tAlbum\tPop\t/music/b.mp3\tNA\tNA\n"
         "Song C\tSinger\tAlbum\tPop\t/music/c.mp3\t0.0\t\n"
         "Song D\tSinger\tAlbum\tPop\t/music/d.mp3\t99\tF min\n"
@@ -225,7 +225,7 @@ TONAL = (
 
 
 def pack(folder: Path, form: str) -> list[Path]:
-    """The two tables as the dump has them, or unpacked."""
+    """Write the two tables as the dump has them, or unpacked."""
     paths = []
     for name, text in (("rhythm", RHYTHM), ("tonal", TONAL)):
         data, path = text.encode(), folder / f"{name}.{form}"

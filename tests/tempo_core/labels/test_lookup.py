@@ -1,4 +1,4 @@
-"""Runs: who is asked, whose answer counts, what is kept, and what stops a run."""
+"""Tests of a look-up: order of sources, choice of answers, the store, and what stops a run."""
 
 from __future__ import annotations
 
@@ -491,7 +491,7 @@ def test_what_is_no_store_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_an_empty_store_is_an_empty_one(tmp_path: Path) -> None:
-    """What a run leaves that was killed as it began."""
+    """An empty file, left by a run that was killed at its start, is an empty store."""
     path = tmp_path / "labels.db"
     path.touch()
     with Store(path, read_only=True) as store:

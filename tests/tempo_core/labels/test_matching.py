@@ -1,4 +1,4 @@
-"""Which pages are about this recording: a table of pairs, and what each gate is good for.
+"""Tests of matching pages to recordings, with a table of pairs and the effect of each rule.
 
 The pairs are of the kinds that occur in catalogues and on song-information sites. `None` for a
 duration is "not known".
@@ -24,7 +24,7 @@ YES, PERHAPS, NO = Outcome.ACCEPTED, Outcome.DOUBTFUL, Outcome.REJECTED
 
 @dataclass(frozen=True)
 class Pair:
-    """`gate` is what refuses the candidate, empty if it is the likeness of the titles."""
+    """A track and a candidate; `gate` is the gate that refuses it, empty for unlike titles."""
 
     outcome: Outcome
     title: str
@@ -289,7 +289,7 @@ def test_the_table_is_large_enough() -> None:
 
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.__name__)
 def test_without_a_gate_what_it_prevents_goes_through(gate: matching.Gate) -> None:
-    """No gate is for nothing, and none does another's work."""
+    """Every gate is needed: without it, pairs pass that only this gate refuses."""
     others = [g for g in GATES if g is not gate]
     through = [p for p in TABLE if p.outcome is not YES and p.judge(others) is YES]
     assert len(through) >= 6
@@ -360,7 +360,7 @@ def test_queries_go_from_all_that_is_known_to_what_matters(
 
 @pytest.mark.parametrize(("noted", "of_the_file"), [(20.0, 226.0), (226.0, 20.0), (None, 226.0)])
 def test_a_wrong_length_refuses_no_page(noted: float | None, of_the_file: float) -> None:
-    """Of two durations one is wrong; a page that fits neither is of another recording."""
+    """A page is accepted if one of two durations fits, and refused if none does."""
     track = TrackQuery("Sandstorm", ("Darude",), duration=noted, file_duration=of_the_file)
     right, other = (
         Candidate("1", "", "Sandstorm", ("Darude",), duration=seconds) for seconds in (225.0, 444.0)
@@ -381,7 +381,7 @@ def test_either_name_is_asked_for() -> None:
     ["1", "1 ", "\u0327\u0301", " ", "\t", "\x1f", "(", "()", "\ufdfa", "feat. ", "part ii "],
 )
 def test_names_without_end_take_no_time(piece: str) -> None:
-    """They stand in tags, which anybody may have written."""
+    """Names of any length, which tags may have, are matched in a short time."""
     name = "a" + piece * 50_000 + "b"
     begin = time.process_time()
     for text in (name, piece * 50_000):

@@ -1,4 +1,4 @@
-"""Every source on the pages kept for it: what a lookup makes of them, without a network.
+"""Tests of every source with stored pages, without a network.
 
 `pages/<source>/<case>.expected.json` has the track that is looked up, the settings of the source
 (names of files lie beside it), what the site answers to which request, and values that the record
@@ -29,7 +29,7 @@ BASE = "https://site.invalid"
 
 @dataclass
 class KeptPages:
-    """A session that answers from files; `asked` lists the requests, without the address of the
+    """Session that answers from files; `asked` lists the requests without the address of the
     site."""
 
     folder: Path

@@ -1,4 +1,4 @@
-"""The report: complete in itself, safe to open, and right."""
+"""Tests of the HTML report on labels: self-contained, safe to open, and correct."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from bs4 import BeautifulSoup
 
 from tempo_core.errors import LabelError
 from tempo_core.labels.record import KeyVerdict, LabelVerdict, Record, Status
-from tempo_core.labels.report import LOOKS, Line, plot, render, write_report
+from tempo_core.labels.report import VERDICT_STYLES, ReportLine, plot, render, write_report
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 
 
-def line(name: str, bpm: float, estimate: float, verdict: LabelVerdict, **more: Any) -> Line:
+def line(name: str, bpm: float, estimate: float, verdict: LabelVerdict, **more: Any) -> ReportLine:
     record = Record(
         "id", "musicstax", Status.FOUND, "", "A", name, "2026", 1, bpm=bpm, raw_bpm=f"{bpm:g}",
         estimate_bpm=estimate, verdict=verdict, match_title=name, match_artist="A",
         **{"url": "https://musicstax.com/track/x/1", **more},
     )  # fmt: skip
-    return Line(f"A - {name}", f"/{name}.mp3", Status.FOUND, record, (record,))
+    return ReportLine(f"A - {name}", f"/{name}.mp3", Status.FOUND, record, (record,))
 
 
-LINES = [
+REPORT_LINES = [
     line("Right", 128, 127.98, LabelVerdict.AGREE),
     line("Half", 64, 127.98, LabelVerdict.OCTAVE, key_verdict=KeyVerdict.FIFTH, raw_key="C min"),
     line("Third", 60, 180, LabelVerdict.TRIPLE),
     line("Waltz", 150, 100, LabelVerdict.METER),
     line("Wrong", 115, 100, LabelVerdict.CONFLICT),
     line("Unknown", 115, 0, LabelVerdict.NO_ESTIMATE),
-    Line(
+    ReportLine(
         "A - Missing", "/m.mp3", Status.NOT_FOUND, None,
         (Record("id", "deezer", Status.NOT_FOUND, "nothing found", "A", "Missing", "2026", 1),),
     ),
-    Line("A - Left", "/l.mp3", None, None, ()),
+    ReportLine("A - Left", "/l.mp3", None, None, ()),
 ]  # fmt: skip
 
 
 def test_it_lists_what_to_review_worst_first() -> None:
-    page = BeautifulSoup(render(LINES), "html.parser")
+    page = BeautifulSoup(render(REPORT_LINES), "html.parser")
     heading = page.find("h2", string="To review")
     assert heading is not None
     table = heading.find_next("table")
@@ -61,7 +61,7 @@ def test_it_lists_what_to_review_worst_first() -> None:
 
 
 def test_the_plot_puts_every_ratio_on_its_line() -> None:
-    svg = plot([item.chosen for item in LINES if item.chosen])
+    svg = plot([item.chosen for item in REPORT_LINES if item.chosen])
     root = ET.fromstring(svg)
     space = "{http://www.w3.org/2000/svg}"
     groups = root.findall(f"{space}g")
@@ -73,13 +73,13 @@ def test_the_plot_puts_every_ratio_on_its_line() -> None:
     assert (y - y1) / (x - x1) == pytest.approx((y2 - y1) / (x2 - x1), abs=0.01)
     titles = [group.findtext(f"{space}title") for group in groups]
     assert titles[1] == "A - Half: published 64, estimated 127.98"
-    for _, _, name in LOOKS.values():
+    for _, _, name in VERDICT_STYLES.values():
         assert f"{name} (1)" in svg
 
 
 def test_a_hostile_page_stays_text() -> None:
     evil = line(EVIL, 64, 128, LabelVerdict.OCTAVE, url="javascript:alert(3)", raw_key=EVIL)
-    text = render([evil, Line(EVIL, EVIL, Status.NOT_FOUND, None, evil.records)])
+    text = render([evil, ReportLine(EVIL, EVIL, Status.NOT_FOUND, None, evil.records)])
     page = BeautifulSoup(text, "html.parser")
     assert not page.select("script, img, iframe, object, link")
     assert not [link for link in page.select("a") if "javascript" in str(link["href"])]
@@ -93,7 +93,7 @@ ODD = "\x00a\x1b[31m\x7f\x9b\udcff\ud800\uffff\u202eb\r"
 def test_whatever_names_are_made_of_it_is_html(tmp_path: Path) -> None:
     odd = line(ODD, 64, 128, LabelVerdict.CONFLICT, raw_key=ODD, key_verdict=KeyVerdict.OTHER)
     odd = dataclasses.replace(odd, path=f"/{ODD}.mp3")
-    lost = Line(ODD, f"/{ODD}/2.mp3", Status.NOT_FOUND, None, odd.records)
+    lost = ReportLine(ODD, f"/{ODD}/2.mp3", Status.NOT_FOUND, None, odd.records)
     write_report(tmp_path / "report.html", [odd, lost])
     text = (tmp_path / "report.html").read_bytes().decode()
     assert not re.search(
@@ -106,7 +106,7 @@ def test_whatever_names_are_made_of_it_is_html(tmp_path: Path) -> None:
 
 
 def test_each_table_of_tracks_has_their_files() -> None:
-    page = BeautifulSoup(render(LINES), "html.parser")
+    page = BeautifulSoup(render(REPORT_LINES), "html.parser")
     for heading, file in (
         ("To review", "/Wrong.mp3"),
         ("Keys to review", "/Half.mp3"),
@@ -122,14 +122,16 @@ def test_each_table_of_tracks_has_their_files() -> None:
 
 def test_tracks_without_anything_to_go_by_are_a_number() -> None:
     record = Record("id", "tags", Status.SKIPPED, "lacks a BPM in its tags", "A", "B", "2026", 1)
-    silent = [Line(f"A - {n}", f"/{n}.mp3", Status.SKIPPED, None, (record,)) for n in range(300)]
-    text = render([*LINES, *silent])
+    silent = [
+        ReportLine(f"A - {n}", f"/{n}.mp3", Status.SKIPPED, None, (record,)) for n in range(300)
+    ]
+    text = render([*REPORT_LINES, *silent])
     assert "300 more say nothing that a source could be asked by" in text
     assert "/299.mp3" not in text
 
 
 def test_it_loads_nothing() -> None:
-    page = BeautifulSoup(render(LINES), "html.parser")
+    page = BeautifulSoup(render(REPORT_LINES), "html.parser")
     policy = page.find("meta", attrs={"http-equiv": "Content-Security-Policy"})
     assert policy is not None
     assert str(policy["content"]).startswith("default-src 'none'")
@@ -139,7 +141,7 @@ def test_it_loads_nothing() -> None:
 
 def test_it_names_whom_the_data_is_from() -> None:
     record = Record("id", "getsongbpm", Status.FOUND, "", "A", "T", "2026", 1, bpm=100)
-    text = render([Line("A - T", "/t", Status.FOUND, record, (record,))])
+    text = render([ReportLine("A - T", "/t", Status.FOUND, record, (record,))])
     assert '<a href="https://getsongbpm.com">GetSongBPM</a>' in text
 
 
@@ -148,4 +150,4 @@ def test_nothing_to_say(tmp_path: Path) -> None:
     write_report(tmp_path / "r.html", [])
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
     with pytest.raises(LabelError, match="cannot be written"):
-        write_report(tmp_path / "no" / "r.html", LINES)
+        write_report(tmp_path / "no" / "r.html", REPORT_LINES)

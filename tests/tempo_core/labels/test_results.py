@@ -1,4 +1,4 @@
-"""Files that a run leaves: only those that are wanted, and only what may be trained on if asked."""
+"""Tests of the files that a look-up writes: only those asked for, with the labels asked for."""
 
 from __future__ import annotations
 

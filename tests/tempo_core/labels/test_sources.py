@@ -1,4 +1,4 @@
-"""Each source: its parser on small pages in the shapes that were seen, and the whole way over HTTP.
+"""Tests of each source: its parser on small pages, and the whole look-up over HTTP.
 
 The HTML is trimmed to what public scrapers of these sites rely on (2022 to 2026); the JSON follows
 the interfaces' documentation.
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tempo_core.errors import ConfigError
-from tempo_core.labels.demo_site import API_KEY, CATALOGUE, SERVED, TROUBLES, DemoSite, Entry
+from tempo_core.labels.demo_site import API_KEY, CATALOGUE, SERVED_PATHS, TROUBLES, DemoSite, Entry
 from tempo_core.labels.http.errors import SourceError
 from tempo_core.labels.lookup import look_up
 from tempo_core.labels.record import Candidate, Status, parse_bpm, read_tempi
@@ -29,7 +29,7 @@ from tempo_core.labels.sources.songbpm import source as songbpm
 from .conftest import MakeSession, track_of
 
 BASE = "https://site.invalid"
-NETWORK = list(SERVED)
+NETWORK = list(SERVED_PATHS)
 SONG = Candidate("1", f"{BASE}/track/x/1", "Song", ("Singer",))
 
 
@@ -257,7 +257,7 @@ Ask = Callable[..., Any]
 
 @pytest.fixture
 def ask(site: DemoSite, make_session: MakeSession) -> Ask:
-    """Function that asks one source of the demo site about an entry, all the way over HTTP."""
+    """Function that asks a source of the demo site about an entry over HTTP."""
     settings = SourceSettings(site.urls, {"getsongbpm_key": API_KEY})
 
     def ask(name: str, entry: Entry, **changes: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The two back ends carry out a network alike: with NumPy where it is used, with torch to learn."""
+"""Tests that the NumPy and the torch back end of a network give the same output."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tempo_core import checkpoint
 from tempo_core.audio import Excerpt, read_excerpts
 from tempo_core.config import FrontEnd, HarmonyFrontEnd
 from tempo_core.errors import ConfigError
+from tempo_core.excerpts import Excerpt
 from tempo_core.heard import Heard
 from tempo_core.model import Checkpoint
 from tempo_core.network import Conv, Definition, Layer, Linear, Network, Norm
@@ -60,7 +61,7 @@ def agree(network: Network, *inputs: Array) -> None:
 
 @lru_cache
 def shipped() -> dict[str, tuple[Any, Checkpoint[Any]]]:
-    """Row and model of each task, each after those that it needs."""
+    """Row and model of each task, after those of the tasks that it needs."""
     models = {model.task: model for model in map(checkpoint.load, checkpoint.available())}
     names = in_order(list(models), lambda name: row(name).needs)
     return {name: (row(name), models[name]) for name in names}
@@ -158,7 +159,7 @@ def test_bands_that_are_no_pairs_are_refused() -> None:
 
 
 class Everything:
-    """Each operation in turn, with what the tasks' networks happen not to use."""
+    """Network of all operations, also with parameters that no task uses."""
 
     layers: dict[str, Layer] = {  # noqa: RUF012
         "part.plain": Conv(3, 4, (3,), (0,)),
@@ -202,7 +203,7 @@ def test_every_operation(n: int, n_batch: int) -> None:
 
 
 def test_no_operation_is_left_out() -> None:
-    """Of those that the back ends have, in the network above."""
+    """The network `Everything` uses every operation of the back ends."""
     known = {name for name in dir(NumpyOps) if not name.startswith("_")}
     assert known == {name for name in dir(TorchOps) if not name.startswith("_")}
     source = Path(__file__).read_text()

@@ -1,1 +1,1 @@
-"""A task for tests, added to the table by one line: how bright a track sounds, in 0..1."""
+"""Toy task of the tests, added to the table with one line: how bright a track sounds, 0 to 1."""

@@ -1,4 +1,4 @@
-"""What the toy task shows."""
+"""Columns of the results of the toy task."""
 
 from tempo_core.columns import Column
 

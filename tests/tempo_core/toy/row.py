@@ -1,4 +1,4 @@
-"""The toy task: a tiny network over the mean spectrum of each window."""
+"""Row of the toy task: a tiny network over the mean spectrum of each window."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from tempo_core.windows import by_length, window_spans
 
 @dataclass(frozen=True)
 class Size(Config):
-    """Of the network."""
+    """Size of the network of the toy task."""
 
     n_hidden: int = setting(4, 1, 64)
 
 
 @dataclass(frozen=True)
 class ToyConfig(Config):
-    """All of it."""
+    """Configuration of the toy task."""
 
     model: Size = Size()
 
 
 class Net:
-    """Mean spectrum in, one logit a window out."""
+    """A tiny network: mean spectrum of a window → one logit."""
 
     def __init__(self, front_end: FrontEnd, config: ToyConfig):
         n = config.model.n_hidden
@@ -52,7 +52,7 @@ def build(front_end: FrontEnd, config: ToyConfig) -> Definition:
 
 
 def alike(sound: Sound, plan: Any) -> np.ndarray:
-    """All windows count as much."""
+    """Weight 1 for every window."""
     return np.ones(len(window_spans(sound.features.shape[-1], sound.fps, plan)))
 
 

@@ -1,4 +1,4 @@
-"""What the second toy task shows."""
+"""Columns of the results of the second toy task."""
 
 from tempo_core.columns import Column
 

@@ -1,4 +1,4 @@
-"""The toy task with a need."""
+"""Row of the second toy task, which needs the tempo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tempo-core evaluate` as a user runs it, on real files."""
+"""Tests of `tempo-core evaluate` on the command line, with audio files."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def make(make_audio: MakeAudio, name: str, bpm: float, **options: object) -> Pat
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports without drawing: `test_a_training_set` and `test_report.py` look at the pictures."""
+    """Leave plots out of reports; `test_a_training_set` and `test_report.py` test them."""
     monkeypatch.setattr("trainer.evaluation.plots.png", lambda _figure: b"\x89PNG")
 
 
 @pytest.fixture
 def folder(tmp_path: Path, make_audio: MakeAudio) -> Path:
-    """A training set of three tracks, two of them in the test split, one of these gone."""
+    """A training set of three tracks, two in the test split, of which one file is missing."""
     tracks = [
         CollectedTrack(make(make_audio, "a.wav", 126), 126.0, "table", group="a", split="test"),
         CollectedTrack(tmp_path / "gone.wav", 100.0, "table", group="b", split="test"),
@@ -137,7 +137,7 @@ def test_the_log_of_the_training_is_drawn(folder: Path, tmp_path: Path) -> None:
 def test_files_that_are_none_and_names_of_any_bytes(
     tmp_path: Path, make_audio: MakeAudio, hang: Callable[[Path], None]
 ) -> None:
-    """The table that `estimate` prints is one that can be measured."""
+    """Broken files and names of any bytes: the table of `estimate` can be evaluated."""
     song = make(make_audio, "a.wav", 126).rename(tmp_path / os.fsdecode(b"\xff \x1b[2J\t\n.wav"))
     os.mkfifo(tmp_path / "pipe.wav")
     slow = make(make_audio, "slow.flac", 126)
@@ -175,7 +175,7 @@ def learned_model(folder: Path, card: dict[str, object]) -> Path:
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_curves_are_those_of_the_model_and_no_others(folder: Path, tmp_path: Path) -> None:
-    """Beside the set lies the log of some other model's run, as `fit` leaves it."""
+    """The report draws the curves in the model, not those of another run beside the set."""
     log = folder / "runs/fit-12345678/csv/version_0/metrics.csv"
     log.parent.mkdir(parents=True)
     log.write_text("epoch,loss\n0,3\n1,2\n")
@@ -197,7 +197,9 @@ def test_the_curves_are_those_of_the_model_and_no_others(folder: Path, tmp_path:
 @pytest.mark.usefixtures("undrawn")
 def test_it_says_what_the_model_has_learned_from(folder: Path, tmp_path: Path) -> None:
     (track, *_) = read_collection(folder)
-    model = learned_model(tmp_path / "models", {memory.KEY: memory.pack(memory.remember([track]))})
+    model = learned_model(
+        tmp_path / "models", {memory.CARD_KEY: memory.pack(memory.remember([track]))}
+    )
     out = tmp_path / "out"
     result = run(folder, "--out", out, "--split", "all", "--model", model)
     assert f"{model.stem} has learned from 1 of these 3 tracks" in result.stdout
@@ -254,7 +256,7 @@ def test_wrong_paces_are_one_line(tmp_path: Path, make_audio: MakeAudio) -> None
 
 @pytest.mark.usefixtures("undrawn")
 def test_no_progress_bar_in_a_file(folder: Path, tmp_path: Path) -> None:
-    """Standard error of another command than a terminal's has messages in it, and nothing else."""
+    """Standard error has only messages, no progress bar, if it is not a terminal."""
     result = run(folder, "--out", tmp_path / "out")
     assert "\r" not in result.stderr
     assert "track/s" not in result.stderr

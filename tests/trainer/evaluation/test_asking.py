@@ -1,4 +1,4 @@
-"""Evaluating: what is read, what is kept, and that nothing is estimated twice."""
+"""Tests of asking estimators: answers are stored, and no file is estimated twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTILE = ('<script>alert("1")</script>', "a\tb\nc\rd", "caf\udce9", "'; $x_1$ &
 
 
 class Known:
-    """An estimator that knows the answers by the name of the file, and counts who asks."""
+    """Estimator that takes its answers from file names and counts the questions."""
 
     def __init__(self, answers: dict[str, float], source: str = "model:known@00000000") -> None:
         self.answers, self.source, self.asked = answers, source, 0
@@ -103,7 +103,7 @@ def test_a_file_that_changed_is_asked_again_and_so_is_one_that_failed(tmp_path: 
 def test_a_torn_log_loses_only_what_was_torn(tmp_path: Path, torn: str) -> None:
     tracks = tracks_in(tmp_path, a=100, b=120)
     ask(tmp_path, tracks[:1], Known({"a": 100.0}))
-    with (tmp_path / answer_log.LOG).open("a") as file:
+    with (tmp_path / answer_log.ANSWER_LOG).open("a") as file:
         file.write(torn)
     again = Known({"a": 1.0, "b": 120.0})
     assert [a.estimate for a in ask(tmp_path, tracks, again)] == [100, 120]

@@ -1,4 +1,4 @@
-"""Metrics against mir_eval, the textbook, values worked out by hand, and what must hold of them."""
+"""Tests of metrics: against mir_eval, textbook formulas, examples by hand, and invariants."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tempo_core.paces import Pace
 from trainer.evaluation.answers import Answer
 from trainer.evaluation.measuring import by, confusion, decade, measure, measure_paces
 from trainer.evaluation.metrics import (
-    OTHER,
-    RATIOS,
+    ERROR_RATIOS,
+    OTHER_RATIO,
     acc1,
     acc2,
     bootstrap_interval,
@@ -70,14 +70,14 @@ def test_bad_tempi_are_refused(reference: list[float], estimate: list[float]) ->
 
 
 @settings(max_examples=60, deadline=None)
-@given(tempi, st.sampled_from(sorted(RATIOS)), st.floats(-0.012, 0.012))
+@given(tempi, st.sampled_from(sorted(ERROR_RATIOS)), st.floats(-0.012, 0.012))
 def test_a_ratio_is_recognised_at_every_tempo(bpm: float, name: str, off: float) -> None:
-    assert octave_ratio(bpm, bpm * RATIOS[name] * (1 + off)) == name
+    assert octave_ratio(bpm, bpm * ERROR_RATIOS[name] * (1 + off)) == name
 
 
 @pytest.mark.parametrize("ratio", [0.25, 0.42, 0.58, 0.8, 1.2, 1.33, 1.75, 2.5, 4.0])
 def test_what_is_no_simple_ratio_is_another_tempo(ratio: float) -> None:
-    assert octave_ratio(100, 100 * ratio) == OTHER
+    assert octave_ratio(100, 100 * ratio) == OTHER_RATIO
 
 
 def test_p_score_counts_salience() -> None:
@@ -162,7 +162,7 @@ def test_bootstrap_interval_of_a_proportion_is_that_of_the_textbook() -> None:
 
 
 def test_bootstrap_draws_groups_not_values() -> None:
-    """Ten recordings of one artist are one piece of evidence, so the interval is wider."""
+    """The bootstrap draws groups: recordings of one artist make the interval wider."""
     values = [1.0] * 80 + [0.0] * 20
     low, high = bootstrap_interval(values, [str(k // 10) for k in range(100)])
     assert high - low > 0.4

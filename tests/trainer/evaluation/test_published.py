@@ -1,4 +1,4 @@
-"""Published data sets, on tiny copies of their folder layout and of mirdata's index."""
+"""Tests of published data sets, with tiny copies of their folders and of mirdata's index."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainer.evaluation.published import DATASETS, read_dataset
 
 @pytest.fixture
 def gtzan(tmp_path: Path) -> tuple[Path, Path]:
-    """Three tracks: labelled, without a label, and with a label that is no number."""
+    """A data set of three tracks: with a label, without one, and with one that is no number."""
     home = tmp_path / "gtzan"
     tracks = {}
     for name, label in (("disco.00000", "121.5\n"), ("jazz.00054", None), ("rock.00001", "?\n")):
@@ -102,7 +102,7 @@ def test_without_an_index_it_says_what_to_do(name: str, tmp_path: Path) -> None:
 
 
 def test_nothing_is_downloaded_unless_asked_for(tmp_path: Path) -> None:
-    """The guard of the tests refuses the network, which is what this one is told of."""
+    """Only an option allows a download, which fails here because tests have no network."""
     with pytest.raises(ConfigError, match=r"cannot be downloaded"):
         read_dataset("gtzan_genre", tmp_path / "home", index=tmp_path / "i.json", download=True)
 

@@ -1,4 +1,4 @@
-"""The report: complete in itself, the same from saved figures, and safe whatever a title says."""
+"""Tests of the report: self-contained, equal from saved figures, safe for any title."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOSTILE = (
 
 
 class Page(HTMLParser):
-    """What a browser would make of a document: its elements and its text."""
+    """The elements and the text of an HTML document."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -201,7 +201,7 @@ for arguments in (["build", ".", "--out", "set"], ["train", "."]):
 
 
 def test_a_resumed_run_is_one_curve(tmp_path: Path) -> None:
-    """Two times killed: in the middle of an epoch, and after it was logged but not kept."""
+    """A run killed twice, in an epoch and between log and checkpoint, is drawn as one curve."""
     logs = {
         10: "epoch,step,loss,validation_acc1\n3,8,,0.8\n3,8,2.0,\n",
         2: "epoch,step,loss,validation_acc1\n1,4,,0.6\n1,4,4.0,\n2,6,,0.7\n2,6,3.0,\n3,8,,0.1\n",

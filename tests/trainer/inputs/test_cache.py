@@ -1,4 +1,4 @@
-"""The folder of the network's inputs: what is read, what is recomputed, what goes first."""
+"""Tests of the cache of network inputs: reading, computing again, and removal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from trainer.inputs.cache import (
     thin,
 )
 from trainer.inputs.recordings import Recording
-from trainer.inputs.views import MARGIN, load_views, views_of
+from trainer.inputs.views import STRETCH_MARGIN, load_views, views_of
 from trainer.trainingset.tables import LabelledTrack
 
 RECIPE = ViewRecipe(FrontEnd(), Windows(), TempoGrid())
@@ -74,7 +74,7 @@ def test_views_of_an_older_layout_count_alike(tmp_path: Path) -> None:
 def test_old_views_serve_where_the_audio_is_gone(
     tmp_path: Path, songs: list[LabelledTrack]
 ) -> None:
-    """The newest there are; where the audio is there they are computed anew."""
+    """Inputs of an older version are used only if the audio is missing."""
     path = Path(shutil.copy(songs[0].path, tmp_path / "a.wav"))
     track, folder = dataclasses.replace(songs[0], path=path), tmp_path / "cache"
     folder.mkdir()
@@ -98,7 +98,7 @@ def test_old_views_serve_where_the_audio_is_gone(
 
 
 def test_a_file_has_all_windows_there_are() -> None:
-    """Silence is not known of before a file is listened to, so fewer may be all there are."""
+    """A file with fewer windows than wanted is complete unless some were left out for room."""
     assert cache.Notes("d", 3, False).has(3)
     assert cache.Notes("d", 3, False).has(5)
     assert not cache.Notes("d", 3, True).has(5)
@@ -108,8 +108,8 @@ def test_a_file_has_all_windows_there_are() -> None:
 def test_a_window_takes_what_is_said(tmp_path: Path) -> None:
     path = cache_file(tmp_path, "0123")
     cache.write_views(views(7), path, digest=RECIPE.digest(), thinned="yes")
-    size = 7 * cache.window_bytes(RECIPE, N_MAPS, MARGIN)
-    assert size < path.stat().st_size <= size + cache.HEADER
+    size = 7 * cache.window_bytes(RECIPE, N_MAPS, STRETCH_MARGIN)
+    assert size < path.stat().st_size <= size + cache.HEADER_BYTES
 
 
 def damage_none(data: bytes) -> bytes:
@@ -147,7 +147,7 @@ def test_a_damaged_file_is_computed_again(
 
 
 def test_a_file_without_notes_is_still_good(tmp_path: Path, songs: list[LabelledTrack]) -> None:
-    """As they were written before there were notes."""
+    """A file without notes, as earlier versions wrote it, can be read."""
     key = RECIPE.key(cache.hash_file(songs[0].path))
     cache.write_views(views(), cache_file(tmp_path, key))
     np.testing.assert_array_equal(load(songs[0], tmp_path).maps, views().maps)

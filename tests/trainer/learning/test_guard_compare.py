@@ -1,4 +1,4 @@
-"""The guard set, and the comparison that decides whether a model is installed."""
+"""Tests of the guard set, and of the comparison that decides about installing a model."""
 
 from __future__ import annotations
 

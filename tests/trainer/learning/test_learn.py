@@ -1,4 +1,4 @@
-"""From a training set to a model in use, by the command line on real audio."""
+"""Tests of learning from a training set to an installed model, on the command line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def track(path: Path, bpm: float, artist: str, split: str) -> CollectedTrack:
 
 @pytest.fixture(scope="module")
 def tracks(tmp_path_factory: pytest.TempPathFactory) -> list[CollectedTrack]:
-    """Ten songs of five artists; somebody counts all of them half as fast."""
+    """Ten songs by five artists, labelled with half their tempi."""
     folder = tmp_path_factory.mktemp("music")
     found = []
     for k, bpm in enumerate(TEMPI):

@@ -1,4 +1,4 @@
-"""Learning the whole network: batches that anybody draws alike, runs that survive being killed."""
+"""Tests of fitting the whole network: reproducible batches, and runs that are killed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def assert_same(a: dict[str, Any], b: dict[str, Any], tolerance: float) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Network, list[Row]]:
-    """A run that nobody disturbed."""
+    """A run that was not interrupted."""
     folder = tmp_path_factory.mktemp("whole")
     return folder, *run(folder)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C ends pace training soon, whatever it is at; what was listened to is kept."""
+"""Tests that Ctrl-C ends the training of paces soon, and keeps what was computed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PROGRAMS = (
 @pytest.mark.parametrize(
     ("program", "n_heard"),
     [
-        pytest.param(PROGRAMS[0], N_TRACKS, id="tempo-core, fitting"),
+        pytest.param(PROGRAMS[0], N_TRACKS, id="tempo-core, fitting", marks=pytest.mark.slow),
         pytest.param(PROGRAMS[1], 1, id="module, listening", marks=pytest.mark.slow),
         pytest.param(PROGRAMS[0], 1, id="tempo-core, listening", marks=pytest.mark.slow),
         pytest.param(PROGRAMS[1], N_TRACKS, id="module, fitting", marks=pytest.mark.slow),
@@ -40,7 +40,7 @@ PROGRAMS = (
 def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
     program: list[str], n_heard: int, clicks: list[tuple[Path, float]], tmp_path: Path
 ) -> None:
-    """Learning from a table of somebody who moves at half of every tempo."""
+    """Ctrl-C ends the training of paces from a table soon, and what was computed is kept."""
     table = tmp_path / "stated.tsv"
     rows = [f"{path}\t{bpm / 2:g}" for path, bpm in clicks]
     table.write_text("\n".join(["path\tpaces", *rows, ""]))

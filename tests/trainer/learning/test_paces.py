@@ -1,4 +1,4 @@
-"""Learning the paces that somebody stated, by the functions and by the command line."""
+"""Tests of learning stated paces, with functions and on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from tempo_core import Estimator, checkpoint, in_use
 from tempo_core.cli import main as cli
 from tempo_core.errors import LabelError
-from tempo_core.paces import SAME
+from tempo_core.paces import SAME_PACE
 from trainer.learning import pace_fitting, paces
 from trainer.learning.labels import PaceLabels
 from trainer.learning.learn import learn_from
@@ -21,7 +21,7 @@ from trainer.learning.paces import MIN_TRACKS
 
 @pytest.fixture
 def labelled(clicks: list[tuple[Path, float]]) -> list[tuple[Path, tuple[float, ...]]]:
-    """Clicks of somebody who moves at half of every tempo, and only so."""
+    """Files of clicks with half the tempo as their stated pace."""
     return [(path, (bpm / 2,)) for path, bpm in clicks[::4][:MIN_TRACKS]]
 
 
@@ -44,7 +44,7 @@ def test_statements_change_the_model(
 
     def probability(pace_model: Path) -> float:
         paces = Estimator(pace_model=pace_model).estimate(path).paces
-        return next(p.probability for p in paces if abs(p.bpm / (2 * half) - 1) <= SAME)
+        return next(p.probability for p in paces if abs(p.bpm / (2 * half) - 1) <= SAME_PACE)
 
     assert probability(found.path) < probability(model) - 0.2
 
@@ -60,7 +60,7 @@ def test_too_few_statements_are_refused(
 
 @pytest.fixture
 def stated(labelled: list[tuple[Path, tuple[float, ...]]], tmp_path: Path) -> Path:
-    """A table of the clicks."""
+    """A table with the stated paces of the clicks."""
     rows = ["path\tpaces\ttitle"]
     for k, (path, (pace,)) in enumerate(labelled):
         rows.append(f"{path}\t{pace:g}\tClicks {k}")

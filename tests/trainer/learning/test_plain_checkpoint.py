@@ -1,4 +1,4 @@
-"""Training checkpoints: everything comes back as it was, and nothing is ever unpickled."""
+"""Tests of training checkpoints: exact round trips, and no unpickling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning how somebody counts: the octave moves where labels say so, the rate stays."""
+"""Tests of learning how a person counts: labels change the octave, not the tempo."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ LEARN, REST = GUARD.part(replay=False), GUARD.part(replay=True)
 
 
 def job(jobs: int, stop: bool = False) -> Job:
-    """A run of `adapt`, in threads."""
+    """A learning run with the method `adapt`."""
     return Job(methods.for_labels("tempo", 100), LearnOptions(jobs=jobs), lambda: stop)
 
 
 def counted(guard: Guard) -> list[float]:
-    """Everything in [85, 170)."""
+    """Tempi [BPM] of the guard set's clips, moved by octaves into [85, 170)."""
     recordings = [Recording(__file__, "x", ((bpm, 1.0),), "", "") for bpm in guard.bpm]  # type: ignore[arg-type]
     return [in_range(r) for r in recordings]
 
 
 @pytest.fixture(scope="module")
 def tracks() -> list[CurveTrack]:
-    """The guard set's clips for comparison, as if somebody had labelled them otherwise."""
+    """The clips of the guard set for comparison, with other labels."""
     frozen = freeze(BASE.network, *LEARN.inputs())
     found = []
     for i, bpm in enumerate(counted(LEARN)):
@@ -92,7 +92,7 @@ def test_made_adaptable_it_answers_alike() -> None:
 
 
 def test_the_prior_cannot_move_the_rate() -> None:
-    """Whatever a separate prior says, the octaves of a tempo together stay as probable."""
+    """With a separate prior, the sum over the octaves of a tempo does not depend on the prior."""
     network = adaptable(BASE).network
     rng = np.random.default_rng(0)
     rate, prior = (k * rng.standard_normal((5, 180), np.float32) for k in (3, 5))
@@ -111,6 +111,7 @@ def test_octaves_need_a_whole_number_of_them() -> None:
         build(BASE.front_end, TempoConfig(TempoGrid(n_bins=170), Model(separate_octave=True)))
 
 
+@pytest.mark.slow
 def test_a_range_is_learned_and_the_rate_stays(tracks: list[CurveTrack]) -> None:
     model = adapt(BASE, tracks, REST, PriorRecipe(steps=40))
     unseen = counted(REST)
@@ -142,7 +143,7 @@ def test_the_same_seed_the_same_model(tracks: list[CurveTrack]) -> None:
 def test_a_shift_leans_towards_the_labels(
     tracks: list[CurveTrack], factor: float, direction: int
 ) -> None:
-    """Few labels of somebody who counts all of them twice, or half, as fast."""
+    """From few labels at twice or half the tempo, `shift` moves the prior towards them."""
     frozen = []
     for track, bpm in list(zip(tracks, LEARN.bpm, strict=True))[:30]:
         recording = dataclasses.replace(track.recording, tempi=((bpm * factor, 1.0),))
@@ -183,7 +184,7 @@ def test_a_wrong_label_does_no_harm(tracks: list[CurveTrack]) -> None:
 def test_models_learned_side_by_side_are_those_learned_one_by_one(
     tracks: list[CurveTrack], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each on one thread, and each track answered by one that knows none of its group."""
+    """Models learned in parallel equal those learned one by one, each without one fold's groups."""
     n_folds = 2
     monkeypatch.setattr(prior, "folds_of", partial(folds_of, n=n_folds))
     some = tracks[::8]

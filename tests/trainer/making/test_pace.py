@@ -1,4 +1,4 @@
-"""Training the pace network, what it learns from, and its figures."""
+"""Tests of training the pace network: its data, its learning and its figures."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from tempo_core import Estimator, checkpoint
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.errors import ConfigError
-from tempo_core.estimate import load_rows
 from tempo_core.heard import Window
-from tempo_core.paces import SAME
+from tempo_core.loading import load_rows
+from tempo_core.paces import SAME_PACE
 from tempo_core.task import Batch, Task
 from tempo_core.tasks.pace.config import PaceConfig
 from tempo_core.tasks.pace.row import clear
@@ -41,7 +41,7 @@ FRONT_END, WINDOWS, GRID, CONFIG = FrontEnd(), Windows(), TempoGrid(), PaceConfi
 
 
 def track(bpm: float, seed: int = 0) -> HeardTrack:
-    """Beats of noise with little sound between: one pulse, at `bpm`."""
+    """Features of a single pulse at `bpm`: noise on the beats, little between."""
     rng = np.random.default_rng(seed)
     n_frames = round(20 * FRONT_END.fps)
     features = 0.05 * rng.random((40, n_frames))
@@ -101,7 +101,7 @@ def test_the_same_seed_draws_the_same() -> None:
 
 
 def test_a_trained_network_tells_paces_apart_and_is_used(tmp_path: Path) -> None:
-    """Not by being told the headline: from what the folds look like."""
+    """A trained network tells paces from the folds, without the tempo, and can be used."""
     recipe = PaceRecipe(steps=30, batch=12, no_headline=1.0, mask=0.0)
     network = fit(sampler(recipe, [cases(6)]), FRONT_END, CONFIG, recipe)
     reference = checkpoint.load(checkpoint.resolve("default"))
@@ -163,7 +163,7 @@ def test_a_manual_statement_is_complete() -> None:
     compatible = sorted(t for t, x in zip(case.tempi, case.targets, strict=True) if x == 1)
     assert compatible == pytest.approx([60, 200])
     assert not np.isnan(case.targets).any()
-    assert any(abs(t / 120 - 1) <= SAME and x == 0
+    assert any(abs(t / 120 - 1) <= SAME_PACE and x == 0
                for t, x in zip(case.tempi, case.targets, strict=True))  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def uneven_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shown_in_use(path: Path) -> tuple[list[Batch], dict[str, float]]:
-    """What the estimator shows its pace network of a file, and its answers by the tempo."""
+    """Inputs of the pace network in an estimate, and its probabilities by tempo."""
     rows = load_rows(("pace",), {})
     shown: list[Batch] = []
 
@@ -220,7 +220,7 @@ def shown_in_use(path: Path) -> tuple[list[Batch], dict[str, float]]:
 
 
 def test_training_is_shown_what_use_is_shown(uneven_file: Path, tmp_path: Path) -> None:
-    """Of a file with silent ends and a stretch without a pulse; and the answers are the same."""
+    """Training and use have the same inputs and answers, also with silence and without a pulse."""
     in_use_, answers = shown_in_use(uneven_file)
     model = checkpoint.resolve("default")
     (track,) = load_tracks([uneven_file], model, tmp_path, progress=False)

@@ -28,7 +28,7 @@ from trainer.inputs import augment
 from trainer.inputs.cache import Views
 from trainer.inputs.hearing import hear
 from trainer.inputs.recordings import Recording, read_clips, read_consensus, read_rhythm, read_songs
-from trainer.inputs.views import MARGIN, load_views, views_of
+from trainer.inputs.views import STRETCH_MARGIN, load_views, views_of
 from trainer.making import tempo as fit
 from trainer.tasks import tempo
 from trainer.torch_ops import Learnable
@@ -40,7 +40,7 @@ SHIPPED = checkpoint.resolve("shipped")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training folder as the commands expect it, with few short recordings."""
+    """A folder of training data as the commands expect it, with few short recordings."""
     root = tmp_path_factory.mktemp("data")
     tempi = [84, 96, 108, 120, 132, 144]
     for k, bpm in enumerate(tempi):
@@ -74,7 +74,7 @@ def test_tables(folder: Path) -> None:
     assert {r.split for r in read_clips(folder)} == {"train", "validation"}
 
 
-@pytest.mark.parametrize("shift", [-MARGIN, -5, 0, 7, MARGIN])
+@pytest.mark.parametrize("shift", [-STRETCH_MARGIN, -5, 0, 7, STRETCH_MARGIN])
 def test_a_stretch_moves_the_map_and_the_label_alike(tmp_path: Path, shift: int) -> None:
     audio = drum_pattern(110, 14, 22050, "house", np.random.default_rng(0))
     views = views_of(write_audio(tmp_path / "a.wav", audio, 22050), FRONT_END, WINDOWS, GRID)
@@ -91,7 +91,7 @@ def test_a_stretch_moves_the_map_and_the_label_alike(tmp_path: Path, shift: int)
 
 def test_augmentation_leaves_the_cached_arrays_alone() -> None:
     rng = np.random.default_rng(0)
-    maps = rng.random((N_MAPS, 40, GRID.n_bins + 2 * MARGIN)).astype(np.float16)
+    maps = rng.random((N_MAPS, 40, GRID.n_bins + 2 * STRETCH_MARGIN)).astype(np.float16)
     statistics = rng.random(160).astype(np.float32)
     before = maps.copy(), statistics.copy()
     for _ in range(20):
@@ -115,7 +115,7 @@ def test_cached_views_are_fresh_views_bit_for_bit(folder: Path, tmp_path: Path) 
 
 
 def test_training_sees_what_the_estimator_sees(tmp_path: Path) -> None:
-    """The same windows of the same music, with the same weights, whatever silence is around it."""
+    """Training and use have the same windows with the same weights, whatever silence is around."""
     sr = FRONT_END.sr
     song = drum_pattern(104, 26, sr, "rock", np.random.default_rng(1))
     audio = np.concatenate([np.zeros(5 * sr, np.float32), song, np.zeros(7 * sr, np.float32)])
@@ -136,7 +136,7 @@ def test_training_sees_what_the_estimator_sees(tmp_path: Path) -> None:
 
 def test_unclear_windows_are_drawn_less_often_but_are_drawn() -> None:
     n = 4
-    maps = np.zeros((n, N_MAPS, 40, GRID.n_bins + 2 * MARGIN), np.float16)
+    maps = np.zeros((n, N_MAPS, 40, GRID.n_bins + 2 * STRETCH_MARGIN), np.float16)
     maps += np.arange(n)[:, None, None, None]
     clarity = np.array([1.0, 1.0, 0.5, 0.02], np.float32)
     views = Views(maps, np.zeros((n, 160), np.float32), n, clarity)
@@ -157,11 +157,11 @@ def test_unclear_windows_are_drawn_less_often_but_are_drawn() -> None:
 def test_no_example_is_stretched_further_than_the_recipe_says() -> None:
     rng = np.random.default_rng(0)
     views = Views(
-        rng.random((2, N_MAPS, 40, GRID.n_bins + 2 * MARGIN)).astype(np.float16),
+        rng.random((2, N_MAPS, 40, GRID.n_bins + 2 * STRETCH_MARGIN)).astype(np.float16),
         rng.random((2, 160)).astype(np.float32), 2,
     )  # fmt: skip
     song = Recording(Path("a"), "songs", ((120.0, 1.0),), "train", "A")
-    for stretched in (0, 3, MARGIN):
+    for stretched in (0, 3, STRETCH_MARGIN):
         recipe = fit.TempoRecipe(batch=200, stretched=stretched)
         targets = fit.WindowSampler([song], [views], CONFIG, recipe).draw(rng)[2]
         centre = 36 * math.log2(120 / GRID.bpm_min)
@@ -190,10 +190,10 @@ def test_one_batch_can_be_learned() -> None:
 
 
 def test_how_good_it_is_by_now_is_logged(tmp_path: Path) -> None:
-    """On recordings that it does not learn from, in both phases, as one curve."""
+    """Figures on held-out recordings are logged in both phases, as one curve."""
     rng = np.random.default_rng(0)
     views = Views(
-        rng.random((2, N_MAPS, 40, GRID.n_bins + 2 * MARGIN)).astype(np.float16),
+        rng.random((2, N_MAPS, 40, GRID.n_bins + 2 * STRETCH_MARGIN)).astype(np.float16),
         rng.random((2, 160)).astype(np.float32), 2,
     )  # fmt: skip
     song = Recording(Path("a"), "songs", ((120.0, 1.0),), "train", "A")
@@ -265,7 +265,7 @@ def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_pat
 
 
 def test_calibration_takes_overconfidence_back() -> None:
-    """A network that is always sure and right half of the time must come out less sure."""
+    """Calibration lowers the confidence of a network that is always sure and half right."""
     logits = np.zeros((1, GRID.n_bins), np.float32)
     logits[0, 90:94] = 12.0
     bpm = GRID.bpm_min * 2 ** (91.5 / 36)

@@ -1,4 +1,4 @@
-"""The variants of the ablation: that each differs from the shipped network in what it says."""
+"""Tests that each variant of the ablation differs from the shipped network as described."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error gallery: which errors it shows, what it says about them, and that it draws."""
+"""Tests of the error gallery: its choice of errors, its texts and its plots."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _recording(bpm: float, *alternatives: float, path: Path = Path("x")) -> Reco
 
 
 def _picture(peak: float) -> Picture:
-    """A pulse at one tempo only."""
+    """Picture of a pulse at a single tempo."""
     strength = np.exp(-np.abs(np.log2(tempo_axis(GRID) / peak)) * 40)
     return Picture(np.repeat(strength[:, None], 5, axis=1), strength)
 

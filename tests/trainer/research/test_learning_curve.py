@@ -1,4 +1,4 @@
-"""The imagined people of the learning curve, and what they are measured on."""
+"""Tests of the simulated listeners of the learning curve, and of their test tracks."""
 
 from __future__ import annotations
 

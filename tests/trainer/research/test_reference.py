@@ -1,4 +1,4 @@
-"""The reference networks: they learn, they are used like any model, and the leak is one."""
+"""Tests of the reference networks: they learn, work as models, and one leaks as intended."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_windows_of_known_recordings_look_better_than_they_are(rng: np.random.Ge
 
 
 def labelled_folder(make_audio: MakeAudio, tmp_path: Path) -> Path:
-    """Four labelled songs, as every table that the comparison reads."""
+    """A folder with four labelled songs in every table that the comparison reads."""
     data = tmp_path / "data"
     names = [f"data/{k}.wav" for k in range(4)]
     for k, name in enumerate(names):

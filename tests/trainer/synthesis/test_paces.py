@@ -1,4 +1,4 @@
-"""What the notes of a clip say about its paces."""
+"""Tests of paces found from the notes of a clip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tempo_core.errors import ConfigError
 from tests.audio import write_audio
 from trainer.inputs.pace_cases import load_scores, score_of_clip
 from trainer.synthesis.clips import ClipSet, _write_clip, main
-from trainer.synthesis.compose import SAMPLES, attempts
+from trainer.synthesis.compose import SAMPLE_PATTERNS, attempts
 from trainer.synthesis.mixing import SR
 from trainer.synthesis.notes import Sources
 from trainer.synthesis.paces import Score, compatibility, level_of, score_of, stretched
@@ -22,7 +22,7 @@ from trainer.synthesis.styles import Style
 
 
 def score(bpm: float, bar: int = 4, **patterns: str) -> Score:
-    """30 s of one bar over and over: what plays, and when, in equal steps of the bar."""
+    """Score of a bar repeated for 30 s, with the steps of the bar on which each part plays."""
     salience = {"kick": 1.0, "snare": 1.0, "hat": 0.45, "chords": 0.6}
     notes = [
         (k * bar + i * bar / len(pattern), salience[part])
@@ -112,7 +112,7 @@ def sources(tmp_path: Path) -> Sources:
     folder = tmp_path / "samples"
     folder.mkdir()
     hit = rng.normal(size=4000) * np.exp(-np.arange(4000) / 300)
-    for patterns in SAMPLES.values():
+    for patterns in SAMPLE_PATTERNS.values():
         write_audio(folder / patterns[0].replace("*", "a.flac"), 0.5 * hit / abs(hit).max(), SR)
     return Sources(tmp_path, folder)
 
@@ -123,7 +123,7 @@ DRUMS_ONLY = Style(
 
 
 def test_the_score_of_a_clip_is_what_sounds(sources: Sources, tmp_path: Path) -> None:
-    """Energy rises where the score has notes, in the clip that was written beside it."""
+    """In a rendered clip, energy rises where its score has notes."""
     _write_clip(3, ClipSet(5, sources, 8.0, [DRUMS_ONLY], False), tmp_path)
     written = Score.from_json((tmp_path / "5-000003.score").read_text())
     (composition, _), *_ = attempts(3, 5, sources, 8.0, [DRUMS_ONLY])

@@ -1,4 +1,4 @@
-"""The synthesis: what can be checked without a soundfont and the MIDI collections."""
+"""Tests of the synthesis, as far as possible without a soundfont and MIDI collections."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trainer.synthesis import clips
 from trainer.synthesis import sheet as listening_sheet
 from trainer.synthesis.clips import MADE_WITH, _write_clip, make_clip, mostly_silent
 from trainer.synthesis.compose import (
-    SAMPLES,
+    SAMPLE_PATTERNS,
     SOUNDFONTS,
     compose,
     draw_bpm,
@@ -29,7 +29,7 @@ from trainer.synthesis.compose import (
     draw_midi_sound,
     draw_sample_sounds,
 )
-from trainer.synthesis.harmony import FIGURES, VOICE, figure_notes, harmony_parts
+from trainer.synthesis.harmony import ACCOMPANIMENTS, VOICE_PROGRAM, figure_notes, harmony_parts
 from trainer.synthesis.mixing import (
     CODECS,
     SR,
@@ -46,7 +46,7 @@ from trainer.synthesis.notes import InstrumentPart, Note, Section, Sources
 from trainer.synthesis.performances import groove_hits
 from trainer.synthesis.render import render, render_loop, render_midi, render_samples
 from trainer.synthesis.samples import LOOPS
-from trainer.synthesis.score import ACCENT, arrange, follow, humanise, pattern_hits
+from trainer.synthesis.score import ACCENTS, arrange, follow, humanise, pattern_hits
 from trainer.synthesis.songs import _chord, load_song
 from trainer.synthesis.styles import STYLES, Style
 
@@ -68,10 +68,10 @@ WHOLE = (Section(0.0, 1e9),)  # an arrangement in which everything plays
 def test_every_style_is_well_formed(style: Style) -> None:
     low, mode, high = style.bpm
     assert 40 <= low < mode < high <= 220
-    assert set(style.figures) <= {*FIGURES, "none"}
+    assert set(style.figures) <= {*ACCOMPANIMENTS, "none"}
     for part in (style.kick, style.snare, style.hat, style.perc):
         for pattern in part:
-            assert set(pattern) <= {*ACCENT, "."}
+            assert set(pattern) <= {*ACCENTS, "."}
             assert len(pattern) / style.beats in (3, 4, 8), pattern  # triplets, 16ths, 32nds
 
 
@@ -110,7 +110,7 @@ def samples(tmp_path: Path) -> Path:
     folder = tmp_path / "samples"
     folder.mkdir()
     hit = rng.normal(size=4000) * np.exp(-np.arange(4000) / 800)
-    for patterns in SAMPLES.values():
+    for patterns in SAMPLE_PATTERNS.values():
         write_audio(folder / patterns[0].replace("*", "a.flac"), 0.5 * hit / abs(hit).max(), SR)
     return folder
 
@@ -199,7 +199,7 @@ def test_a_figure_plays_the_chords() -> None:
 
 @pytest.fixture
 def midi(tmp_path: Path) -> Path:
-    """One song of 64 beats at 120 BPM and one human performance of 8 bars at 120."""
+    """Folder with a MIDI song of 64 beats and a performance of 8 bars, both at 120 BPM."""
     import pretty_midi
 
     root = tmp_path / "midi"
@@ -312,7 +312,7 @@ def test_songs_follow_the_metre_and_the_subdivision(midi: Path, tmp_path: Path) 
         return {round(n.start, 2) for p in parts if p.role == role for n in p.notes}
 
     waltz = parts("waltz", vocal=1.0)
-    assert [p.program for p in waltz].count(VOICE) == 1
+    assert [p.program for p in waltz].count(VOICE_PROGRAM) == 1
     assert starts(waltz, "melody") == set(range(24))
     half_time = parts("trap", vocal=1.0)
     assert starts(half_time, "melody") == set(range(0, 24, 2))
@@ -392,7 +392,7 @@ def hits_at(times: np.ndarray, duration: float) -> np.ndarray:
 
 
 def lag(reference: np.ndarray, audio: np.ndarray, time: float) -> float:
-    """By how many seconds `audio` lags behind `reference` around a time [s]."""
+    """Delay of `audio` behind `reference` around a time [s]."""
     span = slice(max(0, int((time - 0.1) * SR)), int((time + 0.2) * SR))
     match = np.correlate(audio[span], reference[span], "full")
     return float((np.argmax(match) - (reference[span].size - 1)) / SR)
@@ -413,7 +413,7 @@ def test_codecs_keep_the_time(
 
 
 def test_mastering_keeps_the_time() -> None:
-    """Whatever is drawn: no drift, and no delay to speak of."""
+    """Mastering, whatever is drawn, causes no drift and hardly any delay."""
     times = np.arange(0.3, 9.8, 0.5)
     audio = hits_at(times, 10.0)
     moved = []

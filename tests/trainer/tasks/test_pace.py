@@ -1,4 +1,4 @@
-"""What the pace network learns by."""
+"""Tests of the loss and the measures of the pace network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tempo network learns by."""
+"""Tests of the loss and the measures of the tempo network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GRID = CONFIG.grid
 
 
 def targets(readings: list[tuple[float, float]]) -> torch.Tensor:
-    """(1, MAX_READINGS, n_bins)"""
+    """A batch of one target, (1, MAX_READINGS, n_bins)."""
     return torch.from_numpy(encode(readings, CONFIG))[None]
 
 

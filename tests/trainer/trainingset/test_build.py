@@ -1,4 +1,4 @@
-"""A training set from real files: what is dropped, what is kept, and what survives what."""
+"""Tests of building a training set from audio files: selection, and interruptions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def state(folder: Path) -> dict[str, Any]:
-    """What is in a training set: its tables, and the arrays in its cache."""
+    """Content of a training set: its tables and the arrays in its cache."""
     found: dict[str, Any] = {path.name: path.read_bytes() for path in folder.glob("*.tsv")}
     for path in (folder / CACHE).glob("*.safetensors"):
         views = read_views(path)  # the order of a header is not always the same
@@ -60,13 +60,13 @@ def state(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(training_set: Path, tmp_path: Path) -> Path:
-    """A copy of the training set of the six songs, to be changed."""
+    """A copy of the training set of the six songs that a test may change."""
     return Path(shutil.copytree(training_set, tmp_path / "set"))
 
 
 @pytest.fixture(scope="module")
 def faulty(songs: list[LabelledTrack], tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The six songs among everything that can be wrong."""
+    """The six songs among tracks with every kind of fault."""
     folder = tmp_path_factory.mktemp("faulty")
     bad = write_bad_files(folder / "bad")
 
@@ -221,7 +221,7 @@ def test_what_was_heard_holds_wherever_the_file_goes_and_however_it_is_seen(
     before = {track.id for track in read_collection(folder)}
     assert {track.id for track in build(tracks, folder, OPTIONS).kept} == before
     # As after a version whose network sees the music in another way.
-    monkeypatch.setattr("trainer.inputs.cache.LAYOUT", 1000)
+    monkeypatch.setattr("trainer.inputs.cache.VIEWS_LAYOUT", 1000)
     assert {track.id for track in build(tracks, folder, OPTIONS).kept} == before
 
 
@@ -291,7 +291,7 @@ def test_inputs_of_an_older_front_end_are_replaced(
 def test_inputs_that_no_method_needs_are_not_computed(
     training_set: Path, songs: list[LabelledTrack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Below the number of labels from which on the whole network is trained nothing else does."""
+    """Inputs of the network are not computed for fewer labels than `fit` needs."""
     options = dataclasses.replace(OPTIONS, views=None)
     shutil.copytree(training_set, tmp_path / "set")
     for path in (tmp_path / "set" / CACHE).glob("*.safetensors"):
@@ -467,7 +467,7 @@ except StorageError as error:
 def test_a_full_disk_is_one_message_and_costs_nothing(
     limit: int, training_set: Path, songs: list[LabelledTrack], tmp_path: Path
 ) -> None:
-    """Full while the journal is written, and while the network's inputs are."""
+    """A disk that is full, for the journal or the inputs, is one message and costs no results."""
     rows = [{**dataclasses.asdict(track), "path": str(track.path)} for track in songs]
     (tmp_path / TRACKS_FILE).write_text(json.dumps(rows))
     folder = tmp_path / "set"

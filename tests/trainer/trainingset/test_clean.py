@@ -1,4 +1,4 @@
-"""The rules one by one; `test_build.py` has them on audio."""
+"""Tests of the cleaning rules one by one; `test_build.py` tests them on audio."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_both_tempi_are_told() -> None:
 
 
 def test_a_persons_correction_is_believed() -> None:
-    """Somebody who corrects a tempo does so because the estimate was wrong."""
+    """A person's correction is kept although the estimate contradicts it."""
     assert check_audio(labelled(97.0, "manual"), heard(bpm=128.0), SR) is None
     assert check_audio(labelled(97.0, "manual"), heard(elsewhere=1.0), SR) is None
     # Whose label it is says nothing about the file.

@@ -1,4 +1,4 @@
-"""Copies are found whatever was done to them; other music is not taken for a copy."""
+"""Tests that copies of a recording are found, and other music is not taken for a copy."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_lossy_copy_differs_in_few_bits(tmp_path: Path, original: np.ndarray) 
 
 
 def test_bands_with_the_same_drums_and_tempo_are_not_copies() -> None:
-    """The same patterns at the same tempo, in another key and with other sounds."""
+    """Bands with the same patterns and tempo, in another key and sound, are not copies."""
     prints = [of(song(seed, 120, style)) for style in ("rock", "house") for seed in range(4)]
     assert list(same_recordings(prints, FPS)) == []
 

@@ -1,4 +1,4 @@
-"""`tempo-core build`, and where it has its labels from."""
+"""Tests of `tempo-core build` and its sources of labels."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_key_of_a_tag_and_of_another_label_of_the_track(
 
 
 def test_a_table_of_tempo_labels(tmp_path: Path) -> None:
-    """As `beet tempo-labels --export` writes it."""
+    """A table of labels as `beet tempo-labels --export` writes it can be read."""
     rows = (
         'title\tartist\talbum\tgenre\tpath\ttempo\tkey\n"Heroes\tBowie\tNA\tNA\t/a.mp3\t112\tNA\n'
     )

@@ -1,4 +1,4 @@
-"""What a model has learned from, as it stands in the model."""
+"""Tests of the list, stored in a model, of tracks that it learned from."""
 
 from __future__ import annotations
 
@@ -42,18 +42,20 @@ def test_others_are_not_known() -> None:
         )
     assert not REMEMBERED.knows(Path("/x"), "The Artist 7", "Title 8")
     assert not REMEMBERED.knows(Path("/x"))
-    assert not memory.NOTHING
-    assert not memory.NOTHING.knows(Path("/music/7.mp3"))
+    assert not memory.NO_MEMORY
+    assert not memory.NO_MEMORY.knows(Path("/music/7.mp3"))
 
 
 def test_it_is_small_and_names_nobody() -> None:
-    card = {memory.KEY: memory.pack(REMEMBERED)}
+    card = {memory.CARD_KEY: memory.pack(REMEMBERED)}
     text = json.dumps(card)
     assert len(text) < 40_000
     assert "Artist" not in text
     assert memory.of_card(json.loads(text)) == REMEMBERED
 
 
-@pytest.mark.parametrize("card", [{}, {memory.KEY: 7}, {memory.KEY: "ä"}, {memory.KEY: "A"}])
+@pytest.mark.parametrize(
+    "card", [{}, {memory.CARD_KEY: 7}, {memory.CARD_KEY: "ä"}, {memory.CARD_KEY: "A"}]
+)
 def test_a_card_without_one(card: dict[str, object]) -> None:
     assert memory.of_card(card) is None

@@ -1,4 +1,4 @@
-"""No artist on two sides, no change of mind, and never from training to test."""
+"""Tests of splits: artists stay on one side, and no track moves from training to test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tempo_core.errors import ConfigError
-from trainer.trainingset.split import ALBUM, divide, members, read_split, write_split
+from trainer.trainingset.split import LARGEST_ALBUM, divide, members, read_split, write_split
 from trainer.trainingset.tables import CollectedTrack
 
 
@@ -89,7 +89,7 @@ def test_without_an_artist_the_album_counts_then_the_folder() -> None:
     assert members(track(0, "Various Artists", album="Live"))[0] == "album:live"
     a, b, c = (track(k, "", folder=f) for k, f in enumerate(("one", "one", "two")))
     assert members(a)[0] == members(b)[0] != members(c)[0]
-    crowd = [track(k, "", folder="heap") for k in range(ALBUM + 1)]
+    crowd = [track(k, "", folder="heap") for k in range(LARGEST_ALBUM + 1)]
     placed, _ = sides(crowd)
     assert set(placed.values()) == {"train", "validation", "test"}
 

@@ -1,4 +1,4 @@
-"""Whose label counts."""
+"""Tests of the order of trust in labels."""
 
 from __future__ import annotations
 

@@ -37,26 +37,29 @@ from .estimator import POOLS, ReferenceEstimator
 from .networks import REFERENCES, fold
 from .training import RandomWindows, ReferenceSettings, cut, load_features, measure_leak, train
 
-DEFAULT = "tempo"  # the network of the package
-PHASES = (Phase(780, 3e-3, False),)
-BATCH = 32
+DEFAULT_DESIGN = "tempo"  # the network of the package
+REFERENCE_PHASES = (Phase(780, 3e-3, False),)
+REFERENCE_BATCH = 32
 SHARES = dict(ReferenceSettings.shares)
 
 
 def train_default(
     recordings: Sequence[Recording], cache: Path, out: Path, steps: int | None, seed: int
 ) -> Path:
-    """Train one default network as `trainer.making.tempo` does; returns its file."""
+    """Train one default network as `trainer.making.tempo` does, and return its file."""
     front_end, windows = FrontEnd(), Windows()
     config = TempoConfig(model=Model(n_members=1))
-    phases = tuple(dataclasses.replace(p, steps=steps or p.steps) for p in PHASES)
+    phases = tuple(dataclasses.replace(p, steps=steps or p.steps) for p in REFERENCE_PHASES)
     shares = (*SHARES.items(), ("consensus", 0.0))
-    recipe = TempoRecipe(phases=phases, batch=BATCH, seed=seed, shares=shares)
+    recipe = TempoRecipe(phases=phases, batch=REFERENCE_BATCH, seed=seed, shares=shares)
     views = load_views(recordings, front_end, windows, config.grid, cache, jobs=1)
     torch.set_num_threads(1)
     sampler = WindowSampler(recordings, views, config, recipe)
     network = fit(
-        sampler, lambda: Learnable(Member(front_end, config)), recipe, out / f"{DEFAULT}.jsonl"
+        sampler,
+        lambda: Learnable(Member(front_end, config)),
+        recipe,
+        out / f"{DEFAULT_DESIGN}.jsonl",
     )
     card = {
         "summary": f"{len(recordings)} recordings, seed {seed}, for comparison only",
@@ -67,7 +70,7 @@ def train_default(
 
 
 def save_reference(out: Path, name: str, network: torch.nn.Module, card: dict[str, Any]) -> Path:
-    """Write a reference network for the front end and windows of the default one."""
+    """Write a model file of a reference network, with the default front end and windows."""
     front_end = FrontEnd()
     header = {
         "task": name,
@@ -83,7 +86,7 @@ def save_reference(out: Path, name: str, network: torch.nn.Module, card: dict[st
 def train_reference(
     name: str, recordings: Sequence[Recording], cache: Path, out: Path, settings: ReferenceSettings
 ) -> Path:
-    """Train one reference network; returns its file."""
+    """Train one reference network, and return its file."""
     front_end, windows = FrontEnd(), Windows()
     features = load_features(recordings, front_end, windows, cache)
     source = RandomWindows(recordings, features, front_end, windows, settings)
@@ -99,7 +102,7 @@ def train_reference(
 def measure(
     estimate: Callable[[Path], Estimate], recordings: Sequence[Recording]
 ) -> dict[str, float]:
-    """Accuracies, errors and time on files, one at a time on one thread."""
+    """Accuracies, errors and computing time on files, one at a time in one thread."""
     estimate(recordings[0].path)  # what is done once only is not part of the time
     started = time.monotonic()
     found = np.array([estimate(r.path).bpm for r in recordings])
@@ -132,7 +135,7 @@ def n_parameters(path: Path) -> int:
 @click.option("--features", type=click.Path(path_type=Path),
               help="Folder for spectrograms; by default one in --cache.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of results.")
-@click.option("--only", multiple=True, type=click.Choice([DEFAULT, *REFERENCES, "leak"]),
+@click.option("--only", multiple=True, type=click.Choice([DEFAULT_DESIGN, *REFERENCES, "leak"]),
               help="Do this only; may be given more than once.")  # fmt: skip
 @click.option("--steps", type=int, help="For trying things out.")
 @click.option("--seed", default=0, show_default=True)
@@ -155,7 +158,7 @@ def main(
         settings = dataclasses.replace(settings, steps=steps)
     measured = [digest_of(rs) for rs in held_out.values()]
     arguments = [dataclasses.asdict(settings), steps, digest_of(recordings), measured]
-    for name in only or (DEFAULT, *REFERENCES, "leak"):
+    for name in only or (DEFAULT_DESIGN, *REFERENCES, "leak"):
         if name == "leak":
             leak = kept(
                 out, f"{name}-{seed}", arguments, lambda: _leak(labelled, features, settings)
@@ -165,7 +168,7 @@ def main(
 
         def run(name: str = name) -> dict[str, Any]:
             started = time.monotonic()
-            if name == DEFAULT:
+            if name == DEFAULT_DESIGN:
                 file = train_default(recordings, cache, out, steps, seed)
             else:
                 file = train_reference(name, recordings, features, out, settings)
@@ -173,10 +176,10 @@ def main(
             figures: dict[str, Any] = {
                 "file": file.name, "parameters": n_parameters(file), "minutes": round(minutes, 1),
             }  # fmt: skip
-            for pool in POOLS if name != DEFAULT else ("mean",):
+            for pool in POOLS if name != DEFAULT_DESIGN else ("mean",):
                 estimator = (
                     Estimator(file, "all")
-                    if name == DEFAULT
+                    if name == DEFAULT_DESIGN
                     else ReferenceEstimator(file, pool=pool)
                 )
                 figures[pool] = {s: measure(estimator.estimate, rs) for s, rs in held_out.items()}

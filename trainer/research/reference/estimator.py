@@ -1,4 +1,4 @@
-"""A trained reference network as an estimator: the same call, the same kind of answer."""
+"""A trained reference network as an estimator, with the interface of `tempo_core.Estimator`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from tempo_core import checkpoint
-from tempo_core.audio import check, read_excerpts, sounding
+from tempo_core.audio import read_excerpts
 from tempo_core.config import FrontEnd, Windows, told
 from tempo_core.errors import CheckpointError, ConfigError
 from tempo_core.estimate import Estimate
+from tempo_core.excerpts import check, sounding
 from tempo_core.levels import TOLERANCE
 from tempo_core.spectrum import Array, Mel
 
@@ -35,13 +36,13 @@ class Answers:
         return float(np.median(self.bpm))
 
     def mode(self) -> float:
-        """The most frequent whole tempo, of several the one nearest to the median."""
+        """The most frequent whole BPM; among several the one nearest to the median."""
         values, counts = np.unique(np.round(self.bpm), return_counts=True)
         most = values[counts == counts.max()]
         return float(most[np.abs(most - self.median()).argmin()])
 
     def agreeing(self, bpm: float, tolerance: float = TOLERANCE) -> float:
-        """Share of the windows within the tolerance of a tempo, in 0..1."""
+        """Share of the windows, 0..1, whose tempo is within the tolerance of `bpm`."""
         return float((np.abs(self.bpm / bpm - 1) <= tolerance).mean())
 
 
@@ -49,7 +50,7 @@ POOLS = {"median": Answers.median, "mode": Answers.mode}
 
 
 class ReferenceEstimator:
-    """A trained reference network, used as `tempo_core.Estimator` is.
+    """A tempo estimator with a trained reference network.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ class ReferenceEstimator:
         return Estimate(round(bpm, 2), round(answers.agreeing(bpm), 4), ())
 
     def answers(self, windows: Array) -> Answers:
-        """What each window (n_windows, n_mels, n_frames) of features answers on its own."""
+        """The tempi of windows of features (n_windows, n_mels, n_frames), each by itself."""
         return answers(self._reference, self._network, windows)
 
     def _cut(self, features: Array) -> Array:
@@ -140,7 +141,7 @@ class ReferenceEstimator:
 
 
 def open_reference(path: Path, windows: int | str) -> ReferenceEstimator:
-    """A trained network that listens to as many random windows as it is used to, or to all.
+    """An estimator with a trained network and as many random windows as usual, or all of them.
 
     Raises
     ------
@@ -158,6 +159,6 @@ def answers(reference: Reference, network: nn.Module, windows: Array) -> Answers
 
 
 def padded(features: Array, length: int) -> Array:
-    """(n_mels, n_frames) with silence after it, if it is shorter than a window."""
+    """Features (n_mels, n_frames), padded with silence if they are shorter than a window."""
     missing = length - features.shape[-1]
     return np.pad(features, ((0, 0), (0, missing))) if missing > 0 else features

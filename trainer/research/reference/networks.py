@@ -1,4 +1,4 @@
-"""Two networks and what belongs to each: what they see, what they learn, what they answer.
+"""Two networks, each with its input, its loss and the tempo that its output means.
 
 `convblocks`: four convolution blocks and three linear layers on the autocorrelation of every mel
 band, which choose among whole tempi within one octave. `mobilenet`: inverted residual blocks on a
@@ -30,7 +30,7 @@ TEMPOGRAM_LAGS = 192  # [frames] 2.2 s, 27 BPM
 
 @dataclass(frozen=True)
 class Reference:
-    """One design as a row of functions, as `tempo_core.task` has it for the default network.
+    """The functions of one design, like those of `tempo_core.task` for the default network.
 
     `view` takes features (batch, n_mels, n_frames), `loss` outputs and tempi (batch,) [BPM],
     `decode` turns outputs into tempi (batch,) [BPM], one a window.
@@ -45,12 +45,12 @@ class Reference:
 
 
 def n_frames(front_end: FrontEnd, windows: Windows) -> int:
-    """Frames of a window."""
+    """Number of frames in a window."""
     return math.ceil(windows.duration * front_end.fps)
 
 
 def fold(bpm: Tensor) -> Tensor:
-    """Tempi moved by octaves into (FOLD_MIN, FOLD_MAX]."""
+    """Tempi [BPM] moved by octaves into (FOLD_MIN, FOLD_MAX]."""
     octaves = torch.ceil(torch.log2(bpm / FOLD_MAX) - 1e-9)
     return bpm / 2.0**octaves
 
@@ -78,14 +78,14 @@ def tempogram(features: Array) -> Array:
 
 
 def _autocorrelation(x: NDArray[np.floating], n_lags: int) -> Array:
-    """(…, n) → (…, n_lags), lags 1 … n_lags, relative to lag 0."""
+    """Autocorrelation of (…, n) at the lags 1 … n_lags, relative to lag 0; (…, n_lags)."""
     size = 2 ** math.ceil(math.log2(x.shape[-1] + n_lags + 1))  # a length that the transform likes
     lags = np.fft.irfft(np.square(np.abs(np.fft.rfft(x, n=size))), n=size)[..., : n_lags + 1]
     return np.asarray(lags[..., 1:] / np.maximum(lags[..., :1], 1e-6), np.float32)
 
 
 class ConvBlocks(nn.Module):
-    """Four convolution blocks, three linear layers, one logit a whole tempo of the octave."""
+    """Four convolution blocks and three linear layers; one logit per whole BPM of the octave."""
 
     def __init__(self, front_end: FrontEnd, windows: Windows):
         super().__init__()
@@ -112,18 +112,18 @@ class ConvBlocks(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 1, n_mels, N_LAGS) → logits (batch, N_CLASSES)."""
+        """Logits (batch, N_CLASSES) of the input (batch, 1, n_mels, N_LAGS)."""
         return self.linear(self.blocks(x))
 
 
 def class_loss(logits: Tensor, bpm: Tensor) -> Tensor:
-    """Cross entropy against the class of the folded tempo."""
+    """Cross entropy of the logits against the class of the folded tempo."""
     target = (fold(bpm).round() - FOLD_MIN).long().clamp(0, N_CLASSES - 1)
     return nn.functional.cross_entropy(logits, target)
 
 
 def class_tempo(logits: Tensor) -> Tensor:
-    """The most probable class [BPM]."""
+    """The tempi [BPM] of the most probable classes."""
     return FOLD_MIN + logits.argmax(dim=-1).float()
 
 
@@ -149,13 +149,13 @@ class InvertedResidual(nn.Module):
         self.adds = stride == 1 and n_in == n_out
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_in, height, width) → (batch, n_out, height / stride, width / stride)."""
+        """Maps (batch, n_out, height / stride, width / stride) for (batch, n_in, height, width)."""
         y = self.layers(x)
         return x + y if self.adds else y
 
 
 class MobileNet(nn.Module):
-    """Inverted residual blocks on the tempogram, one number in 0..1.
+    """Inverted residual blocks on the tempogram, with one output in 0..1.
 
     The mean is taken over time only: where something is on the axis of lags is the answer.
     """
@@ -180,19 +180,19 @@ class MobileNet(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 1, TEMPOGRAM_LAGS, n_times) → (batch,) in 0..1."""
+        """Output (batch,) in 0..1 of tempograms (batch, 1, TEMPOGRAM_LAGS, n_times)."""
         x = self.blocks(self.stem(x))  # (batch, 48, TEMPOGRAM_LAGS / 16, n_times / 16)
         return self.head(x.mean(dim=-1)).squeeze(-1).sigmoid()
 
 
 def regression_loss(output: Tensor, bpm: Tensor) -> Tensor:
-    """Smooth L1 distance on the scale of the output, on which 0.05 is 10 BPM."""
+    """Smooth L1 loss on the scale of the output, on which 0.05 is 10 BPM."""
     target = ((bpm - BPM_MIN) / (BPM_MAX - BPM_MIN)).clamp(0, 1)
     return nn.functional.smooth_l1_loss(output, target, beta=0.05)
 
 
 def regression_tempo(output: Tensor) -> Tensor:
-    """The output as a tempo [BPM]."""
+    """The tempi [BPM] of the outputs."""
     return BPM_MIN + output * (BPM_MAX - BPM_MIN)
 
 

@@ -1,4 +1,4 @@
-"""Training the reference networks, from the same recordings as the default one."""
+"""Training of the reference networks, with the same recordings as the default one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ...making.tempo import descend
 from .estimator import answers, padded
 from .networks import Reference, fold, n_frames
 
-HELD_OUT = 0.2  # share of the windows that `measure_leak` keeps from training
+HELD_OUT_SHARE = 0.2  # share of the windows that `measure_leak` keeps from training
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def load_features(
     cache: Path,
     jobs: int = 1,
 ) -> list[np.ndarray]:
-    """Features (n_mels, n_frames) float16 of what sounds of each recording, read as they are used.
+    """Features (n_mels, n_frames) float16 of the music in each recording, read when they are used.
 
     They are computed once for each content and configuration, and kept in `cache`.
 
@@ -69,7 +69,7 @@ def load_features(
 
 
 def _heard_features(path: Path, front_end: FrontEnd, windows: Windows, cache: Path) -> Path:
-    """The file under `cache` with the features of a recording, see `load_features`."""
+    """The cache file with the features of a recording, see `load_features`."""
     threadpool_limits(1, user_api="blas")  # the parallelism is over files
     digest = hash_file(path)
     digest.update(f"heard {front_end.digest()} {windows.digest()}".encode())
@@ -87,7 +87,7 @@ def _heard_features(path: Path, front_end: FrontEnd, windows: Windows, cache: Pa
 
 
 class RandomWindows:
-    """Draws batches: recordings by the share of their source, then a window anywhere in each."""
+    """Sampler of batches: it draws recordings by their source's share, and a window in each."""
 
     def __init__(
         self, recordings: Sequence[Recording], features: Sequence[np.ndarray],
@@ -103,10 +103,12 @@ class RandomWindows:
         self._n_mels, self._length = front_end.n_mels, n_frames(front_end, windows)
 
     def draw(self, rng: np.random.Generator) -> tuple[Array, Tensor]:
-        """Features (batch, n_mels, n_frames) and tempi (batch,) [BPM]."""
+        """A random batch: features (batch, n_mels, n_frames) and tempi (batch,) [BPM]."""
         windows, tempi = [], []
         for i in rng.choice(len(self._weights), self._settings.batch, p=self._weights):
-            change = augment.draw(rng, self._n_mels) if self._settings.augment else augment.NOTHING
+            change = (
+                augment.draw(rng, self._n_mels) if self._settings.augment else augment.NO_CHANGE
+            )
             stretch = change.stretch(bins_per_octave=36)
             room = self._features[i].shape[1] - 1 - self._length * stretch
             first = rng.uniform(0, room) if room > 0 else 0.0
@@ -119,13 +121,13 @@ class RandomWindows:
 
 
 class ListedWindows:
-    """Draws batches from a list of windows that somebody else has cut."""
+    """Sampler of batches from given windows."""
 
     def __init__(self, windows: Array, bpm: Tensor, settings: ReferenceSettings) -> None:
         self._windows, self._bpm, self._batch = windows, bpm, settings.batch
 
     def draw(self, rng: np.random.Generator) -> tuple[Array, Tensor]:
-        """As `RandomWindows.draw`."""
+        """A random batch, as from `RandomWindows.draw`."""
         chosen = rng.integers(0, len(self._bpm), self._batch)
         return self._windows[chosen].astype(np.float32), self._bpm[chosen]
 
@@ -159,7 +161,7 @@ def train(
 
 @dataclass(frozen=True)
 class WindowErrors:
-    """Of single windows, against the label folded into the octave of the classes."""
+    """Figures of single windows, with labels folded into the octave of the classes."""
 
     n: int
     acc1: float
@@ -169,7 +171,7 @@ class WindowErrors:
 
 @dataclass(frozen=True)
 class Leak:
-    """One network, measured on windows of recordings it knows and of recordings it does not."""
+    """Figures of one network on windows of known recordings and of unknown ones."""
 
     n_training_windows: int
     known: WindowErrors  # windows it has not seen, of recordings it has seen others of
@@ -182,7 +184,7 @@ def cut(
     front_end: FrontEnd,
     windows: Windows,
 ) -> tuple[Array, Tensor]:
-    """All windows of recordings, half overlapping, and their labels [BPM]."""
+    """All windows of recordings, each overlapping the next by half, and their labels [BPM]."""
     length = n_frames(front_end, windows)
     cuts, bpm = [], []
     for recording, whole in zip(recordings, features, strict=True):
@@ -201,13 +203,13 @@ def measure_leak(
     windows: Windows,
     settings: ReferenceSettings,
 ) -> Leak:
-    """Train on a random part of the windows of known recordings; measure on the rest and elsewhere.
+    """Train on a random part of the windows of known recordings, and measure on other windows.
 
     This is the split by window of the project this one grew from: half-overlapping windows of one
     recording are on both sides of it.
     """
     order = np.random.default_rng(settings.seed).permutation(len(known[1]))
-    n_out = round(HELD_OUT * len(order))
+    n_out = round(HELD_OUT_SHARE * len(order))
     out, inside = order[:n_out], order[n_out:]
     source = ListedWindows(known[0][inside], known[1][inside], settings)
     network = train(reference, source, front_end, windows, settings)

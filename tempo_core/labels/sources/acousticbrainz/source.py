@@ -1,7 +1,8 @@
-"""The last dump of AcousticBrainz (2022, CC0), looked up by MusicBrainz recording id: no network.
+"""The last dump of AcousticBrainz (2022, CC0), looked up by MusicBrainz recording id.
 
-`build` reads the dump's tables once, `….csv`, `….csv.zst` or `….tar.zst`, into a SQLite file. Many
-recordings were submitted more than once; what most submissions say counts.
+No network is used: `build` first reads the tables of the dump (`….csv`, `….csv.zst` or `….tar.zst`)
+into an SQLite file. Many recordings were submitted more than once; the values of the majority of
+the submissions are used.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from ....errors import ConfigError, LabelError, reason
 from ...crosscheck import same_tempo
 from ...record import Candidate, TrackQuery
 
-INDEX_LAYOUT = 0x7E4B0001  # application id and layout of the file in one number
-MAJORITY = 2 / 3  # of the submissions have to be within 4 % of their median
-BATCH_ROWS = 50_000  # rows a transaction
+INDEX_LAYOUT = 0x7E4B0001  # application id and layout version of the file in one number
+MAJORITY = 2 / 3  # share of the submissions that must be within 4 % of their median
+BATCH_ROWS = 50_000  # rows written at a time
 
 
 class AcousticBrainz:
@@ -40,7 +41,7 @@ class AcousticBrainz:
                 "the dump; name it"
             )
         try:
-            # From the thread that asks, which is not the one that makes the sources.
+            # The sources are made in one thread and asked in another.
             self._db = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
             )
@@ -70,7 +71,7 @@ class AcousticBrainz:
         key = max(keys, key=keys.count) if keys else None
         if keys.count(key) <= len(keys) / 2:
             key = None
-        # The id says which recording it is; names and durations have nothing to add.
+        # The id identifies the recording, so the names and the duration of the track are used.
         yield [
             Candidate(
                 source_id=str(track.recording_id),
@@ -93,12 +94,16 @@ class AcousticBrainz:
 
 
 def build(dumps: list[Path], target: Path) -> int:
-    """Read tables of the dump into a new file, all or nothing; returns its number of recordings.
+    """Read tables of the dump into a new file; returns the number of recordings with a tempo.
+
+    If this fails, no file is left and an existing one is kept.
 
     Parameters
     ----------
     dumps
-        The `rhythm` table and, for keys, the `tonal` one.
+        Files with the `rhythm` table and, for keys, the `tonal` table.
+    target
+        SQLite file to make.
 
     Raises
     ------
@@ -111,7 +116,7 @@ def build(dumps: list[Path], target: Path) -> int:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(part)
-        # If this fails, it is made again from the start.
+        # No protection against crashes is needed: an unfinished file is never used.
         db.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             f"PRAGMA application_id = {INDEX_LAYOUT};"
@@ -136,10 +141,11 @@ def build(dumps: list[Path], target: Path) -> int:
 
 
 def _read_into(db: sqlite3.Connection, dump: Path) -> None:
+    """Read all tables of a dump file into the database; LabelError if there is none."""
     with _tables(dump) as tables:
         n_tables = 0
         for table in tables:
-            # Lines of bytes, because a text stream would want to seek, which an archive cannot.
+            # Decode line by line, because a text stream needs seeking, which the archive lacks.
             rows = csv.DictReader(line.decode("utf-8", "replace") for line in table)
             columns = set(rows.fieldnames or ())
             if "mbid" not in columns:
@@ -161,6 +167,7 @@ def _read_into(db: sqlite3.Connection, dump: Path) -> None:
 def _store(
     db: sqlite3.Connection, column: str, values: Iterator[tuple[bytes, int, float | str]]
 ) -> None:
+    """Write values, each with the id of its recording and the number of the submission."""
     statement = (
         f"INSERT INTO submissions (recording, number, {column}) VALUES (?, ?, ?) "
         f"ON CONFLICT (recording, number) DO UPDATE SET {column} = excluded.{column}"
@@ -176,6 +183,7 @@ def _store(
 
 
 def _tempi(rows: csv.DictReader[str]) -> Iterator[tuple[bytes, int, float | str]]:
+    """Recording id, number of the submission and tempo [BPM] in rows of the rhythm table."""
     for row in rows:
         recording, number = _id(row["mbid"] or ""), row.get("submission_offset") or "0"
         try:
@@ -187,26 +195,27 @@ def _tempi(rows: csv.DictReader[str]) -> Iterator[tuple[bytes, int, float | str]
 
 
 def _keys(rows: csv.DictReader[str]) -> Iterator[tuple[bytes, int, float | str]]:
+    """Recording id, number of the submission and key in rows of the tonal table."""
     for row in rows:
         recording, number = _id(row["mbid"] or ""), row.get("submission_offset") or "0"
         if recording and number.isdecimal() and row["key_key"]:
             yield recording, int(number), f"{row['key_key']} {row['key_scale']}"
 
 
-# What a file is, its first bytes say.
+# First bytes of the file formats; those of a tar archive are at an offset.
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
-BLOCK_BYTES = 1 << 16  # [bytes] that are looked at
+BUFFER_SIZE = 1 << 16  # [bytes] of the beginning that are read to recognise the format
 
 
 @contextmanager
 def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
-    """The tables in a file: itself, unpacked, or every table of an archive.
+    """Open the tables in a dump: the decompressed file itself, or every table in an archive.
 
     Raises
     ------
     LabelError
-        If it cannot be read.
+        If the dump cannot be read.
     """
     from ....compression import zstd
 
@@ -214,8 +223,8 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
         with ExitStack() as stack:
             stream = stack.enter_context(dump.open("rb"))
             if stream.peek(len(ZSTD_MAGIC)).startswith(ZSTD_MAGIC):
-                stream = stack.enter_context(io.BufferedReader(zstd.open(stream), BLOCK_BYTES))
-            beginning = stream.peek(BLOCK_BYTES)
+                stream = stack.enter_context(io.BufferedReader(zstd.open(stream), BUFFER_SIZE))
+            beginning = stream.peek(BUFFER_SIZE)
             if beginning[TAR_MAGIC_AT:].startswith(TAR_MAGIC):
                 archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
                 contents = (
@@ -231,7 +240,7 @@ def _tables(dump: Path) -> Iterator[Iterator[IO[bytes]]]:
 
 
 def _id(text: str) -> bytes:
-    """A MusicBrainz id in 16 bytes, empty if it is none."""
+    """The 16 bytes of a MusicBrainz id; empty if the text is no such id."""
     try:
         return uuid.UUID(text.strip()).bytes
     except ValueError:

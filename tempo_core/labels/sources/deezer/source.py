@@ -1,7 +1,7 @@
-"""Deezer's public interface: no key of the music, and a BPM for perhaps two tracks of three.
+"""Deezer's public interface, which has a BPM for about two thirds of the tracks and no keys.
 
-All its errors come with HTTP status 200. BPM 0 means unknown, and the same recording can have it on
-another of its pages. Only the page of a track has it, the search has not.
+All errors come with HTTP status 200. BPM 0 means unknown; another page about the same recording may
+have the BPM. Only the page of a track has it, not the list of a search.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ...parsing import mapping, objects, read_json, seconds, string
 from ...record import Candidate, Status, TrackQuery
 from ...source import ByName
 
-QUOTA, NO_DATA = 4, 800
-_TYPES = ("application/json",)
+QUOTA_CODE, NO_DATA_CODE = 4, 800  # codes of errors: too many requests, no such track
+_JSON_TYPES = ("application/json",)
 
 
 class Deezer(ByName):
@@ -28,24 +28,24 @@ class Deezer(ByName):
 
     def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         if track.isrc and track.isrc.isalnum():
-            page = self._session.get(f"{self._base_url}/track/isrc:{track.isrc}", types=_TYPES)
+            page = self._session.get(f"{self._base_url}/track/isrc:{track.isrc}", types=_JSON_TYPES)
             yield parse_isrc(page.text, self._base_url)
-        # Plain words find the right master more often than its advanced search does.
+        # Plain words find the right release more often than Deezer's advanced search does.
         for query in queries(track):
-            page = self._session.get(f"{self._base_url}/search", {"q": query}, types=_TYPES)
+            page = self._session.get(f"{self._base_url}/search", {"q": query}, types=_JSON_TYPES)
             yield parse_search(page.text, self._base_url)
 
     def label(self, candidate: Candidate) -> Candidate:
-        return parse_track(self._session.get(candidate.url, types=_TYPES).text, candidate)
+        return parse_track(self._session.get(candidate.url, types=_JSON_TYPES).text, candidate)
 
 
 def parse_search(text: str, base_url: str) -> list[Candidate]:
-    """Read the list of a search.
+    """Parse the answer to a search.
 
     Raises
     ------
     SourceError
-        If it is an error or something else.
+        If it is an error message or not of the expected form.
     """
     answer = _answer(text)
     if not isinstance(answer.get("data"), list):
@@ -54,12 +54,12 @@ def parse_search(text: str, base_url: str) -> list[Candidate]:
 
 
 def parse_isrc(text: str, base_url: str) -> list[Candidate]:
-    """Read the track that an ISRC leads to; none if it leads nowhere.
+    """Parse the answer to a request by ISRC; an empty list if Deezer does not know the ISRC.
 
     Raises
     ------
     SourceError
-        If it is another error.
+        If it is another error message or not of the expected form.
     """
     try:
         answer = _answer(text)
@@ -71,12 +71,12 @@ def parse_isrc(text: str, base_url: str) -> list[Candidate]:
 
 
 def parse_track(text: str, candidate: Candidate) -> Candidate:
-    """Add what a track's page says.
+    """Complete a candidate with the data of the track's page.
 
     Raises
     ------
     SourceError
-        If it is an error or something else.
+        If it is an error message or not of the expected form.
     """
     answer = _answer(text)
     if not _id(answer):
@@ -91,24 +91,27 @@ def parse_track(text: str, candidate: Candidate) -> Candidate:
 
 
 def _answer(text: str) -> dict[str, Any]:
+    """The JSON object of an answer; SourceError if it is an error message."""
     answer = mapping(read_json(text))
     error = mapping(answer.get("error"))
     if error:
         said = string(error.get("message"))[:80] or "an error"
-        if error.get("code") == QUOTA:
+        if error.get("code") == QUOTA_CODE:
             raise SourceError(Status.RETRYABLE, f"says {said}")
-        if error.get("code") == NO_DATA:
+        if error.get("code") == NO_DATA_CODE:
             raise SourceError(Status.NOT_FOUND, f"says {said}")
         raise SourceError(Status.PARSE_ERROR, f"says {said}")
     return answer
 
 
 def _id(item: dict[str, Any]) -> str:
+    """Deezer's number of a track, empty if the item has none."""
     number = string(item.get("id"))
     return number if number.isdecimal() else ""
 
 
 def _candidate(item: dict[str, Any], base_url: str) -> Candidate:
+    """Candidate from the JSON object of a track, without its tempo."""
     title, suffix = string(item.get("title")), string(item.get("title_version"))
     if suffix and suffix not in title:
         title = f"{title} {suffix}"

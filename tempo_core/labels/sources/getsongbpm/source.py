@@ -1,6 +1,6 @@
-"""GetSongBPM's interface: a key, a search, and a link to getsongbpm.com wherever its data is shown.
+"""GetSongBPM's interface, which requires an API key and a link wherever its data is shown.
 
-It knows neither durations nor ISRCs, so of all sources it is the hardest to verify.
+It has neither durations nor ISRCs, so its answers are the hardest to verify of all sources.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class GetSongBpm(ByName):
             )
         api_key = api_key.strip()
         if not (api_key.isascii() and api_key.isprintable()):
-            raise ConfigError("getsongbpm_key is no key: it has signs in it that no key has")
+            raise ConfigError("getsongbpm_key is no key: it contains characters that no key has")
         super().__init__(session, base_url)
-        # Not in the address: keys in addresses end up in logs and caches.
+        # The key is not sent in the address, because addresses end up in logs and caches.
         self._headers = {"X-API-KEY": api_key}
 
     def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
@@ -45,7 +45,7 @@ class GetSongBpm(ByName):
             page = self._session.get(
                 f"{self._base_url}/search/",
                 {"type": "both", "lookup": lookup, "limit": "10"},
-                # JSON that calls itself HTML.
+                # The answer is JSON, but is declared as HTML.
                 types=("application/json", "text/html"),
                 headers=self._headers,
             )
@@ -56,12 +56,15 @@ class GetSongBpm(ByName):
 
 
 def parse_search(text: str) -> list[Candidate]:
-    """Read an answer; a miss is `{"search": {"error": "no result"}}`, an object instead of a list.
+    """Parse the answer to a search.
+
+    If nothing was found, it is `{"search": {"error": "no result"}}` with an object instead of a
+    list.
 
     Raises
     ------
     SourceError
-        If it is something else.
+        If the answer is not of the expected form.
     """
     answer = mapping(read_json(text))
     if "search" not in answer:

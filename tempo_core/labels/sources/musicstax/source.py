@@ -1,7 +1,8 @@
-"""MusicStax, and sites made like it: a search page of cards, a page a track with a list of facts.
+"""MusicStax and sites with the same layout: a search page with cards, and a page for each track.
 
-The list has changed: in 2022 it was Length, Tempo, Key, Loudness, later Tempo, Key, Loudness, Time
-Signature. Whoever counts positions then reads a key for a tempo, so facts are found by title.
+The page of a track has a list of facts, whose order has changed: in 2022 it was Length, Tempo, Key,
+Loudness, later Tempo, Key, Loudness, Time Signature. So facts are found by title and not by
+position.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ...record import Candidate, Status, TrackQuery
 from ...source import ByName
 
 _TRACK = re.compile(r"/track/[^/?#]*/([0-9A-Za-z]{4,40})/?$")
-MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
+MAX_CARDS, MAX_FACTS = 20, 40  # cards and facts that are read of a page
 
 
 class MusicStax(ByName):
@@ -39,22 +40,22 @@ class MusicStax(ByName):
 
 
 def parse_search(html: str, base_url: str) -> list[Candidate]:
-    """Read the cards of a search page.
+    """Parse a search page; an empty list if it has no results.
 
     Raises
     ------
     SourceError
-        If it is no search page. A page that says that there is nothing is an empty list.
+        If the page is not a search page of the known layout.
     """
     page = tree(html)
     candidates = []
     for card in outermost(page, ".search-song-details", MAX_CARDS):
-        # The link is inside of the card, or beside it in the same row.
+        # The link is inside the card, or beside it in the same row.
         link = _track_link(card) or (_track_link(card.parent) if card.parent else None)
         title = text_of(card.select_one(".song-title"))
         if link is None or not title:
             continue
-        # Only the path: where it leads is not the page's to decide.
+        # Only the path is taken, so that the page cannot lead to another host.
         path = urlsplit(str(link["href"])).path
         found = _TRACK.search(path)
         if found:
@@ -66,7 +67,7 @@ def parse_search(html: str, base_url: str) -> list[Candidate]:
 
 
 def parse_track(html: str, candidate: Candidate) -> Candidate:
-    """Add what a track's page says to a candidate.
+    """Complete a candidate with the data of the track's page.
 
     Raises
     ------
@@ -76,13 +77,13 @@ def parse_track(html: str, candidate: Candidate) -> Candidate:
     page = tree(html)
     title = text_of(page.select_one(".song-title"))
     facts = {
-        # "Tempo ▾" has been seen: letters only.
+        # Titles may contain symbols, such as "Tempo ▾", so only letters and spaces are compared.
         "".join(c for c in text_of(tag) if c.isalpha() or c == " ").strip().lower(): text_of(
             tag.find_next_sibling(class_="song-fact-container-stat")
         )
         for tag in page.select(".song-fact-container-title", limit=MAX_FACTS)
     }
-    for name in ("tempo", "key"):  # a still older layout
+    for name in ("tempo", "key"):  # the layout before 2022
         older = page.select_one(f'[data-cy="meta-{name.capitalize()}-value"]')
         if older is not None:
             facts.setdefault(name, text_of(older))
@@ -101,10 +102,12 @@ def parse_track(html: str, candidate: Candidate) -> Candidate:
 
 
 def _track_link(tag: Tag) -> Tag | None:
+    """The first link to the page of a track in an element."""
     return tag.select_one('a[href*="/track/"]')
 
 
 def _artists(tag: Tag) -> tuple[str, ...]:
+    """Names of the artists in a card or page."""
     linked = [text_of(link) for link in tag.select(".song-artist a", limit=MAX_CARDS)]
     names = linked or [text_of(tag.select_one(".song-artist"))]
     return tuple(name for name in names if name)

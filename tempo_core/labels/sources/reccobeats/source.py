@@ -1,6 +1,6 @@
-"""ReccoBeats' interface: values by Spotify's track id (beets' `spotify` plugin keeps it) or ISRC.
+"""ReccoBeats' interface, asked by ISRC or by Spotify's track id (beets' plugin `spotify` sets it).
 
-It leaves out what it does not know, so answers are joined by the ids in them, never by position.
+Answers leave out unknown tracks, so their items are assigned by the ids in them, not by position.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...http.session import PoliteSession
 from ...parsing import mapping, objects, read_json, seconds, string
 from ...record import Candidate, Status, TrackQuery
 
-_TYPES = ("application/json",)
+_JSON_TYPES = ("application/json",)
 
 
 class ReccoBeats:
@@ -34,21 +34,23 @@ class ReccoBeats:
     def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
         for code in (track.spotify_id, track.isrc):
             if code:
-                page = self._session.get(f"{self._base_url}/track", {"ids": code}, types=_TYPES)
+                page = self._session.get(
+                    f"{self._base_url}/track", {"ids": code}, types=_JSON_TYPES
+                )
                 yield parse_tracks(page.text, code, self._base_url)
 
     def label(self, candidate: Candidate) -> Candidate:
-        page = self._session.get(candidate.url, types=_TYPES)
+        page = self._session.get(candidate.url, types=_JSON_TYPES)
         return parse_features(page.text, candidate)
 
 
 def parse_tracks(text: str, code: str, base_url: str) -> list[Candidate]:
-    """Read the tracks that were asked for by a Spotify id or an ISRC.
+    """Parse the answer to a request for the tracks with a Spotify id or an ISRC (`code`).
 
     Raises
     ------
     SourceError
-        If it is something else.
+        If it is not of the expected form.
     """
     return [
         Candidate(
@@ -65,7 +67,13 @@ def parse_tracks(text: str, code: str, base_url: str) -> list[Candidate]:
 
 
 def parse_features(text: str, candidate: Candidate) -> Candidate:
-    """Add the values of a candidate, if the answer has them."""
+    """Complete a candidate with the tempo and key in the answer, if it has them.
+
+    Raises
+    ------
+    SourceError
+        If the answer is not of the expected form.
+    """
     for item in _content(text):
         if string(item.get("id")) == candidate.source_id:
             key = None
@@ -81,6 +89,7 @@ def parse_features(text: str, candidate: Candidate) -> Candidate:
 
 
 def _content(text: str) -> list[dict[str, Any]]:
+    """The items of an answer."""
     answer = mapping(read_json(text))
     if not isinstance(answer.get("content"), list):
         raise SourceError(Status.PARSE_ERROR, "sends something other than a list of tracks")
@@ -88,9 +97,10 @@ def _content(text: str) -> list[dict[str, Any]]:
 
 
 def _spotify_id(item: dict[str, Any]) -> str:
+    """Spotify's track id in an item, which is the end of a link."""
     return string(item.get("href")).rpartition("/")[2]
 
 
 def _plain(value: Any) -> bool:
-    """Whether an id may stand in an address as it is."""
+    """Whether an id can be put into an address without quoting."""
     return isinstance(value, str) and value.replace("-", "").isalnum()

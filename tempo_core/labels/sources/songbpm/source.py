@@ -1,4 +1,4 @@
-"""SongBPM, and sites made like it: a form that leads to a page of cards with everything on them."""
+"""SongBPM and sites with the same layout: a search form and a page of cards with all data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...parsing import outermost, seconds, text_of, tree
 from ...record import Candidate, Status, TrackQuery
 from ...source import ByName
 
-MAX_CARDS, MAX_FACTS = 20, 40  # of a page; more is no song
+MAX_CARDS, MAX_FACTS = 20, 40  # cards of a page, and elements of a card, that are read
 
 
 class SongBpm(ByName):
@@ -24,7 +24,7 @@ class SongBpm(ByName):
     parser_version = 2
 
     def search(self, track: TrackQuery) -> Iterator[list[Candidate]]:
-        # The form is only accepted as the site's own.
+        # The site only accepts the form if it seems to come from its own page.
         headers = {"Origin": origin_of(self._base_url)}
         for query in queries(track):
             page = self._session.post(
@@ -33,16 +33,16 @@ class SongBpm(ByName):
             yield parse_results(page.text, self._base_url)
 
     def label(self, candidate: Candidate) -> Candidate:
-        return candidate  # the card had it all
+        return candidate  # the card had all data
 
 
 def parse_results(html: str, base_url: str) -> list[Candidate]:
-    """Read the cards of a page of results.
+    """Parse a page of results; an empty list if it has none.
 
     Raises
     ------
     SourceError
-        If it is no such page.
+        If the page is not of the known layout.
     """
     page = tree(html)
     candidates = []
@@ -72,7 +72,7 @@ def parse_results(html: str, base_url: str) -> list[Candidate]:
 
 
 def _facts(card: Tag) -> dict[str, str]:
-    """Label and value stand in two elements, one after the other."""
+    """Key, duration and BPM of a card, whose names and values are in successive elements."""
     found = {}
     for label in card.select("span", limit=MAX_FACTS):
         name = text_of(label).lower()

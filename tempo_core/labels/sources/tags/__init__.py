@@ -1,4 +1,4 @@
-"""The source `tags`: BPM and key as somebody wrote them into the file."""
+"""The source `tags`: BPM and key from the tags of the file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""BPM and key from the tags of a file: no network, and no doubt which recording they are about.
+"""BPM and key from the tags of a file, which need neither a network nor matching.
 
-Whoever makes the `TrackQuery` leaves out values that this program wrote itself: an estimate would
-be taken for a second opinion about itself.
+Code that makes a `TrackQuery` must leave out values that this program wrote into the tags itself.
+Otherwise an estimate would be confirmed by itself.
 """
 
 from __future__ import annotations

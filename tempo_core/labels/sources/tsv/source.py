@@ -1,4 +1,4 @@
-"""Labels in a table, see `tempo_core.labels.tables`."""
+"""Labels from a table; see `tempo_core.labels.tables` for its format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...titles import normalise
 
 
 class Table:
-    """See `LabelSource`. A row is found by its path, or by artist and title."""
+    """Source that finds a row of the table by path, or by artist and title; see `LabelSource`."""
 
     name = "tsv"
     parser_version = 1

@@ -1,4 +1,4 @@
-"""Which tempi are asked about."""
+"""Tests of the tempi that are candidates for paces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_core.levels import RELATIVES
-from tempo_core.paces import FASTEST, SAME, SLOWEST
+from tempo_core.paces import FASTEST_PACE, SAME_PACE, SLOWEST_PACE
 from tempo_core.tasks.pace.candidates import candidates
 from tempo_core.tasks.tempo.config import TempoGrid
 
@@ -21,12 +21,12 @@ def test_candidates_are_distinct_and_hold_the_relatives(bpm: float, seed: int) -
     pulse = np.random.default_rng(seed).random(GRID.n_bins)
     found = candidates(bpm, pulse, GRID)
     assert found[0] == bpm
-    assert all(SLOWEST <= tempo <= FASTEST for tempo in found[1:])
+    assert all(SLOWEST_PACE <= tempo <= FASTEST_PACE for tempo in found[1:])
     for i, a in enumerate(found):
-        assert all(abs(a / b - 1) > SAME for b in found[:i])
+        assert all(abs(a / b - 1) > SAME_PACE for b in found[:i])
     for ratio in RELATIVES:
-        if SLOWEST <= bpm * ratio <= FASTEST:
-            assert any(abs(bpm * ratio / tempo - 1) <= SAME for tempo in found)
+        if SLOWEST_PACE <= bpm * ratio <= FASTEST_PACE:
+            assert any(abs(bpm * ratio / tempo - 1) <= SAME_PACE for tempo in found)
 
 
 def test_a_peak_of_the_tempogram_is_a_candidate() -> None:
@@ -38,7 +38,7 @@ def test_a_peak_of_the_tempogram_is_a_candidate() -> None:
 
 
 def test_a_peak_between_bins_is_placed_there() -> None:
-    """A fold at a whole bin, up to 1 % off, would drift by a sixth of a beat over 16 beats."""
+    """Peaks are placed between bins: at a whole bin, up to 1 % off, a fold would drift."""
     exact = 93.7
     position = GRID.bins_per_octave * math.log2(exact / GRID.bpm_min)
     pulse = np.exp(-0.5 * (np.arange(GRID.n_bins) - position) ** 2 / 2**2)

@@ -1,4 +1,4 @@
-"""What is known of a candidate beside the music."""
+"""Tests of the inputs of the pace network that describe a candidate beside the music."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from tempo_core.levels import RELATIONS
 from tempo_core.tasks.pace.config import PaceModel
-from tempo_core.tasks.pace.context import KNOTS, N_CONTEXT, PULSES, context
+from tempo_core.tasks.pace.context import KNOTS, N_CONTEXT, PULSE_MULTIPLES, context
 from tempo_core.tasks.tempo.config import TempoGrid
 
 GRID = TempoGrid()
@@ -26,6 +26,6 @@ def test_context_says_place_relation_and_pulse() -> None:
     np.testing.assert_allclose(places.sum(axis=1), 1, rtol=1e-6)
     # Linear in the logarithm: the knots average to the place itself.
     np.testing.assert_allclose(places @ np.log2(KNOTS), np.log2([160.0, 80.0, 47.0]), rtol=1e-6)
-    pulses = rows[:, -len(PULSES) :]
+    pulses = rows[:, -len(PULSE_MULTIPLES) :]
     assert pulses[0].tolist() == [0, 1, 0, 0, 0]  # its half
     assert pulses[1].tolist() == [0, 0, 1, 0, 0]

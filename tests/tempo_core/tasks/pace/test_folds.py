@@ -1,4 +1,4 @@
-"""How tracks are folded at candidates."""
+"""Tests of folding tracks at the period of a candidate."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def folded(signal: np.ndarray, bpm: float, n_beats: int, start: float = 0.0) -> 
 
 @pytest.mark.parametrize("bpm", [93.7, 127.3, 174.9, 211.1])
 def test_rows_of_a_fold_stay_together(bpm: float) -> None:
-    """Positions between frames: with whole frames a beat the rows drift apart."""
+    """Rows of a fold stay in phase, since cells are cut between frames and not at whole frames."""
     samples = click_track(bpm, 12.0, FRONT_END.sr)
     onsets = onset_strength(compress(mel_spectrogram(samples, FRONT_END, filterbank())))
     n_beats = int(bpm * 12 / 60) - 1

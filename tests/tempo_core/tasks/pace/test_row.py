@@ -1,4 +1,4 @@
-"""The pace task: what comes out."""
+"""Tests of the results of the pace task."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def judge(
     strength: np.ndarray,
     model: Checkpoint[PaceConfig],
 ) -> np.ndarray:
-    """The probability of each candidate."""
+    """Probabilities by candidate."""
     scored = [
         (batch, activate(model.network(*batch.inputs), model.config, model.temperature))
         for batch in view_of(windows, tempi, bpm, strength, GRID, model)
@@ -136,7 +136,7 @@ def test_what_one_can_move_to(
     bpm: float, style: str, compatible: tuple[float, ...], incompatible: tuple[float, ...],
     make_audio: MakeAudio,
 ) -> None:  # fmt: skip
-    """Half time of house is a pace, three halves of it is none."""
+    """One can move to house at half time, but not at 3/2 of its tempo."""
     found = Estimator().estimate(make_audio("a.flac", bpm=bpm, style=style, duration=40)).paces
 
     def probability(tempo: float) -> float:

@@ -1,4 +1,4 @@
-"""Encoding, decoding and preferring tempi on the grid."""
+"""Tests of encoding, decoding and preferring tempi on the grid."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ GRID = CONFIG.grid
 
 
 def encode(readings: list[tuple[float, float]]) -> np.ndarray:
-    """A target as one distribution (n_bins,), all readings together."""
+    """A target as one distribution, (n_bins,), over all readings."""
     target = encode_readings(readings, CONFIG)
     assert target.shape == (MAX_READINGS, GRID.n_bins)
     return np.asarray(target.sum(axis=0))
 
 
 def scored(*windows: np.ndarray, weights: tuple[float, ...] | None = None) -> Scored:
-    """A batch of windows with these posteriors."""
+    """A batch of windows with some posteriors."""
     n = len(windows)
     known = np.ones(n) if weights is None else np.array(weights)
     pulse = np.ones((N_MAPS, GRID.n_bins)) * known.sum()
@@ -53,7 +53,7 @@ def test_decode_inverts_encode_without_bias(bpm: float) -> None:
 
 @pytest.mark.parametrize("bpm", [30.0, 300.0, 12.0, 500.0])
 def test_the_edges_decode_to_themselves(bpm: float) -> None:
-    """Within half a bin: there is no neighbour on the other side to interpolate with."""
+    """At the ends of the axis tempi are decoded within half a bin, since a neighbour is missing."""
     inside = min(max(bpm, 30.0), 300.0)
     assert highest(encode([(bpm, 1.0)]), GRID).bpm == pytest.approx(inside, rel=0.02)
 

@@ -1,4 +1,4 @@
-"""Files of a few seconds: loops, and what is none."""
+"""Files of a few seconds, which are loops or are not."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tempo_core import Estimator
-from tempo_core.audio import Excerpt, read_excerpts
+from tempo_core.audio import read_excerpts
 from tempo_core.config import Windows
+from tempo_core.excerpts import Excerpt
 from tempo_core.task import Results
 from tempo_core.tasks.tempo.config import TempoGrid
 from tempo_core.tasks.tempo.decode import Tempo
@@ -40,13 +41,13 @@ def test_a_loop_is_a_number_of_beats(duration: float, bpm: float, beats: int | N
 
 
 def say(bpm: float, confidence: float = 0.5) -> Results:
-    """Results with this tempo."""
+    """Results in which the tempo task has given a tempo [BPM]."""
     grid = TempoGrid()
     return {"tempo": Tempo(bpm, confidence, None, np.zeros(grid.n_bins), grid, Windows())}
 
 
 def test_round_and_round() -> None:
-    """What is listened to again is as long as a window, and nothing but the file."""
+    """The repeated audio is as long as a window, and made of the file only."""
     excerpt = Excerpt(np.arange(3 * 100, dtype=np.float32), 1.5)  # two beats of 40 BPM
     heard: list[Excerpt] = []
 

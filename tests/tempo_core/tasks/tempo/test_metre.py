@@ -1,4 +1,4 @@
-"""Beats of two or of three."""
+"""Tests of telling beats divided by two from beats divided by three."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FPS = 86.13
 
 
 def _pulse(accents: list[float], bpm: float, duration: float, seed: int = 0) -> list[Envelope]:
-    """Onsets at `len(accents)` even steps of a bar whose steps come at `bpm`, with noise."""
+    """Onset envelope with noise: bars of `len(accents)` even steps at `bpm` steps a minute."""
     rng = np.random.default_rng(seed)
     values = 0.05 * rng.random((4, round(duration * FPS)))
     for k in range(int(duration * bpm / 60)):

@@ -1,4 +1,4 @@
-"""The tempo network: what its layers do."""
+"""Tests of the layers of the tempo network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def inputs(rng: np.random.Generator, n: int = 2) -> tuple[np.ndarray, np.ndarray
 
 
 def test_neighbouring_bands_are_averaged_before_all_else(rng: np.random.Generator) -> None:
-    """The guard set relies on it: it keeps one of two bands."""
+    """The network averages neighbouring bands first, so the guard set may keep half of them."""
     network = random_network(Member(FRONT_END, TempoConfig()))
     maps, statistics = inputs(rng)
     paired = np.repeat((maps[:, :, 0::2] + maps[:, :, 1::2]) / 2, 2, axis=2)

@@ -1,4 +1,4 @@
-"""The periodicity map, against known signals and its definition."""
+"""Tests of the periodicity map with known signals and against its definition."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _map_of_clicks(bpm: float, duration: float = 12.0) -> np.ndarray:
 
 @pytest.mark.parametrize("bpm", [45, 61.3, 80, 99.5, 120, 143.7, 174, 200, 260])
 def test_the_map_peaks_at_the_tempo_of_a_click_track(bpm: float) -> None:
-    """Autocorrelation times Fourier magnitude: neither harmonics nor sub-harmonics win."""
+    """The product of the two maps peaks at the tempo, not at its harmonics or sub-harmonics."""
     mean = _map_of_clicks(bpm).mean(axis=1)
     product = np.maximum(mean[0], 0) * mean[1]
     found = float(tempo_axis(GRID)[int(product.argmax())])
@@ -36,7 +36,7 @@ def test_the_map_peaks_at_the_tempo_of_a_click_track(bpm: float) -> None:
 
 
 def test_a_stretch_is_a_shift_of_the_axis() -> None:
-    """What makes the network shift-equivariant in tempo, and augmentation an index."""
+    """A time stretch shifts the map along its axis, which network and augmentation rely on."""
     shift = 10  # [bins]
     slow, fast = _map_of_clicks(100.0), _map_of_clicks(100.0 * 2 ** (shift / GRID.bins_per_octave))
     for kind in range(N_MAPS):
@@ -47,7 +47,7 @@ def test_a_stretch_is_a_shift_of_the_axis() -> None:
 
 @pytest.mark.parametrize("together", [True, False])
 def test_the_correlation_with_the_bass_tells_in_turn_from_together(together: bool) -> None:
-    """Kick and snare at 60 a minute each: in turn they make 120, together they stay at 60."""
+    """The third map tells kick and snare at 60 BPM in turn (120 BPM) from together (60 BPM)."""
     sr, n = FRONT_END.sr, round(12.0 * FRONT_END.sr)
     rng = np.random.default_rng(0)
     t = np.arange(n) / sr
@@ -82,7 +82,7 @@ def test_the_map_is_finite_for_any_length_and_for_silence(duration: float) -> No
 
 @pytest.mark.parametrize("n_frames", [300, 700, 1034])
 def test_the_correlations_are_those_of_the_definition(n_frames: int) -> None:
-    """Not circular: what is off one end does not come back at the other."""
+    """Correlations equal their definition and are not circular."""
     onsets = np.random.default_rng(n_frames).random((40, n_frames), np.float32)
     found = periodicity_map(onsets, FRONT_END.fps, GRID)[0, 7]
     x = onsets[7].astype(float)

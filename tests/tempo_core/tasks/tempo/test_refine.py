@@ -1,4 +1,4 @@
-"""From the grid to 0.1 BPM, and how steadily a track keeps it."""
+"""Tests of refining a tempo to 0.1 BPM, and of its stability."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tempo_core.audio import Excerpt, read_excerpts
+from tempo_core.audio import read_excerpts
 from tempo_core.config import FrontEnd
+from tempo_core.excerpts import Excerpt
 from tempo_core.spectrum import mel_spectrogram
 from tempo_core.tasks.tempo.refine import (
     Envelope,
@@ -59,7 +60,7 @@ def test_two_windows_that_go_on_in_time_are_as_good(bpm: float, distance: float)
 
 
 def test_phases_far_apart_are_left_alone() -> None:
-    """Half an hour apart they fit a tempo every 0.03 BPM: each piece speaks for itself."""
+    """Half an hour apart, phases fit a tempo every 0.03 BPM, so only magnitudes are used."""
     near, far = _cut(_music(127.98, 125), 5, 105)
     found = [
         refine(_lines([near, Excerpt(far.audio, start)]), 127.0) for start in (1805.0, 1805.25)
@@ -89,7 +90,7 @@ def test_nothing_to_refine_by_leaves_the_tempo() -> None:
 
 
 def test_pieces_know_their_place() -> None:
-    """A line of known phase, in one envelope or in parts of it, at its time in the recording."""
+    """The phase of a line belongs to its time in the recording, in a whole envelope or parts."""
     t = 7.0 + np.arange(round(30 * FPS)) / FPS
     values = np.tile(np.cos(2 * np.pi * 2 * (t - 7.3)), (4, 1))
     pieces = spectra([Envelope(values, 7.0)], FPS)
