@@ -31,8 +31,8 @@ def test_there_is_an_answer_on_record_for_every_file() -> None:
     assert len(names) >= 40
 
 
-# Of each style one short file by default and of some a long one, in every format. `all.mp3` is listened
-# to as `two-tempi-all.flac` is.
+# Of each style one short file by default and of some a long one, in every format. `all.mp3` is
+# listened to as `two-tempi-all.flac` is.
 BY_DEFAULT = {
     "house-118-30.mp3", "rock-88-30.aiff", "ballad-58.4-30.opus", "dnb-165-30.ogg",
     "shuffle-92-30.aiff", "waltz-156.3-30.opus", "house-118-150.flac", "house-126.35-150.m4a",
