@@ -107,7 +107,7 @@ def _hann(n: int) -> NDArray[np.float64]:
     return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n))
 
 
-SPECTRA = 16  # long spectra that are computed at a time
+LONG_SPECTRA_BATCH = 16  # spectra of `LogFrequency` that are computed at a time
 
 
 class LogFrequency:
@@ -156,11 +156,11 @@ class LogFrequency:
         padded = np.pad(audio, n_fft // 2)
         frames = sliding_window_view(padded, n_fft)[::hop]
         features = np.empty((len(frames), len(self.centres)), np.float32)
-        for first in range(0, len(frames), SPECTRA):
-            spectrum = np.fft.rfft(frames[first : first + SPECTRA] * _hann(n_fft))
+        for first in range(0, len(frames), LONG_SPECTRA_BATCH):
+            spectrum = np.fft.rfft(frames[first : first + LONG_SPECTRA_BATCH] * _hann(n_fft))
             magnitudes = np.abs(spectrum.astype(np.complex64))
             for bands, bins, weights in self._octaves:
-                features[first : first + SPECTRA, bands] = magnitudes[:, bins] @ weights
+                features[first : first + LONG_SPECTRA_BATCH, bands] = magnitudes[:, bins] @ weights
         return np.ascontiguousarray(features.T)
 
 

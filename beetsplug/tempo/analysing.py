@@ -174,7 +174,10 @@ class _Analysis:
         has_key = apply_key(item, estimate, key_source, force=self._settings.force)
         problem = None
         if not self._settings.pretend:
-            names = [*(TEMPO if decision is Decision.SET else ()), *(["initial_key"] * has_key)]
+            names = [
+                *(TEMPO_FIELDS if decision is Decision.SET else ()),
+                *(["initial_key"] * has_key),
+            ]
             problem = tried(partial(_store, item, names, self._write, self._stopped))
         if problem:
             self._progress.failure(item, problem)

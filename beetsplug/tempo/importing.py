@@ -112,7 +112,8 @@ class ImportAnalysis:
             min_confidence=settings.min_confidence,
         )
         has_key = apply_key(item, result, sources.get("key", ""), force=settings.force)
-        names = [*(TEMPO if verdict is Decision.SET else ()), *(["initial_key"] * has_key)]
+        names = list(TEMPO_FIELDS if verdict is Decision.SET else ())
+        names += ["initial_key"] * has_key
         if names and _writes(settings):
             # The file is written in write(); at this point it may still be the original. If the
             # import is killed before that, the next `beet tempo` writes the tags.
@@ -155,7 +156,7 @@ class ImportAnalysis:
             set_or_clear(item, PENDING, None)  # beets has written it
         elif write:
             # From here on the file belongs to the library and is not an original.
-            names = {*pending(item), *(TEMPO if is_ours(item) else ())}
+            names = {*pending(item), *(TEMPO_FIELDS if is_ours(item) else ())}
             set_or_clear(item, PENDING, None)
             problem = keep(item, names, write, _aborted())
         if as_is and (problem or not write):

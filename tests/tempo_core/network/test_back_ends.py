@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tempo_core import checkpoint
-from tempo_core.audio import Excerpt, read_excerpts
+from tempo_core.audio import read_excerpts
 from tempo_core.config import FrontEnd, HarmonyFrontEnd
 from tempo_core.errors import ConfigError
 from tempo_core.excerpts import Excerpt
