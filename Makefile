@@ -12,6 +12,9 @@ PYTEST = $(BIN)/python -m pytest -n auto --dist worksteal
 # What is neither a package nor a test, but is checked like one.
 SCRIPTS = tests/audio.py tests/conftest.py docs benchmarks
 
+# Python keeps what it has compiled, whatever the environment says: tests start many processes.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: help install demo test slow bare lint types format format-check check bench clean
 
 help: ## list the targets

@@ -341,7 +341,8 @@ def test_joined_files_of_one_and_two_channels_are_heard_as_far_as_they_can_be(
     assert estimator.estimate(path).bpm == pytest.approx(124, abs=0.1)
 
 
-@pytest.mark.parametrize("suffix", ["aac", pytest.param("m4a", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["aac", "m4a"])
 def test_noise_in_the_middle_of_a_file_costs_no_more_than_that(
     suffix: str, estimator: Estimator, music: Audio, tmp_path: Path
 ) -> None:

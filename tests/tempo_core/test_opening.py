@@ -323,9 +323,8 @@ def test_descriptors_are_given_back(make_audio: MakeAudio, bad_files: dict[str, 
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
-@pytest.mark.parametrize(
-    "suffix", ["flac", *(pytest.param(s, marks=pytest.mark.slow) for s in ("mp3", "ogg"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["flac", "mp3", "ogg"])
 def test_nothing_after_the_music_costs_neither_memory_nor_time(
     suffix: str, make_audio: MakeAudio, tmp_path: Path
 ) -> None:
