@@ -54,13 +54,12 @@ def tone(pitch: float, seconds: float = 3.0) -> np.ndarray:
     return np.sin(2 * np.pi * pitch * time).astype(np.float32)
 
 
-@pytest.mark.parametrize(("minor", "least"), [(False, 12), (True, 10)])
-def test_every_key_is_found(estimator: Estimator, minor: bool, least: int) -> None:
-    found = [
-        key_in(estimator, chord_song(tonic, minor, 16, SR)).key == Key(tonic, minor)
-        for tonic in range(12)
-    ]
-    assert sum(found) >= least
+@pytest.mark.parametrize("minor", [False, True])
+@pytest.mark.parametrize(
+    "tonic", [k if k % 3 == 0 else pytest.param(k, marks=pytest.mark.slow) for k in range(12)]
+)
+def test_every_key_is_found(estimator: Estimator, tonic: int, minor: bool) -> None:
+    assert key_in(estimator, chord_song(tonic, minor, 16, SR)).key == Key(tonic, minor)
 
 
 @pytest.mark.parametrize("cents", [-40, -25, 25, 40])
