@@ -54,6 +54,11 @@ class Engine:
     def __init__(self, **settings: Any) -> None:
         pass
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """The model that answers, by its task."""
+        return {"tempo": type(self).source}
+
     def estimate(self, path: object) -> tempo_core.Estimate:
         tempo = type(self).tempo
         paces = (Pace(tempo, 0.97), Pace(tempo / 2, 0.71), Pace(tempo * 2, 0.3))

@@ -73,7 +73,9 @@ def test_columns_need_no_numpy() -> None:
         "print([c.name for t in TASKS for c in columns(t)], 'numpy' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "['bpm', 'confidence', 'stability', 'paces'] False\n"
+    assert run.stdout == (
+        "['bpm', 'confidence', 'stability', 'paces', 'key', 'key_confidence'] False\n"
+    )
 
 
 def test_columns_are_plain_and_text() -> None:
