@@ -47,7 +47,7 @@ if {stub}:
     Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability"])
 
     class Engine:
-        sources = {"tempo": "model:stub@01234567"}
+        sources = dict(tempo="model:stub@01234567")
         def __init__(self, **settings): pass
         def estimate(self, path): return Estimate(125.98, 1.0, (), 0.99)
 

@@ -127,7 +127,7 @@ import beets.ui, mediafile, pathlib, shutil, beets.dbcore.db
 import tempo_core, beetsplug.tempo.keeping, beetsplug.tempo.writing
 
 class Engine:
-    sources = {"tempo": "model:stub@01234567"}
+    sources = dict(tempo="model:stub@01234567")
     def __init__(self, **settings): pass
     def estimate(self, path): return Estimate(126.0, 1.0, (), 0.99)
 
