@@ -44,12 +44,12 @@ import beets.ui, beets.library, tempo_core
 from beetsplug.tempo import importing, keeping, writing
 
 if {stub}:
-    Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability"])
+    Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability", "key", "columns"])
 
     class Engine:
         sources = dict(tempo="model:stub@01234567")
         def __init__(self, **settings): pass
-        def estimate(self, path): return Estimate(125.98, 1.0, (), 0.99)
+        def estimate(self, path): return Estimate(125.98, 1.0, (), 0.99, None, ())
 
     tempo_core.Estimator = Engine
 

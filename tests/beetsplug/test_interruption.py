@@ -129,11 +129,11 @@ import tempo_core, beetsplug.tempo.keeping, beetsplug.tempo.writing
 class Engine:
     sources = dict(tempo="model:stub@01234567")
     def __init__(self, **settings): pass
-    def estimate(self, path): return Estimate(126.0, 1.0, (), 0.99)
+    def estimate(self, path): return Estimate(126.0, 1.0, (), 0.99, None, ())
 
 from collections import namedtuple
 from dataclasses import make_dataclass
-Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability"])
+Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability", "key", "columns"])
 tempo_core.Estimator = Engine
 
 owner, name, calls = {where}, {name!r}, 0
