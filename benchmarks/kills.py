@@ -44,7 +44,8 @@ import beets.ui, beets.library, tempo_core
 from beetsplug.tempo import importing, keeping, writing
 
 if {stub}:
-    Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability", "key", "columns"])
+    fields = ["bpm", "confidence", "paces", "stability", "key", "columns"]
+    Estimate = make_dataclass("Estimate", fields)
 
     class Engine:
         sources = dict(tempo="model:stub@01234567")

@@ -181,6 +181,7 @@ def test_a_wrong_label_does_no_harm(tracks: list[CurveTrack]) -> None:
     assert acc1(counted(REST), guard_answers(REST, model)) > 0.85
 
 
+@pytest.mark.slow
 def test_models_learned_side_by_side_are_those_learned_one_by_one(
     tracks: list[CurveTrack], monkeypatch: pytest.MonkeyPatch
 ) -> None:

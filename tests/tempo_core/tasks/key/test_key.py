@@ -62,7 +62,9 @@ def test_every_key_is_found(estimator: Estimator, tonic: int, minor: bool) -> No
     assert key_in(estimator, chord_song(tonic, minor, 16, SR)).key == Key(tonic, minor)
 
 
-@pytest.mark.parametrize("cents", [-40, -25, 25, 40])
+@pytest.mark.parametrize(
+    "cents", [-40, 40, *(pytest.param(c, marks=pytest.mark.slow) for c in (-25, 25))]
+)
 def test_tuning_is_estimated_and_does_no_harm(estimator: Estimator, cents: float) -> None:
     for tonic in (1, 8):
         found = key_in(estimator, chord_song(tonic, False, 16, SR, cents))
