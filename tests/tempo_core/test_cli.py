@@ -319,7 +319,8 @@ def test_a_closed_output(make_audio: MakeAudio) -> None:
     "delay", [None, *(pytest.param(delay, marks=pytest.mark.slow) for delay in (1.0, 2.5))]
 )
 def test_ctrl_c_ends_soon_and_leaves_whole_json(delay: float | None, make_audio: MakeAudio) -> None:
-    paths = [make_audio("a.flac", duration=40)] * 400  # more than a fast machine hears in the longest delay
+    # More than a fast machine hears in the longest delay.
+    paths = [make_audio("a.flac", duration=40)] * 400
     run = _start("estimate", "--format", "json", "--windows", "all", "--jobs", 2, *paths)
     assert run.stdout
     first = b""
