@@ -16,6 +16,7 @@ from trainer.trainingset.tables import LabelledTrack, key_label
 
 from .describing import tags_of_file, track_of
 from .items import bpm_of, own
+from .key_fields import is_key_ours
 from .labelling import make_options
 from .origin import MANUAL, is_from_label, is_ours, origin
 from .selecting import Selection, items_of
@@ -105,5 +106,5 @@ def _labelled(item: Item, bpm: float, source: str, title: str) -> LabelledTrack:
         year=item.original_year or item.year or 0,
         recording_id=item.mb_trackid or "",
         label_title=title,
-        key=key_label(item.initial_key or ""),
+        key="" if is_key_ours(item) else key_label(item.initial_key or ""),
     )

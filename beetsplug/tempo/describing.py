@@ -14,6 +14,7 @@ from tempo_core.paces import parse_paces
 
 from .file_keys import key_text
 from .items import bpm_of, own
+from .key_fields import KEY, is_key_ours
 from .origin import Decision, is_from_label, is_ours
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def track_of(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery:
         tag_bpm=tag_bpm,
         tag_key=tag_key,
         estimate_bpm=estimate_of(item),
+        estimate_key=own(item, KEY) or None,
     )
 
 
@@ -91,6 +93,8 @@ def _tags(item: Item, file: TrackQuery | None) -> tuple[str | None, str | None]:
     elsewhere = own(item, "tempo_label_source") not in (None, "tags")
     if elsewhere and item.initial_key == own(item, "tempo_label_key"):
         key = None  # the key comes from a label that `--apply` filled in
+    if is_key_ours(item):
+        key = None
     return bpm, key
 
 

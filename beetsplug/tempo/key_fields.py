@@ -35,6 +35,11 @@ def key_origin(item: Item) -> str:
     return source or TAG
 
 
+def is_key_ours(item: Item) -> bool:
+    """Whether an analysis set the item's `initial_key`; then it is no label and no witness."""
+    return key_origin(item).startswith("model:")
+
+
 def apply_key(item: Item, estimate: Estimate, source: str, *, force: bool = False) -> bool:
     """Set the fields that follow from an estimated key; True if `initial_key` changed.
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import beets
 import numpy as np
 import pytest
 from beets.library import Item
 from mediafile import MediaFile
 
+from beetsplug.tempo.collecting import labelled_tracks
+from beetsplug.tempo.describing import track_of
 from beetsplug.tempo.key_fields import apply_key, key_origin
+from beetsplug.tempo.settings import TEMPLATE
 from tempo_core import Estimate, Estimator
 from tests.audio import chord_song, click_track, write_audio
 
@@ -99,6 +103,23 @@ def test_a_key_that_is_not_likely_enough_changes_nothing() -> None:
     assert not apply_key(item, NOTHING, SOURCE)  # what was found before stays, as the model's
     assert (item.initial_key, key_origin(item)) == ("A", SOURCE)
     assert not apply_key(item, Estimate(120.0, 0.9), SOURCE)  # the key was not asked for
+
+
+def test_a_key_of_the_analysis_is_no_label_and_no_witness(beet: Beet, in_a: Path) -> None:
+    beet.configure(tempo={"tasks": ["tempo", "pace", "key"]})
+    beet.add(in_a)
+    beet("tempo")
+    item = beet.item()
+    assert item.initial_key == "A"
+    described = track_of(item)
+    assert (described.tag_key, described.estimate_key) == (None, "A")
+    beet("modify", "-y", "-W", "bpm=125", "initial_key=F#m")  # a person
+    (track,) = labelled_tracks(beet.library, [], beets.config["tempo"].get(TEMPLATE))
+    assert track.key == "F#m"
+    assert track_of(beet.item()).tag_key == "F#m"
+    beet("modify", "-y", "-W", "initial_key=A")
+    (track,) = labelled_tracks(beet.library, [], beets.config["tempo"].get(TEMPLATE))
+    assert track.key == ""
 
 
 def test_a_label_that_was_applied_is_the_labels() -> None:

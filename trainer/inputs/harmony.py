@@ -45,7 +45,8 @@ def features_of(path: Path, front_end: HarmonyFrontEnd) -> Array:
 def seen(features: Array, front_end: HarmonyFrontEnd) -> Array:
     """Features → (2, n_bands, n_frames // 2): tuned and prepared for the network."""
     tuning = estimate_tuning([features], front_end.bands_per_semitone)
-    return prepare(retuned(features, tuning, front_end.bands_per_semitone))
+    tuned = retuned(features, tuning, front_end.bands_per_semitone)
+    return prepare(tuned, 12 * front_end.bands_per_semitone)
 
 
 def load_features(

@@ -21,7 +21,8 @@ def view(heard: Heard, results: Results, checkpoint: Checkpoint[KeyConfig]) -> l
     bands_per_semitone = checkpoint.front_end.bands_per_semitone
     sounds = [sound.features for sound in heard.sounds(checkpoint.spectrum)]
     tuning = estimate_tuning(sounds, bands_per_semitone)
-    seen = [prepare(retuned(sound, tuning, bands_per_semitone)) for sound in sounds]
+    octave = 12 * bands_per_semitone
+    seen = [prepare(retuned(sound, tuning, bands_per_semitone), octave) for sound in sounds]
     return [
         Batch(
             (inputs,),
@@ -33,11 +34,16 @@ def view(heard: Heard, results: Results, checkpoint: Checkpoint[KeyConfig]) -> l
     ]
 
 
-def prepare(features: Array) -> Array:
+def prepare(features: Array, octave: int) -> Array:
     """(n_bands, n_frames) magnitudes → (2, n_bands, n_frames // 2), what the network takes.
 
     The first channel is the compressed level, independent of the recording's; the second is that
     without its mean over an octave on both sides, which leaves what stands out: tones.
+
+    Parameters
+    ----------
+    octave
+        Bands of an octave.
     """
     n_frames = features.shape[-1] // FRAMES * FRAMES
     if n_frames == 0:  # less than a frame of audio
@@ -45,15 +51,12 @@ def prepare(features: Array) -> Array:
     averaged = features[:, :n_frames].reshape(len(features), -1, FRAMES).mean(axis=-1)
     level = max(float(averaged.mean()), 1e-9)
     compressed = np.log1p(GAIN / level * averaged)
-    return np.stack([compressed, compressed - _around(compressed)]).astype(np.float32)
+    return np.stack([compressed, compressed - _around(compressed, octave)]).astype(np.float32)
 
 
-REACH = 36  # [bands] of the mean on both sides: an octave of three bands a semitone
-
-
-def _around(compressed: Array) -> Array:
-    """(n_bands, n_frames) the mean of the bands up to `REACH` away; the outermost repeat."""
-    padded = np.pad(compressed, ((REACH + 1, REACH), (0, 0)), mode="edge")
+def _around(compressed: Array, reach: int) -> Array:
+    """(n_bands, n_frames) the mean of the bands up to `reach` away; the outermost repeat."""
+    padded = np.pad(compressed, ((reach + 1, reach), (0, 0)), mode="edge")
     sums = np.cumsum(padded, axis=0, dtype=np.float64)
-    width = 2 * REACH + 1
+    width = 2 * reach + 1
     return np.asarray((sums[width:] - sums[:-width]) / width, np.float32)

@@ -85,7 +85,7 @@ def test_noise_clicks_and_speech_have_no_key(estimator: Estimator) -> None:
 
 def test_a_semitone_in_the_input_is_a_semitone_in_the_answer() -> None:
     features = SPECTRUM.features(chord_song(4, False, 12, FRONT_END.sr))
-    inputs = prepare(features)[None]
+    inputs = prepare(features, 36)[None]
     # The outermost octaves are silent, so that nothing is lost at the edges.
     inputs[:, :, :36] = inputs[:, :, -36:] = 0
     logits = MODEL.network(inputs)[0].reshape(2, 12)
@@ -146,8 +146,8 @@ def test_tuning_of_tones(cents: float) -> None:
 def test_silence_is_in_tune_and_prepared_without_warning() -> None:
     silence = np.zeros((FRONT_END.n_bands, 5), np.float32)
     assert estimate_tuning([silence], 3) == 0
-    assert np.isfinite(prepare(silence)).all()
-    assert prepare(silence[:, :1]).shape == (2, FRONT_END.n_bands, 1)
+    assert np.isfinite(prepare(silence, 36)).all()
+    assert prepare(silence[:, :1], 36).shape == (2, FRONT_END.n_bands, 1)
 
 
 def test_bands_are_where_they_say() -> None:
