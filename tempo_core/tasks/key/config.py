@@ -22,5 +22,5 @@ class KeyConfig(Config):
     """Everything that a model of keys is configured by."""
 
     model: KeyModel = KeyModel()
-    # Below this confidence there is no key: noise, drums and speech have none.
+    # Below this confidence there is no key: noise has none.
     least_confidence: float = setting(0.3, 0.0, 1.0)

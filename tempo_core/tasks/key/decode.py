@@ -29,7 +29,7 @@ class Tonality:
     Attributes
     ----------
     key
-        None where nothing is likely enough: noise, drums, speech.
+        None where nothing is likely enough, as in noise.
     confidence
         Probability of the most likely key, in 0..1.
     posterior
