@@ -53,6 +53,7 @@ METHODS = (
         ("from_scratch", "epochs", "devices", "accelerator", "guard"), needs_views=True,
     ),
     Method("paces", "pace", "paces", 0, "learns at which paces you move"),
+    Method("keys", "key", "keys", 0, "learns which keys you give"),
 )  # fmt: skip
 
 
