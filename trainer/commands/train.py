@@ -27,7 +27,7 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
 @click.command(cls=Command, short_help="Learn how you count from a training set.")
 @click.option(
     "--task", type=click.Choice(methods.tasks()), default="tempo", show_default=True,
-    help="What to learn; pace takes a table with the columns path and paces.",
+    help="What to learn; pace takes a table with the columns path and paces, key one with path and key.",
 )  # fmt: skip
 @click.option(
     "--method", type=click.Choice(methods.choices()), default=methods.AUTO, show_default=True,
@@ -64,7 +64,8 @@ def train(ctx: click.Context, folder: Path, no_install: bool, **given: Any) -> N
     The new model is used from then on if it is better than the current one on tracks that it did
     not learn from, and finds the rate of other music as well as before.
 
-    With --task pace FOLDER is a table: of each track the tempi that you can move to it at.
+    With --task pace FOLDER is a table: of each track the tempi that you can move to it at. With
+    --task key it is a training set or a table: of each track its key.
     """
     from tempo_core.background import interruptible
 
