@@ -27,7 +27,7 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
 @click.command(cls=Command, short_help="Learn how you count from a training set.")
 @click.option(
     "--task", type=click.Choice(methods.tasks()), default="tempo", show_default=True,
-    help="What to learn; pace takes a table with the columns path and paces, key one with path and key.",
+    help="What to learn; pace takes a table with the columns path and paces, key path and key.",
 )  # fmt: skip
 @click.option(
     "--method", type=click.Choice(methods.choices()), default=methods.AUTO, show_default=True,

@@ -77,9 +77,7 @@ def answer_of(scores: Floats) -> Key:
     return key_of(int(scores.argmax()))
 
 
-def fit(
-    tracks: Sequence[SeenTrack], clips: Sequence[PaintedClip], base: Model, job: Job
-) -> Model:
+def fit(tracks: Sequence[SeenTrack], clips: Sequence[PaintedClip], base: Model, job: Job) -> Model:
     """The model fitted to the keys of tracks, with the temperature that it had.
 
     Raises

@@ -164,10 +164,12 @@ def read_key_labels(source: Path) -> KeyLabels:
             raise ConfigError(
                 f"{source}, line {number}: {row['key']!r} is no key; give one such as F#m"
             )
-        names = ("artist", "title", "album", "recording_id", "split")
-        known = {name: row.get(name) or "" for name in names}
         path = file_in_table(row["path"], source)
-        track = CollectedTrack(path=path, bpm=0.0, label_source="table", key=str(key), **known)
+        track = CollectedTrack(
+            path, 0.0, "table", key=str(key),
+            artist=row.get("artist", ""), title=row.get("title", ""), album=row.get("album", ""),
+            recording_id=row.get("recording_id", ""), split=row.get("split", ""),
+        )  # fmt: skip
         keyed[path] = KeyTrack(track, key)
     return KeyLabels(list(keyed.values()), source.parent)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -68,9 +67,7 @@ def train(*args: object) -> Result:
     return CliRunner().invoke(cli, ["train", "--task", "key", "--jobs", "2", *map(str, args)])
 
 
-def test_keys_are_read_from_a_table_in_any_notation(
-    table: Path, aeolian: list[KeyedSong]
-) -> None:
+def test_keys_are_read_from_a_table_in_any_notation(table: Path, aeolian: list[KeyedSong]) -> None:
     with table.open("a") as file:
         file.write("none.wav\t\tNobody\n")
     labels = read_key_labels(table)
@@ -145,8 +142,7 @@ def test_the_same_seed_learns_the_same(aeolian: list[KeyedSong], tmp_path: Path)
         learned = learn_from(labels_of(aeolian, tmp_path), options)
         files.append(checkpoint.load(learned.path, "key").network.weights)
     same, different = (
-        all(np.array_equal(files[0][name], other[name]) for name in files[0])
-        for other in files[1:]
+        all(np.array_equal(files[0][name], other[name]) for name in files[0]) for other in files[1:]
     )
     assert same
     assert not different
@@ -168,12 +164,21 @@ def test_a_few_steps_learn_what_a_key_is_called(aeolian: list[KeyedSong]) -> Non
     assert right(learned) >= 3
 
 
+@pytest.fixture
+def swift(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learning in fewer and larger steps."""
+    monkeypatch.setattr(key_fitting, "STEPS", 50)
+    monkeypatch.setattr(key_fitting, "LEARNING_RATE", 1e-3)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("swift")
 def test_labels_that_are_right_are_learned_and_used(table: Path) -> None:
     run = train(table)
     assert run.exit_code == 0, run.output
-    assert "installed: it is better on your own tracks (probability of being better 1.00)" in (
-        run.stdout.splitlines()[-1]
+    assert (
+        "installed: it is better on your own tracks (probability of being better 1.00)"
+        in (run.stdout.splitlines()[-1])
     )
     path = in_use.active("key")
     assert path is not None
@@ -181,6 +186,7 @@ def test_labels_that_are_right_are_learned_and_used(table: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("swift")
 def test_labels_that_are_wrong_are_not_used(aeolian: list[KeyedSong], tmp_path: Path) -> None:
     """Keys a whole tone off can be learned, but then all other music is a tone off as well."""
     odd = [replace(s, key=Key((s.key.pitch_class + 2) % 12, True)) for s in aeolian]
@@ -260,7 +266,7 @@ def test_a_run_that_ends_early_leaves_nothing(table: Path, sent: signal.Signals)
     assert out == ""
     assert "Traceback" not in err
     assert not list(in_use.folder().glob("*"))
-    assert os.listdir(table.parent) == [table.name]
+    assert list(table.parent.iterdir()) == [table]
 
 
 def test_the_temperature_is_the_one_that_fits() -> None:
