@@ -62,6 +62,7 @@ ITEM_TYPES: Types = {
     "tempo_label_url": types.STRING,
     "tempo_label_status": types.STRING,
     "tempo_label_verdict": types.STRING,
+    "tempo_label_key_verdict": types.STRING,
     "tempo_label_date": types.STRING,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tempo_core.labels.record import LabelVerdict
+from tempo_core.labels.record import KeyVerdict, LabelVerdict
 
 from .items import bpm_of, same_file, set_or_clear
 from .keeping import TEMPO_FIELDS
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LABEL_FIELDS = (
     "tempo_label_bpm", "tempo_label_key", "tempo_label_source", "tempo_label_url",
-    "tempo_label_status", "tempo_label_verdict", "tempo_label_date",
+    "tempo_label_status", "tempo_label_verdict", "tempo_label_key_verdict", "tempo_label_date",
 )  # fmt: skip
 
 
@@ -31,6 +31,9 @@ def set_fields(item: Item, labelled: LookedUp) -> None:
     if status is None:
         return
     values: dict[str, Any] = {"tempo_label_status": status.value}
+    key_verdict = labelled.keys.verdict
+    if key_verdict is not KeyVerdict.NO_ESTIMATE:
+        values["tempo_label_key_verdict"] = key_verdict.value
     if chosen is not None:
         values |= {
             "tempo_label_bpm": chosen.bpm,

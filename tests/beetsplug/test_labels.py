@@ -111,6 +111,34 @@ def test_labels_are_found_kept_and_compared(labelled: Beet, site: DemoSite) -> N
         assert labelled("ls", "-f", "$title", query).out.split() == [titles]
 
 
+def test_published_keys_are_compared_with_the_audio_and_with_the_users(
+    labelled: Beet, tmp_path: Path
+) -> None:
+    """The analysis's own key is what the audio says; that of a person is another witness."""
+    for title, values in {
+        "Right": {"initial_key": "C", "tempo_key": "C", "tempo_key_source": "model:key-x@01234567"},
+        "Half": {"initial_key": "F#", "tempo_key": "G"},
+    }.items():
+        item = labelled.item(f"title:{title}")
+        item.update(values)
+        item.store()
+    report = tmp_path / "report.html"
+    run = labelled("tempo-labels", "--report", report)
+    assert run.code == 0, run.err
+    right, half, *_, summary = run.out.splitlines()
+    assert right.endswith("; keys: relative (musicstax Am, audio C)")
+    assert half.endswith("; keys: conflict (musicstax C, tags F#, audio G)")
+    assert ", keys 1 relative 1 conflict; " in summary
+    for title, verdict in {"Right": "relative", "Half": "conflict"}.items():
+        assert fields(labelled, title)["key_verdict"] == verdict
+    found = labelled("ls", "-f", "$title", "tempo_label_key_verdict:conflict")
+    assert found.out == "Half\n"
+    text = report.read_text()
+    assert "published and in tags, among each other: 1 conflict" in text
+    assert "these and the audio: 1 relative, 1 conflict" in text
+    assert text.index("musicstax C, tags F#") < text.index("musicstax Am")
+
+
 def test_nothing_of_the_users_is_touched(labelled: Beet) -> None:
     items = {item.title: (item.bpm, item.initial_key, item.mtime) for item in labelled.items()}
     files = {item.title: item.filepath.read_bytes() for item in labelled.items()}
