@@ -47,8 +47,12 @@ class KeyComparison:
     @property
     def better(self) -> bool:
         """Whether the learned model is better on the user's tracks, and not by chance."""
-        own = self.weighted
-        return own.after > own.before and own.p_better >= SURE_BETTER
+        return self._gain > 0 and self.weighted.p_better >= SURE_BETTER
+
+    @property
+    def _gain(self) -> float:
+        """How much higher the score on the user's tracks is; 0 where only rounding differs."""
+        return round(self.weighted.after - self.weighted.before, 9)
 
     @property
     def kept(self) -> bool:
@@ -62,11 +66,11 @@ class KeyComparison:
 
     def reason(self) -> str:
         """Why it is to be installed, or not, in one sentence."""
-        own, guard = self.weighted, self.guard
-        sure = f"probability of being better {own.p_better:.2f}"
-        if own.after < own.before:
+        guard = self.guard
+        sure = f"probability of being better {self.weighted.p_better:.2f}"
+        if self._gain < 0:
             return "it is worse than the current model on your own tracks"
-        if own.after == own.before:
+        if self._gain == 0:
             return "it is no better than the current model on your own tracks"
         if not self.better:
             return f"it may be better on your own tracks, but that may be chance ({sure})"

@@ -285,6 +285,7 @@ def test_the_temperature_is_the_one_that_fits() -> None:
         ((0.5, 0.7, 1.0), (0.8, 0.7), "worse on other music (guard set: 80.0 → 70.0 %)"),
         ((0.5, 0.7, 0.8), (0.8, 0.8), "that may be chance (probability of being better 0.80)"),
         ((0.7, 0.7, 0.0), (0.8, 0.9), "no better than the current model"),
+        ((0.7, 0.7 - 1e-15, 0.0), (0.8, 0.9), "no better than the current model"),
         ((0.7, 0.5, 0.0), (0.8, 0.9), "worse than the current model on your own tracks"),
     ],
 )
