@@ -205,7 +205,7 @@ class KeyedSong:
 
 @pytest.fixture(scope="session")
 def aeolian(tmp_path_factory: pytest.TempPathFactory) -> list[KeyedSong]:
-    """Read-only songs, 12 s each, by five artists, in minor keys without a leading note.
+    """Read-only songs, 8 s each, by five artists, in minor keys without a leading note.
 
     The shipped model takes nearly all of them for the relative major.
     """
@@ -213,7 +213,7 @@ def aeolian(tmp_path_factory: pytest.TempPathFactory) -> list[KeyedSong]:
     songs = []
     for k in range(20):
         key, cents = Key(k % 12, minor=True), 4.0 * (k // 12)
-        audio = chord_song(key.pitch_class, True, 12, 11025, cents, cadence)
+        audio = chord_song(key.pitch_class, True, 8, 11025, cents, cadence)
         path = write_audio(folder / f"{k}.wav", audio, 11025)
         songs.append(KeyedSong(path, key, f"Band {k % 5}"))
     return songs

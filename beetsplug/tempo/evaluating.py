@@ -172,10 +172,10 @@ def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLo
     estimators = Estimators([open_model(settings.model, settings.windows)], [])
     if keyed:
         estimators.of_key.append(KeyModel("default", settings.windows))
-    if settings.baseline:
+    if settings.baseline and found:
         estimators.of_tempo.append(BASELINES["librosa-beats"]())
-        if keyed:
-            estimators.of_key.append(KEY_BASELINES["krumhansl"]())
+    if settings.baseline and keyed:
+        estimators.of_key.append(KEY_BASELINES["krumhansl"]())
     beside = Path(os.fsdecode(lib.path)).parent / EVALUATION_FOLDER
     folder = path_of(settings.out) or beside
     make_folder(folder)
