@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 # trainer.evaluation.baselines.BASELINES and trainer.evaluation.key_estimators.KEY_BASELINES.
 BASELINE_NAMES = ("librosa", "librosa-beats")
 KEY_BASELINE_NAMES = ("krumhansl",)
-N_WRONG_KEYS = 10  # the surest wrong keys on the terminal; a table has all of them
 
 
 @dataclass(frozen=True)
@@ -129,6 +128,7 @@ def _evaluate(request: EvaluationRequest, stop: Event) -> bool:
     """Measure, write the report and print the figures; returns whether anything failed."""
     from ..evaluation import labelled, report, saving
     from ..evaluation.key_tables import left_out
+    from ..evaluation.opening import by_task, open_keys, open_tempo
 
     tracks, problems = _read_tracks(request)
     for problem in problems:
@@ -137,8 +137,9 @@ def _evaluate(request: EvaluationRequest, stop: Event) -> bool:
     with_tempo = [track for track in chosen if track.bpm]
     keyed = [track for track in chosen if track.key is not None]
     saving.make_folder(request.out)
-    of_tempo, of_key = _by_task(request.models)
-    estimators, key_estimators = _open(request, of_tempo, of_key, bool(keyed))
+    of_tempo, of_key = by_task(request.models)
+    estimators = open_tempo(of_tempo, request.baselines, request.windows)
+    key_estimators = open_keys(of_key, request.baselines, request.windows) if keyed else []
     history = _history(request.out, of_tempo[0], request.log)
     answers, key_answers = _answers(
         request, (estimators, key_estimators), (with_tempo, keyed), stop
@@ -166,45 +167,6 @@ def _evaluate(request: EvaluationRequest, stop: Event) -> bool:
     return bool(failed or problems)
 
 
-def _by_task(models: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The named models of tempi and those of keys; the one in use where none is named."""
-    from tempo_core import checkpoint
-    from tempo_core.errors import CheckpointError
-
-    tempo: list[str] = []
-    key: list[str] = []
-    for model in dict.fromkeys(models):
-        try:
-            path = checkpoint.resolve(model)
-        except CheckpointError as error:
-            try:
-                path = checkpoint.resolve(model, "key")
-            except CheckpointError:
-                raise error from None  # as for a tempo model, which most are
-        (key if checkpoint.task_of(path) == "key" else tempo).append(model)
-    return tempo or ["default"], key or ["default"]
-
-
-def _open(
-    request: EvaluationRequest, of_tempo: Sequence[str], of_key: Sequence[str], has_keys: bool
-) -> tuple[list[TempoEstimator], list[KeyEstimator]]:
-    """Estimators of tempi and of keys; none of keys where no key is known."""
-    from ..evaluation.baselines import BASELINES, open_model
-    from ..evaluation.key_estimators import KEY_BASELINES, KeyModel
-
-    baselines = dict.fromkeys(request.baselines)
-    tempo = [
-        *(open_model(model, request.windows) for model in of_tempo),
-        *(BASELINES[name]() for name in baselines if name in BASELINES),
-    ]
-    if not has_keys:
-        return tempo, []
-    return tempo, [
-        *(KeyModel(model, request.windows) for model in of_key),
-        *(KEY_BASELINES[name]() for name in baselines if name in KEY_BASELINES),
-    ]
-
-
 def _lines(
     figures: Mapping[str, EvaluationFigures],
     answers: Sequence[Answer],
@@ -212,20 +174,12 @@ def _lines(
     notes: Sequence[str],
 ) -> Iterator[str]:
     """The figures as text: of tempi, of paces, of keys, and what is to be said of all of them."""
-    from ..evaluation import text_tables
-    from ..evaluation.key_figures import key_figures_of, keys_by_estimator, surest_wrong
-    from ..evaluation.key_tables import confusion_table, key_table, wrong_key_line
+    from ..evaluation import key_tables, text_tables
 
     if answers:
         yield from text_tables.aligned(text_tables.table(figures))
     yield from text_tables.told_paces(answers)
-    if keys:
-        key_figures = key_figures_of(keys)
-        yield from text_tables.aligned(key_table(key_figures))
-        name, first = next(iter(key_figures.items()))
-        yield from text_tables.aligned(confusion_table(name, first))
-        for answer in surest_wrong(keys_by_estimator(keys)[name])[:N_WRONG_KEYS]:
-            yield f"  {wrong_key_line(answer)}"
+    yield from key_tables.told_keys(keys)
     yield from notes
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .key_answers import KeyAnswer
-from .key_figures import INTERVALS, NO_KEY, KeyFigures
-from .text_tables import number, percent
+from .key_figures import (
+    INTERVALS,
+    NO_KEY,
+    KeyFigures,
+    key_figures_of,
+    keys_by_estimator,
+    surest_wrong,
+)
+from .text_tables import aligned, number, percent
+
+N_PRINTED = 10  # wrong keys on the terminal; a table has all of them
 
 
 def key_table(figures: Mapping[str, KeyFigures]) -> list[tuple[str, ...]]:
@@ -40,6 +49,18 @@ def confusion_table(name: str, figures: KeyFigures) -> list[tuple[str, ...]]:
         if any(counts):
             rows.append((row, "", *(str(count) if count else "." for count in counts)))
     return rows
+
+
+def told_keys(answers: Sequence[KeyAnswer]) -> Iterator[str]:
+    """The figures, what the first estimator takes for what, and its surest wrong answers."""
+    if not answers:
+        return
+    figures = key_figures_of(answers)
+    name, first = next(iter(figures.items()))
+    yield from aligned(key_table(figures))
+    yield from aligned(confusion_table(name, first))
+    for answer in surest_wrong(keys_by_estimator(answers)[name])[:N_PRINTED]:
+        yield f"  {wrong_key_line(answer)}"
 
 
 def wrong_key_line(answer: KeyAnswer) -> str:
