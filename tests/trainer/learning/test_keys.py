@@ -192,6 +192,7 @@ def test_labels_that_are_wrong_are_not_used(aeolian: list[KeyedSong], tmp_path: 
     odd = [replace(s, key=Key((s.key.pitch_class + 2) % 12, True)) for s in aeolian]
     learned = learn_from(labels_of(odd, tmp_path), OPTIONS)
     assert not learned.installed
+    assert "but worse on other music (guard set: " in learned.proposal.reason
     assert in_use.active("key") is None
 
 
