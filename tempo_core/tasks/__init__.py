@@ -17,6 +17,7 @@ TASKS = {
     "tempo": "tempo_core.tasks.tempo",
     "pace": "tempo_core.tasks.pace",
     "key": "tempo_core.tasks.key",
+    "notes": "tempo_core.tasks.notes",
 }
 
 
