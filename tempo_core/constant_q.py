@@ -54,7 +54,8 @@ class ConstantQ:
         the quick bands.
         """
         centres = self.centres[:, 0].astype(np.float64)
-        octaves, last, rate = [], len(centres), float(self.sr)
+        octaves: list[tuple[slice, Array]] = []
+        last, rate = len(centres), float(self.sr)
         while last > 0:
             # What lies below half of the limit is left to the next octave, if the rate still has
             # whole samples between frames.
@@ -88,7 +89,10 @@ class ConstantQ:
                 some = slice(first, first + FRAMES_AT_ONCE)
                 parts = np.ascontiguousarray(frames[some]) @ kernels
                 for k in range(RESOLUTIONS):
-                    real, imaginary = parts[:, 2 * k * n :][:, :n], parts[:, (2 * k + 1) * n :][:, :n]
+                    real, imaginary = (
+                        parts[:, 2 * k * n :][:, :n],
+                        parts[:, (2 * k + 1) * n :][:, :n],
+                    )
                     columns = slice(k * n_bands + bands.start, k * n_bands + bands.stop)
                     features[some, columns] = np.sqrt(real * real + imaginary * imaginary)
         return np.ascontiguousarray(features.T)

@@ -1,4 +1,4 @@
-"""Figures of transcriptions: notes found, with and without their ends, and frames that are right."""
+"""Figures of transcriptions: notes found, with and without their ends; frames that are right."""
 
 from __future__ import annotations
 
@@ -59,9 +59,11 @@ def measure_notes(known: Sequence[Note], found: Sequence[Note], seconds: float) 
     played = truth.any(axis=0)
     wrong = (truth ^ answer).sum(axis=0)[played]
     chroma = (_folded(truth) ^ _folded(answer)).sum(axis=0)[played]
-    shares = [float((wrong <= n).mean()) if played.any() else 0.0 for n in range(3)]
+    right, one_wrong, two_wrong = (
+        float((wrong <= n).mean()) if played.any() else 0.0 for n in range(3)
+    )
     return NoteMetrics(
-        precision, recall, f, f_with_offset, frame_f, *shares,
+        precision, recall, f, f_with_offset, frame_f, right, one_wrong, two_wrong,
         float((chroma == 0).mean()) if played.any() else 0.0,
     )  # fmt: skip
 

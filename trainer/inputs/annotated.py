@@ -1,4 +1,4 @@
-"""Recordings whose notes are known, as the notes network sees them, and examples drawn from them."""
+"""Recordings whose notes are known as the notes network sees them, and examples of them."""
 
 from __future__ import annotations
 
@@ -76,19 +76,17 @@ def example(
         bands += int(rng.choice([-1, 1]))
     halves = _moved(halves, bands)
     if rng.random() < COLOURED:
-        halves = halves * _curve(halves.shape[1], rng)[:, None]
-    halves = halves * 10 ** (rng.uniform(QUIETER, LOUDER) / 20)
+        halves *= _curve(halves.shape[1], rng)[:, None]
+    halves *= 10 ** (rng.uniform(QUIETER, LOUDER) / 20)
     if rng.random() < HUSHED:
         level = 10 ** (rng.uniform(-50, -15) / 20)
-        halves = halves + level * np.abs(rng.standard_normal(halves.shape, np.float32))
+        halves += level * np.abs(rng.standard_normal(halves.shape, np.float32))
     seen = np.log1p(GAIN * halves).swapaxes(1, 2)
     begin = first / fps
     moved = [
         Note(start - begin, end - begin, int(pitch) + semitones)
         for start, end, pitch, _ in recording.notes.tolist()
-        if LOWEST <= pitch + semitones <= HIGHEST
-        and end > begin
-        and start < begin + n_frames / fps
+        if LOWEST <= pitch + semitones <= HIGHEST and end > begin and start < begin + n_frames / fps
     ]
     return np.ascontiguousarray(seen, np.float32), encode(
         Annotation(tuple(moved), n_frames, fps), config

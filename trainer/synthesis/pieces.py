@@ -22,8 +22,8 @@ from .mixing import SR, compress, equalise, noise_like, reverberate
 from .notes import Hits, Sources
 from .performances import groove_hits
 from .songs import Song
-from .styles import STYLES
 from .studies import Played, draw_study
+from .styles import STYLES
 
 Rng = np.random.Generator
 

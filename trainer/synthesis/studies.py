@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,10 +40,11 @@ class Hand:
         return min(range(128), key=lambda p: (p % 12 not in classes, abs(p - pitch)))
 
 
-Figure = Callable[[Hand, Rng], list[tuple[float, float, int]]]  # starts, lengths [steps], pitches
+Figured = Sequence[tuple[float, float, int]]  # starts, lengths [steps], pitches
+Figure = Callable[[Hand, Rng], Figured]
 
 
-def _chords(hand: Hand, rng: Rng) -> list[tuple[float, float, int]]:
+def _chords(hand: Hand, rng: Rng) -> Figured:
     """Repeated chords of two to five notes."""
     spread = rng.uniform(5, 12)
     found = []
@@ -54,7 +55,7 @@ def _chords(hand: Hand, rng: Rng) -> list[tuple[float, float, int]]:
     return found
 
 
-def _arpeggio(hand: Hand, rng: Rng) -> list[tuple[float, float, int]]:
+def _arpeggio(hand: Hand, rng: Rng) -> Figured:
     """Broken chords up and down."""
     n = int(rng.integers(3, 12))
     climb = [hand.near(hand.middle - 12 + 4 * k, hand.chord) for k in range(n)]
@@ -63,7 +64,7 @@ def _arpeggio(hand: Hand, rng: Rng) -> list[tuple[float, float, int]]:
     return [(k, held, order[k % len(order)]) for k in range(hand.n_steps)]
 
 
-def _run(hand: Hand, rng: Rng) -> list[tuple[float, float, int]]:
+def _run(hand: Hand, rng: Rng) -> Figured:
     """A walk through a scale, sometimes in octaves or thirds."""
     place, direction = float(hand.middle), rng.choice([-1, 1])
     second = int(rng.choice([0, 0, 12, 4]))
@@ -72,19 +73,21 @@ def _run(hand: Hand, rng: Rng) -> list[tuple[float, float, int]]:
         pitch = hand.near(place, hand.scale)
         found += [(k, 0.9, pitch)] + ([(k, 0.9, pitch + second)] if second else [])
         if rng.random() < 0.12 or abs(pitch - hand.middle) > 18:
-            direction = -np.sign(pitch - hand.middle) if abs(pitch - hand.middle) > 18 else -direction
+            direction = (
+                -np.sign(pitch - hand.middle) if abs(pitch - hand.middle) > 18 else -direction
+            )
         place = pitch + direction * 2
     return found
 
 
-def _trill(hand: Hand, rng: Rng) -> list[tuple[float, float, int]]:
+def _trill(hand: Hand, rng: Rng) -> Figured:
     """Two notes by turns: a trill, or a tremolo of an octave."""
     low = hand.near(hand.middle, hand.scale)
     high = low + int(rng.choice([1, 2, 3, 12]))
     return [(k, 0.9, (low, high)[k % 2]) for k in range(hand.n_steps)]
 
 
-def _melody(hand: Hand, rng: Rng) -> list[tuple[float, float, int]]:
+def _melody(hand: Hand, rng: Rng) -> Figured:
     """A line with long and short notes, sometimes with the octave."""
     found, k, place = [], 0.0, float(hand.middle)
     octave = rng.random() < 0.3
@@ -97,13 +100,13 @@ def _melody(hand: Hand, rng: Rng) -> list[tuple[float, float, int]]:
     return found
 
 
-def _repeats(hand: Hand, rng: Rng) -> list[tuple[float, float, int]]:
+def _repeats(hand: Hand, rng: Rng) -> Figured:
     """One note struck again and again."""
     pitch = hand.near(hand.middle, hand.chord)
     return [(k, 0.7, pitch) for k in range(hand.n_steps)]
 
 
-def _scatter(hand: Hand, rng: Rng) -> list[tuple[float, float, int]]:
+def _scatter(hand: Hand, rng: Rng) -> Figured:
     """Notes anywhere."""
     n = int(hand.n_steps * rng.uniform(0.5, 2))
     return [
@@ -146,7 +149,9 @@ def _hand(seconds: float, middle: int, rng: Rng) -> list[Played]:
     """What one hand plays: figure after figure, with its own dynamics."""
     loudness = rng.uniform(30, 105)
     root = int(rng.integers(12))
-    scale = tuple((root + k) % 12 for k in SCALES[int(rng.choice(len(SCALES), p=[0.5, 0.35, 0.15]))])
+    scale = tuple(
+        (root + k) % 12 for k in SCALES[int(rng.choice(len(SCALES), p=[0.5, 0.35, 0.15]))]
+    )
     chances = np.array([chance for _, chance in FIGURES])
     found: list[Played] = []
     now = float(rng.uniform(0, 0.5))

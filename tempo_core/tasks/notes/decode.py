@@ -49,9 +49,9 @@ def encode(label: Annotation, config: NotesConfig) -> Array:
     return target
 
 
-def activate(logits: Array, config: NotesConfig, temperature: float) -> NDArray[np.float16]:
+def activate(logits: Array, config: NotesConfig, temperature: float) -> Array:
     """Logits (n, 2, n_frames, N_PITCHES) → posteriors in 0..1."""
-    return (1 / (1 + np.exp(-logits / temperature))).astype(np.float16)
+    return np.asarray(1 / (1 + np.exp(-logits / temperature)), np.float32)
 
 
 def pool(scored: Sequence[Scored], config: NotesConfig) -> list[Stretch]:
