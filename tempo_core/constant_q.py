@@ -22,7 +22,7 @@ FRAMES_AT_ONCE = 1024  # that are computed together: their samples fit into the 
 # Share of the sample rate that the bands of an octave stay below. It leaves the filter before the
 # halving of the rate a fifth of an octave to fall.
 HIGHEST_SHARE = 0.46
-HALF_BAND = 47  # taps of that filter
+HALF_BAND = 79  # taps of that filter
 
 
 class ConstantQ:
@@ -139,7 +139,7 @@ def halved(audio: Array) -> Array:
 def _half_band() -> Array:
     """(HALF_BAND,) taps: a sinc under a Kaiser window; the outermost are not zero."""
     n = np.arange(HALF_BAND) - HALF_BAND // 2
-    taps = np.sinc(n / 2) / 2 * np.kaiser(HALF_BAND, 7.0)
+    taps = np.sinc(n / 2) / 2 * np.kaiser(HALF_BAND, 6.0)
     return (taps / taps.sum()).astype(np.float32)
 
 

@@ -24,7 +24,9 @@ class NoteRecipe:
     """How long and how fast a network learns.
 
     `n_frames` are those of an example; `average` is the decay of the moving average of the weights
-    that is kept; `warm_up` the share of the steps in which the learning rate rises.
+    that is kept; `warm_up` the share of the steps in which the learning rate rises. With `half`
+    the network computes in bfloat16, which takes half the time on processors that can (the weights
+    stay float32).
     """
 
     steps: int
@@ -34,6 +36,7 @@ class NoteRecipe:
     weight_decay: float = 1e-3
     average: float = 0.99
     warm_up: float = 0.04
+    half: bool = True
     seed: int = 0
 
 
@@ -75,7 +78,9 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _share(step / recipe.steps, recipe.warm_up)
         seen, target = batch(recordings, front_end, shown, recipe.batch, rng)
-        error = loss(network(torch.from_numpy(seen)), torch.from_numpy(target))
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half):
+            logits = network(torch.from_numpy(seen))
+        error = loss(logits.float(), torch.from_numpy(target))
         optimizer.zero_grad()
         error.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -39,8 +39,9 @@ from .. import options
 from ..evaluation.notes import NoteMetrics, mean, measure_notes
 from ..inputs.annotated import Annotated, annotated, spectrum_of
 from ..learning.note_fitting import NoteRecipe, begin, fit
+from ..synthesis.mixing import SR
 from ..synthesis.notes import Sources
-from ..synthesis.pieces import KINDS, draw_piece, render, sounding
+from ..synthesis.pieces import KINDS, Piece, draw_piece, render, sounding
 from ..synthesis.songs import Song, load_song
 from ..torch_ops import Learnable, usable
 
@@ -86,11 +87,7 @@ def rendered(
         for font in (HELD_FONT,) if held else FONTS:
             if not Path(font).exists():
                 raise ConfigError(f"no soundfont {font}; README names the packages that have them")
-        folders = sorted(path for path in (data / "midi" / "POP909").iterdir() if path.is_dir())
-        chosen = [f for k, f in enumerate(folders) if (k % HELD_EVERY == 0) == held]
-        songs = joblib.Parallel(n_jobs=jobs)(
-            joblib.delayed(load_song)(one) for one in tqdm(chosen, desc="reading songs")
-        )
+        songs = songs_of(data, split, jobs)
         for part in joblib.Parallel(n_jobs=jobs, return_as="generator")(
             joblib.delayed(_render)(songs, data, split, numbers, seed, folder)
             for numbers in tqdm(np.array_split(missing, -(-len(missing) // 25)), desc="rendering")
@@ -99,18 +96,38 @@ def rendered(
     return [_read(folder / f"{k}.safetensors", KINDS[k % len(KINDS)]) for k in range(n_pieces)]
 
 
+def songs_of(data: Path, split: str, jobs: int) -> list[Song]:
+    """The pop songs of a split."""
+    held, _ = SPLITS[split]
+    folders = sorted(path for path in (data / "midi" / "POP909").iterdir() if path.is_dir())
+    chosen = [f for k, f in enumerate(folders) if (k % HELD_EVERY == 0) == held]
+    return list(
+        joblib.Parallel(n_jobs=jobs)(
+            joblib.delayed(load_song)(one) for one in tqdm(chosen, desc="reading songs")
+        )
+    )
+
+
+def draw(
+    number: int, songs: Sequence[Song], data: Path, split: str, seed: int, sr: int = SR // 2
+) -> tuple[Piece, Array]:
+    """A piece of a split by its number, and its audio (n_samples,) at `sr` [Hz]."""
+    held, first = SPLITS[split]
+    rng = np.random.default_rng([seed, first + number])
+    sources = Sources(data / "midi", data / "samples")
+    kind = KINDS[number % len(KINDS)]
+    piece = draw_piece(kind, songs, sources, SECONDS, rng)
+    while not any(part.notes for part in piece.parts):
+        piece = draw_piece(kind, songs, sources, SECONDS, rng)
+    fonts = (HELD_FONT,) if held else FONTS
+    return piece, render(piece, fonts[int(rng.integers(len(fonts)))], rng, sr)
+
+
 def _render(
     songs: Sequence[Song], data: Path, split: str, numbers: Sequence[int], seed: int, folder: Path
 ) -> None:
-    held, first = SPLITS[split]
-    sources = Sources(data / "midi", data / "samples")
     for k in numbers:
-        rng = np.random.default_rng([seed, first + int(k)])
-        piece = draw_piece(KINDS[k % len(KINDS)], songs, sources, SECONDS, rng)
-        while not any(part.notes for part in piece.parts):
-            piece = draw_piece(piece.kind, songs, sources, SECONDS, rng)
-        fonts = (HELD_FONT,) if held else FONTS
-        audio = render(piece, fonts[int(rng.integers(len(fonts)))], rng)
+        piece, audio = draw(int(k), songs, data, split, seed)
         arrays = {
             "audio": (32767 * audio).astype(np.int16),
             "notes": sounding(piece),

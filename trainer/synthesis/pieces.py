@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def _pedal(seconds: float, beat: float, rng: Rng) -> tuple[tuple[float, float], 
     """A pedal that is changed every two or four beats."""
     length = beat * float(rng.choice([2, 4]))
     edges = np.arange(rng.uniform(0, length), seconds, length)
-    return tuple((float(a), float(b) - 0.06) for a, b in zip(edges, edges[1:], strict=False))
+    return tuple((float(a), float(b) - 0.06) for a, b in pairwise(edges))
 
 
 def _drums(bpm: float, seconds: float, sources: Sources, rng: Rng) -> tuple[Played, ...]:
@@ -167,10 +168,15 @@ def sounding(piece: Piece) -> np.ndarray:
     return np.array(rows, np.float32).reshape(-1, 4)
 
 
-def render(piece: Piece, font: str, rng: Rng) -> np.ndarray:
-    """(n_samples,) audio at half of `SR` [Hz] of a piece that a soundfont plays.
+def render(piece: Piece, font: str, rng: Rng, sr: int = SR // 2) -> np.ndarray:
+    """(n_samples,) audio of a piece that a soundfont plays.
 
     The sound is recorded as music is: with a room, a tone control, some noise.
+
+    Parameters
+    ----------
+    sr
+        Sample rate [Hz]; a whole fraction of `SR`.
     """
     audio = _fluidsynth(piece, font)
     audio = audio / (np.std(audio) + 1e-6)
@@ -183,8 +189,8 @@ def render(piece: Piece, font: str, rng: Rng) -> np.ndarray:
     if rng.random() < 0.5:
         kind = str(rng.choice(["white", "pink", "crackle"]))
         audio = audio + 10 ** (rng.uniform(-60, -25) / 20) * noise_like(kind, audio.size, rng)
-    halved = scipy.signal.resample_poly(audio, 1, 2)
-    return (halved * rng.uniform(0.05, 0.9) / (np.abs(halved).max() + 1e-9)).astype(np.float32)
+    audio = scipy.signal.resample_poly(audio, 1, SR // sr)
+    return (audio * rng.uniform(0.05, 0.9) / (np.abs(audio).max() + 1e-9)).astype(np.float32)
 
 
 def _fluidsynth(piece: Piece, font: str) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -131,11 +132,7 @@ def draw_study(
         return notes, ()
     length = rng.uniform(0.6, 3.5)
     edges = np.arange(0, seconds + length, length)
-    pedal = [
-        (float(a) + 0.03, float(b) - 0.03)
-        for a, b in zip(edges, edges[1:], strict=False)
-        if rng.random() < 0.85
-    ]
+    pedal = [(float(a) + 0.03, float(b) - 0.03) for a, b in pairwise(edges) if rng.random() < 0.85]
     return notes, tuple(pedal)
 
 

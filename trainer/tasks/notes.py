@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 ONSET_WEIGHT = 2.0  # of the loss of onsets, relative to that of frames
-RARE = 2.0  # weight of what is there, relative to what is not: that is ten times as frequent
+RARE = 2.0  # weight of an onset, relative to that of its absence, which is the rule
 
 
 def loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -14,9 +14,9 @@ def loss(logits: Tensor, targets: Tensor) -> Tensor:
 
     It is a sum over pitches, and a mean over frames.
     """
-    weight = torch.tensor(RARE)
+    weights = torch.tensor([RARE, 1.0])[:, None, None]
     each = torch.nn.functional.binary_cross_entropy_with_logits(
-        logits, targets, reduction="none", pos_weight=weight
+        logits, targets, reduction="none", pos_weight=weights
     )
     onsets, frames = each.sum(-1).mean((0, 2))
     return ONSET_WEIGHT * onsets + frames

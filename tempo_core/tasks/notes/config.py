@@ -11,9 +11,9 @@ from ...config import Config, setting
 class NotesModel(Config):
     """Size of the network, see `network`."""
 
-    n_tones: int = setting(16, 1, 256)  # channels that look at neighbouring semitones
-    n_harmonics: int = setting(32, 1, 512)  # channels that look at the harmonics of a pitch
-    n_context: int = setting(24, 1, 512)  # channels that look at what is around it
+    n_tones: int = setting(20, 1, 256)  # channels that look at neighbouring semitones
+    n_harmonics: int = setting(40, 1, 512)  # channels that look at the harmonics of a pitch
+    n_context: int = setting(32, 1, 512)  # channels that look at what is around it
     n_layers: int = setting(0, 0, 8)  # of the transformer; 0: convolutions alone
     n_squeezed: int = setting(4, 1, 64)  # channels of each pitch that the transformer sees
     n_model: int = setting(96, 8, 1024)  # width of the transformer

@@ -48,6 +48,8 @@ class NotesNet:
             "context.1": Norm(n),
             "context.2": Conv(n, n, (9, 1), (4, 0)),
             "context.3": Norm(n),
+            "context.4": Conv(n, n, (9, 1), (4, 0)),
+            "context.5": Norm(n),
             "answers": Conv(n, ANSWERS, (1, 1), (0, 0)),
         }
         if size.n_layers:
@@ -81,6 +83,7 @@ class NotesNet:
         x = ops.elu(ops.conv("harmonics.0", x, norm="harmonics.1"))
         x = ops.elu(ops.conv("context.0", x, norm="context.1"))
         x = ops.elu(ops.conv("context.2", x, norm="context.3"))
+        x = ops.elu(ops.conv("context.4", x, norm="context.5"))
         logits = ops.conv("answers", ops.dropout(x, size.dropout))
         if size.n_layers:
             logits = logits + self.over_time(ops, x)
