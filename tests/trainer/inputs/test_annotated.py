@@ -50,7 +50,7 @@ def test_the_target_moves_with_the_pitch_and_the_place(
         monkeypatch.setattr(module, name, 0.0)
     rng = np.random.default_rng(1)
     pitches = set()
-    for _ in range(30):
+    for _ in range(80):
         seen, target = example(recording, FRONT_END, CONFIG, rng)
         assert seen.shape == (2, 64, FRONT_END.n_bands)
         assert target.shape == (2, 64, 88)

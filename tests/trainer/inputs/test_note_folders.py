@@ -111,7 +111,7 @@ def test_a_recording_is_cut_as_it_is_heard(tmp_path: Path, monkeypatch: pytest.M
     front_end = NotesFrontEnd()
     pieces = annotate(pair, spectrum_of(front_end))
     assert [piece.features.shape[0] for piece in pieces] == [2 * front_end.n_bands] * 3
-    starts = [piece.notes[:, [0, 2]].round(2).tolist() for piece in pieces]
+    starts = [piece.notes[:, [0, 2]].astype(float).round(2).tolist() for piece in pieces]
     assert starts == [[[0.2, 69]], [[-0.8, 69], [0.6, 60]], [[0.2, 64]]]
     band = 3 * (69 - 21) + 1
     assert pieces[0].features[: front_end.n_bands, 20].argmax() == band
