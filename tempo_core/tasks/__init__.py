@@ -27,6 +27,11 @@ def row(name: str) -> Task[Any, Any, Any, Any]:
     return found
 
 
+def in_columns() -> list[str]:
+    """Names of the tasks whose results are columns of a table; others have commands of their own."""
+    return [name for name in TASKS if columns(name)]
+
+
 def columns(name: str) -> tuple[Column, ...]:
     """Columns of the results of a task, by its name; KeyError if there is no such task."""
     found: tuple[Column, ...] = import_module(f"{TASKS[name]}.columns").COLUMNS

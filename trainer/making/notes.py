@@ -248,6 +248,7 @@ def main(
     told("test", figures)
     card = {
         "summary": f"{n_pieces} rendered pieces of {SECONDS:g} s, {steps} steps, seed {seed}",
+        "data": {"rendered": n_pieces},
         "recipe": asdict(recipe),
         "figures": {kind: asdict(one) for kind, one in figures.items()},
         "licence": "weights MIT; learned from POP909 (MIT), the Groove MIDI Dataset (CC BY 4.0) "
