@@ -28,7 +28,7 @@ def row(name: str) -> Task[Any, Any, Any, Any]:
 
 
 def in_columns() -> list[str]:
-    """Names of the tasks whose results are columns of a table; others have commands of their own."""
+    """Names of the tasks whose results are columns of a table; others have their own commands."""
     return [name for name in TASKS if columns(name)]
 
 
