@@ -11,6 +11,7 @@ from tempo_core.errors import ConfigError
 from tempo_core.keys import Key, parse_key
 
 from ..evaluation.answers import pace_list, read_rows
+from ..inputs.note_folders import Pair, find_pairs
 from ..inputs.recordings import Recording
 from ..trainingset.enough import check
 from ..trainingset.tables import CollectedTrack, absolute, file_in_table, read_collection
@@ -90,6 +91,17 @@ class KeyLabels:
 
     def __len__(self) -> int:
         return len(self.tracks)
+
+
+@dataclass(frozen=True)
+class NoteLabels:
+    """Recordings whose notes are known. Nothing is kept in `folder`."""
+
+    pairs: Sequence[Pair]
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.pairs)
 
 
 def read_tempo_labels(folder: Path) -> TempoLabels:
@@ -174,9 +186,21 @@ def read_key_labels(source: Path) -> KeyLabels:
     return KeyLabels(list(keyed.values()), source.parent)
 
 
+def read_note_labels(folder: Path) -> NoteLabels:
+    """Find the recordings with notes in a folder, see `note_folders.find_pairs`.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    return NoteLabels(find_pairs(folder), folder)
+
+
 # What reads the labels of each task from the file or folder that `tempo-core train` is given.
 READERS: dict[str, Callable[[Path], Labels]] = {
     "tempo": read_tempo_labels,
     "pace": read_pace_labels,
     "key": read_key_labels,
+    "notes": read_note_labels,
 }
