@@ -18,7 +18,8 @@ from beetsplug.tempo.moving import tempo_of
 from beetsplug.tempo.origin import UNKNOWN_MODEL, is_done, origin
 from beetsplug.tempo.selecting import ask
 from tempo_core.labels.files import read_track
-from tempo_core.tempi import MARKER_TAG, Marker, is_tempo, parse_marker
+from tempo_core.markers import TEMPO_MARKER
+from tempo_core.tempi import is_tempo
 from trainer.trainingset.gather import gather
 
 from ..audio import FORMATS
@@ -119,14 +120,14 @@ def test_the_database_and_python_agree_on_what_is_done(beet: Beet) -> None:
     ["", "127.98", "128 tag", "model:x", "127.98 model:", "0.50 model:x", "nan model:x", None, 5],
 )
 def test_what_is_no_marker(text: object) -> None:
-    assert parse_marker(text) is None
+    assert TEMPO_MARKER.parse(text) is None
 
 
 @pytest.mark.parametrize(
     ("bpm", "rounded"), [(127.98, 128), (127.5, 128), (64.496, 64), (63.495, 63)]
 )
 def test_a_marker_is_of_the_tempo_that_it_was_written_with(bpm: float, rounded: int) -> None:
-    marker = parse_marker(str(Marker(bpm, MODEL)))
+    marker = TEMPO_MARKER.parse(str(TEMPO_MARKER(bpm, MODEL)))
     assert marker is not None
     assert marker.source == MODEL
     assert [n for n in range(400) if marker.is_of(n)] == [rounded]
@@ -226,7 +227,7 @@ def test_nothing_is_written_for_somebody_elses_tempo(
     beet("write", "-f")
     assert MediaFile(path).tempo_marker is None
     assert "tempo_marker" not in beet.item() or beet.item().tempo_marker is None
-    assert not any(MARKER_TAG in str(key) for key in (mutagen.File(path).tags or {}))
+    assert not any(TEMPO_MARKER.tag in str(key) for key in (mutagen.File(path).tags or {}))
 
 
 @pytest.fixture
