@@ -54,10 +54,11 @@ _IS_KEY_MARKED = (
     f"substr({_value(KEY.marker)}, 1, length(items.initial_key) + 1) = items.initial_key || ' '"
 )
 # `key_fields.is_key_done` as a condition in SQL.
+KEY_ASKED = f"{_value(CONFIDENCE)} IS NOT NULL"
 KEY_DONE = (
     "CASE WHEN ifnull(items.initial_key, '') != '' "
-    f"THEN {_value(CONFIDENCE)} IS NOT NULL OR NOT ({_IS_KEY_MARKED}) "
-    f"ELSE {_value(CONFIDENCE)} IS NOT NULL AND {_value(FOUND_KEY)} IS NULL END"
+    f"THEN {KEY_ASKED} OR NOT ({_IS_KEY_MARKED}) "
+    f"ELSE {KEY_ASKED} AND {_value(FOUND_KEY)} IS NULL END"
 )
 WITHOUT_KEY = f"NOT ({KEY_DONE})"
 # Tracks with tags that are still to be written. A track that lost its tempo is analysed first.
@@ -200,9 +201,9 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
         return Work(selection.ids(), [], 0, 0)
     conditions = [TO_ANALYSE] * with_tempo + [WITHOUT_KEY] * with_key
     analyse, total = selection.ids(" OR ".join(conditions)), selection.count()
-    lack_tempo, lack_key = (
-        frozenset(selection.ids(condition)) if len(conditions) > 1 else frozenset(analyse)
-        for condition in (TO_ANALYSE, WITHOUT_KEY)
+    has_tempo, has_key = (
+        frozenset(analyse).intersection(selection.ids(condition)) if len(conditions) > 1 else ()
+        for condition in (DONE, f"{KEY_DONE} AND ({DONE} OR {KEY_ASKED})")
     )
     write = ui.should_write(settings.write)
     to_finish = selection.ids(TO_FINISH) if write else []
@@ -213,9 +214,9 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
         to_finish,
         done,
         0,
-        [id_ for id_ in unread if not (with_key and id_ in lack_key)],
-        frozenset(analyse) - lack_tempo,
-        frozenset(analyse) - lack_key,
+        [id_ for id_ in unread if id_ not in has_tempo],
+        has_tempo,
+        has_key,
     )
     if settings.retry:
         return work

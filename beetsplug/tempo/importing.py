@@ -30,7 +30,7 @@ from .keeping import (
     renew_failure,
     store,
 )
-from .key_fields import is_key_done
+from .key_fields import is_key_asked, is_key_done
 from .marking import ALL_MARKED
 from .origin import is_done
 from .progress import describe
@@ -167,7 +167,10 @@ def _lacking(item: Item, settings: Any) -> tuple[str, ...]:
     """The tasks to ask about a track; all of them with `force`."""
     if settings.force:
         return tuple(settings.tasks)
-    return lacking(settings.tasks, has_tempo=is_done(item), has_key=is_key_done(item))
+    has_tempo = is_done(item)
+    # Somebody's key is no reason to listen, but compared with what is heard for the tempo.
+    has_key = is_key_done(item) and (has_tempo or is_key_asked(item))
+    return lacking(settings.tasks, has_tempo=has_tempo, has_key=has_key)
 
 
 def _reread_markers(item: Item) -> None:

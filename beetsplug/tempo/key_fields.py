@@ -51,10 +51,14 @@ def is_key_done(item: Item) -> bool:
     It has one, be it somebody's or found by an analysis in this library, or the analysis found none
     that is likely enough.
     """
-    asked = own(item, CONFIDENCE) is not None
     if item.initial_key:
-        return asked or not KEY.said_by_marker(item).startswith("model:")
-    return asked and not own(item, FOUND_KEY)
+        return is_key_asked(item) or not KEY.said_by_marker(item).startswith("model:")
+    return is_key_asked(item) and not own(item, FOUND_KEY)
+
+
+def is_key_asked(item: Item) -> bool:
+    """Whether an analysis in this library was asked for the key of an item, found or not."""
+    return own(item, CONFIDENCE) is not None
 
 
 def apply_key(
