@@ -201,8 +201,9 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
         return Work(selection.ids(), [], 0, 0)
     conditions = [TO_ANALYSE] * with_tempo + [WITHOUT_KEY] * with_key
     analyse, total = selection.ids(" OR ".join(conditions)), selection.count()
+    can_differ = analyse and len(conditions) > 1
     has_tempo, has_key = (
-        frozenset(analyse).intersection(selection.ids(condition)) if len(conditions) > 1 else ()
+        frozenset(analyse).intersection(selection.ids(condition)) if can_differ else ()
         for condition in (DONE, f"{KEY_DONE} AND ({DONE} OR {KEY_ASKED})")
     )
     write = ui.should_write(settings.write)

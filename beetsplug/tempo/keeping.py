@@ -27,15 +27,13 @@ from tempo_core.keys import parse_key
 from .items import bpm_of, file_status, own, same_file, set_or_clear
 from .key_fields import key_origin
 from .marking import ALL_MARKED, KEY, TEMPO
-from .origin import origin
+from .origin import TAG, origin
 from .writing import try_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from beets.library import Item
-
-    from tempo_core.labels.record import TrackQuery
 
     from .marking import Marked
 
@@ -153,8 +151,11 @@ def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> None:
     not have been run since, and overlooks the change if the program kept the file's modification
     time. Does not store the item.
     """
+    from beets.dbcore import types
+
     from tempo_core.background import call, interrupted
     from tempo_core.labels.files import read_track
+    from tempo_core.labels.record import parse_bpm
 
     open_ = [m for m in which if not (said := ORIGINS[m](item)) or said.startswith("model:")]
     if not open_:
@@ -162,25 +163,21 @@ def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> None:
     path = item.path
     with suppress(TempoError):
         file = call(lambda: read_track(path), interrupted, TIME_LIMIT)
-        for marked in open_:
-            found = _as_beets_reads(marked, file)
-            if found and found != (bpm_of(item) if marked is TEMPO else item[marked.field]):
-                with same_file(item):  # `beet update` must still see other changes of the file
-                    item[marked.field] = found
-                marked.drop_marker(item)
+        if TEMPO in open_:
+            found = parse_bpm(file.tag_bpm)
+            if found is not None and int(found) != bpm_of(item):
+                _take(item, TEMPO, int(found))  # as beets reads it
+        if KEY in open_ and file.tag_key and file.tag_key != item.initial_key:
+            key = parse_key(file.tag_key)  # beets itself misreads some
+            _take(item, KEY, str(key) if key else types.MusicalKey().normalize(file.tag_key))
+            item[KEY.source] = TAG  # also if it is the same key in another notation
 
 
-def _as_beets_reads(marked: Marked, file: TrackQuery) -> Any:
-    """What somebody else wrote into a tag, as beets reads it; None if there is nothing."""
-    from beets.dbcore import types
-
-    from tempo_core.labels.record import parse_bpm
-
-    if marked is TEMPO:
-        bpm = parse_bpm(file.tag_bpm)
-        return None if bpm is None else int(bpm)
-    key = parse_key(file.tag_key or "")  # beets itself misreads some
-    return str(key) if key else types.MusicalKey().normalize(file.tag_key or None)
+def _take(item: Item, marked: Marked, value: Any) -> None:
+    """Set a field to what somebody else wrote into the file."""
+    with same_file(item):  # `beet update` must still see the other changes of the file
+        item[marked.field] = value
+    marked.drop_marker(item)
 
 
 def write_tags(item: Item, names: Iterable[str]) -> Exception | None:

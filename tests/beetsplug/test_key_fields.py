@@ -243,6 +243,27 @@ def test_somebodys_key_in_the_file_is_taken(beet: Beet, in_a: Path) -> None:
     assert beet("ls", "-f", "$camelot").out == "11A\n"
 
 
+def test_another_notation_in_the_file_is_somebodys(beet: Beet, in_a: Path) -> None:
+    """A program that writes the same key in its own notation keeps that in the file."""
+    beet.add(in_a)
+    assert beet("tempo", "-W").code == 0
+    assert key_origin(beet.item()).startswith("model:")
+    file = mutagen.File(in_a)
+    file["INITIALKEY"] = "11B"
+    file.save()
+    assert beet("tempo", "-f", "--tasks", "key").code == 0
+    assert mutagen.File(in_a)["INITIALKEY"] == ["A"]  # with --force
+    file["INITIALKEY"] = "11B"
+    file.save()
+    item = beet.item()
+    del item["tempo_key_confidence"]
+    item.store()
+    assert beet("tempo", "--tasks", "key").code == 0
+    assert mutagen.File(in_a)["INITIALKEY"] == ["11B"]
+    item = beet.item()
+    assert (item.initial_key, item.tempo_key, item.tempo_key_source) == ("A", "A", "tag")
+
+
 def test_a_key_of_the_analysis_is_no_label_and_no_witness(beet: Beet, in_a: Path) -> None:
     beet.add(in_a)
     beet("tempo")
