@@ -13,7 +13,7 @@ import confuse
 from tempo_core import methods
 from tempo_core.errors import ConfigError
 from tempo_core.labels.sources import check_names, source_settings
-from tempo_core.tasks import TASKS
+from tempo_core.tasks import in_columns
 
 
 class Positive(confuse.Integer):
@@ -110,10 +110,10 @@ def check_tasks(names: Sequence[str]) -> str:
 
     All must exist, and fields say only of tempo and key whether a track was analysed for them.
     """
-    known = all(name in TASKS for name in names)
+    known = all(name in in_columns() for name in names)
     if known and ("tempo" in names or set(names) == {"key"}):
         return ""
-    return f"must be some of {', '.join(TASKS)}, tempo among them, or key alone"
+    return f"must be some of {', '.join(in_columns())}, tempo among them, or key alone"
 
 
 # Settings that one label source has; they are in the section `labels`.
