@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..tasks.notes.events import Note
-from .grid import DEFAULT_VALUE, STEPS, Grid, fit, quantized
-from .lines import ALL, part_of
+from .choices import STEPS, Wanted
+from .grid import Grid, fit, quantized
+from .lines import part_of
 
 
 @dataclass(frozen=True)
@@ -16,19 +17,6 @@ class Transcribed:
     notes: tuple[Note, ...]
     bpm: float | None = None
     stability: float | None = None
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is wanted of a transcription.
-
-    `part` is one of `lines.PARTS`. The notes are put on a grid if `quantize`, whose step is the
-    note value `value`, a key of `grid.STEPS`.
-    """
-
-    part: str = ALL
-    quantize: bool = False
-    value: str = DEFAULT_VALUE
 
 
 @dataclass(frozen=True)

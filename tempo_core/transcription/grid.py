@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from ..tasks.notes.events import Note
 
-# Steps of a grid in one beat, a quarter note, by the name of the note value; t is for triplets.
-STEPS = {"4": 1, "8": 2, "8t": 3, "16": 4, "16t": 6, "32": 8}
-DEFAULT_VALUE = "16"
 STEADY = 0.9  # stability from which one grid can hold for a whole track; a band strays as far
 TEMPO_ERROR = 0.6  # [BPM] by which a tempo may be wrong: it may be rounded to a whole number
 FEWEST = 8  # notes below which nothing can be said about a grid

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..tasks.notes.events import Note
+from .choices import BASS, TOP
 
-ALL, BASS, TOP = "all", "bass", "top"
-PARTS = (ALL, BASS, TOP)
 TOGETHER = 0.05  # [s] notes that begin within this time of each other are one chord
 BRIDGED = 0.12  # [s] a gap up to this length between two notes of a line is closed: legato
 SHORTEST = 0.03  # [s] what is left of a note before the next one begins must be longer

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tempo_core.tasks.notes.events import Note
-from tempo_core.transcription.grid import STEPS, Grid, fit, quantized
+from tempo_core.transcription.choices import STEPS
+from tempo_core.transcription.grid import Grid, fit, quantized
 
 
 def music(

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_core.tasks.notes.events import Note
-from tempo_core.transcription.lines import ALL, BASS, PARTS, TOP, part_of
+from tempo_core.transcription.choices import ALL, BASS, PARTS, TOP
+from tempo_core.transcription.lines import part_of
 
 NOTES = st.lists(
     st.builds(

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tempo_core.tasks.notes.events import Note
-from tempo_core.transcription.drafts import Draft, Transcribed, Wanted, draft
+from tempo_core.transcription.choices import Wanted
+from tempo_core.transcription.drafts import Draft, Transcribed, draft
 from tempo_core.transcription.grid import Grid, quantized
 from tempo_core.transcription.midi import RESOLUTION, TempoMap, encode
 
