@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tempo_core.audio import AudioFile
+from tempo_core.excerpts import check
 from tempo_core.tasks.notes.events import Note, Thresholds, Transcription
 
 from .audio import Audio
@@ -61,7 +62,7 @@ class KnownNotes:
 
     def results(self, path: str | bytes | os.PathLike[str]) -> dict[str, Any]:
         with AudioFile(path) as file:
-            list(file.stream(11025, 60.0))
+            check(list(file.stream(11025, 60.0)), 11025)
         transcription = Transcription(self.notes, (), Thresholds(0.5, 0.3))
         return {"notes": transcription, **({"tempo": self.bpm} if self.with_tempo else {})}
 

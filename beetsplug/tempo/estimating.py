@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tempo_core
 from tempo_core.background import TIME_LIMIT, call, parallel
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from beets.library import Item
 
-    from tempo_core import Estimate, Estimator
+    from tempo_core import Estimator
+
+R = TypeVar("R")
 
 
 def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:
@@ -37,18 +39,18 @@ def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:
 
 
 def estimate_all(
-    estimate: Callable[[bytes], Estimate],
+    estimate: Callable[[bytes], R],
     items: Iterable[Item],
     threads: int,
     stopped: Callable[[], bool],
     time_limit: float = TIME_LIMIT,
-) -> Iterator[tuple[Item, Estimate | Exception]]:
+) -> Iterator[tuple[Item, R | Exception]]:
     """Analyse items in parallel and yield each with its result, in the order of completion.
 
     Parameters
     ----------
     estimate
-        Thread-safe function from an absolute path to an estimate. If it raises an exception, that
+        Thread-safe function from an absolute path to a result. If it raises an exception, that
         is yielded as the result.
     items
         Items to analyse; consumed as needed, so that neither items nor results pile up.

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -288,3 +290,35 @@ def test_names_are_given_once(tmp_path: Path) -> None:
         "a.mid", "A (2).mid", "a (3).mid", "a (2) (2).mid",
     ]  # fmt: skip
     assert isinstance(names.take(taken), ConfigError)
+
+
+STUB = """
+import sys, time
+from tempo_core.cli import main
+from tempo_core.transcription import transcribing
+from tests.known_notes import KnownNotes, song
+
+class Slow(KnownNotes):
+    def results(self, path):
+        time.sleep(0.4)
+        return super().results(path)
+
+transcribing.load_estimator = lambda model: Slow(song(2))
+main(["notes", "--jobs", "1", *sys.argv[1:]], prog_name="tempo-core")
+"""
+
+
+def test_ctrl_c_keeps_what_is_finished(make: Any, tmp_path: Path) -> None:
+    paths = [make(f"in/{k}.flac") for k in range(8)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUB, "-o", f"{tmp_path}/out/", *map(str, paths)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert process.stdout
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    n_done = len(list((tmp_path / "out").iterdir()))
+    assert 0 < n_done < 8
+    assert (process.returncode, err) == (1, f"Error: interrupted: {n_done} of 8 files are done\n")
