@@ -30,7 +30,7 @@ from ..transcription.choices import (
 from .command import Command
 from .destinations import target
 from .note_runs import Job, Outputs, Run, transcribed
-from .options import moment
+from .options import moment, share
 
 if TYPE_CHECKING:
     from ..estimate import Estimator
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     help="All notes, the lowest line, or the melody line on top.",
 )  # fmt: skip
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="0..1",
+    "--threshold", type=float, callback=share, metavar="0..1",
     help="How sure the onset of a note must be; less gives more notes. [default: the model's]",
 )  # fmt: skip
 @click.option("--quantize", is_flag=True, help="Put the notes on the grid of the tempo.")
@@ -80,8 +80,8 @@ def notes(
 ) -> None:  # fmt: skip
     """Write down the notes of FILES, and of the audio files in folders, as MIDI.
 
-    It is a draft to work from. A piano alone comes out well; in a full mix much is missed and much
-    is not there: on real pop two systems of this kind agree with an F of .33 only.
+    It is a draft to work from. A piano alone comes out best; in a full mix much is missed, and much
+    is there that nobody plays: on real pop two systems of this kind agree with an F of .33 only.
 
     What -o names is overwritten, but never one of the FILES. A file that fails is one line, and
     makes the exit status 1.

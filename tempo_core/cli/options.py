@@ -30,6 +30,13 @@ def task_names(ctx: click.Context, param: click.Parameter, value: str) -> Sequen
     return names
 
 
+def share(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """Callback of a number between 0 and 1."""
+    if value is not None and not 0 < value < 1:
+        raise click.BadParameter("give a number between 0 and 1")
+    return value
+
+
 def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """Callback of a time within a track: seconds, or minutes and seconds (`1:05`); in seconds."""
     if value is None:

@@ -210,41 +210,6 @@ def test_a_file_that_cannot_be_written_fails_alone(beet: Beet, recording: Path, 
     assert (out / "two.mid").is_file()
 
 
-@pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        ((), "--out says where to write; `notes: out:` in the configuration does too"),
-        (("--out", "o", "--grid", "8"), "--grid is for --quantize"),
-        (("--out", "o", "--threshold", "1"), "--threshold must be a number between 0 and 1"),
-        (("--out", "o", "--path", "/"), "--path needs a template such as"),
-        (("--out", "o", "-t", "0"), "--threads must be a whole number from 1"),
-    ],
-)
-def test_options_that_make_no_sense_are_refused(
-    args: tuple[str, ...], message: str, beet: Beet
-) -> None:
-    run = beet("tempo-notes", *args)
-    assert run.code == 1
-    assert run.err.startswith(f"error: {message}")
-
-
-@pytest.mark.parametrize(
-    ("notes", "message"),
-    [
-        ({"grid": 5}, "tempo.notes.grid: must be one of 4, 8, 8t, 16, 16t, 32"),
-        ({"threshold": 2}, "tempo.notes.threshold: must be a number between 0 and 1"),
-        ({"formt": "tsv"}, "tempo.notes.formt: unknown setting; did you mean format?"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(
-    notes: dict[str, object], message: str, beet: Beet
-) -> None:
-    beet.configure(tempo={"notes": notes})
-    run = beet("tempo-notes", "--out", "o")
-    assert run.code == 1
-    assert message in run.err
-
-
 STUB = """
 import sys, time
 import beets.ui
