@@ -30,8 +30,8 @@ def subcommand() -> ui.Subcommand:
         "write down the notes of tracks: a draft as MIDI",
         "Writes the notes of the tracks that match into files of their own. It is a draft to work "
         "from: a piano alone comes out best, and in a full mix much is missed and much is there "
-        "that nobody plays (on real pop two systems of this kind agree with an F of .33 only). Tracks whose "
-        "file of notes is newer than they are skipped. Only reads the library.",
+        "that nobody plays (on real pop two systems of this kind agree with an F of .33 only). "
+        "Tracks whose file of notes is newer than they are skipped. Only reads the library.",
     )
     add = command.parser.add_option
     add("--out", metavar="DIR", help="folder to write to")
