@@ -17,6 +17,9 @@ FEWEST = 8  # notes below which nothing can be said about a grid
 LEAST_FIT = 0.3
 CHANCE = 10.0  # n times its square that onsets anywhere do not reach, at the best of all tempi
 
+LONG = 1.0  # [s] from which a longer note marks the beat no more than a shorter one
+BASS, BASS_ACCENT = 55, 3.0  # MIDI pitch below which a note counts so much more for the beat
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -79,9 +82,16 @@ def fit(notes: Sequence[Note], bpm: float, n_steps: int, stability: float | None
     step = 1 / frequency
     offset = float(np.angle(mean) / (2 * np.pi)) * step
     numbers = np.round((onsets - offset) / step).astype(int)
-    strength = np.bincount(numbers % n_steps, weights, minlength=n_steps)
+    accents = [_accent(note) for note in notes]
+    strength = np.bincount(numbers % n_steps, accents, minlength=n_steps)
     beat = n_steps * step
     return Grid((offset + int(strength.argmax()) * step) % beat, beat, n_steps)
+
+
+def _accent(note: Note) -> float:
+    """How much a note marks the beat: long notes and those of the bass do so most."""
+    length = min(note.end - note.start, LONG)
+    return note.velocity * length * (BASS_ACCENT if note.pitch < BASS else 1.0)
 
 
 def _best(
