@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..tasks import TASKS
+from ..tasks import in_columns
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -22,11 +22,11 @@ def window_count(ctx: click.Context, param: click.Parameter, value: str) -> int 
 
 
 def task_names(ctx: click.Context, param: click.Parameter, value: str) -> Sequence[str]:
-    """Callback of `--tasks`: names of `TASKS`, separated by commas."""
+    """Callback of `--tasks`: names of tasks with columns, separated by commas."""
     names = [name.strip() for name in value.split(",") if name.strip()]
-    unknown = [name for name in names if name not in TASKS]
+    unknown = [name for name in names if name not in in_columns()]
     if unknown or not names:
-        raise click.BadParameter(f"give some of {', '.join(TASKS)}, with commas between")
+        raise click.BadParameter(f"give some of {', '.join(in_columns())}, with commas between")
     return names
 
 

@@ -51,7 +51,7 @@ def transcribe(
     found: Transcription = results["notes"]
     notes = found.notes
     if threshold is not None:
-        from ..tasks.notes.decode import notes_of  # type: ignore
+        from ..tasks.notes.decode import notes_of
 
         notes = notes_of(found.stretches, with_onset(found.thresholds, threshold))
     if "tempo" not in results:

@@ -34,7 +34,9 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
     help=f"{_METHODS}; {methods.AUTO} goes by the number of labels.",
 )  # fmt: skip
 @click.option("--from-scratch", is_flag=True, help="Fit, but not from the shipped weights.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Of fit; of adapt, its steps.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="Of fit; of adapt and notes, their steps."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--devices", type=click.IntRange(min=1), default=1, show_default=True,

@@ -10,6 +10,7 @@ from typing import Protocol
 from tempo_core.errors import ConfigError
 
 from ..evaluation.answers import pace_list, read_rows
+from ..inputs.note_folders import Pair, find_pairs
 from ..inputs.recordings import Recording
 from ..trainingset.enough import check
 from ..trainingset.tables import CollectedTrack, absolute, read_collection
@@ -62,6 +63,17 @@ class PaceLabels:
         return len(self.statements)
 
 
+@dataclass(frozen=True)
+class NoteLabels:
+    """Recordings whose notes are known. Nothing is kept in `folder`."""
+
+    pairs: Sequence[Pair]
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
 def read_tempo_labels(folder: Path) -> TempoLabels:
     """Read a training set.
 
@@ -109,8 +121,20 @@ def read_paces(table: Path) -> list[tuple[Path, tuple[float, ...]]]:
     return list(stated.items())
 
 
+def read_note_labels(folder: Path) -> NoteLabels:
+    """Find the recordings with notes in a folder, see `note_folders.find_pairs`.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    return NoteLabels(find_pairs(folder), folder)
+
+
 # What reads the labels of each task from the file or folder that `tempo-core train` is given.
 READERS: dict[str, Callable[[Path], Labels]] = {
     "tempo": read_tempo_labels,
     "pace": read_pace_labels,
+    "notes": read_note_labels,
 }

@@ -37,7 +37,7 @@ def subcommand() -> ui.Subcommand:
     options.add_quiet(command)
     options.add_threads(command, "tracks to listen to at a time")
     add(
-        "--task", choices=list(methods.tasks()), default="tempo",
+        "--task", choices=list(methods.tasks_of_libraries()), default="tempo",
         help="what to learn: the tempo, or at which paces one can move",
     )  # fmt: skip
     add(

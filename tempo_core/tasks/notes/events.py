@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,3 +59,12 @@ class Transcription:
     notes: tuple[Note, ...]
     stretches: tuple[Stretch, ...]
     thresholds: Thresholds
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """The notes of an excerpt of `n_frames`, whose frame k lies at `k / fps` [s]; a label."""
+
+    notes: tuple[Note, ...]
+    n_frames: int
+    fps: float
