@@ -58,7 +58,7 @@ def estimate_files(
                 yield Row(path, result, None)
 
 
-@click.command(cls=Command, short_help="Estimate the tempo of files.")
+@click.command(cls=Command, short_help="Estimate the tempo and key of files.")
 @click.option(
     "--format", "form", type=click.Choice(sorted(WRITERS)), default="text", show_default=True
 )
@@ -74,7 +74,7 @@ def estimate_files(
     "--model", default="default", show_default=True, help="Name or path of a model, see `models`."
 )
 @click.option(
-    "--tasks", "names", callback=task_names, default="tempo,pace", show_default=True,
+    "--tasks", "names", callback=task_names, default="tempo,pace,key", show_default=True,
     metavar="NAMES", help="What to find out, with commas between.",
 )  # fmt: skip
 @time_limit_option
@@ -83,7 +83,7 @@ def estimate(
     form: str, jobs: int, windows: int | str, model: str, names: Sequence[str], time_limit: float,
     files: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Estimate the tempo of FILES, and of the audio files in folders.
+    """Estimate tempo and key of FILES, and of the audio files in folders.
 
     A file that fails keeps its row, with the reason in `error`, and makes the exit status 1.
     """

@@ -548,7 +548,10 @@ def test_a_plugin_that_raises_costs_one_track(labelled: Beet, tmp_path: Path) ->
     item = labelled.item("title:Right")
     assert (item.bpm, item.tempo_source) == (126, "label:musicstax")
     assert item.tempo_marker == "126.00 label:musicstax"
-    assert item.tempo_pending == "bpm initial_key tempo_marker"
+    assert (item.tempo_key_source, item.tempo_key_marker) == (
+        "label:musicstax", "Am label:musicstax"
+    )  # fmt: skip
+    assert item.tempo_pending == "bpm initial_key tempo_key_marker tempo_marker"
     labelled.configure(plugins=["tempo"])
     assert labelled("tempo-labels", "--apply", "title:Right").code == 0
     item, media = labelled.item("title:Right"), MediaFile(item.filepath)
@@ -562,6 +565,7 @@ def test_beet_tempo_finishes_what_labels_began(labelled: Beet) -> None:
     item = labelled.item("title:Right")
     item.update({"bpm": 64, "initial_key": "Am", "tempo_marker": "64.10 label:deezer"})
     item.tempo_label_bpm, item.tempo_source = 64.1, "label:deezer"
+    item.tempo_label_key, item.tempo_key_source = "Am", "label:deezer"
     item.tempo_pending = "bpm initial_key tempo_marker"
     item.mtime = item.current_mtime()
     item.store()
