@@ -14,6 +14,7 @@ from tempo_core import methods
 from tempo_core.errors import ConfigError
 from tempo_core.labels.sources import check_names, source_settings
 from tempo_core.tasks import in_columns
+from tempo_core.transcription.choices import DEFAULT_VALUE, FORMATS, MIDI, PARTS, STEPS
 
 
 class Positive(confuse.Integer):
@@ -105,6 +106,15 @@ class TaskNames(confuse.StrSeq):
         return names
 
 
+class NoteValue(confuse.Template):
+    """Template of a note value: a key of `STEPS`; YAML reads most of them as whole numbers."""
+
+    def convert(self, value: Any, view: Any) -> str:
+        if isinstance(value, bool) or str(value) not in STEPS:
+            self.fail(f"must be one of {', '.join(STEPS)}", view)
+        return str(value)
+
+
 def check_tasks(names: Sequence[str]) -> str:
     """What is wrong with a list of tasks; empty if nothing.
 
@@ -151,6 +161,16 @@ DEFAULTS: dict[str, Any] = {
         "method": "auto",
         "guard": None,
     },
+    "notes": {
+        "out": None,
+        "path": None,
+        "format": MIDI,
+        "part": PARTS[0],
+        "threshold": None,
+        "quantize": False,
+        "grid": DEFAULT_VALUE,
+        "model": "default",
+    },
 }
 
 TEMPLATE = {
@@ -187,6 +207,18 @@ TEMPLATE = {
         ),
         "method": confuse.Choice(methods.names("tempo")),
         "guard": confuse.Optional(confuse.Filename()),
+    },
+    "notes": {
+        "out": confuse.Optional(confuse.Filename()),
+        "path": confuse.Optional(str),
+        "format": confuse.Choice(FORMATS),
+        "part": confuse.Choice(PARTS),
+        "threshold": confuse.Optional(
+            Number("a number between 0 and 1", lambda share: 0 < share < 1)
+        ),
+        "quantize": bool,
+        "grid": NoteValue(),
+        "model": str,
     },
 }
 

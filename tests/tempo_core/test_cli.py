@@ -144,7 +144,7 @@ def test_models_marks_the_one_in_use() -> None:
 
 
 def test_only_working_commands_are_listed() -> None:
-    expected = ["acousticbrainz-index", "demo-site", "estimate", "labels", "models"]
+    expected = ["acousticbrainz-index", "demo-site", "estimate", "labels", "models", "notes"]
     assert sorted(OWN_COMMANDS) == expected
 
 
