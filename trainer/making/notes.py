@@ -41,12 +41,13 @@ from ..inputs.annotated import Annotated, annotated, spectrum_of
 from ..learning.note_fitting import NoteRecipe, begin, fit
 from ..synthesis.mixing import SR
 from ..synthesis.notes import Sources
-from ..synthesis.pieces import KINDS, Piece, draw_piece, render, sounding
+from ..synthesis.pieces import KINDS, NOTHING, Piece, draw_piece, render, sounding
 from ..synthesis.songs import Song, load_song
 from ..torch_ops import Learnable, usable
 
 SECONDS = 30.0  # of a piece
 HELD_EVERY = 10  # every tenth song is only tested on
+NOTHING_EVERY = 25  # every 25th piece has no notes
 FONTS = ("/usr/share/sounds/sf2/FluidR3_GM.sf2", "/usr/share/sounds/sf2/TimGM6mb.sf2")
 HELD_FONT = "/usr/share/sounds/sf3/MuseScore_General_Full.sf3"
 # The splits: whether its songs and soundfont are those that are not learned from, and the first of
@@ -93,7 +94,7 @@ def rendered(
             for numbers in tqdm(np.array_split(missing, -(-len(missing) // 25)), desc="rendering")
         ):
             del part
-    return [_read(folder / f"{k}.safetensors", KINDS[k % len(KINDS)]) for k in range(n_pieces)]
+    return [_read(folder / f"{k}.safetensors", kind_of(k)) for k in range(n_pieces)]
 
 
 def songs_of(data: Path, split: str, jobs: int) -> list[Song]:
@@ -108,6 +109,11 @@ def songs_of(data: Path, split: str, jobs: int) -> list[Song]:
     )
 
 
+def kind_of(number: int) -> str:
+    """The kind of a piece by its number."""
+    return NOTHING if number % NOTHING_EVERY == 0 else KINDS[number % len(KINDS)]
+
+
 def draw(
     number: int, songs: Sequence[Song], data: Path, split: str, seed: int, sr: int = SR // 2
 ) -> tuple[Piece, Array]:
@@ -115,9 +121,9 @@ def draw(
     held, first = SPLITS[split]
     rng = np.random.default_rng([seed, first + number])
     sources = Sources(data / "midi", data / "samples")
-    kind = KINDS[number % len(KINDS)]
+    kind = kind_of(number)
     piece = draw_piece(kind, songs, sources, SECONDS, rng)
-    while not any(part.notes for part in piece.parts):
+    while kind != NOTHING and not any(part.notes for part in piece.parts):
         piece = draw_piece(kind, songs, sources, SECONDS, rng)
     fonts = (HELD_FONT,) if held else FONTS
     return piece, render(piece, fonts[int(rng.integers(len(fonts)))], rng, sr)
@@ -140,7 +146,7 @@ def _render(
 
 def _read(path: Path, kind: str) -> RenderedPiece:
     arrays = load_file(path)
-    told = f"{kind} with drums" if arrays["drums"][0] else kind
+    told = f"{kind} with drums" if arrays["drums"][0] and kind != NOTHING else kind
     return RenderedPiece(told, arrays["audio"] / np.float32(32767), arrays["notes"])
 
 
@@ -167,9 +173,11 @@ def transcribed(
 def by_kind(
     pieces: Sequence[RenderedPiece], answers: Sequence[Transcription], thresholds: Thresholds
 ) -> dict[str, NoteMetrics]:
-    """Means of the figures for each kind of pieces."""
+    """Means of the figures for each kind of pieces that have notes."""
     figures: dict[str, list[NoteMetrics]] = {}
     for piece, found in zip(pieces, answers, strict=True):
+        if piece.kind == NOTHING:
+            continue
         notes = notes_of(found.stretches, thresholds)
         figures.setdefault(piece.kind, []).append(measure_notes(piece.as_notes(), notes, SECONDS))
     return {kind: mean(figures[kind]) for kind in KINDS_TOLD if kind in figures}
@@ -196,6 +204,18 @@ def told(name: str, figures: dict[str, NoteMetrics]) -> None:
             f"{one.right:.3f}, one wrong {one.one_wrong:.3f}, two {one.two_wrong:.3f}, "
             f"but for the octave {one.right_chroma:.3f}"
         )
+
+
+def invented(
+    pieces: Sequence[RenderedPiece], answers: Sequence[Transcription], thresholds: Thresholds
+) -> float:
+    """Notes a minute that are found where there are none."""
+    counts = [
+        len(notes_of(found.stretches, thresholds))
+        for piece, found in zip(pieces, answers, strict=True)
+        if piece.kind == NOTHING
+    ]
+    return sum(counts) / (max(1, len(counts)) * SECONDS / 60)
 
 
 @click.command(cls=Command)
@@ -244,8 +264,10 @@ def main(
     told("choice", by_kind(pieces, answers, thresholds))
     model = replace(model, config=config)
     pieces = rendered(data, cache, "test", n_tests, seed, jobs)
-    figures = by_kind(pieces, transcribed(model, pieces), thresholds)
+    answers = transcribed(model, pieces)
+    figures = by_kind(pieces, answers, thresholds)
     told("test", figures)
+    click.echo(f"notes a minute where there are none: {invented(pieces, answers, thresholds):.1f}")
     card = {
         "summary": f"{n_pieces} rendered pieces of {SECONDS:g} s, {steps} steps, seed {seed}",
         "data": {"rendered": n_pieces},

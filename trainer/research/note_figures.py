@@ -29,12 +29,14 @@ from ..making.notes import (
     RenderedPiece,
     by_kind,
     draw,
+    invented,
     rendered,
     songs_of,
     told,
     transcribed,
 )
 from ..synthesis.mixing import SR
+from ..synthesis.pieces import NOTHING
 
 
 def export(data: Path, folder: Path, n_pieces: int, seed: int) -> None:
@@ -50,6 +52,8 @@ def of_others(folder: Path, pieces: list[RenderedPiece]) -> dict[str, NoteMetric
     """Figures of the transcriptions `<number>.mid` in a folder, by kind."""
     figures: dict[str, list[NoteMetrics]] = {}
     for number, piece in enumerate(pieces):
+        if piece.kind == NOTHING:
+            continue
         rows = read_notes(folder / f"{number}.mid")
         found = Annotated(str(number), np.zeros((0, 0), np.float16), rows).as_notes()
         figures.setdefault(piece.kind, []).append(measure_notes(piece.as_notes(), found, SECONDS))
@@ -88,6 +92,7 @@ def main(
     click.echo(f"{(time.process_time() - begin) / minutes:.2f} CPU s a minute, without decoding")
     thresholds = Thresholds(loaded.config.onset_threshold, loaded.config.frame_threshold)
     told(loaded.name, by_kind(pieces, answers, thresholds))
+    click.echo(f"notes a minute where there are none: {invented(pieces, answers, thresholds):.1f}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Three kinds: `piano` plays a pop song on one piano, `band` gives its parts to instruments, often
 with a bass and with human drums, and `study` is invented piano music as pop has none: dense, over
-the whole keyboard, pedalled, soft and loud.
+the whole keyboard, pedalled, soft and loud. `nothing` has no notes at all: drums, or noise.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from .styles import STYLES
 Rng = np.random.Generator
 
 KINDS = ("piano", "band", "study")
+NOTHING = "nothing"
 LOWEST, HIGHEST = 21, 108  # pitches of a piano
 MERGED = 0.06  # [s] equal pitches of several instruments that begin so close are one note
 PIANOS = (0, 0, 0, 0, 1, 2, 3)
@@ -60,7 +61,11 @@ class Piece:
 def draw_piece(
     kind: str, songs: Sequence[Song], sources: Sources, seconds: float, rng: Rng
 ) -> Piece:
-    """A random piece of one of `KINDS`."""
+    """A random piece of one of `KINDS`, or `NOTHING`."""
+    if kind == NOTHING:
+        bpm = float(rng.uniform(*TEMPI))
+        drums = _drums(bpm, seconds, sources, rng) if rng.random() < 0.6 else ()
+        return Piece(kind, seconds, (), drums)
     if kind == "study":
         notes, pedal = draw_study(seconds, rng)
         return Piece(kind, seconds, (Part(int(rng.choice(PIANOS)), notes, pedal),))
@@ -186,7 +191,7 @@ def render(piece: Piece, font: str, rng: Rng, sr: int = SR // 2) -> np.ndarray:
         audio = reverberate(audio, rng.uniform(0.3, 2.0), rng.uniform(0.05, 0.35), rng)
     if rng.random() < 0.25:
         audio = compress(audio, rng.uniform(-6, 3), rng.uniform(2, 4), 0.005, 0.1)
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 or piece.kind == NOTHING:
         kind = str(rng.choice(["white", "pink", "crackle"]))
         audio = audio + 10 ** (rng.uniform(-60, -25) / 20) * noise_like(kind, audio.size, rng)
     audio = scipy.signal.resample_poly(audio, 1, SR // sr)
@@ -194,6 +199,8 @@ def render(piece: Piece, font: str, rng: Rng, sr: int = SR // 2) -> np.ndarray:
 
 
 def _fluidsynth(piece: Piece, font: str) -> np.ndarray:
+    if not piece.parts and not piece.drums:
+        return np.zeros(round(piece.seconds * SR), np.float32)
     score = pretty_midi.PrettyMIDI(initial_tempo=120, resolution=960)
     for part in piece.parts:
         instrument = pretty_midi.Instrument(part.program)
