@@ -106,9 +106,9 @@ class EvaluationRequest:
 def evaluate(**given: Any) -> None:
     """Measure models on tracks with a labelled tempo, a known key, or both.
 
-    SOURCES are folders of training sets, folders with songs.tsv, rhythm.tsv or clips.tsv, and
-    tables with the columns path, and bpm or key. What was estimated before is read from --out, so
-    an interrupted run goes on, and another model can be added later.
+    SOURCES are folders of training sets, folders with songs.tsv, rhythm.tsv, charts.tsv or
+    clips.tsv, and tables with the columns path, and bpm or key. What was estimated before is read
+    from --out, so an interrupted run goes on, and another model can be added later.
     """
     request = EvaluationRequest(**given)
     if not request.sources and request.dataset is None:

@@ -10,6 +10,10 @@ from .answers import Answer
 from .measuring import GroupMetrics, Metrics, by, confusion, decade, measure
 from .metrics import bootstrap_interval, right, within, within_levels
 
+# Sets that have figures together as well, by the name of these. Charts of low trust are not among
+# them: they may be charted in any octave.
+JOINED = {"charts high and medium": ("charts high", "charts medium")}
+
 
 @dataclass(frozen=True)
 class EvaluationFigures:
@@ -40,6 +44,9 @@ def figures_of(answers: Sequence[Answer]) -> dict[str, EvaluationFigures]:
     first: dict[Path, float] = {}
     for name, own in by_estimator(answers).items():
         sets = by_key(own, lambda answer: answer.set)
+        for joined, parts in JOINED.items():
+            if all(part in sets for part in parts):
+                sets[joined] = [answer for part in parts for answer in sets[part]]
         rights = dict(zip((a.path for a in own), right(own).tolist(), strict=True))
         ahead = interval = None
         if not first:

@@ -8,7 +8,15 @@ from pathlib import Path
 from tempo_core.errors import ConfigError
 from tempo_core.keys import parse_key
 
-from ..inputs.recordings import Recording, read_clips, read_rhythm, read_songs
+from ..inputs.recordings import (
+    CHART_TRUST,
+    TRAINING_KINDS,
+    Recording,
+    read_charts,
+    read_clips,
+    read_rhythm,
+    read_songs,
+)
 from ..trainingset.tables import TRACKS, CollectedTrack, file_in_table, read_collection
 from .answers import LabelledRecording, pace_list, read_rows, tempi, tempo
 
@@ -19,8 +27,9 @@ ALL_SPLITS = "all"  # in place of the name of a split
 def read_source(source: Path) -> tuple[list[LabelledRecording], list[str]]:
     """Labelled tracks of a folder or a table, and one message for each row that cannot be used.
 
-    A folder is a training set (`tracks.tsv`), or one with any of `songs.tsv`, `rhythm.tsv` and
-    `clips.tsv`. A table has a header line and at least the columns `path`, and `bpm` or `key`.
+    A folder is a training set (`tracks.tsv`), or one with any of `songs.tsv`, `rhythm.tsv`,
+    `charts.tsv` and `clips.tsv`. A table has a header line and at least the columns `path`, and
+    `bpm` or `key`.
 
     Raises
     ------
@@ -34,6 +43,7 @@ def read_source(source: Path) -> tuple[list[LabelledRecording], list[str]]:
     tables: dict[str, Callable[[Path], list[Recording]]] = {
         "songs": read_songs,
         "rhythm": read_rhythm,
+        "charts": _charts,
         "clips": read_clips,
     }
     present = [name for name in tables if (source / f"{name}.tsv").is_file()]
@@ -46,6 +56,12 @@ def read_source(source: Path) -> tuple[list[LabelledRecording], list[str]]:
         return [_of_recording(r) for name in present for r in tables[name](source)], []
     except (KeyError, ValueError) as error:
         raise ConfigError(f"{source}: a table of another kind ({error})") from error
+
+
+def _charts(folder: Path) -> list[Recording]:
+    """The recordings of `charts.tsv` with their labels as they are, without those to learn from."""
+    trusted = dict.fromkeys(CHART_TRUST, 1.0)
+    return [r for r in read_charts(folder, trusted) if r.genre not in TRAINING_KINDS]
 
 
 def _of_collection(track: CollectedTrack) -> LabelledRecording:
@@ -68,10 +84,10 @@ def _of_recording(recording: Recording) -> LabelledRecording:
     return LabelledRecording(
         path=recording.path,
         bpm=recording.bpm,
-        set=kind,
+        set=f"{kind} {style}" if kind == "charts" else kind,
         split=recording.split,
         group=recording.group,
-        name=recording.group if kind in ("songs", "rhythm") else "",
+        name=recording.group if kind in ("songs", "rhythm", "charts") else "",
         genre=recording.genre or style,
         alternatives=(*known, *recording.alternatives),
         weight=first[1] / (first[1] + others[0][1]) if others else None,

@@ -1,4 +1,4 @@
-"""Labelled recordings, read from the tables of songs, rhythm games, consensus and clips.
+"""Labelled recordings, read from the tables of songs, rhythm games, charts, consensus and clips.
 
 A *recording* is the unit of splits and figures. Windows are drawn from it during training and are
 not listed anywhere.
@@ -7,7 +7,7 @@ not listed anywhere.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +64,59 @@ def read_rhythm(folder: Path, doubtful: bool = False) -> list[Recording]:
         for row in read_tsv(folder / "rhythm.tsv")
         if doubtful or not row["doubtful"]
     ]
+
+
+# How probable it is that the octave of a chart's label is the one people count, by its `trust`; the
+# rest is shared by half and double. See the archive of experiments for other values.
+CHART_TRUST = {"high": 1.0, "medium": 0.6, "low": 0.25}
+# Kinds of charts that nothing is measured on: the tempo is from somebody's memory or from a tag.
+TRAINING_KINDS = frozenset({"recalled", "tag"})
+
+
+def read_charts(
+    folder: Path, trust: Mapping[str, float] = CHART_TRUST, doubtful: bool = False
+) -> list[Recording]:
+    """The recordings of `charts.tsv`, whose tempo people charted; the source is `charts:<trust>`.
+
+    Their genre is the kind of chart.
+
+    Parameters
+    ----------
+    trust
+        Probability that the label has the right octave, by the trust written in the table.
+    doubtful
+        Whether songs are included whose label is not supported by the audio.
+    """
+    return [
+        Recording(
+            folder / row["file"], f"charts:{row['trust']}",
+            octaves(float(row["bpm"]), trust[row["trust"]]), row["split"], row["artist"],
+            genre=row["kind"],
+        )
+        for row in read_tsv(folder / "charts.tsv")
+        if doubtful or not row["doubtful"]
+    ]  # fmt: skip
+
+
+def octaves(bpm: float, weight: float) -> tuple[tuple[float, float], ...]:
+    """Readings of a tempo [BPM] whose octave is right with this probability, itself the first."""
+    if weight >= 1:
+        return ((bpm, 1.0),)
+    rest = (1 - weight) / 2
+    return ((bpm, weight), (2 * bpm, rest), (bpm / 2, rest))
+
+
+def apart(recordings: Sequence[Recording]) -> list[Recording]:
+    """Recordings without those to learn from whose artist is held out in another table."""
+    held = {_artist(r) for r in recordings if r.split == "validation"} - {""}
+    return [r for r in recordings if r.split != "train" or _artist(r) not in held]
+
+
+def _artist(recording: Recording) -> str:
+    """The artist without case, spaces and punctuation, empty if the group is not the artist."""
+    if recording.source.partition(":")[0] not in ("songs", "charts"):
+        return ""
+    return "".join(c for c in recording.group.casefold() if c.isalnum())
 
 
 # Readings of a tempo on which two estimators agree, as (factor, probability). Their answer has the

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 import numpy as np
@@ -39,7 +39,10 @@ from ..inputs.examples import DrawOptions, example, full_windows
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import (
     Recording,
+    apart,
+    by_split,
     digest_of,
+    read_charts,
     read_clips,
     read_consensus,
     read_rhythm,
@@ -71,10 +74,11 @@ class TempoRecipe:
     batch: int = 48
     weight_decay: float = 1e-2
     seed: int = 0
-    # How often each source is drawn. The few popular songs with human labels are drawn often: they
-    # carry the octave convention; the synthesis teaches the rate.
+    # How often each source is drawn. The few popular songs and charts with human labels are drawn
+    # often: they carry the octave convention; the synthesis teaches the rate.
     shares: tuple[tuple[str, float], ...] = (
-        ("songs", 0.25), ("rhythm", 0.2), ("consensus", 0.3), ("synthesis", 0.25),
+        ("songs", 0.22), ("rhythm", 0.14), ("charts", 0.26), ("consensus", 0.2),
+        ("synthesis", 0.18),
     )  # fmt: skip
     average: float = 0.995  # decay of the moving average of the weights that is kept
     augment: bool = True
@@ -84,6 +88,7 @@ class TempoRecipe:
     # Whether windows with a clear pulse are drawn more often, and count for more while validating,
     # as in use; else all count alike.
     weighed: bool = True
+    banded: bool = True  # whether what is learned from has bands, see `examples.DrawOptions`
 
 
 class WindowSampler:
@@ -111,7 +116,7 @@ class WindowSampler:
         """A batch: the network's two inputs, see `view.inputs_of`, and its targets."""
         recipe = self.recipe
         options = DrawOptions(
-            recipe.stretched if recipe.augment else None, open_labels, recipe.weighed
+            recipe.stretched if recipe.augment else None, open_labels, recipe.weighed, recipe.banded
         )
         maps, statistics, targets = [], [], []
         for i in rng.choice(len(self.weights), size=self.recipe.batch, p=self.weights):
@@ -338,6 +343,43 @@ def new_model(
     )  # fmt: skip
 
 
+def read_all(data: Path, clips: Path) -> tuple[list[Recording], list[Recording]]:
+    """All recordings to learn from, and the real ones that are held out."""
+    recordings = apart([
+        *read_songs(data), *read_rhythm(data), *read_charts(data), *read_consensus(data),
+        *read_clips(clips),
+    ])  # fmt: skip
+    held_out = [
+        r for r in by_split(recordings, "validation") if not r.source.startswith("synthesis")
+    ]
+    return by_split(recordings, "train"), held_out
+
+
+def calibrated(
+    model: Checkpoint[TempoConfig],
+    trained_on: Sequence[Recording],
+    held_out: Sequence[Recording],
+    card: dict[str, Any],
+    out: Path,
+) -> Path:
+    """Fit the temperature of a model on held-out recordings, and write its file; returns its path.
+
+    Parameters
+    ----------
+    card
+        What the model's card says beside what it was trained on, and with what.
+    """
+    sure = [r for r in held_out if r.source != "charts:low"]
+    temperature = calibrate(sure, [score_recording(r.path, model) for r in sure], model.config)
+    about = {
+        **card,
+        "data": dict(Counter(r.source.partition(":")[0] for r in trained_on)),
+        "data_digest": digest_of(trained_on),
+        "versions": {"torch": torch.__version__, "numpy": np.__version__},
+    }
+    return checkpoint.save(out, replace(model, temperature=temperature, card=about))
+
+
 @click.command(cls=Command)
 @options.data
 @options.clips
@@ -368,42 +410,25 @@ def main(
     recipe = TempoRecipe()
     if steps is not None:
         recipe = replace(recipe, phases=tuple(replace(p, steps=steps) for p in recipe.phases))
-    recordings = [
-        *read_songs(data),
-        *read_rhythm(data),
-        *read_consensus(data),
-        *read_clips(clips),
-    ]
-    views = load_views(recordings, front_end, windows, config.grid, cache, jobs)
+    trained_on, held_out = read_all(data, clips)
+    both = [*trained_on, *held_out]
+    views = load_views(both, front_end, windows, config.grid, cache, jobs)
     torch.set_num_threads(jobs)
-    train = [i for i, r in enumerate(recordings) if r.split == "train"]
-    held = [
-        i for i, r in enumerate(recordings)
-        if r.split == "validation" and not r.source.startswith("synthesis")
-    ]  # fmt: skip
-    held_out = [recordings[i] for i in held]
-    validate = validation(held_out, [views[i] for i in held], config, recipe.weighed)
+    validate = validation(held_out, views[len(trained_on) :], config, recipe.weighed)
     out.mkdir(parents=True, exist_ok=True)
-    trained_on = [recordings[i] for i in train]
-    sampler = WindowSampler(trained_on, [views[i] for i in train], config, recipe)
+    sampler = WindowSampler(trained_on, views[: len(trained_on)], config, recipe)
     seeds = range(seed, seed + members)
     trained = [
         fit_member(sampler, front_end, replace(recipe, seed=s), out, validate) for s in seeds
     ]
     network = together(trained, front_end, config)
     uncalibrated = new_model(front_end, windows, config, network)
-    scored = [score_recording(r.path, uncalibrated) for r in held_out]
-    temperature = calibrate(held_out, scored, config)
-    counts = Counter(r.source.partition(":")[0] for r in trained_on)
     card = {
         "summary": f"{len(trained_on)} recordings, seeds {list(seeds)}",
-        "data": dict(counts),
-        "data_digest": digest_of(trained_on),
         "recipe": asdict(recipe),
-        "versions": {"torch": torch.__version__, "numpy": np.__version__},
     }
-    path = checkpoint.save(out, replace(uncalibrated, temperature=temperature, card=card))
-    click.echo(f"{path} ({path.stat().st_size / 1e3:.0f} kB), temperature {temperature}")
+    path = calibrated(uncalibrated, trained_on, held_out, card, out)
+    click.echo(f"{path} ({path.stat().st_size / 1e3:.0f} kB)")
 
 
 if __name__ == "__main__":

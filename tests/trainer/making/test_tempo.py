@@ -22,12 +22,23 @@ from tempo_core.tasks.tempo.network import Member
 from tempo_core.tasks.tempo.periodicity import N_MAPS
 from tempo_core.tasks.tempo.view import view
 from tests.audio import drum_pattern, write_audio
+from trainer.evaluation.answers import Answer
+from trainer.evaluation.figures import figures_of
 from trainer.evaluation.history import curve, read_history
+from trainer.evaluation.labelled import read_source
 from trainer.evaluation.metrics import progress
 from trainer.inputs import augment
 from trainer.inputs.cache import Views
 from trainer.inputs.hearing import hear
-from trainer.inputs.recordings import Recording, read_clips, read_consensus, read_rhythm, read_songs
+from trainer.inputs.recordings import (
+    Recording,
+    apart,
+    read_charts,
+    read_clips,
+    read_consensus,
+    read_rhythm,
+    read_songs,
+)
 from trainer.inputs.views import STRETCH_MARGIN, load_views, views_of
 from trainer.making import tempo as fit
 from trainer.tasks import tempo
@@ -36,6 +47,16 @@ from trainer.torch_ops import Learnable
 FRONT_END, WINDOWS, CONFIG = FrontEnd(), Windows(), TempoConfig()
 GRID = CONFIG.grid
 SHIPPED = checkpoint.resolve("shipped")
+
+
+CHARTS = [  # split, trust, kind, artist, doubtful
+    ("train", "high", "stepmania", "C0", ""),
+    ("train", "medium", "recalled", "C1", ""),
+    ("validation", "low", "beatsaber", "C2", ""),
+    ("validation", "high", "taiko", "C3", "yes"),
+    ("train", "low", "clonehero", "a 2", ""),  # as of a song that is held out
+    ("validation", "medium", "taiko", "C5", ""),
+]
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +79,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "consensus.tsv").write_text(
         "file\tbpm\tother_bpm\tagreement\n0.ogg\t84\t\tagree\n1.ogg\t96\t192\toctave\n"
     )
+    charts = ["file\tsplit\tkind\ttrust\tartist\ttitle\tgenre\tbpm\tbeats\tdoubtful"]
+    for k, (split_, trust, kind, artist, doubtful) in enumerate(CHARTS):
+        charts.append(
+            f"{k}.ogg\t{split_}\t{kind}\t{trust}\t{artist}\tT\tpop\t{tempi[k]}\t\t{doubtful}"
+        )
+    (root / "charts.tsv").write_text("\n".join(charts) + "\n")
     rows = ["file\tstyle\tbpm", *(f"{k}.ogg\trock\t{bpm}" for k, bpm in enumerate(tempi))]
     (root / "clips.tsv").write_text("\n".join(rows) + "\n")
     return root
@@ -72,6 +99,39 @@ def test_tables(folder: Path) -> None:
     assert [bpm for bpm, _ in agree.tempi] == [84, 168, 42]
     assert octave.tempi == ((96, 0.5), (192, 0.5))
     assert {r.split for r in read_clips(folder)} == {"train", "validation"}
+
+
+def test_how_sure_the_octave_of_a_chart_is_follows_from_its_trust(folder: Path) -> None:
+    high, medium, low, *_ = charts = read_charts(folder)
+    assert [r.bpm for r in charts] == [84, 96, 108, 132, 144]
+    assert [r.source for r in charts[:3]] == ["charts:high", "charts:medium", "charts:low"]
+    assert high.tempi == ((84, 1.0),)
+    assert dict(medium.tempi) == pytest.approx({96: 0.6, 192: 0.2, 48: 0.2})
+    assert medium.tempi[0][0] == 96
+    assert dict(low.tempi) == pytest.approx({108: 0.25, 216: 0.375, 54: 0.375})
+    assert len(read_charts(folder, doubtful=True)) == 6
+    sure = read_charts(folder, {"high": 1.0, "medium": 1.0, "low": 1.0})
+    assert {len(r.tempi) for r in sure} == {1}
+
+
+def test_nothing_is_learned_from_artists_that_another_table_holds_out(folder: Path) -> None:
+    recordings = [*read_songs(folder), *read_charts(folder)]
+    left = apart(recordings)
+    assert [r.group for r in recordings if r not in left] == ["a 2"]
+
+
+def test_charts_are_measured_by_their_labels_and_by_trust(folder: Path) -> None:
+    tracks, _ = read_source(folder)
+    found = [(t.set, t.genre, t.bpm, t.alternatives) for t in tracks if t.set[:6] == "charts"]
+    assert found == [
+        ("charts high", "stepmania", 84, ()),
+        ("charts low", "beatsaber", 108, ()),
+        ("charts low", "clonehero", 132, ()),
+        ("charts medium", "taiko", 144, ()),
+    ]
+    answers = [Answer(**vars(t), estimator="one", estimate=t.bpm) for t in tracks]
+    sets = figures_of(answers)["one"].sets
+    assert sets["charts high and medium"].n == 2
 
 
 @pytest.mark.parametrize("shift", [-STRETCH_MARGIN, -5, 0, 7, STRETCH_MARGIN])
@@ -259,6 +319,7 @@ def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_pat
     assert checkpoint.load(path).card["data"] == {
         "songs": 4,
         "rhythm": 3,
+        "charts": 2,
         "consensus": 2,
         "synthesis": 5,
     }
