@@ -33,8 +33,8 @@ from tempo_core.model import Checkpoint
 from tempo_core.network import Network
 from tempo_core.spectrum import LogFrequency, band_centres
 from tempo_core.tasks.key.config import KeyConfig
-from tempo_core.tasks.key.decode import N_KEYS, key_of, number_of, posterior
-from tempo_core.tasks.key.network import KeyNet, build
+from tempo_core.tasks.key.decode import N_KEYS, activate, key_of, number_of, posterior
+from tempo_core.tasks.key.network import PIECE, KeyNet, build
 
 from .. import options
 from ..evaluation.keys import KeyMetrics, measure_keys
@@ -71,20 +71,23 @@ class KeyRecipe:
         agree on; of both phases.
     n_frames
         Of one example, 0.4 s each.
+    piece
+        Frames that have one vote while it learns; in use they are more.
     n_averaged
         Runs of learning on whose weights are averaged.
     """
 
     n_painted: int = 6000
     n_keyless: int = 1000
-    steps: tuple[int, int] = (2500, 500)
+    steps: tuple[int, int] = (2500, 350)
     learning_rate: tuple[float, float] = (6e-3, 2e-3)
     shares: tuple[tuple[float, ...], tuple[float, ...]] = (
         (0.12, 0.88),
-        (0.12, 0.26, 0.22, 0.40),
+        (0.16, 0.22, 0.23, 0.39),
     )
     batch: int = 16
     n_frames: int = 48
+    piece: int = 12
     weight_decay: float = 1e-2
     average: float = 0.99  # decay of the moving average of the weights that is kept
     n_averaged: int = 3
@@ -277,12 +280,12 @@ def train(
     phase
         0 for painted music and what has no key, 1 for learning on.
     """
-    definition = network.definition
-    assert isinstance(definition, KeyNet)
-    per_semitone = definition.bands_per_semitone
     rng = np.random.default_rng([seed, phase])
     torch.manual_seed(seed)
     network = copy.deepcopy(network).train().requires_grad_(True)
+    definition = network.definition
+    assert isinstance(definition, KeyNet)
+    definition.piece, per_semitone = recipe.piece, definition.bands_per_semitone
     optimizer = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate[phase], weight_decay=recipe.weight_decay
     )
@@ -311,6 +314,8 @@ def train(
         average.update_parameters(network)
     kept = average.module
     assert isinstance(kept, Learnable)
+    assert isinstance(kept.definition, KeyNet)
+    kept.definition.piece = PIECE
     return kept.eval()
 
 
@@ -373,6 +378,11 @@ def measure(logits: Floats, keys: Sequence[Key]) -> KeyMetrics:
     return measure_keys(keys, [key_of(int(row.argmax())) for row in logits])
 
 
+def scores_of(logits: Floats, temperature: float) -> Floats:
+    """(n, 24) scores at a temperature, as in use."""
+    return activate(logits.astype(np.float32), None, temperature).astype(np.float64)
+
+
 def temperature_of(logits: Floats, keys: Sequence[Key]) -> float:
     """The temperature under which the confidences are most likely, given what was right."""
     right = np.array(
@@ -380,14 +390,14 @@ def temperature_of(logits: Floats, keys: Sequence[Key]) -> float:
     )
     best = (np.inf, 1.0)
     for temperature in np.geomspace(0.2, 3, 60):
-        sure = np.array([posterior(row / temperature).max() for row in logits])
+        sure = posterior(scores_of(logits, temperature)).max(axis=1)
         p = sure.clip(1e-3, 1 - 1e-3)
         best = min(best, (-float(np.log(np.where(right, p, 1 - p)).sum()), float(temperature)))
     return round(best[1], 3)
 
 
 def calibration_error(scores: Floats, keys: Sequence[Key]) -> float:
-    """Expected calibration error of answers (n, 24), in 0..1."""
+    """Expected calibration error of scores (n, 24), in 0..1."""
     right = [key_of(int(row.argmax())) == key for row, key in zip(scores, keys, strict=True)]
     return expected_calibration_error(posterior(scores).max(axis=1), right)
 
@@ -462,11 +472,12 @@ def main(
     click.echo(f"{len(agreed)} recordings that estimators agree on")
     logits = cross_validate(first, (none, painted), keyed, agreed, recipe)
     folds, temperature = measure(logits, keys), temperature_of(logits, keys)
-    error = calibration_error(logits / temperature, keys)
+    scores = scores_of(logits, temperature)
+    error = calibration_error(scores, keys)
     told("five folds", folds)
     click.echo(f"expected calibration error {error:.3f} at a temperature of {temperature}")
     out.mkdir(parents=True, exist_ok=True)
-    write_answers(out / "folds.tsv", keyed, logits / temperature)
+    write_answers(out / "folds.tsv", keyed, scores)
     train_split = [(r.spectra, number_of(r.key)) for r in keyed if r.split == "train"]
     held = [r for r in keyed if r.split == "validation"]
     network = learn_on(first, (none, painted, train_split, agreed), recipe)

@@ -24,6 +24,9 @@ SURE_CONFIDENCE = 0.9  # from which on less than `ENOUGH_SECONDS` is enough
 # Standard deviation of the estimated tuning [semitones]. Halfway between two semitones a key is as
 # likely as the next one; nothing else in the sound tells which is meant.
 TUNING_ERROR = 0.025
+# Share of the votes that no key has, whatever is heard: in noise and speech the votes are so spread
+# that none comes near it.
+NO_KEY = 0.3
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Tonality:
     confidence
         Probability of the most likely key, in 0..1.
     posterior
-        (24,) probabilities of C major to B major and C minor to B minor.
+        (24,) probabilities of C major to B major and C minor to B minor; what is missing to 1 is
+        that of no key.
     tuning
         How much higher than A 440 it is tuned [semitones], in -0.5..0.5.
     """
@@ -50,7 +54,10 @@ class Tonality:
 
 @dataclass(frozen=True)
 class PooledKeys:
-    """What all excerpts together say: (24,) logarithms of probabilities, and the tuning."""
+    """What all excerpts together say: (24,) how much each key is likelier than none; the tuning.
+
+    `scores` are logarithms of ratios of probabilities.
+    """
 
     scores: NDArray[np.float64]
     tuning: float
@@ -74,8 +81,8 @@ def encode(label: Key, config: KeyConfig | None = None) -> Array:
 
 
 def activate(logits: Array, config: KeyConfig | None = None, temperature: float = 1.0) -> Array:
-    """Logits (n, 24) → the same at a temperature; probabilities are made when they are pooled."""
-    return np.asarray(logits / temperature, np.float32)
+    """Logarithms of shares of votes (n, 24) → logarithms of ratios to `NO_KEY` at a temperature."""
+    return np.asarray((logits - math.log(NO_KEY)) / temperature, np.float32)
 
 
 def pool(scored: Sequence[Scored], config: KeyConfig | None = None) -> PooledKeys:
@@ -92,7 +99,8 @@ def pool(scored: Sequence[Scored], config: KeyConfig | None = None) -> PooledKey
         for batch, scores in scored
     ]
     mean = weights @ np.concatenate(likely) / weights.sum()
-    return PooledKeys(np.log(np.maximum(mean, 1e-12)), tuning)
+    none = max(1.0 - float(mean.sum()), 1e-9)
+    return PooledKeys(np.log(np.maximum(mean, 1e-12) / none), tuning)
 
 
 def moved(keys: NDArray[np.float64], semitones: int) -> NDArray[np.float64]:
@@ -102,9 +110,10 @@ def moved(keys: NDArray[np.float64], semitones: int) -> NDArray[np.float64]:
 
 
 def posterior(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(…, 24) probabilities of scores."""
-    likely = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(likely / likely.sum(axis=-1, keepdims=True))
+    """(…, 24) probabilities of scores, whose sum leaves that of no key."""
+    highest = np.maximum(scores.max(axis=-1, keepdims=True), 0.0)
+    likely = np.exp(scores - highest)
+    return np.asarray(likely / (np.exp(-highest) + likely.sum(axis=-1, keepdims=True)))
 
 
 def in_doubt(likely: NDArray[np.float64], tuning: float) -> NDArray[np.float64]:

@@ -18,11 +18,13 @@ from .config import KeyConfig
 
 N_INPUTS = 2  # level and what stands out of it, see `view.prepare`
 MODES = 2  # major and minor
-PIECE = 12  # frames that have one vote, 4.8 s
+PIECE = 24  # frames that have one vote, 9.6 s
 
 
 class KeyNet:
-    """Spectra in, logarithms of the probabilities of 24 keys out."""
+    """Spectra in, logarithms of the probabilities of 24 keys out; `piece` frames have one vote."""
+
+    piece = PIECE
 
     def __init__(self, front_end: HarmonyFrontEnd, config: KeyConfig):
         size = config.model
@@ -56,13 +58,13 @@ class KeyNet:
         x = ops.dropout(x, self.dropout).reshape(n_batch, -1, 12, n_frames)
         x = ops.elu(ops.conv("circle.0", _around(ops, x), norm="circle.1"))
         x = ops.conv("circle.2", _around(ops, ops.dropout(x, 2 * self.dropout)))
-        return _voted(ops, x.reshape(n_batch, MODES * 12, n_frames))
+        return _voted(ops, x.reshape(n_batch, MODES * 12, n_frames), self.piece)
 
 
-def _voted(ops: Ops, x: Array) -> Array:
+def _voted(ops: Ops, x: Array, piece: int) -> Array:
     """Logits (batch, 24, n_frames) → (batch, 24) logarithm of the mean posterior of the pieces."""
     n_batch, n_keys, n_frames = x.shape
-    n_pieces = max(1, n_frames // PIECE)
+    n_pieces = max(1, n_frames // piece)
     length = n_frames // n_pieces  # what is left over at the end is shorter than a piece
     pieces = ops.mean(x[:, :, : n_pieces * length].reshape(n_batch, n_keys, n_pieces, length), 3)
     pieces = pieces - ops.logsumexp(pieces, 1)
