@@ -70,7 +70,7 @@ class KeyRecipe:
         How often an example has no key, is painted, a keyed song, or a recording that estimators
         agree on; of both phases.
     n_frames
-        Of one example, 0.4 s each.
+        Of one example, 0.4 s each; of both phases.
     piece
         Frames that have one vote while it learns; in use they are more.
     n_averaged
@@ -83,14 +83,14 @@ class KeyRecipe:
     learning_rate: tuple[float, float] = (6e-3, 2e-3)
     shares: tuple[tuple[float, ...], tuple[float, ...]] = (
         (0.12, 0.88),
-        (0.16, 0.22, 0.23, 0.39),
+        (0.20, 0.20, 0.22, 0.38),
     )
     batch: int = 16
-    n_frames: int = 48
+    n_frames: tuple[int, int] = (48, 36)
     piece: int = 12
     weight_decay: float = 1e-2
     average: float = 0.99  # decay of the moving average of the weights that is kept
-    n_averaged: int = 3
+    n_averaged: int = 2
     seed: int = 0
 
 
@@ -302,7 +302,7 @@ def train(
         drawn = []
         for number in rng.choice(len(pools), recipe.batch, p=chances):
             spectra, key = pools[number][int(rng.integers(len(pools[number])))]
-            drawn.append(example(spectra, key, recipe.n_frames, per_semitone, rng))
+            drawn.append(example(spectra, key, recipe.n_frames[phase], per_semitone, rng))
         inputs = torch.from_numpy(np.stack([spectra for spectra, _ in drawn]))
         wanted = torch.from_numpy(targets([key for _, key in drawn]))
         loss = loss_of(network(inputs), wanted)

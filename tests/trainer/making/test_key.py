@@ -119,7 +119,7 @@ def test_it_learns_that_there_is_none() -> None:
     tones = np.zeros((2, FRONT_END.n_bands, 40), np.float32)
     tones[:, 100::36] = 3
     hiss = rng.normal(0, 1, tones.shape).astype(np.float32)
-    recipe = KeyRecipe(steps=(60, 1), shares=((0.5, 0.5), (1.0,)), n_frames=24, batch=8)
+    recipe = KeyRecipe(steps=(60, 1), shares=((0.5, 0.5), (1.0,)), n_frames=(24, 24), batch=8)
     torch.manual_seed(0)
     fresh = Learnable(build(FRONT_END, KeyConfig()))
     network = train(fresh, [[(hiss, KEYLESS)], [(tones, 4)]], recipe, 0, 0)
@@ -131,7 +131,7 @@ def test_it_learns_what_it_is_shown() -> None:
     spectra = np.zeros((2, FRONT_END.n_bands, 40), np.float32)
     spectra[:, 100::36] = 3
     pool = [(spectra, 4)]
-    recipe = KeyRecipe(steps=(40, 1), shares=((1.0,), (1.0,)), n_frames=20, batch=8)
+    recipe = KeyRecipe(steps=(40, 1), shares=((1.0,), (1.0,)), n_frames=(20, 20), batch=8)
     torch.manual_seed(0)
     network = train(Learnable(build(FRONT_END, KeyConfig())), [pool], recipe, 0, 0)
     assert making.answers(network, [spectra])[0].argmax() == 4
