@@ -43,7 +43,7 @@ PACKAGES = {
 # Rooms of modules that lie beside the folders, and the room of all other such modules.
 LOOSE = {
     "beetsplug": {
-        "work": "analysing labelling mixing moving training evaluating evaluation_summary "
+        "work": "analysing labelling mixing moving noting training evaluating evaluation_summary "
         "evaluation_tracks collecting importing",
         "settings": "settings options guarding",
     },
@@ -54,7 +54,7 @@ LOOSE = {
         "task": "task model columns",
         "audio": "config opening excerpts resampling audio spectrum windows listening heard "
         "packets",
-        "tempi and keys": "levels tempi paces keys methods",
+        "tempi and keys": "levels tempi paces keys markers methods",
     },
 }
 REST = {"beetsplug": "items", "trainer": "ground", "tempo_core": "ground"}
@@ -76,6 +76,7 @@ ABOUT = {
     "trainer/ground": "files, options, torch",
     "tempo_core/cli": "tempo-core",
     "tempo_core/estimate": "file → estimate",
+    "tempo_core/transcription": "notes as MIDI, parts, grid",
     "tempo_core/models in use": "checkpoint, in_use",
     "tempo_core/tasks": "a folder a task",
     "tempo_core/task": "what a task and a model are",

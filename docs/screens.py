@@ -68,7 +68,8 @@ SCREENS = (
     Screen(
         "screen-mix",
         ("beet tempo-mix title:Mezzanine",),
-        before=("beet tempo-labels --apply -q",),
+        # The demo's music is not in the keys that its site publishes.
+        before=("beet modify -y initial_key!", "beet tempo-labels --apply -q"),
     ),
     Screen(
         "screen-train",

@@ -1,4 +1,4 @@
-"""Asking tasks about one track while it is listened to, until they know enough."""
+"""Asking tasks about one track while it is listened to, each until it knows enough."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from .task import Scored, answer, ask
 class Asked:
     """Tasks that are asked about one track, round by round, and their answers so far.
 
+    A task does not depend on how much others need to hear: its answer is the same alone and beside
+    them.
+
     Parameters
     ----------
     rows
@@ -22,6 +25,8 @@ class Asked:
         Sample rate of the audio that is heard [Hz].
     duration
         Length of the track [s]; None if all of it is going to be heard.
+    until_enough
+        Tasks that know enough are not asked about what follows.
     """
 
     def __init__(
@@ -29,10 +34,25 @@ class Asked:
         rows: Sequence[Row],
         sr: int,
         duration: float | None = None,
+        *,
+        until_enough: bool = False,
     ):
-        self._rows, self._sr, self._duration = rows, sr, duration
-        self._heard: Heard | None = None
-        self._scored: dict[str, list[Scored]] = {task.name: [] for task, _ in rows}
+        self._sr, self._duration, self._until_enough = sr, duration, until_enough
+        self._order = [task.name for task, _ in rows]
+        self._groups = [_Group(group) for group in independent(rows)]
+
+    def begin_again(self, duration: float | None) -> None:
+        """Forget what was heard, because it was in the wrong places of the track.
+
+        Tasks that know enough keep it: alone they would not have listened on, and not found out.
+
+        Parameters
+        ----------
+        duration
+            Length of the track as it is known now [s]; None if all of it is going to be heard.
+        """
+        self._duration = duration
+        self._groups = [g if self._is_done(g) else _Group(g.rows) for g in self._groups]
 
     def hear(self, music: Sequence[Excerpt]) -> None:
         """Ask the tasks about excerpts of the track, which follow those heard before."""
@@ -40,34 +60,78 @@ class Asked:
 
     def take(self, new: Heard) -> None:
         """Ask the tasks about what was heard, and keep of it what later answers need."""
-        for task, model in self._rows:
-            if task.needs:
-                task.keep(new, model)
-            else:
-                self._scored[task.name] += ask(task, new, {}, model)
+        asked = [group for group in self._groups if not self._is_done(group)]
+        for group in asked:
+            group.ask(new)
         settled = new.settled()
-        self._heard = settled if self._heard is None else self._heard + settled
+        for group in asked:
+            group.keep(settled)
+
+    def _is_done(self, group: _Group) -> bool:
+        return self._until_enough and group.knows_enough()
 
     @property
     def has_heard(self) -> bool:
         """Whether anything of the track was heard so far."""
-        return self._heard is not None
+        return any(group.heard is not None for group in self._groups)
 
     def know_enough(self) -> bool:
         """Whether something was heard and no task needs to hear more of the track."""
-        return self.has_heard and all(
+        return all(group.knows_enough() for group in self._groups)
+
+    def results(self) -> dict[str, Any]:
+        """Result of every task, by its name; something must have been heard."""
+        results: dict[str, Any] = {}
+        for group in self._groups:
+            results |= group.results()
+        return {name: results[name] for name in self._order}
+
+
+class _Group:
+    """Tasks that need each other, with what they heard: as much of a track for one as for all."""
+
+    def __init__(self, rows: Sequence[Row]):
+        self.rows = rows
+        self._scored: dict[str, list[Scored]] = {task.name: [] for task, _ in rows}
+        self.heard: Heard | None = None
+
+    def ask(self, new: Heard) -> None:
+        """Ask about what was heard."""
+        for task, model in self.rows:
+            if task.needs:
+                task.keep(new, model)
+            else:
+                self._scored[task.name] += ask(task, new, {}, model)
+
+    def keep(self, settled: Heard) -> None:
+        """Keep what was asked about, without its audio."""
+        self.heard = settled if self.heard is None else self.heard + settled
+
+    def knows_enough(self) -> bool:
+        """Whether something was heard and no task needs to hear more."""
+        return self.heard is not None and all(
             task.enough(self._scored[task.name], model.config)
-            for task, model in self._rows
+            for task, model in self.rows
             if not task.needs
         )
 
     def results(self) -> dict[str, Any]:
         """Result of every task, by its name; something must have been heard."""
-        assert self._heard is not None
+        assert self.heard is not None
         results: dict[str, Any] = {}
-        for task, model in self._rows:
+        for task, model in self.rows:
             scored = self._scored[task.name]
             if task.needs:
-                scored = ask(task, self._heard, results, model)
-            results[task.name] = answer(task, scored, self._heard, results, model)
+                scored = ask(task, self.heard, results, model)
+            results[task.name] = answer(task, scored, self.heard, results, model)
         return results
+
+
+def independent(rows: Sequence[Row]) -> list[list[Row]]:
+    """Tasks in groups that need nothing of each other; the order stays within each."""
+    groups: list[list[Row]] = []
+    for row in rows:
+        needed = [g for g in groups if any(other.name in row[0].needs for other, _ in g)]
+        groups = [g for g in groups if g not in needed]
+        groups.append([*(other for g in needed for other in g), row])
+    return groups

@@ -187,6 +187,40 @@ class HarmonyFrontEnd(Config):
 
 
 @dataclass(frozen=True)
+class NotesFrontEnd(Config):
+    """From audio to features: a constant-Q spectrogram, see `constant_q`."""
+
+    sr: int = setting(11025, 4000, 192000)  # [Hz], mono
+    hop_length: int = setting(256, 16, 65536)  # [samples] 23 ms
+    bands_per_semitone: int = setting(3, 1, 9)
+    n_semitones: int = setting(90, 12, 120)
+    lowest: float = setting(27.5, 8.0, 1000.0)  # [Hz] the first semitone: A0
+    sharpness: float = setting(2.0, 0.5, 4.0)  # of bands: lengths, where 1 just parts semitones
+    longest: float = setting(0.6, 0.02, 4.0)  # [s] of the kernel of a low band
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(20 <= self.fps <= 1000, "hop_length", "must make 20 to 1000 frames a second")
+        highest = self.lowest * 2 ** (self.n_semitones / 12)
+        self.require(highest <= 0.46 * self.sr, "n_semitones", "must end below 0.46 of sr")
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.sr / self.hop_length
+
+    @property
+    def n_bands(self) -> int:
+        """Bands of one resolution."""
+        return self.bands_per_semitone * self.n_semitones
+
+    @property
+    def filterbank_shape(self) -> tuple[int, int]:
+        """(n_bands, 1): what a model file holds of the bands is their centres [Hz]."""
+        return self.n_bands, 1
+
+
+@dataclass(frozen=True)
 class Windows(Config):
     """How a track is cut into model inputs."""
 

@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from . import listening
-from .asked import Asked
+from .asked import Asked, independent
 from .audio import AudioFile, AudioSource, Recorded
 from .errors import ConfigError
 from .excerpts import MIN_DURATION, Excerpt, check, sounding
@@ -23,11 +23,11 @@ from .heard import Heard
 from .loading import Row, check_task, load_rows, unlike
 from .paces import Pace
 from .spectrum import Array
-from .task import Results
+from .task import Results, in_order
 from .tasks.tempo import loops
 
 DEFAULT_WINDOWS = 10
-DEFAULT_TASKS = ("tempo", "pace")
+DEFAULT_TASKS = ("tempo", "pace", "key")
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,22 @@ class Estimator:
         # for the same cores.
         threadpool_limits(1, user_api="blas")
 
+    def asking(self, tasks: Sequence[str]) -> Estimator:
+        """Estimator of some of the tasks and those that they need, with the models loaded already.
+
+        Raises
+        ------
+        ConfigError
+            If none is named, or one that is not among the tasks of this one.
+        """
+        known = {task.name: (task, model) for task, model in self._rows}
+        if unknown := [name for name in tasks if name not in known]:
+            raise ConfigError(f"no task {unknown[0]!r} here; there are {', '.join(known)}")
+        if not tasks:
+            raise ConfigError(f"no task is named; there are {', '.join(known)}")
+        names = in_order(tasks, lambda name: known[name][0].needs)
+        return Estimator.of([known[name] for name in names], self._n_windows or "all")
+
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks that are answered, each after those that it needs."""
@@ -205,7 +221,9 @@ class Estimator:
         first = self._rows[0][1]
         spectrum, n_bands = first.spectrum, len(first.filterbank)
         if any(model.spectrum.key != spectrum.key for _, model in self._rows):
-            raise ConfigError("the tasks take different features; give them audio")
+            raise ConfigError(
+                "the tasks take different features; give them audio, or choose tasks of one kind"
+            )
         shape, seconds = np.shape(features), MIN_DURATION
         if len(shape) != 2 or shape[0] != n_bands or shape[1] < seconds * spectrum.fps:
             raise ConfigError(
@@ -244,15 +262,16 @@ class Estimator:
     def _listen(self, source: AudioSource) -> dict[str, Any]:
         """Results for audio that is listened to in rounds, until the tasks know enough."""
         sr, length = self._sr, self._plan.duration
-        asked = Asked(self._rows, sr)
+        until_enough = self._n_windows is not None
+        asked = Asked(self._rows, sr, until_enough=until_enough)
         alone: Excerpt | None = None  # the first round, if it was a single excerpt
         for round_ in listening.rounds(source, sr, self._plan, self._n_windows):
             if round_.is_first:
-                asked = Asked(self._rows, sr, round_.duration)
+                asked.begin_again(round_.duration)
                 alone = round_.excerpts[0] if len(round_.excerpts) == 1 else None
             if round_.music:
                 asked.hear(round_.music)
-                if self._n_windows is not None and asked.know_enough():
+                if until_enough and asked.know_enough():
                     break
         if alone is not None and alone.audio.size < length * sr:
             return self._from_excerpts([alone])
@@ -266,15 +285,18 @@ class Estimator:
         sr, length = self._sr, self._plan.duration
         check(excerpts, sr)
 
-        def results(music: Sequence[Excerpt]) -> dict[str, Any]:
-            asked = Asked(self._rows, sr)
+        def results(rows: Sequence[Row], music: Sequence[Excerpt]) -> dict[str, Any]:
+            asked = Asked(rows, sr)
             asked.hear(music)
             return asked.results()
 
-        found = results(sounding(excerpts, sr) or excerpts)
+        found = results(self._rows, sounding(excerpts, sr) or excerpts)
         if "tempo" not in found or len(excerpts) > 1 or excerpts[0].audio.size >= length * sr:
             return found
-        return dict(loops.as_loop(excerpts[0], found, sr, length, lambda other: results([other])))
+        # Only what depends on the tempo is asked about the repeated file.
+        (rows,) = (g for g in independent(self._rows) if any(task.name == "tempo" for task, _ in g))
+        looped = loops.as_loop(excerpts[0], found, sr, length, lambda other: results(rows, [other]))
+        return {**found, **looped}
 
 
 def estimate_file(path: str | bytes | os.PathLike[str], **options: Any) -> Estimate:

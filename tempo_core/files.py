@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -72,6 +73,9 @@ def _inside(place: str) -> list[str]:
     return sorted(name for name in names if Path(name).suffix.lower() in EXTENSIONS) or [place]
 
 
+LONG_NAME = 200  # bytes of a name to which no more can be added: systems allow 255
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Replace a file in one step: after a crash there is either the old or the new content.
 
@@ -80,7 +84,9 @@ def replace_file(path: Path, data: bytes) -> None:
     OSError
         If it cannot be written; the old file is then unchanged.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    name = os.fsencode(path.name)
+    short = path.name if len(name) <= LONG_NAME else hashlib.sha256(name).hexdigest()
+    part = path.with_name(f".{short}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
             file.write(data)

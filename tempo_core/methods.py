@@ -28,6 +28,8 @@ class Method:
         What the method does, for people who choose one.
     options
         The options of `tempo-core train` that only some methods have a use for, and this one has.
+    of_library
+        Whether a beets library can have such labels.
     needs_views
         Whether the method trains on the network's inputs of all recordings, which a training set
         can hold (`tempo-core build --cache`).
@@ -39,6 +41,7 @@ class Method:
     labels_from: int
     about: str
     options: tuple[str, ...] = ()
+    of_library: bool = True
     needs_views: bool = False
 
 
@@ -53,6 +56,11 @@ METHODS = (
         ("from_scratch", "epochs", "devices", "accelerator", "guard"), needs_views=True,
     ),
     Method("paces", "pace", "paces", 0, "learns at which paces you move"),
+    Method("keys", "key", "keys", 0, "learns which keys you give"),
+    Method(
+        "notes", "notes", "notes", 0, "learns from recordings whose notes you have",
+        ("epochs",), of_library=False,
+    ),
 )  # fmt: skip
 
 
@@ -69,6 +77,11 @@ def names(task: str) -> tuple[str, ...]:
 def tasks() -> tuple[str, ...]:
     """The tasks that can be learned, in the order of their first rows."""
     return tuple(dict.fromkeys(method.task for method in METHODS))
+
+
+def tasks_of_libraries() -> tuple[str, ...]:
+    """The tasks that can be learned from the labels in a beets library."""
+    return tuple(dict.fromkeys(method.task for method in METHODS if method.of_library))
 
 
 def choices() -> tuple[str, ...]:

@@ -272,20 +272,32 @@ def drum_pattern(
     return np.asarray(0.8 * audio / np.abs(audio).max(), np.float32)
 
 
-def chord_song(tonic: int, minor: bool, duration: float, sr: int, cents: float = 0.0) -> Audio:
+Cadence = tuple[tuple[int, int], ...]  # root above the tonic [semitones], 1 for a minor chord
+
+
+def chord_song(
+    tonic: int,
+    minor: bool,
+    duration: float,
+    sr: int,
+    cents: float = 0.0,
+    cadence: Cadence | None = None,
+) -> Audio:
     """Chords with a bass of six partials each, in a key, `cents` above A 440.
 
     Parameters
     ----------
     tonic
         0 for C to 11 for B.
+    cadence
+        The chords, a bar each; by default those of a pop song in the key.
     """
     # (root above the tonic, whether the chord is minor): a cadence of the pop song kind.
     major_cadence = ((0, 0), (5, 0), (7, 0), (0, 0), (9, 1), (5, 0), (7, 0), (0, 0))
     minor_cadence = ((0, 1), (5, 1), (7, 0), (0, 1), (8, 0), (3, 0), (7, 0), (0, 1))
     time = np.arange(2 * sr) / sr
     chords = []
-    for root, is_minor in minor_cadence if minor else major_cadence:
+    for root, is_minor in cadence or (minor_cadence if minor else major_cadence):
         lowest = 48 + (tonic + root) % 12
         chord = np.zeros(len(time))
         for midi in (lowest - 12, lowest, lowest + (3 if is_minor else 4), lowest + 7):

@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ import pytest
 from mediafile import MediaFile
 from threadpoolctl import threadpool_limits
 
+from tempo_core.keys import Key
 from tempo_core.opening import RegularFile
 
-from .audio import click_track, drum_pattern, write_audio, write_bad_files
+from .audio import chord_song, click_track, drum_pattern, write_audio, write_bad_files
 
 # One thread for arithmetic: sums of floats depend on the number of threads, and the test processes
 # share the cores. NumPy's BLAS and torch read the variable when they are loaded; child processes
@@ -190,6 +192,31 @@ def clicks(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, float]]
         (write_audio(folder / f"{bpm}.wav", click_track(bpm, 14, 11025), 11025), float(bpm))
         for bpm in range(100, 140)
     ]
+
+
+@dataclass(frozen=True)
+class KeyedSong:
+    """An audio file with its key and its artist."""
+
+    path: Path
+    key: Key
+    artist: str
+
+
+@pytest.fixture(scope="session")
+def aeolian(tmp_path_factory: pytest.TempPathFactory) -> list[KeyedSong]:
+    """Read-only songs, 8 s each, by five artists, in minor keys without a leading note.
+
+    The shipped model takes nearly all of them for the relative major.
+    """
+    folder, cadence = tmp_path_factory.mktemp("aeolian"), ((0, 1), (10, 0), (8, 0), (10, 0))
+    songs = []
+    for k in range(20):
+        key, cents = Key(k % 12, minor=True), 4.0 * (k // 12)
+        audio = chord_song(key.pitch_class, True, 8, 11025, cents, cadence)
+        path = write_audio(folder / f"{k}.wav", audio, 11025)
+        songs.append(KeyedSong(path, key, f"Band {k % 5}"))
+    return songs
 
 
 @pytest.fixture

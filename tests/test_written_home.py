@@ -176,7 +176,7 @@ def test_what_is_done_stays_and_what_was_interrupted_is_finished(beet: Beet, hom
     before, files = fields(beet), contents(beet.music)
     (killed,) = (home / song.file for song in SONGS if song.title == "Killed")
     assert "TXXX:BEETS_TEMPO" not in mutagen.File(killed)
-    run = beet("tempo")
+    run = beet("tempo", "--tasks", "tempo,pace")
     # The silent one is tried again: a copy is another file.
     assert run.code == 1
     assert "Nothing.opus: silent" in run.err
@@ -189,9 +189,28 @@ def test_what_is_done_stays_and_what_was_interrupted_is_finished(beet: Beet, hom
     assert str(tags["TBPM"]) == before["Killed"]["bpm"]
     assert str(tags["TXXX:BEETS_TEMPO"]) == before["Killed"]["tempo_marker"]
     assert {path for path in files if files_after[path] != files[path]} == {killed}
-    again = beet("tempo", "^title:Nothing")
+    again = beet("tempo", "--tasks", "tempo,pace", "^title:Nothing")
     assert (again.code, again.err) == (0, "")
     assert "0 tracks analysed: 0 set, 0 kept, 0 failed; 10 had a tempo already" in again.out
+
+
+def test_keys_are_added_to_what_was_analysed_without_them(beet: Beet) -> None:
+    """The home was written when there were no estimated keys; everything else stays as it is."""
+    beet("tempo", "--tasks", "tempo,pace")  # finishes what was interrupted
+    before, files = fields(beet), contents(beet.music)
+    run = beet("tempo", "^title:Nothing")
+    assert (run.code, run.err) == (0, "")
+    assert "0 set, 0 kept, 0 failed; " in run.out
+    after = fields(beet)
+    said = {title for title, row in before.items() if row["initial_key"]}
+    found = {title for title, row in after.items() if row["initial_key"]} - said
+    assert len(found) > 5
+    for title in found:
+        assert after[title].pop("initial_key") != before[title].pop("initial_key")
+    assert after == before
+    assert {path for path, content in contents(beet.music).items() if files[path] != content}
+    assert beet("update", "^title:Nothing").out == ""
+    assert "0 tracks analysed" in beet("tempo", "^title:Nothing").out
 
 
 def test_an_analysis_anew_leaves_everybody_their_own(beet: Beet) -> None:
@@ -200,7 +219,7 @@ def test_an_analysis_anew_leaves_everybody_their_own(beet: Beet) -> None:
     assert beet("tempo", "-f", "tempo_source::^model:", "title:Found").code == 0
     for title in ("Tagged", "Corrected", "Published"):
         beet("modify", "-y", "-W", f"title:{title}", "tempo_bpm!", "tempo_verdict!")
-    run = beet("tempo", "^title:Nothing", "^title:Killed")
+    run = beet("tempo", "--tasks", "tempo,pace", "^title:Nothing", "^title:Killed")
     assert "3 tracks analysed: 0 set, 3 kept, 0 failed" in run.out
     after = fields(beet)
     for title in ("Found", "Tagged", "Corrected", "Published"):

@@ -152,5 +152,11 @@ class TorchOps:
     def masked(self, x: Tensor, where: NDArray[np.bool_], value: float) -> Tensor:
         return x.masked_fill(torch.from_numpy(where).to(x.device), value)
 
+    def plus(self, x: Tensor, constant: NDArray[np.float32]) -> Tensor:
+        return x + torch.from_numpy(constant).to(x.device)
+
+    def softmax(self, x: Tensor) -> Tensor:
+        return x.softmax(dim=-1)
+
     def logsumexp(self, x: Tensor, axis: int) -> Tensor:
         return x.logsumexp(dim=axis, keepdim=True)

@@ -13,7 +13,7 @@ from beets.plugins import BeetsPlugin, find_plugins
 
 from . import fields
 from .commands import subcommands
-from .marking import MARKER, media_field
+from .marking import media_fields
 from .queries import AlbumPaceQuery, PaceQuery
 from .settings import DEFAULTS, SECRETS, load
 
@@ -45,8 +45,8 @@ class TempoPlugin(BeetsPlugin):
         self.config.add(DEFAULTS)
         for secret in SECRETS:
             self.config["labels"][secret].redact = True
-        if (field := media_field()) is not None:
-            self.add_media_field(MARKER, field)
+        for name, field in media_fields():
+            self.add_media_field(name, field)
         self.template_fields["camelot"] = fields.camelot_of
         self.template_fields["openkey"] = fields.open_key_of
         self.register_listener("import_begin", self.import_begin)

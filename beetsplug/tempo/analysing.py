@@ -11,13 +11,12 @@ from beets.exceptions import UserError
 from tempo_core.background import interruptible
 from tempo_core.errors import TempoError
 
-from .applying import apply_estimate
-from .choosing import Work, choose, settle
-from .estimating import estimate_all, load_estimator
+from .applying import apply_found
+from .choosing import Work, choose, settle, settle_keys
+from .estimating import estimate_tasks, load_estimator
 from .file_keys import remember_key
 from .guarding import library_errors
 from .keeping import (
-    TEMPO_FIELDS,
     catch_up,
     finish,
     forget_failure,
@@ -27,8 +26,7 @@ from .keeping import (
     store_all,
     tried,
 )
-from .key_fields import apply_key
-from .origin import Decision
+from .marking import KEY, TEMPO
 from .progress import AnalysisProgress, Progress
 from .selecting import BATCH_SIZE, as_it_is, each_item, items_of
 
@@ -38,7 +36,9 @@ if TYPE_CHECKING:
     from beets.library import Item, Library
     from beets.logging import BeetsLogger
 
-    from tempo_core import Estimate, Estimator
+    from tempo_core import Estimator
+
+    from .estimating import Found
 
 
 def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
@@ -52,12 +52,14 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
     """
     with library_errors("nothing was analysed"):
         if not settings.pretend:
-            settle(lib)
+            # An analysis of the key alone leaves the fields of the tempo as they are.
+            (settle if "tempo" in settings.tasks else settle_keys)(lib)
         work = choose(lib, args, settings)
     progress = AnalysisProgress(
         len(work.analyse) + len(work.finish),
         work.done,
         work.skipped,
+        what="tempo" if "tempo" in settings.tasks else "key",
         quiet=settings.quiet,
         pretend=settings.pretend,
         log=log,
@@ -88,7 +90,7 @@ def _work(lib: Library, work: Work, settings: Any, progress: AnalysisProgress) -
                 estimator = load_estimator(settings, stop.is_set)
             except (TempoError, ImportError) as error:
                 raise UserError(str(error)) from error
-            _Analysis(settings, progress, stop.is_set).run(lib, work.analyse, estimator)
+            _Analysis(settings, progress, stop.is_set).run(lib, work, estimator)
     if stop.is_set():
         raise UserError(f"interrupted: {progress.summary()}; the next run continues from here")
 
@@ -132,17 +134,13 @@ class _Analysis:
         self._stopped = stopped
         self._write = ui.should_write(settings.write)
 
-    def run(self, lib: Library, ids: list[int], estimator: Estimator) -> None:
-        """Analyse the tracks with some ids in the library."""
+    def run(self, lib: Library, work: Work, estimator: Estimator) -> None:
+        """Analyse those tracks of the library for which there is work."""
         settings = self._settings
-        results = estimate_all(
-            estimator.estimate,
-            each_item(lib, ids),
-            settings.threads,
-            self._stopped,
-            settings.time_limit,
+        items = (
+            (item, work.tasks_of(item.id, settings.tasks)) for item in each_item(lib, work.analyse)
         )
-        for heard, result in results:
+        for heard, result in estimate_tasks(estimator, items, settings, self._stopped):
             # Read again, so that changes made to the item during its analysis are not lost.
             item = as_it_is(lib, heard)
             if item is None:  # removed from the library meanwhile
@@ -159,30 +157,18 @@ class _Analysis:
             tried(partial(store, item, self._stopped))
         self._progress.failure(item, error)
 
-    def _apply(self, item: Item, estimate: Estimate, sources: Mapping[str, str]) -> None:
-        """Store, write and report the estimate for a track."""
+    def _apply(self, item: Item, found: Found, sources: Mapping[str, str]) -> None:
+        """Store, write and report what was found out about a track."""
         forget_failure(item)
-        catch_up(item)
-        decision = apply_estimate(
-            item,
-            estimate,
-            sources["tempo"],
-            force=self._settings.force,
-            min_confidence=self._settings.min_confidence,
-        )
-        key_source = sources.get("key", "")
-        has_key = apply_key(item, estimate, key_source, force=self._settings.force)
+        catch_up(item, [TEMPO] * (found.tempo is not None) + [KEY] * ("key" in found.columns))
+        applied = apply_found(item, found, sources, self._settings)
         problem = None
         if not self._settings.pretend:
-            names = [
-                *(TEMPO_FIELDS if decision is Decision.SET else ()),
-                *(["initial_key"] * has_key),
-            ]
-            problem = tried(partial(_store, item, names, self._write, self._stopped))
+            problem = tried(partial(_store, item, applied.tags, self._write, self._stopped))
         if problem:
             self._progress.failure(item, problem)
         else:
-            self._progress.result(item, estimate, decision)
+            self._progress.result(item, found, applied)
 
 
 def _store(

@@ -3,30 +3,68 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from tempo_core import tasks
 from tempo_core.levels import COUNTED_ELSE, RELATIVES, TOLERANCE
 from tempo_core.paces import COMPATIBLE, SAME_PACE, format_paces, parse_paces
-from tempo_core.tempi import parse_marker
 
 from .items import bpm_of, own, set_or_clear
-from .marking import MARKER
-from .origin import MANUAL, TAG, Decision, drop_marker, origin, set_tempo
+from .key_fields import apply_key
+from .marking import KEY, TEMPO
+from .origin import MANUAL, TAG, Decision, origin
 from .stated import paces_of, stated_paces
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from beets.library import Item
 
     from tempo_core import Estimate
     from tempo_core.paces import Pace
 
+    from .estimating import Found
+
 # Tasks whose fields also depend on values that a person set, so that they are set here by hand.
 TASKS_WITH_RULES = ("tempo", "pace", "key")
 # Ratios to `tempo_bpm` of the paces in some fields.
 PACE_FIELDS = {"tempo_half": 0.5, "tempo_double": 2, "tempo_triple": 3}
+
+
+@dataclass(frozen=True)
+class Applied:
+    """Decisions of an analysis about `bpm` and `initial_key`; None where it was not asked."""
+
+    tempo: Decision | None
+    key: Decision | None
+
+    @property
+    def tags(self) -> list[str]:
+        """The fields that are to be written to the file."""
+        both = ((TEMPO, self.tempo), (KEY, self.key))
+        return [name for marked, said in both if said is Decision.SET for name in marked.tags]
+
+
+def apply_found(item: Item, found: Found, sources: Mapping[str, str], settings: Any) -> Applied:
+    """Set the fields that follow from an analysis; neither stores the item nor writes its tags.
+
+    Parameters
+    ----------
+    sources
+        The model of each task, `model:<name>@<hash>`.
+    """
+    tempo = None
+    if found.tempo is not None:
+        tempo = apply_estimate(
+            item,
+            found.tempo,
+            sources["tempo"],
+            force=settings.force,
+            min_confidence=settings.min_confidence,
+        )
+    key = apply_key(item, found.columns, sources.get("key", ""), force=settings.force)
+    return Applied(tempo, key)
 
 
 def apply_estimate(
@@ -59,14 +97,14 @@ def apply_estimate(
         decision, tempo = _keep_tempo(item, estimate, sure)
     elif sure:
         decision, tempo = Decision.SET, estimate.bpm
-        set_tempo(item, tempo, source)
+        TEMPO.set(item, tempo, source)
     else:
         decision, tempo = Decision.UNSURE, estimate.bpm
         if said.startswith("model:"):
             # The earlier tempo stays in `bpm` and its precise value in the marker, because
             # `tempo_bpm` is going to be that of the new estimate.
-            earlier = parse_marker(own(item, MARKER))
-            set_tempo(item, earlier.bpm if earlier else own(item, "tempo_bpm"), said)
+            earlier = TEMPO.marker_of(item)
+            TEMPO.set(item, earlier.value if earlier else own(item, "tempo_bpm"), said)
         item.tempo_source = said or source
     item.tempo_bpm = tempo
     item.tempo_confidence = estimate.confidence
@@ -94,7 +132,7 @@ def _keep_tempo(item: Item, estimate: Estimate, sure: bool) -> tuple[Decision, f
     item.tempo_source = said
     agreed = agreeing_tempo(bpm_of(item), estimate)
     if said == MANUAL:
-        drop_marker(item)
+        TEMPO.drop_marker(item)
     if agreed is not None:
         return Decision.KEPT, agreed
     return Decision.CONFLICT if sure else Decision.UNSURE, estimate.bpm
@@ -179,10 +217,10 @@ def settled(item: Item) -> bool:
     item.tempo_source = said
     if said in (MANUAL, TAG) and own(item, "tempo_bpm"):
         judged(item)
-    marker = parse_marker(own(item, MARKER))
+    marker = TEMPO.marker_of(item)
     if said.startswith("model:") and marker is not None and marker.is_of(bpm_of(item)):
         # The model's tempo was read back from the file and replaced one that a person had set.
-        item.tempo_verdict, item.tempo_bpm = Decision.SET.word, marker.bpm
+        item.tempo_verdict, item.tempo_bpm = Decision.SET.word, marker.value
         set_pace_fields(item)
     return True
 

@@ -6,7 +6,7 @@ a lot of memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from beets import ui
@@ -16,13 +16,16 @@ from tempo_core.levels import COUNTED_ELSE, TOLERANCE
 from .applying import judged, set_pace_fields, settled
 from .file_keys import KEY_SEEN
 from .keeping import FAILURE, PENDING, atomically, fails_again, store
-from .marking import MARKER
+from .key_fields import CONFIDENCE, FOUND_KEY, settled_key
+from .marking import KEY, TEMPO
 from .origin import MANUAL, TAG, Decision
 from .queries import HAS_BPM
 from .selecting import Selection, ask, items_of
 from .stated import STATED_FIELDS, stated_paces
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
     from beets.library import Library
 
 
@@ -46,6 +49,18 @@ DONE = (
     f"AND ({HAS_BPM} OR {_UNSURE})"
 )
 TO_ANALYSE = f"NOT ifnull({DONE}, 0)"
+_IS_KEY_MARKED = (
+    f"ifnull({_value(KEY.marker)}, '') LIKE '% model:%' AND "
+    f"substr({_value(KEY.marker)}, 1, length(items.initial_key) + 1) = items.initial_key || ' '"
+)
+# `key_fields.is_key_done` as a condition in SQL.
+KEY_ASKED = f"{_value(CONFIDENCE)} IS NOT NULL"
+KEY_DONE = (
+    "CASE WHEN ifnull(items.initial_key, '') != '' "
+    f"THEN {KEY_ASKED} OR NOT ({_IS_KEY_MARKED}) "
+    f"ELSE {KEY_ASKED} AND {_value(FOUND_KEY)} IS NULL END"
+)
+WITHOUT_KEY = f"NOT ({KEY_DONE})"
 # Tracks with tags that are still to be written. A track that lost its tempo is analysed first.
 TO_FINISH = f"{_value(PENDING)} IS NOT NULL AND ({HAS_BPM} OR {_value(PENDING)} LIKE '%key%')"
 # Analysed tracks whose key was not read from the file, or whose `initial_key` changed since.
@@ -62,17 +77,27 @@ STATED = (
 # Tracks whose `tempo_source` may differ from their `origin`: few, which are checked in Python.
 _DOUBTFUL = (
     f"{HAS_BPM} AND CASE "
-    f"WHEN source.value = '{MANUAL}' THEN items.bpm = {_rounded(MARKER)} "
+    f"WHEN source.value = '{MANUAL}' THEN items.bpm = {_rounded(TEMPO.marker)} "
     f"AND {_value('tempo_verdict')} IN ('{Decision.KEPT.word}', '{Decision.CONFLICT.word}') "
     "WHEN source.value LIKE 'model:%' THEN "
     f"ifnull(items.bpm != {_rounded('tempo_bpm')}, 1) OR {_UNSURE} "
     f"WHEN source.value LIKE 'label:%' THEN ifnull(items.bpm != {_rounded('tempo_label_bpm')}, 1) "
-    f"ELSE items.bpm = {_rounded(MARKER)} OR (items.bpm = {_rounded('tempo_bpm')} "
+    f"ELSE items.bpm = {_rounded(TEMPO.marker)} OR (items.bpm = {_rounded('tempo_bpm')} "
     f"AND {_value('tempo_verdict')} = '{Decision.SET.word}') END"
 )
 UNSETTLED = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
     f"WHERE source.key = 'tempo_source' AND source.value != '' AND {_DOUBTFUL}"
+)
+# Tracks whose `tempo_key_source` may differ from their `key_origin`, likewise.
+UNSETTLED_KEYS = (
+    "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
+    f"WHERE source.key = '{KEY.source}' AND source.value != '' "
+    "AND ifnull(items.initial_key, '') != '' AND CASE "
+    f"WHEN source.value LIKE 'model:%' THEN items.initial_key != ifnull({_value(FOUND_KEY)}, '') "
+    "WHEN source.value LIKE 'label:%' "
+    f"THEN items.initial_key != ifnull({_value('tempo_label_key')}, '') "
+    f"ELSE source.value != '{MANUAL}' AND {_IS_KEY_MARKED} END"
 )
 # Tracks with a tempo of another origin, which may have changed since `tempo_verdict` was set.
 _AGREES = " OR ".join(
@@ -98,6 +123,13 @@ _GIVE_VERDICT = (
 )
 
 
+def settle_keys(lib: Library) -> None:
+    """Update `tempo_key_source` after changes made outside of the plugin."""
+    for item in items_of(lib, ask(lib, UNSETTLED_KEYS)):
+        if settled_key(item):
+            store(item)
+
+
 def settle(lib: Library) -> None:
     """Update `tempo_source` and `tempo_verdict` after changes made outside of the plugin.
 
@@ -106,6 +138,7 @@ def settle(lib: Library) -> None:
     how a person asks for a new analysis. If a person changed a tempo of their own, the verdict is
     determined again.
     """
+    settle_keys(lib)
     for item in items_of(lib, ask(lib, UNSETTLED)):
         if settled(item):
             store(item)
@@ -123,7 +156,7 @@ class Work:
     Attributes
     ----------
     analyse
-        Ids of tracks to analyse.
+        Ids of tracks to analyse, in the order of the query.
     finish
         Ids of tracks with tags that an interrupted run left unwritten.
     done
@@ -132,6 +165,8 @@ class Work:
         Number of tracks left out because they failed before and have not changed.
     unread
         Ids of analysed tracks whose key was not read from the file yet.
+    has_tempo, has_key
+        Ids of those to analyse that are only asked for their key, and for all but their key.
     """
 
     analyse: list[int]
@@ -139,32 +174,57 @@ class Work:
     done: int
     skipped: int
     unread: list[int] = field(default_factory=list)
+    has_tempo: Container[int | None] = ()
+    has_key: Container[int | None] = ()
+
+    def tasks_of(self, id_: int | None, tasks: Sequence[str]) -> tuple[str, ...]:
+        """Those of the tasks that are asked about a track."""
+        return lacking(tasks, has_tempo=id_ in self.has_tempo, has_key=id_ in self.has_key)
+
+
+def lacking(tasks: Sequence[str], *, has_tempo: bool, has_key: bool) -> tuple[str, ...]:
+    """Those of the tasks whose fields a track does not have; all but the key go with the tempo."""
+    return tuple(name for name in tasks if not (has_key if name == "key" else has_tempo))
 
 
 def choose(lib: Library, args: list[str], settings: Any) -> Work:
     """The work for the tracks that match a query; also updates the fields of stated paces."""
     album = bool(settings.album)
     selection = Selection(lib, args, album=album, pretend=settings.pretend)
-    if not settings.pretend:
+    with_tempo, with_key = "tempo" in settings.tasks, "key" in settings.tasks
+    if with_tempo and not settings.pretend:
         # Paces that a person stated since the analysis take effect without a new analysis.
         for item in items_of(lib, selection.ids(STATED)):
             if stated_paces(item) is not None and set_pace_fields(item):
                 store(item)
     if settings.force:
         return Work(selection.ids(), [], 0, 0)
-    analyse, total = selection.ids(TO_ANALYSE), selection.count()
+    conditions = [TO_ANALYSE] * with_tempo + [WITHOUT_KEY] * with_key
+    analyse, total = selection.ids(" OR ".join(conditions)), selection.count()
+    can_differ = analyse and len(conditions) > 1
+    has_tempo, has_key = (
+        frozenset(analyse).intersection(selection.ids(condition)) if can_differ else ()
+        for condition in (DONE, f"{KEY_DONE} AND ({DONE} OR {KEY_ASKED})")
+    )
     write = ui.should_write(settings.write)
     to_finish = selection.ids(TO_FINISH) if write else []
     done = total - len(analyse)
     unread = [] if settings.pretend else selection.ids(UNREAD)
-    if settings.retry:
-        return Work(analyse, to_finish, done, 0, unread)
-    hopeless = {item.id for item in items_of(lib, selection.ids(FAILED)) if fails_again(item)}
-    again = [id_ for id_ in analyse if id_ not in hopeless]
-    return Work(
-        again,
-        [id_ for id_ in to_finish if id_ not in hopeless],
+    work = Work(
+        analyse,
+        to_finish,
         done,
-        len(hopeless.intersection(analyse)) + len(hopeless.intersection(to_finish)),
-        unread,
+        0,
+        [id_ for id_ in unread if id_ not in has_tempo],
+        has_tempo,
+        has_key,
+    )
+    if settings.retry:
+        return work
+    hopeless = {item.id for item in items_of(lib, selection.ids(FAILED)) if fails_again(item)}
+    return replace(
+        work,
+        analyse=[id_ for id_ in analyse if id_ not in hopeless],
+        finish=[id_ for id_ in to_finish if id_ not in hopeless],
+        skipped=len(hopeless.intersection(analyse)) + len(hopeless.intersection(to_finish)),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tempo_core.background import TIME_LIMIT
-from tempo_core.labels.record import parse_bpm
+from tempo_core.keys import parse_key
+from tempo_core.labels.record import LabelVerdict, parse_bpm
 from tempo_core.labels.store import Store
 from tempo_core.levels import RELATIVES
 from tempo_core.tempi import round_half_up
@@ -15,8 +17,9 @@ from trainer.trainingset.gather import published
 from trainer.trainingset.tables import LabelledTrack, key_label
 
 from .describing import tags_of_file, track_of
+from .file_keys import key_of
 from .items import bpm_of, own
-from .key_fields import is_key_ours
+from .key_fields import is_key_ours, key_origin
 from .labelling import make_options
 from .origin import MANUAL, is_from_label, is_ours, origin
 from .selecting import Selection, items_of
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from beets.library import Item, Library
+
+    from tempo_core.keys import Key
+
+LABEL = "label:"  # before the name of the site in the source of a published label
 
 
 def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[LabelledTrack]:
@@ -63,6 +70,48 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
                 labels += published(records, settings.labels.trainable)
             if labels:
                 yield merge([_labelled(item, *label) for label in labels])
+
+
+def keyed_tracks(
+    lib: Library, query: list[str], settings: Any, *, trainable: bool
+) -> Iterator[LabelledTrack]:
+    """The tracks that match a query and have a key that a person, a program or a site gave.
+
+    Their `bpm` is 0. See `key_said` for whose key counts.
+
+    Parameters
+    ----------
+    trainable
+        Leave out keys of sites that a model may not be trained on.
+    """
+    for item in items_of(lib, Selection(lib, query, pretend=True).ids()):
+        said = key_said(item)
+        if said is None:
+            continue
+        key, source = said
+        site = source.removeprefix(LABEL) if source.startswith(LABEL) else None
+        if site is None or not trainable or site in settings.labels.trainable:
+            track = _labelled(item, 0.0, source, "")
+            yield dataclasses.replace(track, key=str(key))
+
+
+def key_said(item: Item) -> tuple[Key, str] | None:
+    """The key of an item and who gave it, None if nobody did; the analysis's own is none.
+
+    It is `initial_key`, as the file says it where beets misread that. Where there is none, or the
+    analysis filled it in, it is the published key of a recording whose tempo the audio agrees with:
+    that shows that it is this recording.
+    """
+    source = key_origin(item)
+    if source and not is_key_ours(item):
+        key = key_of(item)
+        return None if key is None else (key, source)
+    site = own(item, "tempo_label_source")
+    known = site not in (None, "tags")
+    if known and own(item, "tempo_label_verdict") == LabelVerdict.AGREE.value:
+        key = parse_key(str(own(item, "tempo_label_key") or ""))
+        return None if key is None else (key, f"{LABEL}{site}")
+    return None
 
 
 def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[float, str, str]]:

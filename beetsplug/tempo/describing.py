@@ -14,7 +14,7 @@ from tempo_core.paces import parse_paces
 
 from .file_keys import key_text
 from .items import bpm_of, own
-from .key_fields import KEY, is_key_ours
+from .key_fields import FOUND_KEY, key_origin
 from .origin import Decision, is_from_label, is_ours
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def track_of(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery:
         tag_bpm=tag_bpm,
         tag_key=tag_key,
         estimate_bpm=estimate_of(item),
-        estimate_key=own(item, KEY) or None,
+        estimate_key=own(item, FOUND_KEY) or None,
     )
 
 
@@ -90,10 +90,7 @@ def _tags(item: Item, file: TrackQuery | None) -> tuple[str | None, str | None]:
     if is_ours(item) or is_from_label(item):
         bpm = None
     key = key_text(item, file.tag_key if file else None)
-    elsewhere = own(item, "tempo_label_source") not in (None, "tags")
-    if elsewhere and item.initial_key == own(item, "tempo_label_key"):
-        key = None  # the key comes from a label that `--apply` filled in
-    if is_key_ours(item):
+    if key_origin(item).startswith(("model:", "label:")):
         key = None
     return bpm, key
 

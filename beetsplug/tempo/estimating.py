@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tempo_core
 from tempo_core.background import TIME_LIMIT, call, parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from beets.library import Item
 
     from tempo_core import Estimate, Estimator
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an analysis found out about a track.
+
+    Attributes
+    ----------
+    columns
+        Values of the columns of the tasks that were asked, by name.
+    tempo
+        The estimate of its tempo; None if that was not asked for.
+    """
+
+    columns: Mapping[str, Any]
+    tempo: Estimate | None = None
 
 
 def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:
@@ -36,13 +56,42 @@ def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:
     )
 
 
+def estimate_tasks(
+    estimator: Estimator,
+    items: Iterable[tuple[Item, Sequence[str]]],
+    settings: Any,
+    stopped: Callable[[], bool],
+) -> Iterator[tuple[Item, Found | Exception]]:
+    """Analyse items, each for some of the tasks of the settings; see `estimate_all`."""
+
+    @cache
+    def finding(names: tuple[str, ...]) -> Callable[[bytes], Found]:
+        has_all = set(names) == set(settings.tasks)
+        return _finding(estimator if has_all else estimator.asking(names), "tempo" in names)
+
+    found = ((item, finding(tuple(names))) for item, names in items)
+    return _each(found, settings.threads, stopped, settings.time_limit)
+
+
+def _finding(estimator: Estimator, with_tempo: bool) -> Callable[[bytes], Found]:
+    """The function from a path to what an estimator finds out."""
+
+    def find(path: bytes) -> Found:
+        if not with_tempo:
+            return Found(estimator.columns(estimator.results(path)))
+        estimate = estimator.estimate(path)
+        return Found(estimate.columns, estimate)
+
+    return find
+
+
 def estimate_all(
-    estimate: Callable[[bytes], Estimate],
+    estimate: Callable[[bytes], T],
     items: Iterable[Item],
     threads: int,
     stopped: Callable[[], bool],
     time_limit: float = TIME_LIMIT,
-) -> Iterator[tuple[Item, Estimate | Exception]]:
+) -> Iterator[tuple[Item, T | Exception]]:
     """Analyse items in parallel and yield each with its result, in the order of completion.
 
     Parameters
@@ -59,9 +108,19 @@ def estimate_all(
     time_limit
         Time for each track [s].
     """
+    return _each(((item, estimate) for item in items), threads, stopped, time_limit)
+
+
+def _each(
+    items: Iterable[tuple[Item, Callable[[bytes], T]]],
+    threads: int,
+    stopped: Callable[[], bool],
+    time_limit: float,
+) -> Iterator[tuple[Item, T | Exception]]:
+    """Analyse items, each with a function of its own; see `estimate_all`."""
     # beets stores paths relative to the library, and only the calling thread knows the library, so
     # the workers get absolute paths.
-    tasks = ((item, item.path) for item in items)
-    found = parallel(lambda task: estimate(task[1]), tasks, threads, stopped, time_limit)
-    for (item, _), result in found:
+    tasks = ((item, item.path, estimate) for item, estimate in items)
+    found = parallel(lambda task: task[2](task[1]), tasks, threads, stopped, time_limit)
+    for (item, _, _), result in found:
         yield item, result

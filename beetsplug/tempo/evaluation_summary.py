@@ -1,7 +1,8 @@
-"""Lines at the end of `beet tempo-eval`: accuracy, stated paces, labels that disagree."""
+"""Lines at the end of `beet tempo-eval`: accuracy, stated paces, keys, labels that disagree."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from tempo_core.console import shown
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from trainer.evaluation.answers import Answer
     from trainer.evaluation.figures import EvaluationFigures
+    from trainer.evaluation.key_answers import KeyAnswer
 
 N_PRINTED = 10  # disagreements on the terminal; a table has all of them
 
@@ -89,6 +91,46 @@ def disagreement_lines(answers: Sequence[Answer], table: Path) -> list[str]:
             f"analysed as {answer.estimate:g} ({answer.ratio:.2f} of it{sure})",
             f"    {shown(answer.path)}",
         ]
+    if len(wrong) > N_PRINTED:
+        lines.append(f"  ... and {len(wrong) - N_PRINTED} more")
+    return lines
+
+
+def key_lines(answers: Sequence[KeyAnswer], table: Path) -> list[str]:
+    """Lines on keys: the main figures, what is taken for what, and the surest wrong answers.
+
+    Parameters
+    ----------
+    answers
+        Answers about keys, those of the model first; no lines if there are none.
+    table
+        File with a table of all wrong answers of the model.
+    """
+    from trainer.evaluation.key_figures import key_figures_of, keys_by_estimator, surest_wrong
+    from trainer.evaluation.key_tables import confusion_table, wrong_key_line
+    from trainer.evaluation.text_tables import aligned
+
+    if not answers:
+        return []
+    figures, lines = key_figures_of(answers), []
+    for name, own in figures.items():
+        for set_, m in {"all": own.all, **own.sets}.items():
+            low, high = m.weighted_interval
+            off = "" if math.isnan(m.ece) else f"; confidence off by {m.ece:.3f}"
+            lines.append(
+                f"{name}, {set_}: the very key of {100 * m.exact:.1f} % of {m.n}, weighted key "
+                f"score {100 * m.weighted:.1f} % (95 % interval {100 * low:.0f} to "
+                f"{100 * high:.0f}){off}"
+            )
+    model, first = next(iter(figures.items()))
+    lines += [f"  {line}" for line in aligned(confusion_table(model, first))]
+    wrong = surest_wrong(keys_by_estimator(answers)[model])
+    if not wrong:
+        return lines
+    told = "1 key differs" if len(wrong) == 1 else f"{len(wrong)} keys differ"
+    lines.append(f"{told} from the analysis, those it is surest of first; in {table}")
+    for answer in wrong[:N_PRINTED]:
+        lines += [f"  {wrong_key_line(answer)}", f"    {shown(answer.track.path)}"]
     if len(wrong) > N_PRINTED:
         lines.append(f"  ... and {len(wrong) - N_PRINTED} more")
     return lines

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from tempo_core.keys import parse_key
 
 from .training import training_folder
 
@@ -22,7 +25,9 @@ TEST = "test"  # split of a training set that models do not learn from
 
 
 def recordings(
-    found: Sequence[LabelledTrack], known: Memory, paces: Mapping[Path, tuple[float, ...]]
+    found: Sequence[LabelledTrack],
+    known: Memory,
+    paces: Mapping[Path, tuple[float, ...]] = MappingProxyType({}),
 ) -> list[LabelledRecording]:
     """The labelled tracks of a library as recordings to evaluate on.
 
@@ -32,7 +37,7 @@ def recordings(
     Parameters
     ----------
     found
-        Tracks of the library with a label.
+        Tracks of the library with a tempo, a key or both.
     known
         Tracks that the model has learned from.
     paces
@@ -50,6 +55,7 @@ def recordings(
             group=track.artist or str(track.path),
             genre=track.genre,
             paces=paces.get(track.path, ()),
+            key=parse_key(track.key),
         )
         for track in found
     ]
@@ -83,18 +89,18 @@ def recordings_with_paces(
     ]
 
 
-def learned_notes(tracks: Sequence[LabelledRecording]) -> list[str]:
-    """A sentence on how many of the tracks the model has learned from; an empty list if none."""
+def learned_notes(tracks: Sequence[LabelledRecording], model: str = "model") -> list[str]:
+    """A sentence on how many of the tracks a model has learned from; an empty list if none."""
     n_learned = sum(track.set == LEARNED for track in tracks)
     if n_learned and n_learned == len(tracks):
         return [
-            f"The model learned from all of these {len(tracks)} tracks: none of them says how good "
-            "it is on new ones."
+            f"The {model} learned from all of these {len(tracks)} tracks: none of them says how "
+            "good it is on new ones."
         ]
     if n_learned:
         return [
-            f"The model learned from {n_learned} of these {len(tracks)} tracks: how good it is on "
-            f"new ones, only the others ({HELD_OUT}) say."
+            f"The {model} learned from {n_learned} of these {len(tracks)} tracks: how good it is "
+            f"on new ones, only the others ({HELD_OUT}) say."
         ]
     return []
 
@@ -112,6 +118,21 @@ def _is_known(track: LabelledTrack, known: Memory) -> bool:
         return known.knows(track.path, content=hash_file(track.path).hexdigest())
     except OSError:
         return False
+
+
+def keys_learned_from() -> Memory:
+    """Tracks that the key model in use has learned from, as far as it says so itself.
+
+    Raises
+    ------
+    TempoError
+        If the model cannot be used.
+    """
+    from tempo_core import checkpoint
+    from trainer.trainingset import memory
+
+    card = checkpoint.read(checkpoint.resolve("default", "key")).header["card"]
+    return memory.of_card(card) or memory.NO_MEMORY
 
 
 def learned_from(lib: Library, settings: Any) -> Memory:

@@ -10,7 +10,7 @@ from beets.plugins import find_plugins
 
 from tempo_core import tasks
 
-from .marking import MARKER, OptionalText
+from .marking import ALL_MARKED, OptionalText
 from .stated import EstimatedPaces, StatedPaces
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ ITEM_TYPES: Types = {
     "tempo_file_key": types.STRING,
     "tempo_file_key_seen": types.STRING,
     "tempo_verdict": types.STRING,
-    MARKER: OptionalText(),
+    **{marked.marker: OptionalText() for marked in ALL_MARKED},
     "tempo_pending": types.STRING,
     "tempo_failure": types.STRING,
     "tempo_failed_file": types.STRING,
@@ -62,6 +62,7 @@ ITEM_TYPES: Types = {
     "tempo_label_url": types.STRING,
     "tempo_label_status": types.STRING,
     "tempo_label_verdict": types.STRING,
+    "tempo_label_key_verdict": types.STRING,
     "tempo_label_date": types.STRING,
 }
 

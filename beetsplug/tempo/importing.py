@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import beets
 from beets import ui
 from beets.importer import Action
-from beets.util import syspath
-from mediafile import MediaFile, UnreadableFileError
 
 from tempo_core.background import Stopped, leave_with
 from tempo_core.console import explain, shown
-from tempo_core.tempi import parse_marker
 
-from .applying import apply_estimate
-from .estimating import estimate_all, load_estimator
+from .applying import apply_found
+from .choosing import lacking
+from .estimating import estimate_tasks, load_estimator
 from .file_keys import correct_key, remember_key
-from .items import own, same_file, set_or_clear
+from .items import own, set_or_clear
 from .keeping import (
     FAILURE,
     ORIGINAL,
+    ORIGINS,
     PENDING,
-    TEMPO_FIELDS,
     announce,
     forget_failure,
     keep,
@@ -33,9 +30,9 @@ from .keeping import (
     renew_failure,
     store,
 )
-from .key_fields import apply_key
-from .marking import MARKER
-from .origin import Decision, is_done, is_ours
+from .key_fields import is_key_asked, is_key_done
+from .marking import ALL_MARKED
+from .origin import is_done
 from .progress import describe
 
 if TYPE_CHECKING:
@@ -45,7 +42,9 @@ if TYPE_CHECKING:
     from beets.library import Item
     from beets.logging import BeetsLogger
 
-    from tempo_core import Estimate, Estimator
+    from tempo_core import Estimator
+
+    from .estimating import Found
 
 
 class ImportAnalysis:
@@ -78,25 +77,24 @@ class ImportAnalysis:
     def _analyse(self, task: ImportTask, settings: Any) -> None:
         """Analyse and store the tracks of a task; an error with one track is a warning."""
         for item in task.imported_items():
-            _reread_marker(item)
-        items = [item for item in task.imported_items() if settings.force or not is_done(item)]
+            _reread_markers(item)
+        items = [
+            (item, tasks) for item in task.imported_items() if (tasks := _lacking(item, settings))
+        ]
         if not items or self.estimator is False:
             return
         if self.estimator is None:
             self.estimator = False  # if loading fails, only this album causes a warning
             self.estimator = load_estimator(settings, _aborted())
         estimator = self.estimator
-        results = estimate_all(
-            estimator.estimate, items, settings.threads, _aborted(), settings.time_limit
-        )
-        for item, result in results:
+        for item, result in estimate_tasks(estimator, items, settings, _aborted()):
             try:
                 self._keep(item, result, estimator.sources, settings)
             except Exception as error:
                 self._log.warning("{}: {}", shown(item.path), explain(error))
 
     def _keep(
-        self, item: Item, result: Estimate | Exception, sources: Mapping[str, str], settings: Any
+        self, item: Item, result: Found | Exception, sources: Mapping[str, str], settings: Any
     ) -> None:
         """Store the result for a track; an exception is stored as its failure and then raised."""
         if isinstance(result, Exception):
@@ -104,28 +102,19 @@ class ImportAnalysis:
             store(item, _aborted())
             raise result
         forget_failure(item)
-        verdict = apply_estimate(
-            item,
-            result,
-            sources["tempo"],
-            force=settings.force,
-            min_confidence=settings.min_confidence,
-        )
-        has_key = apply_key(item, result, sources.get("key", ""), force=settings.force)
-        names = list(TEMPO_FIELDS if verdict is Decision.SET else ())
-        names += ["initial_key"] * has_key
-        if names and _writes(settings):
+        applied = apply_found(item, result, sources, settings)
+        if applied.tags and _writes(settings):
             # The file is written in write(); at this point it may still be the original. If the
             # import is killed before that, the next `beet tempo` writes the tags.
-            announce(item, names, *([ORIGINAL] if _leaves_originals() else []))
+            announce(item, applied.tags, *([ORIGINAL] if _leaves_originals() else []))
         # After this stage the importer reads the item from the database again.
         store(item, _aborted())
-        self._log.info("{}", describe(item, result, verdict))
+        self._log.info("{}", describe(item, result, applied))
 
     def write(self, task: ImportTask, settings: Any) -> None:
-        """Write the tempo to files that were imported "as is"; beets itself writes all others.
+        """Write tempo and key to files that were imported "as is"; beets itself writes all others.
 
-        An error with a track becomes a warning; the tempo of that track is in the library.
+        An error with a track becomes a warning; its tempo and key are in the library.
         """
         for item in task.imported_items():
             try:
@@ -136,7 +125,7 @@ class ImportAnalysis:
                 self._log.warning("{}: {}", shown(item.path), explain(error))
 
     def _write(self, item: Item, as_is: bool, write: bool) -> None:
-        """Write the tempo of a track if beets did not, and store that nothing is pending.
+        """Write tempo and key of a track if beets did not, and store that nothing is pending.
 
         Parameters
         ----------
@@ -149,14 +138,20 @@ class ImportAnalysis:
             renew_failure(item)  # the file is now a copy with the same audio
             store(item, _aborted())
             return
-        if not (pending(item) or (as_is and is_ours(item))):
+        ours = [
+            name
+            for marked, origin_of in ORIGINS.items()
+            if origin_of(item).startswith("model:")
+            for name in marked.tags
+        ]
+        if not (pending(item) or (as_is and ours)):
             return
         problem = None
         if not as_is:
             set_or_clear(item, PENDING, None)  # beets has written it
         elif write:
             # From here on the file belongs to the library and is not an original.
-            names = {*pending(item), *(TEMPO_FIELDS if is_ours(item) else ())}
+            names = {*pending(item), *ours}
             set_or_clear(item, PENDING, None)
             problem = keep(item, names, write, _aborted())
         if as_is and (problem or not write):
@@ -168,18 +163,21 @@ class ImportAnalysis:
             raise problem
 
 
-def _reread_marker(item: Item) -> None:
-    """Read the marker of a track from its file if the marker does not belong to its `bpm`.
+def _lacking(item: Item, settings: Any) -> tuple[str, ...]:
+    """The tasks to ask about a track; all of them with `force`."""
+    if settings.force:
+        return tuple(settings.tasks)
+    has_tempo = is_done(item)
+    # Somebody's key is no reason to listen, but compared with what is heard for the tempo.
+    has_key = is_key_done(item) and (has_tempo or is_key_asked(item))
+    return lacking(settings.tasks, has_tempo=has_tempo, has_key=has_key)
 
-    When a track is imported again, `bpm` comes from the file and the marker, a flexible field, from
-    the library, so that they may belong to different tempi.
-    """
-    marker = parse_marker(own(item, MARKER))
-    if marker is None or marker.is_of(item.bpm):
-        return
-    with suppress(UnreadableFileError), same_file(item):
-        item[MARKER] = getattr(MediaFile(syspath(item.path)), MARKER)
-    store(item, _aborted())
+
+def _reread_markers(item: Item) -> None:
+    """Read markers of a track from its file that do not belong to its fields, and store them."""
+    reread = [marked for marked in ALL_MARKED if marked.reread_marker(item)]
+    if reread:
+        store(item, _aborted())
 
 
 def _writes(settings: Any) -> bool:

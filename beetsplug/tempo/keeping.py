@@ -22,16 +22,20 @@ from beets.dbcore.db import DBAccessError
 from tempo_core.background import TIME_LIMIT
 from tempo_core.console import explain
 from tempo_core.errors import TempoError
+from tempo_core.keys import parse_key
 
 from .items import bpm_of, file_status, own, same_file, set_or_clear
-from .marking import MARKER
-from .origin import is_ours, origin
+from .key_fields import key_origin
+from .marking import ALL_MARKED, KEY, TEMPO
+from .origin import TAG, origin
 from .writing import try_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from beets.library import Item
+
+    from .marking import Marked
 
 T = TypeVar("T")
 
@@ -40,8 +44,9 @@ FAILURE, FAILED_FILE = "tempo_failure", "tempo_failed_file"
 # A word in `tempo_pending`, beside names of fields: the file is an original that an import is going
 # to copy. Originals are not written to.
 ORIGINAL = "original"
-TEMPO_FIELDS = ("bpm", MARKER)  # fields of a tempo, which are also tags
-WRITABLE_FIELDS = (*TEMPO_FIELDS, "initial_key")  # all fields that the plugin writes as tags
+# All fields that the plugin writes as tags.
+WRITABLE_FIELDS = tuple(name for marked in ALL_MARKED for name in marked.tags)
+ORIGINS = {TEMPO: origin, KEY: key_origin}  # functions that say whose the value of a field is
 LOCK_PATIENCE = 30.0  # [s] to wait for a locked library, in addition to the timeout of beets
 LOCK_PAUSE = 0.1  # [s] between two attempts to use a locked library
 # Errors whose cause is not the file, such as a disk that is full or not mounted.
@@ -115,11 +120,12 @@ def finish(item: Item, stopped: Callable[[], bool] = lambda: False) -> Exception
         If the library cannot be written.
     """
     names = pending(item)
-    if not origin(item).startswith(("model:", "label:")):
-        # A person set another tempo since; whether that goes into the file is their choice.
-        names = [name for name in names if name not in TEMPO_FIELDS]
-    if own(item, MARKER) is None:  # set by a version of the plugin that had no markers
-        names = [name for name in names if name != MARKER]
+    for marked, origin_of in ORIGINS.items():
+        if not origin_of(item).startswith(("model:", "label:")):
+            # A person set another value since; whether that goes into the file is their choice.
+            names = [name for name in names if name not in marked.tags]
+        if own(item, marked.marker) is None:  # set by a version of the plugin that had no markers
+            names = [name for name in names if name != marked.marker]
     if ORIGINAL in str(own(item, PENDING)).split() and not _in_library(item):
         names = []
     problem = write_tags(item, names) if names else None
@@ -138,26 +144,40 @@ def _in_library(item: Item) -> bool:
     return bool(item.path.startswith(folder))
 
 
-def catch_up(item: Item) -> None:
-    """Take the tempo from the file if the library has none, or one that the plugin estimated.
+def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> None:
+    """Take tempo and key from the file where the library has none, or one of an analysis.
 
-    Otherwise the plugin could overwrite a tempo that another program wrote to the file. `beet
-    update` may not have been run since, and overlooks the change if the program kept the file's
-    modification time. Does not store the item.
+    Otherwise the plugin could overwrite what another program wrote to the file. `beet update` may
+    not have been run since, and overlooks the change if the program kept the file's modification
+    time. Does not store the item.
     """
+    from beets.dbcore import types
+
     from tempo_core.background import call, interrupted
     from tempo_core.labels.files import read_track
     from tempo_core.labels.record import parse_bpm
 
-    if bpm_of(item) and not is_ours(item):
+    open_ = [m for m in which if not (said := ORIGINS[m](item)) or said.startswith("model:")]
+    if not open_:
         return
     path = item.path
     with suppress(TempoError):
-        found = parse_bpm(call(lambda: read_track(path), interrupted, TIME_LIMIT).tag_bpm)
-        if found is not None and int(found) != bpm_of(item):
-            with same_file(item):  # `beet update` must still see the other changes of the file
-                item.bpm = int(found)  # as beets reads it
-                set_or_clear(item, MARKER, None)
+        file = call(lambda: read_track(path), interrupted, TIME_LIMIT)
+        if TEMPO in open_:
+            found = parse_bpm(file.tag_bpm)
+            if found is not None and int(found) != bpm_of(item):
+                _take(item, TEMPO, int(found))  # as beets reads it
+        if KEY in open_ and file.tag_key and file.tag_key != item.initial_key:
+            key = parse_key(file.tag_key)  # beets itself misreads some
+            _take(item, KEY, str(key) if key else types.MusicalKey().normalize(file.tag_key))
+            item[KEY.source] = TAG  # also if it is the same key in another notation
+
+
+def _take(item: Item, marked: Marked, value: Any) -> None:
+    """Set a field to what somebody else wrote into the file."""
+    with same_file(item):  # `beet update` must still see the other changes of the file
+        item[marked.field] = value
+    marked.drop_marker(item)
 
 
 def write_tags(item: Item, names: Iterable[str]) -> Exception | None:

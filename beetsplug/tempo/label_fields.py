@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tempo_core.labels.record import LabelVerdict
+from tempo_core.keys import parse_key
+from tempo_core.labels.record import KeyVerdict, LabelVerdict
 
 from .items import bpm_of, same_file, set_or_clear
-from .keeping import TEMPO_FIELDS
-from .origin import Decision, set_tempo
+from .marking import KEY, TEMPO
+from .origin import Decision
 
 if TYPE_CHECKING:
     from beets.library import Item
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 LABEL_FIELDS = (
     "tempo_label_bpm", "tempo_label_key", "tempo_label_source", "tempo_label_url",
-    "tempo_label_status", "tempo_label_verdict", "tempo_label_date",
+    "tempo_label_status", "tempo_label_verdict", "tempo_label_key_verdict", "tempo_label_date",
 )  # fmt: skip
 
 
@@ -31,6 +32,9 @@ def set_fields(item: Item, labelled: LookedUp) -> None:
     if status is None:
         return
     values: dict[str, Any] = {"tempo_label_status": status.value}
+    key_verdict = labelled.keys.verdict
+    if key_verdict is not KeyVerdict.NO_ESTIMATE:
+        values["tempo_label_key_verdict"] = key_verdict.value
     if chosen is not None:
         values |= {
             "tempo_label_bpm": chosen.bpm,
@@ -58,12 +62,21 @@ def apply_label(item: Item, label: Record | None) -> list[str]:
         return []
     changed: list[str] = []
     if not bpm_of(item) and label.bpm:
-        set_tempo(item, label.bpm, f"label:{label.source}")
+        TEMPO.set(item, label.bpm, f"label:{label.source}")
         agrees = label.verdict is LabelVerdict.AGREE
         set_or_clear(item, "tempo_verdict", Decision.KEPT.word if agrees else None)
-        changed += TEMPO_FIELDS
+        changed += TEMPO.tags
     if not item.initial_key and label.key:
-        with same_file(item):
-            item.initial_key = label.key
-        changed.append("initial_key")
+        changed += _set_key(item, label.key, label.source)
     return changed
+
+
+def _set_key(item: Item, text: str, source: str) -> tuple[str, ...]:
+    """Set the key of a label; returns the names of the fields that changed and are tags."""
+    key = parse_key(text)
+    if key is not None and source != "tags":
+        KEY.set(item, key, f"label:{source}")
+        return KEY.tags
+    with same_file(item):  # it is in the file already, and stays the word of who wrote it there
+        item.initial_key = text
+    return (KEY.field,)

@@ -16,6 +16,7 @@ from tempo_core.console import shown
 from tempo_core.errors import TempoError
 from tempo_core.labels.matching import queries
 from tempo_core.labels.options import LabelOptions, attributions, open_plan, open_run
+from tempo_core.labels.record import KeyVerdict
 from tempo_core.labels.report import REVIEWED_VERDICTS
 from tempo_core.labels.results import ResultFiles
 from tempo_core.labels.sources import source_settings
@@ -179,9 +180,15 @@ def _show(progress: Progress, item: Item, labelled: LookedUp, problem: Exception
 def _show_summary(summary: str, tally: Tally, options: LabelOptions, progress: Progress) -> None:
     """Print the summary, queries for the tracks to look at, and attributions of the sources."""
     ui.print_(f"tempo-labels: {summary}")
-    review = [verdict for verdict in REVIEWED_VERDICTS if tally.verdicts[verdict]]
+    review = [
+        f"tempo_label_verdict:{verdict.value}"
+        for verdict in REVIEWED_VERDICTS
+        if tally.verdicts[verdict]
+    ]
+    if tally.keys[KeyVerdict.CONFLICT]:
+        review.append(f"tempo_label_key_verdict:{KeyVerdict.CONFLICT.value}")
     if review and not progress.shows_lines:
-        told = ", ".join(f"beet ls tempo_label_verdict:{verdict.value}" for verdict in review)
+        told = ", ".join(f"beet ls {query}" for query in review)
         ui.print_(f"tempo-labels: which they are: {told}")
     for line in attributions(options.names):
         ui.print_(line)

@@ -6,10 +6,10 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 from tempo_core.paces import parse_paces
-from tempo_core.tempi import Marker, is_tempo, parse_marker, round_half_up
+from tempo_core.tempi import is_tempo, round_half_up
 
-from .items import bpm_of, own, same_file, set_or_clear
-from .marking import MARKER
+from .items import bpm_of, own
+from .marking import TEMPO
 
 if TYPE_CHECKING:
     from beets.library import Item
@@ -53,10 +53,11 @@ def origin(item: Item) -> str:
     source = str(own(item, "tempo_source") or "")
     if not bpm:
         return ""
-    marker, verdict = parse_marker(own(item, MARKER)), own(item, "tempo_verdict")
+    verdict = own(item, "tempo_verdict")
     stands_by = source == MANUAL and verdict not in (Decision.KEPT.word, Decision.CONFLICT.word)
-    if marker is not None and marker.is_of(bpm) and not stands_by:
-        return marker.source
+    marked = TEMPO.said_by_marker(item)
+    if marked and not stands_by:
+        return marked
     if source == MANUAL:
         return source
     estimated = _rounds_to(own(item, "tempo_bpm"), bpm) and verdict in (None, Decision.SET.word)
@@ -101,17 +102,3 @@ def is_ours(item: Item) -> bool:
 def is_from_label(item: Item) -> bool:
     """Whether an item's `bpm` was filled in from a published label."""
     return origin(item).startswith("label:")
-
-
-def set_tempo(item: Item, tempo: float, source: str) -> None:
-    """Set `bpm`, the marker and `tempo_source` to a tempo [BPM] of a model or a label."""
-    with same_file(item):
-        item.bpm = round_half_up(tempo)
-        item[MARKER] = str(Marker(tempo, source))
-        item.tempo_source = source
-
-
-def drop_marker(item: Item) -> None:
-    """Remove the marker of a tempo that a person set or confirmed; the file keeps its marker."""
-    with same_file(item):
-        set_or_clear(item, MARKER, None)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
     from typing_extensions import Self
 
-    from tempo_core import Estimate
+    from .applying import Applied
+    from .estimating import Found
 
 
 def name_of(item: Item) -> str:
@@ -27,19 +28,35 @@ def name_of(item: Item) -> str:
     return f"{item.artist} - {item.title}" if item.title else item.filepath.name
 
 
-def describe(item: Item, estimate: Estimate, verdict: Decision) -> str:
-    """Line about an analysed track: its name, the estimate, and what happened to its `bpm`."""
-    name = shown(name_of(item))
-    found = f"{estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f})"
-    if estimate.key is not None:
-        found += f", {estimate.key}"
-    if verdict is Decision.KEPT:
-        return f"{name}: kept {item.bpm} BPM, analysed as {found}"
-    if verdict is Decision.CONFLICT:
-        return f"{name}: kept {item.bpm} BPM, in conflict with {found}"
-    if verdict is Decision.UNSURE:
-        return f"{name}: unsure, bpm left at {item.bpm}: {found}"
-    return f"{name}: {found}"
+def describe(item: Item, found: Found, applied: Applied) -> str:
+    """Line about an analysed track: its name, what was found, and what happened to its fields."""
+    told = [_tempo(item, found, applied.tempo)] if applied.tempo else []
+    if applied.key and not (applied.tempo and applied.key is Decision.UNSURE):
+        told.append(_key(item, found, applied.key))
+    return f"{shown(name_of(item))}: {', '.join(told)}"
+
+
+def _tempo(item: Item, found: Found, decision: Decision) -> str:
+    assert found.tempo is not None
+    estimate = f"{found.tempo.bpm:.2f} BPM (confidence {found.tempo.confidence:.2f})"
+    if decision is Decision.KEPT:
+        return f"kept {item.bpm} BPM, analysed as {estimate}"
+    if decision is Decision.CONFLICT:
+        return f"kept {item.bpm} BPM, in conflict with {estimate}"
+    if decision is Decision.UNSURE:
+        return f"unsure, bpm left at {item.bpm}: {estimate}"
+    return estimate
+
+
+def _key(item: Item, found: Found, decision: Decision) -> str:
+    confidence = f"(confidence {found.columns['key_confidence']:.2f})"
+    if decision is Decision.UNSURE:
+        kept = f", left at {shown(item.initial_key)}" if item.initial_key else ""
+        return f"no key is likely {confidence}{kept}"
+    estimate = f"{found.columns['key']} {confidence}"
+    if decision is Decision.SET:
+        return estimate
+    return f"kept {shown(item.initial_key)}, analysed as {estimate}"
 
 
 def print_line(text: str) -> None:
@@ -163,13 +180,15 @@ class AnalysisProgress(Progress):
         Number of tracks that were analysed by earlier runs.
     skipped
         Number of tracks left out because they failed before and have not changed.
+    what
+        What the tracks that were analysed before have already: a tempo or a key.
     quiet, pretend, log
         See `Progress`.
 
     Attributes
     ----------
-    counts
-        Number of tracks by decision.
+    counts, keys
+        Number of tracks by the decision about `bpm`, and about `initial_key`.
     """
 
     def __init__(
@@ -178,20 +197,27 @@ class AnalysisProgress(Progress):
         done: int,
         skipped: int = 0,
         *,
+        what: str = "tempo",
         quiet: bool,
         pretend: bool,
         log: BeetsLogger,
     ) -> None:
         super().__init__(total, quiet=quiet, pretend=pretend, log=log)
         self.counts: Counter[Decision] = Counter()
+        self.keys: Counter[Decision] = Counter()
+        self._what = what
+        self._n_results = 0
         self._done = done
         self._skipped = skipped
         self._finished = 0
 
-    def result(self, item: Item, estimate: Estimate, verdict: Decision) -> None:
-        """Report the estimate of a track and what it did to `bpm`."""
-        self.counts[verdict] += 1
-        self.line(describe(item, estimate, verdict), notable=verdict is Decision.CONFLICT)
+    def result(self, item: Item, found: Found, applied: Applied) -> None:
+        """Report what was found out about a track and what became of it."""
+        self._n_results += 1
+        for counts, decision in ((self.counts, applied.tempo), (self.keys, applied.key)):
+            if decision is not None:
+                counts[decision] += 1
+        self.line(describe(item, found, applied), notable=applied.tempo is Decision.CONFLICT)
 
     def finished(self, item: Item) -> None:
         """Report that tags of a track which an interrupted run left unwritten are written now."""
@@ -200,7 +226,26 @@ class AnalysisProgress(Progress):
 
     def summary(self) -> str:
         """Counts of the run in one line, for the end of the command or of an error message."""
-        n_analysed = self.counts.total() + self.failed
+        parts = self._tempi() if self._what == "tempo" else self._keys()
+        parts.append(f"{self.failed} failed")
+        prefix = "would have: " if self._pretend else ""
+        tracks = counted(self._n_results + self.failed, "track")
+        rest = [f"{self._done} had a {self._what} already"]
+        if self._finished:
+            rest.append(f"{self._finished} interrupted before and finished now")
+        if self._skipped:
+            verb = "is" if self._skipped == 1 else "are"
+            rest.append(
+                f"{self._skipped} skipped that failed before and {verb} unchanged "
+                f"({_listed('tempo_failure::.')}, --retry tries again)"
+            )
+        told = f"{prefix}{tracks} analysed: {', '.join(parts)}; {', '.join(rest)}"
+        if self._what == "tempo" and self.keys:
+            told += f"; keys: {', '.join(self._keys())}"
+        return told
+
+    def _tempi(self) -> list[str]:
+        """What became of `bpm`, and of how many tracks."""
         parts = [f"{self.counts[Decision.SET]} set", f"{self.counts[Decision.KEPT]} kept"]
         if self.counts[Decision.CONFLICT]:
             parts.append(
@@ -212,19 +257,16 @@ class AnalysisProgress(Progress):
                 f"{self.counts[Decision.UNSURE]} left alone as unsure "
                 f"({_listed('tempo_verdict:unsure')})"
             )
-        parts.append(f"{self.failed} failed")
-        prefix = "would have: " if self._pretend else ""
-        tracks = counted(n_analysed, "track")
-        rest = [f"{self._done} had a tempo already"]
-        if self._finished:
-            rest.append(f"{self._finished} interrupted before and finished now")
-        if self._skipped:
-            verb = "is" if self._skipped == 1 else "are"
-            rest.append(
-                f"{self._skipped} skipped that failed before and {verb} unchanged "
-                f"({_listed('tempo_failure::.')}, --retry tries again)"
-            )
-        return f"{prefix}{tracks} analysed: {', '.join(parts)}; {', '.join(rest)}"
+        return parts
+
+    def _keys(self) -> list[str]:
+        """What became of `initial_key`, and of how many tracks."""
+        parts = [f"{self.keys[Decision.SET]} set"]
+        if n_kept := self.keys[Decision.KEPT] + self.keys[Decision.CONFLICT]:
+            parts.append(f"{n_kept} kept")
+        if self.keys[Decision.UNSURE]:
+            parts.append(f"{self.keys[Decision.UNSURE]} without a likely key")
+        return parts
 
 
 def _listed(query: str) -> str:

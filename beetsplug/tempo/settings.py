@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import confuse
 from tempo_core import methods
 from tempo_core.errors import ConfigError
 from tempo_core.labels.sources import check_names, source_settings
-from tempo_core.tasks import TASKS
+from tempo_core.tasks import in_columns
+from tempo_core.transcription.choices import DEFAULT_VALUE, FORMATS, MIDI, PARTS, STEPS
 
 
 class Positive(confuse.Integer):
@@ -96,14 +97,33 @@ def _is_number(value: object) -> bool:
 
 
 class TaskNames(confuse.StrSeq):
-    """Template of a list of tasks; an unknown name or a list without `tempo` is an error."""
+    """Template of a list of tasks; see `check_tasks`."""
 
     def convert(self, value: Any, view: Any) -> list[str]:
         names: list[str] = super().convert(value, view)
-        unknown = [name for name in names if name not in TASKS]
-        if unknown or "tempo" not in names:
-            self.fail(f"must be some of {', '.join(TASKS)}, tempo among them", view)
+        if problem := check_tasks(names):
+            self.fail(problem, view)
         return names
+
+
+class NoteValue(confuse.Template):
+    """Template of a note value: a key of `STEPS`; YAML reads most of them as whole numbers."""
+
+    def convert(self, value: Any, view: Any) -> str:
+        if isinstance(value, bool) or str(value) not in STEPS:
+            self.fail(f"must be one of {', '.join(STEPS)}", view)
+        return str(value)
+
+
+def check_tasks(names: Sequence[str]) -> str:
+    """What is wrong with a list of tasks; empty if nothing.
+
+    All must exist, and fields say only of tempo and key whether a track was analysed for them.
+    """
+    known = all(name in in_columns() for name in names)
+    if known and ("tempo" in names or set(names) == {"key"}):
+        return ""
+    return f"must be some of {', '.join(in_columns())}, tempo among them, or key alone"
 
 
 # Settings that one label source has; they are in the section `labels`.
@@ -119,7 +139,7 @@ DEFAULTS: dict[str, Any] = {
     "threads": os.cpu_count() or 1,
     "model": "default",
     "windows": 10,
-    "tasks": ["tempo", "pace"],
+    "tasks": ["tempo", "pace", "key"],
     "range": None,
     "min_confidence": 0.4,
     "time_limit": 300,
@@ -140,6 +160,16 @@ DEFAULTS: dict[str, Any] = {
         "cache_size": None,
         "method": "auto",
         "guard": None,
+    },
+    "notes": {
+        "out": None,
+        "path": None,
+        "format": MIDI,
+        "part": PARTS[0],
+        "threshold": None,
+        "quantize": False,
+        "grid": DEFAULT_VALUE,
+        "model": "default",
     },
 }
 
@@ -177,6 +207,18 @@ TEMPLATE = {
         ),
         "method": confuse.Choice(methods.names("tempo")),
         "guard": confuse.Optional(confuse.Filename()),
+    },
+    "notes": {
+        "out": confuse.Optional(confuse.Filename()),
+        "path": confuse.Optional(str),
+        "format": confuse.Choice(FORMATS),
+        "part": confuse.Choice(PARTS),
+        "threshold": confuse.Optional(
+            Number("a number between 0 and 1", lambda share: 0 < share < 1)
+        ),
+        "quantize": bool,
+        "grid": NoteValue(),
+        "model": str,
     },
 }
 

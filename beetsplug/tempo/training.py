@@ -1,4 +1,4 @@
-"""The work of `beet tempo-train`: training models with labels and paces of a library."""
+"""The work of `beet tempo-train`: training models with tempi, paces and keys of a library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from beets.exceptions import UserError
 
 from tempo_core.background import GRACE, call, interruptible
-from tempo_core.console import explain, shown
+from tempo_core.console import counted, explain, shown
 from tempo_core.errors import TempoError
 from tempo_core.extras import advice
 from tempo_core.shadowing import check_trainer
@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from trainer.learning.options import LearnOptions
     from trainer.trainingset.build import Built
 
-# Hint printed after a model was installed.
+# Hints printed after a model was installed, by its task.
 REANALYSE_HINT = (
     "`beet tempo -f tempo_source::^model:` analyses again what had its tempo from a model"
 )
+REANALYSE_HINTS = {
+    "key": "`beet tempo -f tempo_key_source::^model:` analyses again what had its key from a model"
+}
 
 
 def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
@@ -68,13 +71,10 @@ def _train_library(
     int
         Number of tracks that could not be used.
     """
+    show, train = _STEPS[settings.task]
     if settings.pretend:
-        if settings.task == "pace":
-            _show_paces(lib, args)
-        else:
-            _show(lib, args, settings)
+        show(lib, args, settings)
         return 0
-    train = _train_paces if settings.task == "pace" else _train_tempo
     return train(lib, args, settings, log, stop)
 
 
@@ -99,7 +99,7 @@ def _show(lib: Library, args: list[str], settings: Any) -> None:
         print_line(f"tempo-train: {line}")
 
 
-def _show_paces(lib: Library, args: list[str]) -> None:
+def _show_paces(lib: Library, args: list[str], settings: Any) -> None:
     """Print each track with stated paces."""
     from .stated import stated_paces
 
@@ -107,6 +107,17 @@ def _show_paces(lib: Library, args: list[str]) -> None:
     for item, paces in found:
         print_line(f"{name_of(item)}: {' '.join(f'{bpm:g}' for bpm in paces)}")
     print_line(f"tempo-train: would learn from the paces of {len(found)} tracks")
+
+
+def _show_keys(lib: Library, args: list[str], settings: Any) -> None:
+    """Print each track with a key to learn from, and who gave it."""
+    from .collecting import keyed_tracks
+
+    tracks = list(keyed_tracks(lib, args, settings, trainable=True))
+    for track in tracks:
+        name = f"{track.artist} - {track.title}" if track.title else track.path.name
+        print_line(f"{name}: {track.key} ({track.label_source})")
+    print_line(f"tempo-train: would learn from the keys of {counted(len(tracks), 'track')}")
 
 
 def training_folder(lib: Library, settings: Any) -> Path:
@@ -189,6 +200,36 @@ def _train_paces(
     return len(learned.failed)
 
 
+def _train_keys(
+    lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
+) -> int:
+    """Train a key model with keys; returns the number of tracks that could not be used."""
+    from tempo_core.keys import parse_key
+    from trainer.learning.labels import KeyLabels, KeyTrack
+    from trainer.learning.learn import learn_from
+    from trainer.trainingset.tables import collected
+
+    from .collecting import keyed_tracks
+
+    tracks = [
+        KeyTrack(collected(track, "", 0.0), key)
+        for track in keyed_tracks(lib, args, settings, trainable=True)
+        if (key := parse_key(track.key)) is not None
+    ]
+    labels = KeyLabels(tracks, training_folder(lib, settings))
+    learned = learn_from(labels, _learn_options(settings), stop)
+    _tell(learned, [], settings, log)
+    return len(learned.failed)
+
+
+# What shows the labels of a task, and what learns from them.
+_STEPS: dict[str, tuple[Callable[..., None], Callable[..., int]]] = {
+    "tempo": (_show, _train_tempo),
+    "pace": (_show_paces, _train_paces),
+    "key": (_show_keys, _train_keys),
+}
+
+
 def _learn_options(settings: Any, **of_methods: Any) -> LearnOptions:
     """Options of learning: those for all methods, and in `of_methods` those for some of them."""
     from trainer.learning.options import LearnOptions
@@ -215,4 +256,5 @@ def _tell(learned: Learned, before: Sequence[str], settings: Any, log: BeetsLogg
     for line in (*before, *learned.summary()):
         print_line(f"tempo-train: {line}")
     if learned.installed:
-        print_line(f"tempo-train: {REANALYSE_HINT}")
+        hint = REANALYSE_HINTS.get(settings.task, REANALYSE_HINT)
+        print_line(f"tempo-train: {hint}")

@@ -15,6 +15,7 @@ from ..console import explain, time_limit_option
 from ..files import audio_files
 from .command import Command
 from .options import task_names, window_count
+from .ordered import in_order
 from .writers import WRITERS, Row, Writer, shown_by
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ def estimate_files(
     time_limit
         Longest time for a file [s], None for no limit.
     """
-    ready: dict[int, Row] = {}
-    n_rows = 0
 
     def one(task: tuple[int, tuple[str, Exception | None]]) -> dict[str, Any]:
         path, problem = task[1]
@@ -52,19 +51,14 @@ def estimate_files(
         return estimator.columns(estimator.results(path))
 
     with closing(parallel(one, enumerate(files), jobs, stopped, time_limit)) as results:
-        for (number, (path, _)), result in results:
+        for (path, _), result in in_order(results):
             if isinstance(result, Exception):
-                ready[number] = Row(path, None, explain(result))
+                yield Row(path, None, explain(result))
             else:
-                ready[number] = Row(path, result, None)
-            while n_rows in ready:
-                yield ready.pop(n_rows)
-                n_rows += 1
-    for number in sorted(ready):
-        yield ready[number]
+                yield Row(path, result, None)
 
 
-@click.command(cls=Command, short_help="Estimate the tempo of files.")
+@click.command(cls=Command, short_help="Estimate the tempo and key of files.")
 @click.option(
     "--format", "form", type=click.Choice(sorted(WRITERS)), default="text", show_default=True
 )
@@ -80,7 +74,7 @@ def estimate_files(
     "--model", default="default", show_default=True, help="Name or path of a model, see `models`."
 )
 @click.option(
-    "--tasks", "names", callback=task_names, default="tempo,pace", show_default=True,
+    "--tasks", "names", callback=task_names, default="tempo,pace,key", show_default=True,
     metavar="NAMES", help="What to find out, with commas between.",
 )  # fmt: skip
 @time_limit_option
@@ -89,7 +83,7 @@ def estimate(
     form: str, jobs: int, windows: int | str, model: str, names: Sequence[str], time_limit: float,
     files: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Estimate the tempo of FILES, and of the audio files in folders.
+    """Estimate tempo and key of FILES, and of the audio files in folders.
 
     A file that fails keeps its row, with the reason in `error`, and makes the exit status 1.
     """

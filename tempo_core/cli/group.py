@@ -28,6 +28,7 @@ OWN_COMMANDS = {
     "estimate": "estimate",
     "labels": "labels",
     "models": "models",
+    "notes": "notes",
 }
 # Entry points of commands in other packages, see pyproject.toml.
 ENTRY_POINT_GROUP = "tempo_core.commands"

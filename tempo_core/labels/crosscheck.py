@@ -42,7 +42,7 @@ def same_tempo(a: float, b: float) -> bool:
 
 
 def check_key(label: str | None, estimate: str | None) -> KeyVerdict:
-    """Compare a published with an estimated key, in any notation, each None if unknown.
+    """Compare two keys said of a track, in any notation, each None if unknown.
 
     The verdicts are the classes of the MIREX audio key task.
     """
@@ -57,7 +57,7 @@ def check_key(label: str | None, estimate: str | None) -> KeyVerdict:
         return KeyVerdict.RELATIVE
     if ours.pitch_class == theirs.pitch_class:
         return KeyVerdict.PARALLEL
-    return KeyVerdict.OTHER
+    return KeyVerdict.CONFLICT
 
 
 def _relative(key: Key) -> Key:

@@ -17,9 +17,9 @@ from mutagen.mp4 import MP4Tags
 from ..console import explain
 from ..errors import AudioError, TempoError
 from ..keys import parse_key
+from ..markers import KEY_MARKER, TEMPO_MARKER
 from ..opening import RegularFile
 from ..tagging.id3 import inflates_beyond
-from ..tempi import MARKER_TAG, parse_marker
 from .record import TrackQuery, parse_bpm, read_tempi
 
 # Names of the tags for each field, in order of preference: ID3 frames, MP4 atoms, and names shared
@@ -35,7 +35,8 @@ _ID3 = {
     "recording_id": ("UFID:http://musicbrainz.org",),
     "bpm": ("TBPM",),
     "key": ("TKEY",),
-    "marker": (f"TXXX:{MARKER_TAG}",),
+    "tempo_marker": (f"TXXX:{TEMPO_MARKER.tag}",),
+    "key_marker": (f"TXXX:{KEY_MARKER.tag}",),
 }
 _MP4 = {
     "title": ("\xa9nam",),
@@ -48,7 +49,8 @@ _MP4 = {
     # `tmpo` only holds whole numbers, so the other tag is more precise if a file has both.
     "bpm": (f"{_ITUNES}BPM", "tmpo"),
     "key": (f"{_ITUNES}initialkey", f"{_ITUNES}KEY"),
-    "marker": (f"{_ITUNES}{MARKER_TAG}",),
+    "tempo_marker": (f"{_ITUNES}{TEMPO_MARKER.tag}",),
+    "key_marker": (f"{_ITUNES}{KEY_MARKER.tag}",),
 }
 _OTHERS = {
     "title": ("title",),
@@ -60,7 +62,8 @@ _OTHERS = {
     "recording_id": ("musicbrainz_trackid", "musicbrainz/track id"),
     "bpm": ("bpm", "tempo", "wm/beatsperminute"),
     "key": ("initialkey", "key", "wm/initialkey"),
-    "marker": (MARKER_TAG,),
+    "tempo_marker": (TEMPO_MARKER.tag,),
+    "key_marker": (KEY_MARKER.tag,),
 }
 # Functions that check whether a text has a value for the field.
 _READERS: dict[str, Callable[[str], Any]] = {"bpm": read_tempi, "key": parse_key}
@@ -84,7 +87,7 @@ _COMPRESSED_FLAG = {3: 0x80, 4: 0x08}
 def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
     """Read the tags and the duration of an audio file.
 
-    A tempo that this program wrote into the file is left out, because it is not a label.
+    A tempo or key that this program wrote into the file is left out, because it is not a label.
 
     Raises
     ------
@@ -104,8 +107,9 @@ def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
     if file is None:
         raise AudioError("is no audio file with tags")
     tags = _tags(file.tags)
-    marker = parse_marker(tags["marker"])
-    own = marker is not None and marker.is_of(parse_bpm(tags["bpm"]))
+    tempo, key = TEMPO_MARKER.parse(tags["tempo_marker"]), KEY_MARKER.parse(tags["key_marker"])
+    is_tempo_own = tempo is not None and tempo.is_of(parse_bpm(tags["bpm"]))
+    is_key_own = key is not None and key.is_of(tags["key"])
     return TrackQuery(
         title=tags["title"],
         artists=tuple(dict.fromkeys(a for a in (tags["artist"], tags["artist_sort"]) if a)),
@@ -115,8 +119,8 @@ def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
         isrc=tags["isrc"] or None,
         recording_id=tags["recording_id"] or None,
         path=os.fsdecode(path),
-        tag_bpm=None if own else tags["bpm"] or None,
-        tag_key=tags["key"] or None,
+        tag_bpm=None if is_tempo_own else tags["bpm"] or None,
+        tag_key=None if is_key_own else tags["key"] or None,
     )
 
 

@@ -17,6 +17,7 @@ from ..keys import parse_key
 from .crosscheck import check_key, check_tempo, same_tempo
 from .http.errors import BudgetSpent, Closed, SourceError
 from .http.session import PoliteSession
+from .key_check import KeyCheck, compare_keys
 from .matching import GATES, Gate, Match, Outcome, judge
 from .record import Candidate, LabelVerdict, Record, Status, TrackQuery, parse_bpm, read_tempi
 from .source import LabelSource
@@ -52,6 +53,11 @@ class LookedUp:
         )  # fmt: skip
         statuses = {record.status for record in self.records}
         return next((status for status in order if status in statuses), None)
+
+    @property
+    def keys(self) -> KeyCheck:
+        """What sources, tags and audio say about the key."""
+        return compare_keys(self.track, self.records)
 
     @property
     def failures(self) -> tuple[Record, ...]:

@@ -58,14 +58,18 @@ class LabelVerdict(enum.Enum):
 
 
 class KeyVerdict(enum.Enum):
-    """Result of comparing a published key with that of the audio: a class of the MIREX key task."""
+    """Relation of two keys that were said of a track: a class of the MIREX key task."""
 
     SAME = "same"
     FIFTH = "fifth"
     RELATIVE = "relative"
     PARALLEL = "parallel"
-    OTHER = "other"
+    CONFLICT = "conflict"
     NO_ESTIMATE = "no_estimate"
+
+    @classmethod
+    def _missing_(cls, value: object) -> KeyVerdict | None:
+        return cls.CONFLICT if value == "other" else None  # its name in older stores
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ..console import counted
 from ..errors import LabelError
 from ..files import replace_file
 from ..markup import Markup, escape, page, table
+from .key_check import AUDIO, BY_SEVERITY, KeyCheck
 from .lookup import LookedUp
 from .record import KeyVerdict, LabelVerdict, Record, Status
 from .sources import ABOUT
@@ -44,6 +45,9 @@ REVIEWED_VERDICTS = (
 )
 
 
+NOTHING_SAID = KeyCheck()
+
+
 @dataclass(frozen=True)
 class ReportLine:
     """The part of the result of a lookup that the report needs, kept to save memory."""
@@ -53,12 +57,16 @@ class ReportLine:
     status: Status | None
     chosen: Record | None
     records: tuple[Record, ...]
+    keys: KeyCheck = NOTHING_SAID
 
     @classmethod
     def of(cls, looked_up: LookedUp) -> ReportLine:
         """The line for the result of a lookup."""
         track = looked_up.track
-        return cls(track.name, track.path, looked_up.status, looked_up.chosen, looked_up.records)
+        return cls(
+            track.name, track.path, looked_up.status, looked_up.chosen, looked_up.records,
+            looked_up.keys,
+        )  # fmt: skip
 
 
 def write_report(
@@ -102,7 +110,7 @@ def render(lines: Sequence[ReportLine], trainable: Collection[str] = TRAINABLE_S
         "<h2>To review</h2>",
         _review(review),
         "<h2>Keys to review</h2>",
-        _keys([line for line in lines if line.chosen]),
+        _keys(lines),
         "<h2>Without a label</h2>",
         _unsettled(unsettled, len(nothing)),
         "<h2>What may be trained on</h2>",
@@ -249,26 +257,45 @@ def _review(lines: Sequence[ReportLine]) -> str:
 
 
 def _keys(lines: Sequence[ReportLine]) -> str:
-    """Table of the tracks whose published and estimated key differ."""
-    wrong = [
-        (line.chosen, line.path)
-        for line in lines
-        if line.chosen and line.chosen.key_verdict not in (KeyVerdict.SAME, KeyVerdict.NO_ESTIMATE)
+    """How the keys that are said of tracks relate, and the tracks on which they differ."""
+    kinds = [verdict for verdict in BY_SEVERITY if verdict is not KeyVerdict.NO_ESTIMATE]
+    counts = {
+        "published and in tags, among each other": Counter(line.keys.among for line in lines),
+        "these and the audio": Counter(line.keys.audio for line in lines),
+    }
+    told = [
+        f"<li>{name}: {', '.join(f'{found[kind]} {kind.value}' for kind in kinds if found[kind])}"
+        for name, found in counts.items()
+        if any(found[kind] for kind in kinds)
     ]
-    if not wrong:
-        return "<p>None.</p>"
+    if not told:
+        return "<p>No track has two keys that could be compared.</p>"
+    overview = "<p>Tracks by the most serious difference:</p><ul>" + "".join(told) + "</ul>"
+    return overview + _differing_keys([line for line in lines if line.keys.differs])
+
+
+def _differing_keys(lines: Sequence[ReportLine]) -> str:
+    """Table of the tracks on whose key sources, tags and audio differ, the worst first."""
+    if not lines:
+        return "<p>All of them agree.</p>"
+    lines = sorted(lines, key=lambda line: -BY_SEVERITY.index(line.keys.verdict))
     rows = [
         (
-            record.key_verdict.value,
-            f"{record.artist} - {record.title}",
-            record.raw_key or "",
-            record.estimate_key or "",
-            _link(record),
-            path,
+            line.keys.verdict.value,
+            line.name,
+            ", ".join(f"{witness} {key}" for witness, key in line.keys.said if witness != AUDIO),
+            dict(line.keys.said).get(AUDIO, ""),
+            _link(line.chosen) if line.chosen else "",
+            line.path,
         )
-        for record, path in wrong
+        for line in lines
     ]
-    return table(("verdict", "track", "published", "audio", "source", "file"), rows)
+    note = (
+        '<p class="note">A fifth, the relative and the parallel key are easily taken for each '
+        "other, by people and programs. A conflict usually is another recording, or a wrong "
+        "label.</p>"
+    )
+    return note + table(("verdict", "track", "published", "audio", "source", "file"), rows)
 
 
 def _unsettled(lines: Sequence[ReportLine], n_nothing: int) -> str:

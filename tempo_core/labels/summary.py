@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from .lookup import LookedUp, Run
-from .record import LabelVerdict, Status
+from .record import KeyVerdict, LabelVerdict, Status
 
 # Texts about the comparison with the audio; the number is the estimate [BPM].
 _VERDICT_TEXTS = {
@@ -33,7 +33,9 @@ def describe(looked_up: LookedUp) -> str:
         says = _VERDICT_TEXTS.get(chosen.verdict, "not analysed yet").format(
             chosen.estimate_bpm or 0
         )
-        return f"{name}: {chosen.bpm:g} BPM{key} ({chosen.source}), {says}"
+        keys = looked_up.keys
+        differ = f"; keys: {keys.verdict.value} ({keys})" if keys.differs else ""
+        return f"{name}: {chosen.bpm:g} BPM{key} ({chosen.source}), {says}{differ}"
     told = [f"{record.source}: {record.message}" for record in looked_up.records if record.message]
     told += [f"{source}: left for the next run" for source in looked_up.left]
     status = "left" if looked_up.status is None else looked_up.status.value.replace("_", " ")
@@ -52,6 +54,7 @@ class Tally:
         self.statuses: Counter[Status | None] = Counter()
         self.verdicts: Counter[LabelVerdict] = Counter()
         self.lacking: Counter[str] = Counter()  # tracks that were skipped, by what they lack
+        self.keys: Counter[KeyVerdict] = Counter()  # tracks of which several keys are said
         self.known = 0  # tracks whose answers were all known before
         self.left = 0  # tracks for which a source remains to be asked
         self.failed = 0  # tracks for which a source failed
@@ -63,6 +66,7 @@ class Tally:
             self.lacking.update({record.message for record in looked_up.records})
         if looked_up.chosen is not None:
             self.verdicts[looked_up.chosen.verdict] += 1
+        self.keys[looked_up.keys.verdict] += 1
         self.known += not (looked_up.asked or looked_up.left or is_silent(looked_up))
         self.left += bool(looked_up.left)
         self.failed += bool(looked_up.failures)
@@ -82,6 +86,9 @@ class Tally:
         if self.statuses[Status.SKIPPED]:
             told = ", ".join(message for message, _ in self.lacking.most_common(2))
             parts.append(f"{self.statuses[Status.SKIPPED]} skipped ({told})")
+        compared = [v for v in KeyVerdict if v is not KeyVerdict.NO_ESTIMATE and self.keys[v]]
+        if compared:
+            parts.append("keys " + " ".join(f"{self.keys[v]} {v.value}" for v in compared))
         tail = [_count(run.n_requests, "request"), f"{self.known} known before"]
         if self.left:
             why = "the requests are spent" if run.spent else "see above"

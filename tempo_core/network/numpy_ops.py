@@ -129,6 +129,14 @@ class NumpyOps:
     def masked(self, x: Array, where: Any, value: float) -> Array:
         return np.where(where, np.float32(value), x)
 
+    def plus(self, x: Array, constant: Any) -> Array:
+        return np.asarray(x + constant)
+
+    def softmax(self, x: Array) -> Array:
+        weights = np.exp(x - x.max(axis=-1, keepdims=True))
+        weights /= weights.sum(axis=-1, keepdims=True)
+        return np.asarray(weights)
+
     def logsumexp(self, x: Array, axis: int) -> Array:
         highest = x.max(axis=axis, keepdims=True)
         return np.asarray(highest + np.log(np.exp(x - highest).sum(axis=axis, keepdims=True)))

@@ -1,7 +1,7 @@
 """Operations that networks are made of, for two back ends.
 
 Beside these a forward pass may use what arrays of NumPy and torch do alike: arithmetic, comparison,
-`abs`, slices and `reshape`.
+matrix products, `abs`, slices, `reshape` and `swapaxes`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,12 @@ class Ops(Protocol):
 
     def masked(self, x: Array, where: Any, value: float) -> Array:
         """`value` where the NumPy mask, shaped like the last axes of `x`, is true."""
+
+    def plus(self, x: Array, constant: Any) -> Array:
+        """The sum of an array and a NumPy array of constants, shaped like its last axes."""
+
+    def softmax(self, x: Array) -> Array:
+        """Exponentials of the values, divided by their sum over the last axis."""
 
     def logsumexp(self, x: Array, axis: int) -> Array:
         """Logarithm of the sum of exponentials over an axis, which is kept with length 1."""

@@ -17,6 +17,7 @@ TASKS = {
     "tempo": "tempo_core.tasks.tempo",
     "pace": "tempo_core.tasks.pace",
     "key": "tempo_core.tasks.key",
+    "notes": "tempo_core.tasks.notes",
 }
 
 
@@ -24,6 +25,11 @@ def row(name: str) -> Task[Any, Any, Any, Any]:
     """Row of the table for a task, by its name; KeyError if there is no such task."""
     found: Task[Any, Any, Any, Any] = import_module(f"{TASKS[name]}.row").TASK
     return found
+
+
+def in_columns() -> list[str]:
+    """Names of the tasks whose results are columns of a table; others have their own commands."""
+    return [name for name in TASKS if columns(name)]
 
 
 def columns(name: str) -> tuple[Column, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 import beets
 import beets.plugins
 import beets.ui
+import numpy as np
 import pytest
 import yaml
 from beets import logging
@@ -24,6 +25,7 @@ from beets.util import cached_classproperty
 from confuse import yaml_util
 
 from tempo_core import Estimate, Estimator
+from tests.audio import chord_song, click_track, write_audio
 
 TempoOf = Callable[[Path], Estimate]
 BpmOf = Callable[[Path], int]
@@ -199,3 +201,13 @@ def beet(home: Path, capsys: pytest.CaptureFixture[str], empty_database: Path) -
     yield beet
     beet.close()
     forget_beets()
+
+
+@pytest.fixture
+def in_a(tmp_path: Path) -> Path:
+    """Chords in A major with a beat."""
+    sr = 22050
+    chords, clicks = chord_song(9, False, 16, sr), click_track(120, 16.0, sr)
+    audio = (0.8 * chords + 0.2 * clicks[: len(chords)]).astype(np.float32)
+    (tmp_path / "in a").mkdir()
+    return write_audio(tmp_path / "in a" / "a.flac", audio, sr)

@@ -66,10 +66,13 @@ def test_a_library_is_analysed(beet: Beet, songs: list[Path], tempo_of: TempoOf)
     assert run.code == 0
     lines = run.out.splitlines()
     assert sorted(lines[:-1]) == [
-        f"B - {title}: {estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f})"
+        f"B - {title}: {estimate.bpm:.2f} BPM (confidence {estimate.confidence:.2f}), "
+        f"{estimate.key} (confidence {estimate.key_confidence:.2f})"
         for title, estimate in zip("AC", estimates, strict=True)
     ]
-    assert lines[-1] == ("tempo: 2 tracks analysed: 2 set, 0 kept, 0 failed; 0 had a tempo already")
+    assert lines[-1] == (
+        "tempo: 2 tracks analysed: 2 set, 0 kept, 0 failed; 0 had a tempo already; keys: 2 set"
+    )
     for path, item, estimate in zip(songs, beet.items("title+"), estimates, strict=True):
         assert item.tempo_bpm == estimate.bpm
         assert item.bpm == MediaFile(path).bpm == round(estimate.bpm)
@@ -148,7 +151,7 @@ def test_albums_can_be_matched(beet: Beet, songs: list[Path], tempi: list[int]) 
 def test_a_tag_that_agrees_is_kept(beet: Beet, song: Path, tempo_of: TempoOf) -> None:
     estimate = tempo_of(song)
     tag = int(estimate.bpm) - 1
-    beet.add(song, bpm=tag)
+    beet.add(song, bpm=tag, initial_key="C")
     files = state(song.parent)
     run = beet("tempo")
     assert f"B - A: kept {tag} BPM, analysed as {estimate.bpm:.2f} BPM" in run.out
@@ -163,7 +166,7 @@ def test_a_tag_that_disagrees_is_kept_and_reported(
     beet: Beet, song: Path, conflict: int, tempo_of: TempoOf
 ) -> None:
     estimate = tempo_of(song)
-    beet.add(song, bpm=conflict)
+    beet.add(song, bpm=conflict, initial_key="C")
     files = state(song.parent)
     run = beet("tempo")
     assert f"B - A: kept {conflict} BPM, in conflict with {estimate.bpm:.2f} BPM" in run.out
@@ -252,7 +255,7 @@ def test_failures_are_one_line_each_and_exit_with_1(
     assert run.code == 1
     assert run.err.splitlines() == [
         f"tempo: {songs[1]}: no such file",
-        "error: 2 tracks analysed: 1 set, 0 kept, 1 failed; 0 had a tempo already",
+        "error: 2 tracks analysed: 1 set, 0 kept, 1 failed; 0 had a tempo already; keys: 1 set",
     ]
     assert beet.item("title:A").bpm == bpm
     assert "analysed" not in run.out  # the summary appears once
@@ -277,7 +280,7 @@ def test_a_tag_that_cannot_be_written_is_a_failure(
     assert run.code == 1
     assert run.err.splitlines() == [
         f"tempo: {songs[0]}: cannot write the tag: Permission denied",
-        "error: 2 tracks analysed: 1 set, 0 kept, 1 failed; 0 had a tempo already",
+        "error: 2 tracks analysed: 1 set, 0 kept, 1 failed; 0 had a tempo already; keys: 1 set",
     ]
     assert [item.bpm for item in beet.items("title+")] == tempi
     assert [MediaFile(path).bpm for path in songs] == [None, tempi[1]]
@@ -369,7 +372,12 @@ def test_settings_reach_the_engine(beet: Beet, song: Path, monkeypatch: pytest.M
     beet.configure(tempo={"model": "mine", "windows": "all", "range": [78, 155]})
     beet("tempo")
     assert seen == [
-        {"model": "mine", "windows": "all", "bpm_range": (78, 155), "tasks": ["tempo", "pace"]}
+        {
+            "model": "mine",
+            "windows": "all",
+            "bpm_range": (78, 155),
+            "tasks": ["tempo", "pace", "key"],
+        }
     ]
 
 
@@ -444,7 +452,10 @@ def test_a_terminal_shows_progress(beet: Beet, songs: list[Path]) -> None:
     # A log line stands on a line of its own, above the bar.
     lines = run.err.replace("\r", "\n").split("\n")
     assert f"tempo: {missing}: no such file" in lines
-    assert lines[-2] == "error: 2 tracks analysed: 1 set, 0 kept, 1 failed; 0 had a tempo already"
+    assert (
+        lines[-2]
+        == "error: 2 tracks analysed: 1 set, 0 kept, 1 failed; 0 had a tempo already; keys: 1 set"
+    )
     assert run.out == ""
 
 
@@ -452,7 +463,9 @@ def test_a_terminal_shows_progress(beet: Beet, songs: list[Path]) -> None:
 def test_a_terminal_ends_with_the_summary(beet: Beet, songs: list[Path]) -> None:
     beet.add(*songs)
     run = beet("tempo")
-    assert run.out == "tempo: 2 tracks analysed: 2 set, 0 kept, 0 failed; 0 had a tempo already\n"
+    assert run.out == (
+        "tempo: 2 tracks analysed: 2 set, 0 kept, 0 failed; 0 had a tempo already; keys: 2 set\n"
+    )
 
 
 @pytest.mark.usefixtures("terminal")

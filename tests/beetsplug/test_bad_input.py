@@ -39,7 +39,8 @@ def test_each_bad_file_is_one_line(
     n = len(bad_files)
     assert len(failures) == n
     assert summary == (
-        f"error: {n + 1} tracks analysed: 1 set, 0 kept, {n} failed; 0 had a tempo already"
+        f"error: {n + 1} tracks analysed: 1 set, 0 kept, {n} failed; 0 had a tempo already; "
+        "keys: 1 set"
     )
     assert beet.item("title:good").bpm == MediaFile(good).bpm == bpm_of(good)
     assert all(path.read_bytes() == content for path, content in before.items())

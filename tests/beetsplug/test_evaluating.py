@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from tempo_core import checkpoint
+from tempo_core import checkpoint, in_use
 from trainer.trainingset import memory
 from trainer.trainingset.tables import TRACKS, CollectedTrack, write_table
 
+from ..conftest import KeyedSong
 from .conftest import ROOT, Beet
 
 MakeAudio = Callable[..., Path]
@@ -252,3 +253,64 @@ def test_stated_paces_are_compared_whoever_stated_the_tempo(
     assert run.code == 0, run.err
     assert ", paces of 1 tracks: " in run.out
     assert "right" not in run.out
+
+
+@pytest.fixture
+def keyed(beet: Beet, aeolian: list[KeyedSong]) -> Beet:
+    """A library of four songs: of two a person gave the key, one is our own, one a site's."""
+    for k, song in enumerate(aeolian[:4]):
+        beet.add(song.path, title=f"Song {k}", artist=song.artist)
+    for k, fields in enumerate(
+        [
+            {"initial_key": "Cm"},
+            {"initial_key": "E"},  # what the model takes C sharp minor for
+            {"initial_key": "F", "tempo_key": "F", "tempo_key_source": "model:key-x@00000000"},
+            {"tempo_label_key": "D#m", "tempo_label_source": "musicstax",
+             "tempo_label_verdict": "agree"},
+        ]
+    ):  # fmt: skip
+        item = beet.item(f"title:='Song {k}'")
+        item.update(fields)
+        item.store()
+    return beet
+
+
+def test_keys_of_people_and_sites_are_compared(keyed: Beet, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    run = keyed("tempo-eval", "--report", report, "--baseline", "-q")
+    assert (run.code, run.out, run.err) == (0, "", "")
+    run = keyed("tempo-eval")
+    assert run.code == 0, run.err
+    assert "No track has a labelled tempo, so only keys are measured." in run.out
+    assert "all: the very key of 33.3 % of 3, weighted key score 53.3 % (95 % interval" in run.out
+    assert "confidence off by 0." in run.out
+    assert "minor as major" in run.out
+    assert "2 keys differ from the analysis, those it is surest of first" in run.out
+    assert "Band 0 - Song 0: key Cm, analysed as D#, confidence 0." in run.out
+    assert "Song 2" not in run.out
+    folder = keyed.database.parent / "tempo-eval"
+    assert sorted(row["key"] for row in rows(folder, "worst-keys.tsv")) == ["Cm", "D#m"]
+    sets = {row["name"]: row["set"] for row in rows(folder, "keys.tsv")}
+    assert sets["Band 3 - Song 3"] == "label:musicstax"
+    assert "krumhansl" in report.read_text()
+    assert "Keys to look at" in report.read_text()
+
+
+def test_keys_that_the_model_learned_from_are_counted_apart(
+    keyed: Beet, aeolian: list[KeyedSong]
+) -> None:
+    learned = CollectedTrack(aeolian[1].path, 0.0, "tag", split="train")
+    shipped = checkpoint.load(checkpoint.resolve("shipped", "key"), "key")
+    card = {memory.CARD_KEY: memory.pack(memory.remember([learned]))}
+    path = checkpoint.save(in_use.folder(), dataclasses.replace(shipped, card=card))
+    in_use.activate(path.name, "key")
+    run = keyed("tempo-eval")
+    assert "The key model learned from 1 of these 3 tracks" in run.out
+    assert "held out: the very key of 0.0 % of 2" in run.out
+    assert "learned from: the very key of 100.0 % of 1" in run.out
+    run = keyed("tempo-eval", "--split", "test")
+    assert "all: the very key of 0.0 % of 2" in run.out
+
+
+def test_only_tempi_are_said_to_be_only_tempi(beet: Beet, collection: list[Path]) -> None:
+    assert "No track has a known key, so only tempi are measured." in beet("tempo-eval").out

@@ -131,6 +131,7 @@ def test_a_key_is_read_once(
 def test_a_file_without_a_key_is_read_once_as_well(
     beet: Beet, make_audio: MakeAudio, n_read: list[Path]
 ) -> None:
+    beet.configure(tempo={"tasks": ["tempo", "pace"]})
     beet.add(make_audio("a.mp3"), bpm=126)
     beet.configure(tempo={"windows": 1})
     assert beet("tempo").code == 0
@@ -172,6 +173,7 @@ def test_reading_the_keys_of_an_older_library_can_be_interrupted(
 def test_no_keys_are_looked_for_where_the_disk_is_away(
     beet: Beet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    beet.configure(tempo={"tasks": ["tempo", "pace"]})
     library = beet.library
     with library.transaction():
         for k in range(60):

@@ -52,6 +52,7 @@ COMMANDS = (
     ("tempo-mix", "title:t0"),
     ("tempo", "--cadence", "90..110"),
     ("tempo-labels",),
+    ("tempo-notes", "-p", "--out", "out"),
     ("tempo-train", "-p"),
 )
 # They share what is tried; the rest of them takes its time to start.

@@ -17,7 +17,7 @@ from .conftest import ROOT, Beet
 
 PAGES = {
     name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    for name in ("settings", "collector", "dj", "runner", "training", "troubleshooting")
+    for name in ("settings", "collector", "dj", "runner", "notes", "training", "troubleshooting")
 }
 REFERENCE = PAGES["settings"]
 GUIDE = "\n".join(PAGES.values())
@@ -29,10 +29,12 @@ def test_the_settings_are_those_of_the_plugin() -> None:
     (settings,) = (block for block in tempo if "auto" in block)
     assert settings.keys() == DEFAULTS.keys() == TEMPLATE.keys()
     assert settings["labels"].keys() == TEMPLATE["labels"].keys()
+    settings["notes"]["grid"] = str(settings["notes"]["grid"])  # as it is read
     assert {**settings, "threads": 0} == {**DEFAULTS, "threads": 0}
     for block in tempo:
         assert block.keys() <= DEFAULTS.keys()
-        assert block.get("labels", {}).keys() <= DEFAULTS["labels"].keys()
+        for name in ("labels", "notes"):
+            assert block.get(name, {}).keys() <= DEFAULTS[name].keys()
 
 
 def section(page: str, title: str) -> str:
@@ -44,7 +46,7 @@ def section(page: str, title: str) -> str:
 
 
 BUILDING = section("training", "A training set of your own")
-COMMANDS = ("tempo", "tempo-labels", "tempo-mix", "tempo-eval", "tempo-train")
+COMMANDS = ("tempo", "tempo-labels", "tempo-mix", "tempo-notes", "tempo-eval", "tempo-train")
 
 
 def offered_by(beet: Beet, command: str) -> set[str]:

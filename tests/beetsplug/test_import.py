@@ -108,13 +108,13 @@ def test_as_is(flags: list[str], threaded: bool, beet: Beet, album: Path, tempi:
 
 
 def test_as_is_touches_no_other_tag(beet: Beet, album: Path) -> None:
-    """An import "as is" changes no tag but the tempo (beets #6627)."""
+    """An import "as is" changes no tag but tempo and key (beets #6627)."""
     beet.load()  # so that the marker is a tag that is known
     before = {path.name: MediaFile(path).as_dict() for path in album.iterdir()}
     beet("import", "-AC", album)
     for path in album.iterdir():
         after = MediaFile(path).as_dict()
-        for name in ("bpm", "tempo_marker"):
+        for name in ("bpm", "tempo_marker", "initial_key", "tempo_key_marker"):
             assert after.pop(name)
             assert before[path.name].pop(name) is None
         assert after == before[path.name]
@@ -465,7 +465,7 @@ beets.ui.main(["import", {flags!r}, {str(album)!r}])
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert state(album) == originals
     for item in beet.items():
-        assert item.tempo_pending == "original bpm tempo_marker"
+        assert item.tempo_pending == "original bpm initial_key tempo_key_marker tempo_marker"
     assert beet("tempo").code == 0
     check_library(beet, tempi)
     assert state(album) == originals

@@ -24,6 +24,7 @@ from ..conftest import MakeAudio
 from .conftest import ROOT, Beet, BpmOf
 
 MODEL = "model:x@01234567"
+ALL_PENDING = "bpm initial_key tempo_key_marker tempo_marker"
 
 
 @pytest.fixture
@@ -63,11 +64,18 @@ def check_sound(beet: Beet, paths: list[Path]) -> int:
             assert item.tempo_bpm
             assert item.tempo_source
             # What the file does not say yet, the next run knows that it should.
-            assert media.bpm == item.bpm or item.tempo_pending == "bpm tempo_marker"
-            assert media.bpm == item.bpm or media.bpm is media.tempo_marker is None
+            said = (media.bpm, media.tempo_marker, media.initial_key, media.tempo_key_marker)
+            known = (item.bpm, item.tempo_marker, item.initial_key, item.tempo_key_marker)
+            assert said == known or item.tempo_pending == ALL_PENDING
+            assert said == known or said == (None, None, None, None)
+            assert item.initial_key
+            assert item.tempo_key_source
         else:
             assert "tempo_source" not in item
-            assert media.bpm is None  # no file says what the library does not know
+            assert not item.initial_key
+            assert (
+                media.bpm is media.initial_key is None
+            )  # no file says what the library does not know
     return sum(1 for item in items if item.bpm)
 
 
@@ -104,7 +112,7 @@ def test_ctrl_c_stops_soon_and_keeps_what_is_finished(beet: Beet, collection: li
     assert (first + out).count("\n") == n_done
     assert err.splitlines() == [
         f"error: interrupted: {n_done} track{'s' * (n_done > 1)} analysed: {n_done} set, 0 kept, "
-        "0 failed; 0 had a tempo already; the next run continues from here"
+        f"0 failed; 0 had a tempo already; keys: {n_done} set; the next run continues from here"
     ]
     check_continues(beet, collection, n_done)
 
@@ -127,13 +135,14 @@ import beets.ui, mediafile, pathlib, shutil, beets.dbcore.db
 import tempo_core, beetsplug.tempo.keeping, beetsplug.tempo.writing
 
 class Engine:
-    sources = dict(tempo="model:stub@01234567")
+    sources = dict(tempo="model:stub@01234567", key="model:keys@01234567")
     def __init__(self, **settings): pass
-    def estimate(self, path): return Estimate(126.0, 1.0, (), 0.99, None, ())
+    def estimate(self, path):
+        return Estimate(126.0, 1.0, (), 0.99, dict(key="Am", key_confidence=0.9))
 
 from collections import namedtuple
 from dataclasses import make_dataclass
-Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability", "key", "columns"])
+Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability", "columns"])
 tempo_core.Estimator = Engine
 
 owner, name, calls = {where}, {name!r}, 0
@@ -246,6 +255,7 @@ def left_pending(beet: Beet, path: Path, **fields: Any) -> None:
     """Leave a track as a run does that was killed between storing it and writing its tags."""
     beet.add(path, bpm=126, tempo_bpm=126.01, tempo_source=MODEL, tempo_verdict="set",
              tempo_marker=f"126.01 {MODEL}", tempo_paces="126:0.90",
+             tempo_key_confidence=0.1,
              **{"tempo_pending": "bpm tempo_marker", **fields})  # fmt: skip
 
 
@@ -462,7 +472,7 @@ def test_a_plugin_that_raises_costs_one_track(beet: Beet, collection: list[Path]
     assert run.code == 1
     assert run.err.splitlines() == [
         f"tempo: {collection[1]}: RuntimeError: no",
-        "error: 10 tracks analysed: 9 set, 0 kept, 1 failed; 0 had a tempo already",
+        "error: 10 tracks analysed: 9 set, 0 kept, 1 failed; 0 had a tempo already; keys: 9 set",
     ]
     assert all(item.bpm and item.tempo_source for item in beet.items())
     again = beet("tempo")

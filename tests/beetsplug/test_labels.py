@@ -111,6 +111,34 @@ def test_labels_are_found_kept_and_compared(labelled: Beet, site: DemoSite) -> N
         assert labelled("ls", "-f", "$title", query).out.split() == [titles]
 
 
+def test_published_keys_are_compared_with_the_audio_and_with_the_users(
+    labelled: Beet, tmp_path: Path
+) -> None:
+    """The analysis's own key is what the audio says; that of a person is another witness."""
+    for title, values in {
+        "Right": {"initial_key": "C", "tempo_key": "C", "tempo_key_source": "model:key-x@01234567"},
+        "Half": {"initial_key": "F#", "tempo_key": "G"},
+    }.items():
+        item = labelled.item(f"title:{title}")
+        item.update(values)
+        item.store()
+    report = tmp_path / "report.html"
+    run = labelled("tempo-labels", "--report", report)
+    assert run.code == 0, run.err
+    right, half, *_, summary = run.out.splitlines()
+    assert right.endswith("; keys: relative (musicstax Am, audio C)")
+    assert half.endswith("; keys: conflict (musicstax C, tags F#, audio G)")
+    assert ", keys 1 relative 1 conflict; " in summary
+    for title, verdict in {"Right": "relative", "Half": "conflict"}.items():
+        assert fields(labelled, title)["key_verdict"] == verdict
+    found = labelled("ls", "-f", "$title", "tempo_label_key_verdict:conflict")
+    assert found.out == "Half\n"
+    text = report.read_text()
+    assert "published and in tags, among each other: 1 conflict" in text
+    assert "these and the audio: 1 relative, 1 conflict" in text
+    assert text.index("musicstax C, tags F#") < text.index("musicstax Am")
+
+
 def test_nothing_of_the_users_is_touched(labelled: Beet) -> None:
     items = {item.title: (item.bpm, item.initial_key, item.mtime) for item in labelled.items()}
     files = {item.title: item.filepath.read_bytes() for item in labelled.items()}
@@ -548,7 +576,10 @@ def test_a_plugin_that_raises_costs_one_track(labelled: Beet, tmp_path: Path) ->
     item = labelled.item("title:Right")
     assert (item.bpm, item.tempo_source) == (126, "label:musicstax")
     assert item.tempo_marker == "126.00 label:musicstax"
-    assert item.tempo_pending == "bpm initial_key tempo_marker"
+    assert (item.tempo_key_source, item.tempo_key_marker) == (
+        "label:musicstax", "Am label:musicstax"
+    )  # fmt: skip
+    assert item.tempo_pending == "bpm initial_key tempo_key_marker tempo_marker"
     labelled.configure(plugins=["tempo"])
     assert labelled("tempo-labels", "--apply", "title:Right").code == 0
     item, media = labelled.item("title:Right"), MediaFile(item.filepath)
@@ -562,6 +593,7 @@ def test_beet_tempo_finishes_what_labels_began(labelled: Beet) -> None:
     item = labelled.item("title:Right")
     item.update({"bpm": 64, "initial_key": "Am", "tempo_marker": "64.10 label:deezer"})
     item.tempo_label_bpm, item.tempo_source = 64.1, "label:deezer"
+    item.tempo_label_key, item.tempo_key_source = "Am", "label:deezer"
     item.tempo_pending = "bpm initial_key tempo_marker"
     item.mtime = item.current_mtime()
     item.store()

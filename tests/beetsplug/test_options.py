@@ -13,7 +13,7 @@ from beets.library import Item
 
 from .conftest import Beet
 
-COMMANDS = ("tempo", "tempo-labels", "tempo-mix", "tempo-train", "tempo-eval")
+COMMANDS = ("tempo", "tempo-labels", "tempo-mix", "tempo-notes", "tempo-train", "tempo-eval")
 CONTRADICTION = "-w and -W contradict each other; leave one out"
 
 
@@ -87,6 +87,12 @@ def filled(beet: Beet) -> Beet:
         (("tempo-eval", "-t", "0"), "--threads must be a whole number from 1"),
         (("tempo-eval", "--report", "{tmp}/no/r.html"), "--report {tmp}/no/r.html: there is no"),
         (("tempo-eval", "--report", "{tmp}"), "--report needs the name of a file"),
+        (("tempo-notes",), "--out says where to write; `notes: out:` in the configuration does"),
+        (("tempo-notes", "--out", "{tmp}/file"), "--out {tmp}/file is a file, not a folder"),
+        (("tempo-notes", "--out", "o", "--grid", "8"), "--grid is for --quantize"),
+        (("tempo-notes", "--out", "o", "--threshold", "1"), "--threshold must be a number between"),
+        (("tempo-notes", "--out", "o", "--threshold", "nan"), "--threshold must be a number betw"),
+        (("tempo-notes", "--out", "o", "--path", "/"), "--path needs a template such as"),
         (("tempo-eval", "--out", "{tmp}/file"), "--out {tmp}/file is a file, not a folder"),
     ],
 )
@@ -152,6 +158,9 @@ def test_unknown_options_are_refused(command: str, filled: Beet) -> None:
         ({"range": [float("nan"), 90]}, "tempo.range: must be two tempi"),
         ({"range": [True, 90]}, "tempo.range: must be two tempi"),
         ({"threads": True}, "tempo.threads: must be a whole number from 1"),
+        ({"notes": {"grid": 5}}, "tempo.notes.grid: must be one of 4, 8, 8t, 16, 16t, 32"),
+        ({"notes": {"threshold": 2}}, "tempo.notes.threshold: must be a number between 0 and 1"),
+        ({"notes": {"formt": 3}}, "tempo.notes.formt: unknown setting; did you mean format?"),
         ({"windows": -1}, "tempo.windows: must be a whole number from 1, or all"),
     ],
 )
@@ -171,5 +180,5 @@ def test_help_shows_the_query_and_what_it_does(command: str, beet: Beet) -> None
     run = beet(command, "--help")
     usage, _, about, *_ = run.out.split("\n")
     assert re.fullmatch(rf"Usage: \S+ {command} \[options\] \[QUERY\.\.\.\]", usage)
-    assert about.split()[0] in ("Listens", "Looks", "Lists", "Learns", "Compares")
+    assert about.split()[0] in ("Listens", "Looks", "Lists", "Learns", "Compares", "Writes")
     assert beet("help", command).out == run.out

@@ -184,7 +184,7 @@ def test_an_unsure_analysis_leaves_the_tempo_empty(beet: Beet, make_audio: MakeA
     path = make_audio("a.mp3", duration=8, bpm=126, title="A", artist="B")
     content = path.read_bytes()
     beet.add(path)
-    beet.configure(tempo={"min_confidence": 1.0})
+    beet.configure(tempo={"min_confidence": 1.0, "tasks": ["tempo", "pace"]})
     run = beet("tempo")
     assert run.code == 0
     assert "B - A: unsure, bpm left at 0: 126." in run.out

@@ -91,6 +91,7 @@ def test_half_and_double_follow_a_statement(beet: Beet, library: Library) -> Non
         library, "a", tempo_paces="128:0.97 64:0.91", tempo_bpm=127.98, tempo_source=SOURCE,
         tempo_half=63.99,
     )  # fmt: skip
+    beet.configure(tempo={"tasks": ["tempo", "pace"]})
     beet("modify", "-y", "-W", "tempo_paces_manual=128 256")
     run = beet("tempo", "-p")
     assert beet.item().tempo_half == 63.99

@@ -12,8 +12,9 @@ import pytest
 
 import trainer
 from tempo_core import in_use
+from trainer.learning import key_fitting, key_guard
 
-from ..conftest import MakeAudio
+from ..conftest import KeyedSong, MakeAudio
 from .conftest import Beet
 
 TEMPI = (84, 92, 100, 108, 116, 124, 132, 140)
@@ -196,3 +197,54 @@ def test_a_missing_package_says_what_to_install(
     run = counted("tempo-train", "--method", "fit")
     assert run.code == 1
     assert "pip install 'beets-tempo[train]'" in run.err
+
+
+@pytest.fixture
+def keyed(beet: Beet, aeolian: list[KeyedSong]) -> Beet:
+    """A library of twenty songs by five artists whose key a person gave."""
+    for k, song in enumerate(aeolian):
+        beet.add(song.path, title=f"Song {k}", artist=song.artist, initial_key=str(song.key))
+    return beet
+
+
+def test_keys_of_people_and_sites_are_learned_from_and_none_of_our_own(keyed: Beet) -> None:
+    """Estimated keys are no labels, nor are those of sites that may not be trained on."""
+    for title, fields in {
+        "Song 1": {"tempo_key": "C#m", "tempo_key_source": "model:key-20261128@00000000"},
+        "Song 2": {"tempo_label_key": "Dm", "tempo_label_source": "musicstax"},
+        "Song 3": {"tempo_label_key": "D#m", "tempo_label_source": "acousticbrainz"},
+    }.items():
+        item = keyed.item(f"title:='{title}'")
+        item.update(fields)
+        item.store()
+    run = keyed("tempo-train", "--task", "key", "-p")
+    assert run.code == 0, run.err
+    lines = run.out.splitlines()
+    assert "Band 0 - Song 0: Cm (tag)" in lines
+    assert "Band 3 - Song 3: D#m (label:acousticbrainz)" in lines
+    assert not [line for line in lines if "Song 1:" in line or "Song 2:" in line]
+    assert lines[-1] == "tempo-train: would learn from the keys of 18 tracks"
+    assert not in_use.folder().exists()
+
+
+def test_too_few_keys_to_learn_from(keyed: Beet) -> None:
+    run = keyed("tempo-train", "--task", "key", "artist:Band 1")
+    assert run.code == 1
+    (line,) = run.err.splitlines()
+    assert "4 usable tracks by 1 artist" in line
+    assert "at least 20 by 5 are needed" in line
+    run = keyed("tempo-train", "--task", "key", "--epochs", "3")
+    assert "--epochs is not for --task key" in run.err
+
+
+def test_a_library_s_keys_are_learned(keyed: Beet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_fitting, "STEPS", 2)
+    monkeypatch.setattr(key_guard, "N_COMPARED", 6)
+    run = keyed("tempo-train", "--task", "key", "--install-anyway")
+    assert run.code == 0, run.err
+    assert "tempo-train: learned (keys) from 20 keys: key-" in run.out
+    assert "`beet tempo -f tempo_key_source::^model:`" in run.out
+    path = in_use.active("key")
+    assert path is not None
+    assert path.stem in run.out
+    assert in_use.active() is None

@@ -14,11 +14,13 @@ from mediafile import MediaFile
 import beetsplug.tempo.choosing as choosing
 import tempo_core
 from beetsplug.tempo.applying import settled
+from beetsplug.tempo.marking import ALL_MARKED
 from beetsplug.tempo.moving import tempo_of
 from beetsplug.tempo.origin import UNKNOWN_MODEL, is_done, origin
 from beetsplug.tempo.selecting import ask
 from tempo_core.labels.files import read_track
-from tempo_core.tempi import MARKER_TAG, Marker, is_tempo, parse_marker
+from tempo_core.markers import TEMPO_MARKER
+from tempo_core.tempi import is_tempo
 from trainer.trainingset.gather import gather
 
 from ..audio import FORMATS
@@ -119,14 +121,14 @@ def test_the_database_and_python_agree_on_what_is_done(beet: Beet) -> None:
     ["", "127.98", "128 tag", "model:x", "127.98 model:", "0.50 model:x", "nan model:x", None, 5],
 )
 def test_what_is_no_marker(text: object) -> None:
-    assert parse_marker(text) is None
+    assert TEMPO_MARKER.parse(text) is None
 
 
 @pytest.mark.parametrize(
     ("bpm", "rounded"), [(127.98, 128), (127.5, 128), (64.496, 64), (63.495, 63)]
 )
 def test_a_marker_is_of_the_tempo_that_it_was_written_with(bpm: float, rounded: int) -> None:
-    marker = parse_marker(str(Marker(bpm, MODEL)))
+    marker = TEMPO_MARKER.parse(str(TEMPO_MARKER(bpm, MODEL)))
     assert marker is not None
     assert marker.source == MODEL
     assert [n for n in range(400) if marker.is_of(n)] == [rounded]
@@ -142,6 +144,7 @@ def test_what_is_no_tempo(bpm: float | None) -> None:
 @pytest.mark.parametrize("source", ["tag", "manual"])
 def test_the_verdict_is_about_the_bpm_that_is_there(source: str, beet: Beet) -> None:
     fields = {"tempo_bpm": 126.0, "tempo_paces": "126:0.99 63:0.97 42:0.02", "tempo_source": source}
+    beet.configure(tempo={"tasks": ["tempo", "pace"]})
     beet.library.add(Item(path=b"/a.mp3", bpm=126, tempo_verdict="kept", **fields))
     for bpm, verdict, tempo in (
         (100, "conflict", 126.0),
@@ -212,21 +215,22 @@ def test_the_marker_in_every_format(
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_nothing_is_written_for_somebody_elses_tempo(
+def test_nothing_is_written_for_somebody_elses_values(
     suffix: str, beet: Beet, make_audio: MakeAudio
 ) -> None:
     path = make_audio(f"a.{suffix}", duration=8, title="T", artist="B", albumartist="B", bpm=126)
     media = MediaFile(path)
-    media.bpm = 111
+    media.bpm, media.initial_key = 111, "Am"
     media.save()
     beet.add(path)
     content = path.read_bytes()
     assert beet("tempo").code == 0
     assert path.read_bytes() == content
     beet("write", "-f")
-    assert MediaFile(path).tempo_marker is None
-    assert "tempo_marker" not in beet.item() or beet.item().tempo_marker is None
-    assert not any(MARKER_TAG in str(key) for key in (mutagen.File(path).tags or {}))
+    for marked in ALL_MARKED:
+        assert getattr(MediaFile(path), marked.marker) is None
+        assert beet.item().get(marked.marker) is None
+        assert not any(marked.kind.tag in str(key) for key in (mutagen.File(path).tags or {}))
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from tempo_core.cli import main
 from tempo_core.cli.group import OWN_COMMANDS
 from tempo_core.cli.writers import OBJECT_FIELDS as COLUMNS
 from tempo_core.console import unescaped
+from tempo_core.keys import parse_key
 from tempo_core.tasks import TASKS
 
 MakeAudio = Callable[..., Path]
@@ -56,9 +57,12 @@ def test_tsv(files: list[Path]) -> None:
         assert float(row["bpm"]) == pytest.approx(bpm, abs=0.1)
         assert 0 <= float(row["confidence"]) <= 1
         assert any(word.startswith(f"{bpm}") for word in row["paces"].split())
-        assert row["key"] == row["key_confidence"] == row["error"] == ""
+        assert row["error"] == ""
+        assert parse_key(row["key"]) is not None
+        assert 0.3 <= float(row["key_confidence"]) <= 1
     for row in bad:
         assert row["error"]
+        assert row["key"] == row["key_confidence"] == ""
         assert row["bpm"] == row["confidence"] == row["paces"] == ""
 
 
@@ -140,7 +144,7 @@ def test_models_marks_the_one_in_use() -> None:
 
 
 def test_only_working_commands_are_listed() -> None:
-    expected = ["acousticbrainz-index", "demo-site", "estimate", "labels", "models"]
+    expected = ["acousticbrainz-index", "demo-site", "estimate", "labels", "models", "notes"]
     assert sorted(OWN_COMMANDS) == expected
 
 

@@ -71,8 +71,7 @@ def test_house_is_counted_as_people_count_it(
     assert estimate.bpm == round(estimate.bpm, 2)
     assert 0.5 < estimate.confidence <= 1
     assert any(abs(pace.bpm - bpm) < 0.2 for pace in estimate.paces)
-    assert estimate.key is None
-    assert estimate.key_confidence is None
+    assert estimate.key_confidence is not None
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -266,9 +265,8 @@ def test_a_fade_is_still_music(estimator: Estimator, tmp_path: Path) -> None:
     assert estimator.estimate(path).bpm == pytest.approx(123.4, abs=0.05)
 
 
-def test_unclear_windows_make_it_listen_on(
-    estimator: Estimator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unclear_windows_make_it_listen_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    estimator = Estimator(tasks=("tempo", "pace"))
     heard: list[float] = []
     read = AudioFile.read
 
@@ -397,7 +395,8 @@ def test_audio_in_memory_is_left_alone(estimator: Estimator) -> None:
 
 
 @pytest.mark.parametrize("duration", [3.0, 11.0, 40.0])
-def test_features_say_what_their_audio_says(estimator: Estimator, duration: float) -> None:
+def test_features_say_what_their_audio_says(duration: float) -> None:
+    estimator = Estimator(tasks=("tempo", "pace"))
     audio = drum_pattern(123.4, duration, 11025, "rock", np.random.default_rng(0))
     spectrum = checkpoint.load(checkpoint.resolve("default")).spectrum
     found = estimator.from_features(spectrum.features(audio))
@@ -447,7 +446,7 @@ def test_results_and_columns(make_audio: MakeAudio) -> None:
     assert set(estimate.columns) == {"bpm", "confidence", "stability"}
     both = Estimator(tasks=("pace",))  # which needs the tempo
     assert list(both.results(path)) == list(both.sources) == ["tempo", "pace"]
-    assert both.estimate(path) == Estimator().estimate(path)
+    assert both.estimate(path) == Estimator(tasks=("tempo", "pace")).estimate(path)
     assert both.estimate(path).columns["paces"] == both.estimate(path).paces
 
 
@@ -463,7 +462,7 @@ def test_tasks_that_do_not_exist() -> None:
 
 
 def test_rounds_put_together_are_what_is_heard_at_once(estimator: Estimator) -> None:
-    rows = load_rows(("tempo", "pace"), {})
+    rows = load_rows(("tempo", "pace", "key"), {})
     pieces = [
         Excerpt(drum_pattern(bpm, 13, 11025, "rock", np.random.default_rng(k)), 20.0 * k)
         for k, bpm in enumerate((99, 99, 101))
@@ -475,10 +474,46 @@ def test_rounds_put_together_are_what_is_heard_at_once(estimator: Estimator) -> 
     for piece in pieces:
         by_rounds.hear([piece])
     found = [estimator.columns(asked.results()) for asked in (at_once, by_rounds)]
+    assert found[0]["key_confidence"] == pytest.approx(found[1]["key_confidence"], abs=0.05)
     assert found[0]["bpm"] == pytest.approx(found[1]["bpm"], abs=0.011)
     for name in ("confidence", "stability"):
         assert found[0][name] == pytest.approx(found[1][name], abs=1e-3)
     assert [p.bpm for p in found[0]["paces"]] == [p.bpm for p in found[1]["paces"]]
+
+
+def _half_hidden(home: Path) -> Path:
+    """Music whose stated length has silence in it, so that listening begins again elsewhere."""
+    silence = np.zeros(20 * 22050, np.float32)
+    music = drum_pattern(124, 40, 22050, "house", np.random.default_rng(32))
+    return write_audio(home / "a.mp3", np.concatenate([silence, music, silence]), 22050)
+
+
+def test_a_task_says_the_same_alone_and_beside_others(
+    estimator: Estimator, make_audio: MakeAudio, tmp_path: Path
+) -> None:
+    tempo, key = (Estimator(tasks=names) for names in (("tempo", "pace"), ("key",)))
+    for path in (
+        _half_hidden(tmp_path),  # the tempo is known before the key
+        make_audio("b.flac", bpm=126, duration=100, sr=22050),
+        make_audio("c.wav", bpm=120, duration=2),  # a loop
+    ):
+        found = estimator.columns(estimator.results(path))
+        assert found == {
+            **tempo.columns(tempo.results(path)),
+            **key.columns(key.results(path)),
+        }
+
+
+def test_an_estimator_of_fewer_tasks(estimator: Estimator, make_audio: MakeAudio) -> None:
+    path = make_audio("a.flac", bpm=126)
+    found = estimator.results(path)
+    assert estimator.asking(["pace"]).tasks == ("tempo", "pace")
+    assert estimator.asking(["key"]).results(path)["key"].confidence == found["key"].confidence
+    assert estimator.asking(["key"]).source == estimator.sources["key"]
+    with pytest.raises(ConfigError, match="no task 'weather' here; there are tempo, pace, key"):
+        estimator.asking(["weather"])
+    with pytest.raises(ConfigError, match="no task is named"):
+        estimator.asking([])
 
 
 def test_the_signature_is_the_contract() -> None:
@@ -486,8 +521,7 @@ def test_the_signature_is_the_contract() -> None:
 
 
 @pytest.mark.parametrize("shape", [(39, 1000), (40,), (1, 40, 1000), (40, 0), (40, 1)])
-def test_features_of_another_shape_are_refused(
-    shape: tuple[int, ...], estimator: Estimator
-) -> None:
+def test_features_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    estimator = Estimator(tasks=("tempo", "pace"))
     with pytest.raises(ConfigError, match=r"\(40, n_frames\)"):
         estimator.from_features(np.ones(shape, np.float32))

@@ -26,11 +26,12 @@ def test_each_task_has_a_method_for_any_number_of_labels() -> None:
 
 
 def test_what_may_be_chosen_and_said() -> None:
-    assert methods.tasks() == ("tempo", "pace")
+    assert methods.tasks() == ("tempo", "pace", "key", "notes")
     assert methods.names("tempo") == methods.choices() == ("auto", "shift", "adapt", "fit")
     assert methods.names("pace") == ("auto", "paces")
     assert set(methods.options("tempo")) == {
         "method", "from_scratch", "epochs", "devices", "accelerator", "guard",
     }  # fmt: skip
-    assert methods.options("pace") == ()
-    assert methods.with_option("epochs") == ("adapt", "fit")
+    assert methods.names("key") == ("auto", "keys")
+    assert methods.options("pace") == methods.options("key") == ()
+    assert methods.with_option("epochs") == ("adapt", "fit", "notes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +23,14 @@ from . import load, work
 if TYPE_CHECKING:
     from ..evaluation.answers import Answer, LabelledRecording
     from ..evaluation.baselines import TempoEstimator
+    from ..evaluation.figures import EvaluationFigures
+    from ..evaluation.key_answers import KeyAnswer
+    from ..evaluation.key_estimators import KeyEstimator
 
-# Names in trainer.evaluation.baselines.BASELINES, which takes too long to import for --help.
+# Names of baselines for tempi and for keys, whose modules take too long to import for --help:
+# trainer.evaluation.baselines.BASELINES and trainer.evaluation.key_estimators.KEY_BASELINES.
 BASELINE_NAMES = ("librosa", "librosa-beats")
+KEY_BASELINE_NAMES = ("krumhansl",)
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class EvaluationRequest:
     split
         The split to measure on, or `all`; None is the first of test and validation that there is.
     models, baselines
-        What is measured; the others are compared with the first model.
+        What is measured, of tempi and of keys; the others are compared with the first model. Where
+        no model of a task is named it is the one in use.
     windows
         How many windows of a track to listen to, or `all`.
     time_limit
@@ -74,8 +80,9 @@ class EvaluationRequest:
               "of the validation split, else all.")  # fmt: skip
 @click.option("--model", "models", multiple=True, default=("default",), show_default=True,
               help="Name or path of a model; several are compared with the first.")  # fmt: skip
-@click.option("--baseline", "baselines", multiple=True, type=click.Choice(BASELINE_NAMES),
-              help="Another estimator to compare with.")  # fmt: skip
+@click.option("--baseline", "baselines", multiple=True,
+              type=click.Choice((*BASELINE_NAMES, *KEY_BASELINE_NAMES)),
+              help="Another estimator to compare with; krumhansl is for keys.")  # fmt: skip
 @click.option("--windows", callback=window_count, default="10", show_default=True, metavar="N|all",
               help="As for `estimate`.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1,
@@ -97,11 +104,11 @@ class EvaluationRequest:
 @click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Training log to draw; else what the first model has of its own.")  # fmt: skip
 def evaluate(**given: Any) -> None:
-    """Measure models on labelled tracks.
+    """Measure models on tracks with a labelled tempo, a known key, or both.
 
     SOURCES are folders of training sets, folders with songs.tsv, rhythm.tsv or clips.tsv, and
-    tables with the columns path and bpm. What was estimated before is read from --out, so an
-    interrupted run goes on, and another model can be added later.
+    tables with the columns path, and bpm or key. What was estimated before is read from --out, so
+    an interrupted run goes on, and another model can be added later.
     """
     request = EvaluationRequest(**given)
     if not request.sources and request.dataset is None:
@@ -110,7 +117,7 @@ def evaluate(**given: Any) -> None:
         raise click.UsageError("--dataset needs --data-home, the folder of the data set")
     with interruptible() as stop:
         # Loading them takes seconds, and other packages may be missing.
-        for name in ("asking", "published", "report", "labelled", "baselines"):
+        for name in ("asking", "key_asking", "published", "report", "labelled", "baselines"):
             load(f"evaluation.{name}", stop)
         failed = work(lambda: _evaluate(request, stop), stop)
     if failed:
@@ -119,39 +126,61 @@ def evaluate(**given: Any) -> None:
 
 def _evaluate(request: EvaluationRequest, stop: Event) -> bool:
     """Measure, write the report and print the figures; returns whether anything failed."""
-    from ..evaluation import labelled, report, saving, text_tables
-    from ..evaluation.baselines import BASELINES, open_model
+    from ..evaluation import labelled, report, saving
+    from ..evaluation.key_tables import left_out
+    from ..evaluation.opening import by_task, open_keys, open_tempo
 
     tracks, problems = _read_tracks(request)
     for problem in problems:
         echo(problem, err=True)
     chosen, part = labelled.choose_split(labelled.unique(tracks), request.split)
+    with_tempo = [track for track in chosen if track.bpm]
+    keyed = [track for track in chosen if track.key is not None]
     saving.make_folder(request.out)
-    models = dict.fromkeys(request.models)
-    estimators = [
-        *(open_model(model, request.windows) for model in models),
-        *(BASELINES[name]() for name in dict.fromkeys(request.baselines)),
+    of_tempo, of_key = by_task(request.models)
+    estimators = open_tempo(of_tempo, request.baselines, request.windows)
+    key_estimators = open_keys(of_key, request.baselines, request.windows) if keyed else []
+    history = _history(request.out, of_tempo[0], request.log)
+    answers, key_answers = _answers(
+        request, (estimators, key_estimators), (with_tempo, keyed), stop
+    )
+    notes = [
+        *left_out(with_tempo, keyed),
+        *(_remembered(model, "tempo", with_tempo) for model in of_tempo),
+        *(_remembered(model, "key", keyed) for model in of_key),
     ]
-    history = _history(request.out, request.models[0], request.log)
-    answers = _answers(request, estimators, chosen, stop)
-    notes = [note for model in models if (note := _remembered(model, chosen))]
     about = saving.RunInfo(
-        f"Tempo of {len(chosen)} tracks", part, str(request.windows), version("beets-tempo"),
-        tuple(notes),
+        saving.title(len(with_tempo), len(keyed)), part, str(request.windows),
+        version("beets-tempo"), tuple(note for note in notes if note),
     )  # fmt: skip
-    figures = saving.save(request.out, about, answers)
-    path = report.write_report(request.out, about, answers, history)
-    for line in text_tables.aligned(text_tables.table(figures)):
-        echo(line)
-    for line in (*text_tables.told_paces(answers), *notes):
+    figures = saving.save(request.out, about, answers, key_answers)
+    path = report.write_report(request.out, about, answers, history, keys=key_answers)
+    for line in _lines(figures, answers, key_answers, about.notes):
         echo(line)
     echo(f"split: {part}; report: {path}")
-    failed = sum(bool(answer.failure) for answer in answers)
+    failed = sum(bool(a.failure) for a in answers) + sum(bool(a.failure) for a in key_answers)
     if failed:
-        echo(f"{failed} of {len(answers)} estimates failed and count as wrong", err=True)
+        total = len(answers) + len(key_answers)
+        echo(f"{failed} of {total} estimates failed and count as wrong", err=True)
     if problems:
         echo(f"{counted(len(problems), 'label')} could not be used", err=True)
     return bool(failed or problems)
+
+
+def _lines(
+    figures: Mapping[str, EvaluationFigures],
+    answers: Sequence[Answer],
+    keys: Sequence[KeyAnswer],
+    notes: Sequence[str],
+) -> Iterator[str]:
+    """The figures as text: of tempi, of paces, of keys, and what is to be said of all of them."""
+    from ..evaluation import key_tables, text_tables
+
+    if answers:
+        yield from text_tables.aligned(text_tables.table(figures))
+    yield from text_tables.told_paces(answers)
+    yield from key_tables.told_keys(keys)
+    yield from notes
 
 
 def _read_tracks(request: EvaluationRequest) -> tuple[list[LabelledRecording], list[str]]:
@@ -172,11 +201,16 @@ def _read_tracks(request: EvaluationRequest) -> tuple[list[LabelledRecording], l
 
 def _answers(
     request: EvaluationRequest,
-    estimators: Sequence[TempoEstimator],
-    chosen: Sequence[LabelledRecording],
+    estimators: tuple[Sequence[TempoEstimator], Sequence[KeyEstimator]],
+    tracks: tuple[Sequence[LabelledRecording], Sequence[LabelledRecording]],
     stop: Event,
-) -> list[Answer]:
+) -> tuple[list[Answer], list[KeyAnswer]]:
     """The answers of all estimators, those that are kept in the report's folder included.
+
+    Parameters
+    ----------
+    estimators, tracks
+        Those of tempi, and those of keys.
 
     Raises
     ------
@@ -185,36 +219,41 @@ def _answers(
     """
     from tqdm import tqdm
 
-    from ..evaluation import asking
+    from ..evaluation import asking, key_asking
 
-    total = len(estimators) * len(chosen)
+    total = sum(len(asked) * len(some) for asked, some in zip(estimators, tracks, strict=True))
+    options = asking.AskingOptions(request.jobs, stop.is_set, request.time_limit)
     with tqdm(total=total, unit="track", disable=None) as bar:
 
-        def done(answer: Answer) -> None:
-            bar.set_description(answer.estimator, refresh=False)
-            if answer.failure:
-                bar.write(shown(f"{answer.path}: {answer.failure}"), file=sys.stderr)
+        def shown_as(name: str, path: Path, failure: str) -> None:
+            bar.set_description(name, refresh=False)
+            if failure:
+                bar.write(shown(f"{path}: {failure}"), file=sys.stderr)
             bar.update()
 
         answers = asking.ask_all(
-            estimators, request.windows, chosen, request.out,
-            asking.AskingOptions(request.jobs, stop.is_set, request.time_limit), done,
+            estimators[0], request.windows, tracks[0], request.out, options,
+            lambda a: shown_as(a.estimator, a.path, a.failure),
+        )  # fmt: skip
+        keys = key_asking.ask_all_keys(
+            estimators[1], request.windows, tracks[1], request.out, options,
+            lambda a: shown_as(a.estimator, a.track.path, a.failure),
         )  # fmt: skip
     if stop.is_set():
         raise Stopped(
-            f"interrupted: {len(answers)} of {total} estimates are there; "
+            f"interrupted: {len(answers) + len(keys)} of {total} estimates are there; "
             "the same command goes on from here"
         )
-    return answers
+    return answers, keys
 
 
-def _remembered(model: str, tracks: Sequence[LabelledRecording]) -> str:
+def _remembered(model: str, task: str, tracks: Sequence[LabelledRecording]) -> str:
     """How many of these tracks a model learned from, by its own card, as a sentence; or nothing."""
     from tempo_core import checkpoint
 
     from ..trainingset import memory
 
-    path = checkpoint.resolve(model)
+    path = checkpoint.resolve(model, task)
     known = memory.of_card(checkpoint.read(path).header["card"]) or memory.NO_MEMORY
     n_known = sum(known.knows(track.path, *memory.split_name(track.name)) for track in tracks)
     if not n_known:

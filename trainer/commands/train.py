@@ -27,14 +27,16 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
 @click.command(cls=Command, short_help="Learn how you count from a training set.")
 @click.option(
     "--task", type=click.Choice(methods.tasks()), default="tempo", show_default=True,
-    help="What to learn; pace takes a table with the columns path and paces.",
+    help="What to learn; pace takes a table with the columns path and paces, key path and key.",
 )  # fmt: skip
 @click.option(
     "--method", type=click.Choice(methods.choices()), default=methods.AUTO, show_default=True,
     help=f"{_METHODS}; {methods.AUTO} goes by the number of labels.",
 )  # fmt: skip
 @click.option("--from-scratch", is_flag=True, help="Fit, but not from the shipped weights.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Of fit; of adapt, its steps.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="Of fit; of adapt and notes, their steps."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--devices", type=click.IntRange(min=1), default=1, show_default=True,
@@ -64,7 +66,8 @@ def train(ctx: click.Context, folder: Path, no_install: bool, **given: Any) -> N
     The new model is used from then on if it is better than the current one on tracks that it did
     not learn from, and finds the rate of other music as well as before.
 
-    With --task pace FOLDER is a table: of each track the tempi that you can move to it at.
+    With --task pace FOLDER is a table: of each track the tempi that you can move to it at. With
+    --task key it is a training set or a table: of each track its key.
     """
     from tempo_core.background import interruptible
 

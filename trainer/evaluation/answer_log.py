@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tempo_core.errors import StorageError
 from tempo_core.paces import format_paces, parse_paces
 
 from .answers import Answer, LabelledRecording
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 ANSWER_LOG = "estimates.jsonl"  # file in the folder of an evaluation
 LOGGED_FIELDS = ("estimator", "estimate", "second", "confidence")  # fields of an `Answer`
 
 
-class AnswerLog:
-    """A file of answers, one line of JSON each; a context manager.
+class EstimateLog:
+    """A file of estimates, one line of JSON each; a context manager.
 
-    An answer is found by its estimator with all settings and by the path, size and modification
-    time of the audio file. For tracks with stated paces, the model that judged the paces has to be
-    the same as well. A line that was cut off by a crash is ignored.
+    An estimate is found by its estimator with all settings and by the path, size and modification
+    time of the audio file. A line that was cut off by a crash is ignored.
 
     Parameters
     ----------
     path
         The file; it is made if it is missing.
-    pace_model
-        Name of the model that judges paces in this run.
 
     Raises
     ------
@@ -36,13 +37,12 @@ class AnswerLog:
         On entering, if the file cannot be opened.
     """
 
-    def __init__(self, path: Path, pace_model: str = "") -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._pace_model = pace_model
         self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._file: IO[str] | None = None
 
-    def __enter__(self) -> AnswerLog:
+    def __enter__(self) -> Self:
         try:
             self._file = self._path.open("a+", encoding="utf-8", errors="surrogateescape")
         except OSError as error:
@@ -63,6 +63,58 @@ class AnswerLog:
         if self._file is not None:
             self._file.close()
 
+    def find(self, estimator: str, path: Path) -> dict[str, Any] | None:
+        """The values that were kept of an audio file as it is, None if there are none."""
+        return self._known.get(_key(estimator, path))
+
+    def append(self, estimator: str, path: Path, values: Mapping[str, Any]) -> None:
+        """Append values of an estimator (its source and settings) for an audio file.
+
+        Raises
+        ------
+        StorageError
+            If the log cannot be written.
+        ValueError
+            If the log is not open.
+        """
+        if self._file is None:
+            raise ValueError("the log is not open: use it as a context manager")
+        line = {"key": _key(estimator, path), **values}
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise StorageError(
+                f"{self._path}: cannot be written ({error.strerror}); make room and run it again"
+            ) from error
+
+
+def _key(estimator: str, path: Path) -> tuple[Any, ...]:
+    """(estimator, path, size [bytes], modification time [ns]), None for what is unknown."""
+    try:
+        stat = path.stat()
+        return (estimator, str(path), stat.st_size, stat.st_mtime_ns)
+    except OSError:
+        return (estimator, str(path), None, None)
+
+
+class AnswerLog(EstimateLog):
+    """The log of tempi that were estimated.
+
+    For tracks with stated paces, the model that judged the paces has to be the same as well.
+
+    Parameters
+    ----------
+    path
+        The file; it is made if it is missing.
+    pace_model
+        Name of the model that judges paces in this run.
+    """
+
+    def __init__(self, path: Path, pace_model: str = "") -> None:
+        super().__init__(path)
+        self._pace_model = pace_model
+
     def get(self, estimator: str, track: LabelledRecording) -> Answer | None:
         """The answer of an estimator for a track, None if the log has none for the file as it is.
 
@@ -71,7 +123,7 @@ class AnswerLog:
         estimator
             The estimator's source and settings.
         """
-        entry = self._known.get(self._key(estimator, track.path))
+        entry = self.find(estimator, track.path)
         if entry is None:
             return None
         paces, by = entry.get("paces", ""), entry.get("paces_by", "")
@@ -93,27 +145,9 @@ class AnswerLog:
         ValueError
             If the log is not open.
         """
-        if self._file is None:
-            raise ValueError("the log is not open: use it as a context manager")
         entry = {name: getattr(answer, name) for name in LOGGED_FIELDS}
         paces = {"paces": format_paces(answer.judged), "paces_by": self._pace_model}
-        line = {"key": self._key(estimator, answer.path), **entry, **paces}
-        try:
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
-        except OSError as error:
-            raise StorageError(
-                f"{self._path}: cannot be written ({error.strerror}); make room and run it again"
-            ) from error
-
-    @staticmethod
-    def _key(estimator: str, path: Path) -> tuple[Any, ...]:
-        """(estimator, path, size [bytes], modification time [ns]), None for what is unknown."""
-        try:
-            stat = path.stat()
-            return (estimator, str(path), stat.st_size, stat.st_mtime_ns)
-        except OSError:
-            return (estimator, str(path), None, None)
+        self.append(estimator, answer.path, {**entry, **paces})
 
 
 def shallow(track: LabelledRecording) -> dict[str, Any]:

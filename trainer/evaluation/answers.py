@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tempo_core.errors import ConfigError
+from tempo_core.keys import Key
 from tempo_core.paces import FASTEST_PACE, SLOWEST_PACE, Pace, format_paces, parse_paces
 
 from ..files import write_tsv
@@ -21,11 +22,12 @@ ANSWERS_TABLE = "tracks.tsv"
 
 @dataclass(frozen=True)
 class LabelledRecording:
-    """A labelled track whose tempo is to be estimated.
+    """A labelled track whose tempo or key is to be estimated.
 
-    `bpm` is the label and `alternatives` are other tempi [BPM] that are published or plausible.
-    `weight` is the share of listeners, 0..1, who count `bpm` rather than the first alternative;
-    None if it is unknown. `group`, such as the artist, is the unit that the bootstrap draws.
+    `bpm` is the label, 0 if only the key is known, and `alternatives` are other tempi [BPM] that
+    are published or plausible. `weight` is the share of listeners, 0..1, who count `bpm` rather
+    than the first alternative; None if it is unknown. `group`, such as the artist, is the unit
+    that the bootstrap draws.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class LabelledRecording:
     weight: float | None = None
     # Paces [BPM] that a person stated: one can move to the music at these and at no others.
     paces: tuple[float, ...] = field(default=(), kw_only=True)
+    key: Key | None = field(default=None, kw_only=True)  # as a person or a site gave it
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def read_answers(path: Path) -> list[Answer]:
     for number, row in rows:
         values: dict[str, Any] = {name: row.get(name, "") for name in names}
         try:
-            values["path"] = Path(row["path"])
+            values["path"], values["key"] = Path(row["path"]), None
             values["bpm"] = tempo(row["bpm"])
             values["alternatives"] = tempi(row["alternatives"])
             values["paces"] = tempi(row.get("paces", ""))
@@ -121,7 +124,9 @@ def read_answers(path: Path) -> list[Answer]:
     return answers
 
 
-def read_rows(path: Path, columns: Sequence[str], wanted: str) -> list[tuple[int, dict[str, str]]]:
+def read_rows(
+    path: Path, columns: Sequence[str], wanted: str, one_of: Sequence[str] = ()
+) -> list[tuple[int, dict[str, str]]]:
     """The rows of a tab-separated table, as (line number, cells by the name of their column).
 
     Parameters
@@ -130,6 +135,8 @@ def read_rows(path: Path, columns: Sequence[str], wanted: str) -> list[tuple[int
         Names of the columns that the table needs to have.
     wanted
         Description of the file that is expected, for the message of an error.
+    one_of
+        Names of columns of which it needs to have one.
 
     Raises
     ------
@@ -139,7 +146,10 @@ def read_rows(path: Path, columns: Sequence[str], wanted: str) -> list[tuple[int
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             reader = csv.DictReader(file, delimiter="\t", restval="")
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
+            there = reader.fieldnames or ()
+            missing = [name for name in columns if name not in there]
+            if one_of and not any(name in there for name in one_of):
+                missing.append(" or ".join(one_of))
             if missing:
                 raise ConfigError(f"{path}: has no column {', '.join(missing)}; give {wanted}")
             return [(reader.line_num, row) for row in reader]

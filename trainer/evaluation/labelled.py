@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tempo_core.errors import ConfigError
+from tempo_core.keys import parse_key
 
 from ..inputs.recordings import Recording, read_clips, read_rhythm, read_songs
 from ..trainingset.tables import TRACKS, CollectedTrack, file_in_table, read_collection
@@ -19,7 +20,7 @@ def read_source(source: Path) -> tuple[list[LabelledRecording], list[str]]:
     """Labelled tracks of a folder or a table, and one message for each row that cannot be used.
 
     A folder is a training set (`tracks.tsv`), or one with any of `songs.tsv`, `rhythm.tsv` and
-    `clips.tsv`. A table has a header line and at least the columns `path` and `bpm`.
+    `clips.tsv`. A table has a header line and at least the columns `path`, and `bpm` or `key`.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def read_source(source: Path) -> tuple[list[LabelledRecording], list[str]]:
     if not present:
         raise ConfigError(
             f"{source}: no table and no folder of a training set; give a folder with {TRACKS}, or "
-            "a table with the columns path and bpm"
+            "a table with the columns path and bpm, or path and key"
         )
     try:
         return [_of_recording(r) for name in present for r in tables[name](source)], []
@@ -56,6 +57,7 @@ def _of_collection(track: CollectedTrack) -> LabelledRecording:
         name=named(track.artist, track.title),
         group=track.group or track.artist or str(track.path),
         genre=track.genre,
+        key=parse_key(track.key),
     )
 
 
@@ -73,30 +75,35 @@ def _of_recording(recording: Recording) -> LabelledRecording:
         genre=recording.genre or style,
         alternatives=(*known, *recording.alternatives),
         weight=first[1] / (first[1] + others[0][1]) if others else None,
+        key=recording.key,
     )
 
 
 def read_labelled_table(path: Path) -> tuple[list[LabelledRecording], list[str]]:
-    """Labelled tracks of a table with the columns `path` and `bpm`, and messages about bad rows.
+    """Labelled tracks of a table with `path` and `bpm` or `key`, and messages about bad rows.
 
-    The table may also have `artist`, `title`, `genre`, `group`, `split`, `set`, `alternatives`
-    (tempi separated by semicolons) and `paces` (tempi separated by spaces). Paths are relative to
-    the folder of the table.
+    A row may have a tempo, a key or both. The table may also have `artist`, `title`, `genre`,
+    `group`, `split`, `set`, `alternatives` (tempi separated by semicolons) and `paces` (tempi
+    separated by spaces). Paths are relative to the folder of the table.
 
     Raises
     ------
     ConfigError
         If the table cannot be read or lacks a column.
     """
-    rows = read_rows(path, ("path", "bpm"), "a table with the columns path and bpm")
+    wanted = "a table with the columns path and bpm, or path and key"
+    rows = read_rows(path, ("path",), wanted, ("bpm", "key"))
     tracks, problems = [], []
     for number, row in rows:
         try:
             if not row["path"]:
                 raise ValueError("no path")
+            bpm, key = row.get("bpm", ""), parse_key(row.get("key", ""))
+            if not bpm and key is None and row.get("key"):
+                raise ValueError(f"{row['key']!r} is no key; give one such as F#m")
             track = LabelledRecording(
                 path=file_in_table(row["path"], path),
-                bpm=tempo(row["bpm"]),
+                bpm=0.0 if key is not None and not bpm else tempo(bpm),
                 set=row.get("set") or path.stem,
                 split=row.get("split", ""),
                 name=named(row.get("artist", ""), row.get("title", "")),
@@ -104,6 +111,7 @@ def read_labelled_table(path: Path) -> tuple[list[LabelledRecording], list[str]]
                 genre=row.get("genre", ""),
                 alternatives=tempi(row.get("alternatives", "")),
                 paces=pace_list(row.get("paces", "")),
+                key=key,
             )
         except ValueError as error:
             problems.append(f"{path}, line {number}: {error}")

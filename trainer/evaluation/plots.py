@@ -156,8 +156,13 @@ def octaves(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     return figure
 
 
-def calibration(bins: Mapping[str, Sequence[Bin]]) -> Figure:
-    """Reliability diagram of each estimator: accuracy against confidence, point size by count."""
+def calibration(
+    bins: Mapping[str, Sequence[Bin]], label: str = "share of right tempi (4 %)"
+) -> Figure:
+    """Reliability diagram of each estimator: accuracy against confidence, point size by count.
+
+    `label` names the accuracy.
+    """
     figure, axes = _figure(height=5.0)
     axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", label="perfectly calibrated")
     for k, (name, own) in enumerate(bins.items()):
@@ -169,9 +174,7 @@ def calibration(bins: Mapping[str, Sequence[Bin]]) -> Figure:
         for b in own if len(bins) <= MOST_WITH_NUMBERS else ():
             axes.annotate(str(b.n), (b.confidence, b.accuracy), xytext=(0, -15), fontsize=7,
                           textcoords="offset points", ha="center", color="#444444")  # fmt: skip
-    axes.set(
-        xlim=(0, 1.04), ylim=(-0.04, 1.08), xlabel="confidence", ylabel="share of right tempi (4 %)"
-    )
+    axes.set(xlim=(0, 1.04), ylim=(-0.04, 1.08), xlabel="confidence", ylabel=label)
     axes.grid(color="#eeeeee")
     legend = axes.legend(loc="upper left", fontsize=8, markerscale=0.6)
     legend.set_zorder(5)

@@ -6,7 +6,6 @@ and paths are escaped, whatever they contain.
 
 from __future__ import annotations
 
-import base64
 import html
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,21 +13,23 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from tempo_core.markup import Markup, page, table
+from tempo_core.markup import page, table
 
 from ..files import write_bytes
 from . import plots
-from .answers import Answer
+from .answers import ANSWERS_TABLE, Answer
 from .figures import EvaluationFigures, by_estimator, figures_of, sure, worst
 from .history import HISTORY, Row, read_history
+from .key_answers import KeyAnswer
+from .key_report import key_parts, key_pictures
 from .metrics import reliability, signed
+from .report_parts import MOST_ROWS, figure, more, path_cell, scroll
 from .saving import RunInfo, load
 from .text_tables import number, percent, told_paces
 from .text_tables import table as main_figures
 
 REPORT_FILE = "report.html"
 PLOTS_FOLDER = "plots"
-MOST_ROWS = 100  # greatest number of rows in a list; the rest is only counted
 REPORT_STYLE = """
 h2 { margin-top: 2.2rem; }
 figure { margin: 1rem 0; }
@@ -51,10 +52,10 @@ def redraw(folder: Path) -> Path:
     ConfigError
         If there is no evaluation in the folder, or it is damaged.
     """
-    about, answers = load(folder)
+    about, answers, keys = load(folder)
     log = folder / HISTORY
     history = read_history(log) if log.exists() else []
-    return write_report(folder, about, answers, history)
+    return write_report(folder, about, answers, history, keys=keys)
 
 
 def write_report(
@@ -63,6 +64,7 @@ def write_report(
     answers: Sequence[Answer],
     history: Sequence[Row] = (),
     name: Path | None = None,
+    keys: Sequence[KeyAnswer] = (),
 ) -> Path:
     """Write the report, and its plots also as files of their own; return the path of the report.
 
@@ -72,27 +74,32 @@ def write_report(
         Rows of the training log of the first estimator's model; none if it is unknown.
     name
         File to write the report to; None for `report.html` in the folder.
+    keys
+        Answers about keys; none if no key is known.
     """
-    pictures = {name: draw(figure) for name, figure in figures(answers, history).items()}
+    drawn = {**figures(answers, history), **key_pictures(keys)}
+    pictures = {stem: draw(one) for stem, one in drawn.items()}
     (folder / PLOTS_FOLDER).mkdir(parents=True, exist_ok=True)
     for stem, data in pictures.items():
         write_bytes(folder / PLOTS_FOLDER / f"{stem}.png", data)
     path = name or folder / REPORT_FILE
-    text = render(about, answers, pictures)
+    text = render(about, answers, pictures, keys)
     # Bytes of a path that are not UTF-8 are shown as a replacement character.
     write_bytes(path, text.encode("utf-8", "replace"))
     return path
 
 
-def draw(figure: Figure) -> bytes:
+def draw(drawn: Figure) -> bytes:
     """A figure as PNG; characters that the font lacks are drawn as boxes, without a warning."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        return plots.png(figure)
+        return plots.png(drawn)
 
 
 def figures(answers: Sequence[Answer], history: Sequence[Row] = ()) -> dict[str, Figure]:
-    """The plots of an evaluation by the stem of their file's name, without empty ones."""
+    """The plots about tempi by the stem of their file's name, without empty ones."""
+    if not answers:
+        return {}
     estimators = by_estimator(answers)
     found = {
         f"estimates-{k}": plots.estimate_against_label(own)
@@ -113,21 +120,34 @@ def figures(answers: Sequence[Answer], history: Sequence[Row] = ()) -> dict[str,
     return found
 
 
-def render(about: RunInfo, answers: Sequence[Answer], pictures: Mapping[str, bytes]) -> str:
-    """The report as HTML; `pictures` are the plots of `figures` as PNG, by the same names."""
-    numbers = figures_of(answers)
-    return page(about.title, _parts(about, answers, numbers, pictures), REPORT_STYLE)
+def render(
+    about: RunInfo,
+    answers: Sequence[Answer],
+    pictures: Mapping[str, bytes],
+    keys: Sequence[KeyAnswer] = (),
+) -> str:
+    """The report as HTML; `pictures` are the plots as PNG, by the stems of their files' names."""
+    tempi = _parts(answers, figures_of(answers), pictures) if answers else ()
+    parts = [*_top(about), *tempi, *key_parts(keys, pictures)]
+    return page(about.title, parts, REPORT_STYLE)
+
+
+def _top(about: RunInfo) -> Iterator[str]:
+    """The title, and what is to be said of all figures."""
+    yield f"<h1>{html.escape(about.title)}</h1>"
+    yield f'<p class="note">{html.escape(facts(about))}</p>'
+    for note in about.notes:
+        yield f"<p><strong>{html.escape(note)}</strong></p>"
 
 
 def _parts(
-    about: RunInfo,
     answers: Sequence[Answer],
     numbers: Mapping[str, EvaluationFigures],
     pictures: Mapping[str, bytes],
 ) -> Iterator[str]:
-    """The parts of the report as HTML, from top to bottom."""
+    """The parts about tempi as HTML, from top to bottom."""
     estimators = by_estimator(answers)
-    yield from _summary(about, numbers)
+    yield from _summary(numbers)
     yield from _plots(list(estimators), pictures)
     paces = told_paces(answers)
     if paces:
@@ -135,19 +155,15 @@ def _parts(
     yield from _lists(answers, next(iter(estimators.values())))
 
 
-def _summary(about: RunInfo, numbers: Mapping[str, EvaluationFigures]) -> Iterator[str]:
-    """The title, the main figures and the table of all figures."""
+def _summary(numbers: Mapping[str, EvaluationFigures]) -> Iterator[str]:
+    """The main figures and the table of all figures."""
     first = next(iter(numbers))
-    yield f"<h1>{html.escape(about.title)}</h1>"
     yield f'<p class="headline">{html.escape(headline(first, numbers[first]))}</p>'
     told = [text for name, own in numbers.items() if (text := compared(first, name, own))]
     if told:
         yield "<ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in told) + "</ul>"
-    yield f'<p class="note">{html.escape(facts(about))}</p>'
-    for note in about.notes:
-        yield f"<p><strong>{html.escape(note)}</strong></p>"
     head, *rows = main_figures(numbers)
-    yield _scroll(table(head, rows, range(2, len(head))))
+    yield scroll(table(head, rows, range(2, len(head))))
     yield (
         '<p class="note">Shares of the tracks in %: within 4 % of the label (Accuracy 1), within '
         "8 %, within 4 % of it or of a third, half, twice or three times it (octave: Accuracy 2), "
@@ -170,7 +186,7 @@ def _plots(estimators: Sequence[str], pictures: Mapping[str, bytes]) -> Iterator
     """
     if "training" in pictures:
         yield "<h2>Training</h2>"
-        yield _figure(
+        yield figure(
             pictures["training"],
             "How the first model was trained: after each epoch, on what it learned from (loss) and "
             "on recordings that were held back (all else).",
@@ -178,27 +194,27 @@ def _plots(estimators: Sequence[str], pictures: Mapping[str, bytes]) -> Iterator
     yield "<h2>Estimate against label</h2>"
     yield '<div class="pair">'
     for k, name in enumerate(estimators, 1):
-        yield _figure(
+        yield figure(
             pictures[f"estimates-{k}"],
             f"{name}: each track a mark. The lines are simple ratios of the label.",
         )
     yield "</div><h2>Errors</h2>"
     yield '<div class="pair">'
-    yield _figure(pictures["errors"], "Distance of the estimate from the label.")
-    yield _figure(pictures["octaves"], "What the estimate is of the label, within 4 %.")
+    yield figure(pictures["errors"], "Distance of the estimate from the label.")
+    yield figure(pictures["octaves"], "What the estimate is of the label, within 4 %.")
     yield "</div>"
     if "reliability" in pictures:
         yield "<h2>Confidence</h2>"
-        yield _figure(
+        yield figure(
             pictures["reliability"],
             "Share of right tempi among the tracks of a confidence; the larger a mark, the more "
             "tracks. On the line a confidence means what it says.",
         )
     yield "<h2>By tempo"
     yield (" and genre" if "genres" in pictures else "") + '</h2><div class="pair">'
-    yield _figure(pictures["tempi"], "Accuracy by the labelled tempo; in brackets the tracks.")
+    yield figure(pictures["tempi"], "Accuracy by the labelled tempo; in brackets the tracks.")
     if "genres" in pictures:
-        yield _figure(pictures["genres"], "Accuracy by genre; in brackets the tracks.")
+        yield figure(pictures["genres"], "Accuracy by genre; in brackets the tracks.")
     yield "</div>"
 
 
@@ -212,9 +228,9 @@ def _lists(answers: Sequence[Answer], own: Sequence[Answer]) -> Iterator[str]:
     failures = [answer for answer in answers if answer.failure]
     if failures:
         yield "<h2>Not estimated</h2>"
-        rows = [(a.estimator, a.failure, _path(a.path)) for a in failures[:MOST_ROWS]]
-        yield _scroll(table(("estimator", "why", "file"), rows))
-        yield _more(len(failures))
+        rows = [(a.estimator, a.failure, path_cell(a.path)) for a in failures[:MOST_ROWS]]
+        yield scroll(table(("estimator", "why", "file"), rows))
+        yield more(len(failures), ANSWERS_TABLE)
 
 
 def headline(name: str, own: EvaluationFigures) -> str:
@@ -267,7 +283,7 @@ def _disagreements(wrong: Sequence[Answer]) -> str:
             f"{a.ratio:.2f}",
             "" if a.confidence is None else f"{a.confidence:.2f}",
             a.set,
-            _path(a.path),
+            path_cell(a.path),
         )
         for a in wrong[:MOST_ROWS]
     ]
@@ -276,29 +292,4 @@ def _disagreements(wrong: Sequence[Answer]) -> str:
         '<p class="note">Both sides err: listen before you correct a label. First those that no '
         "octave explains, then those that the estimator is surest of.</p>"
     )
-    return note + _scroll(table(head, rows, (1, 2, 3, 4))) + _more(len(wrong))
-
-
-def _more(count: int) -> str:
-    """How many of `count` rows a list leaves out, as HTML; empty if it shows all."""
-    return (
-        f'<p class="note">{count - MOST_ROWS} more in tracks.tsv.</p>' if count > MOST_ROWS else ""
-    )
-
-
-def _path(path: Path) -> Markup:
-    return Markup(f'<span class="path">{html.escape(str(path))}</span>')
-
-
-def _scroll(text: str) -> str:
-    return f'<div class="scroll">{text}</div>'
-
-
-def _figure(data: bytes, caption: str) -> str:
-    """A plot (PNG) with its caption, as HTML."""
-    source = base64.b64encode(data).decode()
-    told = html.escape(caption)
-    return (
-        f'<figure><img alt="{told}" src="data:image/png;base64,{source}">'
-        f"<figcaption>{told}</figcaption></figure>"
-    )
+    return note + scroll(table(head, rows, (1, 2, 3, 4))) + more(len(wrong), ANSWERS_TABLE)

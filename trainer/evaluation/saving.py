@@ -15,11 +15,14 @@ from tempo_core.errors import ConfigError
 from ..files import write_text, write_tsv
 from .answers import ANSWERS_TABLE, Answer, read_answers, write_answers
 from .figures import EvaluationFigures, by_estimator, figures_of, sure, worst
+from .key_answers import KEY_ANSWERS_TABLE, KeyAnswer, read_key_answers, write_key_answers
+from .key_figures import key_confidences, key_figures_of, keys_by_estimator, surest_wrong
 from .measuring import measure_paces
 from .metrics import reliability
 
 FIGURES_FILE = "figures.json"
 WORST_TABLE = "worst.tsv"  # wrong answers of the first estimator
+WORST_KEYS_TABLE = "worst-keys.tsv"
 FIGURES_LAYOUT = 1  # version of the layout of `FIGURES_FILE`
 
 
@@ -34,8 +37,34 @@ class RunInfo:
     notes: tuple[str, ...] = ()  # messages to the user
 
 
-def save(folder: Path, about: RunInfo, answers: Sequence[Answer]) -> dict[str, EvaluationFigures]:
-    """Write the tables of all answers and of the wrong ones, and the figures; return the latter."""
+def title(n_tempi: int, n_keys: int) -> str:
+    """What an evaluation is of: the number of tracks with a labelled tempo, and with a key."""
+    parts = []
+    if n_tempi:
+        parts.append(f"tempo of {n_tempi} tracks")
+    if n_keys:
+        parts.append(f"key of {n_keys}{'' if n_tempi else ' tracks'}")
+    told = " and ".join(parts)
+    return told[:1].upper() + told[1:]
+
+
+def save(
+    folder: Path,
+    about: RunInfo,
+    answers: Sequence[Answer],
+    keys: Sequence[KeyAnswer] = (),
+) -> dict[str, EvaluationFigures]:
+    """Write the tables of all answers and of the wrong ones, and the figures.
+
+    Parameters
+    ----------
+    keys
+        Answers about keys.
+
+    Returns
+    -------
+    The figures of the answers about tempi, by estimator.
+    """
     figures = figures_of(answers)
     write_answers(folder / ANSWERS_TABLE, answers)
     estimators = {}
@@ -45,10 +74,40 @@ def save(folder: Path, about: RunInfo, answers: Sequence[Answer]) -> dict[str, E
         paces = measure_paces(own)
         values["paces"] = None if paces is None else asdict(paces)
         estimators[name] = values
-    document = {"layout": FIGURES_LAYOUT, "about": asdict(about), "estimators": estimators}
+    document = {
+        "layout": FIGURES_LAYOUT,
+        "about": asdict(about),
+        "estimators": estimators,
+        "keys": _save_keys(folder, keys),
+    }
     write_text(folder / FIGURES_FILE, json.dumps(plain(document), indent=2) + "\n")
-    write_worst(folder / WORST_TABLE, worst(by_estimator(answers)[answers[0].estimator]))
+    first = by_estimator(answers)[answers[0].estimator] if answers else []
+    write_worst(folder / WORST_TABLE, worst(first))
     return figures
+
+
+def _save_keys(folder: Path, keys: Sequence[KeyAnswer]) -> dict[str, Any]:
+    """Write the tables about keys, or remove those of an earlier run; returns the figures."""
+    if not keys:
+        for name in (KEY_ANSWERS_TABLE, WORST_KEYS_TABLE):
+            (folder / name).unlink(missing_ok=True)
+        return {}
+    write_key_answers(folder / KEY_ANSWERS_TABLE, keys)
+    first = keys_by_estimator(keys)[keys[0].estimator]
+    rows = (
+        (a.track.path, a.reference, a.estimate, a.confidence, a.track.name, a.estimator)
+        for a in surest_wrong(first)
+    )
+    names = ("path", "key", "estimate", "confidence", "name", "estimator")
+    write_tsv(folder / WORST_KEYS_TABLE, names, rows)
+    by_name = keys_by_estimator(keys)
+    return {
+        name: {
+            **asdict(own),
+            "reliability": [asdict(b) for b in reliability(*key_confidences(by_name[name]))],
+        }
+        for name, own in key_figures_of(keys).items()
+    }
 
 
 def plain(value: Any) -> Any:
@@ -60,8 +119,8 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def load(folder: Path) -> tuple[RunInfo, list[Answer]]:
-    """An evaluation that `save` wrote.
+def load(folder: Path) -> tuple[RunInfo, list[Answer], list[KeyAnswer]]:
+    """An evaluation that `save` wrote: what it is about, the answers about tempi and about keys.
 
     Raises
     ------
@@ -85,9 +144,11 @@ def load(folder: Path) -> tuple[RunInfo, list[Answer]]:
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: is damaged ({error}); evaluate again") from error
     answers = read_answers(folder / ANSWERS_TABLE)
-    if not answers:
+    table = folder / KEY_ANSWERS_TABLE
+    keys = read_key_answers(table) if table.exists() else []
+    if not (answers or keys):
         raise ConfigError(f"{folder / ANSWERS_TABLE}: no tracks in it; evaluate again")
-    return about, answers
+    return about, answers, keys
 
 
 def write_worst(path: Path, wrong: Sequence[Answer]) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from tempo_core.keys import Key, parse_key
 
 from ..files import read_tsv
 
@@ -30,6 +32,7 @@ class Recording:
     group: str  # artist or song; recordings of one group have to be in the same split
     alternatives: tuple[float, ...] = ()
     genre: str = ""  # as written in the table, empty if unknown
+    key: Key | None = field(default=None, kw_only=True)  # only used in evaluation
 
     @property
     def bpm(self) -> float:
@@ -43,6 +46,7 @@ def read_songs(folder: Path) -> list[Recording]:
         Recording(
             folder / row["file"], "songs", ((float(row["bpm"]), 1.0),), row["split"], row["artist"],
             tuple(float(x) for x in row["alt"].split(";") if x), row["genre"],
+            key=parse_key(row.get("key", "")),
         )
         for row in read_tsv(folder / "songs.tsv")
     ]  # fmt: skip

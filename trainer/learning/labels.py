@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Protocol
 
 from tempo_core.errors import ConfigError
+from tempo_core.keys import Key, parse_key
 
 from ..evaluation.answers import pace_list, read_rows
+from ..inputs.note_folders import Pair, find_pairs
 from ..inputs.recordings import Recording
 from ..trainingset.enough import check
-from ..trainingset.tables import CollectedTrack, absolute, read_collection
+from ..trainingset.tables import CollectedTrack, absolute, file_in_table, read_collection
 
 PACE_COLUMNS = ("path", "paces")  # of a table of statements
+KEY_COLUMNS = ("path", "key")  # of a table of keys
 
 
 class Labels(Protocol):
@@ -60,6 +63,45 @@ class PaceLabels:
 
     def __len__(self) -> int:
         return len(self.statements)
+
+
+@dataclass(frozen=True)
+class KeyTrack:
+    """A track, described as those of training sets are, and the key that somebody gave it."""
+
+    described: CollectedTrack
+    key: Key
+
+    @property
+    def path(self) -> Path:
+        return self.described.path
+
+    @property
+    def split(self) -> str:
+        """The split of the training set, empty outside of one."""
+        return self.described.split
+
+
+@dataclass(frozen=True)
+class KeyLabels:
+    """Tracks with a key. Nothing is kept in `folder`: a run takes a few minutes."""
+
+    tracks: Sequence[KeyTrack]
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+
+@dataclass(frozen=True)
+class NoteLabels:
+    """Recordings whose notes are known. Nothing is kept in `folder`."""
+
+    pairs: Sequence[Pair]
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.pairs)
 
 
 def read_tempo_labels(folder: Path) -> TempoLabels:
@@ -109,8 +151,56 @@ def read_paces(table: Path) -> list[tuple[Path, tuple[float, ...]]]:
     return list(stated.items())
 
 
+def read_key_labels(source: Path) -> KeyLabels:
+    """Read the keys of a training set (its folder), or those in a table.
+
+    A table is tab-separated with a header line and has at least the columns `path`, relative to the
+    table's folder, and `key` in any notation; `artist`, `title`, `album`, `recording_id` and
+    `split` are used where they are there. A file without a key is left out.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, lacks a column, or has something else than keys in it.
+    """
+    if source.is_dir():
+        tracks = read_collection(source)
+        found = [KeyTrack(t, key) for t in tracks if (key := parse_key(t.key)) is not None]
+        return KeyLabels(found, source)
+    keyed: dict[Path, KeyTrack] = {}
+    for number, row in read_rows(source, KEY_COLUMNS, "a table with the columns path and key"):
+        if not (row["path"] and row["key"]):
+            continue
+        key = parse_key(row["key"])
+        if key is None:
+            raise ConfigError(
+                f"{source}, line {number}: {row['key']!r} is no key; give one such as F#m"
+            )
+        path = file_in_table(row["path"], source)
+        track = CollectedTrack(
+            path, 0.0, "table", key=str(key),
+            artist=row.get("artist", ""), title=row.get("title", ""), album=row.get("album", ""),
+            recording_id=row.get("recording_id", ""), split=row.get("split", ""),
+        )  # fmt: skip
+        keyed[path] = KeyTrack(track, key)
+    return KeyLabels(list(keyed.values()), source.parent)
+
+
+def read_note_labels(folder: Path) -> NoteLabels:
+    """Find the recordings with notes in a folder, see `note_folders.find_pairs`.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    return NoteLabels(find_pairs(folder), folder)
+
+
 # What reads the labels of each task from the file or folder that `tempo-core train` is given.
 READERS: dict[str, Callable[[Path], Labels]] = {
     "tempo": read_tempo_labels,
     "pace": read_pace_labels,
+    "key": read_key_labels,
+    "notes": read_note_labels,
 }

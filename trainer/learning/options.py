@@ -25,7 +25,7 @@ class LearnOptions:
     from_scratch
         Whether to train from random weights and not from the shipped ones.
     epochs
-        Epochs of `fit`, steps of `adapt`; None is what the method has by default.
+        Epochs of `fit`, steps of `adapt` and `notes`; None is what the method has by default.
     devices, accelerator
         Processes or GPUs of `fit`, and their kind as lightning names it.
     out

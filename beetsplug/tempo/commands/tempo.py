@@ -1,10 +1,13 @@
-"""`beet tempo`: estimate the tempo of tracks."""
+"""`beet tempo`: estimate tempo and key of tracks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from beets.exceptions import UserError
+
 from .. import options
+from ..settings import check_tasks
 
 if TYPE_CHECKING:
     from optparse import Values
@@ -19,15 +22,20 @@ def subcommand() -> ui.Subcommand:
     """Declare the command and its options."""
     command = options.command(
         "tempo",
-        "estimate the tempo of tracks and write it to them",
-        "Listens to the tracks that match and have no tempo yet, and fills in bpm, the "
-        "tempo_* fields and the files' tags. Without a query it does so for the whole library.",
+        "estimate tempo and key of tracks and write them to them",
+        "Listens to the tracks that match and have no tempo or no key yet, and fills in bpm, "
+        "initial_key, the tempo_* fields and the files' tags. Without a query it does so for the "
+        "whole library.",
     )
     options.add_common_options(
-        command, force="analyse tracks that have a tempo already, and overwrite it"
+        command, force="analyse tracks that have tempo and key already, and overwrite these"
     )
     options.add_threads(command, "tracks to analyse at a time")
     add = command.parser.add_option
+    add(
+        "--tasks", metavar="NAMES",
+        help="what to find out, with commas between: tempo and more, or key alone",
+    )  # fmt: skip
     add("--retry", action="store_true", help="try again what failed before")
     add(
         "--cadence", metavar="A..B",
@@ -46,6 +54,10 @@ def check(opts: Values, settings: Any) -> None:
         If an option makes no sense; the message names it.
     """
     options.require_whole(opts, ("threads",))
+    if opts.tasks is not None:
+        opts.tasks = [name.strip() for name in opts.tasks.split(",")]
+        if problem := check_tasks(opts.tasks):
+            raise UserError(f"--tasks {problem}")
     if opts.cadence is None:
         options.refuse(opts, ("format",), "is for --cadence")
     else:

@@ -20,12 +20,16 @@ def subcommand() -> ui.Subcommand:
     command = options.command(
         "tempo-eval",
         "how good the analysis is on labelled tracks",
-        "Compares the analysis with the tracks that match and have a tempo that is not its "
-        "own. Only reads the library.",
+        "Compares the analysis with the tracks that match and have a tempo or a key that is not "
+        "its own. Only reads the library.",
     )
     add = command.parser.add_option
     add("--report", metavar="FILE", help="write a report as HTML")
-    add("--baseline", action="store_true", help="compare with librosa as well")
+    add(
+        "--baseline",
+        action="store_true",
+        help="compare with librosa, and for keys with Krumhansl's profiles",
+    )
     add(
         "--split", type="choice", choices=("all", "test"), default="all",
         help="test: only tracks that the model has not learned from",

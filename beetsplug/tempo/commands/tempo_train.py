@@ -1,4 +1,4 @@
-"""`beet tempo-train`: train models with the user's own tempi and paces."""
+"""`beet tempo-train`: train models with the user's own tempi, paces and keys."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def subcommand() -> ui.Subcommand:
     options.add_quiet(command)
     options.add_threads(command, "tracks to listen to at a time")
     add(
-        "--task", choices=list(methods.tasks()), default="tempo",
-        help="what to learn: the tempo, or at which paces one can move",
+        "--task", choices=list(methods.tasks_of_libraries()), default="tempo",
+        help="what to learn: the tempo, at which paces one can move, or the key",
     )  # fmt: skip
     add(
         "--method", choices=list(methods.names("tempo")), default=None,
@@ -81,9 +81,8 @@ def check(opts: Values, settings: Any) -> None:
     options.require_folder(opts, "out")
     method = opts.method or settings.train.method
     if opts.task != "tempo":
-        options.refuse(
-            opts, (*methods.options("tempo"), "threads"), f"is not for --task {opts.task}"
-        )
+        unused = ("threads",) if opts.task == "pace" else ()
+        options.refuse(opts, (*methods.options("tempo"), *unused), f"is not for --task {opts.task}")
     elif opts.from_scratch and method not in (methods.AUTO, "fit"):
         raise UserError(f"--from-scratch is a way to fit, the method is {method}; leave one out")
     elif method != methods.AUTO:

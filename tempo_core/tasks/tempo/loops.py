@@ -21,6 +21,7 @@ BEATS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # lengths of loops
 # [beats] difference from such a length by the tempo that is heard in the file alone. Nine of ten
 # loops of 1 to 8 s are within it; so are 3 of 100 random cuts, which repeat nearly as well.
 HEARD_TOLERANCE = 0.05
+PLACED = ("notes",)  # tasks that say where something is, and are not to hear it again and again
 REPEATED_TOLERANCE = 0.02  # [beats] the same by the tempo that is heard in the repeated file
 
 
@@ -67,4 +68,6 @@ def as_loop(
     same = is_level(repeated.bpm, before.bpm, OF_ONE_PULSE)
     if not same and repeated.confidence <= before.confidence:
         return alone
-    return {**results, "tempo": dataclasses.replace(repeated, bpm=60 * beats / duration)}
+    placed = {name: alone[name] for name in PLACED if name in alone}
+    tempo = dataclasses.replace(repeated, bpm=60 * beats / duration)
+    return {**results, **placed, "tempo": tempo}

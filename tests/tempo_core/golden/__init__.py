@@ -1,7 +1,8 @@
 """Audio files with recorded estimates, which a change of structure must not change.
 
 `files` makes them, from formulas and a seed; `estimates.json` has what version 0.1.0 said of each
-before its core was rebuilt without torch. `record` says it again:
+before its core was rebuilt without torch, and the key that the first shipped model of keys heard.
+`record` says it again:
 
     python -m tests.tempo_core.golden OUT.json
 """
@@ -151,12 +152,17 @@ def say(path: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Estimate of the shipped models for a file, as plain values."""
     from tempo_core import Estimator
 
-    found = Estimator(model="shipped", pace_model="shipped", **options).estimate(path)
+    models = {"key": "shipped"}
+    found = Estimator(model="shipped", pace_model="shipped", models=models, **options).estimate(
+        path
+    )
     return {
         "bpm": found.bpm,
         "confidence": found.confidence,
         "stability": found.stability,
         "paces": [[pace.bpm, pace.probability] for pace in found.paces],
+        "key": found.key,
+        "key_confidence": found.key_confidence,
     }
 
 
@@ -181,6 +187,8 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     assert (found["stability"] is None) == (expected["stability"] is None)
     if expected["stability"] is not None:
         assert abs(found["stability"] - expected["stability"]) < 1.01e-3
+    assert found["key"] == expected["key"]
+    assert abs(found["key_confidence"] - expected["key_confidence"]) < 1.01e-4
     paces, wanted = (dict(answer["paces"]) for answer in (found, expected))
     assert len(paces) == len(wanted)
     for bpm, probability in wanted.items():

@@ -78,8 +78,8 @@ def test_being_the_same_tempo_is_mutual(a: float, b: float) -> None:
         ("Am", "C", KeyVerdict.RELATIVE),
         ("A", "Am", KeyVerdict.PARALLEL),
         ("Am", "A", KeyVerdict.PARALLEL),
-        ("D#", "Am", KeyVerdict.OTHER),
-        ("G", "Am", KeyVerdict.OTHER),
+        ("D#", "Am", KeyVerdict.CONFLICT),
+        ("G", "Am", KeyVerdict.CONFLICT),
         (None, "Am", KeyVerdict.NO_ESTIMATE),
         ("Am", None, KeyVerdict.NO_ESTIMATE),
         ("?", "Am", KeyVerdict.NO_ESTIMATE),
@@ -97,3 +97,9 @@ def test_every_key_has_two_fifths_one_relative_and_one_parallel() -> None:
         assert counts[KeyVerdict.SAME] == 1
         assert counts[KeyVerdict.FIFTH] == 2
         assert counts[KeyVerdict.RELATIVE] == counts[KeyVerdict.PARALLEL] == 1
+
+
+def test_a_verdict_of_an_older_store_is_read() -> None:
+    assert KeyVerdict("other") is KeyVerdict.CONFLICT
+    with pytest.raises(ValueError, match="unheard"):
+        KeyVerdict("unheard")

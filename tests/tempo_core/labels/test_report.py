@@ -12,7 +12,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tempo_core.errors import LabelError
-from tempo_core.labels.record import KeyVerdict, LabelVerdict, Record, Status
+from tempo_core.labels.key_check import compare_keys
+from tempo_core.labels.record import LabelVerdict, Record, Status, TrackQuery
 from tempo_core.labels.report import VERDICT_STYLES, ReportLine, plot, render, write_report
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -24,15 +25,16 @@ def line(name: str, bpm: float, estimate: float, verdict: LabelVerdict, **more: 
         estimate_bpm=estimate, verdict=verdict, match_title=name, match_artist="A",
         **{"url": "https://musicstax.com/track/x/1", **more},
     )  # fmt: skip
-    return ReportLine(f"A - {name}", f"/{name}.mp3", Status.FOUND, record, (record,))
+    keys = compare_keys(TrackQuery(name, ("A",), estimate_key=record.estimate_key), (record,))
+    return ReportLine(f"A - {name}", f"/{name}.mp3", Status.FOUND, record, (record,), keys)
 
 
 REPORT_LINES = [
-    line("Right", 128, 127.98, LabelVerdict.AGREE),
-    line("Half", 64, 127.98, LabelVerdict.OCTAVE, key_verdict=KeyVerdict.FIFTH, raw_key="C min"),
+    line("Right", 128, 127.98, LabelVerdict.AGREE, key="A", estimate_key="A"),
+    line("Half", 64, 127.98, LabelVerdict.OCTAVE, key="Cm", estimate_key="Gm"),
     line("Third", 60, 180, LabelVerdict.TRIPLE),
     line("Waltz", 150, 100, LabelVerdict.METER),
-    line("Wrong", 115, 100, LabelVerdict.CONFLICT),
+    line("Wrong", 115, 100, LabelVerdict.CONFLICT, key="C", estimate_key="F#"),
     line("Unknown", 115, 0, LabelVerdict.NO_ESTIMATE),
     ReportLine(
         "A - Missing", "/m.mp3", Status.NOT_FOUND, None,
@@ -58,6 +60,21 @@ def test_it_lists_what_to_review_worst_first() -> None:
     assert "8 tracks: 6 found, 1 not found, 1 not asked yet" in text
     assert "deezer: nothing found" in text
     assert "licence: derived from Spotify" in text
+
+
+def test_it_counts_keys_and_lists_differing_ones_worst_first() -> None:
+    page = BeautifulSoup(render(REPORT_LINES), "html.parser")
+    heading = page.find("h2", string="Keys to review")
+    assert heading is not None
+    counts, differing = heading.find_next("ul"), heading.find_next("table")
+    assert counts is not None
+    assert differing is not None
+    assert counts.get_text() == "these and the audio: 1 same, 1 fifth, 1 conflict"
+    rows = [[cell.get_text() for cell in r.select("td")] for r in differing.select("tbody tr")]
+    assert [cells[:4] for cells in rows] == [
+        ["conflict", "A - Wrong", "musicstax C", "F#"],
+        ["fifth", "A - Half", "musicstax Cm", "Gm"],
+    ]
 
 
 def test_the_plot_puts_every_ratio_on_its_line() -> None:
@@ -91,7 +108,7 @@ ODD = "\x00a\x1b[31m\x7f\x9b\udcff\ud800\uffff\u202eb\r"
 
 
 def test_whatever_names_are_made_of_it_is_html(tmp_path: Path) -> None:
-    odd = line(ODD, 64, 128, LabelVerdict.CONFLICT, raw_key=ODD, key_verdict=KeyVerdict.OTHER)
+    odd = line(ODD, 64, 128, LabelVerdict.CONFLICT, raw_key=ODD, key="C", estimate_key="F#")
     odd = dataclasses.replace(odd, path=f"/{ODD}.mp3")
     lost = ReportLine(ODD, f"/{ODD}/2.mp3", Status.NOT_FOUND, None, odd.records)
     write_report(tmp_path / "report.html", [odd, lost])

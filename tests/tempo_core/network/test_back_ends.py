@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tempo_core import checkpoint
 from tempo_core.audio import read_excerpts
-from tempo_core.config import FrontEnd, HarmonyFrontEnd
+from tempo_core.config import FrontEnd, HarmonyFrontEnd, NotesFrontEnd
 from tempo_core.errors import ConfigError
 from tempo_core.excerpts import Excerpt
 from tempo_core.heard import Heard
@@ -26,6 +26,8 @@ from tempo_core.task import answer, ask, in_order
 from tempo_core.tasks import row
 from tempo_core.tasks.key.config import KeyConfig, KeyModel
 from tempo_core.tasks.key.network import build as build_key
+from tempo_core.tasks.notes.config import NotesConfig, NotesModel
+from tempo_core.tasks.notes.network import build as build_notes
 from tempo_core.tasks.pace.config import PaceConfig, PaceModel
 from tempo_core.tasks.pace.context import N_CONTEXT
 from tempo_core.tasks.pace.network import PaceNet
@@ -153,6 +155,38 @@ def test_key_networks_of_any_size(
     assert network(spectra).shape == (n, 24)
 
 
+@given(
+    st.integers(1, 5), st.integers(1, 5), st.integers(1, 5), st.integers(0, 2), st.integers(1, 3),
+    st.integers(1, 40), st.integers(1, 2), st.integers(0, 99),
+)  # fmt: skip
+@settings(max_examples=15, deadline=None)
+def test_notes_networks_of_any_size(
+    n_tones: int, n_harmonics: int, n_context: int, n_layers: int, per_semitone: int,
+    n_frames: int, n: int, seed: int,
+) -> None:  # fmt: skip
+    front_end = NotesFrontEnd(bands_per_semitone=per_semitone)
+    size = NotesModel(n_tones, n_harmonics, n_context, n_layers, 2, 8, 2)
+    network = random_network(build_notes(front_end, NotesConfig(size)), seed)
+    shape = (n, 2, n_frames, front_end.n_bands)
+    spectra = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+    agree(network, spectra)
+    assert network(spectra).shape == (n, 2, n_frames, 88)
+
+
+@pytest.mark.parametrize("moved", [1, 5])
+def test_notes_that_are_moved_by_semitones_move_the_answer(moved: int) -> None:
+    front_end = NotesFrontEnd()
+    network = random_network(build_notes(front_end, NotesConfig(NotesModel(n_layers=0))), 0)
+    spectra = np.zeros((1, 2, 20, front_end.n_bands), np.float32)
+    # Away from both ends, beyond which a harmonic or a neighbour may lie.
+    rng = np.random.default_rng(1)
+    spectra[..., 120:150] = rng.standard_normal((1, 2, 20, 30)).astype(np.float32)
+    there = np.roll(spectra, 3 * moved, axis=-1)
+    before, after = network(spectra), network(there)
+    np.testing.assert_allclose(after[..., 40 + moved : 50 + moved], before[..., 40:50], atol=1e-5)
+    assert np.abs(before[..., 40:50]).max() > 1e-3
+
+
 def test_bands_that_are_no_pairs_are_refused() -> None:
     with pytest.raises(ConfigError, match="41 bands are no pairs"):
         build_pace(FrontEnd(n_mels=41), PaceConfig())
@@ -248,6 +282,10 @@ DEFINITIONS: Sequence[tuple[Definition, Sequence[tuple[int, ...]]]] = (
         [(3, 3, 40, 180), (3, 160)],
     ),
     (PaceNet(FrontEnd(), PaceConfig()), [(3, 40, 16, 24), (3, N_CONTEXT)]),
+    (
+        build_notes(NotesFrontEnd(), NotesConfig(NotesModel(6, 6, 6, 1, 2, 8, 2))),
+        [(3, 2, 20, 270)],
+    ),
 )
 
 

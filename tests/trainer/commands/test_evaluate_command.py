@@ -20,10 +20,13 @@ from click.testing import CliRunner, Result
 from tempo_core import checkpoint
 from tempo_core.cli import main
 from tempo_core.opening import NOT_REGULAR
-from trainer.commands.evaluate import BASELINE_NAMES
+from tests.conftest import KeyedSong
+from trainer.commands.evaluate import BASELINE_NAMES, KEY_BASELINE_NAMES
 from trainer.evaluation.answers import read_answers
 from trainer.evaluation.baselines import BASELINES, Librosa
 from trainer.evaluation.history import pack, read_history, unpack
+from trainer.evaluation.key_answers import read_key_answers
+from trainer.evaluation.key_estimators import KEY_BASELINES
 from trainer.evaluation.metrics import progress
 from trainer.trainingset import memory
 from trainer.trainingset.tables import TRACKS, CollectedTrack, read_collection, write_table
@@ -275,6 +278,7 @@ def test_librosa_is_what_it_says(beats: bool, tmp_path: Path, make_audio: MakeAu
     assert estimator.estimate(path).bpm == pytest.approx(float(expected[0]), abs=0.01)
     assert math.isnan(estimator.estimate(path).confidence)
     assert set(BASELINE_NAMES) == set(BASELINES)
+    assert set(KEY_BASELINE_NAMES) == set(KEY_BASELINES)
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -312,3 +316,53 @@ def test_an_interrupted_run_goes_on(
     assert result.exit_code == 0, result.output
     assert log.read_text().count("\n") == N_TRACKS
     assert len(read_answers(out / "tracks.tsv")) == N_TRACKS
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_table_of_keys(aeolian: list[KeyedSong], tmp_path: Path) -> None:
+    """Keys without tempi: only they are measured, beside the baseline, and that is said."""
+    table = tmp_path / "keys.tsv"
+    rows = [f"{song.path}\t{song.key.camelot}\t{song.artist}" for song in aeolian[:3]]
+    table.write_text("\n".join(["path\tkey\tartist", *rows, "x.wav\tH#\tNobody"]) + "\n")
+    out = tmp_path / "out"
+    result = run(table, "--out", out, "--baseline", "krumhansl")
+    assert result.exit_code == 1  # for the last line
+    assert "line 5: 'H#' is no key" in result.stderr
+    assert "No track has a labelled tempo, so only keys are measured." in result.stdout
+    assert "in 4 %" not in result.stdout
+    assert "minor as major" in result.stdout
+    assert f"{aeolian[0].artist}: key Cm, analysed as D#, confidence " in result.stdout
+    answers = read_key_answers(out / "keys.tsv")
+    assert [a.estimator.partition("-")[0] for a in answers] == ["key"] * 3 + ["krumhansl"] * 3
+    assert [a.reference for a in answers[:3]] == [song.key for song in aeolian[:3]]
+    figures = json.loads((out / "figures.json").read_text())
+    assert figures["about"]["title"] == "Key of 3 tracks"
+    assert [own["all"]["n"] for own in figures["keys"].values()] == [3, 3]
+    log = (out / "key-estimates.jsonl").read_text()
+    again = run(table, "--out", out, "--baseline", "krumhansl", "--model", "shipped")
+    assert "in 4 %" not in again.stdout
+    assert (out / "key-estimates.jsonl").read_text() == log
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_tempo_and_a_key_of_one_track(aeolian: list[KeyedSong], tmp_path: Path) -> None:
+    """Both are measured; a text that is no key costs the tempo beside it nothing."""
+    song = aeolian[0]
+    table = tmp_path / "both.tsv"
+    table.write_text(f"path\tbpm\tkey\n{song.path}\t120\tCm\n{aeolian[1].path}\t120\tunknown\n")
+    model = checkpoint.resolve("shipped", "key")
+    result = run(table, "--out", tmp_path / "out", "--model", model.stem)
+    assert result.exit_code == 0, result.output
+    document = json.loads((tmp_path / "out" / "figures.json").read_text())
+    assert [own["all"]["n"] for own in document["estimators"].values()] == [2]
+    assert [own["all"]["n"] for own in document["keys"].values()] == [1]
+    assert document["about"]["title"] == "Tempo of 2 tracks and key of 1"
+
+
+def test_a_training_set_knows_keys(aeolian: list[KeyedSong], tmp_path: Path) -> None:
+    from trainer.evaluation.labelled import read_source
+
+    tracks = [CollectedTrack(song.path, 120.0, "field", key=str(song.key)) for song in aeolian[:2]]
+    write_table(tmp_path / TRACKS, tracks, CollectedTrack)
+    found, problems = read_source(tmp_path)
+    assert ([t.key for t in found], problems) == ([song.key for song in aeolian[:2]], [])

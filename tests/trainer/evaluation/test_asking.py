@@ -162,7 +162,7 @@ def test_saved_figures_hold_no_nan_and_are_read_back(tmp_path: Path) -> None:
 
     document = json.loads((tmp_path / "figures.json").read_text(), parse_constant=refuse)
     assert document["estimators"]["known@00000000"]["all"]["error_mean"] is None
-    assert saving.load(tmp_path) == (about, answers)
+    assert saving.load(tmp_path) == (about, answers, [])
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"layout": 99, "about": {}}'])

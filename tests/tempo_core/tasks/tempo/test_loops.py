@@ -61,6 +61,14 @@ def test_round_and_round() -> None:
     np.testing.assert_array_equal(again.audio, np.arange(800) % 300)
 
 
+def test_places_are_those_in_the_file_alone() -> None:
+    """A note of a loop is told once, not as often as the loop was repeated."""
+    excerpt = Excerpt(np.zeros(300, np.float32), 0.0)
+    alone, repeated = {**say(40.0), "notes": "once"}, {**say(40.0), "notes": "again and again"}
+    found = as_loop(excerpt, alone, 100, 8.0, lambda _: {**repeated, "pace": "of the loop"})
+    assert (found["notes"], found["pace"]) == ("once", "of the loop")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "surer", "taken"),
     [

@@ -1,0 +1,1 @@
+"""Which notes are played when, as a draft."""

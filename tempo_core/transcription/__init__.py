@@ -1,0 +1,1 @@
+"""From the notes of a track to what people use: MIDI files, tables, parts and a metrical grid."""
