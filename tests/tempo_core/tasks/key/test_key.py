@@ -114,7 +114,7 @@ def test_cut_in_pieces_it_is_the_same() -> None:
 def test_excerpts_halfway_between_semitones_agree() -> None:
     """One that counts as tuned lower is read a semitone higher than one tuned higher."""
     scores = np.full((1, 24), -9, np.float32)
-    scores[0, 12 + 11] = 0.0  # B minor
+    scores[0, 12 + 11] = 9.0  # B minor
 
     def scored(tuning: float, above: int) -> tuple[Batch, np.ndarray]:
         moved_scores = moved(scores.astype(np.float64), above).astype(np.float32)
