@@ -21,6 +21,7 @@ from tempo_core.cli.command import Command
 from tempo_core.tasks.notes.events import Thresholds, Transcription
 
 from .. import options
+from ..evaluation.metrics import bootstrap_interval
 from ..evaluation.notes import NoteMetrics, mean, measure_notes
 from ..inputs.annotated import Annotated
 from ..inputs.note_folders import read_notes
@@ -59,6 +60,22 @@ def of_others(folder: Path, pieces: list[RenderedPiece]) -> dict[str, NoteMetric
         found = Annotated(str(number), np.zeros((0, 0), np.float16), rows).as_notes()
         figures.setdefault(piece.kind, []).append(measure_notes(piece.as_notes(), found, SECONDS))
     return {kind: mean(figures[kind]) for kind in KINDS_TOLD if kind in figures}
+
+
+def intervals(
+    pieces: Sequence[RenderedPiece], answers: Sequence[Transcription]
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of the F-measure of each kind, by bootstrap over the pieces."""
+    found: dict[str, list[float]] = {}
+    for piece, answer in zip(pieces, answers, strict=True):
+        if known := piece.as_notes():
+            figures = measure_notes(known, answer.notes, SECONDS)
+            for kind in (piece.kind, "all instruments") if "band" in piece.kind else (piece.kind,):
+                found.setdefault(kind, []).append(figures.f)
+    return {
+        kind: bootstrap_interval(values, [str(k) for k in range(len(values))])
+        for kind, values in sorted(found.items())
+    }
 
 
 def worst(pieces: Sequence[RenderedPiece], answers: Sequence[Transcription], n: int) -> list[str]:
@@ -115,6 +132,8 @@ def main(
     click.echo(f"{(time.process_time() - begin) / minutes:.2f} CPU s a minute, without decoding")
     thresholds = Thresholds(loaded.config.onset_threshold, loaded.config.frame_threshold)
     told(loaded.name, by_kind(pieces, answers, thresholds))
+    for kind, (low, high) in intervals(pieces, answers).items():
+        click.echo(f"{kind}: F from {low:.2f} to {high:.2f}")
     for line in worst(pieces, answers, n_worst):
         click.echo(line)
     click.echo(f"notes a minute where there are none: {invented(pieces, answers, thresholds):.1f}")
