@@ -14,7 +14,7 @@ from tempo_core.cli.command import Command
 from tempo_core.console import time_limit_option
 
 from ..learning.options import LearnOptions
-from ..options import tell
+from ..options import SEEDS, tell
 from . import load, work
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="Of fit; of adapt and notes, their steps."
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=SEEDS, default=0, show_default=True)
 @click.option(
     "--devices", type=click.IntRange(min=1), default=1, show_default=True,
     help="Processes, or GPUs, for fit.",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from tempo_core.background import Stopped, parallel
+from tempo_core.console import counted
 from tempo_core.errors import ConfigError
 from tempo_core.methods import Method
 from tempo_core.model import Checkpoint
@@ -118,6 +119,15 @@ def hear_all(
                 heard[k] = result
     job.check_going_on(interrupted)
     return {k: heard[k] for k in sorted(heard)}, failed
+
+
+def and_why(failed: Sequence[Failure]) -> str:
+    """Behind a message about too few files: how many could not be used, and why the first."""
+    if not failed:
+        return ""
+    path, error = failed[0]
+    told = str(error).removeprefix(f"{path}: ")
+    return f" ({counted(len(failed), 'other')} could not be used; the first: {path}: {told})"
 
 
 def refuse_nothing(n: int, failed: Sequence[Failure]) -> None:
