@@ -66,6 +66,9 @@ def test_a_pipe_and_a_device_are_written_to(tmp_path: Path) -> None:
     assert pipe.is_fifo()
     with pytest.raises(OSError, match=os.strerror(errno.ENXIO)):
         replace_file(pipe, b"nobody reads it")
-    replace_file(Path(os.devnull), b"new")
-    assert Path(os.devnull).is_char_device()
+    terminal, device = os.openpty()
+    replace_file(Path(os.ttyname(device)), b"new")
+    assert os.read(terminal, 10) == b"new"
+    os.close(device)
+    os.close(terminal)
     assert list(tmp_path.iterdir()) == [pipe]
