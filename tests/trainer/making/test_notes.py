@@ -70,7 +70,7 @@ def test_it_makes_a_model_that_is_used_and_measured(data: Path, tmp_path: Path) 
     assert {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")} == before
     told = {kind: re.findall(rf"test, {kind}: (.*)", run.output) for kind in KINDS}
     assert {
-        kind: re.findall(rf"notes, {kind}: (.*)", measured.output) for kind in KINDS
+        kind: re.findall(rf"{model.name}, {kind}: (.*)", measured.output) for kind in KINDS
     } == told  # fmt: skip
     assert all(len(lines) == 1 for lines in told.values())
     # The pieces as audio, and transcriptions of them by somebody else: here what is played.
