@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,14 +35,11 @@ class DrawOptions:
         as its first reading, provided that this has more than half of the weight.
     weighed
         Whether windows are drawn with probabilities by their weights, or all with the same one.
-    banded
-        Whether maps have bands, so that some of these can be masked.
     """
 
     stretched: int | None
     open_labels: bool = True
     weighed: bool = True
-    banded: bool = True
 
 
 def example(
@@ -61,8 +58,6 @@ def example(
     change = augment.NO_CHANGE
     if options.stretched is not None:
         change = augment.draw(rng, views.maps.shape[2], options.stretched)
-        if not options.banded:
-            change = replace(change, masked=slice(0, 0))
     factor = change.stretch(config.grid.bins_per_octave)
     readings = recording.tempi
     if not options.open_labels and readings[0][1] > 0.5:

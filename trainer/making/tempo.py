@@ -50,7 +50,7 @@ from ..inputs.recordings import (
 )
 from ..inputs.views import STRETCH_MARGIN, filterbank, load_views
 from ..tasks import tempo
-from ..torch_ops import Learnable, usable
+from ..torch_ops import Learnable, tensors, usable
 
 LOGGED, VALIDATED = 50, 150  # every so many steps
 
@@ -77,8 +77,8 @@ class TempoRecipe:
     # How often each source is drawn. The few popular songs and charts with human labels are drawn
     # often: they carry the octave convention; the synthesis teaches the rate.
     shares: tuple[tuple[str, float], ...] = (
-        ("songs", 0.22), ("rhythm", 0.14), ("charts", 0.26), ("consensus", 0.2),
-        ("synthesis", 0.18),
+        ("songs", 0.22), ("rhythm", 0.2), ("charts", 0.26), ("consensus", 0.17),
+        ("synthesis", 0.15),
     )  # fmt: skip
     average: float = 0.995  # decay of the moving average of the weights that is kept
     augment: bool = True
@@ -88,7 +88,11 @@ class TempoRecipe:
     # Whether windows with a clear pulse are drawn more often, and count for more while validating,
     # as in use; else all count alike.
     weighed: bool = True
-    banded: bool = True  # whether what is learned from has bands, see `examples.DrawOptions`
+    begun_from: str = ""  # hash of the model whose weights learning begins from, if any
+
+
+# Learning on from a model that knows the rate: from a quarter of the steps, with the octaves open.
+LEARNING_ON = (Phase(500, 1e-3, True),)
 
 
 class WindowSampler:
@@ -116,7 +120,7 @@ class WindowSampler:
         """A batch: the network's two inputs, see `view.inputs_of`, and its targets."""
         recipe = self.recipe
         options = DrawOptions(
-            recipe.stretched if recipe.augment else None, open_labels, recipe.weighed, recipe.banded
+            recipe.stretched if recipe.augment else None, open_labels, recipe.weighed
         )
         maps, statistics, targets = [], [], []
         for i in rng.choice(len(self.weights), size=self.recipe.batch, p=self.weights):
@@ -285,8 +289,12 @@ def fit_member(
     recipe: TempoRecipe,
     out: Path,
     validate: Validate | None = None,
+    begin: Checkpoint[TempoConfig] | None = None,
 ) -> Learnable:
-    """Train one member, or read it from `out` if an interrupted run had finished it."""
+    """Train one member, or read it from `out` if an interrupted run had finished it.
+
+    With `begin`, learning begins from a member of that model, the one whose number is the seed.
+    """
     config = sampler.config
     # The name that the recipe's class had: members of earlier runs are found by it.
     recipe_text = repr(recipe).replace(TempoRecipe.__name__, "Recipe", 1)
@@ -297,9 +305,16 @@ def fit_member(
         network = Learnable(Member(front_end, config))
         network.load_state_dict(load_file(path))
         return network.eval()
+
+    def make() -> Learnable:
+        made = Learnable(Member(front_end, config))
+        if begin is not None:
+            made.load_state_dict(tensors(member_weights(begin, recipe.seed)))
+        return made
+
     network = fit(
         sampler,
-        lambda: Learnable(Member(front_end, config)),
+        make,
         recipe,
         out / f"{name}.jsonl",
         validate,
@@ -308,6 +323,16 @@ def fit_member(
     save_file(network.state_dict(), temporary)
     temporary.replace(path)
     return network
+
+
+def member_weights(model: Checkpoint[TempoConfig], k: int) -> dict[str, NDArray[Any]]:
+    """Weights of member `k` of a model; the members are numbered over and over."""
+    prefix = f"members.{k % model.config.model.n_members}."
+    return {
+        name.removeprefix(prefix): value
+        for name, value in model.network.weights.items()
+        if name.startswith(prefix)
+    }
 
 
 def score_recording(path: Path, model: Checkpoint[TempoConfig]) -> list[Scored]:
@@ -387,6 +412,7 @@ def calibrated(
 @click.option("--out", type=click.Path(path_type=Path), required=True,
               help="Folder for the model and its training log.")  # fmt: skip
 @click.option("--steps", type=int, help="Of each phase; for trying things out.")
+@click.option("--begin", help="Name or path of a model to begin from; a shorter training.")
 @click.option("--members", default=Model.n_members, show_default=True, help="Networks to train.")
 @click.option("--seed", default=0, show_default=True, help="Of the first member.")
 @click.option("--jobs", default=2, show_default=True, help="Processes and threads.")
@@ -396,6 +422,7 @@ def main(
     cache: Path,
     out: Path,
     steps: int | None,
+    begin: str | None,
     members: int,
     seed: int,
     jobs: int,
@@ -408,6 +435,9 @@ def main(
     front_end, windows = FrontEnd(), Windows()
     config = TempoConfig(TempoGrid(), Model(n_members=members))
     recipe = TempoRecipe()
+    begun = None if begin is None else checkpoint.load(checkpoint.resolve(begin))
+    if begun is not None:
+        recipe = replace(recipe, phases=LEARNING_ON, average=0.99, begun_from=begun.hash)
     if steps is not None:
         recipe = replace(recipe, phases=tuple(replace(p, steps=steps) for p in recipe.phases))
     trained_on, held_out = read_all(data, clips)
@@ -419,7 +449,7 @@ def main(
     sampler = WindowSampler(trained_on, views[: len(trained_on)], config, recipe)
     seeds = range(seed, seed + members)
     trained = [
-        fit_member(sampler, front_end, replace(recipe, seed=s), out, validate) for s in seeds
+        fit_member(sampler, front_end, replace(recipe, seed=s), out, validate, begun) for s in seeds
     ]
     network = together(trained, front_end, config)
     uncalibrated = new_model(front_end, windows, config, network)

@@ -64,19 +64,12 @@ class Member:
 
     def find_rate(self, ops: Ops, periodicity: Array) -> tuple[Array, Array]:
         """Map → logits without the prior (batch, n_bins), rhythm summary (batch, 2 * n_rate)."""
-        return self.rate_of(ops, self.pool_bands(ops, periodicity))
-
-    def pool_bands(self, ops: Ops, periodicity: Array) -> Array:
-        """Map → channels of the tempo axis (batch, channels, n_bins), the bands pooled."""
         x = pair_bands(periodicity, lambda a, b: (a + b) / 2)
         for k in range(self.n_blocks):
             x = ops.conv(f"blocks.{4 * k + 1}", x, norm=f"blocks.{4 * k + 2}")
             # ELU is monotonic, so it can follow the maximum, where there are fewer values.
             x = ops.elu(pair_bands(x, ops.maximum))  # (batch, channels, n_bands, n_bins)
-        return ops.elu(ops.conv("bands.0", x))[:, :, 0]
-
-    def rate_of(self, ops: Ops, x: Array) -> tuple[Array, Array]:
-        """Channels of the tempo axis, see `pool_bands` → what `find_rate` returns."""
+        x = ops.elu(ops.conv("bands.0", x))[:, :, 0]  # (batch, channels, n_bins)
         x = ops.cat([ops.shift(x, places) for places in self.shifts], 1)  # 9 * channels
         x = ops.elu(ops.conv("rate.1", ops.dropout(x, self.dropout, channels=True)))
         x = ops.elu(ops.conv("rate.3", x, norm="rate.4"))  # (batch, n_rate, n_bins)

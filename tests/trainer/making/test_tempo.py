@@ -324,6 +324,21 @@ def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_pat
     }
 
 
+def test_learning_goes_on_from_the_members_of_a_model(folder: Path, tmp_path: Path) -> None:
+    """After one step the weights are nearly those of the second member of the shipped model."""
+    args = ["--data", folder, "--clips", folder, "--cache", tmp_path / "cache", "--steps", 1,
+            "--out", tmp_path / "out", "--jobs", 1, "--seed", 1, "--members", 1,
+            "--begin", "shipped"]  # fmt: skip
+    result = CliRunner().invoke(fit.main, [str(a) for a in args])
+    assert result.exit_code == 0, result.output
+    (path,) = (tmp_path / "out").glob("tempo-*.safetensors")
+    made, shipped = checkpoint.load(path), checkpoint.load(SHIPPED)
+    assert made.card["recipe"]["begun_from"] == shipped.hash
+    before, after = fit.member_weights(shipped, 1), fit.member_weights(made, 0)
+    np.testing.assert_allclose(after["peak.weight"], before["peak.weight"], atol=1e-3)
+    assert any((after[name] != before[name]).any() for name in after)
+
+
 def test_calibration_takes_overconfidence_back() -> None:
     """Calibration lowers the confidence of a network that is always sure and half right."""
     logits = np.zeros((1, GRID.n_bins), np.float32)
