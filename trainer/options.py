@@ -12,7 +12,10 @@ from tempo_core.console import echo, explain
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 data = click.option(
-    "--data", type=_FOLDER, required=True, help="Folder with songs.tsv, rhythm.tsv, consensus.tsv."
+    "--data",
+    type=_FOLDER,
+    required=True,
+    help="Folder with songs.tsv, rhythm.tsv, charts.tsv, consensus.tsv.",
 )
 clips = click.option(
     "--clips",
