@@ -138,11 +138,11 @@ class Engine:
     sources = dict(tempo="model:stub@01234567", key="model:keys@01234567")
     def __init__(self, **settings): pass
     def estimate(self, path):
-        return Estimate(126.0, 1.0, (), 0.99, dict(key="Am", key_confidence=0.9))
+        return Estimate(126.0, 1.0, (), 0.99, None, dict(key="Am", key_confidence=0.9))
 
 from collections import namedtuple
 from dataclasses import make_dataclass
-Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability", "columns"])
+Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability", "tempo_range", "columns"])
 tempo_core.Estimator = Engine
 
 owner, name, calls = {where}, {name!r}, 0

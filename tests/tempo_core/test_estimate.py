@@ -443,7 +443,7 @@ def test_results_and_columns(make_audio: MakeAudio) -> None:
     estimate = only.estimate(path)
     assert estimate.paces == ()
     assert estimate.columns == only.columns(results)
-    assert set(estimate.columns) == {"bpm", "confidence", "stability"}
+    assert set(estimate.columns) == {"bpm", "confidence", "stability", "tempo_range"}
     both = Estimator(tasks=("pace",))  # which needs the tempo
     assert list(both.results(path)) == list(both.sources) == ["tempo", "pace"]
     assert both.estimate(path) == Estimator(tasks=("tempo", "pace")).estimate(path)
