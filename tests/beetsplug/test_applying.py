@@ -127,6 +127,14 @@ def test_a_stability_that_is_unknown_is_not_there() -> None:
     assert "tempo_stability" not in item
 
 
+def test_the_range_of_a_tempo_that_changes() -> None:
+    item = Item()
+    apply_estimate(item, dataclasses.replace(HOUSE, tempo_range=(118.0, 131.52)), SOURCE)
+    assert item.tempo_range == "118.0-131.5"
+    apply_estimate(item, HOUSE, SOURCE)  # steady, or not heard enough of
+    assert "tempo_range" not in item
+
+
 def test_the_record_alone_does_not_make_a_track_done() -> None:
     """A track without `bpm` is not done, whatever its fields: importing it again keeps these."""
     item = Item()

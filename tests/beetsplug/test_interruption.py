@@ -142,7 +142,9 @@ class Engine:
 
 from collections import namedtuple
 from dataclasses import make_dataclass
-Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability", "tempo_range", "columns"])
+Estimate = make_dataclass(
+    "Estimate", ["bpm", "confidence", "paces", "stability", "tempo_range", "columns"]
+)
 tempo_core.Estimator = Engine
 
 owner, name, calls = {where}, {name!r}, 0

@@ -27,7 +27,16 @@ from tempo_core.excerpts import Excerpt
 from tempo_core.heard import Heard
 from tempo_core.loading import load_rows
 from tempo_core.spectrum import Mel
-from tests.audio import FORMATS, STYLES, Audio, applause, drum_pattern, speech, write_audio
+from tests.audio import (
+    FORMATS,
+    STYLES,
+    Audio,
+    applause,
+    drum_pattern,
+    speech,
+    warped,
+    write_audio,
+)
 
 MakeAudio = Callable[..., Path]
 
@@ -107,13 +116,6 @@ def test_a_long_track_by_windows_and_whole(estimator: Estimator, tmp_path: Path)
         assert Estimator(windows=n).estimate(path).bpm == pytest.approx(127.98, abs=0.1), n
 
 
-def _warped(audio: Audio, tempo: np.ndarray) -> Audio:
-    """Play a track at a relative tempo that is given for every sample of the result."""
-    position = np.cumsum(tempo)
-    position = position[position < len(audio) - 1]
-    return np.interp(position, np.arange(len(audio)), audio).astype(np.float32)
-
-
 @pytest.mark.parametrize(
     ("suffix", "bpm", "style"),
     [
@@ -162,7 +164,7 @@ def test_the_tempo_most_of_the_track_is_in(
 
 def test_a_track_that_speeds_up(estimator: Estimator, tmp_path: Path) -> None:
     rate = np.linspace(1, 1.25, 120 * 11025)
-    audio = _warped(drum_pattern(104, 140, 11025, "house", np.random.default_rng(0)), rate)
+    audio = warped(drum_pattern(104, 140, 11025, "house", np.random.default_rng(0)), rate)
     estimate = estimator.estimate(write_audio(tmp_path / "a.flac", audio, 11025))
     assert 103 < estimate.bpm < 131
     assert estimate.stability is not None
@@ -172,7 +174,7 @@ def test_a_track_that_speeds_up(estimator: Estimator, tmp_path: Path) -> None:
 def test_a_live_band_drifts_a_little(tmp_path: Path) -> None:
     t = np.arange(150 * 11025) / 11025
     audio = drum_pattern(118, 152, 11025, "rock", np.random.default_rng(0))
-    audio = _warped(audio, 1 + 0.008 * np.sin(2 * np.pi * t / 100))
+    audio = warped(audio, 1 + 0.008 * np.sin(2 * np.pi * t / 100))
     path = write_audio(tmp_path / "a.flac", audio, 11025)
     estimate = Estimator(windows="all").estimate(path)
     assert estimate.bpm == pytest.approx(118, abs=1)

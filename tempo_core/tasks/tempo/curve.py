@@ -128,7 +128,7 @@ def _shifted(rows: NDArray[np.float64], n: int) -> NDArray[np.float64]:
 
 
 def _path(logs: NDArray[np.float64], grid: TempoGrid) -> NDArray[np.int64]:
-    """(n_windows,) bins of the path of the highest sum of logarithms, less what its changes cost."""
+    """(n_windows,) bins of the path with the highest sum of logarithms less cost of changes."""
     costs = _change_costs(grid)
     total = logs[0]
     origins = np.zeros(logs.shape, int)
