@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -73,17 +74,33 @@ def _inside(place: str) -> list[str]:
     return sorted(name for name in names if Path(name).suffix.lower() in EXTENSIONS) or [place]
 
 
-LONG_NAME = 200  # bytes of a name to which no more can be added: systems allow 255
+LONGEST_NAME = 255  # bytes that systems allow
+LONG_NAME = 200  # bytes of a name to which no more can be added
+
+
+def named(stem: str, ending: str) -> str:
+    """A name with an ending, shortened to `LONGEST_NAME`."""
+    while len(os.fsencode(stem + ending)) > LONGEST_NAME:
+        stem = stem[:-1]
+    return stem + ending
 
 
 def replace_file(path: Path, data: bytes) -> None:
     """Replace a file in one step: after a crash there is either the old or the new content.
+
+    Where the path is a link, the file that it leads to is replaced. A pipe or a device, such as
+    `/dev/stdout`, is written to.
 
     Raises
     ------
     OSError
         If it cannot be written; the old file is then unchanged.
     """
+    if _is_channel(path):
+        _send(path, data)
+        return
+    if path.is_symlink():
+        path = path.resolve()
     name = os.fsencode(path.name)
     short = path.name if len(name) <= LONG_NAME else hashlib.sha256(name).hexdigest()
     part = path.with_name(f".{short}.{os.getpid()}.part")
@@ -96,6 +113,24 @@ def replace_file(path: Path, data: bytes) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+def _is_channel(path: Path) -> bool:
+    """Whether a path leads to something that takes bytes but is no file: a pipe, a device."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def _send(path: Path, data: bytes) -> None:
+    """Write to a pipe or a device. A pipe that nobody reads is an error, not a wait."""
+    handle = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if hasattr(os, "set_blocking"):
+        os.set_blocking(handle, True)
+    with open(handle, "wb") as file:  # noqa: PTH123  # of a handle
+        file.write(data)
 
 
 def create_private(path: Path) -> None:

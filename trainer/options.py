@@ -26,6 +26,7 @@ cache = click.option(
     required=True,
     help="Folder for what is computed from the audio.",
 )
+SEEDS = click.IntRange(0, 2**32 - 1)  # that numpy's and Lightning's random generators accept
 
 
 def tell(failed: Iterable[tuple[Path, Exception]], summary: Iterable[str], quiet: bool) -> None:

@@ -26,7 +26,6 @@ from .keeping import (
     store_all,
     tried,
 )
-from .marking import KEY, TEMPO
 from .progress import AnalysisProgress, Progress
 from .selecting import BATCH_SIZE, as_it_is, each_item, items_of
 
@@ -160,7 +159,7 @@ class _Analysis:
     def _apply(self, item: Item, found: Found, sources: Mapping[str, str]) -> None:
         """Store, write and report what was found out about a track."""
         forget_failure(item)
-        catch_up(item, [TEMPO] * (found.tempo is not None) + [KEY] * ("key" in found.columns))
+        catch_up(item, found.marked)
         applied = apply_found(item, found, sources, self._settings)
         problem = None
         if not self._settings.pretend:

@@ -53,10 +53,11 @@ _IS_KEY_MARKED = (
     f"ifnull({_value(KEY.marker)}, '') LIKE '% model:%' AND "
     f"substr({_value(KEY.marker)}, 1, length(items.initial_key) + 1) = items.initial_key || ' '"
 )
-# `key_fields.is_key_done` as a condition in SQL.
+# `items.has_key` and `key_fields.is_key_done` as conditions in SQL.
+HAS_KEY = "ifnull(items.initial_key, '') GLOB '*[0-9A-Za-z]*'"
 KEY_ASKED = f"{_value(CONFIDENCE)} IS NOT NULL"
 KEY_DONE = (
-    "CASE WHEN ifnull(items.initial_key, '') != '' "
+    f"CASE WHEN {HAS_KEY} "
     f"THEN {KEY_ASKED} OR NOT ({_IS_KEY_MARKED}) "
     f"ELSE {KEY_ASKED} AND {_value(FOUND_KEY)} IS NULL END"
 )
@@ -93,7 +94,7 @@ UNSETTLED = (
 UNSETTLED_KEYS = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
     f"WHERE source.key = '{KEY.source}' AND source.value != '' "
-    "AND ifnull(items.initial_key, '') != '' AND CASE "
+    f"AND {HAS_KEY} AND CASE "
     f"WHEN source.value LIKE 'model:%' THEN items.initial_key != ifnull({_value(FOUND_KEY)}, '') "
     "WHEN source.value LIKE 'label:%' "
     f"THEN items.initial_key != ifnull({_value('tempo_label_key')}, '') "

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tempo_core
 from tempo_core.background import TIME_LIMIT, call, parallel
 
+from .marking import KEY, TEMPO
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from beets.library import Item
 
     from tempo_core import Estimate, Estimator
+
+    from .marking import Marked
 
 T = TypeVar("T")
 
@@ -33,6 +37,11 @@ class Found:
 
     columns: Mapping[str, Any]
     tempo: Estimate | None = None
+
+    @property
+    def marked(self) -> list[Marked]:
+        """The fields of an item that were asked for."""
+        return [TEMPO] * (self.tempo is not None) + [KEY] * ("key" in self.columns)
 
 
 def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:

@@ -23,6 +23,7 @@ from .keeping import (
     ORIGINS,
     PENDING,
     announce,
+    catch_up,
     forget_failure,
     keep,
     note_failure,
@@ -60,12 +61,15 @@ class ImportAnalysis:
         self._log = log
         # None until a track needs the estimator; False if it could not be loaded.
         self.estimator: Estimator | Literal[False] | None = None
+        # Ids of tracks with a tempo or key that beets does not read from the file as it is meant.
+        self._misread: set[int | None] = set()
 
     def analyse(self, task: ImportTask, settings: Any) -> None:
         """Analyse and store those tracks of a task that need it; every error becomes a warning."""
         try:
             for item in task.imported_items():
                 if correct_key(item):
+                    self._misread.add(item.id)
                     store(item, _aborted())
             self._analyse(task, settings)
         except Stopped:  # the import itself was stopped
@@ -102,6 +106,9 @@ class ImportAnalysis:
             store(item, _aborted())
             raise result
         forget_failure(item)
+        # The file may say a tempo or a key under a name that beets does not read.
+        if catch_up(item, result.marked):
+            self._misread.add(item.id)
         applied = apply_found(item, result, sources, settings)
         if applied.tags and _writes(settings):
             # The file is written in write(); at this point it may still be the original. If the
@@ -117,8 +124,11 @@ class ImportAnalysis:
         An error with a track becomes a warning; its tempo and key are in the library.
         """
         for item in task.imported_items():
+            as_is = task.choice_flag is Action.ASIS
             try:
-                self._write(item, task.choice_flag is Action.ASIS, _writes(settings))
+                if as_is and item.id in self._misread:
+                    _keep_from_update(item)
+                self._write(item, as_is, _writes(settings))
                 if remember_key(item):
                     store(item, _aborted())
             except Exception as error:
@@ -155,12 +165,19 @@ class ImportAnalysis:
             set_or_clear(item, PENDING, None)
             problem = keep(item, names, write, _aborted())
         if as_is and (problem or not write):
-            # The copy is newer than the time that beets stored. Without this, `beet update` would
-            # read the file, which has no tempo, and delete the tempo in the library.
-            item.mtime = item.current_mtime()
+            _keep_from_update(item)
         store(item, _aborted())
         if problem:
             raise problem
+
+
+def _keep_from_update(item: Item) -> None:
+    """Let `beet update` take the file for read; otherwise it brings back what the file says.
+
+    A copy is newer than the time that beets stored, also if it says the same. Does not store the
+    item.
+    """
+    item.mtime = item.current_mtime()
 
 
 def _lacking(item: Item, settings: Any) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 def bpm_of(item: Item) -> int:
     """The item's `bpm`; 0 if it has none, or a number that cannot be a tempo."""
     return int(item.bpm) if is_tempo(item.bpm) else 0
+
+
+def says_key(text: str | None) -> bool:
+    """Whether the text of a key says anything; blanks and mere signs, such as `-` or `?`, do not.
+
+    What is said may still be no key: `o`, which means that there is none.
+    """
+    return re.search("[0-9A-Za-z]", text or "") is not None
+
+
+def has_key(item: Item) -> bool:
+    """Whether the item's `initial_key` says anything."""
+    return says_key(item.initial_key)
 
 
 def own(item: Item, field: str) -> Any:

@@ -24,7 +24,7 @@ from tempo_core.console import explain
 from tempo_core.errors import TempoError
 from tempo_core.keys import parse_key
 
-from .items import bpm_of, file_status, own, same_file, set_or_clear
+from .items import bpm_of, file_status, own, same_file, says_key, set_or_clear
 from .key_fields import key_origin
 from .marking import ALL_MARKED, KEY, TEMPO
 from .origin import TAG, origin
@@ -144,12 +144,17 @@ def _in_library(item: Item) -> bool:
     return bool(item.path.startswith(folder))
 
 
-def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> None:
+def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> bool:
     """Take tempo and key from the file where the library has none, or one of an analysis.
 
     Otherwise the plugin could overwrite what another program wrote to the file. `beet update` may
     not have been run since, and overlooks the change if the program kept the file's modification
-    time. Does not store the item.
+    time. Neither does beets read every name of these tags. Does not store the item.
+
+    Returns
+    -------
+    bool
+        Whether something was taken from the file.
     """
     from beets.dbcore import types
 
@@ -159,18 +164,22 @@ def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> None:
 
     open_ = [m for m in which if not (said := ORIGINS[m](item)) or said.startswith("model:")]
     if not open_:
-        return
-    path = item.path
+        return False
+    path, taken = item.path, False
     with suppress(TempoError):
         file = call(lambda: read_track(path), interrupted, TIME_LIMIT)
         if TEMPO in open_:
             found = parse_bpm(file.tag_bpm)
             if found is not None and int(found) != bpm_of(item):
                 _take(item, TEMPO, int(found))  # as beets reads it
-        if KEY in open_ and file.tag_key and file.tag_key != item.initial_key:
-            key = parse_key(file.tag_key)  # beets itself misreads some
-            _take(item, KEY, str(key) if key else types.MusicalKey().normalize(file.tag_key))
+                taken = True
+        text = file.tag_key or ""
+        if KEY in open_ and says_key(text) and text != item.initial_key:
+            key = parse_key(text)  # beets itself misreads some
+            _take(item, KEY, str(key) if key else types.MusicalKey().normalize(text))
             item[KEY.source] = TAG  # also if it is the same key in another notation
+            taken = True
+    return taken
 
 
 def _take(item: Item, marked: Marked, value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_core.keys import parse_key
 
-from .items import own, set_or_clear
+from .items import has_key, own, set_or_clear
 from .marking import KEY
 from .origin import MANUAL, TAG, Decision
 
@@ -25,7 +25,7 @@ def key_origin(item: Item) -> str:
     A key that is not the one that the marker or the recorded source gave was set by somebody since:
     `manual`. With `manual` a person confirms a key, whatever the marker says.
     """
-    if not item.initial_key:
+    if not has_key(item):
         return ""
     source = str(own(item, KEY.source) or "")
     marked = KEY.said_by_marker(item)
@@ -51,7 +51,7 @@ def is_key_done(item: Item) -> bool:
     It has one, be it somebody's or found by an analysis in this library, or the analysis found none
     that is likely enough.
     """
-    if item.initial_key:
+    if has_key(item):
         return is_key_asked(item) or not KEY.said_by_marker(item).startswith("model:")
     return is_key_asked(item) and not own(item, FOUND_KEY)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tempo_core.keys import parse_key
 from tempo_core.labels.record import KeyVerdict, LabelVerdict
 
-from .items import bpm_of, same_file, set_or_clear
+from .items import bpm_of, has_key, same_file, set_or_clear
 from .marking import KEY, TEMPO
 from .origin import Decision
 
@@ -66,7 +66,7 @@ def apply_label(item: Item, label: Record | None) -> list[str]:
         agrees = label.verdict is LabelVerdict.AGREE
         set_or_clear(item, "tempo_verdict", Decision.KEPT.word if agrees else None)
         changed += TEMPO.tags
-    if not item.initial_key and label.key:
+    if not has_key(item) and label.key:
         changed += _set_key(item, label.key, label.source)
     return changed
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from tempo_core.console import escaped, unescaped
+from tempo_core.files import named
 
 if TYPE_CHECKING:
     from beets.library import Item
 
 RECORD = ".tempo-notes.tsv"  # in the folder that is written to
-LONGEST_NAME = 255  # bytes
 
 
 def destination(item: Item, template: str | None, ending: str) -> str:
@@ -35,13 +35,6 @@ def destination(item: Item, template: str | None, ending: str) -> str:
     own = item.filepath.suffix
     stem = place.stem if own and place.suffix.lower() == own.lower() else place.name
     return str(place.with_name(named(stem, ending)))
-
-
-def named(stem: str, ending: str) -> str:
-    """A name with an ending, shortened to `LONGEST_NAME`."""
-    while len(os.fsencode(stem + ending)) > LONGEST_NAME:
-        stem = stem[:-1]
-    return stem + ending
 
 
 class Owners:

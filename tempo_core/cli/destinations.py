@@ -11,6 +11,7 @@ import click
 
 from ..console import shown
 from ..errors import ConfigError
+from ..files import named
 
 NAME, FOLDER = "{name}", "{folder}"  # in templates: of the audio file, and of the folder it is in
 
@@ -35,7 +36,7 @@ class Target:
         """The path for the output of an audio file."""
         audio = Path(path)
         if self.is_folder:
-            return Path(self.name) / f"{audio.stem}{self.ending}"
+            return Path(self.name) / named(audio.stem, self.ending)
         if not self.is_template:
             return Path(self.name)
         folder = Path(os.path.abspath(path)).parent.name  # noqa: PTH100  # resolve() follows links
@@ -53,8 +54,10 @@ def target(option: str, name: str, files: Sequence[str], ending: str) -> Target:
     Raises
     ------
     click.UsageError
-        If it is one file for several, or in no folder.
+        If it is empty, one file for several, or in no folder.
     """
+    if not name:
+        raise click.UsageError(f"{option} names nothing")
     several = len(files) > 1 or any(Path(file).is_dir() for file in files)
     separators = (os.sep, os.altsep or os.sep)
     is_folder = name.endswith(separators) or Path(name).is_dir()
@@ -93,7 +96,7 @@ class Destinations:
         chosen, number = path, 1
         while (key := os.path.normcase(os.path.abspath(chosen)).casefold()) in self._taken:  # noqa: PTH100
             number += 1
-            chosen = path.with_name(f"{path.stem} ({number}){path.suffix}")
+            chosen = path.with_name(named(path.stem, f" ({number}){path.suffix}"))
         self._taken.add(key)
         if _identity(chosen) in self._inputs:
             return ConfigError(f"{chosen} is one of the files to read, and is not overwritten")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +27,7 @@ class DraftWriter(Protocol):
 
 
 class FileWriter:
-    """A file for each track, and a line about it on stdout.
+    """A file for each track, and a line about it on stdout, or on stderr if that is the file.
 
     Parameters
     ----------
@@ -46,8 +47,9 @@ class FileWriter:
             If it cannot be written; what was there before stays.
         """
         assert destination is not None
-        store(destination, encode(draft, self._form))
-        echo(f"{path}: {summary(draft)} -> {destination}")
+        data, is_stdout = encode(draft, self._form), _is_stdout(destination)
+        store(destination, data)
+        echo(f"{path}: {summary(draft)} -> {destination}", err=is_stdout)
 
     def failure(self, path: str, error: str) -> None:
         pass
@@ -102,6 +104,14 @@ class ArrayWriter:
     def _object(self, values: dict[str, object]) -> None:
         click.echo(("[\n" if self._first else ",\n") + json.dumps(values), nl=False)
         self._first = False
+
+
+def _is_stdout(path: Path) -> bool:
+    """Whether a path, such as `/dev/stdout`, leads to where standard output goes."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):  # it is not there yet, or nowhere
+        return False
 
 
 def summary(draft: Draft) -> str:

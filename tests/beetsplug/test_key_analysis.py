@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mutagen
 import numpy as np
 import pytest
 from mediafile import MediaFile
@@ -80,6 +81,39 @@ def test_an_import_fills_it(beet: Beet, in_a: Path) -> None:
     assert item.initial_key == "A"
     assert MediaFile(in_a).initial_key is None  # the original
     assert beet("update").out == ""
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".m4a"])
+def test_an_import_keeps_what_stands_under_another_name(
+    suffix: str, beet: Beet, song: MakeSong
+) -> None:
+    """Tags that beets does not read, and other programs write."""
+    path = song(f"s{suffix}", 9)
+    names = ["----:com.apple.iTunes:KEY"] if suffix == ".m4a" else ["key", "tempo"]
+    file = mutagen.File(path)
+    for name, text in zip(names, ["Es-Dur", "121"], strict=False):
+        file[name] = text.encode() if suffix == ".m4a" else text
+    file.save()
+    assert beet("import", "-A", "-q", path.parent).code == 0
+    item = beet.item()
+    assert (item.initial_key, item.tempo_key, item.tempo_key_source) == ("D#", "A", "tag")
+    assert MediaFile(item.path).initial_key is None
+    if suffix == ".flac":
+        assert (item.bpm, item.tempo_source) == (121, "tag")
+        assert MediaFile(item.path).bpm is None
+    assert beet("update").out == ""
+    assert beet.item().initial_key == "D#"
+
+
+@pytest.mark.parametrize("text", [" ", "-", "?"])
+def test_a_key_that_says_nothing_is_filled(text: str, beet: Beet, in_a: Path) -> None:
+    file = mutagen.File(in_a)
+    file["initialkey"] = text
+    file.save()
+    beet.add(in_a)
+    assert beet("tempo", "--tasks", "key").code == 0
+    assert beet.item().initial_key == "A"
+    assert MediaFile(in_a).initial_key == "A"
 
 
 def test_an_import_without_tags(beet: Beet, in_a: Path) -> None:

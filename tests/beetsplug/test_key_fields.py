@@ -42,6 +42,8 @@ WHOSE: list[tuple[dict[str, Any], str, bool]] = [
     ({}, "", False),
     ({"initial_key": "A"}, "tag", True),
     ({"initial_key": "o"}, "tag", True),
+    *(({"initial_key": text}, "", False) for text in ("", "  ", "-", "?", "\u200b")),
+    ({"initial_key": "-", "tempo_key_confidence": 0.2}, "", True),
     ({"initial_key": "A", "tempo_key_source": "manual"}, "manual", True),
     # Said by the marker, in whatever library; in another one it is looked at again.
     (MARKED, SOURCE, False),

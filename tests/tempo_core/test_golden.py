@@ -10,10 +10,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.audio import STYLES
 from tests.tempo_core import golden
+from tests.tempo_core.golden import notes
 
 EXPECTED: dict[str, Any] = json.loads(golden.EXPECTED.read_text())
 RECORDINGS: dict[str, Any] = json.loads(golden.RECORDINGS.read_text())
@@ -60,3 +62,14 @@ def test_the_answer_is_the_one_on_record(number: int, file: golden.File, tmp_pat
 @pytest.mark.parametrize("name", list(RECORDINGS))
 def test_the_answer_for_a_recording_is_the_one_on_record(name: str) -> None:
     golden.same(golden.say(Path(os.environ["TEMPO_DATA"]) / name, {}), RECORDINGS[name])
+
+
+@pytest.mark.parametrize("seed", notes.SEEDS)
+def test_the_notes_are_those_on_record(seed: int) -> None:
+    expected = json.loads(notes.EXPECTED.read_text())[str(seed)]
+    found = notes.heard(seed)
+    assert [note[0] for note in found] == [note[0] for note in expected]
+    assert len(expected) > 20
+    numbers, expected_numbers = np.array(found)[:, 1:], np.array(expected)[:, 1:]
+    np.testing.assert_allclose(numbers[:, :3], expected_numbers[:, :3], rtol=0, atol=0.0021)
+    np.testing.assert_allclose(numbers[:, 3], expected_numbers[:, 3], rtol=0, atol=1)  # velocity

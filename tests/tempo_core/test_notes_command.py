@@ -196,6 +196,18 @@ def test_an_output_is_replaced_and_an_input_never(make: Any, tmp_path: Path) -> 
     assert (tmp_path / "old.mid").read_bytes().startswith(b"MThd")
 
 
+def test_names_that_no_ending_fits_behind_are_shortened(make: Any, tmp_path: Path) -> None:
+    paths = [make(f"{folder}/{'x' * 250}.flac") for folder in "ab"]
+    assert run("-o", f"{tmp_path}/out/", *paths).exit_code == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["x" * 247 + " (2).mid", "x" * 250 + ".mid"]
+    taken = Destinations(())
+    short, other = (taken.take(tmp_path / ("x" * 251 + ".mid")) for _ in range(2))
+    assert isinstance(short, Path)
+    assert isinstance(other, Path)
+    assert len(other.name) == len(short.name) == 255
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root writes everywhere")
 def test_a_folder_that_cannot_be_written_is_one_line(make: Any, tmp_path: Path) -> None:
     folder = tmp_path / "out"
@@ -229,6 +241,7 @@ def test_what_stands_in_the_way_is_one_line(make: Any, tmp_path: Path) -> None:
         (("--threshold", "1.5"), "give a number between 0 and 1"),
         (("--threshold", "nan"), "give a number between 0 and 1"),
         (("--part", "alto"), "--part"),
+        (("-o", ""), "-o names nothing"),
         (("-o", "no/such/folder/a.mid"), "there is no folder no/such/folder"),
         (("b.flac", "-o", "a.mid"), "-o a.mid is one file for several; give a folder"),
     ],
@@ -291,6 +304,27 @@ def test_names_are_given_once(tmp_path: Path) -> None:
         "a.mid", "A (2).mid", "a (3).mid", "a (2) (2).mid",
     ]  # fmt: skip
     assert isinstance(names.take(taken), ConfigError)
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no /dev/stdout")
+@pytest.mark.parametrize("redirected", [False, True])
+def test_notes_on_standard_output_are_alone_there(
+    redirected: bool, make: Any, tmp_path: Path
+) -> None:
+    path, link = make("a.flac"), tmp_path / "stdout"
+    link.symlink_to("/proc/self/fd/1" if Path("/proc/self/fd").exists() else "/dev/fd/1")
+    told = f"{path}: {len(song(2))} notes, 120.00 BPM -> {link}\n"
+    with (tmp_path / "out.mid").open("wb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", STUB, "-o", str(link), str(path)],
+            stdout=file if redirected else subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True,
+        )  # fmt: skip
+    data = (tmp_path / "out.mid").read_bytes() if redirected else done.stdout
+    assert done.stderr.decode() == told
+    assert mido.MidiFile(file=io.BytesIO(data)).type == 1
+    assert data.startswith(b"MThd")
+    assert link.is_symlink()
 
 
 STUB = """

@@ -16,6 +16,7 @@ import click
 from tempo_core.cli.command import Command
 from tempo_core.console import echo, time_limit_option
 
+from ..options import SEEDS
 from . import load, work
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class BuildRequest:
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
     help="Files at a time.",
 )  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the split.")
+@click.option("--seed", type=SEEDS, default=0, show_default=True, help="Of the split.")
 @click.option("--model", default="default", show_default=True, help="Model that judges the labels.")
 @time_limit_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")

@@ -14,7 +14,7 @@ from tempo_core.cli.command import Command
 from tempo_core.console import time_limit_option
 
 from ..learning.options import LearnOptions
-from ..options import tell
+from ..options import SEEDS, tell
 from . import load, work
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
 @click.command(cls=Command, short_help="Learn how you count from a training set.")
 @click.option(
     "--task", type=click.Choice(methods.tasks()), default="tempo", show_default=True,
-    help="What to learn; pace takes a table with the columns path and paces, key path and key.",
+    help="What to learn; pace takes a table with the columns path and paces, key path and key, "
+    "notes a folder of recordings with MIDI files.",
 )  # fmt: skip
 @click.option(
     "--method", type=click.Choice(methods.choices()), default=methods.AUTO, show_default=True,
@@ -37,7 +38,7 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="Of fit; of adapt and notes, their steps."
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=SEEDS, default=0, show_default=True)
 @click.option(
     "--devices", type=click.IntRange(min=1), default=1, show_default=True,
     help="Processes, or GPUs, for fit.",
@@ -67,7 +68,8 @@ def train(ctx: click.Context, folder: Path, no_install: bool, **given: Any) -> N
     not learn from, and finds the rate of other music as well as before.
 
     With --task pace FOLDER is a table: of each track the tempi that you can move to it at. With
-    --task key it is a training set or a table: of each track its key.
+    --task key it is a training set or a table: of each track its key. With --task notes it has
+    recordings, and beside each a MIDI file of the same name, or the layout of MusicNet.
     """
     from tempo_core.background import interruptible
 

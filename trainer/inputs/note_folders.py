@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,18 +13,20 @@ import pretty_midi
 from tempo_core.audio import AudioFile
 from tempo_core.constant_q import ConstantQ
 from tempo_core.errors import ConfigError, LabelError
+from tempo_core.files import EXTENSIONS
 from tempo_core.listening import STREAMED_PIECE
 from tempo_core.spectrum import Array
 
 from .annotated import Annotated, annotated
 
-AUDIO = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aiff", ".aif", ".wma"}
 MIDI = (".mid", ".midi")
 MUSICNET_RATE = 44100  # [Hz] of the sample numbers in MusicNet's tables
+TABLE_COLUMNS = ("start_time", "end_time", "note")  # of those tables, as far as they are used
 # MusicNet's folders: recordings, their tables, and whether they are kept for testing.
 MUSICNET = (("train_data", "train_labels", False), ("test_data", "test_labels", True))
 SUSTAIN = 64  # controller of the pedal; from this value on it is down
 PEDAL_DOWN = 64
+LATEST = 1e6  # [s] at which a note can end
 LARGEST_NOTES = 50_000_000  # [bytes] of a file of notes
 
 
@@ -41,7 +44,7 @@ def find_pairs(folder: Path) -> list[Pair]:
 
     Either it has MusicNet's layout (`train_data/1727.wav` with `train_labels/1727.csv`, and the
     same of `test`), or beside each recording, anywhere below the folder, is a MIDI file of the same
-    name (as in MAESTRO).
+    name (as in MAESTRO). Of one recording in several formats the first counts.
 
     Raises
     ------
@@ -54,14 +57,18 @@ def find_pairs(folder: Path) -> list[Pair]:
         Pair(audio, folder / labels / f"{audio.stem}.csv", held)
         for data, labels, held in MUSICNET
         for audio in sorted((folder / data).glob("*"))
-        if audio.suffix.lower() in AUDIO and (folder / labels / f"{audio.stem}.csv").is_file()
+        if audio.suffix.lower() in EXTENSIONS and (folder / labels / f"{audio.stem}.csv").is_file()
     ]
     if not found:
-        for audio in sorted(folder.rglob("*")):
-            beside = [audio.with_suffix(suffix) for suffix in MIDI]
-            notes = next((path for path in beside if path.is_file()), None)
-            if audio.suffix.lower() in AUDIO and notes is not None:
-                found.append(Pair(audio, notes))
+        files = sorted(folder.rglob("*"))
+        scores: dict[Path, Path] = {}
+        for path in reversed(files):  # of a.mid and a.midi the first
+            if path.suffix.lower() in MIDI and path.is_file():
+                scores[path.with_suffix("")] = path
+        for audio in files:
+            # A second recording of one name is a copy in another format: once it is used.
+            if audio.suffix.lower() in EXTENSIONS and audio.with_suffix("") in scores:
+                found.append(Pair(audio, scores.pop(audio.with_suffix(""))))
     if not found:
         raise ConfigError(
             f"{folder}: no recording has a MIDI file of the same name beside it, and there are no "
@@ -91,24 +98,31 @@ def read_notes(path: Path) -> Array:
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise LabelError(f"{path}: no notes can be read ({reason})") from error
-    usable = [row for row in rows if row[1] > row[0] >= 0 and 0 <= row[2] <= 127]
+    usable = [row for row in rows if 0 <= row[0] < row[1] < LATEST and 0 <= row[2] <= 127]
     return np.array(sorted(usable), np.float32).reshape(-1, 4)
 
 
 def _from_table(path: Path) -> list[tuple[float, float, float, float]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            (
-                int(row["start_time"]) / MUSICNET_RATE, int(row["end_time"]) / MUSICNET_RATE,
-                int(row["note"]), 80,
-            )
-            for row in csv.DictReader(file)
-        ]  # fmt: skip
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    missing = [name for name in TABLE_COLUMNS if rows and name not in rows[0]]
+    if missing:
+        raise LabelError(f"{path}: no notes can be read (there is no column {missing[0]})")
+    return [
+        (
+            int(row["start_time"]) / MUSICNET_RATE, int(row["end_time"]) / MUSICNET_RATE,
+            int(row["note"]), 80,
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def _from_midi(path: Path) -> list[tuple[float, float, float, float]]:
     found = []
-    for instrument in pretty_midi.PrettyMIDI(str(path)).instruments:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the reader finds odd means nothing to the user
+        score = pretty_midi.PrettyMIDI(str(path))
+    for instrument in score.instruments:
         if instrument.is_drum:
             continue
         releases = _releases(instrument)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from tempo_core.background import Stopped, parallel
+from tempo_core.console import counted
 from tempo_core.errors import ConfigError
 from tempo_core.methods import Method
 from tempo_core.model import Checkpoint
@@ -96,7 +97,7 @@ def hear_all(
 
     Returns
     -------
-    What `hear` returned by number, in ascending order, and the files for which it raised.
+    What `hear` returned by number, and the files for which it raised, both in the order of `paths`.
 
     Raises
     ------
@@ -104,20 +105,29 @@ def hear_all(
         If the run was to stop.
     """
     heard: dict[int, T] = {}
-    failed: list[Failure] = []
+    failed: dict[int, Exception] = {}
     options = job.options
     with job.progress_bar("listening", len(paths), "track") as bar:
         numbers = range(len(paths))
         for k, result in parallel(hear, numbers, options.jobs, job.stop, options.time_limit):
             bar.update()
             if isinstance(result, expected):
-                failed.append((paths[k], result))
+                failed[k] = result
             elif isinstance(result, Exception):
                 raise result
             else:
                 heard[k] = result
     job.check_going_on(interrupted)
-    return {k: heard[k] for k in sorted(heard)}, failed
+    return dict(sorted(heard.items())), [(paths[k], error) for k, error in sorted(failed.items())]
+
+
+def and_why(failed: Sequence[Failure]) -> str:
+    """Behind a message about too few files: how many could not be used, and why the first."""
+    if not failed:
+        return ""
+    path, error = failed[0]
+    told = str(error).removeprefix(f"{path}: ")
+    return f" ({counted(len(failed), 'other')} could not be used; the first: {path}: {told})"
 
 
 def refuse_nothing(n: int, failed: Sequence[Failure]) -> None:

@@ -21,7 +21,7 @@ from ..evaluation.keys import key_score
 from ..trainingset import memory
 from ..trainingset.grouping import groups_of
 from .compare import SURE_BETTER, PairedShare, paired
-from .job import Job, Proposal, hear_all
+from .job import Failure, Job, Proposal, and_why, hear_all
 from .key_fitting import Floats, Model, SeenTrack, answer_of, fit, fit_temperature, scores_of, see
 from .key_guard import PaintedClip, answers, paint
 from .labels import KeyLabels, KeyTrack
@@ -116,7 +116,7 @@ def learn(labels: KeyLabels, job: Job) -> Proposal:
 
     heard, failed = hear_all([track.path for track in tracks], hear, job)
     usable = [tracks[k] for k in heard]
-    _check(usable)
+    _check(usable, failed)
     seen = [track for track, _ in heard.values()]
     replayed = paint(base.front_end, replay=True)
     held_out = _cross_validate(usable, seen, replayed, base, job)
@@ -145,7 +145,7 @@ def learn(labels: KeyLabels, job: Job) -> Proposal:
     )
 
 
-def _check(tracks: Sequence[KeyTrack]) -> None:
+def _check(tracks: Sequence[KeyTrack], failed: Sequence[Failure] = ()) -> None:
     """Refuse too few tracks to learn from.
 
     Raises
@@ -158,7 +158,7 @@ def _check(tracks: Sequence[KeyTrack]) -> None:
         raise LabelError(
             f"{counted(len(tracks), 'usable track')} by {counted(n_artists, 'artist')} with a key "
             f"that somebody gave, at least {MIN_TRACKS} by {MIN_ARTISTS} are needed; give more of "
-            "them a key (initial_key in beets, the column key in a table)"
+            "them a key (initial_key in beets, the column key in a table)" + and_why(failed)
         )
 
 

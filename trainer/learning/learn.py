@@ -67,7 +67,8 @@ def learn(source: Path, options: LearnOptions, stop: Callable[[], bool] = go_on)
     Parameters
     ----------
     source
-        The folder of a training set for the task `tempo`, a table for the task `pace`.
+        The folder of a training set for the task `tempo`, a table for the task `pace`, either for
+        `key`, a folder of recordings and their notes for `notes`.
     stop
         Asked between steps; once it returns True, the run is abandoned. What a method then keeps
         for the next run is its own affair: `fit` its epochs, `paces` its features.

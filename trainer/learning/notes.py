@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 from tempo_core import checkpoint, in_use
 from tempo_core.console import counted
 from tempo_core.constant_q import ConstantQ
-from tempo_core.errors import LabelError
+from tempo_core.errors import AudioError, LabelError, StorageError, reason
 from tempo_core.estimate import Estimator
 from tempo_core.excerpts import Excerpt
 from tempo_core.heard import Heard
@@ -30,7 +31,7 @@ from ..synthesis.studies import draw_study
 from ..synthesis.tones import play
 from ..torch_ops import learnable, usable
 from .compare import SURE_BETTER, PairedShare, paired
-from .job import Job, Proposal, hear_all
+from .job import Failure, Job, Proposal, and_why, hear_all
 from .labels import NoteLabels
 from .note_fitting import NoteRecipe, fit
 
@@ -90,6 +91,8 @@ def learn(labels: NoteLabels, job: Job) -> Proposal:
         If fewer than `MIN_RECORDINGS` can be used.
     CheckpointError
         If a model cannot be used.
+    StorageError
+        If there is no room for what is computed from the audio.
     Stopped
         If the run was to stop.
     """
@@ -106,14 +109,16 @@ def learn(labels: NoteLabels, job: Job) -> Proposal:
             return [_on_disk(piece, Path(folder) / f"{k}-{n}.npy") for n, piece in
                     enumerate(pieces)]  # fmt: skip
 
-        heard, failed = hear_all([pair.audio for pair in pairs], hear, job)
-        _check(len(heard))
+        heard, failed = hear_all(
+            [pair.audio for pair in pairs], hear, job, expected=(AudioError, LabelError)
+        )
+        _check(len(heard), failed)
         held = held_out([pairs[k] for k in heard], job.options.seed)
         known = [piece for k, pieces in heard.items() if pairs[k] not in held for piece in pieces]
         model = _trained(base, known, job)
     found = {pair: _f_measures(pair, current, model, job) for pair in held}
     before, after = zip(*found.values(), strict=True)
-    groups = [pair.audio.stem for pair in found]
+    groups = [str(pair.audio) for pair in found]
     comparison = NoteComparison(paired(before, after, groups), _on_guard(current, model))
     n_learned = len(heard) - len(held)
     card = {
@@ -136,11 +141,11 @@ def learn(labels: NoteLabels, job: Job) -> Proposal:
     )
 
 
-def _check(n_recordings: int) -> None:
+def _check(n_recordings: int, failed: Sequence[Failure] = ()) -> None:
     if n_recordings < MIN_RECORDINGS:
         raise LabelError(
             f"{counted(n_recordings, 'usable recording')} with notes, at least {MIN_RECORDINGS} "
-            "are needed: some are learned from, the others tested on"
+            f"are needed: some are learned from, the others tested on{and_why(failed)}"
         )
 
 
@@ -155,9 +160,24 @@ def held_out(pairs: Sequence[Pair], seed: int) -> list[Pair]:
 
 
 def _on_disk(piece: Annotated, path: Path) -> Annotated:
-    """The same, with its features in a file: a large data set does not fit into memory."""
-    np.save(path, piece.features, allow_pickle=False)
-    return replace(piece, features=np.load(path, mmap_mode="r", allow_pickle=False))
+    """The same, with its features in a file: a large data set does not fit into memory.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    try:
+        np.save(path, piece.features, allow_pickle=False)
+        features = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:  # ValueError: it was written in part
+        raise StorageError(
+            f"{path.parent} cannot hold what is computed from the audio ({reason(error)}); TMPDIR "
+            "names another folder for it"
+        ) from error
+    with suppress(OSError):  # where a name can go before its content, a killed run leaves nothing
+        path.unlink()
+    return replace(piece, features=features)
 
 
 def _trained(base: Model, recordings: Sequence[Annotated], job: Job) -> Model:

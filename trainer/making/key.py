@@ -1,8 +1,9 @@
 """Make the key model: `python -m trainer.making.key --help`.
 
-First it learns from painted music (`synthesis.painted`), then on from that together with songs
-whose key people named, and with recordings on whose key two profiles and the network agree. The
-weights of several such runs are averaged. Five folds by artist over all keyed songs say how good
+First it learns from painted music (`synthesis.painted`) and from sounds that have no key
+(`synthesis.keyless`), then on from that together with songs whose key people named, and with
+recordings on whose key two profiles and the network agree. The weights of several such runs are
+averaged. Five folds by artist over all keyed songs say how good
 that is, and by what temperature the confidence holds.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from pathlib import Path
 import click
 import joblib
 import numpy as np
+import scipy.signal
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -30,13 +33,16 @@ from tempo_core.model import Checkpoint
 from tempo_core.network import Network
 from tempo_core.spectrum import LogFrequency, band_centres
 from tempo_core.tasks.key.config import KeyConfig
-from tempo_core.tasks.key.decode import key_of, number_of, posterior
-from tempo_core.tasks.key.network import KeyNet, build
+from tempo_core.tasks.key.decode import N_KEYS, activate, key_of, number_of, posterior
+from tempo_core.tasks.key.network import PIECE, KeyNet, build
 
 from .. import options
 from ..evaluation.keys import KeyMetrics, measure_keys
-from ..inputs.harmony import load_features, seen
+from ..evaluation.metrics import expected_calibration_error
+from ..inputs.harmony import load_features, seen, spectrum_of
+from ..synthesis import keyless
 from ..synthesis.key_profiles import PROFILES, chroma, key_of_profile
+from ..synthesis.mixing import SR
 from ..synthesis.painted import KeyedSong, Painter, read_song
 from ..tasks.key import loss as loss_of
 from ..torch_ops import Learnable, usable
@@ -47,6 +53,7 @@ Floats = NDArray[np.float64]
 N_FOLDS = 5
 PAINTED_AT_ONCE = 250  # excerpts in one kept file
 PAINTED_SECONDS = 26.0  # of one excerpt
+KEYLESS = -1  # instead of the number of a key
 
 
 @dataclass(frozen=True)
@@ -55,28 +62,35 @@ class KeyRecipe:
 
     Attributes
     ----------
-    n_painted
-        Excerpts that are painted.
+    n_painted, n_keyless
+        Excerpts that are painted, and sounds without a key.
     steps, learning_rate
         Of learning from painted music alone, and of learning on.
     shares
-        How often an example is painted, a keyed song, or a recording that estimators agree on; of
-        both phases.
+        How often an example has no key, is painted, a keyed song, or a recording that estimators
+        agree on; of both phases.
     n_frames
-        Of one example, 0.4 s each.
+        Of one example, 0.4 s each; of both phases.
+    piece
+        Frames that have one vote while it learns; in use they are more.
     n_averaged
         Runs of learning on whose weights are averaged.
     """
 
     n_painted: int = 6000
-    steps: tuple[int, int] = (2500, 500)
+    n_keyless: int = 1000
+    steps: tuple[int, int] = (2500, 350)
     learning_rate: tuple[float, float] = (6e-3, 2e-3)
-    shares: tuple[tuple[float, ...], tuple[float, ...]] = ((1.0,), (0.3, 0.25, 0.45))
+    shares: tuple[tuple[float, ...], tuple[float, ...]] = (
+        (0.12, 0.88),
+        (0.20, 0.20, 0.22, 0.38),
+    )
     batch: int = 16
-    n_frames: int = 48
+    n_frames: tuple[int, int] = (48, 36)
+    piece: int = 12
     weight_decay: float = 1e-2
     average: float = 0.99  # decay of the moving average of the weights that is kept
-    n_averaged: int = 3
+    n_averaged: int = 2
     seed: int = 0
 
 
@@ -91,7 +105,8 @@ class KeyedRecording:
     spectra: Array  # (2, n_bands, n_frames)
 
 
-Pool = Sequence[tuple[NDArray[np.floating], int]]  # what the network sees, and the key's number
+# What the network sees, and the key's number or `KEYLESS`.
+Pool = Sequence[tuple[NDArray[np.floating], int]]
 
 
 def read_keyed(
@@ -181,6 +196,37 @@ def _paint_part(
     temporary.replace(target)
 
 
+def make_keyless(
+    data: Path, front_end: HarmonyFrontEnd, recipe: KeyRecipe, cache: Path, jobs: int
+) -> list[tuple[NDArray[np.floating], int]]:
+    """Sounds without a key as the network sees them; what an earlier run has kept is read."""
+    cache.mkdir(parents=True, exist_ok=True)
+    target = cache / f"keyless-{recipe.seed}-{recipe.n_keyless}-{front_end.digest()}.npz"
+    if not target.exists():
+        tasks = (
+            joblib.delayed(_keyless)(data, front_end, [recipe.seed, 1, k])
+            for k in range(recipe.n_keyless)
+        )
+        run = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+        spectra = list(
+            tqdm(run, total=recipe.n_keyless, desc="making what has no key", disable=None)
+        )
+        temporary = target.with_suffix(".part.npz")
+        np.savez(temporary, spectra=np.stack(spectra))
+        temporary.replace(target)
+    with np.load(target, allow_pickle=False) as arrays:
+        return [(spectra, KEYLESS) for spectra in arrays["spectra"]]
+
+
+def _keyless(data: Path, front_end: HarmonyFrontEnd, seed: list[int]) -> NDArray[np.float16]:
+    sound = keyless.make(data, PAINTED_SECONDS + 1, np.random.default_rng(seed))
+    common = math.gcd(SR, front_end.sr)
+    audio = scipy.signal.resample_poly(sound, front_end.sr // common, SR // common)
+    features = spectrum_of(front_end).features(audio.astype(np.float32))
+    n_frames = int(PAINTED_SECONDS * front_end.fps / 2)
+    return repeated(seen(features, front_end), n_frames).astype(np.float16)
+
+
 def repeated(spectra: NDArray[np.floating], n_frames: int) -> NDArray[np.floating]:
     """(…, n_frames) the first frames; of less the same once more from the beginning."""
     times = -(-n_frames // spectra.shape[-1])
@@ -194,7 +240,10 @@ def example(
     per_semitone: int,
     rng: np.random.Generator,
 ) -> tuple[Array, int]:
-    """A random stretch, moved by up to half an octave; sometimes a run of bands is missing."""
+    """A random stretch, moved by up to half an octave; sometimes a run of bands is missing.
+
+    What has no key has none when it is moved.
+    """
     last = spectra.shape[-1] - n_frames
     start = int(rng.integers(0, last + 1)) if last > 0 else 0
     shown = repeated(spectra[..., start:], n_frames).astype(np.float32)
@@ -209,7 +258,16 @@ def example(
         width = int(rng.integers(10, 40))
         first = int(rng.integers(0, n_bands - width))
         moved[:, first : first + width] *= rng.uniform(0, 0.5)
-    return moved, (key % 12 + semitones) % 12 + 12 * (key // 12)
+    return moved, key if key == KEYLESS else (key % 12 + semitones) % 12 + 12 * (key // 12)
+
+
+def targets(keys: Sequence[int]) -> Array:
+    """(n, 24) probabilities of keys, by their numbers; all are equal for what has none."""
+    found = np.full((len(keys), N_KEYS), 1 / N_KEYS, np.float32)
+    for row, key in zip(found, keys, strict=True):
+        if key != KEYLESS:
+            row[:] = np.arange(N_KEYS) == key
+    return found
 
 
 def train(
@@ -220,14 +278,14 @@ def train(
     Parameters
     ----------
     phase
-        0 for painted music alone, 1 for learning on.
+        0 for painted music and what has no key, 1 for learning on.
     """
-    definition = network.definition
-    assert isinstance(definition, KeyNet)
-    per_semitone = definition.bands_per_semitone
     rng = np.random.default_rng([seed, phase])
     torch.manual_seed(seed)
     network = copy.deepcopy(network).train().requires_grad_(True)
+    definition = network.definition
+    assert isinstance(definition, KeyNet)
+    definition.piece, per_semitone = recipe.piece, definition.bands_per_semitone
     optimizer = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate[phase], weight_decay=recipe.weight_decay
     )
@@ -244,9 +302,10 @@ def train(
         drawn = []
         for number in rng.choice(len(pools), recipe.batch, p=chances):
             spectra, key = pools[number][int(rng.integers(len(pools[number])))]
-            drawn.append(example(spectra, key, recipe.n_frames, per_semitone, rng))
+            drawn.append(example(spectra, key, recipe.n_frames[phase], per_semitone, rng))
         inputs = torch.from_numpy(np.stack([spectra for spectra, _ in drawn]))
-        loss = loss_of(network(inputs), torch.tensor([key for _, key in drawn]))
+        wanted = torch.from_numpy(targets([key for _, key in drawn]))
+        loss = loss_of(network(inputs), wanted)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -255,6 +314,8 @@ def train(
         average.update_parameters(network)
     kept = average.module
     assert isinstance(kept, Learnable)
+    assert isinstance(kept.definition, KeyNet)
+    kept.definition.piece = PIECE
     return kept.eval()
 
 
@@ -287,12 +348,18 @@ def learn_on(painted_network: Learnable, pools: Sequence[Pool], recipe: KeyRecip
 
 def cross_validate(
     painted_network: Learnable,
-    painted: Pool,
+    made: Sequence[Pool],
     keyed: Sequence[KeyedRecording],
     agreed: Pool,
     recipe: KeyRecipe,
 ) -> Floats:
-    """(n, 24) logits of keyed songs, each by a network that knows none of its artist."""
+    """(n, 24) logits of keyed songs, each by a network that knows none of its artist.
+
+    Parameters
+    ----------
+    made
+        The examples without a key, and the painted ones.
+    """
     artists = sorted({recording.artist for recording in keyed})
     np.random.default_rng(recipe.seed).shuffle(artists)
     fold_of = {artist: k % N_FOLDS for k, artist in enumerate(artists)}
@@ -300,7 +367,7 @@ def cross_validate(
     for fold in range(N_FOLDS):
         held = [i for i, r in enumerate(keyed) if fold_of[r.artist] == fold]
         known = [(r.spectra, number_of(r.key)) for r in keyed if fold_of[r.artist] != fold]
-        network = learn_on(painted_network, (painted, known, agreed), recipe)
+        network = learn_on(painted_network, (*made, known, agreed), recipe)
         logits[held] = answers(network, [keyed[i].spectra for i in held])
         told(f"fold {fold}", measure(logits[held], [keyed[i].key for i in held]))
     return logits
@@ -311,6 +378,11 @@ def measure(logits: Floats, keys: Sequence[Key]) -> KeyMetrics:
     return measure_keys(keys, [key_of(int(row.argmax())) for row in logits])
 
 
+def scores_of(logits: Floats, temperature: float) -> Floats:
+    """(n, 24) scores at a temperature, as in use."""
+    return activate(logits.astype(np.float32), None, temperature).astype(np.float64)
+
+
 def temperature_of(logits: Floats, keys: Sequence[Key]) -> float:
     """The temperature under which the confidences are most likely, given what was right."""
     right = np.array(
@@ -318,10 +390,28 @@ def temperature_of(logits: Floats, keys: Sequence[Key]) -> float:
     )
     best = (np.inf, 1.0)
     for temperature in np.geomspace(0.2, 3, 60):
-        sure = np.array([posterior(row / temperature).max() for row in logits])
+        sure = posterior(scores_of(logits, temperature)).max(axis=1)
         p = sure.clip(1e-3, 1 - 1e-3)
         best = min(best, (-float(np.log(np.where(right, p, 1 - p)).sum()), float(temperature)))
     return round(best[1], 3)
+
+
+def calibration_error(scores: Floats, keys: Sequence[Key]) -> float:
+    """Expected calibration error of scores (n, 24), in 0..1."""
+    right = [key_of(int(row.argmax())) == key for row, key in zip(scores, keys, strict=True)]
+    return expected_calibration_error(posterior(scores).max(axis=1), right)
+
+
+def write_answers(target: Path, keyed: Sequence[KeyedRecording], scores: Floats) -> None:
+    """A table of recordings with their label, answer and confidence, the surest errors first."""
+    lines = []
+    for recording, likely in zip(keyed, posterior(scores), strict=True):
+        found, sure = key_of(int(likely.argmax())), float(likely.max())
+        lines.append((found == recording.key, -sure, recording.file, recording.key, found))
+    with target.open("w", encoding="utf-8") as file:
+        file.write("file\tkey\tfound\tconfidence\n")
+        for _, sure, name, key, found in sorted(lines, key=lambda line: line[:2]):
+            file.write(f"{name}\t{key}\t{found}\t{-sure:.3f}\n")
 
 
 def told(name: str, metrics: KeyMetrics) -> None:
@@ -352,44 +442,61 @@ def model_of(
               help="Of learning from painted music, and of learning on.")  # fmt: skip
 @click.option("--painted", "n_painted", default=KeyRecipe.n_painted, show_default=True,
               help="Excerpts to paint.")  # fmt: skip
+@click.option("--keyless", "n_keyless", default=KeyRecipe.n_keyless, show_default=True,
+              help="Sounds without a key to make.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True)
 @click.option("--jobs", default=2, show_default=True, help="Processes.")
 def main(
-    data: Path, cache: Path, out: Path, steps: tuple[int, int], n_painted: int, seed: int, jobs: int
+    data: Path,
+    cache: Path,
+    out: Path,
+    steps: tuple[int, int],
+    n_painted: int,
+    n_keyless: int,
+    seed: int,
+    jobs: int,
 ) -> None:
     """Make the key model, and say how good it is."""
     torch.set_num_threads(1)
     front_end, config = HarmonyFrontEnd(), KeyConfig()
-    recipe = KeyRecipe(n_painted=n_painted, steps=steps, seed=seed)
+    recipe = KeyRecipe(n_painted=n_painted, n_keyless=n_keyless, steps=steps, seed=seed)
+    none = make_keyless(data, front_end, recipe, cache, jobs)
     painted = paint_all(data / "midi", front_end, recipe, cache, jobs)
     keyed = read_keyed(data, cache, front_end, jobs)
+    keys = [recording.key for recording in keyed]
     torch.manual_seed(seed)
     fresh = Learnable(build(front_end, config))
-    first = train(fresh, (painted,), recipe, 0, seed)
-    told(
-        "painted only", measure(answers(first, [r.spectra for r in keyed]), [r.key for r in keyed])
-    )
+    first = train(fresh, (none, painted), recipe, 0, seed)
+    told("painted only", measure(answers(first, [r.spectra for r in keyed]), keys))
     agreed = read_agreed(data, cache, front_end, first, jobs)
     click.echo(f"{len(agreed)} recordings that estimators agree on")
-    logits = cross_validate(first, painted, keyed, agreed, recipe)
-    told("five folds", measure(logits, [r.key for r in keyed]))
-    temperature = temperature_of(logits, [r.key for r in keyed])
+    logits = cross_validate(first, (none, painted), keyed, agreed, recipe)
+    folds, temperature = measure(logits, keys), temperature_of(logits, keys)
+    scores = scores_of(logits, temperature)
+    error = calibration_error(scores, keys)
+    told("five folds", folds)
+    click.echo(f"expected calibration error {error:.3f} at a temperature of {temperature}")
+    out.mkdir(parents=True, exist_ok=True)
+    write_answers(out / "folds.tsv", keyed, scores)
     train_split = [(r.spectra, number_of(r.key)) for r in keyed if r.split == "train"]
     held = [r for r in keyed if r.split == "validation"]
-    network = learn_on(first, (painted, train_split, agreed), recipe)
+    network = learn_on(first, (none, painted, train_split, agreed), recipe)
     validation = measure(answers(network, [r.spectra for r in held]), [r.key for r in held])
     told("validation", validation)
+    data_of = {
+        "painted": len(painted), "keyless": len(none), "songs": len(train_split),
+        "agreed": len(agreed),
+    }  # fmt: skip
     card = {
-        "summary": f"{len(painted)} painted, {len(train_split)} songs, {len(agreed)} agreed, "
-        f"seed {seed}",
-        "data": {"painted": len(painted), "songs": len(train_split), "agreed": len(agreed)},
+        "summary": ", ".join(f"{n} {name}" for name, n in data_of.items()) + f", seed {seed}",
+        "data": data_of,
         "recipe": asdict(recipe),
         "figures": {
-            "five_folds": asdict(measure(logits, [r.key for r in keyed])),
+            "five_folds": {**asdict(folds), "calibration_error": round(error, 4)},
             "validation": asdict(validation),
         },
-        "licence": "weights MIT; learned from POP909 (MIT) and from recordings that are not part "
-        "of the package",
+        "licence": "weights MIT; learned from POP909 (MIT), the Groove MIDI Dataset (CC BY 4.0), "
+        "drum samples (CC0) and recordings that are not part of the package",
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
     }
     model = replace(

@@ -7,6 +7,7 @@ of the same names; `--others` measures those. So a transcriber needs not be inst
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -17,9 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from tempo_core import checkpoint
 from tempo_core.cli.command import Command
-from tempo_core.tasks.notes.events import Thresholds
+from tempo_core.tasks.notes.events import Thresholds, Transcription
 
 from .. import options
+from ..evaluation.metrics import bootstrap_interval
 from ..evaluation.notes import NoteMetrics, mean, measure_notes
 from ..inputs.annotated import Annotated
 from ..inputs.note_folders import read_notes
@@ -60,6 +62,43 @@ def of_others(folder: Path, pieces: list[RenderedPiece]) -> dict[str, NoteMetric
     return {kind: mean(figures[kind]) for kind in KINDS_TOLD if kind in figures}
 
 
+def intervals(
+    pieces: Sequence[RenderedPiece], answers: Sequence[Transcription]
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of the F-measure of each kind, by bootstrap over the pieces."""
+    found: dict[str, list[float]] = {}
+    for piece, answer in zip(pieces, answers, strict=True):
+        if known := piece.as_notes():
+            figures = measure_notes(known, answer.notes, SECONDS)
+            for kind in (piece.kind, "all instruments") if "band" in piece.kind else (piece.kind,):
+                found.setdefault(kind, []).append(figures.f)
+    return {
+        kind: bootstrap_interval(values, [str(k) for k in range(len(values))])
+        for kind, values in sorted(found.items())
+    }
+
+
+def worst(pieces: Sequence[RenderedPiece], answers: Sequence[Transcription], n: int) -> list[str]:
+    """Lines about the pieces with the lowest F-measures: their figures, and what they are like."""
+    found = []
+    for number, (piece, answer) in enumerate(zip(pieces, answers, strict=True)):
+        known = piece.as_notes()
+        if not known:
+            continue
+        figures = measure_notes(known, answer.notes, SECONDS)
+        at_once = sum(note.end - note.start for note in known) / SECONDS
+        softness = float(np.median([note.velocity for note in known]))
+        found.append(
+            (
+                figures.f,
+                f"{number} ({piece.kind}): F {figures.f:.2f}, P {figures.precision:.2f}, R "
+                f"{figures.recall:.2f}; {len(known)} notes, {at_once:.1f} at once, median velocity "
+                f"{softness:.0f}, lowest {min(note.pitch for note in known)}",
+            )
+        )
+    return [line for _, line in sorted(found)[:n]]
+
+
 @click.command(cls=Command)
 @options.data
 @options.cache
@@ -69,11 +108,12 @@ def of_others(folder: Path, pieces: list[RenderedPiece]) -> dict[str, NoteMetric
               help="Folder to write the pieces to, and nothing else.")  # fmt: skip
 @click.option("--others", type=click.Path(exists=True, path_type=Path),
               help="Folder with somebody else's transcriptions of them.")  # fmt: skip
+@click.option("--worst", "n_worst", default=8, show_default=True, help="Pieces to tell about.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--jobs", default=2, show_default=True, help="Processes that render.")
 def main(
     data: Path, cache: Path, model: str, n_tests: int, exported: Path | None, others: Path | None,
-    seed: int, jobs: int,
+    n_worst: int, seed: int, jobs: int,
 ) -> None:  # fmt: skip
     """Measure a notes model, and others, on pieces that nothing was chosen by."""
     if exported is not None:
@@ -92,6 +132,10 @@ def main(
     click.echo(f"{(time.process_time() - begin) / minutes:.2f} CPU s a minute, without decoding")
     thresholds = Thresholds(loaded.config.onset_threshold, loaded.config.frame_threshold)
     told(loaded.name, by_kind(pieces, answers, thresholds))
+    for kind, (low, high) in intervals(pieces, answers).items():
+        click.echo(f"{kind}: F from {low:.2f} to {high:.2f}")
+    for line in worst(pieces, answers, n_worst):
+        click.echo(line)
     click.echo(f"notes a minute where there are none: {invented(pieces, answers, thresholds):.1f}")
 
 

@@ -22,5 +22,5 @@ class KeyConfig(Config):
     """Everything that a model of keys is configured by."""
 
     model: KeyModel = KeyModel()
-    # Below this confidence there is no key: noise has none.
+    # Below this confidence there is no key: noise, speech and drums have none.
     least_confidence: float = setting(0.3, 0.0, 1.0)

@@ -3,10 +3,13 @@
 Small convolutions look at the spectrum, the loudest band of each semitone goes on, and the octaves
 of a pitch class are put together. From there on pitch is a circle: two convolutions as wide as it
 compare each pitch class as a tonic with all others. So all keys share their weights, and music that
-is moved by a semitone has its answer moved by one. The answer is the mean over time.
+is moved by a semitone has its answer moved by one. Pieces of some seconds then vote, each with all
+that it is sure of: music that ends in another key keeps the one it has most of the time.
 """
 
 from __future__ import annotations
+
+import math
 
 from ...config import HarmonyFrontEnd
 from ...network.layers import Conv, Layer, Norm
@@ -15,10 +18,13 @@ from .config import KeyConfig
 
 N_INPUTS = 2  # level and what stands out of it, see `view.prepare`
 MODES = 2  # major and minor
+PIECE = 24  # frames that have one vote, 9.6 s
 
 
 class KeyNet:
-    """Spectra in, 24 logits out."""
+    """Spectra in, logarithms of the probabilities of 24 keys out; `piece` frames have one vote."""
+
+    piece = PIECE
 
     def __init__(self, front_end: HarmonyFrontEnd, config: KeyConfig):
         size = config.model
@@ -40,7 +46,7 @@ class KeyNet:
         }
 
     def forward(self, ops: Ops, spectra: Array) -> Array:
-        """(batch, 2, n_bands, n_frames) → logits (batch, 24): twelve major keys, twelve minor."""
+        """(batch, 2, n_bands, n_frames) → (batch, 24): twelve major keys, twelve minor."""
         x = ops.elu(ops.conv("tones.0", spectra, norm="tones.1"))
         x = ops.elu(ops.conv("tones.2", x, norm="tones.3"))
         x = ops.elu(ops.conv("tones.4", x, norm="tones.5"))
@@ -52,7 +58,17 @@ class KeyNet:
         x = ops.dropout(x, self.dropout).reshape(n_batch, -1, 12, n_frames)
         x = ops.elu(ops.conv("circle.0", _around(ops, x), norm="circle.1"))
         x = ops.conv("circle.2", _around(ops, ops.dropout(x, 2 * self.dropout)))
-        return ops.mean(x, 3).reshape(n_batch, MODES * 12)
+        return _voted(ops, x.reshape(n_batch, MODES * 12, n_frames), self.piece)
+
+
+def _voted(ops: Ops, x: Array, piece: int) -> Array:
+    """Logits (batch, 24, n_frames) → (batch, 24) logarithm of the mean posterior of the pieces."""
+    n_batch, n_keys, n_frames = x.shape
+    n_pieces = max(1, n_frames // piece)
+    length = n_frames // n_pieces  # what is left over at the end is shorter than a piece
+    pieces = ops.mean(x[:, :, : n_pieces * length].reshape(n_batch, n_keys, n_pieces, length), 3)
+    pieces = pieces - ops.logsumexp(pieces, 1)
+    return ops.logsumexp(pieces, 2).reshape(n_batch, n_keys) - math.log(n_pieces)
 
 
 def _around(ops: Ops, x: Array) -> Array:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
+import mido
 import numpy as np
 import pretty_midi
 import pytest
@@ -52,6 +54,18 @@ def test_recordings_with_a_midi_file_beside_them_are_pairs(tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+def test_a_recording_is_one_pair_whatever_its_formats_and_capitals(tmp_path: Path) -> None:
+    """A copy of what is learned from would be tested on."""
+    first = write_sine(tmp_path / "A.FLAC")
+    write_sine(tmp_path / "A.wav")
+    notes = write_midi(tmp_path / "A.MID", [(0, 1, 69)])
+    write_midi(tmp_path / "A.midi", [(0, 1, 69)])
+    opus = tmp_path / "b.oga"
+    opus.write_bytes(b"")
+    write_midi(tmp_path / "b.mid", [(0, 1, 69)])
+    assert find_pairs(tmp_path) == [Pair(first, notes), Pair(opus, tmp_path / "b.mid")]
+
+
 def test_musicnet_has_tables_in_samples_and_its_own_test_set(tmp_path: Path) -> None:
     for split, number in (("train", 1727), ("test", 1759)):
         write_sine(tmp_path / f"{split}_data" / f"{number}.wav")
@@ -92,6 +106,25 @@ def test_what_holds_no_notes_is_one_clear_message(
         return
     with pytest.raises(LabelError, match="no notes can be read"):
         read_notes(path)
+
+
+def test_what_a_table_lacks_is_named_and_odd_times_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "1.csv"
+    path.write_text("start_time,end_time,pitch\n0,44100,60\n")
+    with pytest.raises(LabelError, match="there is no column note"):
+        read_notes(path)
+    path.write_text(f"start_time,end_time,note\n0,{'9' * 60},60\n0,44100,61\n", "utf-8-sig")
+    assert read_notes(path).tolist() == [[0, 1, 61, 80]]
+
+
+def test_what_is_odd_in_midi_is_no_warning(tmp_path: Path) -> None:
+    file = mido.MidiFile(type=1)
+    notes = [mido.Message("note_on", note=60), mido.Message("note_off", note=60, time=480)]
+    file.tracks += [mido.MidiTrack(), mido.MidiTrack([mido.MetaMessage("set_tempo"), *notes])]
+    file.save(tmp_path / "a.mid")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_notes(tmp_path / "a.mid")[:, :3].tolist() == [[0, 0.5, 60]]
 
 
 def test_folders_without_pairs_are_refused(tmp_path: Path) -> None:

@@ -14,11 +14,21 @@ from tempo_core.config import HarmonyFrontEnd
 from tempo_core.estimate import Estimator
 from tempo_core.keys import PITCH_CLASSES, Key
 from tempo_core.tasks.key.config import KeyConfig
+from tempo_core.tasks.key.decode import posterior
 from tempo_core.tasks.key.network import build
 from tests.audio import chord_song, write_audio
 from tests.songs import write_song
 from trainer.making import key as making
-from trainer.making.key import KeyRecipe, averaged, example, repeated, temperature_of, train
+from trainer.making.key import (
+    KEYLESS,
+    KeyRecipe,
+    averaged,
+    example,
+    repeated,
+    targets,
+    temperature_of,
+    train,
+)
 from trainer.torch_ops import Learnable
 
 SR = 11025
@@ -52,14 +62,18 @@ def test_it_makes_a_model_that_is_used(
     agreed = [(np.zeros((2, FRONT_END.n_bands, 60), np.float32), 3)]
     monkeypatch.setattr(making, "read_agreed", lambda *args: agreed)
     args = ["--data", data, "--cache", tmp_path / "cache", "--out", tmp_path / "out",
-            "--steps", 2, 1, "--painted", 6, "--jobs", 1]  # fmt: skip
+            "--steps", 2, 1, "--painted", 6, "--keyless", 3, "--jobs", 1]  # fmt: skip
     run = CliRunner().invoke(making.main, list(map(str, args)))
     assert run.exit_code == 0, run.output
     assert "five folds: weighted" in run.output
     assert "validation: weighted" in run.output
-    (path,) = (tmp_path / "out").iterdir()
+    (path,) = (tmp_path / "out").glob("*.safetensors")
     model = checkpoint.load(path, "key")
-    assert model.card["data"] == {"painted": 6, "songs": 4, "agreed": 1}
+    assert model.card["data"] == {"painted": 6, "keyless": 3, "songs": 4, "agreed": 1}
+    folds = (tmp_path / "out" / "folds.tsv").read_text().splitlines()
+    assert folds[0] == "file\tkey\tfound\tconfidence"
+    assert sorted(line.split("\t")[0] for line in folds[1:]) == [f"{k}.wav" for k in range(6)]
+    assert 0 <= model.card["figures"]["five_folds"]["calibration_error"] <= 1
     assert path.stat().st_size < 150_000
     found = Estimator(tasks=("key",), models={"key": path}).results(data / "0.wav")["key"]
     assert 0 < found.confidence <= 1
@@ -89,14 +103,35 @@ def test_examples_move_with_their_key() -> None:
         assert shown.shape == (2, FRONT_END.n_bands, 40)
         moved = (int(np.abs(shown[0]).sum(axis=1).argmax()) - 120) // 3
         assert key == 12 + (9 + moved) % 12 or not shown.any()  # or its band is missing
+        assert example(spectra, KEYLESS, 40, 3, rng)[1] == KEYLESS
     assert repeated(spectra, 120).shape[-1] == 120
+
+
+def test_what_has_no_key_has_all_of_them() -> None:
+    wanted = targets([3, KEYLESS, 23])
+    np.testing.assert_allclose(wanted.sum(axis=1), 1, rtol=1e-5)
+    assert wanted[0, 3] == wanted[2, 23] == 1
+    assert (wanted[1] == wanted[1, 0]).all()
+
+
+def test_it_learns_that_there_is_none() -> None:
+    rng = np.random.default_rng(0)
+    tones = np.zeros((2, FRONT_END.n_bands, 40), np.float32)
+    tones[:, 100::36] = 3
+    hiss = rng.normal(0, 1, tones.shape).astype(np.float32)
+    recipe = KeyRecipe(steps=(60, 1), shares=((0.5, 0.5), (1.0,)), n_frames=(24, 24), batch=8)
+    torch.manual_seed(0)
+    fresh = Learnable(build(FRONT_END, KeyConfig()))
+    network = train(fresh, [[(hiss, KEYLESS)], [(tones, 4)]], recipe, 0, 0)
+    sure_of_tones, sure_of_hiss = posterior(making.answers(network, [tones, hiss])).max(axis=1)
+    assert sure_of_tones > 2 * sure_of_hiss
 
 
 def test_it_learns_what_it_is_shown() -> None:
     spectra = np.zeros((2, FRONT_END.n_bands, 40), np.float32)
     spectra[:, 100::36] = 3
     pool = [(spectra, 4)]
-    recipe = KeyRecipe(steps=(40, 1), shares=((1.0,), (1.0,)), n_frames=20, batch=8)
+    recipe = KeyRecipe(steps=(40, 1), shares=((1.0,), (1.0,)), n_frames=(20, 20), batch=8)
     torch.manual_seed(0)
     network = train(Learnable(build(FRONT_END, KeyConfig())), [pool], recipe, 0, 0)
     assert making.answers(network, [spectra])[0].argmax() == 4
