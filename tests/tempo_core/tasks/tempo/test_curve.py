@@ -59,10 +59,18 @@ def test_a_drift_is_followed(estimator: Estimator) -> None:
     assert 114 < high < 115.5
 
 
-@pytest.mark.parametrize("tempi_of", [(76, 92), pytest.param((90, 140), marks=pytest.mark.slow)])
-def test_a_medley_jumps(estimator: Estimator, tempi_of: tuple[float, float]) -> None:
-    slow, fast = tempi_of
-    tempo = heard(estimator, np.concatenate([band(slow, 36, "ballad"), band(fast, 36, "ballad")]))
+@pytest.mark.parametrize(
+    ("slow", "fast", "styles"),
+    [
+        (76, 92, ("ballad", "ballad")),
+        pytest.param(90, 140, ("rock", "house"), marks=pytest.mark.slow),
+    ],
+)
+def test_a_medley_jumps(
+    estimator: Estimator, slow: float, fast: float, styles: tuple[str, str]
+) -> None:
+    parts = [band(slow, 36, styles[0]), band(fast, 36, styles[1])]
+    tempo = heard(estimator, np.concatenate(parts))
     first = [p for p in tempo.curve if p.start <= 24]
     second = [p for p in tempo.curve if p.start >= 36]
     assert tempi(first) == pytest.approx([slow] * len(first), abs=0.3)
