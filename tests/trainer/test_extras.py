@@ -67,7 +67,7 @@ def test_paces_are_learned_with_nothing_but_the_extra_train(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("package", "extra"),
-    [("torch", "train"), ("lightning", "train"), ("pretty_midi", "synthesis"),
+    [("torch", "train"), ("lightning", "train"), ("pretty_midi", "train"),
      ("soundfile", "synthesis"), ("mirdata", "datasets")],
 )  # fmt: skip
 def test_what_is_missing_is_named_with_its_extra(

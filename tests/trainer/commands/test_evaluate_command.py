@@ -147,7 +147,8 @@ def test_files_that_are_none_and_names_of_any_bytes(
     hang(slow)
     paths = [song, tmp_path / "pipe.wav", slow]
     estimated = CliRunner().invoke(
-        main, ["estimate", "--tasks", "tempo", "--format", "tsv", "--time-limit", "1", *map(str, paths)]
+        main,
+        ["estimate", "--tasks", "tempo", "--format", "tsv", "--time-limit", "1", *map(str, paths)],
     )
     lines = estimated.stdout.splitlines()
     assert len(lines) == 4
