@@ -348,6 +348,7 @@ connection.rollback()
 
 @pytest.mark.parametrize("kind", [pytest.param("IMMEDIATE", marks=pytest.mark.slow), "EXCLUSIVE"])
 @pytest.mark.parametrize(("seconds", "patience", "works"), [(1, 10, True), (60, 0.2, False)])
+@pytest.mark.slow
 def test_a_library_that_another_process_has_locked(
     kind: str, seconds: float, patience: float, works: bool, beet: Beet, collection: list[Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -386,6 +387,7 @@ def test_a_library_that_another_process_has_locked(
     check_continues(beet, collection, n_done)
 
 
+@pytest.mark.slow
 def test_a_full_disk(beet: Beet, collection: list[Path]) -> None:
     """A limit to the size of files, between the sizes of the songs, acts like a full disk."""
     sizes = sorted(path.stat().st_size for path in collection)

@@ -109,6 +109,7 @@ def test_tracks_about_and_below_a_window_work(
         assert estimate.bpm == pytest.approx(126, abs=0.5)
 
 
+@pytest.mark.slow
 def test_a_long_track_by_windows_and_whole(estimator: Estimator, tmp_path: Path) -> None:
     audio = drum_pattern(127.98, 150, 22050, "house", np.random.default_rng(0))
     path = write_audio(tmp_path / "a.mp3", audio, 22050)
@@ -490,6 +491,7 @@ def _half_hidden(home: Path) -> Path:
     return write_audio(home / "a.mp3", np.concatenate([silence, music, silence]), 22050)
 
 
+@pytest.mark.slow
 def test_a_task_says_the_same_alone_and_beside_others(
     estimator: Estimator, make_audio: MakeAudio, tmp_path: Path
 ) -> None:

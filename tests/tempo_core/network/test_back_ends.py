@@ -79,6 +79,7 @@ MUSIC: dict[str, Callable[[int, np.random.Generator], Array]] = {
 
 
 @pytest.mark.parametrize("name", MUSIC)
+@pytest.mark.slow
 def test_shipped_models_say_the_same_of_real_audio(name: str, tmp_path: Path) -> None:
     audio = MUSIC[name](22050, np.random.default_rng(3))
     path = write_audio(tmp_path / name, audio, 22050)

@@ -48,6 +48,7 @@ def test_a_tempo_that_changes_has_its_range_in_the_title() -> None:
 
 
 @pytest.mark.parametrize("title", ["a $ b $", "$\\frac", "夜 \x1b[2J", "\udcff"])
+@pytest.mark.slow
 def test_any_title_is_drawn(title: str) -> None:
     data = draw(track(120.0, title=title), "svg")
     assert b"<svg" in data
