@@ -25,6 +25,7 @@ from .paces import Pace
 from .spectrum import Array
 from .task import Results, in_order
 from .tasks.tempo import loops
+from .tasks.tempo.course import TempoPoint
 
 DEFAULT_WINDOWS = 10
 DEFAULT_TASKS = ("tempo", "pace", "key")
@@ -37,7 +38,9 @@ class Estimate:
     `bpm` has two decimals; `confidence` is calibrated, in 0..1; `paces` are the tempi one can move
     to, most probable first. `key` and its confidence are None where no key was estimated.
     `stability` in 0..1 says how steadily the track keeps `bpm`, as far as it was listened to; None
-    where that is too little. `columns` are the values of all columns of the tasks that were asked,
+    where that is too little. `tempo_range` is the (lowest, highest) tempo [BPM] of a track whose
+    tempo changes, as far as it was listened to; None if it is steady, or too little was heard.
+    `columns` are the values of all columns of the tasks that were asked,
     these among them, by the names of the columns.
     """
 
@@ -47,6 +50,7 @@ class Estimate:
     key: str | None = None
     key_confidence: float | None = None
     stability: float | None = None
+    tempo_range: tuple[float, float] | None = None
     columns: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -244,6 +248,24 @@ class Estimator:
         """
         with AudioFile(path) as file:
             return self._listen(file)
+
+    def curve(self, path: str | bytes | os.PathLike[str]) -> tuple[TempoPoint, ...]:
+        """Tempo of every window of a file in order of time; the whole file is heard.
+
+        Where a longer silence begins there is a point without a tempo.
+
+        Raises
+        ------
+        AudioError
+            As for `estimate`.
+        ConfigError
+            If the tempo is not among the tasks.
+        """
+        rows = [row for row in self._rows if row[0].name == "tempo"]
+        if not rows:
+            raise ConfigError("the tempo is not among the tasks; there is no curve of it")
+        points: tuple[TempoPoint, ...] = Estimator.of(rows, "all").results(path)["tempo"].curve
+        return points
 
     def columns(self, results: Results) -> dict[str, Any]:
         """Values of all columns of the tasks, by the names of the columns."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Extras by the package that is imported; any other missing package is in `train`.
-OF_PACKAGE = {"pretty_midi": "synthesis", "soundfile": "synthesis", "mirdata": "datasets"}
+OF_PACKAGE = {"soundfile": "synthesis", "mirdata": "datasets"}
 
 
 def advice(error: ImportError) -> str:

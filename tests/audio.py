@@ -311,6 +311,13 @@ def chord_song(
     return np.asarray(0.5 * song / np.abs(song).max(), np.float32)
 
 
+def warped(audio: Audio, tempo: NDArray[Any]) -> Audio:
+    """Play a track at a relative tempo that is given for every sample of the result."""
+    position = np.cumsum(tempo)
+    position = position[position < len(audio) - 1]
+    return np.interp(position, np.arange(len(audio)), audio).astype(np.float32)
+
+
 def speech(duration: float, sr: int, rng: np.random.Generator) -> Audio:
     """Audio similar to speech: syllables of uneven length with formants, and pauses.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 # Packages of the extras other than `train`. soundfile is installed with `train` too, because
 # librosa needs it, but commands that need only `train` must not import it themselves.
-NOT_IN_TRAIN = ("pretty_midi", "soundfile", "mirdata")
+NOT_IN_TRAIN = ("soundfile", "mirdata")
 FINDER = """\
 import sys
 

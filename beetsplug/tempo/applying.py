@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tempo_core import tasks
 from tempo_core.levels import COUNTED_ELSE, RELATIVES, TOLERANCE
 from tempo_core.paces import COMPATIBLE, SAME_PACE, format_paces, parse_paces
+from tempo_core.tasks.tempo.columns import format_range
 
 from .items import bpm_of, own, set_or_clear
 from .key_fields import apply_key
@@ -110,6 +111,8 @@ def apply_estimate(
     item.tempo_confidence = estimate.confidence
     item.tempo_verdict = decision.word
     set_or_clear(item, "tempo_stability", estimate.stability)
+    ends = estimate.tempo_range
+    set_or_clear(item, "tempo_range", None if ends is None else format_range(ends))
     set_further(item, estimate)
     stated = stated_paces(item)
     if stated is not None:

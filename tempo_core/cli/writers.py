@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -16,21 +16,27 @@ from .. import tasks
 from ..columns import Column
 from ..console import echo, encoding_of, escaped
 
+if TYPE_CHECKING:
+    from ..tasks.tempo.course import TempoPoint
+
 # Columns and fields that are always written, in this order, because programs rely on them.
 TABLE_COLUMNS = ("bpm", "confidence", "paces", "key", "key_confidence")
-OBJECT_FIELDS = ("bpm", "confidence", "stability", "paces", "key", "key_confidence")
+OBJECT_FIELDS = (
+    "bpm", "confidence", "stability", "paces", "key", "key_confidence", "tempo_range",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Row:
     """Result for a file: the values of the tasks' columns, by name, or the message of an error.
 
-    Either `values` or `error` is None.
+    Either `values` or `error` is None. `curve` is the tempo of every window, if it was asked for.
     """
 
     path: str
     values: Mapping[str, Any] | None
     error: str | None
+    curve: Sequence[TempoPoint] | None = None
 
 
 class Writer(Protocol):
@@ -118,14 +124,18 @@ class JsonWriter:
         self._first = True
 
     def row(self, row: Row) -> None:
+        text = json.dumps({**self.plain(row), "error": row.error})
+        click.echo(("[\n" if self._first else ",\n") + text, nl=False)
+        self._first = False
+
+    def plain(self, row: Row) -> dict[str, Any]:
+        """The object of a file, without its error."""
         values = row.values or {}
         plain: dict[str, Any] = {"path": row.path}
         for name in self._names:
             value = values.get(name)
             plain[name] = None if value is None else self._columns[name].plain(value)
-        text = json.dumps({**plain, "error": row.error})
-        click.echo(("[\n" if self._first else ",\n") + text, nl=False)
-        self._first = False
+        return plain
 
     def end(self) -> None:
         click.echo("[]" if self._first else "\n]")

@@ -77,6 +77,7 @@ def test_names_of_any_bytes_are_labelled_again_and_again(library: Beet, tmp_path
     assert "\\xff\\x1b[2J.mp3" in (tmp_path / "x.tsv").read_text()
 
 
+@pytest.mark.slow
 def test_a_file_that_hangs_is_one_line_and_the_run_goes_on(
     beet: Beet, make_audio: MakeAudio, hang: Callable[[Path], None]
 ) -> None:

@@ -127,6 +127,24 @@ def test_a_stability_that_is_unknown_is_not_there() -> None:
     assert "tempo_stability" not in item
 
 
+def test_the_range_of_a_tempo_that_changes() -> None:
+    item = Item()
+    apply_estimate(item, dataclasses.replace(HOUSE, tempo_range=(118.0, 131.52)), SOURCE)
+    assert item.tempo_range == "118.0-131.5"
+    apply_estimate(item, HOUSE, SOURCE)  # steady, or not heard enough of
+    assert "tempo_range" not in item
+
+
+def test_a_library_from_before_there_were_ranges_is_not_analysed_again(beet: Beet) -> None:
+    item = Item(title="a", path=b"/a.mp3", initial_key="Am")
+    apply_estimate(item, HOUSE, SOURCE)
+    assert "tempo_range" not in item
+    beet.library.add(item)
+    run = beet("tempo")
+    assert (run.code, run.err) == (0, "")
+    assert run.out == ("tempo: 0 tracks analysed: 0 set, 0 kept, 0 failed; 1 had a tempo already\n")
+
+
 def test_the_record_alone_does_not_make_a_track_done() -> None:
     """A track without `bpm` is not done, whatever its fields: importing it again keeps these."""
     item = Item()

@@ -264,6 +264,7 @@ def test_an_album_field_of_that_name_is_not_the_tracks(beet: Beet, make_audio: M
 
 
 @pytest.mark.parametrize("reason", ["a disk that hangs", "Ctrl-C"])
+@pytest.mark.slow
 def test_what_was_not_read_to_the_end_is_not_known(
     reason: str, beet: Beet, make_audio: MakeAudio, hang: Callable[[Path], None]
 ) -> None:

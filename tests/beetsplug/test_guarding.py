@@ -101,6 +101,7 @@ def test_without_any_output_quiet_work_is_done(filled: Beet) -> None:
 
 
 @pytest.mark.parametrize("args", COMMANDS)
+@pytest.mark.slow
 def test_a_library_that_stays_locked_is_one_line(
     args: tuple[str, ...], filled: Beet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +165,7 @@ def limited(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_library_stays_sound(filled: Beet) -> None:
     library = filled.library
     with library.transaction():

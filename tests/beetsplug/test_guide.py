@@ -17,7 +17,16 @@ from .conftest import ROOT, Beet
 
 PAGES = {
     name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    for name in ("settings", "collector", "dj", "runner", "notes", "training", "troubleshooting")
+    for name in (
+        "settings",
+        "collector",
+        "dj",
+        "runner",
+        "notes",
+        "curve",
+        "training",
+        "troubleshooting",
+    )
 }
 REFERENCE = PAGES["settings"]
 GUIDE = "\n".join(PAGES.values())

@@ -413,6 +413,7 @@ class Raiser(BeetsPlugin):
 
 @pytest.mark.parametrize("event", ["write", "after_write", "import_task_files"])
 @pytest.mark.parametrize("flags", [[], ["-W"], ["-s"], ["-m"]])
+@pytest.mark.slow
 def test_what_another_plugin_does_to_a_file_is_a_warning(
     event: str, flags: list[str], beet: Beet, album: Path, tempi: Tempi, tmp_path: Path
 ) -> None:

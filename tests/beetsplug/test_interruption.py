@@ -138,11 +138,13 @@ class Engine:
     sources = dict(tempo="model:stub@01234567", key="model:keys@01234567")
     def __init__(self, **settings): pass
     def estimate(self, path):
-        return Estimate(126.0, 1.0, (), 0.99, dict(key="Am", key_confidence=0.9))
+        return Estimate(126.0, 1.0, (), 0.99, None, dict(key="Am", key_confidence=0.9))
 
 from collections import namedtuple
 from dataclasses import make_dataclass
-Estimate = make_dataclass("Estimate", ["bpm", "confidence", "paces", "stability", "columns"])
+Estimate = make_dataclass(
+    "Estimate", ["bpm", "confidence", "paces", "stability", "tempo_range", "columns"]
+)
 tempo_core.Estimator = Engine
 
 owner, name, calls = {where}, {name!r}, 0
@@ -346,6 +348,7 @@ connection.rollback()
 
 @pytest.mark.parametrize("kind", [pytest.param("IMMEDIATE", marks=pytest.mark.slow), "EXCLUSIVE"])
 @pytest.mark.parametrize(("seconds", "patience", "works"), [(1, 10, True), (60, 0.2, False)])
+@pytest.mark.slow
 def test_a_library_that_another_process_has_locked(
     kind: str, seconds: float, patience: float, works: bool, beet: Beet, collection: list[Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -384,6 +387,7 @@ def test_a_library_that_another_process_has_locked(
     check_continues(beet, collection, n_done)
 
 
+@pytest.mark.slow
 def test_a_full_disk(beet: Beet, collection: list[Path]) -> None:
     """A limit to the size of files, between the sizes of the songs, acts like a full disk."""
     sizes = sorted(path.stat().st_size for path in collection)

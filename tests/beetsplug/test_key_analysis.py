@@ -335,6 +335,7 @@ beets.ui.main(["tempo", "--tasks", "key", "-t", "1"])
     ("where", "name"), [("keeping", "write_tags"), ("__import__('pathlib').Path", "replace")]
 )
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
+@pytest.mark.slow
 def test_interrupted_and_continued(
     where: str, name: str, how: str, beet: Beet, song: MakeSong
 ) -> None:

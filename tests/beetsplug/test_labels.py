@@ -514,6 +514,7 @@ def _hurry(beet: Beet, interval: float) -> None:
 @pytest.mark.parametrize(
     "how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_a_run_that_is_ended_goes_on_next_time(
     how: signal.Signals, labelled: Beet, site: DemoSite
 ) -> None:

@@ -237,6 +237,7 @@ def start(out: Path, seconds: float) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(
     "how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_an_interrupted_run_is_continued(
     how: signal.Signals, beet: Beet, recording: Path, out: Path
 ) -> None:

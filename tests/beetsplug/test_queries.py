@@ -38,6 +38,13 @@ def test_stability_is_a_number(library: Library) -> None:
     assert titles(library, "tempo_stability:..0.8") == "changing"
 
 
+def test_a_tempo_that_changes_has_a_range(library: Library) -> None:
+    add(library, "medley", tempo_range="96.0-128.0")
+    add(library, "steady")
+    assert titles(library, "tempo_range::.") == "medley"
+    assert titles(library, "^tempo_range::.") == "steady"
+
+
 def titles(library: Library, query: str) -> str:
     return " ".join(sorted(item.title for item in library.items(query)))
 

@@ -100,6 +100,7 @@ def test_a_query_that_makes_no_sense(beet: Beet) -> None:
 
 
 @pytest.mark.parametrize("query", [["bpm:60..200"], ["tempo_source::^model:"]])
+@pytest.mark.slow
 def test_tracks_do_not_pile_up(
     query: list[str], library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:

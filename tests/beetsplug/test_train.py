@@ -115,6 +115,7 @@ def moved(beet: Beet, clicks: list[tuple[Path, float]]) -> Beet:
     return beet
 
 
+@pytest.mark.slow
 def test_paces_that_were_stated_are_learned(moved: Beet) -> None:
     run = moved("tempo-train", "--task", "pace", "-p", "title:Clicks")
     assert run.out.splitlines()[0].endswith("Clicks 0: 50")
@@ -133,6 +134,7 @@ def test_paces_that_were_stated_are_learned(moved: Beet) -> None:
     "n_heard",
     [pytest.param(1, id="listening"), pytest.param(40, id="fitting", marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_ctrl_c_while_paces_are_learned(
     beet: Beet, home: Path, clicks: list[tuple[Path, float]], n_heard: int
 ) -> None:

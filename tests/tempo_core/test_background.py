@@ -147,6 +147,7 @@ if len(sys.argv) > 1:
 @pytest.mark.parametrize(
     "status", [3, *(pytest.param(status, marks=pytest.mark.slow) for status in (None, 0))]
 )
+@pytest.mark.slow
 def test_a_stuck_thread_does_not_spoil_the_end(status: int | None) -> None:
     given = [] if status is None else [str(status)]
     begin = time.monotonic()

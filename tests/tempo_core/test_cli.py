@@ -89,6 +89,35 @@ def test_text(files: list[Path]) -> None:
     assert "2 of 4 files failed" in result.stderr
 
 
+def test_a_curve_as_table(files: list[Path]) -> None:
+    result = _run("estimate", "--curve", "--format", "tsv", "--tasks", "tempo", *files)
+    assert result.exit_code == 1
+    rows = list(csv.DictReader(io.StringIO(result.stdout), delimiter="\t"))
+    assert list(rows[0]) == ["path", "start", "bpm", "confidence"]
+    assert [unescaped(row["path"]) for row in rows] == [str(files[0])] * 3 + [str(files[2])] * 3
+    assert [float(row["bpm"]) for row in rows] == pytest.approx([126] * 3 + [118] * 3, abs=0.3)
+    assert [float(row["start"]) for row in rows[:2]] == pytest.approx([0, 6], abs=0.1)
+    assert f"{files[1]}: cannot be opened" in result.stderr
+    assert f"{files[3]}: no such file" in result.stderr
+    assert "2 of 4 files failed" in result.stderr
+
+
+def test_a_curve_beside_the_estimate(files: list[Path], tmp_path: Path) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(8 * 22050)
+    soundfile.write(tmp_path / "noise.wav", noise, 22050)
+    command = ("estimate", "--curve", "--tasks", "tempo", "--windows", "all")
+    result = _run(*command, "--format", "json", *files[:2], tmp_path / "noise.wav")
+    assert result.exit_code == 1
+    good, bad, unclear = json.loads(result.stdout)
+    assert tuple(good) == ("path", *COLUMNS, "curve", "error")
+    assert good["bpm"] == pytest.approx(126, abs=0.1)
+    assert [point["bpm"] for point in good["curve"]] == pytest.approx([126] * 3, abs=0.3)
+    assert bad["curve"] is bad["bpm"] is None
+    assert unclear["curve"] == [{"start": 0.0, "bpm": None, "confidence": 0.0}]
+    told = _run(*command, tmp_path / "noise.wav").stdout.splitlines()
+    assert told[1] == "   0:00       -  0.00"
+
+
 def test_all_good_is_exit_status_0(make_audio: MakeAudio) -> None:
     path = make_audio("a.mp3")
     for form in ("text", "tsv", "json"):
@@ -109,6 +138,8 @@ def test_jobs_do_not_change_the_result(make_audio: MakeAudio) -> None:
         (("--jobs", "0"), "--jobs"),
         (("--format", "xml"), "--format"),
         (("--model", "gone"), "no model 'gone'"),
+        (("--curve", "--windows", "3"), "--curve hears the whole of a file"),
+        (("--curve", "--tasks", "key"), "--curve is about the tempo"),
     ],
 )
 def test_bad_options_are_said_before_any_work(

@@ -27,7 +27,16 @@ from tempo_core.excerpts import Excerpt
 from tempo_core.heard import Heard
 from tempo_core.loading import load_rows
 from tempo_core.spectrum import Mel
-from tests.audio import FORMATS, STYLES, Audio, applause, drum_pattern, speech, write_audio
+from tests.audio import (
+    FORMATS,
+    STYLES,
+    Audio,
+    applause,
+    drum_pattern,
+    speech,
+    warped,
+    write_audio,
+)
 
 MakeAudio = Callable[..., Path]
 
@@ -100,18 +109,12 @@ def test_tracks_about_and_below_a_window_work(
         assert estimate.bpm == pytest.approx(126, abs=0.5)
 
 
+@pytest.mark.slow
 def test_a_long_track_by_windows_and_whole(estimator: Estimator, tmp_path: Path) -> None:
     audio = drum_pattern(127.98, 150, 22050, "house", np.random.default_rng(0))
     path = write_audio(tmp_path / "a.mp3", audio, 22050)
     for n in (1, 2, 6, "all"):
         assert Estimator(windows=n).estimate(path).bpm == pytest.approx(127.98, abs=0.1), n
-
-
-def _warped(audio: Audio, tempo: np.ndarray) -> Audio:
-    """Play a track at a relative tempo that is given for every sample of the result."""
-    position = np.cumsum(tempo)
-    position = position[position < len(audio) - 1]
-    return np.interp(position, np.arange(len(audio)), audio).astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +165,7 @@ def test_the_tempo_most_of_the_track_is_in(
 
 def test_a_track_that_speeds_up(estimator: Estimator, tmp_path: Path) -> None:
     rate = np.linspace(1, 1.25, 120 * 11025)
-    audio = _warped(drum_pattern(104, 140, 11025, "house", np.random.default_rng(0)), rate)
+    audio = warped(drum_pattern(104, 140, 11025, "house", np.random.default_rng(0)), rate)
     estimate = estimator.estimate(write_audio(tmp_path / "a.flac", audio, 11025))
     assert 103 < estimate.bpm < 131
     assert estimate.stability is not None
@@ -172,7 +175,7 @@ def test_a_track_that_speeds_up(estimator: Estimator, tmp_path: Path) -> None:
 def test_a_live_band_drifts_a_little(tmp_path: Path) -> None:
     t = np.arange(150 * 11025) / 11025
     audio = drum_pattern(118, 152, 11025, "rock", np.random.default_rng(0))
-    audio = _warped(audio, 1 + 0.008 * np.sin(2 * np.pi * t / 100))
+    audio = warped(audio, 1 + 0.008 * np.sin(2 * np.pi * t / 100))
     path = write_audio(tmp_path / "a.flac", audio, 11025)
     estimate = Estimator(windows="all").estimate(path)
     assert estimate.bpm == pytest.approx(118, abs=1)
@@ -443,7 +446,7 @@ def test_results_and_columns(make_audio: MakeAudio) -> None:
     estimate = only.estimate(path)
     assert estimate.paces == ()
     assert estimate.columns == only.columns(results)
-    assert set(estimate.columns) == {"bpm", "confidence", "stability"}
+    assert set(estimate.columns) == {"bpm", "confidence", "stability", "tempo_range"}
     both = Estimator(tasks=("pace",))  # which needs the tempo
     assert list(both.results(path)) == list(both.sources) == ["tempo", "pace"]
     assert both.estimate(path) == Estimator(tasks=("tempo", "pace")).estimate(path)
@@ -488,6 +491,7 @@ def _half_hidden(home: Path) -> Path:
     return write_audio(home / "a.mp3", np.concatenate([silence, music, silence]), 22050)
 
 
+@pytest.mark.slow
 def test_a_task_says_the_same_alone_and_beside_others(
     estimator: Estimator, make_audio: MakeAudio, tmp_path: Path
 ) -> None:

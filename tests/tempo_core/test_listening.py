@@ -358,6 +358,7 @@ def test_noise_in_the_middle_of_a_file_costs_no_more_than_that(
     assert estimator.estimate(path).bpm == pytest.approx(124, abs=0.2)
 
 
+@pytest.mark.slow
 def test_a_hole_of_hours_is_not_looked_into_at_every_place(
     estimator: Estimator, music: Audio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def test_ours_alone_is_not_objected_to() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.slow
 def test_one_that_is_found_first_is_told_by_every_command(
     command: list[str], folder: Path, theirs: Path
 ) -> None:

@@ -67,7 +67,7 @@ def test_paces_are_learned_with_nothing_but_the_extra_train(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("package", "extra"),
-    [("torch", "train"), ("lightning", "train"), ("pretty_midi", "synthesis"),
+    [("torch", "train"), ("lightning", "train"), ("pretty_midi", "train"),
      ("soundfile", "synthesis"), ("mirdata", "datasets")],
 )  # fmt: skip
 def test_what_is_missing_is_named_with_its_extra(
@@ -90,6 +90,6 @@ def test_what_is_missing_is_named_with_its_extra(
 
 
 def test_what_is_in_a_package_is_of_its_extra() -> None:
-    assert "[synthesis]" in advice(ImportError("no", name="pretty_midi.utilities"))
+    assert "[synthesis]" in advice(ImportError("no", name="soundfile.utilities"))
     assert "[train]" in advice(ImportError("something is wrong"))
     assert set(OF_PACKAGE) == set(NOT_IN_TRAIN)

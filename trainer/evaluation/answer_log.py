@@ -6,16 +6,14 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, TypeVar
 
 from tempo_core.errors import StorageError
 from tempo_core.paces import format_paces, parse_paces
 
 from .answers import Answer, LabelledRecording
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
+L = TypeVar("L", bound="EstimateLog")
 ANSWER_LOG = "estimates.jsonl"  # file in the folder of an evaluation
 LOGGED_FIELDS = ("estimator", "estimate", "second", "confidence")  # fields of an `Answer`
 
@@ -42,7 +40,7 @@ class EstimateLog:
         self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._file: IO[str] | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self: L) -> L:
         try:
             self._file = self._path.open("a+", encoding="utf-8", errors="surrogateescape")
         except OSError as error:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
@@ -19,7 +16,7 @@ from tempo_core.tasks.notes.events import Note
 from tempo_core.transcription.roll import LOWEST, Roll
 from tempo_core.transcription.tables import pitch_name
 
-from .plots import COLOURS, PLOT_DPI
+from .plots import COLOURS, encoded
 
 ROW = 30.0  # [s] of music in one row
 WIDTH, ROW_HEIGHT, HEAD = 13.0, 2.6, 0.7  # [inches]
@@ -33,14 +30,7 @@ NOTE_HEIGHT = 0.8  # semitones
 
 def draw(roll: Roll, form: str) -> bytes:
     """The picture as `png` or `svg`; equal rolls give equal bytes."""
-    figure = figure_of(roll)
-    data = io.BytesIO()
-    metadata = {"Software": None} if form == "png" else {"Date": None}
-    with rc_context({"svg.hashsalt": "piano roll"}), warnings.catch_warnings():
-        # A script that the font lacks is drawn as boxes.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(data, format=form, dpi=PLOT_DPI, metadata=metadata)
-    return data.getvalue()
+    return encoded(figure_of(roll), form)
 
 
 def figure_of(roll: Roll) -> Figure:

@@ -79,18 +79,18 @@ class KeyRecipe:
 
     n_painted: int = 6000
     n_keyless: int = 1000
-    steps: tuple[int, int] = (2500, 350)
+    steps: tuple[int, int] = (2500, 500)
     learning_rate: tuple[float, float] = (6e-3, 2e-3)
     shares: tuple[tuple[float, ...], tuple[float, ...]] = (
         (0.12, 0.88),
         (0.20, 0.20, 0.22, 0.38),
     )
     batch: int = 16
-    n_frames: tuple[int, int] = (48, 36)
+    n_frames: tuple[int, int] = (48, 48)
     piece: int = 12
     weight_decay: float = 1e-2
     average: float = 0.99  # decay of the moving average of the weights that is kept
-    n_averaged: int = 2
+    n_averaged: int = 3
     seed: int = 0
 
 

@@ -12,9 +12,10 @@ from ...config import Windows
 from ...heard import Heard
 from ...model import Checkpoint
 from ...task import Results, Scored
-from . import metre, refine
+from . import curve, metre, refine
 from .axis import answerable, near, place, tempo_axis
 from .config import TempoConfig, TempoGrid
+from .course import TempoPoint
 from .rhythm import rhythm
 
 Array = NDArray[np.float32]
@@ -50,12 +51,14 @@ class Pooled:
     """Scores of a track, pooled over all of its windows.
 
     `posterior` is (n_bins,), `pulse` (N_MAPS, n_bins) the periodicity map averaged over bands and
-    windows, `clearest` the highest weight of a window, in 0..1.
+    windows, `clearest` the highest weight of a window, in 0..1. `rows` (n_windows, n_bins) are the
+    posteriors of the windows, in order of time.
     """
 
     posterior: Posterior
     pulse: NDArray[np.float64]
     clearest: float
+    rows: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Tempo:
     `stability` in 0..1 says how steadily the track keeps `bpm` (see `refine.stability`), lowered
     for what was not listened to (see `refine.claimed`); None if too little was heard. `strength`
     (n_bins,) is the strength of the pulse at each tempo of `grid`, the strongest 1. `plan` is how
-    the track was cut into windows.
+    the track was cut into windows, `curve` the tempo of each of those that were heard.
     """
 
     bpm: float
@@ -74,6 +77,7 @@ class Tempo:
     strength: NDArray[np.float64]
     grid: TempoGrid
     plan: Windows
+    curve: tuple[TempoPoint, ...] = ()
 
 
 def encode(readings: Sequence[tuple[float, float]], config: TempoConfig) -> Array:
@@ -105,9 +109,16 @@ def activate(logits: Array, config: TempoConfig, temperature: float = 1.0) -> Ar
 def pool(scored: Sequence[Scored], config: TempoConfig) -> Pooled:
     """Scores of all windows → scores of the track; windows with a clear pulse weigh more."""
     total = sum(float(batch.weights.sum()) for batch, _ in scored)
-    pulse = np.sum([batch.summary for batch, _ in scored], axis=0) / total
+    pulse = np.sum([batch.summary.pulse for batch, _ in scored], axis=0) / total
     clearest = max(float(batch.weights.max()) for batch, _ in scored)
-    return Pooled(mean_scores(scored), pulse, clearest)
+    return Pooled(mean_scores(scored), pulse, clearest, _in_time(scored))
+
+
+def _in_time(scored: Sequence[Scored]) -> NDArray[np.float64]:
+    """(n_windows, n_bins) scores of all windows, in order of time."""
+    rows = np.concatenate([scores for _, scores in scored]).astype(np.float64)
+    starts = np.concatenate([batch.summary.starts for batch, _ in scored])
+    return np.asarray(rows[starts.argsort(kind="stable")])
 
 
 def mean_scores(scored: Sequence[Scored]) -> Posterior:
@@ -155,6 +166,9 @@ def decode(
     posterior = pooled.posterior if bpm_range is None else prefer(pooled.posterior, grid, bpm_range)
     peak = highest(posterior, grid)
     bpm, mass = peak.bpm, peak.mass
+    rows = pooled.rows
+    if bpm_range is not None:
+        rows = np.stack([prefer(row, grid, bpm_range) for row in rows])
     rhythms = heard.each(spectrum, rhythm)
     envelopes = [r.envelope for r in rhythms]
     lines = sorted((p for r in rhythms for p in r.lines), key=lambda piece: piece.centre)
@@ -162,6 +176,7 @@ def decode(
     if bpm * metre.COMPOUND >= lowest and metre.is_compound(envelopes, bpm, spectrum.fps):
         bpm *= metre.COMPOUND
         mass += mass_near(posterior, grid, bpm)  # the same pulse, grouped in another way
+        rows = curve.counted_at(rows, metre.COMPOUND, grid)
     if pooled.clearest <= refine.LEAST_WEIGHT:
         mass = UNCLEAR_CONFIDENCE * min(1.0, mass)
     bpm = refine.refine(lines, bpm)
@@ -169,7 +184,11 @@ def decode(
     if stability is not None and heard.duration is not None:
         stability = refine.claimed(stability, heard.n_seconds, heard.duration)
     strength = pulse_strength(pooled.pulse)
-    return Tempo(bpm, min(1.0, mass), stability, strength, grid, checkpoint.windows)
+    windows = curve.windows_of(envelopes, spectrum.fps, checkpoint.windows)
+    points = curve.curve(rows, windows, bpm, grid, spectrum.fps)
+    if heard.duration is None:
+        points = curve.with_pauses(points, windows, spectrum.fps, checkpoint.windows)
+    return Tempo(bpm, min(1.0, mass), stability, strength, grid, checkpoint.windows, points)
 
 
 def prefer(posterior: Posterior, grid: TempoGrid, bpm_range: tuple[float, float]) -> Posterior:

@@ -15,6 +15,7 @@ import numpy as np
 from ...excerpts import Excerpt
 from ...levels import OF_ONE_PULSE, is_level
 from ...task import Results
+from .course import TempoPoint
 from .decode import Tempo
 
 BEATS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # lengths of loops
@@ -69,5 +70,7 @@ def as_loop(
     if not same and repeated.confidence <= before.confidence:
         return alone
     placed = {name: alone[name] for name in PLACED if name in alone}
-    tempo = dataclasses.replace(repeated, bpm=60 * beats / duration)
+    bpm = 60 * beats / duration
+    point = TempoPoint(round(excerpt.start, 2), round(bpm, 2), round(repeated.confidence, 4))
+    tempo = dataclasses.replace(repeated, bpm=bpm, curve=(point,))
     return {**results, **placed, "tempo": tempo}

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...task import Task
 from .config import TempoConfig, upgrade
+from .course import tempo_range
 from .decode import Pooled, Tempo, activate, decode, encode, enough, pool
 from .network import build
 from .view import view
@@ -17,10 +18,12 @@ from .view import view
 def columns(tempo: Tempo) -> dict[str, Any]:
     """Values of `columns.COLUMNS`, rounded as they are shown."""
     stability = None if tempo.stability is None else round(tempo.stability, 4)
+    ends = tempo_range(tempo.curve)
     return {
         "bpm": round(tempo.bpm, 2),
         "confidence": round(tempo.confidence, 4),
         "stability": stability,
+        "tempo_range": None if ends is None else (round(ends[0], 1), round(ends[1], 1)),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,19 @@ from .rhythm import clarity, rhythm
 Array = NDArray[np.float32]
 
 
+class Summary(NamedTuple):
+    """What is kept of a batch of windows.
+
+    `pulse` (N_MAPS, n_bins) is the sum of their periodicity maps by weight, see `pulse`; `starts`
+    (n,) is where they begin in the track [s].
+    """
+
+    pulse: NDArray[np.float64]
+    starts: NDArray[np.float64]
+
+
 def view(heard: Heard, results: Results, checkpoint: Checkpoint[TempoConfig]) -> list[Batch]:
-    """Batches of all windows that were heard; the summary of a batch is its `pulse`."""
+    """Batches of all windows that were heard; the summary of a batch is a `Summary`."""
     spectrum = checkpoint.spectrum
     heard.each(spectrum, rhythm)  # computed here, while there are features, for `decode`
     windows = heard.windows(spectrum, checkpoint.windows, clarity)
@@ -33,7 +45,9 @@ def batches_of(windows: Sequence[Window], fps: float, grid: TempoGrid) -> list[B
     for which, features in by_length([window.features for window in windows]):
         weights = np.array([windows[k].weight for k in which])
         inputs = inputs_of(features, fps, grid)
-        batches.append(Batch(inputs, np.array(which), weights, pulse(inputs[0], weights)))
+        starts = np.array([windows[k].start for k in which], float)
+        summary = Summary(pulse(inputs[0], weights), starts)
+        batches.append(Batch(inputs, np.array(which), weights, summary))
     return batches
 
 

@@ -64,7 +64,9 @@ def test_labels_are_found_and_checked(
     )
     assert "49 BPM (musicstax), an octave off the audio's" in second
     assert third.startswith("Singer - No Song: not found (musicstax: none of 2 is this ")
-    assert summary.startswith("3 tracks: 2 found (1 agree, 1 octave), 1 not found; ")
+    assert summary.startswith(
+        "3 tracks: 2 found (1 agree, 1 octave), 1 not found, keys 1 conflict; "
+    )
     assert "Half Song" in report.read_text()
     assert table.read_text().splitlines()[1].endswith("\t126\tA min")
     again = labels("--no-estimate", "-q", *files)

@@ -699,6 +699,7 @@ def test_a_charset_that_is_one_counts(make_session: MakeSession) -> None:
             assert make_session(site.url, robots=False).get(f"{site.url}/x").text == text
 
 
+@pytest.mark.slow
 def test_waits_add_up(make_session: MakeSession) -> None:
     """Waits that a site asks for again and again are added up and limited together."""
     with HostileSite({"x": answer("", "", "Retry-After: 1", status="503 X")}) as site:

@@ -63,6 +63,7 @@ def folder(tmp_path: Path, make_audio: MakeAudio) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_a_training_set(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = run(folder, "--out", out, "--baseline", "librosa")
@@ -137,6 +138,7 @@ def test_the_log_of_the_training_is_drawn(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.slow
 def test_files_that_are_none_and_names_of_any_bytes(
     tmp_path: Path, make_audio: MakeAudio, hang: Callable[[Path], None]
 ) -> None:
@@ -147,7 +149,8 @@ def test_files_that_are_none_and_names_of_any_bytes(
     hang(slow)
     paths = [song, tmp_path / "pipe.wav", slow]
     estimated = CliRunner().invoke(
-        main, ["estimate", "--format", "tsv", "--time-limit", "1", *map(str, paths)]
+        main,
+        ["estimate", "--tasks", "tempo", "--format", "tsv", "--time-limit", "1", *map(str, paths)],
     )
     lines = estimated.stdout.splitlines()
     assert len(lines) == 4
@@ -285,6 +288,7 @@ def test_librosa_is_what_it_says(beats: bool, tmp_path: Path, make_audio: MakeAu
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(
     number: signal.Signals, tmp_path: Path, make_audio: MakeAudio
 ) -> None:

@@ -133,6 +133,7 @@ def _no_pictures(n: int) -> dict[str, bytes]:
     ],
     ids=["one track", "all failed", "beyond the axes"],
 )
+@pytest.mark.slow
 def test_odd_sets_are_drawn(tmp_path: Path, answers: list[Answer]) -> None:
     page = written(tmp_path, answers)
     assert f"of {len(answers)} tracks" in page.text

@@ -105,6 +105,7 @@ def test_a_model_that_is_no_better_can_be_used_anyway(folder: Path) -> None:
     assert path.stem in run.stdout
 
 
+@pytest.mark.slow
 def test_fit_on_real_audio(folder: Path, tracks: list[CollectedTrack], tmp_path: Path) -> None:
     out = tmp_path / "models"
     run = train(folder, "--method", "fit", "--epochs", 1, "--out", out)

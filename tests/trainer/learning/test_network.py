@@ -109,6 +109,7 @@ def test_it_learns_and_logs(whole: tuple[Path, Network, list[Row]]) -> None:
     assert not list(run_folder.rglob("*.ckpt"))
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_is_the_same(
     whole: tuple[Path, Network, list[Row]], tmp_path: Path
 ) -> None:

@@ -216,6 +216,7 @@ def test_too_few_recordings_are_one_line_that_says_why(
 
 
 @pytest.mark.usefixtures("hasty")
+@pytest.mark.slow
 def test_musicnet_is_tested_on_as_it_says(studies: Path, tmp_path: Path) -> None:
     for k in range(MIN_RECORDINGS):
         split = "test" if k < 2 else "train"

@@ -73,6 +73,7 @@ def train(*args: object) -> Result:
     return CliRunner().invoke(cli, ["train", "--task", "pace", "--jobs", "1", *map(str, args)])
 
 
+@pytest.mark.slow
 def test_paces_are_learned_from_a_table(stated: Path) -> None:
     run = train(stated, "--no-install")
     assert run.exit_code == 0, run.output

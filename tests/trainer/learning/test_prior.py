@@ -129,6 +129,7 @@ def test_a_range_is_learned_and_the_rate_stays(tracks: list[CurveTrack]) -> None
     assert changed == {"timbre", "prior"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_the_same_model(tracks: list[CurveTrack]) -> None:
     some = tracks[::12]
     first, second = (adapt(BASE, some, REST, PriorRecipe(steps=5)) for _ in range(2))

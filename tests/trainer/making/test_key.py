@@ -114,6 +114,7 @@ def test_what_has_no_key_has_all_of_them() -> None:
     assert (wanted[1] == wanted[1, 0]).all()
 
 
+@pytest.mark.slow
 def test_it_learns_that_there_is_none() -> None:
     rng = np.random.default_rng(0)
     tones = np.zeros((2, FRONT_END.n_bands, 40), np.float32)

@@ -298,6 +298,7 @@ def test_the_parameter_count_is_what_the_docs_say() -> None:
 N_PARAMETERS = 70_273
 
 
+@pytest.mark.slow
 def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_path: Path) -> None:
     def train(out: str) -> Path:
         args = ["--data", folder, "--clips", folder, "--cache", tmp_path / "cache", "--steps", 2,

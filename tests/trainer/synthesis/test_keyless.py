@@ -33,6 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("seed", range(8))
+@pytest.mark.slow
 def test_sounds_have_the_length_and_are_loud_enough(data: Path, seed: int) -> None:
     if shutil.which("fluidsynth") is None:
         pytest.skip("fluidsynth is needed")

@@ -464,6 +464,7 @@ except StorageError as error:
 
 
 @pytest.mark.parametrize("limit", [pytest.param(40_000, marks=pytest.mark.slow), 150_000])
+@pytest.mark.slow
 def test_a_full_disk_is_one_message_and_costs_nothing(
     limit: int, training_set: Path, songs: list[LabelledTrack], tmp_path: Path
 ) -> None:

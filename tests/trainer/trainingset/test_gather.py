@@ -224,6 +224,7 @@ def test_the_command(music: Path, songs: list[LabelledTrack], tmp_path: Path) ->
     assert str(lost.path) == missing
 
 
+@pytest.mark.slow
 def test_what_is_no_file_does_not_hold_the_command_up(
     music: Path, make_audio: MakeAudio, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ from tempo_core.tasks.tempo.decode import (
 )
 from tempo_core.tasks.tempo.decode import encode as encode_readings
 from tempo_core.tasks.tempo.periodicity import N_MAPS
+from tempo_core.tasks.tempo.view import Summary
 
 CONFIG = TempoConfig()
 GRID = CONFIG.grid
@@ -42,7 +43,8 @@ def scored(*windows: np.ndarray, weights: tuple[float, ...] | None = None) -> Sc
     n = len(windows)
     known = np.ones(n) if weights is None else np.array(weights)
     pulse = np.ones((N_MAPS, GRID.n_bins)) * known.sum()
-    return Batch((), np.arange(n), known, pulse), np.stack(windows)
+    summary = Summary(pulse, np.arange(n, dtype=float))
+    return Batch((), np.arange(n), known, summary), np.stack(windows)
 
 
 @given(st.floats(31.0, 290.0))
