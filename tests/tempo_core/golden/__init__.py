@@ -1,8 +1,7 @@
 """Audio files with recorded estimates, which a change of structure must not change.
 
-`files` makes them, from formulas and a seed; `estimates.json` has what version 0.1.0 said of each
-before its core was rebuilt without torch, and the key that the first shipped model of keys heard.
-`record` says it again:
+`files` makes them, from formulas and a seed; `estimates.json` has what the shipped models say of
+each, recorded anew when one of them is another one. `record` says it again:
 
     python -m tests.tempo_core.golden OUT.json
 """
