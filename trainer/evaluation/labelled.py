@@ -53,7 +53,7 @@ def read_source(source: Path) -> tuple[list[LabelledRecording], list[str]]:
             "a table with the columns path and bpm, or path and key"
         )
     try:
-        return [_of_recording(r) for name in present for r in tables[name](source)], []
+        return [labelled(r) for name in present for r in tables[name](source)], []
     except (KeyError, ValueError) as error:
         raise ConfigError(f"{source}: a table of another kind ({error})") from error
 
@@ -77,7 +77,8 @@ def _of_collection(track: CollectedTrack) -> LabelledRecording:
     )
 
 
-def _of_recording(recording: Recording) -> LabelledRecording:
+def labelled(recording: Recording) -> LabelledRecording:
+    """A recording of the trainer's folders as one to evaluate on."""
     first, *others = recording.tempi
     known = tuple(bpm for bpm, _ in others)
     kind, _, style = recording.source.partition(":")

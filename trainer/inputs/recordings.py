@@ -109,11 +109,11 @@ def octaves(bpm: float, weight: float) -> tuple[tuple[float, float], ...]:
 
 def apart(recordings: Sequence[Recording]) -> list[Recording]:
     """Recordings without those to learn from whose artist is held out in another table."""
-    held = {_artist(r) for r in recordings if r.split == "validation"} - {""}
-    return [r for r in recordings if r.split != "train" or _artist(r) not in held]
+    held = {artist_of(r) for r in recordings if r.split == "validation"} - {""}
+    return [r for r in recordings if r.split != "train" or artist_of(r) not in held]
 
 
-def _artist(recording: Recording) -> str:
+def artist_of(recording: Recording) -> str:
     """The artist without case, spaces and punctuation, empty if the group is not the artist."""
     if recording.source.partition(":")[0] not in ("songs", "charts"):
         return ""

