@@ -15,7 +15,7 @@ data = click.option(
     "--data",
     type=_FOLDER,
     required=True,
-    help="Folder with songs.tsv, rhythm.tsv, charts.tsv, consensus.tsv.",
+    help="Folder with songs.tsv, rhythm.tsv, charts.tsv, consensus.tsv, human_tempi.tsv.",
 )
 clips = click.option(
     "--clips",

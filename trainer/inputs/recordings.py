@@ -14,6 +14,7 @@ from pathlib import Path
 from tempo_core.keys import Key, parse_key
 
 from ..files import read_tsv
+from .counted import Counted
 
 
 @dataclass(frozen=True)
@@ -126,15 +127,21 @@ CONSENSUS_READINGS = ((1.0, 0.6), (2.0, 0.25), (0.5, 0.15))
 
 
 def read_consensus(folder: Path) -> list[Recording]:
-    """The recordings of `consensus.tsv`, whose octave is uncertain; see `CONSENSUS_READINGS`."""
-    recordings = []
+    """The recordings of `consensus.tsv`, whose octave is uncertain; see `CONSENSUS_READINGS`.
+
+    Which octave is how probable follows from the estimators and from how people count other music.
+    """
+    counted, recordings = Counted.read(folder), []
     for row in read_tsv(folder / "consensus.tsv"):
         bpm = float(row["bpm"])
         if row["agreement"] == "octave":
             tempi: tuple[tuple[float, float], ...] = ((bpm, 0.5), (float(row["other_bpm"]), 0.5))
         else:
             tempi = tuple((bpm * ratio, weight) for ratio, weight in CONSENSUS_READINGS)
-        recordings.append(Recording(folder / row["file"], "consensus", tempi, "train", row["file"]))
+        file = row["file"]
+        recordings.append(
+            Recording(folder / file, "consensus", counted.weigh(tempi), "train", file)
+        )
     return recordings
 
 

@@ -88,8 +88,8 @@ class TempoRecipe:
     # Whether windows with a clear pulse are drawn more often, and count for more while validating,
     # as in use; else all count alike.
     weighed: bool = True
-    # Whether the network computes in bfloat16, which takes two thirds of the time on processors that
-    # can (the weights and the gradients stay in 32 bits), and changes no figure.
+    # Whether the network computes in bfloat16, which takes two thirds of the time on processors
+    # that can (the weights and the gradients stay in 32 bits), and changes no figure.
     half: bool = True
     begun_from: str = ""  # hash of the model whose weights learning begins from, if any
     # How far the weights that are kept go from those it began from towards those it ended with.

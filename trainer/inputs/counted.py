@@ -1,0 +1,50 @@
+"""How often people count at a tempo: `human_tempi.tsv`, titles with the tempo people decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..files import read_tsv
+
+WIDTH = 0.08  # [octaves] standard deviation of the kernel
+LEAST = 1e-4  # density [per octave] of a tempo at which nobody in the table counts
+
+Readings = tuple[tuple[float, float], ...]
+
+
+class Counted:
+    """Density of the tempi in a table, by a Gaussian kernel on the logarithmic axis.
+
+    Parameters
+    ----------
+    tempi
+        (n,) tempi [BPM] that people decided, > 0.
+    """
+
+    def __init__(self, tempi: Sequence[float] | NDArray[np.float64]):
+        self.places = np.log2(np.asarray(tempi, float))
+
+    @classmethod
+    def read(cls, folder: Path) -> Counted:
+        """The tempi of `human_tempi.tsv`."""
+        return cls([float(row["bpm"]) for row in read_tsv(folder / "human_tempi.tsv")])
+
+    def density(self, bpm: float) -> float:
+        """How often people count at a tempo [BPM], per octave, at least `LEAST`."""
+        distance = (np.log2(bpm) - self.places) / WIDTH
+        kernel = np.exp(-0.5 * np.square(distance)) / (WIDTH * np.sqrt(2 * np.pi))
+        return max(LEAST, float(kernel.mean()))
+
+    def weigh(self, readings: Readings) -> Readings:
+        """Readings (BPM, weight) of a label, weighed by how often people count so, likeliest first.
+
+        The weights of the result sum to 1.
+        """
+        weights = [weight * self.density(bpm) for bpm, weight in readings]
+        total = sum(weights)
+        weighed = [(bpm, w / total) for (bpm, _), w in zip(readings, weights, strict=True)]
+        return tuple(sorted(weighed, key=lambda reading: -reading[1]))
