@@ -34,6 +34,7 @@ class Recording:
     alternatives: tuple[float, ...] = ()
     genre: str = ""  # as written in the table, empty if unknown
     key: Key | None = field(default=None, kw_only=True)  # only used in evaluation
+    title: str = field(default="", kw_only=True)  # to be shown, empty if unknown
 
     @property
     def bpm(self) -> float:
@@ -47,7 +48,7 @@ def read_songs(folder: Path) -> list[Recording]:
         Recording(
             folder / row["file"], "songs", ((float(row["bpm"]), 1.0),), row["split"], row["artist"],
             tuple(float(x) for x in row["alt"].split(";") if x), row["genre"],
-            key=parse_key(row.get("key", "")),
+            key=parse_key(row.get("key", "")), title=row["title"],
         )
         for row in read_tsv(folder / "songs.tsv")
     ]  # fmt: skip
@@ -93,7 +94,7 @@ def read_charts(
         Recording(
             folder / row["file"], f"charts:{row['trust']}",
             octaves(float(row["bpm"]), trust[row["trust"]]), row["split"], row["artist"],
-            genre=row["kind"],
+            genre=row["kind"], title=row["title"],
         )
         for row in read_tsv(folder / "charts.tsv")
         if doubtful or not row["doubtful"]

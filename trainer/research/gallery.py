@@ -28,9 +28,18 @@ from tempo_core.tasks.tempo.rhythm import clarity
 from tempo_core.tasks.tempo.row import TASK
 from tempo_core.tasks.tempo.view import batches_of
 
+from .. import options
 from ..evaluation.asking import estimate_recordings
+from ..inputs.counted import Databases, Decided
 from ..inputs.hearing import hear_file
-from ..inputs.recordings import Recording, by_split, read_rhythm, read_songs
+from ..inputs.recordings import (
+    TRAINING_KINDS,
+    Recording,
+    by_split,
+    read_charts,
+    read_rhythm,
+    read_songs,
+)
 
 PICTURE_WINDOWS = Windows(8.0, 1.0)  # [s] finer in time than the network's windows
 SAME_BIN = 0.01  # relative distance, half a step of the grid
@@ -69,8 +78,21 @@ def picture(path: Path, model: Checkpoint[TempoConfig]) -> Picture:
     return Picture(np.stack(columns, axis=1), posterior)
 
 
-def verdict(recording: Recording, estimate: Estimate, shown: Picture, grid: TempoGrid) -> str:
-    """A description of the error, in words."""
+def verdict(
+    recording: Recording,
+    estimate: Estimate,
+    shown: Picture,
+    grid: TempoGrid,
+    decided: Sequence[Decided] = (),
+) -> str:
+    """A description of the error, in words, with what people `decided` elsewhere."""
+    said = "".join(f"; {one.source}: {one.bpm:.4g}" for one in decided)
+    return _what_went_wrong(recording, estimate, shown, grid) + said
+
+
+def _what_went_wrong(
+    recording: Recording, estimate: Estimate, shown: Picture, grid: TempoGrid
+) -> str:
     ratio = estimate.bpm / recording.bpm
     level = next((k for k in ACCURACY_2 if is_same(ratio, k)), None)
     if level is not None and level != 1:
@@ -86,6 +108,11 @@ def verdict(recording: Recording, estimate: Estimate, shown: Picture, grid: Temp
         times = at_estimate / max(at_label, 1e-3)
         return f"the audio pulses {times:.1f} times as strongly at the answer: is the label right?"
     return f"another tempo, {ratio:.3f} of the label"
+
+
+def name(recording: Recording) -> str:
+    """What a recording is called: artist and title, as far as they are known, in few letters."""
+    return f"{recording.group}, {recording.title}"[:60] if recording.title else recording.group
 
 
 def strength_at(strength: np.ndarray, bpm: float, grid: TempoGrid) -> float:
@@ -116,9 +143,12 @@ def worst(
 
 
 def draw(
-    rows: Sequence[tuple[Recording, Estimate, Picture]], grid: TempoGrid, path: Path
-) -> None:  # fmt: skip
-    """Draw a PNG with one row for each recording."""
+    rows: Sequence[tuple[Recording, Estimate, Picture]],
+    grid: TempoGrid,
+    path: Path,
+    decided: Sequence[Sequence[Decided]] = (),
+) -> None:
+    """Draw a PNG with one row for each recording, with what people `decided` for each elsewhere."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -130,7 +160,8 @@ def draw(
         sharey=True, width_ratios=(5, 1),
     )  # fmt: skip
     ticks = [40, 60, 90, 120, 180, 240, 360]
-    for (left, right), (recording, estimate, shown) in zip(axes, rows, strict=True):
+    said = [*decided, *[()] * (len(rows) - len(decided))]
+    for (left, right), (recording, estimate, shown), others in zip(axes, rows, said, strict=True):
         times = PICTURE_WINDOWS.duration / 2 + PICTURE_WINDOWS.hop * np.arange(
             shown.tempogram.shape[1]
         )
@@ -141,19 +172,26 @@ def draw(
             axis.axhline(estimate.bpm, color="cyan", linestyle="--", label="answer")
             for other in recording.alternatives:
                 axis.axhline(other, color="white", linestyle=":", label="also published")
+            for one in others:
+                axis.axhline(one.bpm, color="magenta", linestyle="-.", label="people's database")
         left.set_yscale("log")
         left.set_yticks(ticks, [str(t) for t in ticks])
         left.minorticks_off()
         left.set_ylim(30, 400)
         left.set_ylabel("BPM")
         left.set_title(
-            f"{recording.source} {recording.path.stem} ({recording.group}): label "
+            f"{recording.source} {recording.path.stem} ({name(recording)}): label "
             f"{recording.bpm:g}, answer {estimate.bpm:g}, confidence {estimate.confidence:.2f}\n"
-            f"{verdict(recording, estimate, shown, grid)}",
+            f"{verdict(recording, estimate, shown, grid, others)}",
             fontsize=9, loc="left",
         )  # fmt: skip
         right.set_xticks([])
-    axes[0, 0].legend(loc="upper right", fontsize=7)
+    handles = {
+        text: handle
+        for axis in axes[:, 0]
+        for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    axes[0, 0].legend(handles.values(), handles.keys(), loc="upper right", fontsize=7)
     axes[-1, 0].set_xlabel("s")
     axes[-1, 1].set_xlabel("posterior")
     figure.savefig(path, dpi=80)
@@ -161,8 +199,7 @@ def draw(
 
 
 @click.command(cls=Command)
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              required=True, help="Folder with songs.tsv and rhythm.tsv.")  # fmt: skip
+@options.data
 @click.option("--split", default="validation", show_default=True)
 @click.option("--model", default="default", show_default=True)
 @click.option("--count", default=10, show_default=True, help="How many of the worst.")
@@ -171,18 +208,21 @@ def draw(
               help="The PNG to write.")  # fmt: skip
 def main(data: Path, split: str, model: str, count: int, jobs: int, out: Path) -> None:
     """Draw the worst errors on the labelled recordings and say what they are."""
-    recordings = by_split([*read_songs(data), *read_rhythm(data)], split)
+    charts = [r for r in read_charts(data) if r.genre not in TRAINING_KINDS]
+    recordings = by_split([*read_songs(data), *read_rhythm(data), *charts], split)
     estimates = estimate_recordings(Estimator(model), recordings, jobs)
     loaded = checkpoint.load(checkpoint.resolve(model))
     rows = [(r, e, picture(r.path, loaded)) for r, e in worst(recordings, estimates, count)]
     if not rows:
         raise click.ClickException("nothing to draw: every answer is right")
-    for r, e, shown in rows:
+    databases = Databases(data)
+    decided = [databases.look_up(r.group, r.title) for r, _, _ in rows]
+    for (r, e, shown), others in zip(rows, decided, strict=True):
         click.echo(
-            f"{r.source}\t{r.path.stem}\t{r.group}\t{r.bpm:g}\t{e.bpm:g}\t{e.confidence:.2f}\t"
-            f"{verdict(r, e, shown, loaded.config.grid)}"
+            f"{r.source}\t{r.path.stem}\t{name(r)}\t{r.bpm:g}\t{e.bpm:g}\t{e.confidence:.2f}\t"
+            f"{verdict(r, e, shown, loaded.config.grid, others)}"
         )
-    draw(rows, loaded.config.grid, out)
+    draw(rows, loaded.config.grid, out, decided)
     click.echo(f"{out}")
 
 

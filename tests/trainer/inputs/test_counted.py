@@ -1,9 +1,11 @@
 """How often people count at a tempo."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from trainer.inputs.counted import LEAST, Counted
+from trainer.inputs.counted import LEAST, Counted, Databases
 
 
 def test_the_density_integrates_to_one_over_octaves() -> None:
@@ -25,3 +27,18 @@ def test_readings_are_weighed_by_how_people_count() -> None:
     assert weight + rest == pytest.approx(1)
     # What the label itself says counts as well.
     assert counted.weigh(((150.0, 0.95), (75.0, 0.05)))[0][0] == 150.0
+
+
+def test_what_people_decided_is_found_by_artist_and_title(tmp_path: Path) -> None:
+    rows = [
+        "artist\ttitle\tbpm\tsource",
+        "Beyoncé\tHalo\t80\tharmonix",
+        "Beyonce feat. Jay-Z\tHalo (Remastered)\t160\tfestival",
+        "Others\tHalo\t120\tbillboard",
+    ]
+    (tmp_path / "human_tempi.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    databases = Databases(tmp_path)
+    found = databases.look_up("BEYONCE", "halo")
+    assert {(one.bpm, one.source) for one in found} == {(80.0, "harmonix"), (160.0, "festival")}
+    assert databases.look_up("Beyoncé", "Hello") == []
+    assert databases.look_up("Beyoncé", "") == []

@@ -12,6 +12,7 @@ from tempo_core.estimate import Estimate
 from tempo_core.tasks.tempo.axis import tempo_axis
 from tempo_core.tasks.tempo.config import TempoGrid
 from tests.audio import click_track, write_audio
+from trainer.inputs.counted import Decided
 from trainer.inputs.recordings import Recording
 from trainer.research.gallery import Picture, draw, picture, strength_at, verdict, worst
 
@@ -56,6 +57,12 @@ def test_verdicts(recording: Recording, answer: float, peak: float, said: str) -
     assert said in verdict(recording, Estimate(answer, 0.5, ()), _picture(peak), GRID)
 
 
+def test_a_verdict_says_what_people_decided_elsewhere() -> None:
+    decided = [Decided(86.0, "harmonix"), Decided(172.4, "festival")]
+    text = verdict(_recording(172), Estimate(86.0, 0.5, ()), _picture(86), GRID, decided)
+    assert text.endswith("; harmonix: 86; festival: 172.4")
+
+
 def test_strength_counts_half_and_double_of_a_tempo() -> None:
     strength = _picture(90).posterior
     assert strength_at(strength, 180, GRID) > 0.5
@@ -74,5 +81,6 @@ def test_a_recording_is_drawn(tmp_path: Path) -> None:
         == shown.tempogram.mean(axis=1).max()
     )
     out = tmp_path / "errors.png"
-    draw([(_recording(60, 240, path=path), Estimate(120, 0.5, ()), shown)], model.config.grid, out)
+    row = (_recording(60, 240, path=path), Estimate(120, 0.5, ()), shown)
+    draw([row], model.config.grid, out, [[Decided(61.0, "harmonix")]])
     assert out.read_bytes().startswith(b"\x89PNG")
