@@ -14,7 +14,6 @@ from pathlib import Path
 from tempo_core.keys import Key, parse_key
 
 from ..files import read_tsv
-from .counted import Counted
 
 
 @dataclass(frozen=True)
@@ -128,21 +127,15 @@ CONSENSUS_READINGS = ((1.0, 0.6), (2.0, 0.25), (0.5, 0.15))
 
 
 def read_consensus(folder: Path) -> list[Recording]:
-    """The recordings of `consensus.tsv`, whose octave is uncertain; see `CONSENSUS_READINGS`.
-
-    Which octave is how probable follows from the estimators and from how people count other music.
-    """
-    counted, recordings = Counted.read(folder), []
+    """The recordings of `consensus.tsv`, whose octave is uncertain; see `CONSENSUS_READINGS`."""
+    recordings = []
     for row in read_tsv(folder / "consensus.tsv"):
         bpm = float(row["bpm"])
         if row["agreement"] == "octave":
             tempi: tuple[tuple[float, float], ...] = ((bpm, 0.5), (float(row["other_bpm"]), 0.5))
         else:
             tempi = tuple((bpm * ratio, weight) for ratio, weight in CONSENSUS_READINGS)
-        file = row["file"]
-        recordings.append(
-            Recording(folder / file, "consensus", counted.weigh(tempi), "train", file)
-        )
+        recordings.append(Recording(folder / row["file"], "consensus", tempi, "train", row["file"]))
     return recordings
 
 

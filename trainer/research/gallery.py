@@ -30,7 +30,7 @@ from tempo_core.tasks.tempo.view import batches_of
 
 from .. import options
 from ..evaluation.asking import estimate_recordings
-from ..inputs.counted import Databases, Decided
+from ..inputs.databases import Databases, Decided
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import (
     TRAINING_KINDS,

@@ -12,7 +12,7 @@ from tempo_core.estimate import Estimate
 from tempo_core.tasks.tempo.axis import tempo_axis
 from tempo_core.tasks.tempo.config import TempoGrid
 from tests.audio import click_track, write_audio
-from trainer.inputs.counted import Decided
+from trainer.inputs.databases import Decided
 from trainer.inputs.recordings import Recording
 from trainer.research.gallery import Picture, draw, picture, strength_at, verdict, worst
 
