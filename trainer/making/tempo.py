@@ -77,7 +77,7 @@ class TempoRecipe:
     # How often each source is drawn. The few popular songs and charts with human labels are drawn
     # often: they carry the octave convention; the synthesis teaches the rate.
     shares: tuple[tuple[str, float], ...] = (
-        ("songs", 0.22), ("rhythm", 0.2), ("charts", 0.26), ("consensus", 0.17),
+        ("songs", 0.25), ("rhythm", 0.25), ("charts", 0.18), ("consensus", 0.17),
         ("synthesis", 0.15),
     )  # fmt: skip
     average: float = 0.995  # decay of the moving average of the weights that is kept
