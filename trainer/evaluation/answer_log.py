@@ -15,7 +15,8 @@ from .answers import Answer, LabelledRecording
 
 L = TypeVar("L", bound="EstimateLog")
 ANSWER_LOG = "estimates.jsonl"  # file in the folder of an evaluation
-LOGGED_FIELDS = ("estimator", "estimate", "second", "confidence")  # fields of an `Answer`
+# Fields of an `Answer`. An entry of an earlier version that lacks one is no answer any more.
+LOGGED_FIELDS = ("estimator", "estimate", "second", "confidence", "octave_confidence")
 
 
 class EstimateLog:
