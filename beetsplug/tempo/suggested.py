@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from beets.logging import BeetsLogger
 
-    from trainer.trainingset.tables import LabelledTrack
+    from trainer.trainingset.tables import CollectedTrack
 
 SUGGESTED = "suggested.json"
 
@@ -75,7 +75,7 @@ def _write(folder: Path, tempi: Mapping[Path, float]) -> None:
     write_text(folder / SUGGESTED, json.dumps(values, indent=1) + "\n")
 
 
-def gain_line(tempi: Mapping[Path, float], labelled: Sequence[LabelledTrack], gain: str) -> str:
+def gain_line(tempi: Mapping[Path, float], labelled: Sequence[CollectedTrack], gain: str) -> str:
     """Line on what the labels of suggested tracks gained; empty if none of them is labelled.
 
     Parameters
@@ -83,7 +83,7 @@ def gain_line(tempi: Mapping[Path, float], labelled: Sequence[LabelledTrack], ga
     tempi
         The remembered tracks with their estimated tempi [BPM].
     labelled
-        The tracks that a model has just learned from.
+        The tracks that a model has just learned from, and those kept for the test.
     gain
         Shares of right answers before and after.
     """
@@ -91,8 +91,9 @@ def gain_line(tempi: Mapping[Path, float], labelled: Sequence[LabelledTrack], ga
     if not used:
         return ""
     n_wrong = sum(not is_same(tempi[track.path], track.bpm) for track in used)
+    learned, n_learned = (sum(t.split != "test" for t in some) for some in (used, labelled))
     return (
         f"{len(used)} of the {len(tempi)} tracks that tempo-eval suggested are labelled now, of "
-        f"which the analysis had {n_wrong} wrong; right with these labels among "
-        f"{len(labelled)}: {gain}"
+        f"which the analysis had {n_wrong} wrong; right with {learned} of them among the "
+        f"{n_learned} labels learned from: {gain}"
     )
