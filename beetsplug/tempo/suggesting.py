@@ -87,8 +87,9 @@ def suggest_tracks(
     """
     found = _choose(lib, args, labelled, settings.suggest)
     if not found:
-        for name in (SUGGESTIONS_TABLE, SUGGESTIONS_LIST):
-            (folder / name).unlink(missing_ok=True)
+        for path in (folder / SUGGESTIONS_TABLE, folder / SUGGESTIONS_LIST):
+            if path.exists():
+                path.unlink()
         return _why_none(lib, args) if settings.suggest else []
     _write(found, folder)
     remember(training_folder(lib, settings), {s.item.filepath: s.bpm for s in found}, log)

@@ -75,20 +75,33 @@ def choose(
     return [some[k] for k in (*first, *rest)[:n]]
 
 
+def chosen_labels(
+    drawing: SuggestionDraw, tracks: Sequence[CurveTrack], base: Model
+) -> list[CurveTrack]:
+    """Tracks of other folds that are labelled, with their labels as the person counts."""
+    fold = folds_of([t.recording.group for t in tracks], 0)
+    pool = [t for t, k in zip(tracks, fold, strict=True) if k != drawing.fold]
+    rng = np.random.default_rng([drawing.seed, drawing.fold])
+    chosen = choose(drawing.way, pool, drawing.n_labels, base, rng)
+    return counted(chosen, CONVENTIONS[drawing.convention])
+
+
+def share_wrong(tracks: Sequence[CurveTrack], base: Model) -> float:
+    """Share of labelled tracks, 0..1, that a model has wrong."""
+    return 1 - float(np.mean(within([t.recording.bpm for t in tracks], answers(tracks, base))))
+
+
 def right_answers(
     drawing: SuggestionDraw, tracks: Sequence[CurveTrack], base: Model, guard: Guard
 ) -> dict[str, int]:
     """By the number of each track of the fold, 1 if it is right after learning, 0 if it is not."""
     fold = folds_of([t.recording.group for t in tracks], 0)
-    convention = CONVENTIONS[drawing.convention]
-    labelled = counted(tracks, convention)
+    labelled = counted(tracks, CONVENTIONS[drawing.convention])
     model = base
     if drawing.n_labels:
-        pool = [t for t, k in zip(tracks, fold, strict=True) if k != drawing.fold]
-        rng = np.random.default_rng([drawing.seed, drawing.fold])
-        chosen = choose(drawing.way, pool, drawing.n_labels, base, rng)
         learn = METHODS[drawing.method]
-        model = learn(base, counted(chosen, convention), guard.part(replay=True), drawing.seed)
+        chosen = chosen_labels(drawing, tracks, base)
+        model = learn(base, chosen, guard.part(replay=True), drawing.seed)
     test = [k for k, other in enumerate(fold) if other == drawing.fold]
     found = answers([tracks[k] for k in test], model)
     right = within([labelled[k].recording.bpm for k in test], found)
@@ -116,12 +129,13 @@ def main(
     tracks = hear(recordings, base, cache, jobs, out / f"heard-{base.hash}-{digest}.safetensors")
     torch.set_num_threads(1)
     groups = [r.group for r in recordings]
+    n_folds = max(folds_of(groups, 0)) + 1
 
     def shares(convention: str, way: str, method: str, n: int) -> np.ndarray:
         """(n_tracks,) how often each track is right, over all seeds."""
         total: dict[int, list[int]] = {k: [] for k in range(len(tracks))}
         for seed in range(draws if n else 1):
-            for fold in range(max(folds_of(groups, 0)) + 1):
+            for fold in range(n_folds):
                 drawing = SuggestionDraw(convention, way, method, n, fold, seed)
                 name = "-".join(map(str, vars(drawing).values()))
                 make: Any = partial(right_answers, drawing, tracks, base, guard)
@@ -132,6 +146,19 @@ def main(
     for convention in CONVENTIONS:
         before = shares(convention, "", "", 0)
         click.echo(f"{convention}: no labels {100 * before.mean():.1f} %")
+        wrong = {
+            way: np.mean([
+                share_wrong(
+                    chosen_labels(SuggestionDraw(convention, way, "", labels, k, seed), tracks, base),
+                    base,
+                )
+                for seed in range(draws)
+                for k in range(n_folds)
+            ])
+            for way in WAYS
+        }  # fmt: skip
+        told = ", ".join(f"{way} {100 * share:.1f} %" for way, share in wrong.items())
+        click.echo(f"{convention}, wrong among {labels} labels: {told}")
         for method in methods:
             after = {way: shares(convention, way, method, labels) for way in WAYS}
             low, high = bootstrap_interval(after["suggested"] - after["random"], groups)
