@@ -32,7 +32,7 @@ from tempo_core.tasks.tempo.network import Member, build
 from tempo_core.tasks.tempo.row import TASK
 
 from .. import options
-from ..evaluation.calibration import calibrate_both
+from ..evaluation.calibration import calibrate, calibrate_octave
 from ..evaluation.metrics import progress
 from ..inputs.cache import Views
 from ..inputs.examples import DrawOptions, example, full_windows
@@ -393,7 +393,8 @@ def main(
     network = together(trained, front_end, config)
     uncalibrated = new_model(front_end, windows, config, network)
     scored = [score_recording(r.path, uncalibrated) for r in held_out]
-    temperature, octave = calibrate_both(held_out, scored, config)
+    temperature = calibrate(held_out, scored, config)
+    octave = calibrate_octave(held_out, scored, config, temperature)
     counts = Counter(r.source.partition(":")[0] for r in trained_on)
     card = {
         "summary": f"{len(trained_on)} recordings, seeds {list(seeds)}",
