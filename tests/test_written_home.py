@@ -308,7 +308,10 @@ def test_an_evaluation_goes_on_without_its_audio(me: Path) -> None:
     known, measured = log.read_text(), json.loads(figures.read_text())["estimators"]
     core("plot", "evaluation")
     silence(*(me / song.file for song in IN_SET))
-    assert core(*EVALUATE).stdout.splitlines() == ANSWERS["evaluate"]
+    told = core(*EVALUATE).stdout.splitlines()
+    # Keys were not evaluated yet when the home was written.
+    told.remove("No track has a known key, so only tempi are measured.")
+    assert told == ANSWERS["evaluate"]
     assert log.read_text() == known
     assert json.loads(figures.read_text())["estimators"] == measured
 

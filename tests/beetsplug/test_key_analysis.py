@@ -470,8 +470,8 @@ def test_music_that_modulates_has_the_key_of_most_of_it(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_hour_is_listened_to_in_places(tmp_path: Path) -> None:
-    hour = np.tile(chord_song(7, True, 60, 11025), 60)
+    hour = np.tile(chord_song(7, False, 60, 11025), 60)
     path = write_audio(tmp_path / "hour.flac", hour, 11025)
     found = columns_of(path)
-    assert found["key"] == "Gm"
-    assert Estimator().estimate(path).key == "Gm"
+    assert found["key"] == "G"
+    assert Estimator().estimate(path).key == "G"

@@ -32,7 +32,7 @@ from tempo_core.tasks.tempo.network import Member, build
 from tempo_core.tasks.tempo.row import TASK
 
 from .. import options
-from ..evaluation.calibration import calibrate
+from ..evaluation.calibration import calibrate_both
 from ..evaluation.metrics import progress
 from ..inputs.cache import Views
 from ..inputs.examples import DrawOptions, example, full_windows
@@ -415,7 +415,7 @@ def calibrated(
     card: dict[str, Any],
     out: Path,
 ) -> Path:
-    """Fit the temperature of a model on held-out recordings, and write its file; returns its path.
+    """Calibrate a model on held-out recordings, and write its file; returns its path.
 
     Charts whose octave is not of high trust do not count: which answer is right is open there.
 
@@ -425,14 +425,15 @@ def calibrated(
         What the model's card says beside what it was trained on, and with what.
     """
     sure = sure_octaves(held_out)
-    temperature = calibrate(sure, [score_recording(r.path, model) for r in sure], model.config)
+    scored = [score_recording(r.path, model) for r in sure]
+    temperature, octave = calibrate_both(sure, scored, model.config)
     about = {
         **card,
         "data": dict(Counter(r.source.partition(":")[0] for r in trained_on)),
         "data_digest": digest_of(trained_on),
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
     }
-    return checkpoint.save(out, replace(model, temperature=temperature, card=about))
+    return checkpoint.save(out, replace(model, temperature=temperature, octave=octave, card=about))
 
 
 @click.command(cls=Command)
