@@ -67,6 +67,8 @@ class Proposal:
         Why, or why not, in one sentence without a subject: `it is better …`.
     failed
         Files that could not be used.
+    run
+        Folder of the recipe, the logs and the checkpoints; None if the method has none.
     """
 
     model: Checkpoint[Any]
@@ -75,6 +77,7 @@ class Proposal:
     installable: bool
     reason: str
     failed: tuple[Failure, ...]
+    run: Path | None = None
 
 
 def hear_all(

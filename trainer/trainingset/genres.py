@@ -8,7 +8,7 @@ _BETWEEN = re.compile(r"[;,|\0]")  # between the genres of one track, by beets a
 
 
 def main_genre(text: str) -> str:
-    """The first of the genres that a table or a tag names, in small letters; empty if there is none.
+    """The first of the genres that a table or a tag names, in small letters, or empty.
 
     Of several genres the first one is the main one: both beets' `lastgenre` and most tags put it
     there.

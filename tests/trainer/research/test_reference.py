@@ -11,17 +11,6 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-
-from tempo_core import checkpoint
-from tempo_core.cli import main
-from tempo_core.config import FrontEnd, Windows
-from tempo_core.errors import AudioError, CheckpointError, ConfigError
-from tempo_core.spectrum import mel_spectrogram
-from tests.audio import click_track
-from trainer.evaluation import baselines
-from trainer.files import kept
-from trainer.inputs.recordings import Recording
-from trainer.inputs.views import filterbank
 from trainer.research.evaluate import main as evaluate_with_references
 from trainer.research.reference.__main__ import main as compare
 from trainer.research.reference.__main__ import save_reference
@@ -49,6 +38,17 @@ from trainer.research.reference.training import (
     measure_leak,
     train,
 )
+
+from tempo_core import checkpoint
+from tempo_core.cli import main
+from tempo_core.config import FrontEnd, Windows
+from tempo_core.errors import AudioError, CheckpointError, ConfigError
+from tempo_core.spectrum import mel_spectrogram
+from tests.audio import click_track
+from trainer.evaluation import baselines
+from trainer.files import kept
+from trainer.inputs.recordings import Recording
+from trainer.inputs.views import filterbank
 
 FRONT_END, WINDOWS = FrontEnd(), Windows()
 LENGTH = n_frames(FRONT_END, WINDOWS)
