@@ -171,10 +171,10 @@ def _assign(
 ) -> dict[str, str]:
     """The split of each group that has none yet, so that the splits come close to `SHARES`.
 
-    They do so as a whole and in every genre: each group, the largest first, goes where the sum of
-    the squared distances of all counts from what they should be grows least (the idea of iterative
-    stratification; Sechidis, Tsoumakas & Vlahavas, ECML PKDD 2011). Tracks without a genre count as
-    those of one genre; where no genre is known, or only one, only the sizes of the splits decide.
+    They do so as a whole and in every genre: each group, the largest first, goes where the squared
+    distances of all counts from what they should be, over the share of the split, grow least (after
+    iterative stratification; Sechidis, Tsoumakas & Vlahavas, ECML PKDD 2011). Tracks without a
+    genre count as those of one genre.
 
     Parameters
     ----------
@@ -195,10 +195,11 @@ def _assign(
     def order(root: str) -> tuple[int, str]:
         return -genres[root].total(), hashlib.sha256(f"{seed} {root}".encode()).hexdigest()
 
-    def lack(split: str, own: Counter[str]) -> float:
+    def growth(split: str, own: Counter[str]) -> float:
         there, share = counts[split], SHARES[split]
-        whole = own.total() * (share * n_tracks - there.total())
-        return whole + sum(n * (share * wanted[name] - there[name]) for name, n in own.items())
+        parts = [(own.total(), there.total() - share * n_tracks)]
+        parts += [(n, there[name] - share * wanted[name]) for name, n in own.items()]
+        return sum(n * n + 2 * n * above for n, above in parts) / share
 
     assigned: dict[str, str] = {}
     new = sorted((root for root in genres if not sides[root]), key=order)
@@ -206,7 +207,7 @@ def _assign(
         empty = [split for split in SPLITS if not counts[split]]
         # The last groups are reserved for the splits that are still empty.
         choice = empty if len(empty) >= len(new) - k else list(SPLITS)
-        assigned[root] = max(choice, key=lambda split: lack(split, genres[root]))
+        assigned[root] = min(choice, key=lambda split: growth(split, genres[root]))
         counts[assigned[root]].update(genres[root])
     return assigned
 
