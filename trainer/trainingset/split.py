@@ -173,7 +173,8 @@ def _assign(
 
     They do so as a whole and in every genre: each group, the largest first, goes where the squared
     distances of all counts from what they should be, over the share of the split, grow least (after
-    iterative stratification; Sechidis, Tsoumakas & Vlahavas, ECML PKDD 2011). Tracks without a genre count as those of one genre.
+    iterative stratification; Sechidis, Tsoumakas & Vlahavas, ECML PKDD 2011). Tracks without a
+    genre count as those of one genre.
 
     Parameters
     ----------

@@ -51,7 +51,9 @@ def quickly(folder: Path, stop: object = None, name: str = "mobilenet") -> Train
 
 
 def test_a_network_is_trained_compared_and_used(folder: Path) -> None:
-    result = cli("--network", "convblocks", "--recipe", folder.parent / "short.yaml", folder)
+    result = cli(
+        "--network", "convblocks", "--recipe", folder.parent / "short.yaml", "--jobs", 1, folder
+    )
     assert result.exit_code == 0, result.output
     (path,) = (folder / "runs").glob("convblocks-*.safetensors")
     (run,) = (p for p in (folder / "runs").iterdir() if p.is_dir())
@@ -138,7 +140,9 @@ def test_a_file_that_is_gone_is_one_line(folder: Path) -> None:
     path = rows[k].split("\t")[header.split("\t").index("path")]
     rows[k] = rows[k].replace(path, f"{path}.gone")
     table.write_text("\n".join([header, *rows]) + "\n")
-    result = cli("--network", "mobilenet", "--recipe", folder.parent / "short.yaml", folder)
+    result = cli(
+        "--network", "mobilenet", "--recipe", folder.parent / "short.yaml", "--jobs", 1, folder
+    )
     assert result.exit_code == 1
     assert result.stdout.startswith("trained mobilenet on 3 labels")
     assert [line for line in result.stderr.splitlines() if "epoch" not in line] == [
