@@ -11,7 +11,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import (
+    FixedFormatter,
+    FixedLocator,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+)
 
 from tempo_core.console import counted
 
@@ -139,7 +145,7 @@ def _draw_tempi(axes: Axes, kept: Sequence[CollectedTrack], edges: np.ndarray) -
     )  # fmt: skip
     _tempo_axis(axes, edges)
     axes.set(ylabel="recordings", title="tempo")
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color="#eeeeee")
     axes.legend(fontsize=8)
 
@@ -168,7 +174,7 @@ def _draw_lengths(axes: Axes, kept: Sequence[CollectedTrack]) -> None:
         xlim=(0, edges[-1]), xlabel=f"length [{unit}]", ylabel="recordings",
         title=f"length ({hours:.1f} hours in all)",
     )  # fmt: skip
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color="#eeeeee")
 
 
@@ -223,7 +229,7 @@ def _draw_reasons(axes: Axes, reasons: Counter[str]) -> None:
     axes.bar_label(bars, [str(reasons[n]) for n in names], fontsize=8, padding=3)
     axes.set_yticks(range(len(names)), [short_name(name) for name in names], fontsize=8)
     axes.set(ylim=(max(len(names), 3) - 0.5, -0.5), xlabel="tracks")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.12)
 
 
