@@ -31,7 +31,7 @@ from .training import train_reference
 
 COMPARISON = "comparison.txt"  # the table, beside the run
 (FIT,) = (method for method in methods.METHODS if "from_scratch" in method.options)
-HELD_OUT = "test"  # split from which no model has learned, nor was an epoch chosen by it
+HELD_OUT = "test"  # split from which the network learned nothing, nor was its epoch chosen by it
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def train(
             f"{error.filename or folder}: {error.strerror or error}; what was learned so far is "
             "kept, see to it and run the same again"
         ) from error
-    n_labels = len(labels.of_split("train")) - len(failed)
+    n_labels = checkpoint.read(path).header["card"]["n_labels"]
     learned = f"trained {name} on {counted(n_labels, 'label')}"
     return TrainedNetwork(learned, path, run, tuple(table), (*failed, *gone))
 
