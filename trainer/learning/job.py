@@ -67,6 +67,8 @@ class Proposal:
         Why, or why not, in one sentence without a subject: `it is better …`.
     failed
         Files that could not be used.
+    gain
+        The share of right answers before and after, in short; empty where there is none.
     run
         Folder of the recipe, the logs and the checkpoints; None if the method has none.
     """
@@ -77,6 +79,7 @@ class Proposal:
     installable: bool
     reason: str
     failed: tuple[Failure, ...]
+    gain: str = ""
     run: Path | None = None
 
 
