@@ -49,7 +49,7 @@ LOOSE = {
     },
     "trainer": {},
     "tempo_core": {
-        "estimate": "estimate asked loading",
+        "estimate": "estimate asked loading designs",
         "models in use": "checkpoint in_use",
         "task": "task model columns",
         "audio": "config opening excerpts resampling audio spectrum windows listening heard "
@@ -67,12 +67,14 @@ ABOUT = {
     "trainer/research": "not in the wheel",
     "trainer/commands": "of tempo-core",
     "trainer/making": "how shipped models are made",
+    "trainer/reference": "networks of other designs",
     "trainer/learning": "how somebody counts",
     "trainer/evaluation": "figures, plots, reports",
     "trainer/trainingset": "from a collection",
     "trainer/inputs": "views, cache, augmentation",
     "trainer/synthesis": "music with known beats",
     "trainer/tasks": "losses",
+    "trainer/recipes": "settings of training",
     "trainer/ground": "files, options, torch",
     "tempo_core/cli": "tempo-core",
     "tempo_core/estimate": "file → estimate",

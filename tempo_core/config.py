@@ -26,6 +26,11 @@ def setting(default: Any, low: float, high: float) -> Any:
     return dataclasses.field(default=default, metadata={"limits": (low, high)})
 
 
+def choice(default: str, *others: str) -> Any:
+    """A field of a configuration that is one of several words: its default, and the others."""
+    return dataclasses.field(default=default, metadata={"choices": (default, *others)})
+
+
 def told(value: object) -> str:
     """Any value as text of one line and at most `LONGEST_TOLD` characters, for messages."""
     try:
@@ -52,7 +57,7 @@ def check_number(value: object, where: str, default: Any, low: float, high: floa
 
 @dataclass(frozen=True)
 class Config:
-    """Base class of configurations, whose fields are checked by `setting` and their defaults."""
+    """Base class of configurations, checked by `setting` or `choice` of a field and its default."""
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -78,6 +83,10 @@ class Config:
                     check_number(part, where, field.default[0], *field.metadata["limits"])
             elif isinstance(field.default, bool):
                 self.require(isinstance(value, bool), field.name, "must be true or false")
+            elif isinstance(field.default, str):
+                words = field.metadata["choices"]
+                right = isinstance(value, str) and value in words
+                self.require(right, field.name, f"must be one of {', '.join(words)}")
             else:
                 check_number(value, where, field.default, *field.metadata["limits"])
 

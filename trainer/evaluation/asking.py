@@ -20,11 +20,12 @@ from tqdm import tqdm
 from tempo_core import checkpoint
 from tempo_core.background import TIME_LIMIT, never, parallel
 from tempo_core.console import explain
+from tempo_core.designs import TempoEstimator
 from tempo_core.errors import AudioError
 from tempo_core.estimate import Estimate, Estimator
 
 from .answers import Answer, LabelledRecording
-from .baselines import TempoEstimator, name_of
+from .baselines import name_of
 from .metrics import within
 
 if TYPE_CHECKING:
