@@ -96,10 +96,14 @@ class TempoRecipe:
     way: float = 1.0
 
 
-# Learning on from a model takes a quarter of the steps, with the octaves open from the start. Half
-# of the way keeps what it knew of the music that there is less of now (Wortsman et al., "Robust
-# fine-tuning of zero-shot models", CVPR 2022).
-LEARNING_ON, HALF_WAY = (Phase(500, 1e-3, True),), 0.5
+# Learning on from a model takes a third of the steps, with the octaves open from the start. Going
+# part of the way keeps what it knew of the music that there is less of now (Wortsman et al.,
+# "Robust fine-tuning of zero-shot models", CVPR 2022).
+LEARNING_ON, PART_OF_THE_WAY = (Phase(600, 1e-3, True),), 0.7
+# More rendered music than in a training from the beginning: it holds the styles that are rare.
+SHARES_LEARNING_ON = (
+    ("songs", 0.23), ("rhythm", 0.25), ("charts", 0.17), ("consensus", 0.15), ("synthesis", 0.2),
+)  # fmt: skip
 
 
 class WindowSampler:
@@ -469,7 +473,12 @@ def main(
     begun = None if begin is None else checkpoint.load(checkpoint.resolve(begin))
     if begun is not None:
         recipe = replace(
-            recipe, phases=LEARNING_ON, average=0.99, begun_from=begun.hash, way=HALF_WAY
+            recipe,
+            phases=LEARNING_ON,
+            average=0.99,
+            shares=SHARES_LEARNING_ON,
+            begun_from=begun.hash,
+            way=PART_OF_THE_WAY,
         )
     if steps is not None:
         recipe = replace(recipe, phases=tuple(replace(p, steps=steps) for p in recipe.phases))

@@ -97,6 +97,8 @@ def table(answers: Sequence[Answer]) -> list[str]:
 @click.option("--folds", default=5, show_default=True)
 @click.option("--only", type=int, multiple=True, help="Train this fold only; no figures then.")
 @click.option("--steps", type=int, help="Of each phase; for trying things out.")
+@click.option("--dropout", default=TempoConfig().model.dropout, show_default=True,
+              help="Share of values that are dropped in training.")  # fmt: skip
 @click.option("--members", default=1, show_default=True, help="Networks in each fold.")
 @click.option("--seed", default=0, show_default=True, help="Of the folds and the first network.")
 @click.option("--jobs", default=2, show_default=True, help="Processes and threads.")
@@ -108,6 +110,7 @@ def main(
     folds: int,
     only: tuple[int, ...],
     steps: int | None,
+    dropout: float,
     members: int,
     seed: int,
     jobs: int,
@@ -121,7 +124,7 @@ def main(
     views = load_views(both, front_end, windows, config.grid, cache, jobs)
     torch.set_num_threads(jobs)
     out.mkdir(parents=True, exist_ok=True)
-    config = replace(config, model=replace(config.model, n_members=members))
+    config = replace(config, model=replace(config.model, n_members=members, dropout=dropout))
     recipe = TempoRecipe()
     if steps is not None:
         recipe = replace(recipe, phases=tuple(replace(p, steps=steps) for p in recipe.phases))

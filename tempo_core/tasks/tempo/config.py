@@ -39,7 +39,7 @@ class Model(Config):
     n_rate: int = setting(48, 1, 512)
     n_timbre: int = setting(32, 1, 512)
     n_prior: int = setting(16, 2, 1024)
-    dropout: float = setting(0.25, 0.0, 0.95)
+    dropout: float = setting(0.1, 0.0, 0.95)
     n_members: int = setting(2, 1, 64)
     # Whether the prior only decides among the octaves of a tempo, so that a newly learned prior
     # cannot change which rate is found.
