@@ -99,7 +99,7 @@ class TempoRecipe:
 # Learning on from a model takes a third of the steps, with the octaves open from the start. Going
 # part of the way keeps what it knew of the music that there is less of now (Wortsman et al.,
 # "Robust fine-tuning of zero-shot models", CVPR 2022).
-LEARNING_ON, PART_OF_THE_WAY = (Phase(600, 1e-3, True),), 0.7
+LEARNING_ON, PART_OF_THE_WAY = (Phase(600, 1e-3, True),), 0.9
 # More rendered music than in a training from the beginning: it holds the styles that are rare.
 SHARES_LEARNING_ON = (
     ("songs", 0.23), ("rhythm", 0.25), ("charts", 0.17), ("consensus", 0.15), ("synthesis", 0.2),
