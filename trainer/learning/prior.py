@@ -24,7 +24,7 @@ from .compare import TwoAnswers
 from .frozen import Listened, Model, answer, listen, scored_by
 from .job import Job, Proposal, hear_all, refuse_nothing
 from .labels import TempoLabels
-from .prior_fitting import HasLabel, PriorRecipe, adapt, shift
+from .prior_fitting import HasLabel, PriorRecipe, adapt, n_steps, shift
 from .tempo import CALIBRATE_FROM, CALIBRATE_ON, TempoModels, Trial, load_models, propose
 
 L = TypeVar("L", bound=HasLabel)
@@ -84,7 +84,8 @@ def _learn_models(
     groups = [track.recording.group for track in tracks]
     n_models = 1 + len(set(folds_of(groups, options.seed)))
     replay = models.guard.part(replay=True)
-    with job.progress_bar("learning", n_models * recipe.steps) as bar:
+    of_one = n_steps([track.recording.genre for track in tracks], recipe)
+    with job.progress_bar("learning", n_models * of_one) as bar:
 
         def step() -> None:
             bar.update()
@@ -92,7 +93,7 @@ def _learn_models(
 
         def learn_from(some: Sequence[Listened]) -> Model:
             if job.method.name == "shift":
-                bar.update(recipe.steps)
+                bar.update(of_one)
                 return shift(models.base, some)
             return adapt(models.base, some, replay, recipe, step)
 

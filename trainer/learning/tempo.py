@@ -95,7 +95,7 @@ def answers_of_both(
     """
 
     def both(k: int) -> tuple[float, float]:
-        before, after = hear_both(recordings[k].path, current, model)
+        before, after = hear_both(recordings[k], current, model)
         return tempo_of(before, current).bpm, tempo_of(after, model).bpm
 
     heard, failed = hear_all([r.path for r in recordings], both, job)

@@ -35,7 +35,7 @@ from ..inputs.recordings import Recording, digest_of, read_clips, read_rhythm, r
 from ..inputs.views import load_views
 from ..learning import guard as guards
 from ..learning.compare import errors, guard_answers
-from ..learning.frozen import Frozen, Model, freeze, join, logits
+from ..learning.frozen import Frozen, Model, freeze, genres_of, join, logits
 from ..learning.guard import Guard
 from ..learning.prior_fitting import PriorRecipe, adapt, shift
 
@@ -130,7 +130,8 @@ def answers(tracks: Sequence[CurveTrack], model: Model) -> list[float]:
     """A model's tempi [BPM] from the windows of each track, unweighted and without refinement."""
     found = []
     for track in tracks:
-        scores = activate(logits(model.network, track.frozen), model.config)
+        genres = genres_of(track.recording, len(track.frozen), model)
+        scores = activate(logits(model.network, track.frozen, genres), model.config)
         found.append(highest(scores.mean(axis=0), model.config.grid).bpm)
     return found
 
