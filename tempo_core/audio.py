@@ -122,15 +122,6 @@ class AudioFile:
             return None
         return seconds if math.isfinite(seconds) and seconds > 0 else None
 
-    @property
-    def genres(self) -> tuple[str, ...]:
-        """What the tags of the file say of the genre, as it stands there; empty if nothing.
-
-        Only tags that were read anyway when the file was opened are looked at.
-        """
-        tags = (*self._container.metadata.items(), *self._stream.metadata.items())
-        return tuple(value for name, value in tags if name.lower() == "genre")
-
     def read_all(self, sr: int) -> list[Excerpt]:
         """The whole file as one excerpt (at most `MAX_DURATION` of it)."""
         return self.read(sr, [(0.0, MAX_DURATION)])

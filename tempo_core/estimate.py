@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from . import listening
 from .asked import Asked, independent
 from .audio import AudioFile, AudioSource, Recorded
-from .errors import ConfigError
+from .errors import ConfigError, TempoError
 from .excerpts import MIN_DURATION, Excerpt, check, sounding
 from .genres import Genres, names_of
 from .heard import Heard
@@ -263,7 +263,9 @@ class Estimator:
             If the file is missing, unreadable, silent or too short.
         """
         with AudioFile(path) as file:
-            return self._listen(file, names_of(file.genres if genres is None else genres))
+            if genres is None:
+                genres = _stated_genre(path) if self.counts_by_genre else ()
+            return self._listen(file, names_of(genres))
 
     def curve(self, path: FilePath, genres: Genres | None = None) -> tuple[TempoPoint, ...]:
         """Tempo of every window of a file in order of time; the whole file is heard.
@@ -297,7 +299,7 @@ class Estimator:
         known = {name: columns[name] for name in Estimate.__dataclass_fields__ if name in columns}
         return Estimate(**known, columns=columns)
 
-    def _listen(self, source: AudioSource, genres: Sequence[str]) -> dict[str, Any]:
+    def _listen(self, source: AudioSource, genres: Sequence[str] = ()) -> dict[str, Any]:
         """Results for audio that is listened to in rounds, until the tasks know enough.
 
         `genres` are the names of those of the track.
@@ -340,6 +342,17 @@ class Estimator:
         (rows,) = (g for g in independent(self._rows) if any(task.name == "tempo" for task, _ in g))
         looped = loops.as_loop(excerpts[0], found, sr, length, lambda other: results(rows, [other]))
         return {**found, **looped}
+
+
+def _stated_genre(path: FilePath) -> str:
+    """What the tags of a file say of its genre, empty if nothing."""
+    # Loaded here, as only models that a user has adapted go by the genre.
+    from .labels.files import read_track
+
+    try:
+        return read_track(path).genre
+    except TempoError:
+        return ""
 
 
 def estimate_file(path: FilePath, **options: Any) -> Estimate:

@@ -20,11 +20,12 @@ from tempo_core.background import parallel
 from tempo_core.errors import ConfigError
 
 from ..evaluation.calibration import calibrate
+from ..evaluation.metrics import acc1
 from .compare import TwoAnswers
 from .frozen import Listened, Model, answer, listen, scored_by
 from .job import Job, Proposal, hear_all, refuse_nothing
 from .labels import TempoLabels
-from .prior_fitting import HasLabel, PriorRecipe, adapt, n_steps, shift
+from .prior_fitting import HasLabel, PriorRecipe, adapt, n_steps, shift, without_genres
 from .tempo import CALIBRATE_FROM, CALIBRATE_ON, TempoModels, Trial, load_models, propose
 
 L = TypeVar("L", bound=HasLabel)
@@ -57,20 +58,27 @@ def learn(labels: TempoLabels, job: Job) -> Proposal:
         raise ConfigError("the files that can be read are of one artist; see what failed")
     model, held_out = _learn_models(own, models, job)
     tracks, by = [*own, *test], [*held_out, *[model] * len(test)]
+    after = [answer(track, one) for track, one in zip(tracks, by, strict=True)]
     chosen = [track.recording for track in tracks]
+    notes = []
+    if model.config.genres:
+        plain = [without_genres(one) for one in by]
+        without = [answer(track, one) for track, one in zip(tracks, plain, strict=True)]
+        shares = TwoAnswers.of(chosen, without, after).shares(acc1)
+        notes.append(f"by genre, where it is known: {shares}")
+        if shares.after <= shares.before:
+            notes.append("genres say nothing about how you count, and are left out")
+            model, by, after = without_genres(model), plain, without
     n_folds = len(set(folds_of(groups, job.options.seed)))
     trial = Trial(
         model=model,
         temperature=_temperature(tracks, by, models.base),
         learned_from=[track.recording for track in own],
-        answers=TwoAnswers.of(
-            chosen,
-            [track.before for track in tracks],
-            [answer(track, one) for track, one in zip(tracks, by, strict=True)],
-        ),
+        answers=TwoAnswers.of(chosen, [track.before for track in tracks], after),
         how=f"each by a model that did not learn from its artist ({n_folds} folds)",
         method=job.method.name,
         failed=failed,
+        notes=notes,
     )
     return propose(labels, models, job, trial)
 

@@ -69,7 +69,7 @@ class PriorRecipe:
 
     gate: float = 5.0  # on how far the weight of the sound is from what it was
     steps_in_curve: float = 0.6  # on the total variation of the curve
-    steps_by_genre: float = 0.4  # on the total variation of the curve of each family of genres
+    steps_by_genre: float = 0.8  # on the total variation of the curve of each family of genres
     slope_by_genre: float = 0.02  # on the squares of its steps: related families share one
     weights: float = 6.0  # on the distance from the weights before
     replay: float = 1.0  # weight of the guard set's rate
@@ -223,6 +223,14 @@ def adaptable(model: Model, families: tuple[str, ...] = ()) -> Model:
             columns = value.reshape(size.n_prior, -1).T
             value = network.ops.interpolate(columns, n_new).T.reshape(shape)
         weights[name] = value
+    return dataclasses.replace(model, network=Network(definition, weights), config=config)
+
+
+def without_genres(model: Model) -> Model:
+    """The model with its first branch alone, which counts every track as one of unknown genre."""
+    config = dataclasses.replace(model.config, genres=())
+    definition = build(model.front_end, config)
+    weights = {name: model.network.weights[name] for name in shapes(definition.layers)}
     return dataclasses.replace(model, network=Network(definition, weights), config=config)
 
 

@@ -69,6 +69,8 @@ class Trial:
         How it was made sure that a recording was not learned from.
     method
         The name of the method, for the card and for people.
+    notes
+        Lines for people about what was learned.
     """
 
     model: Model
@@ -79,6 +81,7 @@ class Trial:
     method: str
     failed: Sequence[Failure]
     history: Sequence[Row] = ()
+    notes: Sequence[str] = ()
 
 
 def answers_of_both(
@@ -126,7 +129,7 @@ def propose(labels: TempoLabels, models: TempoModels, job: Job, trial: Trial) ->
     return Proposal(
         model=dataclasses.replace(trial.model, temperature=trial.temperature, card=dict(card)),
         learned=f"learned ({trial.method}) from {n_labels} labels",
-        comparison=verdict.lines(trial.how),
+        comparison=(*trial.notes, *verdict.lines(trial.how)),
         installable=verdict.installable,
         reason=verdict.reason(),
         failed=tuple(failed),

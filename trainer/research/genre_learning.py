@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -179,7 +179,8 @@ def main(
     guard = guards.load(base)
     out.mkdir(parents=True, exist_ok=True)
     recordings = [*read_songs(data), *read_charts_with_genre(data), *read_drum_and_bass(clips)]
-    arguments = [base.source, digest_of(recordings), [r.genre for r in recordings]]
+    genres = [r.genre for r in recordings]
+    arguments = [base.source, digest_of(recordings), genres, asdict(PriorRecipe())]
     torch.set_num_threads(1)
 
     @functools.cache
