@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -98,7 +99,7 @@ def is_unheard(recording: Recording) -> bool:
 
 def one_fold(
     tracks: Sequence[CurveTrack], fold: int, n_labels: int, seed: int, base: Model, guard: Guard
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Answers [BPM] for the unheard tracks of one fold, by each way, learned from the others.
 
     Tracks have the labels of the imagined person. The entry `guard` has the share of the guard set
@@ -106,10 +107,11 @@ def one_fold(
     """
     folds = np.array(folds_of([t.recording.group for t in tracks], seed))
     rng = np.random.default_rng([seed, n_labels, fold])
-    drawn = rng.permutation(np.flatnonzero(folds != fold))[:n_labels]
-    measured = [k for k in np.flatnonzero(folds == fold) if is_unheard(tracks[k].recording)]
+    drawn = rng.permutation(np.flatnonzero(folds != fold))[:n_labels].tolist()
+    own = np.flatnonzero(folds == fold).tolist()
+    measured = [k for k in own if is_unheard(tracks[k].recording)]
     true = [t.recording.genre for t in tracks]
-    other = [true[k] for k in rng.permutation(len(true))]
+    other = [true[k] for k in rng.permutation(len(true)).tolist()]
     nothing = [""] * len(true)
     recipe, replayed = PriorRecipe(seed=seed), guard.part(replay=True)
 
@@ -130,7 +132,7 @@ def one_fold(
     }
     compared = guard.part(replay=False)
     return {
-        "measured": [int(k) for k in measured],
+        "measured": measured,
         **found,
         "guard": acc2(compared.bpm, guard_answers(compared, knowing)),
         "genres": list(knowing.config.genres),
@@ -188,15 +190,13 @@ def main(
         path = out / f"heard-{base.hash}-{digest_of(recordings)}.safetensors"
         return hear(recordings, base, cache, 1, path)
 
-    def of_fold(person: str, n_labels: int, seed: int, fold: int) -> dict[str, object]:
+    def of_fold(person: str, n_labels: int, seed: int, fold: int) -> dict[str, Any]:
         tracks = counted(heard(), PERSONS[person])
         return one_fold(tracks, fold, n_labels, seed, base, guard)
 
     unheard = [k for k, r in enumerate(recordings) if is_unheard(r)]
     for person in only or PERSONS:
-        told = [
-            t.recording for t in counted([CurveTrack(r, None) for r in recordings], PERSONS[person])
-        ]  # type: ignore[arg-type]
+        told = [replace(r, tempi=((PERSONS[person](r), 1.0),)) for r in recordings]
         before = answers([heard()[k] for k in unheard], base)
         plain = [recordings[k].bpm for k in unheard]
         click.echo(f"{person} 0 {line('shipped', [told[k] for k in unheard], plain, before)}")
