@@ -41,7 +41,7 @@ from ..learning.frozen import Model
 from ..learning.guard import Guard
 from ..learning.prior import folds_of
 from ..learning.prior_fitting import PriorRecipe, adapt
-from .learning_curve import CurveTrack, answers, counted, hear
+from .learning_curve import CurveTrack, answers, counted, hear, with_genres
 
 LABEL_COUNTS = (50, 100, 200)
 WAYS = ("known", "withheld", "shuffled", "wrong")
@@ -82,14 +82,6 @@ def as_labelled(recording: Recording) -> float:
 
 
 PERSONS: Mapping[str, Callable[[Recording], float]] = {"genre": by_genre, "plain": as_labelled}
-
-
-def with_genres(tracks: Sequence[CurveTrack], genres: Sequence[str]) -> list[CurveTrack]:
-    """Tracks with other genres, one each."""
-    return [
-        replace(track, recording=replace(track.recording, genre=genre))
-        for track, genre in zip(tracks, genres, strict=True)
-    ]
 
 
 def is_unheard(recording: Recording) -> bool:

@@ -3,8 +3,8 @@
 There are three imagined people: one counts like the shipped model, one counts hip-hop twice as fast
 and drum and bass half as fast, and one counts everything between 85 and 170 BPM. Labels are drawn
 from the training split, and every model is measured on recordings that neither it nor the shipped
-model has learned from. Results of finished draws are stored in `--out`, so an interrupted run
-continues.
+model has learned from. No genre is told while learning; `genre_learning` measures what that brings.
+Results of finished draws are stored in `--out`, so an interrupted run continues.
 """
 
 from __future__ import annotations
@@ -100,6 +100,14 @@ def counted(tracks: Sequence[CurveTrack], convention: Convention) -> list[CurveT
     return [
         replace(t, recording=replace(t.recording, tempi=((convention(t.recording), 1.0),)))
         for t in tracks
+    ]
+
+
+def with_genres(tracks: Sequence[CurveTrack], genres: Sequence[str]) -> list[CurveTrack]:
+    """Tracks with other genres, one each; empty is unknown."""
+    return [
+        replace(track, recording=replace(track.recording, genre=genre))
+        for track, genre in zip(tracks, genres, strict=True)
     ]
 
 
@@ -238,7 +246,7 @@ def one_draw(
     model = base
     if n:
         drawn = draw(pools(pool, name), n, np.random.default_rng([seed, n]))
-        labelled = counted(drawn, convention)
+        labelled = with_genres(counted(drawn, convention), [""] * len(drawn))
         if n < SHIFT_BELOW:
             model = shift(base, labelled)
         else:
