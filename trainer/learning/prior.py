@@ -21,7 +21,7 @@ from tempo_core.errors import ConfigError
 
 from ..evaluation.calibration import calibrate
 from ..evaluation.metrics import acc1
-from .compare import TwoAnswers
+from .compare import SURE_BETTER, TwoAnswers
 from .frozen import Listened, Model, answer, listen, scored_by
 from .job import Job, Proposal, hear_all, refuse_nothing
 from .labels import TempoLabels
@@ -66,8 +66,8 @@ def learn(labels: TempoLabels, job: Job) -> Proposal:
         without = [answer(track, one) for track, one in zip(tracks, plain, strict=True)]
         shares = TwoAnswers.of(chosen, without, after).shares(acc1)
         notes.append(f"by genre, where it is known: {shares}")
-        if shares.after <= shares.before:
-            notes.append("genres say nothing about how you count, and are left out")
+        if shares.p_better < SURE_BETTER:
+            notes.append("what genres bring may be chance; they are left out")
             model, by, after = without_genres(model), plain, without
     n_folds = len(set(folds_of(groups, job.options.seed)))
     trial = Trial(
