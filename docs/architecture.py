@@ -54,7 +54,7 @@ LOOSE = {
         "task": "task model columns",
         "audio": "config opening excerpts resampling audio spectrum windows listening heard "
         "packets",
-        "tempi and keys": "levels tempi paces keys markers methods",
+        "tempi and keys": "levels tempi paces keys genres markers methods",
     },
 }
 REST = {"beetsplug": "items", "trainer": "ground", "tempo_core": "ground"}
@@ -86,7 +86,7 @@ ABOUT = {
     "tempo_core/network": "forward pass in NumPy",
     "tempo_core/labels": "published tempi and keys",
     "tempo_core/tagging": "change one tag",
-    "tempo_core/tempi and keys": "levels, paces, keys",
+    "tempo_core/tempi and keys": "levels, paces, genres",
     "tempo_core/ground": "errors, files, console",
 }
 BOX = (184.0, 62.0)  # width and height of a room
