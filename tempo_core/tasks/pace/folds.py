@@ -37,11 +37,11 @@ def n_beats(bpm: float, n_frames: int, fps: float, most: int) -> int:
 def places(n: int, bpm: float, n_frames: int, fps: float, most: int = 2) -> list[float]:
     """Beginnings [frames] of folds of `n` beats in a window.
 
-    There is one fold in the middle of the window, or one in the middle of each half if it fits
-    there and `most` is 2.
+    There is one in the middle of the window, or, as far as that fits, one in the middle of each of
+    at most `most` equal parts of it.
     """
     length = n * 60 * fps / bpm
-    parts = min(most, 2 if 2 * length <= n_frames else 1)
+    parts = max(1, min(most, int(n_frames / length)))
     size = n_frames / parts
     return [k * size + (size - length) / 2 for k in range(parts)]
 
@@ -67,11 +67,12 @@ def folds(
     for window in windows:
         prepared = prepare(window)
         n_frames = prepared.shape[-1]
+        most = max(model.n_folds, 2 if len(windows) == 1 else 1)
         wanted: dict[int, list[tuple[int, float]]] = {}
         for i, bpm in enumerate(tempi):
             n = n_beats(bpm, n_frames, fps, model.n_beats)
             if n:
-                starts = places(n, bpm, n_frames, fps, 2 if len(windows) == 1 else 1)
+                starts = places(n, bpm, n_frames, fps, most)
                 wanted.setdefault(n, []).extend((i, start) for start in starts)
         for n, found in wanted.items():
             which, parts = groups.setdefault(n, ([], []))

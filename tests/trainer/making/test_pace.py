@@ -73,23 +73,25 @@ def sampler(recipe: PaceRecipe, sources: list[list[Case]]) -> CandidateSampler:
 
 
 def test_batches_hold_the_groups_in_their_shares() -> None:
-    recipe = PaceRecipe(batch=32, groups=(0.0, 0.75, 0.25))
+    recipe = PaceRecipe(batch=32, groups=(0.0, 0.5, 0.25, 0.25))
     batches = sampler(recipe, [cases(6)])
     drawn = [group for _ in range(4) for group in batches.batch()]
-    targets = np.concatenate([targets for _, _, targets in drawn])
+    targets = np.concatenate([targets for _, _, targets, _ in drawn])
     assert len(targets) == 128
     # Half of the beat is compatible, ¾ and 3/2 of it are not.
     assert float((targets >= 0.5).mean()) == pytest.approx(0.75, abs=0.12)
-    for folds, known, found in drawn:
+    for folds, known, found, heard in drawn:
         assert folds.shape[1:] in [(40, 16, 24), (40, 8, 24), (40, 4, 24)]
-        assert len(folds) == len(known) == len(found)
+        assert len(folds) == len(known) == len(found) == len(heard)
         assert np.isfinite(folds).all()
 
 
 def test_groups_of_candidates() -> None:
-    assert [group_of(t, 120.0) for t in (121, 60, 240, 30, 360, 180, 90, 77)] == [
-        0, 1, 1, 1, 1, 2, 2, 2,
+    assert [group_of(t, 120.0) for t in (121, 60, 240, 40, 360, 180, 90, 77)] == [
+        0, 3, 1, 3, 1, 2, 2, 2,
     ]  # fmt: skip
+    assert [group_of(t, 160.0) for t in (160, 80, 53, 40)] == [0, 1, 3, 3]
+    assert group_of(50.0, 50.0) == 0
 
 
 def test_the_same_seed_draws_the_same() -> None:
