@@ -19,7 +19,7 @@ class PaceModel(Config):
     n_hidden: int = setting(48, 1, 512)
     n_context: int = setting(35, 18, 512)  # 19 of these for the place on the axis, see context.py
     dropout: float = setting(0.15, 0.0, 0.95)
-    n_folds: int = setting(3, 1, 16)  # of a candidate in a window, where so many fit
+    n_folds: int = setting(3, 1, 16)  # of a candidate in a window, if so many fit
     turned: bool = True  # whether parts of a beat apart are compared, see `network.TURNS`
 
     def __post_init__(self) -> None:
