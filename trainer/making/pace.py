@@ -24,9 +24,10 @@ from tempo_core import checkpoint
 from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd
 from tempo_core.errors import ConfigError
-from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
+from tempo_core.levels import OTHERS_OF_ONE_PULSE, RELATIONS, is_level, is_same
 from tempo_core.model import Checkpoint
 from tempo_core.network import Network
+from tempo_core.network.layers import shapes
 from tempo_core.paces import FASTEST_PACE, SAME_PACE, SLOWEST_PACE
 from tempo_core.tasks.pace.config import PaceConfig, PaceModel
 from tempo_core.tasks.pace.context import context
@@ -46,6 +47,7 @@ from ..torch_ops import Learnable, usable
 
 Array = NDArray[np.float32]
 
+HELD = 1.0  # inverse variance by which the offsets of a calibration are held near 0
 LEAST_SLOPE = 0.02  # of a calibration; below it probabilities mean nothing
 # [BPM] below this a slower level needs an accent, once a clip is played as slowly as it may be.
 ACCENT_DECIDES = 66.0
@@ -217,13 +219,29 @@ def fit(
             steps.set_postfix(loss=f"{mean:.3f}", refresh=False)
     taught = usable(network).weights
     weights = {name: w for name, w in taught.items() if not name.startswith("evidence.")}
-    return Network(build(front_end, config), weights)
+    definition = build(front_end, config)
+    untaught = {k: v for k, v in shapes(definition.layers).items() if k not in weights}
+    return Network(
+        definition, {**weights, **{k: np.zeros(v, np.float32) for k, v in untaught.items()}}
+    )
 
 
-def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope and offset for the logits of probabilities (n,) that make targets (n,) most likely.
+def calibrate(
+    scores: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    kinds: NDArray[np.floating] | None = None,
+) -> tuple[float, float, NDArray[np.float64]]:
+    """Slope, offset and further offsets for logits that make targets (n,) most likely.
 
     Platt, "Probabilistic outputs for support vector machines", 1999; by Newton's method.
+
+    Parameters
+    ----------
+    scores
+        (n,) probabilities, whose logits are scaled.
+    kinds
+        (n, n_kinds) 1 where an example is of a kind that has an offset of its own, else 0. These
+        offsets (n_kinds,) are held near 0, for some kinds have few examples; None: no kinds.
 
     Raises
     ------
@@ -234,28 +252,31 @@ def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tupl
     if not 0 < np.mean(targets) < 1:
         raise ConfigError("the paces cannot be calibrated: all candidates are of one kind")
     p = np.clip(scores, 1e-4, 1 - 1e-4)
-    x = np.stack([np.log(p / (1 - p)), np.ones(p.size)], axis=1)
+    kinds = np.zeros((p.size, 0)) if kinds is None else np.asarray(kinds, float)
+    x = np.column_stack([np.log(p / (1 - p)), np.ones(p.size), kinds])
+    held = np.array([1e-3, 1e-3, *(HELD for _ in kinds.T)])
 
     def surprise(weights: NDArray[np.float64]) -> float:
         logits = x @ weights
-        return float((np.logaddexp(0, logits) - targets * logits).sum())
+        lost = (np.logaddexp(0, logits) - targets * logits).sum()
+        return float(lost + (held * weights**2).sum() / 2)
 
-    weights = np.zeros(2)
+    weights = np.zeros(held.size)
     for _ in range(50):
         q = 1 / (1 + np.exp(-x @ weights))
-        hessian = (x * (q * (1 - q))[:, None]).T @ x + 1e-3 * np.eye(2)
-        step = np.linalg.solve(hessian, x.T @ (targets - q))
+        hessian = (x * (q * (1 - q))[:, None]).T @ x + np.diag(held)
+        step = np.linalg.solve(hessian, x.T @ (targets - q) - held * weights)
         # A full step of Newton's method can overshoot.
         halves = (weights + step / 2**k for k in range(20))
         before = surprise(weights)
         weights = next((w for w in halves if surprise(w) <= before), weights)
-    slope, offset = (float(w) for w in weights)
+    slope, offset = float(weights[0]), float(weights[1])
     if not (math.isfinite(slope) and math.isfinite(offset) and slope >= LEAST_SLOPE):
         raise ConfigError(
             f"the paces cannot be calibrated: the slope is {slope:.3g}, so what the network finds "
             "more probable is not so on the held-out clips; it has learned nothing that holds"
         )
-    return slope, offset
+    return slope, offset, weights[2:]
 
 
 def finish(
@@ -274,12 +295,24 @@ def finish(
     )  # fmt: skip
     scores = np.concatenate([judged(case, raw) for case in cases])
     targets = np.concatenate([case.targets for case in cases])
+    ratios = np.concatenate([_ratios(case, config) for case in cases])
     known = ~np.isnan(targets)
-    slope, offset = calibrate(scores[known], targets[known])
+    slope, offset, offsets = calibrate(
+        scores[known], targets[known], ratios[known] if config.model.by_ratio else None
+    )
     weights = dict(network.weights)
     weights["judge.3.bias"] = weights["judge.3.bias"] + np.float32(offset / slope)
+    if config.model.by_ratio:
+        weights["judge.ratio.weight"] = (offsets / slope).astype(np.float32)[None]
     shifted = Network(network.definition, weights)
     return replace(raw, network=shifted, temperature=1 / slope)
+
+
+def _ratios(case: Case, config: PaceConfig) -> Array:
+    """(n, n_ratios) the ratio of each candidate to the headline, as the network gets it."""
+    strength, grid = case.track.strength, case.track.grid
+    known = context(case.tempi, case.headline, strength, grid, config.model.n_context)
+    return known[:, : len(RELATIONS)]
 
 
 @click.command(cls=Command)

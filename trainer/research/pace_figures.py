@@ -189,7 +189,7 @@ def measure_genres(
         offers = Counter(j.ratio for j in judged_ if j.probability >= OFFERED)
         table[genre] = {
             "songs": n_songs, "half": offers["0.50"] / n_songs, "double": offers["2.00"] / n_songs,
-            "named": len(named), "named offered": sum(named),
+            "named": len(named), "named offered": int(sum(named)),
         }  # fmt: skip
     return table
 

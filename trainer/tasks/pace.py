@@ -25,6 +25,7 @@ class TaughtPaceNet(PaceNet):
 
     def __init__(self, front_end: FrontEnd, config: PaceConfig):
         super().__init__(front_end, config)
+        self.layers.pop("judge.ratio", None)  # calibration sets it
         self.layers["evidence"] = Linear(config.model.n_hidden, N_EVIDENCE)
 
     def forward(self, ops: Ops, folds: Array, context: Array) -> Array:

@@ -21,6 +21,7 @@ class PaceModel(Config):
     dropout: float = setting(0.15, 0.0, 0.95)
     n_folds: int = setting(3, 1, 16)  # of a candidate in a window, if so many fit
     turned: bool = True  # whether parts of a beat apart are compared, see `network.TURNS`
+    by_ratio: bool = True  # whether each ratio to the headline has an offset of its own
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,10 +42,10 @@ class PaceConfig(Config):
 def upgrade(values: dict[str, Any], layout: int) -> dict[str, Any]:
     """Plain values of a configuration of any age → as they are today.
 
-    Older models have no `turned` and `n_folds`: they compared nothing that is parts of a beat
-    apart, and saw a candidate once in a window.
+    Older models have no `turned`, `n_folds` and `by_ratio`: they compared nothing that is parts of
+    a beat apart, saw a candidate once in a window, and were calibrated alike at all ratios.
     """
     model = values.get("model")
     if not isinstance(model, dict):
         return values
-    return {**values, "model": {"n_folds": 1, "turned": False, **model}}
+    return {**values, "model": {"n_folds": 1, "turned": False, "by_ratio": False, **model}}

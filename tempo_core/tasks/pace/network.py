@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from ...config import FrontEnd
 from ...errors import ConfigError
+from ...levels import RELATIONS
 from ...network.layers import Conv, Layer, Linear, Norm
 from ...network.ops import Array, Ops
 from .config import PaceConfig
@@ -43,6 +44,10 @@ class PaceNet:
             "judge.0": Linear(2 * n_hidden + size.n_context, n_hidden),
             "judge.3": Linear(n_hidden, 1),
         }
+        self.ratios = slice(0, 0)  # where the input of `judge` has the ratio to the headline
+        if size.by_ratio:
+            self.ratios = slice(2 * n_hidden, 2 * n_hidden + len(RELATIONS))
+            self.layers["judge.ratio"] = Linear(len(RELATIONS), 1)
 
     def forward(self, ops: Ops, folds: Array, context: Array) -> Array:
         """Folds (batch, n_mels, n_beats, n_phases), context (batch, n_context) → logits (batch)."""
@@ -71,7 +76,10 @@ class PaceNet:
 
         This part is fitted to the paces that a user states.
         """
-        return ops.linear("judge.3", self.weigh(ops, seen))[:, 0]
+        logits = ops.linear("judge.3", self.weigh(ops, seen))
+        if self.ratios.stop:
+            logits = logits + ops.linear("judge.ratio", seen[:, self.ratios])
+        return logits[:, 0]
 
     def weigh(self, ops: Ops, seen: Array) -> Array:
         """The layer before the last, (batch, 2 * n_hidden + n_context) → (batch, n_hidden)."""

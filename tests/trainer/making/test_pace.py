@@ -122,9 +122,24 @@ def test_calibration_makes_probabilities_true() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, 4000)
     targets = (rng.random(4000) < 1 / (1 + np.exp(-(0.5 * logits - 1)))).astype(float)
-    slope, offset = calibrate(1 / (1 + np.exp(-logits)), targets)
+    slope, offset, _ = calibrate(1 / (1 + np.exp(-logits)), targets)
     assert slope == pytest.approx(0.5, abs=0.06)
     assert offset == pytest.approx(-1, abs=0.12)
+
+
+def test_each_kind_is_calibrated_by_itself() -> None:
+    rng = np.random.default_rng(0)
+    logits, kind = rng.normal(0, 2, 6000), rng.integers(0, 3, 6000)
+    true = logits + np.array([1.0, -1.0, 0.0])[kind]
+    targets = (rng.random(6000) < 1 / (1 + np.exp(-true))).astype(float)
+    kinds = np.eye(3)[kind][:, :2]  # the last kind has no offset of its own
+    slope, offset, offsets = calibrate(1 / (1 + np.exp(-logits)), targets, kinds)
+    assert (slope, offset) == pytest.approx((1, 0), abs=0.15)
+    assert offsets == pytest.approx([1, -1], abs=0.15)
+    # Few examples say little, whatever they say.
+    few = np.zeros((6000, 1))
+    few[0] = 1
+    assert abs(calibrate(1 / (1 + np.exp(-true)), targets, few)[2][0]) < 1
 
 
 @pytest.mark.parametrize(
