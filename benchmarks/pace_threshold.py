@@ -164,7 +164,7 @@ def line(name: str, tracks: Sequence[Paces], *more: str) -> str:
 
 
 def main(data: Path, folder: Path) -> None:
-    """Estimate all tracks, print the table, and the least threshold that is precise enough."""
+    """Estimate all tracks, print the table, and the least threshold at which all three suffice."""
     estimator = Estimator(windows="all")
     real, clips = list(recordings(data, estimator)), list(rendered(folder, estimator))
     lists = [[float(pace) for pace in row["paces"].split()] for row in rows(data / "paces.tsv")]
@@ -179,12 +179,14 @@ def main(data: Path, folder: Path) -> None:
     enough: list[float] = []
     for least in THRESHOLDS:
         found = sum(near(name, t.offered(least)) for t in real for name in t.named)
-        by_clips = precision_by_clips(real, clips, least)
-        by_person = precision_by_person(real, said, least)
-        shares = (by_clips, by_person, precision_by_names(real, least))
+        shares = (
+            precision_by_clips(real, clips, least),
+            precision_by_person(real, said, least),
+            precision_by_names(real, least),
+        )
         tracks = [(t.bpm, t.offered(least)) for t in real]
         print(line(f"{least:g}", tracks, f"{found}", *(f"{100 * x:.0f} %" for x in shares)))
-        if min(by_clips, by_person) >= LEAST_PRECISION:
+        if min(shares) >= LEAST_PRECISION:
             enough.append(least)
     print(line(f"a person, {len(said)} other songs", said, "", "", "", ""))
     print(json.dumps({"precision": LEAST_PRECISION, "from": min(enough, default=None)}))
