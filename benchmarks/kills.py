@@ -44,13 +44,14 @@ import beets.ui, beets.library, tempo_core
 from beetsplug.tempo import importing, keeping, writing
 
 if {stub}:
-    fields = ["bpm", "confidence", "paces", "stability", "key", "columns"]
+    fields = ["bpm", "confidence", "paces", "stability", "tempo_range", "octave_confidence",
+              "columns"]
     Estimate = make_dataclass("Estimate", fields)
 
     class Engine:
         sources = dict(tempo="model:stub@01234567")
         def __init__(self, **settings): pass
-        def estimate(self, path): return Estimate(125.98, 1.0, (), 0.99, None, ())
+        def estimate(self, path): return Estimate(125.98, 1.0, (), 0.99, None, 0.9, {{}})
 
     tempo_core.Estimator = Engine
 

@@ -25,7 +25,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from . import in_use
-from .config import Windows, check_number, told
+from .config import UNSCALED, OddsScaling, Windows, check_number, told
 from .errors import CheckpointError, ConfigError
 from .files import replace_file
 from .model import Checkpoint
@@ -70,6 +70,8 @@ def save(folder: Path, model: Checkpoint[Any], date: datetime.date | None = None
         "windows": model.windows.to_dict(),
         **model.config.to_dict(),
     }
+    if model.octave != UNSCALED:
+        header["octave"] = model.octave.to_dict()
     return write(folder, header, model.filterbank, model.network.weights, date)
 
 
@@ -263,6 +265,8 @@ def _rebuilt(contents: Contents, task: Task[Any, Any, Any, Any]) -> Checkpoint[A
         network=Network(definition, contents.weights),
         temperature=float(header["temperature"]),
         card=header["card"],
+        # Files of earlier versions, and those of other tasks, have none.
+        octave=OddsScaling.from_dict(header.get("octave", UNSCALED.to_dict())),
     )
 
 

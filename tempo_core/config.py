@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -218,6 +219,30 @@ class NotesFrontEnd(Config):
     def filterbank_shape(self) -> tuple[int, int]:
         """(n_bands, 1): what a model file holds of the bands is their centres [Hz]."""
         return self.n_bands, 1
+
+
+@dataclass(frozen=True)
+class OddsScaling(Config):
+    """Calibration of a probability: its log odds times `slope` plus `offset`.
+
+    The default leaves a probability as it is.
+
+    Platt, "Probabilistic outputs for support vector machines", 1999.
+    """
+
+    slope: float = setting(1.0, 1e-3, 1e3)
+    offset: float = setting(0.0, -20.0, 20.0)
+
+    def __call__(self, probability: float) -> float:
+        """A probability, 0 to 1, calibrated; 0 and 1 stay what they are."""
+        if not 0 < probability < 1:
+            return probability
+        odds = self.slope * math.log(probability / (1 - probability)) + self.offset
+        # In this form nothing overflows.
+        return 0.5 * (1 + math.tanh(odds / 2))
+
+
+UNSCALED = OddsScaling()
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,12 @@ class Estimate:
     """Estimate of one track.
 
     `bpm` has two decimals; `confidence` is calibrated, in 0..1; `paces` are the tempi one can move
-    to, most probable first. `key` and its confidence are None where no key was estimated.
-    `stability` in 0..1 says how steadily the track keeps `bpm`, as far as it was listened to; None
-    where that is too little. `tempo_range` is the (lowest, highest) tempo [BPM] of a track whose
-    tempo changes, as far as it was listened to; None if it is steady, or too little was heard.
+    to, most probable first. `octave_confidence`, calibrated, in 0..1, is the probability that `bpm`
+    is right if itself or a third, half, twice or three times it is; None where the estimator does
+    not say. `key` and its confidence are None where no key was estimated. `stability` in 0..1 says
+    how steadily the track keeps `bpm`, as far as it was listened to; None where that is too little.
+    `tempo_range` is the (lowest, highest) tempo [BPM] of a track whose tempo changes, as far as it
+    was listened to; None if it is steady, or too little was heard.
     `columns` are the values of all columns of the tasks that were asked,
     these among them, by the names of the columns.
     """
@@ -51,6 +53,7 @@ class Estimate:
     key_confidence: float | None = None
     stability: float | None = None
     tempo_range: tuple[float, float] | None = None
+    octave_confidence: float | None = None
     columns: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import Config, Windows
+from .config import UNSCALED, Config, OddsScaling, Windows
 from .network.numpy_ops import Network
 from .spectrum import Spectrum
 
@@ -34,6 +34,7 @@ class Checkpoint(Generic[C]):
     network: Network
     temperature: float  # the logits are divided by it
     card: Mapping[str, Any]  # data, recipe, seed, figures
+    octave: OddsScaling = UNSCALED  # of a tempo model: calibrates how sure its octave is
 
     @property
     def source(self) -> str:

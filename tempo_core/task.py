@@ -47,7 +47,7 @@ class Batch:
 
 NAME = re.compile("[a-z]+")  # of a task; names of model files begin with it
 # Keys in the header of a model file that are no fields of the task's configuration.
-TAKEN = {"layout", "task", "temperature", "card", "front_end", "windows"}
+TAKEN = {"layout", "task", "temperature", "octave", "card", "front_end", "windows"}
 
 Scored = tuple[Batch, Array]  # a batch without its inputs, and its scores (n, …)
 

@@ -110,6 +110,7 @@ def apply_estimate(
     item.tempo_bpm = tempo
     item.tempo_confidence = estimate.confidence
     item.tempo_verdict = decision.word
+    set_or_clear(item, "tempo_octave_confidence", estimate.octave_confidence)
     set_or_clear(item, "tempo_stability", estimate.stability)
     ends = estimate.tempo_range
     set_or_clear(item, "tempo_range", None if ends is None else format_range(ends))

@@ -28,6 +28,7 @@ from .evaluation_tracks import (
 )
 from .progress import Progress, print_line
 from .settings import path_of
+from .suggesting import suggest_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -163,7 +164,11 @@ def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLo
     found = list(labelled_tracks(lib, args, settings))
     paces = dict(stated.labelled(lib.items(args)))
     keyed = list(keyed_tracks(lib, args, settings, trainable=False))
+    beside = Path(os.fsdecode(lib.path)).parent / EVALUATION_FOLDER
+    folder = path_of(settings.out) or beside
+    suggestions = suggest_tracks(lib, args, found, folder, settings, log)
     if not (found or paces or keyed):
+        _print(suggestions, settings)
         raise UserError(
             "no track that matches has a label to compare with: a bpm or an initial_key that "
             "somebody gave, or published ones (beet tempo-labels), or stated paces; what the "
@@ -176,20 +181,22 @@ def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLo
         estimators.of_tempo.append(BASELINES["librosa-beats"]())
     if settings.baseline and keyed:
         estimators.of_key.append(KEY_BASELINES["krumhansl"]())
-    beside = Path(os.fsdecode(lib.path)).parent / EVALUATION_FOLDER
-    folder = path_of(settings.out) or beside
     make_folder(folder)
     questions = _questions(lib, Labels(found, paces, keyed), settings)
     answers = _ask(estimators, questions, folder, settings, log)
     lines = _write_results(questions, answers, folder, settings)
-    if not settings.quiet:
-        for line in lines:
-            print_line(f"tempo-eval: {line}" if not line.startswith(" ") else line)
+    _print([*lines, *suggestions], settings)
     if answers.n_failed:
         raise UserError(
             f"{answers.n_failed} of {len(answers.all) + len(answers.keys)} estimates failed and "
             "count as wrong"
         )
+
+
+def _print(lines: Sequence[str], settings: Any) -> None:
+    """Print lines of the summary, unless everything is to be quiet; some belong to one before."""
+    for line in () if settings.quiet else lines:
+        print_line(f"tempo-eval: {line}" if not line.startswith(" ") else line)
 
 
 def _questions(lib: Library, labels: Labels, settings: Any) -> Questions:

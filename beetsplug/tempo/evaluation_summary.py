@@ -61,6 +61,11 @@ def figure_lines(figures: Mapping[str, EvaluationFigures]) -> list[str]:
                 f"{100 * m.within_10_bpm_of_all:.1f} % within 10 BPM"
                 + (f", half within {median:.2f} BPM" if m.n_failed < m.n else "")
             )
+        m = figures_of_one.all
+        if not (math.isnan(m.ece) or math.isnan(m.octave_ece)):
+            lines.append(
+                f"{name}: confidence off by {m.ece:.3f}, that in the octave by {m.octave_ece:.3f}"
+            )
     return lines
 
 

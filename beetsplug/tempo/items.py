@@ -35,6 +35,14 @@ def has_key(item: Item) -> bool:
     return says_key(item.initial_key)
 
 
+def genres_of(item: Item) -> str:
+    """The genres of an item, with semicolons between them; empty if none is known.
+
+    They are those of the field `genres`, or of `genre`, which libraries of older versions have.
+    """
+    return "; ".join(item.get("genres") or ()) or str(item.get("genre") or "")
+
+
 def own(item: Item, field: str) -> Any:
     """A flexible field of the item itself, not of its album; None if it is not set."""
     return item.get(field, with_album=False)

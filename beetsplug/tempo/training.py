@@ -151,9 +151,24 @@ def _train_tempo(
         built = _collect(lib, args, settings, stop, views=True)
     for track in built.failed:
         log.error("{}", shown(f"{track.path}: {track.reason} {track.detail}"))
-    learned = learn(training_folder(lib, settings), options, stop)
+    folder = training_folder(lib, settings)
+    learned = learn(folder, options, stop)
     _tell(learned, built.summary(), settings, log)
+    _tell_suggested(learned, built, folder, settings, log)
     return len(built.failed) + len(learned.failed)
+
+
+def _tell_suggested(
+    learned: Learned, built: Built, folder: Path, settings: Any, log: BeetsLogger
+) -> None:
+    """Print what labels of suggested tracks gained; a model in use has learned them for good."""
+    from .suggested import forget, gain_line, suggested
+
+    line = gain_line(suggested(folder, log), built.kept, learned.proposal.gain)
+    if line and not settings.quiet:
+        print_line(f"tempo-train: {line}")
+    if line and learned.installed:
+        forget(folder, [track.path for track in built.kept], log)
 
 
 def _collect(

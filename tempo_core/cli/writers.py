@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 # Columns and fields that are always written, in this order, because programs rely on them.
 TABLE_COLUMNS = ("bpm", "confidence", "paces", "key", "key_confidence")
 OBJECT_FIELDS = (
-    "bpm", "confidence", "stability", "paces", "key", "key_confidence", "tempo_range",
+    "bpm", "confidence", "octave_confidence", "stability", "paces", "key", "key_confidence",
+    "tempo_range",
 )  # fmt: skip
 
 
@@ -67,6 +68,9 @@ class TextWriter:
         values, told = dict(row.values), []
         if "bpm" in values:
             known = f"confidence {values.pop('confidence'):.2f}"
+            octave = values.pop("octave_confidence", None)
+            if octave is not None:
+                known += f", octave {octave:.2f}"
             stability = values.pop("stability", None)
             if stability is not None:
                 known += f", stability {stability:.2f}"

@@ -21,6 +21,7 @@ HOUSE = Estimate(
     confidence=0.93,
     paces=(Pace(128.0, 0.97), Pace(64.0, 0.91), Pace(256.0, 0.08)),
     stability=0.99,
+    octave_confidence=0.95,
 )
 
 
@@ -47,6 +48,7 @@ def test_an_untagged_track_gets_every_field() -> None:
     assert item.tempo_bpm == 127.98
     assert item.tempo_confidence == 0.93
     assert item.tempo_stability == 0.99
+    assert item.tempo_octave_confidence == 0.95
     assert item.tempo_half == pytest.approx(63.99)
     assert "tempo_double" not in item  # unlikely, so it is not there at all
     assert "tempo_triple" not in item
@@ -121,10 +123,17 @@ def test_a_pace_of_an_earlier_analysis_goes_when_it_is_not_found_again() -> None
     assert "tempo_triple" not in item
 
 
-def test_a_stability_that_is_unknown_is_not_there() -> None:
-    item = Item(tempo_stability=0.5)
-    apply_estimate(item, dataclasses.replace(HOUSE, stability=None), SOURCE)
-    assert "tempo_stability" not in item
+@pytest.mark.parametrize("name", ["stability", "octave_confidence"])
+def test_what_is_unknown_is_not_there(name: str) -> None:
+    item = Item(**{f"tempo_{name}": 0.5})
+    apply_estimate(item, dataclasses.replace(HOUSE, **{name: None}), SOURCE)
+    assert f"tempo_{name}" not in item
+
+
+def test_beside_a_tempo_of_another_origin_the_confidences_are_those_of_the_analysis() -> None:
+    item = Item(bpm=64)
+    assert apply_estimate(item, HOUSE, SOURCE) is Decision.KEPT
+    assert (item.tempo_confidence, item.tempo_octave_confidence) == (0.93, 0.95)
 
 
 def test_the_range_of_a_tempo_that_changes() -> None:

@@ -138,12 +138,13 @@ class Engine:
     sources = dict(tempo="model:stub@01234567", key="model:keys@01234567")
     def __init__(self, **settings): pass
     def estimate(self, path):
-        return Estimate(126.0, 1.0, (), 0.99, None, dict(key="Am", key_confidence=0.9))
+        return Estimate(126.0, 1.0, (), 0.99, None, 0.9, dict(key="Am", key_confidence=0.9))
 
 from collections import namedtuple
 from dataclasses import make_dataclass
 Estimate = make_dataclass(
-    "Estimate", ["bpm", "confidence", "paces", "stability", "tempo_range", "columns"]
+    "Estimate",
+    ["bpm", "confidence", "paces", "stability", "tempo_range", "octave_confidence", "columns"],
 )
 tempo_core.Estimator = Engine
 

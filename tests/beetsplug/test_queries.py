@@ -31,6 +31,13 @@ def library(beet: Beet) -> Library:
     return beet.library
 
 
+def test_octaves_that_are_unsure_are_found(library: Library) -> None:
+    for title, value in (("sure", 0.97), ("unsure", 0.55), ("even", 0.6), ("never heard", None)):
+        add(library, title, **({} if value is None else {"tempo_octave_confidence": value}))
+    assert titles(library, "tempo_octave_confidence:..0.6") == "even unsure"
+    assert titles(library, "tempo_octave_confidence:0.9..") == "sure"
+
+
 def test_stability_is_a_number(library: Library) -> None:
     for title, value in (("steady", 0.995), ("live", 0.9), ("changing", 0.6), ("short", None)):
         add(library, title, **({} if value is None else {"tempo_stability": value}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import sys
@@ -32,7 +33,26 @@ def counted(beet: Beet, make_audio: MakeAudio) -> Beet:
     return beet
 
 
-def test_it_learns_compares_and_uses(counted: Beet) -> None:
+SUGGESTED_LABELS = (
+    "tempo-train: 3 of the 4 tracks that tempo-eval suggested are labelled now, of which the "
+    "analysis had 2 wrong; right with "
+)
+
+
+def remember(counted: Beet, home: Path) -> Path:
+    """Path of a memory of suggestions: three tracks of the library, and one that has no label."""
+    found = {str(counted.item(f"title:'Song {k}'").filepath): TEMPI[k] for k in (0, 1)}
+    right = counted.item("title:'Song 2'")
+    memory = home / "tempo-training" / "suggested.json"
+    memory.parent.mkdir()
+    memory.write_text(
+        json.dumps({**found, str(right.filepath): right.bpm, "/unlabelled.wav": 80.0})
+    )
+    return memory
+
+
+def test_it_learns_compares_and_uses(counted: Beet, home: Path) -> None:
+    suggested = remember(counted, home)
     run = counted("tempo-train")
     assert run.code == 0, run.err
     assert "tempo-train: kept 8:" in run.out
@@ -46,6 +66,9 @@ def test_it_learns_compares_and_uses(counted: Beet) -> None:
     sources = {item.tempo_source for item in counted.items()}
     assert sources == {f"model:{path.stem.rpartition('-')[0]}@{path.stem[-8:]}"}
     assert len(before) == len(TEMPI)
+    assert SUGGESTED_LABELS in run.out
+    # What a model in use has learned is not told again.
+    assert json.loads(suggested.read_text()) == {"/unlabelled.wav": 80.0}
 
 
 def test_pretend_says_what_it_would_learn_from(counted: Beet, home: Path) -> None:
@@ -99,12 +122,13 @@ def test_a_plan_that_leads_nowhere_says_so(counted: Beet) -> None:
 
 
 @pytest.mark.slow
-def test_quiet_and_without_installing(counted: Beet, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+def test_quiet_and_without_installing(counted: Beet, home: Path, tmp_path: Path) -> None:
+    out, suggested = tmp_path / "out", remember(counted, home)
     run = counted("tempo-train", "-q", "--no-install", "--out", out)
     assert (run.code, run.out) == (0, "")
     assert len(list(out.iterdir())) == 1
     assert in_use.active() is None
+    assert len(json.loads(suggested.read_text())) == 4
 
 
 @pytest.fixture

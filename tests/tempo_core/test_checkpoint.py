@@ -18,7 +18,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from tempo_core import checkpoint
-from tempo_core.config import FrontEnd, Windows
+from tempo_core.config import UNSCALED, FrontEnd, OddsScaling, Windows
 from tempo_core.errors import CheckpointError, ConfigError
 from tempo_core.model import Checkpoint
 from tempo_core.network import Linear
@@ -73,6 +73,17 @@ def test_round_trip(path: Path, model: Checkpoint[TempoConfig]) -> None:
     rng = np.random.default_rng(0)
     inputs = rng.random((2, N_MAPS, 40, 180), np.float32), rng.random((2, 160), np.float32)
     np.testing.assert_array_equal(again.network(*inputs), model.network(*inputs))
+
+
+def test_the_calibration_of_the_octave_is_kept_and_may_be_missing(
+    path: Path, model: Checkpoint[TempoConfig], tmp_path: Path
+) -> None:
+    """A file without it, as earlier versions wrote them, is used uncalibrated."""
+    assert "octave" not in checkpoint.read(path).header
+    assert checkpoint.load(path).octave == UNSCALED
+    scaling = OddsScaling(0.7, 0.25)
+    other = checkpoint.save(tmp_path / "b", dataclasses.replace(model, octave=scaling), DAY)
+    assert checkpoint.load(other).octave == scaling
 
 
 def test_no_leftovers_beside_it(path: Path) -> None:
@@ -243,6 +254,8 @@ def test_a_value_that_makes_no_sense_is_refused_in_one_line(
     "changes",
     [
         *({"temperature": value} for value in (math.nan, math.inf, 0, -1.0, "1", None, True, [1])),
+        *({"octave": value} for value in (None, [1, 0], {}, {"slope": 0, "offset": 0})),
+        *({"octave": {"slope": 1.0, "offset": value}} for value in (math.nan, "0", 99, None)),
         *({"card": value} for value in (None, [], "card", 7)),
         *({"card": {"summary": value}} for value in (7, "x" * 10**6, "two\nlines", "\x1b[2J")),
         *({"layout": value} for value in (None, "3", [3], 10**30)),

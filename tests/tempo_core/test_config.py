@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
+from typing import Any
 
 import pytest
 
-from tempo_core.config import Config, FrontEnd, Windows
+from tempo_core.config import UNSCALED, Config, FrontEnd, OddsScaling, Windows
 from tempo_core.errors import ConfigError
 from tempo_core.tasks.pace.config import PaceConfig, PaceModel
 from tempo_core.tasks.tempo.config import Model, TempoConfig, TempoGrid
 
 ALL: list[Config] = [
     FrontEnd(), Windows(), TempoGrid(), Model(), PaceModel(), TempoConfig(), PaceConfig(),
+    OddsScaling(1.3, -0.2),
 ]  # fmt: skip
 
 
@@ -40,3 +43,19 @@ def test_a_part_of_another_kind_is_refused() -> None:
     values = TempoConfig().to_dict()
     with pytest.raises(ConfigError, match="n_bins"):
         TempoConfig.from_dict({**values, "grid": {**values["grid"], "n_bins": -1}})
+
+
+def test_log_odds_are_scaled() -> None:
+    assert UNSCALED(0.73) == pytest.approx(0.73)
+    assert OddsScaling(2.0, 0.0)(0.8) == pytest.approx(16 / 17)  # odds of 4 become 4²
+    assert OddsScaling(1.0, math.log(3))(0.5) == pytest.approx(0.75)
+    wildest = OddsScaling(1e3, -20.0)
+    assert [wildest(p) for p in (0.0, 1e-300, 1 - 1e-12, 1.0)] == [0.0, 0.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "values", [(0.0, 0.0), (-1.0, 0.0), (1.0, 21.0), (math.nan, 0.0), ("1", 0)]
+)
+def test_a_scaling_that_turns_probabilities_round_is_refused(values: tuple[Any, Any]) -> None:
+    with pytest.raises(ConfigError, match="OddsScaling"):
+        OddsScaling(*values)

@@ -23,6 +23,7 @@ from tempo_core import (
 )
 from tempo_core.asked import Asked
 from tempo_core.audio import AudioFile, read_excerpts
+from tempo_core.config import UNSCALED, OddsScaling
 from tempo_core.excerpts import Excerpt
 from tempo_core.heard import Heard
 from tempo_core.loading import load_rows
@@ -437,6 +438,23 @@ def test_the_spectrum_of_each_excerpt_is_computed_once(
     assert len(heard) == 2  # windows that agree
 
 
+def test_the_octave_confidence_is_as_the_model_file_calibrates_it(
+    make_audio: MakeAudio, tmp_path: Path
+) -> None:
+    path = make_audio("a.flac", bpm=172, style="rock")
+    plain = dataclasses.replace(checkpoint.load(checkpoint.resolve("shipped")), octave=UNSCALED)
+    scaling = OddsScaling(0.8, -1.0)
+    models = [plain, dataclasses.replace(plain, octave=scaling)]
+    before, after = (
+        Estimator(checkpoint.save(tmp_path, model), tasks=["tempo"]).estimate(path)
+        for model in models
+    )
+    assert (after.bpm, after.confidence) == (before.bpm, before.confidence)
+    assert before.octave_confidence is not None
+    assert before.confidence <= before.octave_confidence < 1
+    assert after.octave_confidence == pytest.approx(scaling(before.octave_confidence), abs=1e-3)
+
+
 def test_results_and_columns(make_audio: MakeAudio) -> None:
     path = make_audio("a.flac", bpm=126)
     only = Estimator(tasks=("tempo",))
@@ -446,7 +464,9 @@ def test_results_and_columns(make_audio: MakeAudio) -> None:
     estimate = only.estimate(path)
     assert estimate.paces == ()
     assert estimate.columns == only.columns(results)
-    assert set(estimate.columns) == {"bpm", "confidence", "stability", "tempo_range"}
+    assert set(estimate.columns) == {
+        "bpm", "confidence", "octave_confidence", "stability", "tempo_range",
+    }  # fmt: skip
     both = Estimator(tasks=("pace",))  # which needs the tempo
     assert list(both.results(path)) == list(both.sources) == ["tempo", "pace"]
     assert both.estimate(path) == Estimator(tasks=("tempo", "pace")).estimate(path)

@@ -16,6 +16,7 @@ from .answers import Answer, LabelledRecording
 L = TypeVar("L", bound="EstimateLog")
 ANSWER_LOG = "estimates.jsonl"  # file in the folder of an evaluation
 LOGGED_FIELDS = ("estimator", "estimate", "second", "confidence")  # fields of an `Answer`
+OPTIONAL_FIELDS = ("octave_confidence",)  # likewise, which entries of earlier versions lack
 
 
 class EstimateLog:
@@ -129,6 +130,7 @@ class AnswerLog(EstimateLog):
             return None
         try:
             known = {name: entry[name] for name in LOGGED_FIELDS}
+            known.update({name: entry.get(name) for name in OPTIONAL_FIELDS})
             return Answer(**shallow(track), **known, judged=parse_paces(paces))
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
@@ -143,7 +145,7 @@ class AnswerLog(EstimateLog):
         ValueError
             If the log is not open.
         """
-        entry = {name: getattr(answer, name) for name in LOGGED_FIELDS}
+        entry = {name: getattr(answer, name) for name in (*LOGGED_FIELDS, *OPTIONAL_FIELDS)}
         paces = {"paces": format_paces(answer.judged), "paces_by": self._pace_model}
         self.append(estimator, answer.path, {**entry, **paces})
 

@@ -49,8 +49,8 @@ class Answer(LabelledRecording):
     """A track and the answer of one estimator.
 
     `estimate` [BPM] is None if the estimator failed; `failure` says why. `second` [BPM] is the next
-    probable pace, None if there is none. `confidence`, 0..1, is None for estimators that state
-    none.
+    probable pace, None if there is none. `confidence` and `octave_confidence` (see
+    `tempo_core.Estimate`), 0..1, are None for estimators that state none.
     """
 
     estimator: str = ""
@@ -60,6 +60,7 @@ class Answer(LabelledRecording):
     failure: str = ""
     # The candidates that were judged, with their probabilities.
     judged: tuple[Pace, ...] = field(default=(), kw_only=True)
+    octave_confidence: float | None = field(default=None, kw_only=True)
 
     @property
     def ratio(self) -> float | None:
@@ -76,13 +77,13 @@ ANSWER_COLUMNS = (
     "estimator", "set", "split", "path", "name", "group", "genre", "bpm", "alternatives", "weight",
     "estimate", "second", "confidence", "ratio", "error", "failure",
 )  # fmt: skip
-PACE_COLUMNS = ("paces", "judged")  # further columns, which older tables lack
-_OPTIONAL_NUMBERS = ("weight", "estimate", "second", "confidence")
+FURTHER_COLUMNS = ("paces", "judged", "octave_confidence")  # which older tables lack
+_OPTIONAL_NUMBERS = ("weight", "estimate", "second", "confidence", "octave_confidence")
 
 
 def write_answers(path: Path, answers: Iterable[Answer]) -> None:
     """Write a table of answers atomically. Ratio and error are only for people who read it."""
-    names = (*ANSWER_COLUMNS, *PACE_COLUMNS)
+    names = (*ANSWER_COLUMNS, *FURTHER_COLUMNS)
     write_tsv(path, names, ([_cell(n, getattr(a, n)) for n in names] for a in answers))
 
 
@@ -117,7 +118,7 @@ def read_answers(path: Path) -> list[Answer]:
             values["paces"] = tempi(row.get("paces", ""))
             values["judged"] = parse_paces(row.get("judged", ""))
             for name in _OPTIONAL_NUMBERS:
-                values[name] = float(row[name]) if row[name] else None
+                values[name] = float(row[name]) if row.get(name) else None
         except ValueError as error:
             raise ConfigError(f"{path}, line {number}: {error}") from error
         answers.append(Answer(**values))

@@ -58,6 +58,7 @@ def answer_of(track: LabelledRecording, estimator: str, result: Estimate | Excep
         second=others[0] if others else None,
         confidence=None if math.isnan(result.confidence) else result.confidence,
         judged=result.paces,
+        octave_confidence=result.octave_confidence,
     )
 
 

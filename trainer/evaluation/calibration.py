@@ -1,4 +1,8 @@
-"""Calibration of the confidence: a temperature is fitted to which answers were right."""
+"""Calibration of the confidences of tempo models, fitted to which answers were right.
+
+Two numbers are calibrated: the confidence by a temperature, and how sure the octave is by a scaling
+of its log odds.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,29 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize
 
+from tempo_core.config import OddsScaling
 from tempo_core.task import Scored
 from tempo_core.tasks.tempo.config import TempoConfig
-from tempo_core.tasks.tempo.decode import activate, highest, mean_scores
+from tempo_core.tasks.tempo.decode import activate, highest, mean_scores, octave_share
 
-from ..evaluation.metrics import within
+from ..evaluation.metrics import within, within_levels
 from ..inputs.recordings import Recording
+
+# Standard deviations of the logarithm of the slope and of the offset of a scaling of log odds,
+# before anything is known: a handful of wrong octaves must not make a confidence of them.
+SLOPE_SPREAD, OFFSET_SPREAD = 0.5, 1.0
+LEAST_PROBABILITY = 1e-3  # of an answer, and 1 minus it of another: nothing is surer than that
+
+
+def calibrate_both(
+    recordings: Sequence[Recording], scored: Sequence[Sequence[Scored]], config: TempoConfig
+) -> tuple[float, OddsScaling]:
+    """The temperature of `calibrate`, and the scaling of `calibrate_octave` at that temperature."""
+    temperature = calibrate(recordings, scored, config)
+    return temperature, calibrate_octave(recordings, scored, config, temperature)
 
 
 def calibrate(
@@ -30,16 +50,68 @@ def calibrate(
     The confidence is the posterior mass at the answer, so what is fitted is the number that users
     see (temperature scaling: Guo et al., "On calibration of modern neural networks", ICML 2017).
     """
-    with np.errstate(divide="ignore"):  # bins that cannot be answered have a score of 0
-        logits = [[(batch, np.log(scores)) for batch, scores in of_track] for of_track in scored]
     best = (math.inf, 1.0)
+    logits = [_logits(of_track) for of_track in scored]
     for temperature in np.geomspace(0.4, 2.5, 43):
         surprise = 0.0
         for recording, of_track in zip(recordings, logits, strict=True):
-            warmed = [(b, activate(logits_, config, float(temperature))) for b, logits_ in of_track]
-            peak = highest(mean_scores(warmed), config.grid)
+            peak = highest(_posterior(of_track, config, float(temperature)), config.grid)
             right = bool(within([recording.bpm], [peak.bpm])[0])
-            p = min(max(peak.mass, 1e-3), 1 - 1e-3)
+            p = min(max(peak.mass, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY)
             surprise -= math.log(p if right else 1 - p)
         best = min(best, (surprise, float(temperature)))
     return round(best[1], 3)
+
+
+def calibrate_octave(
+    recordings: Sequence[Recording],
+    scored: Sequence[Sequence[Scored]],
+    config: TempoConfig,
+    temperature: float,
+) -> OddsScaling:
+    """The scaling under which the octave confidences hold where the rate is right.
+
+    Parameters
+    ----------
+    scored
+        As for `calibrate`.
+    temperature
+        The one that the model is used with.
+    """
+    shares, right = [], []
+    for recording, of_track in zip(recordings, scored, strict=True):
+        posterior = _posterior(_logits(of_track), config, temperature)
+        bpm = highest(posterior, config.grid).bpm
+        if within_levels([recording.bpm], [bpm])[0]:
+            shares.append(octave_share(posterior, config.grid, bpm))
+            right.append(bool(within([recording.bpm], [bpm])[0]))
+    return scale_odds(shares, right)
+
+
+def scale_odds(probabilities: ArrayLike, happened: ArrayLike) -> OddsScaling:
+    """The most probable scaling of the log odds of probabilities (n,), given what happened (n,).
+
+    Maximum a posteriori: without data nothing is scaled, and few data scale little (see
+    `SLOPE_SPREAD`). The slope is above 0 in any case.
+    """
+    p = np.clip(np.asarray(probabilities, float), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    odds, targets = np.log(p / (1 - p)), np.asarray(happened, float)
+
+    def surprise(weights: np.ndarray) -> float:
+        scaled = np.exp(weights[0]) * odds + weights[1]
+        before = (weights[0] / SLOPE_SPREAD) ** 2 + (weights[1] / OFFSET_SPREAD) ** 2
+        return float((np.logaddexp(0, scaled) - targets * scaled).sum() + before / 2)
+
+    found = minimize(surprise, np.zeros(2)).x
+    return OddsScaling(round(float(np.exp(found[0])), 3), round(float(found[1]), 3))
+
+
+def _logits(scored: Sequence[Scored]) -> list[Scored]:
+    """Windows of a track with the logits of their scores at temperature 1, but for a constant."""
+    with np.errstate(divide="ignore"):  # bins that cannot be answered have a score of 0
+        return [(batch, np.log(scores)) for batch, scores in scored]
+
+
+def _posterior(logits: Sequence[Scored], config: TempoConfig, temperature: float) -> np.ndarray:
+    """(n_bins,) posterior of a track at a temperature, from the logits of its windows."""
+    return mean_scores([(b, activate(some, config, temperature)) for b, some in logits])

@@ -68,16 +68,6 @@ def by_key(answers: Iterable[Answer], key: Callable[[Answer], str]) -> dict[str,
     return parts
 
 
-def sure(answers: Iterable[Answer]) -> tuple[list[float], list[bool]]:
-    """The confidence of each answer that has one, and whether the answer is right."""
-    pairs = [
-        (a.confidence, bool(within([a.bpm], [a.estimate])[0]))
-        for a in answers
-        if a.confidence is not None and a.estimate is not None
-    ]
-    return [c for c, _ in pairs], [ok for _, ok in pairs]
-
-
 def worst(answers: Sequence[Answer]) -> list[Answer]:
     """The wrong answers: first those with no octave error, and among equal ones the surest first.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,11 +56,35 @@ class Metrics:
     within_0_1_bpm_interval: tuple[float, float]
     within_0_5_bpm: float
     ece: float  # expected calibration error of the confidence
+    # The same of the octave confidence, among the estimates that are right up to the octave.
+    octave_ece: float
     alternative: float  # share of the wrong estimates that are among the track's alternatives
     n_two_tempi: int  # number of labels with two tempi, which the next three figures are about
     p_score: float
     one_correct: float
     both_correct: float
+
+
+def sure(answers: Iterable[Answer]) -> tuple[list[float], list[bool]]:
+    """The confidence of each answer that has one, and whether the answer is right."""
+    pairs = [
+        (a.confidence, bool(within([a.bpm], [a.estimate])[0]))
+        for a in answers
+        if a.confidence is not None and a.estimate is not None
+    ]
+    return [c for c, _ in pairs], [ok for _, ok in pairs]
+
+
+def sure_octave(answers: Iterable[Answer]) -> tuple[list[float], list[bool]]:
+    """The octave confidence of each answer whose rate is right, and whether its octave is."""
+    pairs = [
+        (a.octave_confidence, bool(within([a.bpm], [a.estimate])[0]))
+        for a in answers
+        if a.octave_confidence is not None
+        and a.estimate is not None
+        and within_levels([a.bpm], [a.estimate])[0]
+    ]
+    return [c for c, _ in pairs], [ok for _, ok in pairs]
 
 
 def measure(answers: Sequence[Answer]) -> Metrics:
@@ -85,8 +109,6 @@ def measure(answers: Sequence[Answer]) -> Metrics:
     very_precise = precise <= 0.1 + 0.005
     correct_groups = [answer.group for answer, ok in zip(found, correct, strict=True) if ok]
     wrong = [answer for answer, ok in zip(found, correct, strict=True) if not ok]
-    sure = [(a.confidence, ok) for a, ok in zip(found, correct, strict=True)]
-    stated = np.array([pair for pair in sure if pair[0] is not None], float).reshape(-1, 2)
     scores = _two_tempi_scores(found)
     return Metrics(
         n=len(answers),
@@ -110,7 +132,8 @@ def measure(answers: Sequence[Answer]) -> Metrics:
             else (math.nan, math.nan)
         ),
         within_0_5_bpm=mean_or_nan(precise <= 0.5),
-        ece=expected_calibration_error(stated[:, 0], stated[:, 1]),
+        ece=expected_calibration_error(*sure(answers)),
+        octave_ece=expected_calibration_error(*sure_octave(answers)),
         alternative=mean_or_nan(_known_alternatives(wrong)),
         n_two_tempi=len(scores),
         p_score=mean_or_nan(scores[:, 0]),

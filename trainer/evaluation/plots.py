@@ -169,9 +169,7 @@ def octaves(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     return figure
 
 
-def calibration(
-    bins: Mapping[str, Sequence[Bin]], label: str = "share of right tempi (4 %)"
-) -> Figure:
+def calibration(bins: Mapping[str, Sequence[Bin]], label: str) -> Figure:
     """Reliability diagram of each estimator: accuracy against confidence, point size by count.
 
     `label` names the accuracy.

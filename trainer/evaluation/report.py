@@ -18,10 +18,11 @@ from tempo_core.markup import page, table
 from ..files import write_bytes
 from . import plots
 from .answers import ANSWERS_TABLE, Answer
-from .figures import EvaluationFigures, by_estimator, figures_of, sure, worst
+from .figures import EvaluationFigures, by_estimator, figures_of, worst
 from .history import HISTORY, Row, read_history
 from .key_answers import KeyAnswer
 from .key_report import key_parts, key_pictures
+from .measuring import sure, sure_octave
 from .metrics import reliability, signed
 from .report_parts import MOST_ROWS, figure, more, path_cell, scroll
 from .saving import RunInfo, load
@@ -108,10 +109,14 @@ def figures(answers: Sequence[Answer], history: Sequence[Row] = ()) -> dict[str,
     numbers = figures_of(answers)
     found["errors"] = plots.errors(estimators)
     found["octaves"] = plots.octaves({name: f.confusion for name, f in numbers.items()})
-    stated = {name: sure(own) for name, own in estimators.items()}
-    bins = {name: reliability(*pairs) for name, pairs in stated.items() if pairs[0]}
-    if bins:
-        found["reliability"] = plots.calibration(bins)
+    for stem, stating, label in (
+        ("reliability", sure, "share of right tempi (4 %)"),
+        ("octave-reliability", sure_octave, "share of right octaves"),
+    ):
+        stated = {name: stating(own) for name, own in estimators.items()}
+        bins = {name: reliability(*pairs) for name, pairs in stated.items() if pairs[0]}
+        if bins:
+            found[stem] = plots.calibration(bins, label)
     found["tempi"] = plots.parts({n: f.decades for n, f in numbers.items()}, "label [BPM]")
     if any(f.genres for f in numbers.values()):
         found["genres"] = plots.parts({n: f.genres for n, f in numbers.items()}, "genre")
@@ -169,8 +174,9 @@ def _summary(numbers: Mapping[str, EvaluationFigures]) -> Iterator[str]:
         "8 %, within 4 % of it or of a third, half, twice or three times it (octave: Accuracy 2), "
         "within 1 % and within 10 BPM. Mean, median and 95 %: distance from the label in BPM. "
         "P-score: "
-        "MIREX, for labels with two tempi. ECE: expected calibration error. In brackets the 95 % "
-        "interval, drawn by artist or song. A track that failed counts as wrong.</p>"
+        "MIREX, for labels with two tempi. ECE: expected calibration error, of the confidence and "
+        "of that in the octave where the rate is right. In brackets the 95 % interval, drawn by "
+        "artist or song. A track that failed counts as wrong.</p>"
     )
 
 
@@ -204,12 +210,19 @@ def _plots(estimators: Sequence[str], pictures: Mapping[str, bytes]) -> Iterator
     yield figure(pictures["octaves"], "What the estimate is of the label, within 4 %.")
     yield "</div>"
     if "reliability" in pictures:
-        yield "<h2>Confidence</h2>"
+        yield '<h2>Confidence</h2><div class="pair">'
         yield figure(
             pictures["reliability"],
             "Share of right tempi among the tracks of a confidence; the larger a mark, the more "
             "tracks. On the line a confidence means what it says.",
         )
+        if "octave-reliability" in pictures:
+            yield figure(
+                pictures["octave-reliability"],
+                "The same of the octave: share of right tempi by how sure the octave is, among "
+                "the tracks whose tempo is right up to the octave.",
+            )
+        yield "</div>"
     yield "<h2>By tempo"
     yield (" and genre" if "genres" in pictures else "") + '</h2><div class="pair">'
     yield figure(pictures["tempi"], "Accuracy by the labelled tempo; in brackets the tracks.")

@@ -14,10 +14,10 @@ from tempo_core.errors import ConfigError
 
 from ..files import write_text, write_tsv
 from .answers import ANSWERS_TABLE, Answer, read_answers, write_answers
-from .figures import EvaluationFigures, by_estimator, figures_of, sure, worst
+from .figures import EvaluationFigures, by_estimator, figures_of, worst
 from .key_answers import KEY_ANSWERS_TABLE, KeyAnswer, read_key_answers, write_key_answers
 from .key_figures import key_confidences, key_figures_of, keys_by_estimator, surest_wrong
-from .measuring import measure_paces
+from .measuring import measure_paces, sure, sure_octave
 from .metrics import reliability
 
 FIGURES_FILE = "figures.json"
@@ -71,6 +71,7 @@ def save(
     for name, own in by_estimator(answers).items():
         values = asdict(figures[name])
         values["reliability"] = [asdict(b) for b in reliability(*sure(own))]
+        values["octave_reliability"] = [asdict(b) for b in reliability(*sure_octave(own))]
         paces = measure_paces(own)
         values["paces"] = None if paces is None else asdict(paces)
         estimators[name] = values

@@ -14,7 +14,8 @@ def table(figures: Mapping[str, EvaluationFigures]) -> list[tuple[str, ...]]:
     """The main figures as text: a header, then one row for each estimator and set."""
     rows: list[tuple[str, ...]] = [
         ("estimator", "set", "tracks", "failed", "in 4 %", "(95 %)", "in 8 %", "octave", "in 1 %",
-         "in 10 BPM", "mean", "median", "95 %", "P-score", "ECE"),
+         "in 10 BPM", "mean", "median", "95 %", "P-score", "ECE",
+         "octave ECE"),
     ]  # fmt: skip
     for name, own in figures.items():
         for set_, m in {"all": own.all, **own.sets}.items():
@@ -26,6 +27,7 @@ def table(figures: Mapping[str, EvaluationFigures]) -> list[tuple[str, ...]]:
                 percent(m.within_10_bpm_of_all), number(m.error_mean, 1),
                 number(m.error_percentiles["50"], 2), number(m.error_percentiles["95"], 1),
                 number(m.p_score, 3), number(m.ece, 3),
+                number(m.octave_ece, 3),
             ))  # fmt: skip
     return rows
 

@@ -67,6 +67,8 @@ class Proposal:
         Why, or why not, in one sentence without a subject: `it is better …`.
     failed
         Files that could not be used.
+    gain
+        The share of right answers before and after, in short; empty where there is none.
     """
 
     model: Checkpoint[Any]
@@ -75,6 +77,7 @@ class Proposal:
     installable: bool
     reason: str
     failed: tuple[Failure, ...]
+    gain: str = ""
 
 
 def hear_all(

@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
+from tempo_core.config import OddsScaling
 from tempo_core.errors import AudioError, ConfigError
 from tempo_core.task import ask
 from tempo_core.tasks.tempo.row import TASK
 
-from ..evaluation.calibration import calibrate
+from ..evaluation.calibration import calibrate_both
 from ..inputs.cache import ViewRecipe
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import Recording
@@ -71,7 +72,7 @@ def learn(labels: TempoLabels, job: Job) -> Proposal:
     answers, gone = answers_of_both(labels.of_split("test"), models.current, model, job)
     trial = Trial(
         model=model,
-        temperature=_temperature(validation.recordings, model, job),
+        calibrations=_calibrations(validation.recordings, model, job),
         learned_from=train.recordings,
         answers=answers,
         how="of artists it never heard",
@@ -123,15 +124,17 @@ def _corpus(
     return Corpus(kept, paths), failed
 
 
-def _temperature(recordings: Sequence[Recording], model: Model, job: Job) -> float:
-    """The temperature that fits the validation recordings best, or the model's if they are few."""
+def _calibrations(
+    recordings: Sequence[Recording], model: Model, job: Job
+) -> tuple[float, OddsScaling]:
+    """The calibrations that fit validation recordings best, or the model's if they are few."""
     chosen = list(recordings)[:CALIBRATE_ON]
     if len(chosen) < CALIBRATE_FROM:
-        return model.temperature
+        return model.temperature, model.octave
     plain = dataclasses.replace(model, temperature=1.0)
     scored, _ = hear_all(
         [r.path for r in chosen],
         lambda k: ask(TASK, hear_file(chosen[k].path, plain), {}, plain),
         job,
     )
-    return calibrate([chosen[k] for k in scored], list(scored.values()), model.config)
+    return calibrate_both([chosen[k] for k in scored], list(scored.values()), model.config)

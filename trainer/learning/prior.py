@@ -17,9 +17,10 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from tempo_core.background import parallel
+from tempo_core.config import OddsScaling
 from tempo_core.errors import ConfigError
 
-from ..evaluation.calibration import calibrate
+from ..evaluation.calibration import calibrate_both
 from .compare import TwoAnswers
 from .frozen import Listened, Model, answer, listen, scored_by
 from .job import Job, Proposal, hear_all, refuse_nothing
@@ -61,7 +62,7 @@ def learn(labels: TempoLabels, job: Job) -> Proposal:
     n_folds = len(set(folds_of(groups, job.options.seed)))
     trial = Trial(
         model=model,
-        temperature=_temperature(tracks, by, models.base),
+        calibrations=_calibrations(tracks, by, models.base),
         learned_from=[track.recording for track in own],
         answers=TwoAnswers.of(
             chosen,
@@ -99,13 +100,15 @@ def _learn_models(
         return learn_held_out(tracks, learn_from, job)
 
 
-def _temperature(tracks: Sequence[Listened], models: Sequence[Model], base: Model) -> float:
-    """The temperature that fits tracks best, each by a model that did not learn from it."""
+def _calibrations(
+    tracks: Sequence[Listened], models: Sequence[Model], base: Model
+) -> tuple[float, OddsScaling]:
+    """The calibrations that fit tracks best, each by a model that did not learn from it."""
     if len(tracks) < CALIBRATE_FROM:
-        return base.temperature
+        return base.temperature, base.octave
     some = range(0, len(tracks), -(-len(tracks) // CALIBRATE_ON))
     scored = [scored_by(tracks[i], dataclasses.replace(models[i], temperature=1.0)) for i in some]
-    return calibrate([tracks[i].recording for i in some], scored, base.config)
+    return calibrate_both([tracks[i].recording for i in some], scored, base.config)
 
 
 def folds_of(groups: Sequence[str], seed: int, n: int = N_FOLDS) -> list[int]:

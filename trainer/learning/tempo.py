@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tempo_core import checkpoint, in_use
+from tempo_core.config import OddsScaling
 from tempo_core.errors import ConfigError
 
 from ..evaluation.history import Row, pack
@@ -27,7 +28,7 @@ from .guard import Guard
 from .job import Failure, Job, Proposal, hear_all, refuse_nothing
 from .labels import TempoLabels
 
-CALIBRATE_FROM = 50  # recordings; from fewer the temperature stays as it was
+CALIBRATE_FROM = 50  # recordings; from fewer the calibrations stay as they were
 CALIBRATE_ON = 400  # recordings at most: more change nothing
 
 
@@ -60,9 +61,9 @@ class Trial:
     Attributes
     ----------
     model
-        With the temperature that it began with.
-    temperature
-        The one to use it with.
+        With the calibrations that it began with.
+    calibrations
+        The temperature and the scaling of the octave confidence to use it with.
     answers
         Tempi by the model in use and by the learned one.
     how
@@ -72,7 +73,7 @@ class Trial:
     """
 
     model: Model
-    temperature: float
+    calibrations: tuple[float, OddsScaling]
     learned_from: Sequence[Recording]
     answers: TwoAnswers
     how: str
@@ -122,14 +123,18 @@ def propose(labels: TempoLabels, models: TempoModels, job: Job, trial: Trial) ->
         failed += gone
     verdict = compare.compare_models(trial.answers, guarded)
     n_labels = len(trial.learned_from)
+    temperature, octave = trial.calibrations
     card = _card(labels, models, trial, verdict, job.options.seed)
     return Proposal(
-        model=dataclasses.replace(trial.model, temperature=trial.temperature, card=dict(card)),
+        model=dataclasses.replace(
+            trial.model, temperature=temperature, octave=octave, card=dict(card)
+        ),
         learned=f"learned ({trial.method}) from {n_labels} labels",
         comparison=verdict.lines(trial.how),
         installable=verdict.installable,
         reason=verdict.reason(),
         failed=tuple(failed),
+        gain=str(verdict.own),
     )
 
 

@@ -32,7 +32,7 @@ from tempo_core.tasks.tempo.network import Member, build
 from tempo_core.tasks.tempo.row import TASK
 
 from .. import options
-from ..evaluation.calibration import calibrate
+from ..evaluation.calibration import calibrate, calibrate_octave
 from ..evaluation.metrics import progress
 from ..inputs.cache import Views
 from ..inputs.examples import DrawOptions, example, full_windows
@@ -394,6 +394,7 @@ def main(
     uncalibrated = new_model(front_end, windows, config, network)
     scored = [score_recording(r.path, uncalibrated) for r in held_out]
     temperature = calibrate(held_out, scored, config)
+    octave = calibrate_octave(held_out, scored, config, temperature)
     counts = Counter(r.source.partition(":")[0] for r in trained_on)
     card = {
         "summary": f"{len(trained_on)} recordings, seeds {list(seeds)}",
@@ -402,7 +403,8 @@ def main(
         "recipe": asdict(recipe),
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
     }
-    path = checkpoint.save(out, replace(uncalibrated, temperature=temperature, card=card))
+    calibrated = replace(uncalibrated, temperature=temperature, octave=octave, card=card)
+    path = checkpoint.save(out, calibrated)
     click.echo(f"{path} ({path.stat().st_size / 1e3:.0f} kB), temperature {temperature}")
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import options
 
+N_SUGGESTED = 20  # tracks to label next, unless `--suggest` says otherwise
+
 if TYPE_CHECKING:
     from optparse import Values
 
@@ -34,6 +36,10 @@ def subcommand() -> ui.Subcommand:
         "--split", type="choice", choices=("all", "test"), default="all",
         help="test: only tracks that the model has not learned from",
     )  # fmt: skip
+    add(
+        "--suggest", type="int", metavar="N", default=N_SUGGESTED,
+        help=f"tracks to suggest for labelling, 0 for none [default: {N_SUGGESTED}]",
+    )  # fmt: skip
     add("--out", metavar="DIR", help="where figures and estimates are kept")
     options.add_quiet(command)
     options.add_threads(command, "tracks to analyse at a time")
@@ -49,6 +55,7 @@ def check(opts: Values, settings: Any) -> None:
         If an option makes no sense; the message names it.
     """
     options.require_whole(opts, ("threads",))
+    options.require_whole(opts, ("suggest",), least=0)
     options.require_writable(opts, "report")
     options.require_folder(opts, "out")
 

@@ -12,6 +12,7 @@ COLUMNS = (
     # No field: what the plugin stores as `bpm` depends on the tempo that is there already.
     Column("bpm", float),
     Column("confidence", float, "tempo_confidence"),
+    Column("octave_confidence", float, "tempo_octave_confidence", in_table=False),
     Column("stability", float, "tempo_stability", in_table=False),
     Column("tempo_range", str, "tempo_range", format_range, format_range, in_table=False),
 )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...config import Windows
 from ...heard import Heard
+from ...levels import ACCURACY_2
 from ...model import Checkpoint
 from ...task import Results, Scored
 from . import curve, metre, refine
@@ -69,6 +70,8 @@ class Tempo:
     for what was not listened to (see `refine.claimed`); None if too little was heard. `strength`
     (n_bins,) is the strength of the pulse at each tempo of `grid`, the strongest 1. `plan` is how
     the track was cut into windows, `curve` the tempo of each of those that were heard.
+    `octave_confidence` in 0..1, calibrated, is the probability that `bpm` is right if one of its
+    octaves is (`ACCURACY_2`); None if it was not asked.
     """
 
     bpm: float
@@ -78,6 +81,7 @@ class Tempo:
     grid: TempoGrid
     plan: Windows
     curve: tuple[TempoPoint, ...] = ()
+    octave_confidence: float | None = None
 
 
 def encode(readings: Sequence[tuple[float, float]], config: TempoConfig) -> Array:
@@ -166,6 +170,8 @@ def decode(
     posterior = pooled.posterior if bpm_range is None else prefer(pooled.posterior, grid, bpm_range)
     peak = highest(posterior, grid)
     bpm, mass = peak.bpm, peak.mass
+    # How the pulse is grouped, which comes next, says nothing about the octave.
+    octave = checkpoint.octave(octave_share(posterior, grid, bpm))
     rows = pooled.rows
     if bpm_range is not None:
         rows = np.stack([prefer(row, grid, bpm_range) for row in rows])
@@ -188,7 +194,7 @@ def decode(
     points = curve.curve(rows, windows, bpm, grid, spectrum.fps)
     if heard.duration is None:
         points = curve.with_pauses(points, windows, spectrum.fps, checkpoint.windows)
-    return Tempo(bpm, min(1.0, mass), stability, strength, grid, checkpoint.windows, points)
+    return Tempo(bpm, min(1.0, mass), stability, strength, grid, checkpoint.windows, points, octave)
 
 
 def prefer(posterior: Posterior, grid: TempoGrid, bpm_range: tuple[float, float]) -> Posterior:
@@ -229,6 +235,16 @@ def highest(posterior: NDArray[np.floating], grid: TempoGrid) -> Peak:
 def mass_near(posterior: NDArray[np.floating], grid: TempoGrid, bpm: float) -> float:
     """Mass of a posterior at the tempi near `bpm`, in 0..1."""
     return float(posterior[near(bpm, grid)].sum())
+
+
+def octave_share(posterior: NDArray[np.floating], grid: TempoGrid, bpm: float) -> float:
+    """Share, 0..1, that the tempi near `bpm` have in the mass of all its octaves (`ACCURACY_2`).
+
+    It is the probability of this octave if the rate is right; 0 where there is no mass at all.
+    """
+    masses = [mass_near(posterior, grid, ratio * bpm) for ratio in ACCURACY_2]
+    own = masses[ACCURACY_2.index(1.0)]
+    return own / sum(masses) if own > 0 else 0.0
 
 
 def pulse_strength(pulse: NDArray[np.float64]) -> NDArray[np.float64]:

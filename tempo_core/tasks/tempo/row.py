@@ -18,10 +18,12 @@ from .view import view
 def columns(tempo: Tempo) -> dict[str, Any]:
     """Values of `columns.COLUMNS`, rounded as they are shown."""
     stability = None if tempo.stability is None else round(tempo.stability, 4)
+    octave = None if tempo.octave_confidence is None else round(tempo.octave_confidence, 4)
     ends = tempo_range(tempo.curve)
     return {
         "bpm": round(tempo.bpm, 2),
         "confidence": round(tempo.confidence, 4),
+        "octave_confidence": octave,
         "stability": stability,
         "tempo_range": None if ends is None else (round(ends[0], 1), round(ends[1], 1)),
     }

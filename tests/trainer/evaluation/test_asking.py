@@ -51,13 +51,22 @@ def test_answers_survive_the_table(tmp_path: Path) -> None:
     answers = [
         Answer(
             Path(f"/music/{k}\t{text}"), 120.5, "set", "test", text, text, text, (60.25, 241.0),
-            0.25, "e", 60.3, 120.6, 0.7,
+            0.25, "e", 60.3, 120.6, 0.7, octave_confidence=0.85,
         )
         for k, text in enumerate(HOSTILE)
     ]  # fmt: skip
     answers.append(Answer(Path("/gone"), 100.0, estimator="e", failure="no such file"))
     write_answers(tmp_path / "t.tsv", answers)
     assert read_answers(tmp_path / "t.tsv") == answers
+
+
+def test_a_table_of_an_earlier_version_has_no_octave_confidence(tmp_path: Path) -> None:
+    table = tmp_path / "t.tsv"
+    write_answers(table, [Answer(Path("/a"), 100.0, estimate=100.0, octave_confidence=0.8)])
+    lines = [line.rpartition("\t")[0] for line in table.read_text().splitlines()]
+    assert not any("octave_confidence" in line for line in lines)
+    table.write_text("\n".join(lines) + "\n")
+    assert [a.octave_confidence for a in read_answers(table)] == [None]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +96,19 @@ def test_what_is_known_is_not_asked_again(tmp_path: Path) -> None:
     other = Known({"a": 1.0, "b": 2.0}, "model:other@11111111")
     assert [a.estimate for a in ask(tmp_path, tracks, again, other)] == [100, 60, 1, 2]
     assert (again.asked, other.asked) == (0, 2)
+
+
+def test_an_answer_of_an_earlier_version_lacks_the_octave_confidence(tmp_path: Path) -> None:
+    tracks = tracks_in(tmp_path, a=100)
+    ask(tmp_path, tracks, Known({"a": 100.0}))
+    log = tmp_path / answer_log.ANSWER_LOG
+    entry = json.loads(log.read_text())
+    del entry["octave_confidence"]
+    log.write_text(json.dumps(entry) + "\n")
+    again = Known({"a": 50.0})
+    (answer,) = ask(tmp_path, tracks, again)
+    assert (answer.estimate, answer.octave_confidence) == (100, None)
+    assert again.asked == 0
 
 
 def test_a_file_that_changed_is_asked_again_and_so_is_one_that_failed(tmp_path: Path) -> None:

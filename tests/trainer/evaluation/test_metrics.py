@@ -153,6 +153,18 @@ def test_one_track_has_an_interval_of_no_width() -> None:
     assert figures.ece == 0.0
 
 
+def test_the_octave_confidence_is_judged_where_the_rate_is_right() -> None:
+    answers = [
+        answer(100, 100.0, 0.5, octave_confidence=0.9),
+        answer(100, 200.0, 0.5, octave_confidence=0.9),
+        answer(100, 133.0, 0.5, octave_confidence=0.1),  # another rate
+        answer(100, None),
+    ]
+    figures = measure(answers)
+    assert figures.octave_ece == pytest.approx(0.4)
+    assert math.isnan(measure([answer(100, 100.0, 0.5)]).octave_ece)
+
+
 def test_bootstrap_interval_of_a_proportion_is_that_of_the_textbook() -> None:
     values = [1.0] * 80 + [0.0] * 20
     low, high = bootstrap_interval(values, [str(k) for k in range(100)])

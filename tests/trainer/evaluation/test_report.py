@@ -51,6 +51,7 @@ def answers_of(estimator: str, *estimates: float | None) -> list[Answer]:
             Path(f"/music/{k}.mp3"), 100.0 + 20 * k, "set", "test", f"Artist - {k}", f"artist {k}",
             "house" if k % 2 else "waltz", (), None, estimator, estimate, None,
             None if estimator == "librosa" else 0.8, "" if estimate else "no such file",
+            octave_confidence=None if estimator == "librosa" else 0.9,
         )
         for k, estimate in enumerate(estimates)
     ]  # fmt: skip
@@ -73,7 +74,7 @@ def test_the_report_is_complete_in_itself_and_drawn_again_without_the_audio(
     assert "script" not in tags
     assert "link" not in tags
     images = [attrs["src"] or "" for tag, attrs in page.elements if tag == "img"]
-    assert len(images) == 8
+    assert len(images) == 9
     for image in images:
         kind, data = image.split(",")
         assert kind == "data:image/png;base64"
@@ -86,8 +87,8 @@ def test_the_report_is_complete_in_itself_and_drawn_again_without_the_audio(
     first = (tmp_path / "report.html").read_bytes()
     pictures = {p.name: p.read_bytes() for p in (tmp_path / "plots").iterdir()}
     assert sorted(pictures) == [
-        "errors.png", "estimates-1.png", "estimates-2.png", "genres.png", "octaves.png",
-        "reliability.png", "tempi.png", "training.png",
+        "errors.png", "estimates-1.png", "estimates-2.png", "genres.png",
+        "octave-reliability.png", "octaves.png", "reliability.png", "tempi.png", "training.png",
     ]  # fmt: skip
     for path in (tmp_path / "plots").iterdir():
         path.unlink()
@@ -121,7 +122,9 @@ def test_names_are_text_whatever_they_contain(tmp_path: Path) -> None:
 
 def _no_pictures(n: int) -> dict[str, bytes]:
     names = [f"estimates-{k + 1}" for k in range(n)]
-    return dict.fromkeys([*names, "errors", "octaves", "tempi", "genres", "reliability"], b"")
+    return dict.fromkeys(
+        [*names, "errors", "octaves", "tempi", "genres", "reliability", "octave-reliability"], b""
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ import torch
 
 from tempo_core import Estimator, checkpoint, methods
 from tempo_core.background import Stopped
+from tempo_core.config import OddsScaling
 from tempo_core.errors import ConfigError
+from tempo_core.task import Batch
 from tempo_core.tasks.tempo.axis import answerable
 from tempo_core.tasks.tempo.config import Model, TempoConfig, TempoGrid
 from tempo_core.tasks.tempo.network import build
@@ -23,13 +25,14 @@ from trainer.inputs.recordings import Recording
 from trainer.learning import guard as guards
 from trainer.learning import prior
 from trainer.learning.compare import guard_answers
-from trainer.learning.frozen import Frozen, ensemble, freeze, listen, logits
+from trainer.learning.frozen import Frozen, Listened, ensemble, freeze, listen, logits
 from trainer.learning.frozen import Model as TempoModel
 from trainer.learning.guard import Guard
 from trainer.learning.job import Job
 from trainer.learning.options import LearnOptions
 from trainer.learning.prior import folds_of, learn_held_out
 from trainer.learning.prior_fitting import PriorRecipe, adapt, adaptable, shift
+from trainer.learning.tempo import CALIBRATE_FROM
 from trainer.research.learning_curve import CurveTrack, in_range
 from trainer.torch_ops import learnable
 
@@ -89,6 +92,18 @@ def test_made_adaptable_it_answers_alike() -> None:
     again = adaptable(model)
     assert again.config == model.config
     assert guard_answers(REST, again) == after
+
+
+def test_both_confidences_are_fitted_anew_to_enough_labels(tracks: list[CurveTrack]) -> None:
+    """A third of these labels is an octave away from what the model says."""
+    one = [Batch((), np.zeros(1, np.int64), np.ones(1))]
+    heard = [Listened(t.recording, t.frozen, None, one, 0.0) for t in tracks]  # type: ignore[arg-type]
+    base = dataclasses.replace(BASE, octave=OddsScaling(1.1, 0.1))
+    few = heard[: CALIBRATE_FROM - 1]
+    assert prior._calibrations(few, [base] * len(few), base) == (base.temperature, base.octave)
+    temperature, octave = prior._calibrations(heard, [base] * len(heard), base)
+    assert temperature > base.temperature
+    assert octave(0.95) < 0.9
 
 
 def test_the_prior_cannot_move_the_rate() -> None:

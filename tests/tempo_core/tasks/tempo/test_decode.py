@@ -19,6 +19,7 @@ from tempo_core.tasks.tempo.decode import (
     enough,
     highest,
     mass_near,
+    octave_share,
     pool,
     prefer,
     pulse_strength,
@@ -167,3 +168,15 @@ def test_pulse_needs_both_autocorrelation_and_fourier() -> None:
     assert int(strength.argmax()) == 90
     assert strength[90] == 1
     assert not pulse_strength(0 * pulse).any()
+
+
+def test_how_sure_the_octave_is_does_not_depend_on_how_sure_the_rate_is() -> None:
+    def share(**masses: float) -> float:
+        posterior = sum(mass * encode([(float(bpm[1:]), 1.0)]) for bpm, mass in masses.items())
+        return octave_share(np.asarray(posterior), GRID, 90.0)
+
+    assert share(_90=1.0) == pytest.approx(1.0, abs=0.01)
+    assert share(_90=0.6, _180=0.3, _45=0.1) == pytest.approx(0.6, abs=0.01)
+    assert share(_90=0.3, _180=0.15, _45=0.05, _101=0.5) == pytest.approx(0.6, abs=0.02)
+    assert share(_90=0.5, _270=0.3, _30=0.2) == pytest.approx(0.5, abs=0.03)
+    assert octave_share(np.zeros(GRID.n_bins), GRID, 90.0) == 0.0
