@@ -223,7 +223,7 @@ def _halves_contrast(score: Score, level: int) -> float:
     found = [0.0]
     for offset in range(max(1, int(half))):  # every fourth beat may be any of four
         places = np.arange(math.ceil(first / half), math.floor(last / half))
-        accents = _accents(score, offset + places * half)
+        accents = _accents(score, np.asarray(offset + places * half, float))
         even, odd = (float(accents[places % 2 == k].mean()) for k in (0, 1))
         found.append(max(even, odd) / max(1e-9, min(even, odd)))
     return max(found)
