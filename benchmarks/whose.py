@@ -59,7 +59,7 @@ class Engine:
         """The model that answers, by its task."""
         return {"tempo": type(self).source}
 
-    def estimate(self, path: object) -> tempo_core.Estimate:
+    def estimate(self, path: object, genres: object = ()) -> tempo_core.Estimate:
         tempo = type(self).tempo
         paces = (Pace(tempo, 0.97), Pace(tempo / 2, 0.71), Pace(tempo * 2, 0.3))
         return tempo_core.Estimate(bpm=tempo, confidence=0.99, paces=paces, stability=0.99)

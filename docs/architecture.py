@@ -49,12 +49,12 @@ LOOSE = {
     },
     "trainer": {},
     "tempo_core": {
-        "estimate": "estimate asked loading",
+        "estimate": "estimate asked loading designs",
         "models in use": "checkpoint in_use",
         "task": "task model columns",
         "audio": "config opening excerpts resampling audio spectrum windows listening heard "
         "packets",
-        "tempi and keys": "levels tempi paces keys markers methods",
+        "tempi and keys": "levels tempi paces keys genres markers methods",
     },
 }
 REST = {"beetsplug": "items", "trainer": "ground", "tempo_core": "ground"}
@@ -67,12 +67,14 @@ ABOUT = {
     "trainer/research": "not in the wheel",
     "trainer/commands": "of tempo-core",
     "trainer/making": "how shipped models are made",
+    "trainer/reference": "networks of other designs",
     "trainer/learning": "how somebody counts",
     "trainer/evaluation": "figures, plots, reports",
     "trainer/trainingset": "from a collection",
     "trainer/inputs": "views, cache, augmentation",
     "trainer/synthesis": "music with known beats",
     "trainer/tasks": "losses",
+    "trainer/recipes": "settings of training",
     "trainer/ground": "files, options, torch",
     "tempo_core/cli": "tempo-core",
     "tempo_core/estimate": "file → estimate",
@@ -84,7 +86,7 @@ ABOUT = {
     "tempo_core/network": "forward pass in NumPy",
     "tempo_core/labels": "published tempi and keys",
     "tempo_core/tagging": "change one tag",
-    "tempo_core/tempi and keys": "levels, paces, keys",
+    "tempo_core/tempi and keys": "levels, paces, genres",
     "tempo_core/ground": "errors, files, console",
 }
 BOX = (184.0, 62.0)  # width and height of a room

@@ -27,6 +27,8 @@ class Asked:
         Length of the track [s]; None if all of it is going to be heard.
     until_enough
         Tasks that know enough are not asked about what follows.
+    genres
+        What is known of the genre of the track, see `tempo_core.genres`.
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class Asked:
         duration: float | None = None,
         *,
         until_enough: bool = False,
+        genres: Sequence[str] = (),
     ):
         self._sr, self._duration, self._until_enough = sr, duration, until_enough
+        self._genres = genres
         self._order = [task.name for task, _ in rows]
         self._groups = [_Group(group) for group in independent(rows)]
 
@@ -56,7 +60,7 @@ class Asked:
 
     def hear(self, music: Sequence[Excerpt]) -> None:
         """Ask the tasks about excerpts of the track, which follow those heard before."""
-        self.take(Heard(music, self._sr, self._duration))
+        self.take(Heard(music, self._sr, self._duration, self._genres))
 
     def take(self, new: Heard) -> None:
         """Ask the tasks about what was heard, and keep of it what later answers need."""

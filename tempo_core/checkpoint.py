@@ -249,7 +249,8 @@ def _rebuilt(contents: Contents, task: Task[Any, Any, Any, Any]) -> Checkpoint[A
     front_end = task.front_end.from_dict(header["front_end"])
     check_filterbank(contents.filterbank, front_end)
     names = [field.name for field in dataclasses.fields(task.config)]
-    values = task.upgrade({name: header[name] for name in names}, header["layout"])
+    stated = {name: header[name] for name in names if name in header}
+    values = task.upgrade(stated, header["layout"])
     config = task.config.from_dict(values)
     definition = task.network(front_end, config)
     check_shapes(definition, contents.weights)

@@ -19,11 +19,22 @@ from .errors import ConfigError
 
 C = TypeVar("C", bound="Config")
 LONGEST_TOLD = 60  # [characters] of a value in a message
+LONGEST_NAME = 60  # [characters]
 
 
 def setting(default: Any, low: float, high: float) -> Any:
     """A field of a configuration: its default, and the lowest and highest value allowed."""
     return dataclasses.field(default=default, metadata={"limits": (low, high)})
+
+
+def choice(default: str, *others: str) -> Any:
+    """A field of a configuration that is one of several words: its default, and the others."""
+    return dataclasses.field(default=default, metadata={"choices": (default, *others)})
+
+
+def names(most: int) -> Any:
+    """A field of a configuration: at most so many names, each other; without one by default."""
+    return dataclasses.field(default=(), metadata={"names": most})
 
 
 def told(value: object) -> str:
@@ -50,9 +61,20 @@ def check_number(value: object, where: str, default: Any, low: float, high: floa
         raise ConfigError(f"{where} is {told(value)}; {kind} from {low:g} to {high:g} is needed")
 
 
+def _are_names(value: object, most: int) -> bool:
+    """Whether this is a tuple of at most so many different lines of text that are not too long."""
+    return (
+        isinstance(value, tuple)
+        and len(value) <= most
+        and all(isinstance(name, str) and name.isprintable() for name in value)
+        and all(0 < len(name) <= LONGEST_NAME for name in value)
+        and len(set(value)) == len(value)
+    )
+
+
 @dataclass(frozen=True)
 class Config:
-    """Base class of configurations, whose fields are checked by `setting` and their defaults."""
+    """Base class of configurations, checked by `setting` or `choice` of a field and its default."""
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -69,6 +91,10 @@ class Config:
                 self.require(
                     isinstance(value, type(field.default)), field.name, "must be a configuration"
                 )
+            elif "names" in field.metadata:
+                most = field.metadata["names"]
+                expected = f"must be at most {most} different names"
+                self.require(_are_names(value, most), field.name, expected)
             elif isinstance(field.default, tuple):
                 if not isinstance(value, tuple) or len(value) != len(field.default):
                     raise ConfigError(
@@ -78,6 +104,10 @@ class Config:
                     check_number(part, where, field.default[0], *field.metadata["limits"])
             elif isinstance(field.default, bool):
                 self.require(isinstance(value, bool), field.name, "must be true or false")
+            elif isinstance(field.default, str):
+                words = field.metadata["choices"]
+                right = isinstance(value, str) and value in words
+                self.require(right, field.name, f"must be one of {', '.join(words)}")
             else:
                 check_number(value, where, field.default, *field.metadata["limits"])
 

@@ -17,8 +17,9 @@ from threadpoolctl import threadpool_limits
 from . import listening
 from .asked import Asked, independent
 from .audio import AudioFile, AudioSource, Recorded
-from .errors import ConfigError
+from .errors import ConfigError, TempoError
 from .excerpts import MIN_DURATION, Excerpt, check, sounding
+from .genres import Genres, names_of
 from .heard import Heard
 from .loading import Row, check_task, load_rows, unlike
 from .paces import Pace
@@ -26,7 +27,9 @@ from .spectrum import Array
 from .task import Results, in_order
 from .tasks.tempo import loops
 from .tasks.tempo.course import TempoPoint
+from .tasks.tempo.decode import Tempo
 
+FilePath = str | bytes | os.PathLike[str]
 DEFAULT_WINDOWS = 10
 DEFAULT_TASKS = ("tempo", "pace", "key")
 
@@ -161,6 +164,11 @@ class Estimator:
         return tuple(task.name for task, _ in self._rows)
 
     @property
+    def counts_by_genre(self) -> bool:
+        """Whether the tempo model goes by the genre of a track, where it is known."""
+        return any(task.name == "tempo" and bool(model.config.genres) for task, model in self._rows)
+
+    @property
     def source(self) -> str:
         """Origin of the answers, for `tempo_source`: the tempo model as `model:<name>@<hash>`.
 
@@ -173,8 +181,14 @@ class Estimator:
         """Model of every task by its name, each as `model:<name>@<hash>`."""
         return {task.name: model.source for task, model in self._rows}
 
-    def estimate(self, path: str | bytes | os.PathLike[str]) -> Estimate:
+    def estimate(self, path: FilePath, genres: Genres | None = None) -> Estimate:
         """Estimate one file.
+
+        Parameters
+        ----------
+        genres
+            What is known of its genre, for a model that counts by genre: one text or several, such
+            as `Hip-Hop; Pop`. Empty is unknown; None is what the tags of the file say.
 
         Raises
         ------
@@ -183,9 +197,9 @@ class Estimator:
         ConfigError
             If the tempo is not among the tasks; use `results` instead.
         """
-        return self._estimate(self.results(path))
+        return self._estimate(self.results(path, genres))
 
-    def from_audio(self, audio: Array, sr: int) -> Estimate:
+    def from_audio(self, audio: Array, sr: int, genres: Genres = ()) -> Estimate:
         """Estimate audio that is in memory.
 
         Parameters
@@ -194,6 +208,8 @@ class Estimator:
             (n_samples,), or (n_channels, n_samples) of several channels; 1 is full scale.
         sr
             Sample rate [Hz].
+        genres
+            What is known of the genre, as for `estimate`.
 
         Raises
         ------
@@ -202,7 +218,7 @@ class Estimator:
         ConfigError
             As for `estimate`.
         """
-        return self._estimate(self._listen(Recorded(audio, sr)))
+        return self._estimate(self._listen(Recorded(audio, sr), names_of(genres)))
 
     def from_excerpts(self, excerpts: Sequence[Excerpt]) -> Estimate:
         """Estimate a track from excerpts of it, at the sample rate of the models.
@@ -241,8 +257,8 @@ class Estimator:
         asked.take(Heard.of_features([features], spectrum))
         return self._estimate(asked.results())
 
-    def results(self, path: str | bytes | os.PathLike[str]) -> dict[str, Any]:
-        """Result of every task for a file, by the name of the task.
+    def results(self, path: FilePath, genres: Genres | None = None) -> dict[str, Any]:
+        """Result of every task for a file, by the name of the task; `genres` as for `estimate`.
 
         Raises
         ------
@@ -250,12 +266,14 @@ class Estimator:
             If the file is missing, unreadable, silent or too short.
         """
         with AudioFile(path) as file:
-            return self._listen(file)
+            if genres is None:
+                genres = _stated_genre(path) if self.counts_by_genre else ()
+            return self._listen(file, names_of(genres))
 
-    def curve(self, path: str | bytes | os.PathLike[str]) -> tuple[TempoPoint, ...]:
+    def curve(self, path: FilePath, genres: Genres | None = None) -> tuple[TempoPoint, ...]:
         """Tempo of every window of a file in order of time; the whole file is heard.
 
-        Where a longer silence begins there is a point without a tempo.
+        Where a longer silence begins there is a point without a tempo. `genres` as for `estimate`.
 
         Raises
         ------
@@ -267,8 +285,8 @@ class Estimator:
         rows = [row for row in self._rows if row[0].name == "tempo"]
         if not rows:
             raise ConfigError("the tempo is not among the tasks; there is no curve of it")
-        points: tuple[TempoPoint, ...] = Estimator.of(rows, "all").results(path)["tempo"].curve
-        return points
+        tempo: Tempo = Estimator.of(rows, "all").results(path, genres)["tempo"]
+        return tempo.curve
 
     def columns(self, results: Results) -> dict[str, Any]:
         """Values of all columns of the tasks, by the names of the columns."""
@@ -284,11 +302,14 @@ class Estimator:
         known = {name: columns[name] for name in Estimate.__dataclass_fields__ if name in columns}
         return Estimate(**known, columns=columns)
 
-    def _listen(self, source: AudioSource) -> dict[str, Any]:
-        """Results for audio that is listened to in rounds, until the tasks know enough."""
+    def _listen(self, source: AudioSource, genres: Sequence[str] = ()) -> dict[str, Any]:
+        """Results for audio that is listened to in rounds, until the tasks know enough.
+
+        `genres` are the names of those of the track.
+        """
         sr, length = self._sr, self._plan.duration
         until_enough = self._n_windows is not None
-        asked = Asked(self._rows, sr, until_enough=until_enough)
+        asked = Asked(self._rows, sr, until_enough=until_enough, genres=genres)
         alone: Excerpt | None = None  # the first round, if it was a single excerpt
         for round_ in listening.rounds(source, sr, self._plan, self._n_windows):
             if round_.is_first:
@@ -299,19 +320,21 @@ class Estimator:
                 if until_enough and asked.know_enough():
                     break
         if alone is not None and alone.audio.size < length * sr:
-            return self._from_excerpts([alone])
+            return self._from_excerpts([alone], genres)
         if not asked.has_heard:
             # Nothing sounds for long. What there is still gets an answer if it is not silent.
-            return self._from_excerpts(source.read(sr, [(0.0, listening.WHOLE)]))
+            return self._from_excerpts(source.read(sr, [(0.0, listening.WHOLE)]), genres)
         return asked.results()
 
-    def _from_excerpts(self, excerpts: Sequence[Excerpt]) -> dict[str, Any]:
+    def _from_excerpts(
+        self, excerpts: Sequence[Excerpt], genres: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Results for excerpts; one that is shorter than a window may be a loop."""
         sr, length = self._sr, self._plan.duration
         check(excerpts, sr)
 
         def results(rows: Sequence[Row], music: Sequence[Excerpt]) -> dict[str, Any]:
-            asked = Asked(rows, sr)
+            asked = Asked(rows, sr, genres=genres)
             asked.hear(music)
             return asked.results()
 
@@ -324,7 +347,18 @@ class Estimator:
         return {**found, **looped}
 
 
-def estimate_file(path: str | bytes | os.PathLike[str], **options: Any) -> Estimate:
+def _stated_genre(path: FilePath) -> str:
+    """What the tags of a file say of its genre, empty if nothing."""
+    # Loaded here, as only models that a user has adapted go by the genre.
+    from .labels.files import read_track
+
+    try:
+        return read_track(path).genre
+    except TempoError:
+        return ""
+
+
+def estimate_file(path: FilePath, **options: Any) -> Estimate:
     """Estimate one file with freshly loaded models; `options` are those of `Estimator`.
 
     For more than one file make an `Estimator` and keep it.

@@ -95,10 +95,18 @@ class Heard:
         Sample rate of the excerpts [Hz].
     duration
         Length of the track [s]; None if all of it was listened to, or its length is unknown.
+    genres
+        What is known of its genre, see `tempo_core.genres.names_of`.
     """
 
-    def __init__(self, excerpts: Sequence[Excerpt], sr: int, duration: float | None = None):
-        self.sr, self.duration = sr, duration
+    def __init__(
+        self,
+        excerpts: Sequence[Excerpt],
+        sr: int,
+        duration: float | None = None,
+        genres: Sequence[str] = (),
+    ):
+        self.sr, self.duration, self.genres = sr, duration, tuple(genres)
         self.n_seconds = sum(excerpt.audio.size for excerpt in excerpts) / sr
         self._excerpts = tuple(excerpts)
         self._each: dict[tuple[Hashable, ...], list[Any]] = {}
@@ -157,7 +165,7 @@ class Heard:
 
         The features of windows stay if `windows` is True.
         """
-        rest = Heard((), self.sr, self.duration)
+        rest = Heard((), self.sr, self.duration, self.genres)
         rest.n_seconds = self.n_seconds
         rest._each = {key: of for key, of in self._each.items() if key[0] != "sounds"}
         rest._windows = {key: kept.alone() for key, kept in self._windows.items() if windows}
@@ -168,7 +176,7 @@ class Heard:
 
         Only what was computed for both parts is known of the whole.
         """
-        both = Heard((), self.sr, self.duration)
+        both = Heard((), self.sr, self.duration, self.genres)
         both.n_seconds = self.n_seconds + later.n_seconds
         for key in self._each.keys() & later._each.keys():
             both._each[key] = self._each[key] + later._each[key]

@@ -103,7 +103,8 @@ class Task(Generic[C, L, P, R]):
     front_end, spectrum
         Class of the front end's configuration; (that configuration, filterbank) → front end.
     upgrade
-        (plain values of a configuration, layout of the model file) → values in today's layout.
+        (plain values of a configuration, as far as the model file has them; layout of the file) →
+        values in today's layout.
     """
 
     name: str

@@ -19,9 +19,9 @@ MAY_IMPORT = {
     "beetsplug": {"beetsplug", "trainer", "tempo_core"},
 }
 # Rooms of the trainer from the lowest to the highest; each may only import rooms below it.
-ROOMS = ("synthesis", "inputs", "trainingset", "evaluation", "learning", "making", "commands",
-         "research")  # fmt: skip
-GROUND = {"files", "options", "torch_ops", "tasks"}  # modules that all rooms may import
+ROOMS = ("synthesis", "inputs", "trainingset", "evaluation", "learning", "reference", "making",
+         "commands", "research")  # fmt: skip
+GROUND = {"files", "options", "recipes", "torch_ops", "tasks"}  # modules that all rooms may import
 # Packages that are large or for training only; nothing but the trainer may import them.
 FOR_TRAINING = {"torch", "lightning", "scipy", "librosa", "matplotlib", "tensorboardX", "mir_eval"}
 

@@ -18,7 +18,7 @@ from trainer.trainingset.tables import LabelledTrack, key_label
 
 from .describing import tags_of_file, track_of
 from .file_keys import key_of
-from .items import bpm_of, own
+from .items import bpm_of, genres_of, own
 from .key_fields import is_key_ours, key_origin
 from .labelling import make_options
 from .origin import MANUAL, is_from_label, is_ours, origin
@@ -151,7 +151,7 @@ def _labelled(item: Item, bpm: float, source: str, title: str) -> LabelledTrack:
         artist="; ".join(artists),
         title=item.title,
         album=item.album,
-        genre=str(item.get("genre") or "; ".join(item.get("genres") or ())),
+        genre=genres_of(item),
         year=item.original_year or item.year or 0,
         recording_id=item.mb_trackid or "",
         label_title=title,

@@ -13,7 +13,7 @@ from tempo_core.labels.record import TrackQuery
 from tempo_core.paces import parse_paces
 
 from .file_keys import key_text
-from .items import bpm_of, own
+from .items import bpm_of, genres_of, own
 from .key_fields import FOUND_KEY, key_origin
 from .origin import Decision, is_from_label, is_ours
 
@@ -40,7 +40,7 @@ def track_of(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery:
         title=item.title,
         artists=tuple(dict.fromkeys(name for name in names if name)),
         album=item.album,
-        genre=str(item.get("genre") or "; ".join(item.get("genres") or ())),
+        genre=genres_of(item),
         duration=item.length or None,
         file_duration=file.duration if file else None,
         isrc=item.isrc or None,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tempo_core
 from tempo_core.background import TIME_LIMIT, call, parallel
 
+from .items import genres_of
 from .marking import KEY, TEMPO
 
 if TYPE_CHECKING:
@@ -74,21 +75,23 @@ def estimate_tasks(
     """Analyse items, each for some of the tasks of the settings; see `estimate_all`."""
 
     @cache
-    def finding(names: tuple[str, ...]) -> Callable[[bytes], Found]:
+    def finding(names: tuple[str, ...]) -> Callable[..., Found]:
         has_all = set(names) == set(settings.tasks)
         return _finding(estimator if has_all else estimator.asking(names), "tempo" in names)
 
-    found = ((item, finding(tuple(names))) for item, names in items)
+    found = (
+        (item, partial(finding(tuple(names)), genres=genres_of(item))) for item, names in items
+    )
     return _each(found, settings.threads, stopped, settings.time_limit)
 
 
-def _finding(estimator: Estimator, with_tempo: bool) -> Callable[[bytes], Found]:
-    """The function from a path to what an estimator finds out."""
+def _finding(estimator: Estimator, with_tempo: bool) -> Callable[..., Found]:
+    """The function from a path and the genres of the track to what an estimator finds out."""
 
-    def find(path: bytes) -> Found:
+    def find(path: bytes, genres: str) -> Found:
         if not with_tempo:
-            return Found(estimator.columns(estimator.results(path)))
-        estimate = estimator.estimate(path)
+            return Found(estimator.columns(estimator.results(path, genres)))
+        estimate = estimator.estimate(path, genres)
         return Found(estimate.columns, estimate)
 
     return find

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from beets.library import Library
     from beets.logging import BeetsLogger
 
+    from tempo_core.designs import TempoEstimator
     from trainer.evaluation.answers import Answer, LabelledRecording
-    from trainer.evaluation.baselines import TempoEstimator
     from trainer.evaluation.key_answers import KeyAnswer
     from trainer.evaluation.key_estimators import KeyEstimator
     from trainer.trainingset.tables import LabelledTrack

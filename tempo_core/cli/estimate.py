@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from ..background import call, interruptible, parallel
 from ..console import explain, time_limit_option
+from ..errors import ConfigError
 from ..files import audio_files
 from .command import Command
 from .curve_writers import CURVE_WRITERS
@@ -21,11 +22,11 @@ from .ordered import in_order
 from .writers import WRITERS, Row, Writer, shown_by
 
 if TYPE_CHECKING:
-    from ..estimate import Estimator
+    from ..designs import FileEstimator
 
 
 def estimate_files(
-    estimator: Estimator,
+    estimator: FileEstimator,
     files: Iterable[tuple[str, Exception | None]],
     jobs: int,
     stopped: Callable[[], bool] = lambda: False,
@@ -109,10 +110,13 @@ def estimate(
             raise click.UsageError("--curve hears the whole of a file; leave --windows out")
         windows = "all"
 
-    def load() -> Estimator:
-        from ..estimate import Estimator
+    def load() -> FileEstimator:
+        from ..designs import OtherDesign, open_estimator
 
-        return Estimator(model=model, windows=windows, tasks=names)
+        opened = open_estimator(model, windows, names)
+        if curve and isinstance(opened, OtherDesign):
+            raise ConfigError(f"{model}: a model of this design gives no curve; leave --curve out")
+        return opened
 
     with interruptible() as stop:
         estimator = call(load, stop.is_set)

@@ -182,13 +182,18 @@ def _value(field: str, tags: list[Any]) -> str:
     as `BPM=0` may come before it.
     """
     says = _READERS.get(field)
-    texts = [text for tag in tags if (text := _text(tag, MAX_VALUES if says else 1))]
+    most = MAX_VALUES if says or field == "genre" else 1
+    texts = [text for tag in tags if (text := _text(tag, most))]
     return next((text for text in texts if says and says(text)), texts[0] if texts else "")
 
 
 def _text(value: Any, most: int) -> str:
-    """The first `most` values of a tag of any format as text: `a`, or `a; b`."""
-    value = getattr(value, "text", getattr(value, "data", value))
+    """The first `most` values of a tag of any format as text: `a`, or `a; b`.
+
+    An ID3 frame may state a genre by its number; `genres` of mutagen's frame are names.
+    """
+    texts = getattr(value, "genres", None) or getattr(value, "text", None)
+    value = getattr(value, "data", value) if texts is None else texts
     values = value if isinstance(value, (list, tuple)) else [value]
     return "; ".join(text for one in values[:most] if (text := _plain(one)))[:MAX_TEXT_LENGTH]
 

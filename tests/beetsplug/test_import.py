@@ -231,7 +231,9 @@ def test_importing_again_does_not_analyse_again(
 ) -> None:
     beet("import", "-A", album)
     calls: list[object] = []
-    monkeypatch.setattr(tempo_core.Estimator, "estimate", lambda self, path: calls.append(path))
+    monkeypatch.setattr(
+        tempo_core.Estimator, "estimate", lambda self, path, genres: calls.append(path)
+    )
     assert beet("import", "-AL").code == 0
     assert calls == []
     check_library(beet, tempi)
@@ -303,9 +305,9 @@ def test_a_file_that_vanishes_meanwhile(
     """A file that disappears during an import in place is a warning."""
     estimate = tempo_core.Estimator.estimate
 
-    def vanish(self: Any, path: Any) -> Any:
+    def vanish(self: Any, path: Any, genres: Any) -> Any:
         (album / "a.mp3").unlink(missing_ok=True)
-        return estimate(self, path)
+        return estimate(self, path, genres)
 
     monkeypatch.setattr(tempo_core.Estimator, "estimate", vanish)
     beet.configure(tempo={"threads": 1})
@@ -358,7 +360,7 @@ def test_an_aborted_import_does_not_wait(beet: Beet, album: Path) -> None:
     class Slow:
         source = "model:slow@0123abcd"
 
-        def estimate(self, path: bytes) -> Estimate:
+        def estimate(self, path: bytes, genres: str) -> Estimate:
             analysed.append(path)
             time.sleep(0.3)
             return Estimate(100.0, 1.0, ())

@@ -165,9 +165,9 @@ def test_a_library_analysed_before_there_were_keys(
     asked: list[Path] = []
     estimate = Estimator.estimate
 
-    def noted(self: Estimator, path: Any) -> Estimate:
+    def noted(self: Estimator, path: Any, genres: Any = None) -> Estimate:
         asked.append(path)
-        return estimate(self, path)
+        return estimate(self, path, genres)
 
     monkeypatch.setattr(Estimator, "estimate", noted)
     run = beet("tempo")

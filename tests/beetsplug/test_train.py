@@ -216,7 +216,8 @@ def test_bad_numbers(beet: Beet, option: str) -> None:
 def test_a_missing_package_says_what_to_install(
     counted: Beet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("trainer.learning.network", "trainer.learning.network_fitting"):
+    for module in ("network", "network_fitting", "epochs"):
+        name = f"trainer.learning.{module}"
         monkeypatch.delitem(sys.modules, name, raising=False)
         monkeypatch.delattr(trainer, name.partition(".")[2], raising=False)
     monkeypatch.setitem(sys.modules, "lightning", None)

@@ -468,7 +468,7 @@ def test_what_is_changed_during_an_analysis(
     estimate = tempo_core.Estimator.estimate
     library = beet.library
 
-    def meanwhile(self: Any, path: Any) -> Any:
+    def meanwhile(self: Any, path: Any, genres: Any) -> Any:
         item = library.items().get()
         assert item is not None
         if change == "tempo":
@@ -476,7 +476,7 @@ def test_what_is_changed_during_an_analysis(
             item.store()
         else:
             item.remove()
-        return estimate(self, path)
+        return estimate(self, path, genres)
 
     monkeypatch.setattr(tempo_core.Estimator, "estimate", meanwhile)
     assert beet("tempo", "-t", "1").code == 0

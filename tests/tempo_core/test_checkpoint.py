@@ -27,7 +27,7 @@ from tempo_core.tasks import TASKS
 from tempo_core.tasks.tempo.config import Model, TempoConfig
 from tempo_core.tasks.tempo.network import build
 from tempo_core.tasks.tempo.periodicity import N_MAPS
-from tests.models import filterbank, random_network
+from tests.models import counting_hip_hop_twice, filterbank, random_network
 
 CONFIG = TempoConfig(model=Model(channels=(4, 4, 4), n_rate=8, n_members=2))
 CONFIGS = {
@@ -73,6 +73,25 @@ def test_round_trip(path: Path, model: Checkpoint[TempoConfig]) -> None:
     rng = np.random.default_rng(0)
     inputs = rng.random((2, N_MAPS, 40, 180), np.float32), rng.random((2, 160), np.float32)
     np.testing.assert_array_equal(again.network(*inputs), model.network(*inputs))
+
+
+def test_a_model_that_counts_by_genre(tmp_path: Path) -> None:
+    file = counting_hip_hop_twice(tmp_path)
+    model = checkpoint.load(file)
+    assert model.config.genres == ("hip hop",)
+    assert model.network.weights["genres.weight"].max() == 12
+    # The weights of another number of genres are refused, and so are names that are none.
+    for genres in ([], ["hip hop", "polka"], [7]):
+        with pytest.raises(CheckpointError, match="not a usable model file"):
+            checkpoint.load(_with_header(file, genres=genres))
+
+
+def test_a_model_from_before_there_were_genres_has_none(path: Path) -> None:
+    data = path.read_bytes()
+    header = json.loads(checkpoint.metadata(data)["header"])
+    assert header.pop("genres") == []
+    old = _rename(path, save_tensors(load_tensors(data), {"header": json.dumps(header)}))
+    assert checkpoint.load(old).config == CONFIG
 
 
 def test_the_calibration_of_the_octave_is_kept_and_may_be_missing(

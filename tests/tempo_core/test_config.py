@@ -19,6 +19,18 @@ ALL: list[Config] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "genres", ["rock", ("rock", "rock"), ("",), (1,), ("a\nb",), ("x" * 61,), [["rock"]],
+               tuple(map(str, range(65)))],
+)  # fmt: skip
+def test_names_are_checked(genres: object) -> None:
+    values = TempoConfig().to_dict()
+    again = TempoConfig.from_dict({**values, "genres": ["hip hop", "r&b"]})
+    assert again.genres == ("hip hop", "r&b")
+    with pytest.raises(ConfigError, match=r"TempoConfig.genres is .* at most 64 different names"):
+        TempoConfig.from_dict({**values, "genres": genres})
+
+
 @pytest.mark.parametrize("config", ALL, ids=lambda c: type(c).__name__)
 def test_round_trip_through_json(config: Config) -> None:
     again = type(config).from_dict(json.loads(json.dumps(config.to_dict())))

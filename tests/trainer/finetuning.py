@@ -19,9 +19,11 @@ from trainer.inputs.cache import Views, write_views
 from trainer.inputs.recordings import Recording
 from trainer.inputs.views import STRETCH_MARGIN
 from trainer.learning import guard as guards
-from trainer.learning.network_fitting import Corpus, FitData, FitRecipe, FitRun, finetune
+from trainer.learning.epochs import FitRun
+from trainer.learning.network_fitting import Corpus, FitData, finetune
 from trainer.learning.plain_checkpoint import PlainCheckpointIO
 from trainer.learning.prior_fitting import adaptable
+from trainer.recipes.recipe import FitRecipe
 
 RECIPE = FitRecipe(epochs=4, batch=4, passes=2, learning_rate=1e-3, patience=10)
 

@@ -98,7 +98,8 @@ def build(**given: Any) -> None:
 
     Labels come from the table, the label store and the files' own tags, in this order. Run it again
     when the collection has changed: what is known is not computed again, and no recording changes
-    from training to test. The exit status is 1 if a file could not be read.
+    from training to test. `overview.png` shows what is in the set. The exit status is 1 if a file
+    could not be read.
     """
     from tempo_core.background import interruptible
     from tempo_core.errors import TempoError
@@ -135,6 +136,7 @@ def _build(request: BuildRequest, problems: list[Problem], stop: Event) -> Built
         raise ConfigError(f"no label store {request.database}; `tempo-core labels` makes one")
     building = load("trainingset.build", stop)
     gathering = load("trainingset.gather", stop)
+    drawing = load("evaluation.overview", stop)
     labels = {} if request.table is None else gathering.read_labels(request.table)
     size = request.cache_size
     options = building.BuildOptions(
@@ -161,6 +163,7 @@ def _build(request: BuildRequest, problems: list[Problem], stop: Event) -> Built
                 gathering.ReadingLimits(stop.is_set, request.time_limit),
             )  # fmt: skip
             built: Built = building.build(tracks, request.out, options, stop.is_set)
+        drawing.write_overview(request.out, built.kept, built.dropped)
         return built
 
     return work(run, stop)

@@ -21,8 +21,9 @@ from tempo_core.console import counted, echo, shown, time_limit_option
 from . import load, work
 
 if TYPE_CHECKING:
+    from tempo_core.designs import TempoEstimator
+
     from ..evaluation.answers import Answer, LabelledRecording
-    from ..evaluation.baselines import TempoEstimator
     from ..evaluation.figures import EvaluationFigures
     from ..evaluation.key_answers import KeyAnswer
     from ..evaluation.key_estimators import KeyEstimator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,12 @@ from tempo_core.console import time_limit_option
 
 from ..learning.options import LearnOptions
 from ..options import SEEDS, tell
+from ..recipes.recipe import NETWORKS
 from . import load, work
 
 if TYPE_CHECKING:
     from ..learning.learn import Learned
+    from ..reference.train import TrainedNetwork
 
 _PATH = click.Path(path_type=Path)
 _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in methods.choices())
@@ -34,18 +37,28 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
     "--method", type=click.Choice(methods.choices()), default=methods.AUTO, show_default=True,
     help=f"{_METHODS}; {methods.AUTO} goes by the number of labels.",
 )  # fmt: skip
-@click.option("--from-scratch", is_flag=True, help="Fit, but not from the shipped weights.")
 @click.option(
-    "--epochs", type=click.IntRange(min=1), help="Of fit; of adapt and notes, their steps."
-)
-@click.option("--seed", type=SEEDS, default=0, show_default=True)
-@click.option(
-    "--devices", type=click.IntRange(min=1), default=1, show_default=True,
-    help="Processes, or GPUs, for fit.",
+    "--network", type=click.Choice(NETWORKS),
+    help="Train this network from scratch instead, and compare it with the model in the package.",
 )  # fmt: skip
 @click.option(
-    "--accelerator", default="cpu", show_default=True, metavar="cpu|gpu|auto", help="For fit."
-)
+    "--recipe", type=_PATH, metavar="FILE",
+    help="YAML file with the settings of fit or of --network, instead of those in the package.",
+)  # fmt: skip
+@click.option("--from-scratch", is_flag=True, help="Fit, but not from the shipped weights.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1),
+    help="Of fit and --network; of adapt and notes, their steps.",
+)  # fmt: skip
+@click.option("--seed", type=SEEDS, show_default="0, or as the recipe says")
+@click.option(
+    "--devices", type=click.IntRange(min=1), default=1, show_default=True,
+    help="Processes, or GPUs, for fit and --network.",
+)  # fmt: skip
+@click.option(
+    "--accelerator", default="cpu", show_default=True, metavar="cpu|gpu|auto",
+    help="For fit and --network.",
+)  # fmt: skip
 @click.option("--out", type=_PATH, help="Folder for the model instead of that of learned models.")
 @click.option("--no-install", is_flag=True, help="Do not use the model, whatever comes out.")
 @click.option("--install-anyway", is_flag=True, help="Use the model, whatever comes out.")
@@ -61,11 +74,15 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
 @click.argument("folder", type=_PATH)
 @click.pass_context
-def train(ctx: click.Context, folder: Path, no_install: bool, **given: Any) -> None:
+def train(
+    ctx: click.Context, folder: Path, network: str | None, seed: int | None, no_install: bool,
+    **given: Any,
+) -> None:  # fmt: skip
     """Learn from the training set in FOLDER, which `tempo-core build` makes.
 
     The new model is used from then on if it is better than the current one on tracks that it did
-    not learn from, and finds the rate of other music as well as before.
+    not learn from, and finds the rate of other music as well as before. With --network it is never
+    used by itself: its file can be given to `estimate --model` and `evaluate --model`.
 
     With --task pace FOLDER is a table: of each track the tempi that you can move to it at. With
     --task key it is a training set or a table: of each track its key. With --task notes it has
@@ -73,14 +90,53 @@ def train(ctx: click.Context, folder: Path, no_install: bool, **given: Any) -> N
     """
     from tempo_core.background import interruptible
 
-    options = LearnOptions(install=not no_install, **given)
-    _refuse_options_of_others(ctx, options.task)
+    _refuse_options_of_others(ctx, given["task"])
+    if network is not None:
+        _refuse_beside_network(ctx)
+    if seed is None and given["recipe"] is not None:
+        from ..recipes.reading import seed_in
+
+        seed = seed_in(given["recipe"])
+    options = LearnOptions(install=not no_install, seed=seed or 0, **given)
     with interruptible() as stop:
+        if network is not None:
+            training = load("reference.train", stop)
+            trained: TrainedNetwork = work(
+                lambda: training.train(folder, network, options, stop.is_set), stop
+            )
+            tell(trained.failed, trained.summary(), options.quiet)
+            return
         # Before anything is read: a missing package is told first.
         load(f"learning.{methods.of_task(options.task)[0].module}", stop)
         learning = load("learning.learn", stop)
         learned: Learned = work(lambda: learning.learn(folder, options, stop.is_set), stop)
     tell(learned.failed, learned.summary(), options.quiet)
+
+
+# Options that only `fit` and --network have a use for, and those that --network has none for.
+OF_EPOCHS = ("network", "recipe")
+NOT_OF_NETWORK = ("method", "from_scratch", "install_anyway", "guard")
+
+
+def _given(ctx: click.Context, names: Iterable[str]) -> str:
+    """Those of some options that were given, as they are typed, with commas between."""
+    return ", ".join(
+        f"--{name.replace('_', '-')}"
+        for name in ctx.params
+        if name in names and ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
+    )
+
+
+def _refuse_beside_network(ctx: click.Context) -> None:
+    """Refuse options that make no sense beside --network.
+
+    Raises
+    ------
+    UsageError
+        If such an option was given.
+    """
+    if given := _given(ctx, NOT_OF_NETWORK):
+        raise click.UsageError(f"{given}: not for --network; leave it out")
 
 
 def _refuse_options_of_others(ctx: click.Context, task: str) -> None:
@@ -93,10 +149,7 @@ def _refuse_options_of_others(ctx: click.Context, task: str) -> None:
     """
     everybody = {name for other in methods.tasks() for name in methods.options(other)}
     others = everybody - set(methods.options(task))
-    given = [
-        f"--{name.replace('_', '-')}"
-        for name in ctx.params
-        if name in others and ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
-    ]
-    if given:
-        raise click.UsageError(f"{', '.join(given)}: not for --task {task}; leave it out")
+    if task != "tempo":
+        others |= set(OF_EPOCHS)
+    if given := _given(ctx, others):
+        raise click.UsageError(f"{given}: not for --task {task}; leave it out")

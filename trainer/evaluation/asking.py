@@ -20,11 +20,12 @@ from tqdm import tqdm
 from tempo_core import checkpoint
 from tempo_core.background import TIME_LIMIT, never, parallel
 from tempo_core.console import explain
+from tempo_core.designs import TempoEstimator
 from tempo_core.errors import AudioError
 from tempo_core.estimate import Estimate, Estimator
 
 from .answers import Answer, LabelledRecording
-from .baselines import TempoEstimator, name_of
+from .baselines import name_of
 from .metrics import within
 
 if TYPE_CHECKING:
@@ -76,10 +77,15 @@ def ask(
     settings
         Other settings that the answers depend on, such as the number of windows.
     """
-    name, identity = name_of(estimator.source), f"{estimator.source} {settings}"
-    stopped, time_limit = options.stopped, options.time_limit
+    name, stopped, time_limit = name_of(estimator.source), options.stopped, options.time_limit
+    by_genre = isinstance(estimator, Estimator) and estimator.counts_by_genre
+
+    def identity(track: LabelledRecording) -> str:
+        genre = f" genre={track.genre}" if by_genre and track.genre else ""
+        return f"{estimator.source} {settings}{genre}"
+
     unknown = []
-    noted = parallel(lambda track: log.get(identity, track), tracks, 1, stopped, time_limit)
+    noted = parallel(lambda track: log.get(identity(track), track), tracks, 1, stopped, time_limit)
     for track, known in noted:
         if isinstance(known, Exception):
             yield answer_of(track, name, known)
@@ -88,13 +94,20 @@ def ask(
         else:
             yield known
     estimates = parallel(
-        lambda track: estimator.estimate(track.path), unknown, options.jobs, stopped, time_limit
+        lambda track: estimated(estimator, track), unknown, options.jobs, stopped, time_limit
     )
     for track, result in estimates:
         answer = answer_of(track, name, result)
         if not answer.failure:  # failures are not logged, because the next run may succeed
-            log.put(identity, answer)
+            log.put(identity(track), answer)
         yield answer
+
+
+def estimated(estimator: TempoEstimator, track: LabelledRecording) -> Estimate:
+    """The estimate of a track; a model that counts by genre is told its genre, where known."""
+    if isinstance(estimator, Estimator):
+        return estimator.estimate(track.path, track.genre or None)
+    return estimator.estimate(track.path)
 
 
 def ask_all(

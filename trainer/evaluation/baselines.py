@@ -6,25 +6,16 @@ import math
 import os
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from tempo_core import checkpoint
+from tempo_core import checkpoint, designs
 from tempo_core.audio import read_excerpts
+from tempo_core.designs import TempoEstimator
 from tempo_core.errors import AudioError
 from tempo_core.estimate import Estimate, Estimator
 from tempo_core.excerpts import check
-
-
-class TempoEstimator(Protocol):
-    """An estimator that can be evaluated; `source` identifies it. Threads may share it."""
-
-    @property
-    def source(self) -> str: ...
-
-    def estimate(self, path: str | bytes | os.PathLike[str]) -> Estimate: ...
 
 
 class Librosa:
@@ -72,22 +63,16 @@ BASELINES: dict[str, Callable[[], TempoEstimator]] = {
 }
 
 
-# Functions that open model files of designs other than the shipped one, by the task that these
-# files name. `trainer.research` adds its own; an installed package has none.
-OTHER_DESIGNS: dict[str, Callable[[Path, int | str], TempoEstimator]] = {}
-
-
 def open_model(model: str | os.PathLike[str], windows: int | str) -> TempoEstimator:
     """An estimator with a model of any known design, given by its name or file.
 
     Raises
     ------
-    CheckpointError, ConfigError
-        See `tempo_core.Estimator`.
+    CheckpointError, ConfigError, ImportError
+        See `tempo_core.designs.open_estimator`.
     """
     path = checkpoint.resolve(model)
-    opened_by = OTHER_DESIGNS.get(checkpoint.task_of(path) or "", Estimator)
-    return opened_by(path, windows)
+    return (designs.opening(path) or Estimator)(path, windows)
 
 
 def name_of(source: str) -> str:

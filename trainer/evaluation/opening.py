@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tempo_core import checkpoint
+from tempo_core.designs import TempoEstimator
 from tempo_core.errors import CheckpointError
 
-from .baselines import BASELINES, TempoEstimator, open_model
+from .baselines import BASELINES, open_model
 from .key_estimators import KEY_BASELINES, KeyEstimator, KeyModel
 
 

@@ -219,7 +219,9 @@ def parts(figures: Mapping[str, Mapping[str, GroupMetrics]], label: str, most: i
         ):
             axes.barh(places, shares, height * 0.92, color=_colour(k), alpha=alpha,
                       label=estimator if alpha == 1.0 else None)  # fmt: skip
-    axes.set_yticks(range(len(names)), [f"{_short(n)} ({counts[n]})" for n in names], fontsize=8)
+    axes.set_yticks(
+        range(len(names)), [f"{short_name(n)} ({counts[n]})" for n in names], fontsize=8
+    )
     axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.001), xlabel="Accuracy 1 (pale: Accuracy 2)", ylabel=label)
@@ -251,7 +253,7 @@ def training(rows: Sequence[Row]) -> Figure:
         for j, name in enumerate(group):
             x, y = curve(rows, name, against)
             axes.plot(x, y, color=_colour(j), marker="." if len(x) < 60 else "",
-                      label=_short(LEGEND_NAMES.get(name, name)))  # fmt: skip
+                      label=short_name(LEGEND_NAMES.get(name, name)))  # fmt: skip
         axes.set_ylabel(label)
         axes.grid(color="#eeeeee")
         axes.legend(fontsize=8, ncols=2)
@@ -280,7 +282,7 @@ def _colour(k: int) -> str:
     return COLOURS[k % len(COLOURS)]
 
 
-def _short(text: str, most: int = 32) -> str:
+def short_name(text: str, most: int = 32) -> str:
     """A name for a plot: of limited length, and not to be read as a formula by matplotlib."""
     text = text.encode("utf-8", "replace").decode()  # bytes of file names that are not UTF-8
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from .views import STRETCH_MARGIN
 
+TONE = 0.3  # standard deviation of the random equaliser, on the scale of log-compressed levels
+MASKED = 0.3  # share of windows of which some bands are silenced
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -36,14 +39,30 @@ class Augmentation:
 NO_CHANGE = Augmentation(0, np.zeros(1, np.float32), slice(0, 0))
 
 
-def draw(rng: np.random.Generator, n_mels: int, stretched: int = STRETCH_MARGIN) -> Augmentation:
-    """Draw the parameters of one augmentation; `stretched` is the greatest shift [bins]."""
+def draw(
+    rng: np.random.Generator,
+    n_mels: int,
+    stretched: int = STRETCH_MARGIN,
+    tone: float = TONE,
+    masked: float = MASKED,
+) -> Augmentation:
+    """Draw the parameters of one augmentation.
+
+    Parameters
+    ----------
+    stretched
+        Greatest shift [bins].
+    tone
+        Standard deviation of the equaliser.
+    masked
+        Share of windows, 0..1, of which some bands are silenced.
+    """
     shift = int(rng.integers(-stretched, stretched + 1)) if rng.random() < 0.8 else 0
-    knots = rng.normal(0.0, 0.3, 5)  # a smooth random equaliser
-    tone = np.interp(np.linspace(0, 4, n_mels), np.arange(5), knots).astype(np.float32)
-    n_masked = int(rng.integers(1, n_mels // 4)) if rng.random() < 0.3 else 0
+    knots = rng.normal(0.0, tone, 5)  # a smooth random equaliser
+    curve = np.interp(np.linspace(0, 4, n_mels), np.arange(5), knots).astype(np.float32)
+    n_masked = int(rng.integers(1, n_mels // 4)) if rng.random() < masked else 0
     first = int(rng.integers(0, n_mels - n_masked + 1))
-    return Augmentation(shift, tone, slice(first, first + n_masked))
+    return Augmentation(shift, curve, slice(first, first + n_masked))
 
 
 def apply_to_map(periodicity: np.ndarray, change: Augmentation) -> NDArray[np.float32]:

@@ -35,11 +35,15 @@ class DrawOptions:
         as its first reading, provided that this has more than half of the weight.
     weighed
         Whether windows are drawn with probabilities by their weights, or all with the same one.
+    tone, masked
+        How much the augmentation changes the sound, see `augment.draw`.
     """
 
     stretched: int | None
     open_labels: bool = True
     weighed: bool = True
+    tone: float = augment.TONE
+    masked: float = augment.MASKED
 
 
 def example(
@@ -57,7 +61,9 @@ def example(
         k = int(rng.integers(len(views.maps)))
     change = augment.NO_CHANGE
     if options.stretched is not None:
-        change = augment.draw(rng, views.maps.shape[2], options.stretched)
+        change = augment.draw(
+            rng, views.maps.shape[2], options.stretched, options.tone, options.masked
+        )
     factor = change.stretch(config.grid.bins_per_octave)
     readings = recording.tempi
     if not options.open_labels and readings[0][1] > 0.5:

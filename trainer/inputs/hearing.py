@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from tempo_core.audio import AudioFile, AudioSource
 from tempo_core.config import Windows
 from tempo_core.estimate import DEFAULT_WINDOWS
 from tempo_core.excerpts import check, sounding
+from tempo_core.genres import Genres, names_of
 from tempo_core.heard import Heard
 from tempo_core.model import Checkpoint
 from tempo_core.spectrum import Array
@@ -22,7 +23,13 @@ from tempo_core.tasks.tempo.row import TASK
 NETWORK_BATCH = 16  # windows that go through a network at a time, to save memory
 
 
-def hear(source: AudioSource, sr: int, plan: Windows, n_windows: int | None) -> Heard:
+def hear(
+    source: AudioSource,
+    sr: int,
+    plan: Windows,
+    n_windows: int | None,
+    genres: Sequence[str] = (),
+) -> Heard:
     """The music of a file as the estimator hears it when it uses all of its `n_windows`.
 
     Parameters
@@ -33,6 +40,8 @@ def hear(source: AudioSource, sr: int, plan: Windows, n_windows: int | None) -> 
         The model's length and distance of windows.
     n_windows
         Number of windows to listen to, see `tempo_core.listening.rounds`; None for the whole file.
+    genres
+        What is known of the genre.
 
     Raises
     ------
@@ -44,10 +53,15 @@ def hear(source: AudioSource, sr: int, plan: Windows, n_windows: int | None) -> 
         excerpts = source.read(sr, [(0.0, listening.WHOLE)])
         check(excerpts, sr)
         music = sounding(excerpts, sr) or excerpts
-    return Heard(music, sr)
+    return Heard(music, sr, genres=genres)
 
 
-def hear_file(path: Path, model: Checkpoint[Any], n_windows: int | None = DEFAULT_WINDOWS) -> Heard:
+def hear_file(
+    path: Path,
+    model: Checkpoint[Any],
+    n_windows: int | None = DEFAULT_WINDOWS,
+    genres: Genres = (),
+) -> Heard:
     """The music of a file for a model, see `hear`.
 
     Raises
@@ -56,7 +70,7 @@ def hear_file(path: Path, model: Checkpoint[Any], n_windows: int | None = DEFAUL
         If the file cannot be used.
     """
     with AudioFile(path) as file:
-        return hear(file, model.spectrum.sr, model.windows, n_windows)
+        return hear(file, model.spectrum.sr, model.windows, n_windows, names_of(genres))
 
 
 def tempo_of(heard: Heard, model: Checkpoint[TempoConfig]) -> Tempo:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 
 from tempo_core import task
+from tempo_core.genres import membership
 from tempo_core.heard import Heard
 from tempo_core.model import Checkpoint
 from tempo_core.network import Network, Ops
@@ -46,6 +46,11 @@ class Frozen:
 
     def __len__(self) -> int:
         return len(self.rate)
+
+    @property
+    def summaries(self) -> list[Any]:
+        """Summaries of the rhythm (n_windows, 2 * n_rate) of each member of the network."""
+        return [self.pooled[:, k] for k in range(self.pooled.shape[1])]
 
     def tensors(self) -> Frozen:
         """The same windows as tensors of torch."""
@@ -92,17 +97,18 @@ def join(parts: Sequence[Frozen]) -> Frozen:
     return Frozen(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def hear_both(path: Path, first: Model, second: Model) -> tuple[Heard, Heard]:
-    """Hear a file for two models, once where both want to hear the same.
+def hear_both(recording: Recording, first: Model, second: Model) -> tuple[Heard, Heard]:
+    """Hear a recording for two models, once where both want to hear the same.
 
     Raises
     ------
     AudioError
         If it cannot be used.
     """
-    heard = hear_file(path, first)
+    path, genres = recording.path, recording.genre
+    heard = hear_file(path, first, genres=genres)
     same = first.spectrum.sr == second.spectrum.sr and first.windows == second.windows
-    return heard, heard if same else hear_file(path, second)
+    return heard, heard if same else hear_file(path, second, genres=genres)
 
 
 def listen(recording: Recording, model: Model, current: Model | None = None) -> Listened:
@@ -118,36 +124,37 @@ def listen(recording: Recording, model: Model, current: Model | None = None) -> 
     AudioError
         If the file cannot be used.
     """
-    heard, as_before = hear_both(recording.path, model, current or model)
+    heard, as_before = hear_both(recording, model, current or model)
     batches = TASK.view(heard, {}, model)
-    frozen = join([freeze(model.network, *batch.inputs) for batch in batches])
+    frozen = join([freeze(model.network, *batch.inputs[:2]) for batch in batches])
     bare = [dataclasses.replace(batch, inputs=()) for batch in batches]
     track = Listened(recording, frozen, heard.settled(windows=False), bare, 0.0)
     before = answer(track, model) if current is None else tempo_of(as_before, current).bpm
     return dataclasses.replace(track, before=before)
 
 
-def logits(network: Network | Learnable, windows: Frozen) -> Any:
-    """(n_windows, n_bins) logits of a network for windows after the part whose weights stay."""
+def logits(network: Network | Learnable, windows: Frozen, genres: Any = None) -> Any:
+    """(n_windows, n_bins) logits of a network for windows after the part whose weights stay.
+
+    `genres` are those of the windows, as for the network.
+    """
     ops: Ops = network.ops
-    rate = ops.mean(windows.rate, 1)
-    return ensemble(network).combine(ops, rate, priors(network, windows))
-
-
-def priors(network: Network | Learnable, windows: Frozen) -> Any:
-    """(n_windows, n_bins) log-priors, the mean of the members."""
     whole = ensemble(network)
-    ops: Ops = network.ops
-    parts = [
-        whole.member.log_prior(ops.at(f"members.{k}"), windows.pooled[:, k], windows.statistics)
-        for k in range(whole.n_members)
-    ]
-    return ops.mean(ops.stack(parts), 0)
+    prior = whole.prior(ops, windows.summaries, windows.statistics, genres)
+    return whole.combine(ops, ops.mean(windows.rate, 1), prior)
+
+
+def genres_of(recording: Recording, n_windows: int, model: Model) -> Any:
+    """(n_windows, 1 + n_genres) genres of the windows; None for a model that does not ask."""
+    families = model.config.genres
+    return np.tile(membership(recording.genre, families), (n_windows, 1)) if families else None
 
 
 def scored_by(track: Listened, model: Model) -> list[Scored]:
     """The scores that a model with another prior gives the windows of a track."""
-    scores = activate(logits(model.network, track.frozen), model.config, model.temperature)
+    genres = genres_of(track.recording, len(track.frozen), model)
+    found = logits(model.network, track.frozen, genres)
+    scores = activate(found, model.config, model.temperature)
     ends = np.cumsum([len(batch.which) for batch in track.batches])[:-1]
     return list(zip(track.batches, np.split(scores, ends), strict=True))
 

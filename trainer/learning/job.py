@@ -69,6 +69,8 @@ class Proposal:
         Files that could not be used.
     gain
         The share of right answers before and after, in short; empty where there is none.
+    run
+        Folder of the recipe, the logs and the checkpoints; None if the method has none.
     """
 
     model: Checkpoint[Any]
@@ -78,6 +80,7 @@ class Proposal:
     reason: str
     failed: tuple[Failure, ...]
     gain: str = ""
+    run: Path | None = None
 
 
 def hear_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -112,11 +113,11 @@ def check_options(options: LearnOptions) -> None:
     ConfigError
         If options contradict each other, or the accelerator is not there.
     """
-    choose_method(0, options)
+    choose_method(sys.maxsize, options)  # the number of labels is not known yet
     if options.install_anyway and not options.install:
         raise ConfigError("no install and install anyway contradict each other; leave one out")
     if options.accelerator != "cpu":
-        devices = _import("network_fitting", "fit")
+        devices = _import("epochs", "fit")
         devices.check_accelerator(options.accelerator, options.devices)
 
 

@@ -23,11 +23,13 @@ from ..inputs.cache import ViewRecipe
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import Recording
 from ..inputs.views import cache_views
+from ..recipes.reading import fit_recipe
+from ..recipes.recipe import FitRecipe
 from ..trainingset.tables import CACHE, WINDOWS
 from .frozen import Model
 from .job import Failure, Job, Proposal, hear_all, refuse_nothing
 from .labels import TempoLabels
-from .network_fitting import Corpus, FitData, FitRecipe, FitRun, finetune, recipe_from_scratch
+from .network_fitting import Corpus, FitData, FitRun, finetune, run_folder
 from .prior_fitting import adaptable
 from .tempo import (
     CALIBRATE_FROM,
@@ -51,21 +53,20 @@ def learn(labels: TempoLabels, job: Job) -> Proposal:
     Stopped
         If the run was to stop.
     """
-    models, options = load_models(), job.options
+    models, options, recipe = load_models(), job.options, _recipe(job)
     base = adaptable(models.base)
-    _check_splits(labels)
+    check_splits(labels)
     train, failed = _corpus(labels.of_split("train"), labels.folder, base, job)
     refuse_nothing(len(train), failed)
     validation, gone = _corpus(labels.of_split("validation"), labels.folder, base, job)
     failed += gone
     refuse_nothing(len(validation), failed)
     torch.set_num_threads(options.jobs if options.devices == 1 else 1)
-    network, history = finetune(
-        base,
-        FitData(train, validation, models.guard.part(replay=True)),
-        _recipe(job),
-        FitRun(labels.folder / RUNS, options.devices, options.accelerator, job.stop, options.quiet),
+    data = FitData(train, validation, models.guard.part(replay=True))
+    run = FitRun(
+        labels.folder / RUNS, options.devices, options.accelerator, job.stop, options.quiet
     )
+    network, history = finetune(base, data, recipe, run)
     torch.set_num_threads(1)
     threadpool_limits(1, user_api="blas")
     model = dataclasses.replace(base, network=network)
@@ -80,23 +81,31 @@ def learn(labels: TempoLabels, job: Job) -> Proposal:
         failed=[*failed, *gone],
         history=history,
     )
-    return propose(labels, models, job, trial)
+    proposal = propose(labels, models, job, trial)
+    return dataclasses.replace(proposal, run=run_folder(base, data, recipe, run))
 
 
-def _check_splits(labels: TempoLabels) -> None:
+def check_splits(labels: TempoLabels, advice: str = ", or use --method adapt") -> None:
+    """Refuse a training set of which a split is empty; `advice` ends the message.
+
+    Raises
+    ------
+    ConfigError
+        If a split is empty.
+    """
     for split in ("train", "validation", "test"):
         if not labels.of_split(split):
             raise ConfigError(
-                f"no recording is in the {split} split, which fit needs; "
-                "add labels of more artists, or use --method adapt"
+                f"no recording is in the {split} split, which training a network needs; "
+                f"add labels of more artists{advice}"
             )
 
 
 def _recipe(job: Job) -> FitRecipe:
-    seed, epochs = job.options.seed, job.options.epochs
-    if job.options.from_scratch:
-        return recipe_from_scratch(seed, epochs)
-    return FitRecipe(epochs or FitRecipe.epochs, seed=seed)
+    """The recipe of the package or the one that was given, with what the options say."""
+    options = job.options
+    name = "tempo" if options.from_scratch else "fit"
+    return fit_recipe(name, options.recipe, seed=options.seed, epochs=options.epochs)
 
 
 def _corpus(

@@ -8,28 +8,17 @@ finding the rate of other music.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
-from lightning.pytorch import Trainer, callbacks, loggers
-from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator
-from lightning.pytorch.strategies import DDPStrategy, Strategy
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
-from tempo_core.background import Stopped
-from tempo_core.errors import ConfigError
 from tempo_core.model import Checkpoint
 from tempo_core.network import Network
 from tempo_core.task import Array
@@ -40,52 +29,31 @@ from tempo_core.tasks.tempo.decode import activate, encode, highest, mean_scores
 from tempo_core.tasks.tempo.network import build
 
 from ..evaluation.history import Row
-from ..evaluation.metrics import progress
 from ..inputs import augment
 from ..inputs.cache import Views, read_views
 from ..inputs.examples import DrawOptions, example, full_windows
 from ..inputs.recordings import Recording, digest_of
+from ..recipes.reading import write_recipe
+from ..recipes.recipe import FitRecipe
 from ..tasks import tempo
 from ..torch_ops import Learnable, tensors, usable
+from .epochs import (
+    BatchesByNumber,
+    EpochModule,
+    FitRun,
+    check_accelerator,
+    made_of,
+    run_digest,
+    train,
+)
 from .frozen import ensemble
 from .guard import Guard
-from .plain_checkpoint import PlainCheckpointIO
 
 Batch = tuple[Tensor, Tensor, Tensor]
 # The network's two inputs, the weights of the windows, and their targets.
 Hearing = tuple[Array, Array, NDArray[np.float64], Array]
 HELD_WINDOWS = 6  # of a recording, at most, while validating
 OPEN_RATIOS = (1.0, 2.0, 0.5)  # of the readings of a replayed clip to its tempo
-
-
-@dataclass(frozen=True)
-class FitRecipe:
-    """How `fit` learns: everything about a run but the data and where it runs."""
-
-    epochs: int = 12
-    learning_rate: float = 6e-4  # at its highest
-    batch: int = 48  # windows
-    replay: float = 0.25  # share of the batch that is from the guard set
-    passes: float = 4.0  # windows of each track in an epoch
-    most_steps: int = 200  # in an epoch, at most
-    # The most a track is stretched [bins]. Little, because its label moves with it, and a
-    # convention may count the faster or slower track in another octave.
-    stretched: int = 2
-    weight_decay: float = 1e-2
-    patience: int = 4  # epochs without a better validation loss
-    from_scratch: bool = False
-    # Whether windows with a clear pulse are drawn more often, and count for more while validating,
-    # as in use; else all count alike.
-    weighed: bool = True
-    seed: int = 0
-
-
-def recipe_from_scratch(seed: int, epochs: int | None = None) -> FitRecipe:
-    """The recipe of the shipped model: faster and longer learning, with much stretching."""
-    return FitRecipe(
-        epochs or 30, learning_rate=3e-3, stretched=augment.STRETCH_MARGIN, patience=8, seed=seed,
-        from_scratch=True,
-    )  # fmt: skip
 
 
 @dataclass
@@ -123,45 +91,19 @@ class FitData:
     guard: Guard | None
 
 
-@dataclass(frozen=True)
-class FitRun:
-    """Where and how a run takes place.
-
-    Attributes
-    ----------
-    folder
-        For checkpoints and logs (CSV, TensorBoard). A run with the same data and recipe that was
-        killed goes on from what it finds there.
-    devices, accelerator
-        Processes on the CPU, or GPUs, and their kind as lightning names it.
-    stop
-        Asked after each batch; once it returns True, the run is abandoned. None is never.
-    """
-
-    folder: Path
-    devices: int = 1
-    accelerator: str = "cpu"
-    stop: Callable[[], bool] | None = None
-    quiet: bool = False
-
-
-class Batches(Dataset[Batch]):
-    """Batches by number: item k is step `k % steps` of epoch `k // steps`.
-
-    Of each batch it is the part of one process, number `rank` of `world`.
-    """
+class Batches(BatchesByNumber[Batch]):
+    """Batches of windows of the recordings, and of rendered clips."""
 
     def __init__(
         self, data: FitData, config: TempoConfig, recipe: FitRecipe, rank: int = 0, world: int = 1
     ) -> None:
-        self.corpus, self.guard, self.config, self.recipe = data.train, data.guard, config, recipe
-        self.rank, self.world = rank, world
         n_own = recipe.batch if data.guard is None else round(recipe.batch * (1 - recipe.replay))
-        self.steps = min(recipe.most_steps, max(1, round(len(data.train) * recipe.passes / n_own)))
-        self.n_own = n_own
-
-    def __len__(self) -> int:
-        return self.steps * self.recipe.epochs
+        super().__init__(recipe, len(data.train), n_own, rank, world)
+        self.corpus, self.guard, self.config, self.recipe = data.train, data.guard, config, recipe
+        changes = recipe.augmentation
+        self.options = DrawOptions(
+            changes.stretch, weighed=recipe.weighed, tone=changes.tone, masked=changes.masked
+        )
 
     def __getitem__(self, k: int) -> Batch:
         epoch, step = divmod(k, self.steps)
@@ -186,7 +128,7 @@ class Batches(Dataset[Batch]):
         i = drawn % len(self.corpus)
         return example(
             self.corpus.recordings[i], self.corpus.views(i), self.config, rng,
-            DrawOptions(self.recipe.stretched, weighed=self.recipe.weighed),
+            self.options,
         )  # fmt: skip
 
     def replayed(self, drawn: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
@@ -202,20 +144,6 @@ class Batches(Dataset[Batch]):
             augment.apply_to_statistics(self.guard.statistics[i], change),
             encode(readings, self.config),
         )
-
-
-class _InOrder(Sampler[int]):
-    """Numbers of the batches of the current epoch, in order, also where a killed run goes on."""
-
-    def __init__(self, steps: int, epoch: Callable[[], int]) -> None:
-        self.steps, self.epoch = steps, epoch
-
-    def __iter__(self) -> Iterator[int]:
-        for step in range(self.steps):
-            yield self.epoch() * self.steps + step
-
-    def __len__(self) -> int:
-        return self.steps
 
 
 class Held(Dataset[Hearing]):
@@ -237,7 +165,7 @@ class Held(Dataset[Hearing]):
         return maps, statistics, heard.weights, np.stack([target] * len(rows))
 
 
-class Learning(lightning.LightningModule):
+class Learning(EpochModule[FitRecipe]):
     """The tempo network as lightning trains it; `tempo.loss` is taken for each member by itself.
 
     Validation runs the network as it runs in use, without torch.
@@ -250,23 +178,16 @@ class Learning(lightning.LightningModule):
         config: TempoConfig,
         recipe: FitRecipe,
     ) -> None:
-        super().__init__()
+        super().__init__(recipe, [recording.bpm for recording in data.validation.recordings])
         self.network = network.requires_grad_(True)
-        self.config, self.recipe, self.data = config, recipe, data
+        self.config, self.data = config, data
         self.register_buffer(
             "unanswerable", torch.from_numpy(~answerable(config.grid)), persistent=False
         )
         self.used: Network | None = None  # the network of this epoch, for validation
-        self.answers: list[
-            float
-        ] = []  # of this validation so far [BPM], in order of the recordings
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        rank, world = self.trainer.global_rank, self.trainer.world_size
-        batches = Batches(self.data, self.config, self.recipe, rank, world)
-        return DataLoader(
-            batches, batch_size=None, sampler=_InOrder(batches.steps, lambda: self.current_epoch)
-        )
+    def batches(self, rank: int, world: int) -> Batches:
+        return Batches(self.data, self.config, self.recipe, rank, world)
 
     def val_dataloader(self) -> DataLoader[Hearing]:
         held = Held(self.data.validation, self.config, self.recipe.weighed)
@@ -278,11 +199,6 @@ class Learning(lightning.LightningModule):
             for module in self.modules():
                 if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                     module.eval()
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # Dropout is a function of the step, too, so its state need not be in a checkpoint.
-        place = f"{self.recipe.seed} {self.current_epoch} {batch_idx} {self.global_rank}"
-        torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "little"))
 
     def training_step(self, batch: Batch, _number: int) -> Tensor:
         maps, statistics, targets = batch
@@ -312,97 +228,10 @@ class Learning(lightning.LightningModule):
         scores = activate(logits, self.config)
         self.answers.append(highest(mean_scores([(windows, scores)]), self.config.grid).bpm)
 
-    def on_validation_epoch_end(self) -> None:
-        """Log how good the network is on recordings that it does not learn from."""
-        labels = [recording.bpm for recording in self.data.validation.recordings]
-        figures = progress(labels, self.answers)
-        self.answers = []
-        self.log_dict(figures, sync_dist=True)
-
     def masked(self, logits: Tensor) -> Tensor:
         """Logits with -inf in the bins that are no answer."""
         assert isinstance(self.unanswerable, Tensor)
         return logits.masked_fill(self.unanswerable, -torch.inf)
-
-    def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.AdamW(
-            self.parameters(), self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
-        )
-        steps = Batches(self.data, self.config, self.recipe).steps
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.recipe.learning_rate, total_steps=steps * self.recipe.epochs
-        )
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-
-class _History(callbacks.Callback):
-    """The figures of every epoch, as part of the checkpoints, so that a resumed run has all."""
-
-    state_key = "history"
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = list(state_dict["rows"])
-
-    def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.rows.append({"epoch": float(trainer.current_epoch), **metrics})
-
-
-class _EpochLines(callbacks.Callback):
-    """Prints a line for each epoch where there is no progress bar; ends a run that is to stop."""
-
-    def __init__(self, stop: Callable[[], bool] | None, lines: bool) -> None:
-        self.stop, self.lines = stop, lines
-
-    def __getstate__(self) -> dict[str, Any]:  # the first process ends the others
-        return {"stop": None, "lines": self.lines}
-
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        if self.stop is not None and self.stop():
-            raise Stopped("interrupted; run the same again to go on from the last epoch")
-
-    def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
-        if self.lines and trainer.is_global_zero:
-            metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
-            print(
-                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: loss "
-                f"{metrics['loss']:.3f}; held back: loss {metrics['validation_loss']:.3f}, "
-                f"right {100 * metrics['validation_acc1']:.1f} %, "
-                f"half within {metrics['validation_error_50']:.2f} BPM",
-                file=sys.stderr,
-            )
-
-
-def check_accelerator(accelerator: str, devices: int) -> None:
-    """Refuse an accelerator that this computer does not have.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such accelerator, or fewer devices than `devices`.
-    """
-    known = {"cpu": CPUAccelerator, "gpu": CUDAAccelerator, "cuda": CUDAAccelerator,
-             "mps": MPSAccelerator}  # fmt: skip
-    if accelerator == "auto":
-        return
-    if accelerator not in known:
-        raise ConfigError(f"accelerator {accelerator!r} is none of {', '.join(known)}, auto")
-    kind = known[accelerator]
-    if accelerator == "gpu" and not kind.is_available():
-        kind = MPSAccelerator
-    if not kind.is_available():
-        raise ConfigError(
-            f"no {accelerator} that can be used is in this computer; leave --accelerator out"
-        )
-    if kind is not CPUAccelerator and devices > kind.auto_device_count():
-        n = kind.auto_device_count()
-        raise ConfigError(f"{devices} devices are wanted, there are {n}; give --devices {n}")
 
 
 def finetune(
@@ -422,79 +251,30 @@ def finetune(
         If a checkpoint cannot be written or read.
     """
     check_accelerator(run.accelerator, run.devices)
-    folder = run.folder / f"fit-{_digest(base, data, recipe)}"
+    folder = run_folder(base, data, recipe, run)
     torch.manual_seed(recipe.seed)
     network = Learnable(build(base.front_end, base.config))
     if not recipe.from_scratch:
         network.load_state_dict(tensors(base.network.weights))
-    learning = Learning(network, data, base.config, recipe)
-    io = PlainCheckpointIO()
-    last = folder / "last.safetensors"
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        # Advice about workers, intervals of logging and folders that are not empty.
-        warnings.filterwarnings("ignore", module="lightning")
-        warnings.filterwarnings("ignore", module="torch.optim.lr_scheduler")
-        trainer = _trainer(recipe, run, folder, io)
-        trainer.fit(learning, ckpt_path=last if last.exists() else None)
-    best = io.load_checkpoint(folder / "best.safetensors")["state_dict"]
-    network.load_state_dict(
-        {k.removeprefix("network."): v for k, v in best.items() if k.startswith("network.")}
-    )
-    history = io.load_checkpoint(last)["callbacks"][_History.state_key]["rows"]
+    write_recipe(folder, "tempo" if recipe.from_scratch else "fit", recipe, _made(base, data))
+    state, history = train(Learning(network, data, base.config, recipe), run, folder)
+    network.load_state_dict(state)
     return usable(network), history
 
 
-def _digest(base: Checkpoint[TempoConfig], data: FitData, recipe: FitRecipe) -> str:
-    """Eight hexadecimal digits of what the result of a run depends on."""
-    key = {
+def run_folder(
+    base: Checkpoint[TempoConfig], data: FitData, recipe: FitRecipe, run: FitRun
+) -> Path:
+    """The folder of what a run logs and keeps; its name is by what the result depends on."""
+    depends_on = {
         "recipe": asdict(recipe),
         "base": base.source,
         "data": [digest_of(data.train.recordings), digest_of(data.validation.recordings)],
         "guard": None if data.guard is None else len(data.guard),
     }
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:8]
+    return run.folder / f"fit-{run_digest(depends_on)}"
 
 
-def _trainer(recipe: FitRecipe, run: FitRun, folder: Path, io: PlainCheckpointIO) -> Trainer:
-    """The trainer of lightning that keeps the best and the last epoch in a folder."""
-    # Two: what lightning calls `save_last` skips the epochs that are not the best.
-    best_and_last = [
-        callbacks.ModelCheckpoint(
-            folder, name, monitor=monitor, save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-        for name, monitor in (("best", "validation_loss"), ("last", None))
-    ]  # fmt: skip
-    for kept in best_and_last:
-        kept.FILE_EXTENSION = ".safetensors"
-    strategy: str | Strategy = "auto"
-    if run.devices > 1:
-        backend = "gloo" if run.accelerator == "cpu" else None
-        strategy = DDPStrategy(start_method="spawn", process_group_backend=backend)
-    bar = not run.quiet and sys.stdout.isatty() and sys.stderr.isatty()
-    return Trainer(
-        accelerator=run.accelerator,
-        devices=run.devices,
-        strategy=strategy,
-        max_epochs=recipe.epochs,
-        callbacks=[
-            *best_and_last,
-            _History(),
-            callbacks.EarlyStopping("validation_loss", patience=recipe.patience),
-            _EpochLines(run.stop, lines=not bar and not run.quiet),
-        ],
-        logger=[
-            # Each row is written at once, so that the curve of a killed run is complete.
-            loggers.CSVLogger(folder, "csv", flush_logs_every_n_steps=1),
-            loggers.TensorBoardLogger(folder, "tensorboard"),
-        ],
-        plugins=[io],
-        gradient_clip_val=1.0,
-        num_sanity_val_steps=0,
-        enable_progress_bar=bar,
-        enable_model_summary=False,
-        log_every_n_steps=10,
-        use_distributed_sampler=False,
-        deterministic=True,
-    )
+def _made(base: Checkpoint[TempoConfig], data: FitData) -> dict[str, Any]:
+    """What the result depends on beside the recipe, for those who repeat the run."""
+    return {"base": base.source, **made_of(data.train.recordings, data.validation.recordings)}

@@ -26,6 +26,8 @@ class LearnOptions:
         Whether to train from random weights and not from the shipped ones.
     epochs
         Epochs of `fit`, steps of `adapt` and `notes`; None is what the method has by default.
+    recipe
+        File with the settings of `fit`; None is the recipe of the package.
     devices, accelerator
         Processes or GPUs of `fit`, and their kind as lightning names it.
     out
@@ -44,6 +46,7 @@ class LearnOptions:
     method: str = AUTO
     from_scratch: bool = False
     epochs: int | None = None
+    recipe: Path | None = None
     seed: int = 0
     devices: int = 1
     accelerator: str = "cpu"
@@ -62,8 +65,20 @@ def choose_method(n_labels: int, options: LearnOptions) -> Method:
     Raises
     ------
     ConfigError
-        If the options contradict each other.
+        If the options contradict each other, or there is a recipe for a method that has none.
     """
+    method = _chosen(n_labels, options)
+    if options.recipe is not None and "from_scratch" not in method.options:
+        meant = f", which {AUTO} means here" if options.method == AUTO else ""
+        raise ConfigError(
+            f"a recipe is for fit and for --network, not for {method.name}{meant}; say --method "
+            "fit, or leave the recipe out"
+        )
+    return method
+
+
+def _chosen(n_labels: int, options: LearnOptions) -> Method:
+    """The method, whatever the other options are."""
     rows = methods.of_task(options.task)
     if options.from_scratch:
         (fit,) = (row for row in rows if "from_scratch" in row.options)

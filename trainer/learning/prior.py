@@ -21,11 +21,12 @@ from tempo_core.config import OddsScaling
 from tempo_core.errors import ConfigError
 
 from ..evaluation.calibration import calibrate_both
-from .compare import TwoAnswers
+from ..evaluation.metrics import acc1
+from .compare import SURE_BETTER, TwoAnswers
 from .frozen import Listened, Model, answer, listen, scored_by
 from .job import Job, Proposal, hear_all, refuse_nothing
 from .labels import TempoLabels
-from .prior_fitting import HasLabel, PriorRecipe, adapt, shift
+from .prior_fitting import HasLabel, PriorRecipe, adapt, n_steps, shift, without_genres
 from .tempo import CALIBRATE_FROM, CALIBRATE_ON, TempoModels, Trial, load_models, propose
 
 L = TypeVar("L", bound=HasLabel)
@@ -58,20 +59,27 @@ def learn(labels: TempoLabels, job: Job) -> Proposal:
         raise ConfigError("the files that can be read are of one artist; see what failed")
     model, held_out = _learn_models(own, models, job)
     tracks, by = [*own, *test], [*held_out, *[model] * len(test)]
+    after = [answer(track, one) for track, one in zip(tracks, by, strict=True)]
     chosen = [track.recording for track in tracks]
+    notes = []
+    if model.config.genres:
+        plain = [without_genres(one) for one in by]
+        without = [answer(track, one) for track, one in zip(tracks, plain, strict=True)]
+        shares = TwoAnswers.of(chosen, without, after).shares(acc1)
+        notes.append(f"by genre, where it is known: {shares}")
+        if shares.p_better < SURE_BETTER:
+            notes.append("what genres bring may be chance; they are left out")
+            model, by, after = without_genres(model), plain, without
     n_folds = len(set(folds_of(groups, job.options.seed)))
     trial = Trial(
         model=model,
         calibrations=_calibrations(tracks, by, models.base),
         learned_from=[track.recording for track in own],
-        answers=TwoAnswers.of(
-            chosen,
-            [track.before for track in tracks],
-            [answer(track, one) for track, one in zip(tracks, by, strict=True)],
-        ),
+        answers=TwoAnswers.of(chosen, [track.before for track in tracks], after),
         how=f"each by a model that did not learn from its artist ({n_folds} folds)",
         method=job.method.name,
         failed=failed,
+        notes=notes,
     )
     return propose(labels, models, job, trial)
 
@@ -85,7 +93,8 @@ def _learn_models(
     groups = [track.recording.group for track in tracks]
     n_models = 1 + len(set(folds_of(groups, options.seed)))
     replay = models.guard.part(replay=True)
-    with job.progress_bar("learning", n_models * recipe.steps) as bar:
+    of_one = n_steps([track.recording.genre for track in tracks], recipe)
+    with job.progress_bar("learning", n_models * of_one) as bar:
 
         def step() -> None:
             bar.update()
@@ -93,7 +102,7 @@ def _learn_models(
 
         def learn_from(some: Sequence[Listened]) -> Model:
             if job.method.name == "shift":
-                bar.update(recipe.steps)
+                bar.update(of_one)
                 return shift(models.base, some)
             return adapt(models.base, some, replay, recipe, step)
 

@@ -10,6 +10,13 @@ among the octaves of a tempo only, so that the rate cannot suffer.
   branch that hears the sound, held near the weights it had (L2-SP: Li et al., "Explicit inductive
   bias for transfer learning with convolutional networks", ICML 2018).
 
+Where genres are known, `adapt` learns a second branch from the tracks that have one. In its first
+step each family of genres has a curve of its own beside the one for all; so a convention that goes
+by genre is learned as such, and the sound need not account for it. A curve costs the more the
+steeper it is, and many labels can pay for that, a few cannot: families with few labels are counted
+like all others. Tracks of unknown genre are answered by the first branch, as if there were no
+genres.
+
 All penalties are those of a prior over the parameters, so that they count less the more labels
 there are.
 """
@@ -17,6 +24,7 @@ there are.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -26,19 +34,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tempo_core.genres import families_of, membership, names_of
 from tempo_core.levels import ACCURACY_2
 from tempo_core.network import Network, shapes
 from tempo_core.tasks.tempo.axis import answerable, near, tempo_axis
-from tempo_core.tasks.tempo.config import TempoGrid
-from tempo_core.tasks.tempo.network import build
+from tempo_core.tasks.tempo.config import MOST_FAMILIES, TempoGrid
+from tempo_core.tasks.tempo.network import BY_GENRE, GENRES, MEMBERS, build
 
 from ..inputs.recordings import Recording
 from ..torch_ops import Learnable, learnable, usable
-from .frozen import Frozen, Model, ensemble, freeze, join, logits, priors
+from .frozen import Frozen, Model, ensemble, freeze, join
 from .guard import Guard
 
 FINER = 3  # knots in place of one of the shipped prior: a convention may have an edge
 FEW_KNOTS = 40  # a prior with fewer knots than that is made finer
+LEAST_TRACKS = 5  # of a family of genres that has a curve
 TILT = 2.0  # [nats an octave] standard deviation of the tilt
 WRONG = 1e-3  # share of labels that are simply wrong
 ELSEWHERE = 0.02  # probability of a tempo that is right by chance
@@ -59,6 +69,8 @@ class PriorRecipe:
 
     gate: float = 5.0  # on how far the weight of the sound is from what it was
     steps_in_curve: float = 0.6  # on the total variation of the curve
+    steps_by_genre: float = 0.8  # on the total variation of the curve of each family of genres
+    slope_by_genre: float = 0.02  # on the squares of its steps: related families share one
     weights: float = 6.0  # on the distance from the weights before
     replay: float = 1.0  # weight of the guard set's rate
     noise: float = 0.5  # on the statistics of the sound, in their standard deviations
@@ -70,12 +82,22 @@ class PriorRecipe:
 
 @dataclass(frozen=True)
 class _Labels:
-    """Windows of all tracks; `right` (n_windows, n_bins) is 1 where a bin is the label's tempo."""
+    """Windows of all tracks; `right` (n_windows, n_bins) is 1 where a bin is the label's tempo.
+
+    `genres` (n_windows, n_families) is 1 for the families of genres that a track is of; None is
+    without genres.
+    """
 
     windows: Frozen
     right: Tensor
     weight: Tensor  # (n_windows,) the same for each track in sum; the sum of all is 1
     n_tracks: int
+    genres: Tensor | None = None
+
+    @property
+    def part(self) -> str:
+        """The part of the network that learns from these labels."""
+        return MEMBERS if self.genres is None else BY_GENRE
 
 
 def _near(bpm: Sequence[float], grid: TempoGrid) -> Tensor:
@@ -83,13 +105,20 @@ def _near(bpm: Sequence[float], grid: TempoGrid) -> Tensor:
     return torch.from_numpy(np.stack([near(one, grid) for one in bpm])).float()
 
 
-def _labels(tracks: Sequence[HasLabel], grid: TempoGrid) -> _Labels:
+def _labels(
+    tracks: Sequence[HasLabel], grid: TempoGrid, families: Sequence[str] | None = None
+) -> _Labels:
+    """Labels of tracks, for the branch that knows genres if `families` are given."""
     windows = join([track.frozen for track in tracks]).tensors()
     counts = torch.tensor([len(track.frozen) for track in tracks])
     of_track = torch.repeat_interleave(torch.arange(len(tracks)), counts)
     weight = (1.0 / (counts * len(tracks)))[of_track]
     right = _near([track.recording.bpm for track in tracks], grid)
-    return _Labels(windows, right[of_track], weight, len(tracks))
+    genres = None
+    if families is not None:
+        own = [membership(track.recording.genre, families)[1:] for track in tracks]
+        genres = torch.from_numpy(np.stack(own))[of_track]
+    return _Labels(windows, right[of_track], weight, len(tracks), genres)
 
 
 def _answerable(grid: TempoGrid) -> Tensor:
@@ -111,7 +140,7 @@ def shift(model: Model, tracks: Sequence[HasLabel]) -> Model:
     octaves = torch.from_numpy(np.log2(tempo_axis(grid) / grid.bpm_min)).float()
     network = learnable(model.network)
     with torch.no_grad():
-        rate, prior = data.windows.rate.mean(dim=1), priors(network, data.windows)
+        rate, prior = data.windows.rate.mean(dim=1), _log_prior(network, data.windows)
 
         def cost(tilt: float) -> float:
             found = ensemble(network).combine(network.ops, rate, prior + tilt * octaves)
@@ -131,37 +160,65 @@ def adapt(
     recipe: PriorRecipe = PriorRecipe(),
     progress: Callable[[], object] = lambda: None,
 ) -> Model:
-    """The model with a prior that was learned from labelled tracks.
+    """The model with a prior that was learned from labelled tracks, by their genres where known.
 
     Parameters
     ----------
     guard
         Rendered music whose rate has to stay found; None is without.
     progress
-        Called after each of the `recipe.steps` steps.
+        Called after each of the `recipe.steps` steps, which are twice as many if genres are known
+        (see `n_steps`).
     """
-    model = adaptable(model)
+    known = [track for track in tracks if names_of(track.recording.genre)]
+    families = common_families([track.recording.genre for track in known])
+    model = adaptable(model, families)
     network, grid = learnable(model.network), model.config.grid
-    data = _labels(tracks, grid)
-    _learn_curve(network, grid, data, recipe)
     replay = None if guard is None else _replay(model, guard)
-    _learn_sound(network, grid, data, replay, recipe, progress)
+    learned_from = [_labels(tracks, grid)]
+    if families:
+        learned_from.append(_labels(known, grid, families))
+    for data in learned_from:
+        _learn_curves(network, grid, data, recipe)
+        _learn_sound(network, grid, data, replay, recipe, progress)
     return dataclasses.replace(model, network=usable(network))
 
 
-def adaptable(model: Model) -> Model:
+def n_steps(genres: Sequence[str], recipe: PriorRecipe) -> int:
+    """Number of steps of `adapt` for tracks of these genres."""
+    return recipe.steps * (2 if common_families(genres) else 1)
+
+
+def common_families(genres: Sequence[str]) -> tuple[str, ...]:
+    """The families of genres that enough tracks are of to be learned, by their names.
+
+    Parameters
+    ----------
+    genres
+        The genre of each track as people write it; empty if unknown.
+    """
+    counts = Counter(family for genre in genres for family in families_of(genre))
+    common = [name for name, n in counts.most_common(MOST_FAMILIES) if n >= LEAST_TRACKS]
+    return tuple(sorted(common))
+
+
+def adaptable(model: Model, families: tuple[str, ...] = ()) -> Model:
     """A copy with a finer prior that decides among octaves only; its answers are nearly the same.
 
-    A prior that is learned from then on cannot cost the rate, and it may have edges.
+    A prior that is learned from then on cannot cost the rate, and it may have edges. With families
+    of genres it has a second branch as well, equal to the first, and curves that are flat.
     """
     size, network = model.config.model, model.network
     n_new = size.n_prior if size.n_prior >= FEW_KNOTS else (size.n_prior - 1) * FINER + 1
     finer = dataclasses.replace(size, n_prior=n_new, separate_octave=True)
-    config = dataclasses.replace(model.config, model=finer)
+    config = dataclasses.replace(model.config, model=finer, genres=families)
     definition = build(model.front_end, config)
     weights: dict[str, NDArray[Any]] = {}
     for name, shape in shapes(definition.layers).items():
-        value = network.weights[name]
+        if name.startswith(f"{GENRES}."):
+            weights[name] = np.zeros(shape, np.float32)
+            continue
+        value = network.weights[name.replace(BY_GENRE, MEMBERS)]
         if value.shape != shape:  # of the prior's last layer: (n_prior, …)
             columns = value.reshape(size.n_prior, -1).T
             value = network.ops.interpolate(columns, n_new).T.reshape(shape)
@@ -169,33 +226,57 @@ def adaptable(model: Model) -> Model:
     return dataclasses.replace(model, network=Network(definition, weights), config=config)
 
 
-def _last_layers(network: Learnable) -> list[nn.Linear]:
-    """The layer of each member that gives the knots of its prior."""
-    names = [f"members.{k}.prior.3" for k in range(ensemble(network).n_members)]
+def without_genres(model: Model) -> Model:
+    """The model with its first branch alone, which counts every track as one of unknown genre."""
+    config = dataclasses.replace(model.config, genres=())
+    definition = build(model.front_end, config)
+    weights = {name: model.network.weights[name] for name in shapes(definition.layers)}
+    return dataclasses.replace(model, network=Network(definition, weights), config=config)
+
+
+def _last_layers(network: Learnable, part: str = MEMBERS) -> list[nn.Linear]:
+    """The layer of each branch of a part that gives the knots of its prior."""
+    names = [f"{part}.{k}.prior.3" for k in range(ensemble(network).n_members)]
     return [cast(nn.Linear, network.get_submodule(name)) for name in names]
 
 
-def _learn_curve(network: Learnable, grid: TempoGrid, data: _Labels, recipe: PriorRecipe) -> None:
-    """Scale the prior by one number and add one curve to it, in place.
+def _log_prior(network: Learnable, windows: Frozen, part: str = MEMBERS) -> Tensor:
+    """(n_windows, n_bins) log-priors by the branches of one part."""
+    whole = ensemble(network)
+    found: Tensor = whole.log_prior(network.ops, part, windows.summaries, windows.statistics)
+    return found
 
-    The curve is piecewise flat as far as the labels allow (total variation): a range of tempi is
+
+def _learn_curves(network: Learnable, grid: TempoGrid, data: _Labels, recipe: PriorRecipe) -> None:
+    """Scale the prior by one number, add one curve to it, and learn those of genres, in place.
+
+    The curves are piecewise flat as far as the labels allow (total variation): a range of tempi is
     two steps.
     """
-    allowed, last_layers = _answerable(grid), _last_layers(network)
+    allowed, last_layers = _answerable(grid), _last_layers(network, data.part)
+    n_knots = len(last_layers[0].bias)
     with torch.no_grad():
-        rate, prior = data.windows.rate.mean(dim=1), priors(network, data.windows)
+        rate, prior = data.windows.rate.mean(dim=1), _log_prior(network, data.windows, data.part)
     gate = torch.ones(1, requires_grad=True)
-    curve = torch.zeros(1, len(last_layers[0].bias), requires_grad=True)
-    optimizer = torch.optim.LBFGS([gate, curve], max_iter=150, line_search_fn="strong_wolfe")
+    curve = torch.zeros(1, n_knots, requires_grad=True)
+    n_families = 0 if data.genres is None else data.genres.shape[1]
+    of_genres = torch.zeros(n_families, n_knots, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [gate, curve, of_genres], max_iter=150, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        spread = network.ops.interpolate(curve, grid.n_bins)
+        added = curve if data.genres is None else curve + data.genres @ of_genres
+        spread = network.ops.interpolate(added, grid.n_bins)
         found = ensemble(network).combine(network.ops, rate, gate * prior + spread)
         surprise = _surprise(found, data.right, allowed)
-        # The constant makes the absolute value smooth where it is 0.
-        steps = (curve.diff().square() + 0.05**2).sqrt().sum()
-        penalty = recipe.gate * (gate - 1).square().sum() + recipe.steps_in_curve * steps
+        penalty = (
+            recipe.gate * (gate - 1).square().sum()
+            + recipe.steps_in_curve * _variation(curve)
+            + recipe.steps_by_genre * _variation(of_genres)
+            + recipe.slope_by_genre * of_genres.diff().square().sum()
+        )
         loss = (surprise * data.weight).sum() + penalty / data.n_tracks
         loss.backward()
         return loss
@@ -205,6 +286,13 @@ def _learn_curve(network: Learnable, grid: TempoGrid, data: _Labels, recipe: Pri
         for last in last_layers:
             last.weight *= gate
             last.bias.mul_(gate).add_(curve[0])
+        if n_families:
+            cast(nn.Linear, network.get_submodule(GENRES)).weight.copy_(of_genres.T)
+
+
+def _variation(curves: Tensor) -> Tensor:
+    """Sum of the steps of curves (n, n_knots), smooth where they are flat."""
+    return (curves.diff().square() + 0.05**2).sqrt().sum()
 
 
 @dataclass(frozen=True)
@@ -231,14 +319,16 @@ def _learn_sound(
 ) -> None:
     """Learn the timbre branch and the prior in place, near the weights they have.
 
-    The labels decide in which octave the guard set is counted; its rate has to stay found.
+    The labels decide in which octave the guard set is counted; its rate has to stay found. What
+    curves of genres add to the prior stays.
     """
     torch_rng = torch.Generator().manual_seed(recipe.seed)
     allowed = _answerable(grid)
     learned = []
-    for k in range(ensemble(network).n_members):
+    whole = ensemble(network)
+    for k in range(whole.n_members):
         for part in ("timbre", "prior"):
-            layers = network.get_submodule(f"members.{k}.{part}").children()
+            layers = network.get_submodule(f"{data.part}.{k}.{part}").children()
             learned += [p for m in layers if isinstance(m, nn.Linear) for p in m.parameters()]
     start = [p.detach().clone() for p in learned]
     for parameter in learned:
@@ -247,6 +337,14 @@ def _learn_sound(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, total_steps=recipe.steps
     )
+
+    def logits(some: Frozen, genres: Tensor | None = None) -> Tensor:
+        prior = _log_prior(network, some, data.part)
+        if genres is not None:
+            prior = prior + whole.curves(network.ops, genres)
+        found: Tensor = whole.combine(network.ops, some.rate.mean(dim=1), prior)
+        return found
+
     windows = data.windows
     deviation = windows.statistics.std(dim=0)
     for _ in range(recipe.steps):
@@ -258,12 +356,13 @@ def _learn_sound(
             windows.statistics[rows] + recipe.noise * deviation * noise,
         )
         weight = data.weight[rows] / data.weight[rows].sum()
-        surprise = _surprise(logits(network, batch), data.right[rows], allowed)
+        genres = None if data.genres is None else data.genres[rows]
+        surprise = _surprise(logits(batch, genres), data.right[rows], allowed)
         loss = (surprise * weight).sum()
         distance = sum((p - q).square().sum() for p, q in zip(learned, start, strict=True))
         loss = loss + recipe.weights / data.n_tracks * distance
         if replay is not None and recipe.replay:
-            kept = _surprise(logits(network, replay.windows), replay.right, allowed)
+            kept = _surprise(logits(replay.windows), replay.right, allowed)
             loss = loss + recipe.replay * kept.mean()
         optimizer.zero_grad()
         loss.backward()

@@ -70,6 +70,8 @@ class Trial:
         How it was made sure that a recording was not learned from.
     method
         The name of the method, for the card and for people.
+    notes
+        Lines for people about what was learned.
     """
 
     model: Model
@@ -80,6 +82,7 @@ class Trial:
     method: str
     failed: Sequence[Failure]
     history: Sequence[Row] = ()
+    notes: Sequence[str] = ()
 
 
 def answers_of_both(
@@ -96,7 +99,7 @@ def answers_of_both(
     """
 
     def both(k: int) -> tuple[float, float]:
-        before, after = hear_both(recordings[k].path, current, model)
+        before, after = hear_both(recordings[k], current, model)
         return tempo_of(before, current).bpm, tempo_of(after, model).bpm
 
     heard, failed = hear_all([r.path for r in recordings], both, job)
@@ -130,7 +133,7 @@ def propose(labels: TempoLabels, models: TempoModels, job: Job, trial: Trial) ->
             trial.model, temperature=temperature, octave=octave, card=dict(card)
         ),
         learned=f"learned ({trial.method}) from {n_labels} labels",
-        comparison=verdict.lines(trial.how),
+        comparison=(*trial.notes, *verdict.lines(trial.how)),
         installable=verdict.installable,
         reason=verdict.reason(),
         failed=tuple(failed),

@@ -27,11 +27,13 @@ from ..inputs.recordings import Recording, read_clips, read_rhythm, read_songs
 from ..inputs.views import cache_views
 from ..learning import guard as guards
 from ..learning.compare import guard_answers
+from ..learning.epochs import FitRun
 from ..learning.frozen import Model
-from ..learning.network_fitting import Corpus, FitData, FitRecipe, FitRun, finetune
+from ..learning.network_fitting import Corpus, FitData, finetune
 from ..learning.prior import folds_of
 from ..learning.prior_fitting import adaptable
 from ..making.tempo import posterior_of
+from ..recipes.recipe import FitRecipe
 from .learning_curve import CONVENTIONS, Convention, measure, measured_sets
 
 VALIDATION_FOLDS = 10  # one of so many parts of the recordings is for early stopping

@@ -3,8 +3,8 @@
 There are three imagined people: one counts like the shipped model, one counts hip-hop twice as fast
 and drum and bass half as fast, and one counts everything between 85 and 170 BPM. Labels are drawn
 from the training split, and every model is measured on recordings that neither it nor the shipped
-model has learned from. Results of finished draws are stored in `--out`, so an interrupted run
-continues.
+model has learned from. No genre is told while learning; `genre_learning` measures what that brings.
+Results of finished draws are stored in `--out`, so an interrupted run continues.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ..inputs.recordings import Recording, digest_of, read_clips, read_rhythm, r
 from ..inputs.views import load_views
 from ..learning import guard as guards
 from ..learning.compare import errors, guard_answers
-from ..learning.frozen import Frozen, Model, freeze, join, logits
+from ..learning.frozen import Frozen, Model, freeze, genres_of, join, logits
 from ..learning.guard import Guard
 from ..learning.prior_fitting import PriorRecipe, adapt, shift
 
@@ -103,6 +103,14 @@ def counted(tracks: Sequence[CurveTrack], convention: Convention) -> list[CurveT
     ]
 
 
+def with_genres(tracks: Sequence[CurveTrack], genres: Sequence[str]) -> list[CurveTrack]:
+    """Tracks with other genres, one each; empty is unknown."""
+    return [
+        replace(track, recording=replace(track.recording, genre=genre))
+        for track, genre in zip(tracks, genres, strict=True)
+    ]
+
+
 def hear(
     recordings: Sequence[Recording], base: Model, cache: Path, jobs: int, path: Path
 ) -> list[CurveTrack]:
@@ -130,7 +138,8 @@ def answers(tracks: Sequence[CurveTrack], model: Model) -> list[float]:
     """A model's tempi [BPM] from the windows of each track, unweighted and without refinement."""
     found = []
     for track in tracks:
-        scores = activate(logits(model.network, track.frozen), model.config)
+        genres = genres_of(track.recording, len(track.frozen), model)
+        scores = activate(logits(model.network, track.frozen, genres), model.config)
         found.append(highest(scores.mean(axis=0), model.config.grid).bpm)
     return found
 
@@ -237,7 +246,7 @@ def one_draw(
     model = base
     if n:
         drawn = draw(pools(pool, name), n, np.random.default_rng([seed, n]))
-        labelled = counted(drawn, convention)
+        labelled = with_genres(counted(drawn, convention), [""] * len(drawn))
         if n < SHIFT_BELOW:
             model = shift(base, labelled)
         else:

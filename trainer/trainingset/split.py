@@ -7,6 +7,9 @@ the tracks that those are tied to: such a *group* is in one split as a whole. A 
 artist is tied to the others of its album; without an album, to those of its folder, if that is no
 larger than an album.
 
+Where genres are known, each split gets about its share of every genre (stratification), as far as
+groups that stay whole allow.
+
 Decisions are stored in `split-1.tsv`, one line for each artist, album, recording and file ever
 seen. A later build reads them and decides only about groups with no known member. New tracks can
 tie together two groups of different splits. The joint group then goes to the split that is used
@@ -28,6 +31,7 @@ from tempo_core.errors import ConfigError, reason
 from tempo_core.files import replace_file
 from tempo_core.labels.titles import artist_names, normalise, parse_title
 
+from .genres import main_genre
 from .tables import SPLITS, CollectedTrack
 
 SPLIT_FILE = "split-1.tsv"  # the number is the version of the layout
@@ -129,9 +133,11 @@ def divide(
         root: min((known[m] for m in group if m in known), key=SPLITS.index, default="")
         for root, group in belonging.items()
     }
-    sizes = Counter(ties.root(names[track.path][0]) for track in tracks)
-    _check(tracks, sizes)
-    sides |= _assign(sizes, sides, seed)
+    genres: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for track in tracks:
+        genres[ties.root(names[track.path][0])][main_genre(track.genre)] += 1
+    _check(tracks, len(genres))
+    sides |= _assign(genres, sides, seed)
 
     decided = dict(known)
     for root, group in belonging.items():
@@ -160,39 +166,53 @@ def _tie(
     return names, ties
 
 
-def _assign(sizes: Mapping[str, int], sides: Mapping[str, str], seed: int) -> dict[str, str]:
+def _assign(
+    genres: Mapping[str, Counter[str]], sides: Mapping[str, str], seed: int
+) -> dict[str, str]:
     """The split of each group that has none yet, so that the splits come close to `SHARES`.
+
+    They do so as a whole and in every genre: each group, the largest first, goes where the squared
+    distances of all counts from what they should be, over the share of the split, grow least (after
+    iterative stratification; Sechidis, Tsoumakas & Vlahavas, ECML PKDD 2011). Tracks without a
+    genre count as those of one genre.
 
     Parameters
     ----------
-    sizes
-        Number of tracks in each group.
+    genres
+        Number of tracks of each genre in each group.
     sides
         Split of each group, empty where it is not decided.
     seed
         Seed for the order in which groups of the same size are assigned.
     """
-    n_tracks = sum(sizes.values())
-    counts = Counter(dict.fromkeys(SPLITS, 0))
-    for root, size in sizes.items():
+    wanted = sum(genres.values(), Counter())
+    n_tracks = wanted.total()
+    counts = {split: Counter[str]() for split in SPLITS}
+    for root, own in genres.items():
         if sides[root]:
-            counts[sides[root]] += size
+            counts[sides[root]].update(own)
 
     def order(root: str) -> tuple[int, str]:
-        return -sizes[root], hashlib.sha256(f"{seed} {root}".encode()).hexdigest()
+        return -genres[root].total(), hashlib.sha256(f"{seed} {root}".encode()).hexdigest()
+
+    def growth(split: str, own: Counter[str]) -> float:
+        there, share = counts[split], SHARES[split]
+        parts = [(own.total(), there.total() - share * n_tracks)]
+        parts += [(n, there[name] - share * wanted[name]) for name, n in own.items()]
+        return sum(n * n + 2 * n * above for n, above in parts) / share
 
     assigned: dict[str, str] = {}
-    new = sorted((root for root in sizes if not sides[root]), key=order)
+    new = sorted((root for root in genres if not sides[root]), key=order)
     for k, root in enumerate(new):
         empty = [split for split in SPLITS if not counts[split]]
         # The last groups are reserved for the splits that are still empty.
         choice = empty if len(empty) >= len(new) - k else list(SPLITS)
-        assigned[root] = max(choice, key=lambda split: SHARES[split] * n_tracks - counts[split])
-        counts[assigned[root]] += sizes[root]
+        assigned[root] = min(choice, key=lambda split: growth(split, genres[root]))
+        counts[assigned[root]].update(genres[root])
     return assigned
 
 
-def _check(tracks: Sequence[CollectedTrack], sizes: Mapping[str, int]) -> None:
+def _check(tracks: Sequence[CollectedTrack], n_groups: int) -> None:
     """Refuse tracks of fewer groups than there are splits.
 
     Raises
@@ -200,7 +220,6 @@ def _check(tracks: Sequence[CollectedTrack], sizes: Mapping[str, int]) -> None:
     ConfigError
         If there are too few groups; it says what to do.
     """
-    n_groups = len(sizes)
     if n_groups >= len(SPLITS):
         return
     if not tracks:

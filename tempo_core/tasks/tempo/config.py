@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...config import Config, setting
+from ...config import Config, names, setting
+
+MOST_FAMILIES = 64  # of genres by which a model counts
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,24 @@ _GRID, _MODEL = TempoGrid(), Model()
 
 @dataclass(frozen=True)
 class TempoConfig(Config):
-    """Configuration of a tempo model."""
+    """Configuration of a tempo model.
+
+    `genres` are the families of genres (`tempo_core.genres`) by which it counts, where the genre of
+    a track is known; none in the shipped model.
+    """
 
     grid: TempoGrid = _GRID
     model: Model = _MODEL
+    genres: tuple[str, ...] = names(MOST_FAMILIES)
 
 
 def upgrade(values: dict[str, Any], layout: int) -> dict[str, Any]:
     """Plain values of a configuration in an older layout of model files → in today's layout.
 
-    Before layout 3 there was no `separate_octave`, and the prior was never separate.
+    Before layout 3 there was no `separate_octave`, and the prior was never separate. A model from
+    before there were `genres` has none.
     """
+    values = {"genres": [], **values}
     if layout >= 3 or not isinstance(values.get("model"), dict):
         return values
     return {**values, "model": {**values["model"], "separate_octave": False}}

@@ -8,6 +8,10 @@ triple. All of this is shift-equivariant: what is learned at one tempo holds at 
 The octave is chosen by a small branch that sees the sound (level and onset statistics of the mel
 bands) and a summary of the rhythm, and adds a smooth log-prior over the axis. It holds the
 convention by which people count, and is the part that is adapted to a user.
+
+A model that was adapted to a user may count by genre, too. It then has a second branch, for tracks
+whose genre is known, and a curve for each genre, which is added to the prior. What that branch
+hears is what the genre leaves open; a track of unknown genre is counted by its sound, as ever.
 """
 
 from __future__ import annotations
@@ -25,6 +29,9 @@ from .config import TempoConfig
 from .periodicity import N_MAPS, N_STATISTICS
 
 NEVER = -1e4  # logit of tempi that are never answered
+MEMBERS, BY_GENRE = "members", "by_genre"  # parts with a branch for each member, see `log_prior`
+BRANCH = ("timbre.", "prior.")  # beginnings of the names of the layers of a member's branch
+GENRES = "genres"  # the layer with the curve of each genre
 
 
 class Member:
@@ -106,22 +113,57 @@ class Ensemble:
         self.n_members = config.model.n_members
         self.layers: dict[str, Layer] = {}
         for k in range(self.n_members):
-            self.layers.update(under(f"members.{k}", self.member.layers))
+            self.layers.update(under(f"{MEMBERS}.{k}", self.member.layers))
+        if config.genres:
+            branch = {n: x for n, x in self.member.layers.items() if n.startswith(BRANCH)}
+            for k in range(self.n_members):
+                self.layers.update(under(f"{BY_GENRE}.{k}", branch))
+            self.layers[GENRES] = Linear(len(config.genres), config.model.n_prior)
         self.octave = config.grid.bins_per_octave  # [bins]
         self.separate = config.model.separate_octave
         tempi = tempo_axis(config.grid)
         low, high = config.grid.answer_min, config.grid.answer_max
         self.unanswerable = (tempi < low) | (tempi > high)
 
-    def forward(self, ops: Ops, periodicity: Array, statistics: Array) -> Array:
-        """Inputs as of `Member.forward` → logits (batch, n_bins)."""
-        rates, priors = [], []
+    def forward(
+        self, ops: Ops, periodicity: Array, statistics: Array, genres: Array | None = None
+    ) -> Array:
+        """Inputs as of `Member.forward` and genres → logits (batch, n_bins).
+
+        `genres` (batch, 1 + n_genres) are those of `tempo_core.genres.membership`; None is a track
+        of unknown genre.
+        """
+        rates, pooled = [], []
         for k in range(self.n_members):
-            part = ops.at(f"members.{k}")
-            rate, pooled = self.member.find_rate(part, periodicity)
+            rate, summary = self.member.find_rate(ops.at(f"{MEMBERS}.{k}"), periodicity)
             rates.append(rate)
-            priors.append(self.member.log_prior(part, pooled, statistics))
-        return self.combine(ops, ops.mean(ops.stack(rates), 0), ops.mean(ops.stack(priors), 0))
+            pooled.append(summary)
+        prior = self.prior(ops, pooled, statistics, genres)
+        return self.combine(ops, ops.mean(ops.stack(rates), 0), prior)
+
+    def prior(
+        self, ops: Ops, pooled: Sequence[Array], statistics: Array, genres: Array | None = None
+    ) -> Array:
+        """Rhythm summary of each member, statistics and genres → log-prior (batch, n_bins)."""
+        heard = self.log_prior(ops, MEMBERS, pooled, statistics)
+        if genres is None:
+            return heard
+        known = genres[:, :1]
+        by_genre = self.log_prior(ops, BY_GENRE, pooled, statistics)
+        by_genre = by_genre + self.curves(ops, genres[:, 1:])
+        return (1 - known) * heard + known * by_genre
+
+    def log_prior(self, ops: Ops, part: str, pooled: Sequence[Array], statistics: Array) -> Array:
+        """Mean log-prior (batch, n_bins) of the branches of one part, `MEMBERS` or `BY_GENRE`."""
+        priors = [
+            self.member.log_prior(ops.at(f"{part}.{k}"), pooled[k], statistics)
+            for k in range(self.n_members)
+        ]
+        return ops.mean(ops.stack(priors), 0)
+
+    def curves(self, ops: Ops, genres: Array) -> Array:
+        """Genres (batch, n_genres) → the sum of their curves (batch, n_bins)."""
+        return ops.interpolate(ops.linear(GENRES, genres), self.n_bins)
 
     def combine(self, ops: Ops, rate: Array, prior: Array) -> Array:
         """Logits without the prior and log-prior, both (batch, n_bins) → logits (batch, n_bins).

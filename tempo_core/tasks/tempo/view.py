@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...genres import membership
 from ...heard import Heard, Window
 from ...model import Checkpoint
 from ...spectrum import compress, onset_strength
@@ -32,11 +34,21 @@ class Summary(NamedTuple):
 
 
 def view(heard: Heard, results: Results, checkpoint: Checkpoint[TempoConfig]) -> list[Batch]:
-    """Batches of all windows that were heard; the summary of a batch is a `Summary`."""
+    """Batches of all windows that were heard; the summary of a batch is a `Summary`.
+
+    A network that counts by genre has a third input, the families that the track is of.
+    """
     spectrum = checkpoint.spectrum
     heard.each(spectrum, rhythm)  # computed here, while there are features, for `decode`
     windows = heard.windows(spectrum, checkpoint.windows, clarity)
-    return batches_of(windows, spectrum.fps, checkpoint.config.grid)
+    batches = batches_of(windows, spectrum.fps, checkpoint.config.grid)
+    if not checkpoint.config.genres:
+        return batches
+    own = membership(heard.genres, checkpoint.config.genres)
+    return [
+        replace(batch, inputs=(*batch.inputs, np.tile(own, (len(batch.which), 1))))
+        for batch in batches
+    ]
 
 
 def batches_of(windows: Sequence[Window], fps: float, grid: TempoGrid) -> list[Batch]:

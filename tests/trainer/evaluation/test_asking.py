@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tempo_core.errors import AudioError, ConfigError
-from tempo_core.estimate import Estimate
+from tempo_core.estimate import Estimate, Estimator
 from tempo_core.paces import Pace
+from tests.audio import drum_pattern, write_audio
+from tests.models import counting_hip_hop_twice
 from trainer.evaluation import answer_log, asking, saving, text_tables
 from trainer.evaluation.answers import Answer, LabelledRecording, read_answers, write_answers
 from trainer.evaluation.figures import figures_of, worst
@@ -266,3 +269,22 @@ def test_a_file_counts_once() -> None:
         LabelledRecording(Path("a"), 50),
     ]
     assert [(t.path.name, t.bpm) for t in unique(tracks)] == [("a", 100), ("b", 100)]
+
+
+def test_a_model_that_counts_by_genre_is_told_it(tmp_path: Path) -> None:
+    """An answer in the log is not taken for that of a track whose genre was changed since."""
+    audio = drum_pattern(88, 14, 22050, "rock", np.random.default_rng(0))
+    path = write_audio(tmp_path / "a.wav", audio, 22050)
+    estimator = Estimator(counting_hip_hop_twice(tmp_path), tasks=["tempo"])
+
+    def answer(genre: str) -> float:
+        track = LabelledRecording(path, 88.0, genre=genre)
+        options = asking.AskingOptions(1)
+        (found,) = asking.ask_all([estimator], 10, [track], tmp_path, options, lambda one: None)
+        assert found.estimate is not None
+        return found.estimate
+
+    assert answer("rock") == pytest.approx(88, rel=0.01)
+    assert answer("Hip-Hop/Rap") == pytest.approx(176, rel=0.01)
+    assert answer("") == pytest.approx(88, rel=0.01)
+    assert len((tmp_path / answer_log.ANSWER_LOG).read_text().splitlines()) == 3

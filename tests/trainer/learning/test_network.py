@@ -22,15 +22,11 @@ from tempo_core.network import Network
 from tempo_core.tasks.tempo.config import TempoConfig
 from trainer.evaluation.history import Row, read_history
 from trainer.learning import guard as guards
-from trainer.learning.network_fitting import (
-    Batches,
-    FitData,
-    FitRun,
-    check_accelerator,
-    finetune,
-    recipe_from_scratch,
-)
+from trainer.learning.epochs import FitRun, check_accelerator, schedule_of
+from trainer.learning.network_fitting import Batches, FitData, finetune
 from trainer.learning.prior_fitting import adaptable
+from trainer.recipes.reading import fit_recipe
+from trainer.recipes.recipe import FitRecipe
 
 from ..finetuning import RECIPE, corpus, run
 
@@ -165,8 +161,32 @@ def test_an_accelerator_that_is_not_there(
     check_accelerator("auto", 1)
 
 
+@pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "constant"])
+def test_the_learning_rate_follows_the_schedule(schedule: str) -> None:
+    weight = torch.nn.Parameter(torch.zeros(1))
+    recipe = FitRecipe(learning_rate=1e-3, schedule=schedule)
+    optimizer = torch.optim.AdamW([weight], recipe.learning_rate)
+    schedules = schedule_of(optimizer, recipe, 40)
+    rates = []
+    for _ in range(40):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedules.step()
+    assert max(rates) == pytest.approx(1e-3)
+    if schedule == "constant":
+        assert min(rates) == max(rates)
+    else:
+        assert rates[-1] < 1e-5
+        assert (rates[0] < 1e-4) == (schedule == "one-cycle")
+
+
+def test_a_run_has_its_recipe_beside_it(whole: tuple[Path, Network, list[Row]]) -> None:
+    (path,) = (whole[0] / "runs").glob("fit-*/recipe.yaml")
+    assert fit_recipe("fit", path) == RECIPE
+
+
 def test_from_scratch_begins_elsewhere(tmp_path: Path) -> None:
-    recipe = replace(recipe_from_scratch(1, epochs=1), batch=4, passes=1)
+    recipe = replace(fit_recipe("tempo", seed=1, epochs=1), batch=4, passes=1)
     network, _ = run(tmp_path, recipe)
     shipped = checkpoint.load(checkpoint.resolve("shipped")).network.weights
     weights = network.weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tempo_core.errors import ConfigError
+from trainer.trainingset.genres import main_genre
 from trainer.trainingset.split import LARGEST_ALBUM, divide, members, read_split, write_split
-from trainer.trainingset.tables import CollectedTrack
+from trainer.trainingset.tables import SPLITS, CollectedTrack
 
 
 def track(n: int, artist: str, **known: str) -> CollectedTrack:
@@ -19,6 +21,29 @@ def track(n: int, artist: str, **known: str) -> CollectedTrack:
         path, 120.0, "tag", artist, known.get("title", f"Song {n}"), known.get("album", ""),
         recording_id=known.get("recording_id", ""), id=f"{n:016x}",
     )  # fmt: skip
+
+
+def with_genres(n_artists: int, n_tracks: int, n_genres: int, seed: int) -> list[CollectedTrack]:
+    """A collection in which most tracks of an artist are of one genre, and some have none."""
+    rng = random.Random(seed)
+    usual = {f"Artist {k}": min(int(rng.expovariate(0.4)), n_genres) for k in range(n_artists)}
+    tracks = []
+    for one in collection(n_artists, n_tracks, seed):
+        kind = usual[one.artist] if rng.random() < 0.8 else rng.randrange(n_genres)
+        name = "" if rng.random() < 0.1 else f"Genre {kind}; Music"
+        tracks.append(dataclasses.replace(one, genre=name))
+    return tracks
+
+
+def distances(tracks: list[CollectedTrack], placed: dict[str, str]) -> dict[str, float]:
+    """How far the genres of each split are from those of all: half the sum of differences, 0..1."""
+    whole = Counter(main_genre(t.genre) for t in tracks)
+    found = {}
+    for split in SPLITS:
+        own = Counter(main_genre(t.genre) for t in tracks if placed[t.id] == split)
+        gaps = (abs(own[g] / own.total() - whole[g] / whole.total()) for g in whole)
+        found[split] = sum(gaps) / 2
+    return found
 
 
 def sides(tracks: list[CollectedTrack], known: dict[str, str] | None = None, seed: int = 0):  # type: ignore[no-untyped-def]
@@ -42,6 +67,50 @@ def test_shares_and_artists() -> None:
     for one in tracks:
         of_artist.setdefault(one.artist, set()).add(placed[one.id])
     assert all(len(found) == 1 for found in of_artist.values())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_split_has_its_share_of_every_genre(seed: int) -> None:
+    tracks = with_genres(160, 800, 8, seed)
+    placed, _ = sides(tracks, seed=seed)
+    far = distances(tracks, placed)
+    assert far["train"] < 0.03
+    assert far["validation"] < 0.06
+    assert far["test"] < 0.12  # of some sixteen artists
+    # Nothing else became worse: the sizes, and artists stay whole.
+    counts = Counter(placed.values())
+    assert counts["train"] == pytest.approx(560, abs=8)
+    assert counts["test"] == pytest.approx(80, abs=8)
+    assert len({(t.artist, placed[t.id]) for t in tracks}) == len({t.artist for t in tracks})
+    # By chance it is otherwise.
+    unknown = [dataclasses.replace(t, genre="") for t in tracks]
+    by_chance = distances(tracks, sides(unknown, seed=seed)[0])
+    for split in SPLITS:
+        assert by_chance[split] > 2 * far[split]
+
+
+def test_genres_do_not_move_what_is_decided() -> None:
+    tracks = with_genres(60, 300, 5, 1)
+    unknown = [dataclasses.replace(t, genre="") for t in tracks[:150]]
+    before, known = sides(unknown)
+    placed, _ = sides(tracks, known)
+    assert before.items() <= placed.items()
+    shuffled = tracks[:]
+    random.Random(2).shuffle(shuffled)
+    assert sides(shuffled, known)[0] == placed
+
+
+@pytest.mark.parametrize("n_genres", [1, 60])
+def test_one_genre_or_very_many_leave_the_sizes_right(n_genres: int) -> None:
+    tracks = [dataclasses.replace(track(k, f"A{k}"), genre=f"G{k % n_genres}") for k in range(300)]
+    counts = Counter(sides(tracks)[0].values())
+    assert counts == {"train": 210, "validation": 60, "test": 30}
+
+
+def test_the_first_genre_counts() -> None:
+    assert main_genre("Hip-Hop,  Pop") == main_genre("hip-hop|Rap") == "hip-hop"
+    assert main_genre(" ; Drum  and Bass") == "drum and bass"
+    assert main_genre(" , ") == main_genre("") == ""
 
 
 def test_one_artist_with_most_of_the_tracks() -> None:

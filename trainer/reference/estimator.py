@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,17 +15,24 @@ from torch import nn
 
 from tempo_core import checkpoint
 from tempo_core.audio import read_excerpts
-from tempo_core.config import FrontEnd, Windows, told
+from tempo_core.config import Config, FrontEnd, Windows, choice, told
 from tempo_core.errors import CheckpointError, ConfigError
-from tempo_core.estimate import Estimate
+from tempo_core.estimate import DEFAULT_WINDOWS, Estimate
 from tempo_core.excerpts import check, sounding
 from tempo_core.levels import TOLERANCE
 from tempo_core.spectrum import Array, Mel
 
-from ...torch_ops import tensors
+from ..inputs.views import filterbank
+from ..torch_ops import tensors
 from .networks import REFERENCES, Reference, n_frames
+from .windows import padded, starts
 
-DEFAULT_WINDOWS = 16  # so many random windows of a track answer
+
+@dataclass(frozen=True)
+class Pooling(Config):
+    """How the tempi of windows become that of a track."""
+
+    pool: str = choice("median", "mode")
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,13 @@ class Answers:
         most = values[counts == counts.max()]
         return float(most[np.abs(most - self.median()).argmin()])
 
+    def pooled(self, pool: str) -> float:
+        """Their median or mode, see `Pooling`."""
+        return self.mode() if pool == "mode" else self.median()
+
     def agreeing(self, bpm: float, tolerance: float = TOLERANCE) -> float:
         """Share of the windows, 0..1, whose tempo is within the tolerance of `bpm`."""
         return float((np.abs(self.bpm / bpm - 1) <= tolerance).mean())
-
-
-POOLS = {"median": Answers.median, "mode": Answers.mode}
 
 
 class ReferenceEstimator:
@@ -57,10 +67,9 @@ class ReferenceEstimator:
     path
         Its model file.
     windows
-        How many random windows of a track answer; `all` for as many as follow each other without
-        overlapping.
+        How many random windows of a track answer; `all` for all of them.
     pool
-        How their answers become one, a key of `POOLS`.
+        How their answers become one, `median` or `mode`; None is as the model file says.
 
     Raises
     ------
@@ -71,12 +80,10 @@ class ReferenceEstimator:
     """
 
     def __init__(
-        self, path: Path, windows: int | str = DEFAULT_WINDOWS, pool: str = "median"
+        self, path: Path, windows: int | str = DEFAULT_WINDOWS, pool: str | None = None
     ) -> None:
         if windows != "all" and (not isinstance(windows, int) or windows < 1):
             raise ConfigError(f"windows is {windows!r}; give a whole number from 1 on, or 'all'")
-        if pool not in POOLS:
-            raise ConfigError(f"pool is {pool!r}; give one of {', '.join(POOLS)}")
         contents = checkpoint.read(path)
         name = contents.header.get("task")
         if not isinstance(name, str) or name not in REFERENCES:
@@ -85,10 +92,10 @@ class ReferenceEstimator:
             )
         self._reference = REFERENCES[name]
         self._n_windows = None if windows == "all" else int(windows)
-        self._pool = POOLS[pool]
         try:
             self._front_end = FrontEnd.from_dict(contents.header["front_end"])
             self._windows = Windows.from_dict(contents.header["windows"])
+            stated = Pooling.from_dict(contents.header["pooling"])
             checkpoint.check_filterbank(contents.filterbank, self._front_end)
 
             def make() -> nn.Module:
@@ -101,10 +108,12 @@ class ReferenceEstimator:
             network.load_state_dict(tensors(contents.weights), strict=True)
         except checkpoint.UNUSABLE as error:
             raise checkpoint.unusable(path, error) from error
+        self._pool = stated.pool if pool is None else Pooling(pool).pool
         self._spectrum = Mel(self._front_end, contents.filterbank)
         self._network = network.eval().requires_grad_(False)
-        self.source = f"model:{contents.name}@{contents.hash}"
-        torch.set_num_threads(1)
+        other = "" if self._pool == stated.pool else f" {self._pool}"
+        self.source = f"model:{contents.name}@{contents.hash}{other}"
+        torch.set_num_threads(1)  # tracks are estimated in parallel
         threadpool_limits(1, user_api="blas")
 
     def estimate(self, path: str | bytes | os.PathLike[str]) -> Estimate:
@@ -121,34 +130,30 @@ class ReferenceEstimator:
         excerpts = read_excerpts(path, sr, None)
         check(excerpts, sr)
         audio = (sounding(excerpts, sr) or excerpts)[0].audio
-        answers = self.answers(self._cut(self._spectrum.features(audio)))
-        bpm = self._pool(answers)
-        return Estimate(round(bpm, 2), round(answers.agreeing(bpm), 4), ())
-
-    def answers(self, windows: Array) -> Answers:
-        """The tempi of windows of features (n_windows, n_mels, n_frames), each by itself."""
-        return answers(self._reference, self._network, windows)
+        found = answers(self._reference, self._network, self._cut(self._spectrum.features(audio)))
+        bpm = found.pooled(self._pool)
+        bpm, confidence = round(bpm, 2), round(found.agreeing(bpm), 4)
+        return Estimate(bpm, confidence, columns={"bpm": bpm, "confidence": confidence})
 
     def _cut(self, features: Array) -> Array:
+        """Random windows (n_windows, n_mels, n_frames) of a track, in order of time."""
         length = n_frames(self._front_end, self._windows)
-        features = padded(features, length)
-        last = features.shape[-1] - length
-        if self._n_windows is None:
-            starts = np.arange(0, last + 1, length)
-        else:
-            starts = np.random.default_rng(0).integers(0, last + 1, self._n_windows)
-        return np.stack([features[:, s : s + length] for s in starts.tolist()])
+        firsts = starts(features.shape[-1], self._front_end, self._windows)
+        if self._n_windows is not None and self._n_windows < len(firsts):
+            firsts = np.sort(np.random.default_rng(0).permutation(firsts)[: self._n_windows])
+        whole = padded(features, length)
+        return np.stack([whole[:, first : first + length] for first in firsts.tolist()])
 
 
 def open_reference(path: Path, windows: int | str) -> ReferenceEstimator:
-    """An estimator with a trained network and as many random windows as usual, or all of them.
+    """An estimator with a trained network; the entry point of the group `tempo_core.designs`.
 
     Raises
     ------
-    CheckpointError
+    CheckpointError, ConfigError
         See `ReferenceEstimator`.
     """
-    return ReferenceEstimator(path, windows if windows == "all" else DEFAULT_WINDOWS)
+    return ReferenceEstimator(path, windows)
 
 
 def answers(reference: Reference, network: nn.Module, windows: Array) -> Answers:
@@ -158,7 +163,26 @@ def answers(reference: Reference, network: nn.Module, windows: Array) -> Answers
         return Answers(reference.decode(output).numpy())
 
 
-def padded(features: Array, length: int) -> Array:
-    """Features (n_mels, n_frames), padded with silence if they are shorter than a window."""
-    missing = length - features.shape[-1]
-    return np.pad(features, ((0, 0), (0, missing))) if missing > 0 else features
+@dataclass(frozen=True)
+class ReferenceModel:
+    """A trained network before it is written: its design, its configuration, and its card."""
+
+    name: str
+    network: nn.Module
+    front_end: FrontEnd
+    windows: Windows
+    pooling: Pooling
+    card: Mapping[str, Any]
+
+    def save(self, folder: Path) -> Path:
+        """Write the model file, and return its path."""
+        header = {
+            "task": self.name,
+            "temperature": 1.0,
+            "card": dict(self.card),
+            "front_end": self.front_end.to_dict(),
+            "windows": self.windows.to_dict(),
+            "pooling": self.pooling.to_dict(),
+        }
+        weights = {key: value.cpu().numpy() for key, value in self.network.state_dict().items()}
+        return checkpoint.write(folder, header, filterbank(self.front_end), weights)

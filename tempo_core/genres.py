@@ -1,0 +1,133 @@
+"""Genres of a track: names as people write them, brought into families.
+
+The families are those of the tree by which beets' plugin `lastgenre` canonicalises genres. It is a
+data file of beets, which is read here whether or not the plugin is in use. Without beets there is
+no tree, and every name is a family of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Genres = str | Iterable[str]  # what a field or a tag says: one text or several
+
+DEPTH = 2  # levels of the tree whose nodes are families: electronic, and drum and bass in it
+MOST_NAMES = 16  # of one track; tags may hold anything
+LONGEST_NAME = 60  # [characters]
+_SEPARATORS = re.compile(r"[;,/|\\\0␀\n]+")
+_FILLERS = re.compile(r"[\W_]+")
+
+
+def names_of(genres: Genres) -> tuple[str, ...]:
+    """The names in what a field or a tag says of the genre, in small letters, each once.
+
+    Parameters
+    ----------
+    genres
+        One text or several, each of which may hold several names with separators between them:
+        `Hip-Hop/Rap; Pop`.
+    """
+    texts = [genres] if isinstance(genres, str) else genres
+    parts = (part.strip().lower() for text in texts for part in _SEPARATORS.split(text))
+    names = dict.fromkeys(part[:LONGEST_NAME] for part in parts if part)
+    return tuple(names)[:MOST_NAMES]
+
+
+def families_of(genres: Genres) -> frozenset[str]:
+    """The families of what a field or a tag says of the genre: `liquid funk` is of two,
+    `drum and bass` and `electronic`.
+    """
+    tree = _tree()
+    return frozenset(family for name in names_of(genres) for family in tree.families(name))
+
+
+def membership(genres: Genres, families: Sequence[str]) -> NDArray[np.float32]:
+    """(1 + n_families,) 1 if the genre is known, then 1 for each family that the track is of.
+
+    All others are 0; all are 0 where no genre is known.
+    """
+    own = families_of(genres)
+    return np.array([bool(own), *(family in own for family in families)], np.float32)
+
+
+class GenreTree:
+    """A tree of genres, and other spellings of their names.
+
+    Parameters
+    ----------
+    tree
+        Lists, and objects with the lists below a name, as in beets' `genres-tree.yaml`.
+    aliases
+        Patterns of spellings by the name they stand for, which may refer to groups of the pattern.
+    """
+
+    def __init__(self, tree: Any = (), aliases: Any = None):
+        self._lineages: dict[str, tuple[str, ...]] = {}
+        for lineage in _lineages(tree, ()):
+            self._lineages.setdefault(_key(lineage[-1]), lineage)
+        self._aliases = [
+            (re.compile(pattern, re.IGNORECASE), name)
+            for name, patterns in (aliases or {}).items()
+            for pattern in patterns
+        ]
+
+    def families(self, name: str) -> tuple[str, ...]:
+        """Families of a genre, the widest first; the genre itself if the tree lacks it."""
+        name = self._spelled(name)
+        known = self._lineages.get(_key(name))
+        return known[:DEPTH] if known else (_key(name) or name,)
+
+    def _spelled(self, name: str) -> str:
+        for pattern, canonical in self._aliases:
+            if found := pattern.fullmatch(name):
+                return found.expand(canonical)
+        return name
+
+
+def _lineages(part: Any, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Every name in a part of a tree, after the names above it."""
+    if isinstance(part, dict):
+        for name, below in part.items():
+            yield (*above, str(name).lower())
+            yield from _lineages(below, (*above, str(name).lower()))
+    elif isinstance(part, (list, tuple)):
+        for one in part:
+            yield from _lineages(one, above)
+    elif part is not None:
+        yield (*above, str(part).lower())
+
+
+def _key(name: str) -> str:
+    """A name without what people write differently: `Hip-Hop` and `hip hop` have the same."""
+    return _FILLERS.sub(" ", name.lower()).strip()
+
+
+@cache
+def _tree() -> GenreTree:
+    """The tree of the beets that is installed, an empty one if there is none that can be read."""
+    try:
+        spec = find_spec("beetsplug.lastgenre")  # found, not loaded: loading it needs more packages
+    except ImportError:
+        spec = None
+    if spec is None or spec.origin is None:
+        return GenreTree()
+    folder = Path(spec.origin).parent
+    return GenreTree(_read(folder / "genres-tree.yaml"), _read(folder / "aliases.yaml"))
+
+
+def _read(path: Path) -> Any:
+    """Content of a YAML file of beets; None if it has no such file, as older versions have not."""
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None

@@ -1,0 +1,311 @@
+"""Training in epochs with lightning: what all networks that are trained so have in common.
+
+Batches and dropout are functions of (seed, epoch, step) alone, and everything else that a run needs
+is in a checkpoint after each epoch. So a run that was killed goes on from its last epoch to the
+same result, and several processes share a batch instead of each drawing its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sys
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import lightning
+import torch
+from lightning.pytorch import Trainer, callbacks, loggers
+from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator
+from lightning.pytorch.strategies import DDPStrategy, Strategy
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from tempo_core.background import Stopped
+from tempo_core.errors import ConfigError
+
+from ..evaluation.history import Row
+from ..evaluation.metrics import progress
+from ..inputs.recordings import Recording, digest_of
+from ..recipes.recipe import EpochRecipe
+from .plain_checkpoint import PlainCheckpointIO
+
+B = TypeVar("B")  # a batch
+R = TypeVar("R", bound=EpochRecipe)
+
+
+@dataclass(frozen=True)
+class FitRun:
+    """Where and how a run takes place.
+
+    Attributes
+    ----------
+    folder
+        For checkpoints and logs (CSV, TensorBoard). A run with the same data and recipe that was
+        killed goes on from what it finds there.
+    devices, accelerator
+        Processes on the CPU, or GPUs, and their kind as lightning names it.
+    stop
+        Asked after each batch; once it returns True, the run is abandoned. None is never.
+    """
+
+    folder: Path
+    devices: int = 1
+    accelerator: str = "cpu"
+    stop: Callable[[], bool] | None = None
+    quiet: bool = False
+
+
+class BatchesByNumber(Dataset[B]):
+    """Batches by number: item k is step `k % steps` of epoch `k // steps`.
+
+    Of each batch it is the part of one process, number `rank` of `world`.
+
+    Parameters
+    ----------
+    n_recordings
+        Recordings to learn from.
+    n_own
+        Windows in a batch that are theirs.
+    """
+
+    def __init__(
+        self, recipe: EpochRecipe, n_recordings: int, n_own: int, rank: int, world: int
+    ) -> None:
+        self.n_own, self.rank, self.world = n_own, rank, world
+        self.steps = min(recipe.most_steps, max(1, round(n_recordings * recipe.passes / n_own)))
+        self._length = self.steps * recipe.epochs
+
+    def __len__(self) -> int:
+        return self._length
+
+
+class InOrder(Sampler[int]):
+    """Numbers of the batches of the current epoch, in order, also where a killed run goes on."""
+
+    def __init__(self, steps: int, epoch: Callable[[], int]) -> None:
+        self.steps, self.epoch = steps, epoch
+
+    def __iter__(self) -> Iterator[int]:
+        for step in range(self.steps):
+            yield self.epoch() * self.steps + step
+
+    def __len__(self) -> int:
+        return self.steps
+
+
+class EpochModule(lightning.LightningModule, Generic[R]):
+    """A network in training by a recipe; what it learns from and how is left to subclasses.
+
+    `validation_step` appends the tempo of each recording [BPM] to `answers`, and logs
+    `validation_loss`; how good the tempi are is logged at the end of the epoch.
+    """
+
+    def __init__(self, recipe: R, held_tempi: Sequence[float]) -> None:
+        super().__init__()
+        self.recipe, self.held_tempi = recipe, held_tempi
+        self.answers: list[float] = []  # of this validation so far, in order of the recordings
+
+    @abstractmethod
+    def batches(self, rank: int, world: int) -> BatchesByNumber[Any]:
+        """What one process, number `rank` of `world`, learns from."""
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        batches = self.batches(self.trainer.global_rank, self.trainer.world_size)
+        in_order = InOrder(batches.steps, lambda: self.current_epoch)
+        return DataLoader(batches, batch_size=None, sampler=in_order)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        # Dropout is a function of the step, too, so its state need not be in a checkpoint.
+        place = f"{self.recipe.seed} {self.current_epoch} {batch_idx} {self.global_rank}"
+        torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "little"))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log how good the network is on recordings that it does not learn from."""
+        figures = progress(list(self.held_tempi), self.answers)
+        self.answers = []
+        self.log_dict(figures, sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        recipe = self.recipe
+        optimizer = torch.optim.AdamW(
+            self.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        schedule = schedule_of(optimizer, recipe, self.batches(0, 1).steps * recipe.epochs)
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+def schedule_of(
+    optimizer: torch.optim.Optimizer, recipe: EpochRecipe, n_steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The learning rate over all steps of a run, as the recipe says."""
+    schedules = torch.optim.lr_scheduler
+    if recipe.schedule == "cosine":
+        return schedules.CosineAnnealingLR(optimizer, n_steps)
+    if recipe.schedule == "constant":
+        return schedules.ConstantLR(optimizer, 1.0, 0)
+    return schedules.OneCycleLR(optimizer, recipe.learning_rate, total_steps=n_steps)
+
+
+def train(
+    learning: EpochModule[Any], run: FitRun, folder: Path
+) -> tuple[dict[str, Tensor], list[Row]]:
+    """Train a network, going on where an earlier run in the folder was when it ended.
+
+    Returns the state of the best epoch's `network`, and what was logged of every epoch.
+
+    Raises
+    ------
+    Stopped
+        If `run.stop` returned True.
+    CheckpointError
+        If a checkpoint cannot be written or read.
+    """
+    io = PlainCheckpointIO()
+    last = folder / "last.safetensors"
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # Advice about workers, intervals of logging and folders that are not empty.
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", module="torch.optim.lr_scheduler")
+        trainer = _trainer(learning.recipe, run, folder, io)
+        trainer.fit(learning, ckpt_path=last if last.exists() else None)
+    best = io.load_checkpoint(folder / "best.safetensors")["state_dict"]
+    state = {k.removeprefix("network."): v for k, v in best.items() if k.startswith("network.")}
+    return state, io.load_checkpoint(last)["callbacks"][History.state_key]["rows"]
+
+
+def made_of(
+    training: Sequence[Recording], validation: Sequence[Recording]
+) -> dict[str, dict[str, str]]:
+    """Versions and data that the result of a run depends on, to be written beside its recipe."""
+    names = ("beets-tempo", "torch", "numpy", "lightning")
+    return {
+        "data": {"train": digest_of(training), "validation": digest_of(validation)},
+        "versions": {name: version(name) for name in names},
+    }
+
+
+def run_digest(depends_on: Mapping[str, Any]) -> str:
+    """Eight hexadecimal digits of plain values that the result of a run depends on."""
+    return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:8]
+
+
+class History(callbacks.Callback):
+    """The figures of every epoch, as part of the checkpoints, so that a resumed run has all."""
+
+    state_key = "history"
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+
+    def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": float(trainer.current_epoch), **metrics})
+
+
+class EpochLines(callbacks.Callback):
+    """Prints a line for each epoch where there is no progress bar; ends a run that is to stop."""
+
+    def __init__(self, stop: Callable[[], bool] | None, lines: bool) -> None:
+        self.stop, self.lines = stop, lines
+
+    def __getstate__(self) -> dict[str, Any]:  # the first process ends the others
+        return {"stop": None, "lines": self.lines}
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        if self.stop is not None and self.stop():
+            raise Stopped("interrupted; run the same again to go on from the last epoch")
+
+    def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
+        if self.lines and trainer.is_global_zero:
+            metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
+            print(
+                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: loss "
+                f"{metrics['loss']:.3f}; held back: loss {metrics['validation_loss']:.3f}, "
+                f"right {100 * metrics['validation_acc1']:.1f} %, "
+                f"half within {metrics['validation_error_50']:.2f} BPM",
+                file=sys.stderr,
+            )
+
+
+def check_accelerator(accelerator: str, devices: int) -> None:
+    """Refuse an accelerator that this computer does not have.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such accelerator, or fewer devices than `devices`.
+    """
+    known = {"cpu": CPUAccelerator, "gpu": CUDAAccelerator, "cuda": CUDAAccelerator,
+             "mps": MPSAccelerator}  # fmt: skip
+    if accelerator == "auto":
+        return
+    if accelerator not in known:
+        raise ConfigError(f"accelerator {accelerator!r} is none of {', '.join(known)}, auto")
+    kind = known[accelerator]
+    if accelerator == "gpu" and not kind.is_available():
+        kind = MPSAccelerator
+    if not kind.is_available():
+        raise ConfigError(
+            f"no {accelerator} that can be used is in this computer; leave --accelerator out"
+        )
+    if kind is not CPUAccelerator and devices > kind.auto_device_count():
+        n = kind.auto_device_count()
+        raise ConfigError(f"{devices} devices are wanted, there are {n}; give --devices {n}")
+
+
+def _trainer(recipe: EpochRecipe, run: FitRun, folder: Path, io: PlainCheckpointIO) -> Trainer:
+    """The trainer of lightning that keeps the best and the last epoch in a folder."""
+    # Two: what lightning calls `save_last` skips the epochs that are not the best.
+    best_and_last = [
+        callbacks.ModelCheckpoint(
+            folder, name, monitor=monitor, save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        for name, monitor in (("best", "validation_loss"), ("last", None))
+    ]  # fmt: skip
+    for kept in best_and_last:
+        kept.FILE_EXTENSION = ".safetensors"
+    strategy: str | Strategy = "auto"
+    if run.devices > 1:
+        backend = "gloo" if run.accelerator == "cpu" else None
+        strategy = DDPStrategy(start_method="spawn", process_group_backend=backend)
+    bar = not run.quiet and sys.stdout.isatty() and sys.stderr.isatty()
+    return Trainer(
+        accelerator=run.accelerator,
+        devices=run.devices,
+        strategy=strategy,
+        max_epochs=recipe.epochs,
+        callbacks=[
+            *best_and_last,
+            History(),
+            callbacks.EarlyStopping("validation_loss", patience=recipe.patience),
+            EpochLines(run.stop, lines=not bar and not run.quiet),
+        ],
+        logger=[
+            # Each row is written at once, so that the curve of a killed run is complete.
+            loggers.CSVLogger(folder, "csv", flush_logs_every_n_steps=1),
+            loggers.TensorBoardLogger(folder, "tensorboard"),
+        ],
+        plugins=[io],
+        gradient_clip_val=1.0,
+        num_sanity_val_steps=0,
+        enable_progress_bar=bar,
+        enable_model_summary=False,
+        log_every_n_steps=10,
+        use_distributed_sampler=False,
+        deterministic=True,
+    )

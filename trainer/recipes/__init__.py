@@ -1,0 +1,1 @@
+"""How networks are trained: what may be set, the default of each, and recipes in files."""
