@@ -17,7 +17,7 @@ N_ROUNDS = 5
 
 def main(paths: list[str]) -> None:
     """Print the ratio of the time with paces to that without."""
-    full, plain = Estimator(), Estimator(tasks=("tempo",))
+    full, plain = Estimator(tasks=("tempo", "pace")), Estimator(tasks=("tempo",))
     for path in paths[:2]:
         full.estimate(path)
     ratios = []

@@ -13,10 +13,10 @@ from .levels import TOLERANCE
 SLOWEST_PACE, FASTEST_PACE = 40.0, 320.0  # [BPM] people do not move slower or faster
 SAME_PACE = TOLERANCE  # relative: two paces that are closer are one
 COMPATIBLE = 0.5  # probability from which on a candidate is more likely a pace than not
-# Probability from which on a pace is offered. At one half nearly every track has a pace at half or
-# double its tempo: 95 % of unseen recordings have one up to 90 BPM. At this probability 77 % have;
-# a person found one in 79 % of songs. It costs one of 28 other paces that people name.
-OFFERED = 0.9
+# Probability from which on a pace is offered: the least at which four of five halves and doubles
+# offered for unseen recordings are right by everything that labels can tell of them. It costs none
+# of 28 other paces that people name. `benchmarks/pace_threshold.py` has the table.
+OFFERED = 0.75
 
 
 @dataclass(frozen=True)

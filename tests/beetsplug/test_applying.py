@@ -83,8 +83,8 @@ def test_a_pace_that_is_no_simple_multiple_counts_as_it_is() -> None:
 
 def test_fields_and_query_agree_at_the_border() -> None:
     item = Item()
-    apply_estimate(item, Estimate(100.0, 0.9, (Pace(50.0, 0.8951), Pace(200.0, 0.8949))), SOURCE)
-    assert item.tempo_paces == "50:0.90 200:0.89"
+    apply_estimate(item, Estimate(100.0, 0.9, (Pace(50.0, 0.7451), Pace(200.0, 0.7449))), SOURCE)
+    assert item.tempo_paces == "50:0.75 200:0.74"
     assert (item.get("tempo_half"), item.get("tempo_double")) == (50.0, None)
     assert PaceQuery("pace", "50").match(item)
     assert not PaceQuery("pace", "200").match(item)

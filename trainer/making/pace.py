@@ -3,7 +3,8 @@
 It learns from candidates of rendered clips, whose notes say which paces are compatible (see
 `trainer.synthesis.paces`), and from those of real songs. There the tempo and known alternatives are
 compatible, what runs against the metre is not, and half and double tempi that nobody names are left
-out, because nothing is known about them.
+out, because nothing is known about them. Beside the answer it learns to tell of clips what the
+answer follows from, see `trainer.tasks.pace`.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from tempo_core import checkpoint
 from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd
 from tempo_core.errors import ConfigError
-from tempo_core.levels import OTHERS_OF_ONE_PULSE, is_level, is_same
+from tempo_core.levels import OTHERS_OF_ONE_PULSE, RELATIONS, is_level, is_same
 from tempo_core.model import Checkpoint
 from tempo_core.network import Network
+from tempo_core.network.layers import shapes
 from tempo_core.paces import FASTEST_PACE, SAME_PACE, SLOWEST_PACE
 from tempo_core.tasks.pace.config import PaceConfig, PaceModel
 from tempo_core.tasks.pace.context import context
@@ -38,13 +40,17 @@ from ..inputs.pace_cases import clip_cases, song_cases
 from ..inputs.pace_tracks import Case, judged
 from ..inputs.recordings import by_split, read_rhythm, read_songs
 from ..synthesis.notes import Sources
-from ..synthesis.paces import compatibility, stretched
+from ..synthesis.paces import NO_EVIDENCE, compatibility, evidence, stretched
+from ..tasks.pace import TaughtPaceNet, evidence_loss
 from ..tasks.pace import loss as loss_of
 from ..torch_ops import Learnable, usable
 
 Array = NDArray[np.float32]
 
+HELD = 1.0  # inverse variance by which the offsets of a calibration are held near 0
 LEAST_SLOPE = 0.02  # of a calibration; below it probabilities mean nothing
+# [BPM] below this a slower level needs an accent, once a clip is played as slowly as it may be.
+ACCENT_DECIDES = 66.0
 MOST_STRETCH = 1.18  # ratio of tempi by which a clip is played faster or slower at most
 
 
@@ -52,32 +58,41 @@ MOST_STRETCH = 1.18  # ratio of tempi by which a clip is played faster or slower
 class PaceRecipe:
     """How the pace network is trained."""
 
-    steps: int = 4500
+    steps: int = 3000
     batch: int = 64
     rate: float = 3e-3
     weight_decay: float = 1e-2
     seed: int = 0
     shares: tuple[float, ...] = (0.75, 0.17, 0.08)  # of clips, songs and rhythm-game songs
-    groups: tuple[float, ...] = (0.12, 0.63, 0.25)  # shares of the groups of `group_of`
+    groups: tuple[float, ...] = (0.09, 0.60, 0.17, 0.14)  # shares of the groups of `group_of`
     no_headline: float = 0.25  # how often the network is not told the headline
     tilt: float = 6.0  # [dB] standard deviation over the bands
     mask: float = 0.2  # probability that a run of bands is missing
     short: float = 0.15  # probability that the track is shorter than a window
+    evidence: float = 1.0  # weight of the error of the evidence
 
 
 def group_of(tempo: float, headline: float) -> int:
-    """0 for the headline, 1 for a level that its metre may have, 2 for a tempo that is no level."""
+    """The group of a candidate [BPM].
+
+    0 for the headline, 1 for a level that its metre may have, 2 for a tempo that is no level, and 3
+    for such a level that is slower and so slow that an accent decides.
+    """
     if is_same(tempo, headline, SAME_PACE):
         return 0
-    return 1 if is_level(tempo, headline, OTHERS_OF_ONE_PULSE, SAME_PACE) else 2
+    if not is_level(tempo, headline, OTHERS_OF_ONE_PULSE, SAME_PACE):
+        return 2
+    return 3 if tempo < min(headline, ACCENT_DECIDES) else 1
 
 
 class CandidateSampler:
-    """Draws training batches with fixed shares of three groups of candidates, see `group_of`.
+    """Draws training batches with fixed shares of four groups of candidates, see `group_of`.
 
     In use three of four candidates are not compatible, and for most of those the ratio to the
     headline tells it. Drawn as often as they occur, they would outnumber the few that have to be
-    heard. Within a group both classes keep their frequency, so that probabilities stay right.
+    heard. Within a group both classes keep their frequency, so that probabilities stay right. Of
+    songs without notes candidates are drawn as they come: of their levels only those are known that
+    people name, and as many of these would teach that on records every level is compatible.
     """
 
     def __init__(
@@ -86,33 +101,43 @@ class CandidateSampler:
         self._recipe, self._fps, self._model = recipe, fps, model
         self._rng = np.random.default_rng([recipe.seed, 1])
         self._pools: list[list[list[tuple[Case, int]]]] = []
+        self._weights: list[Array] = []  # of the groups of each source
         for cases in sources:
-            pools: list[list[tuple[Case, int]]] = [[], [], []]
+            pools: list[list[tuple[Case, int]]] = [[] for _ in recipe.groups]
             for case in cases:
                 for i, target in enumerate(case.targets):
                     if not math.isnan(target):
                         pools[group_of(case.tempi[i], case.headline)].append((case, i))
             self._pools.append(pools)
+            sizes = np.array([len(pool) for pool in pools], np.float32)
+            with_notes = all(case.score is not None for case in cases)
+            weights = np.array(recipe.groups, np.float32) * (sizes > 0) if with_notes else sizes
+            self._weights.append(weights / weights.sum())
 
-    def batch(self) -> list[tuple[Array, Array, Array]]:
-        """A batch as (folds, context, targets), one for each number of beats that occurs in it."""
+    def batch(self) -> list[tuple[Array, Array, Array, Array]]:
+        """A batch as (folds, context, targets, evidence), one for each number of beats in it.
+
+        Evidence is (n, 2), NaN where it is not known, see `trainer.synthesis.paces.evidence`.
+        """
         rng, recipe = self._rng, self._recipe
         shares = np.array(recipe.shares[: len(self._pools)])
-        sizes: dict[int, list[tuple[Array, Array, float]]] = {}
+        sizes: dict[int, list[tuple[Array, Array, float, tuple[float, float]]]] = {}
         for _ in range(recipe.batch):
-            pools = self._pools[rng.choice(len(shares), p=shares / shares.sum())]
-            weights = np.array(recipe.groups) * [bool(pool) for pool in pools]
-            pool = pools[rng.choice(len(pools), p=weights / weights.sum())]
+            source = rng.choice(len(shares), p=shares / shares.sum())
+            pools = self._pools[source]
+            pool = pools[rng.choice(len(pools), p=self._weights[source])]
             case, i = pool[rng.integers(len(pool))]
             example = self._draw(case, i)
             sizes.setdefault(example[0].shape[1], []).append(example)
         return [
-            (np.stack(folds), np.stack(known), encode(targets))
-            for folds, known, targets in (zip(*group, strict=True) for group in sizes.values())
+            (np.stack(folds), np.stack(known), encode(targets), np.array(heard, np.float32))
+            for folds, known, targets, heard in (
+                zip(*group, strict=True) for group in sizes.values()
+            )
         ]
 
-    def _draw(self, case: Case, i: int) -> tuple[Array, Array, float]:
-        """A fold of a candidate, its context and target.
+    def _draw(self, case: Case, i: int) -> tuple[Array, Array, float, tuple[float, float]]:
+        """A fold of a candidate, its context, target and evidence.
 
         The fold is from a random place and phase of a window with a clear pulse.
         """
@@ -130,7 +155,7 @@ class CandidateSampler:
         n_rows = max(most // 4, n_beats(tempo, length, fps, most))
         needed = n_rows * 60 * fps / tempo
         start = float(rng.uniform(0, max(0.0, length - needed)))
-        target = float(case.targets[i])
+        target, heard = float(case.targets[i]), NO_EVIDENCE
         speed, score = 1.0, case.score
         if score is not None:
             # A clip that is played faster has other compatible paces, which its notes tell.
@@ -142,12 +167,14 @@ class CandidateSampler:
             speed = fits[0] if fits else 1.0
             begin = window.start + (first + start) / fps
             span = (begin / speed, (begin + needed / fps) / speed)
-            target = compatibility(stretched(score, speed), tempo * speed, span, soft=True)
+            played = stretched(score, speed)
+            target = compatibility(played, tempo * speed, span, soft=True)
+            heard = evidence(played, tempo * speed, span)
         fold = fold_beats(prepared, fps, [tempo], [start], n_rows, self._model.n_phases)
         headline = None if rng.random() < self._recipe.no_headline else case.headline * speed
         grid = replace(case.track.grid, bpm_min=case.track.grid.bpm_min * speed)
-        known = context([tempo * speed], headline, case.track.strength, grid)
-        return fold[0], known[0], target
+        known = context([tempo * speed], headline, case.track.strength, grid, self._model.n_context)
+        return fold[0], known[0], target, heard
 
     def _tone(self, n_mels: int) -> Array:
         """(n_mels, 1) random gains: a change of tone, and at times a run of missing bands."""
@@ -166,7 +193,7 @@ def fit(
 ) -> Network:
     """Train a network; the same recipe and data give the same network."""
     torch.manual_seed(recipe.seed)
-    network = Learnable(build(front_end, config))
+    network = Learnable(TaughtPaceNet(front_end, config))
     optimiser = torch.optim.AdamW(
         network.parameters(), recipe.rate, weight_decay=recipe.weight_decay
     )
@@ -177,24 +204,44 @@ def fit(
     ) as steps:
         for step in steps:
             groups = [tuple(map(torch.from_numpy, group)) for group in sampler.batch()]
-            loss = sum(
-                (loss_of(network(folds, known), targets) * len(targets)
-                 for folds, known, targets in groups if len(targets) > 1),
-                start=torch.zeros(()),
-            ) / recipe.batch  # fmt: skip
+            loss = torch.zeros(())
+            for folds, known, targets, heard in groups:
+                if len(targets) > 1:  # normalisation needs two
+                    found = network(folds, known)
+                    errors = loss_of(found[:, 0], targets)
+                    errors = errors + recipe.evidence * evidence_loss(found[:, 1:], heard)
+                    loss = loss + errors * (len(targets) / recipe.batch)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
             mean += (float(loss.detach()) - mean) / min(step + 1, 100)
             steps.set_postfix(loss=f"{mean:.3f}", refresh=False)
-    return usable(network)
+    taught = usable(network).weights
+    weights = {name: w for name, w in taught.items() if not name.startswith("evidence.")}
+    definition = build(front_end, config)
+    untaught = {k: v for k, v in shapes(definition.layers).items() if k not in weights}
+    return Network(
+        definition, {**weights, **{k: np.zeros(v, np.float32) for k, v in untaught.items()}}
+    )
 
 
-def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope and offset for the logits of probabilities (n,) that make targets (n,) most likely.
+def calibrate(
+    scores: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    kinds: NDArray[np.floating] | None = None,
+) -> tuple[float, float, NDArray[np.float64]]:
+    """Slope, offset and further offsets for logits that make targets (n,) most likely.
 
     Platt, "Probabilistic outputs for support vector machines", 1999; by Newton's method.
+
+    Parameters
+    ----------
+    scores
+        (n,) probabilities, whose logits are scaled.
+    kinds
+        (n, n_kinds) 1 where an example is of a kind that has an offset of its own, else 0. These
+        offsets (n_kinds,) are held near 0, for some kinds have few examples; None: no kinds.
 
     Raises
     ------
@@ -205,28 +252,31 @@ def calibrate(scores: NDArray[np.float64], targets: NDArray[np.float64]) -> tupl
     if not 0 < np.mean(targets) < 1:
         raise ConfigError("the paces cannot be calibrated: all candidates are of one kind")
     p = np.clip(scores, 1e-4, 1 - 1e-4)
-    x = np.stack([np.log(p / (1 - p)), np.ones(p.size)], axis=1)
+    kinds = np.zeros((p.size, 0)) if kinds is None else np.asarray(kinds, float)
+    x = np.column_stack([np.log(p / (1 - p)), np.ones(p.size), kinds])
+    held = np.array([1e-3, 1e-3, *(HELD for _ in kinds.T)])
 
     def surprise(weights: NDArray[np.float64]) -> float:
         logits = x @ weights
-        return float((np.logaddexp(0, logits) - targets * logits).sum())
+        lost = (np.logaddexp(0, logits) - targets * logits).sum()
+        return float(lost + (held * weights**2).sum() / 2)
 
-    weights = np.zeros(2)
+    weights = np.zeros(held.size)
     for _ in range(50):
         q = 1 / (1 + np.exp(-x @ weights))
-        hessian = (x * (q * (1 - q))[:, None]).T @ x + 1e-3 * np.eye(2)
-        step = np.linalg.solve(hessian, x.T @ (targets - q))
+        hessian = (x * (q * (1 - q))[:, None]).T @ x + np.diag(held)
+        step = np.linalg.solve(hessian, x.T @ (targets - q) - held * weights)
         # A full step of Newton's method can overshoot.
         halves = (weights + step / 2**k for k in range(20))
         before = surprise(weights)
         weights = next((w for w in halves if surprise(w) <= before), weights)
-    slope, offset = (float(w) for w in weights)
+    slope, offset = float(weights[0]), float(weights[1])
     if not (math.isfinite(slope) and math.isfinite(offset) and slope >= LEAST_SLOPE):
         raise ConfigError(
             f"the paces cannot be calibrated: the slope is {slope:.3g}, so what the network finds "
             "more probable is not so on the held-out clips; it has learned nothing that holds"
         )
-    return slope, offset
+    return slope, offset, weights[2:]
 
 
 def finish(
@@ -245,12 +295,24 @@ def finish(
     )  # fmt: skip
     scores = np.concatenate([judged(case, raw) for case in cases])
     targets = np.concatenate([case.targets for case in cases])
+    ratios = np.concatenate([_ratios(case, config) for case in cases])
     known = ~np.isnan(targets)
-    slope, offset = calibrate(scores[known], targets[known])
+    slope, offset, offsets = calibrate(
+        scores[known], targets[known], ratios[known] if config.model.by_ratio else None
+    )
     weights = dict(network.weights)
     weights["judge.3.bias"] = weights["judge.3.bias"] + np.float32(offset / slope)
+    if config.model.by_ratio:
+        weights["judge.ratio.weight"] = (offsets / slope).astype(np.float32)[None]
     shifted = Network(network.definition, weights)
     return replace(raw, network=shifted, temperature=1 / slope)
+
+
+def _ratios(case: Case, config: PaceConfig) -> Array:
+    """(n, n_ratios) the ratio of each candidate to the headline, as the network gets it."""
+    strength, grid = case.track.strength, case.track.grid
+    known = context(case.tempi, case.headline, strength, grid, config.model.n_context)
+    return known[:, : len(RELATIONS)]
 
 
 @click.command(cls=Command)

@@ -11,7 +11,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +26,7 @@ from tempo_core import checkpoint
 from tempo_core.cli.command import Command
 from tempo_core.levels import RELATIONS
 from tempo_core.model import Checkpoint
-from tempo_core.paces import COMPATIBLE, SAME_PACE
+from tempo_core.paces import COMPATIBLE, OFFERED, SAME_PACE
 from tempo_core.tasks.pace.config import PaceConfig
 from tempo_core.tasks.pace.folds import folds
 from tempo_core.tasks.pace.row import clear_windows
@@ -169,6 +169,31 @@ def measure_songs(found: Sequence[Judgement]) -> dict[str, float]:
     }
 
 
+def measure_genres(
+    found: Sequence[Judgement], genres: Mapping[str, str]
+) -> dict[str, dict[str, float]]:
+    """Figures of songs by genre: how many have half and double, and how many named paces are found.
+
+    Both from the probability on that a pace is offered. Nobody says of a song that a pace does not
+    fit, so a share that is too high shows only beside that of other genres.
+
+    Parameters
+    ----------
+    genres
+        The genre of each song, by the name of its file.
+    """
+    table = {}
+    for genre, judged_ in by(found, lambda j: genres[j.name]).items():
+        n_songs = len({j.name for j in judged_})
+        named = [j.probability >= OFFERED for j in judged_ if j.target == 1 and j.ratio != "1.00"]
+        offers = Counter(j.ratio for j in judged_ if j.probability >= OFFERED)
+        table[genre] = {
+            "songs": n_songs, "half": offers["0.50"] / n_songs, "double": offers["2.00"] / n_songs,
+            "named": len(named), "named offered": int(sum(named)),
+        }  # fmt: skip
+    return table
+
+
 def accuracy(found: Sequence[Judgement]) -> float:
     """Share of candidates that are on the right side of `COMPATIBLE`."""
     return float(np.mean([(j.probability >= COMPATIBLE) == (j.target >= 0.5) for j in found]))
@@ -306,7 +331,12 @@ def main(
         "half and double without listening": without_listening(
             [j for j in on_clips if j.ratio in ("0.50", "2.00")]
         ),
+        **{
+            f"{name} alone": measure([j for j in on_clips if j.ratio == ratio])
+            for name, ratio in (("half", "0.50"), ("double", "2.00"))
+        },
         "songs": measure_songs(on_songs),
+        "genres": measure_genres(on_songs, {s.path.name: s.genre for s in songs}),
         "styles": {
             s: {"tracks": len({j.name for j in js}), "accuracy": accuracy(js)}
             for s, js in by(on_clips, lambda j: j.group).items()

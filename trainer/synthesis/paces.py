@@ -42,6 +42,8 @@ LEAST_CONTRAST = 1.4  # ratio of the accents of slow pulses to those between the
 # Greatest distance of an onset from its pulse [s]; for triplets also [beats], so that sixteenths
 # and thirty-seconds do not count as triplets.
 ONSET_TOLERANCE, TRIPLET_TOLERANCE = 0.04, 0.03
+MOST_ACCENT = 2.0  # greatest accent that `evidence` tells apart, as a logarithm to base 2
+NO_EVIDENCE = (math.nan, math.nan)  # of a pace of which no note tells, see `evidence`
 SOFTNESS = 0.08  # width of the step from incompatible to compatible in soft targets
 AUDIBLE_SALIENCE = 0.15  # least salience of an audible onset
 # Salience of a note at full velocity, by its part.
@@ -178,15 +180,78 @@ def compatibility(
         return 1.0
     if level is None or not SLOWEST_PACE <= bpm <= FASTEST_PACE:
         return 0.0
-    start, end = span if span and level > 0 else (0.0, score.duration)
-    first, last = ((t - score.origin) * score.bpm / 60 for t in (start, end))
+    first, last = _range(score, level, span)
     if level > 0:
         needed = LEAST_ONSETS_FAST if bpm > FAST_BPM else LEAST_ONSETS
-        cuts = (2, 4) if level == 4 else (level,)
-        margin = min(_onsets(score, _between(cut, first, last), cut == 3) for cut in cuts) - needed
+        margin = _added(score, level, first, last) - needed
     else:
         margin = max(_grouping(score, -level, k, first, last, bpm) for k in range(-level))
     return 1 / (1 + math.exp(-margin / SOFTNESS)) if soft else float(margin >= 0)
+
+
+def evidence(
+    score: Score, bpm: float, span: tuple[float, float] | None = None
+) -> tuple[float, float]:
+    """What the notes have of a pace, before any threshold: (accent, share), NaN where none applies.
+
+    The accent, of any level of the metre: how much stronger its pulses are than those half-way
+    between them (a third and two thirds for every third beat), in the better phase, as the
+    logarithm to base 2, within -`MOST_ACCENT` and `MOST_ACCENT`. Rule 3 asks for it at slow paces
+    only, but it is heard alike at all. The share, of a level faster than the beat: that of the
+    pulses that it adds at which something begins, 0..1. `span` is that of `compatibility`.
+    """
+    level = level_of(bpm / score.bpm, score.bar)
+    if level is None:
+        return NO_EVIDENCE
+    first, last = _range(score, level, span)
+    share = _added(score, level, first, last) if level > 0 else math.nan
+    contrast = (
+        _halves_contrast(score, level)
+        if level != -3
+        else max(
+            _contrast(score, np.arange(math.ceil(first), math.floor(last) + 1), 3, phase)
+            for phase in range(3)
+        )
+    )
+    return max(-MOST_ACCENT, min(MOST_ACCENT, math.log2(max(contrast, 1e-9)))), share
+
+
+def _halves_contrast(score: Score, level: int) -> float:
+    """Greatest ratio of the accents of a level's pulses to those half-way between, in a clip."""
+    first, last = _range(score, 0, None)
+    half = (1 / level if level > 0 else max(1, -level)) / 2  # [beats]
+    found = [0.0]
+    for offset in range(max(1, int(half))):  # every fourth beat may be any of four
+        places = np.arange(math.ceil(first / half), math.floor(last / half))
+        accents = _accents(score, np.asarray(offset + places * half, float))
+        even, odd = (float(accents[places % 2 == k].mean()) for k in (0, 1))
+        found.append(max(even, odd) / max(1e-9, min(even, odd)))
+    return max(found)
+
+
+def _range(score: Score, level: int, span: tuple[float, float] | None) -> tuple[float, float]:
+    """First and last beat by which a level is judged, see `compatibility`."""
+    start, end = span if span and level > 0 else (0.0, score.duration)
+    return (start - score.origin) * score.bpm / 60, (end - score.origin) * score.bpm / 60
+
+
+def _added(score: Score, level: int, first: float, last: float) -> float:
+    """Share of the pulses that a faster level adds that are heard, the least at any division."""
+    cuts = (2, 4) if level == 4 else (level,)
+    return min(_onsets(score, _between(cut, first, last), cut == 3) for cut in cuts)
+
+
+def _contrast(score: Score, beats: NDArray[np.int_], k: int, phase: int) -> float:
+    """Ratio of the accents of every k-th beat from `phase` on to those they are compared with.
+
+    These are the pulses that the next faster level has between them. It is 0 if either are none.
+    """
+    on = beats % k == phase
+    rivals = beats % k == (phase + k // 2) % k if k == 4 else ~on
+    if not on.any() or not rivals.any():
+        return 0.0
+    accents = _accents(score, beats.astype(float))
+    return float(accents[on].mean() / max(1e-9, float(accents[rivals].mean())))
 
 
 def _grouping(score: Score, k: int, phase: int, first: float, last: float, bpm: float) -> float:
@@ -204,16 +269,9 @@ def _grouping(score: Score, k: int, phase: int, first: float, last: float, bpm: 
     margin = _onsets(score, beats[on].astype(float)) - LEAST_ONSETS_SLOW
     if bpm >= SLOW_BPM and k < 4:
         return margin
-    # Accents are compared to the pulses that the next faster level has between these.
-    rivals = beats % k == (phase + (k // 2 if k == 4 else 1)) % k
-    if k == 3:
-        rivals = ~on
-    if not on.any() or not rivals.any():
-        return -LEAST_ONSETS_SLOW
-    accents = _accents(score, beats.astype(float))
-    contrast = accents[on].mean() / max(1e-9, float(accents[rivals].mean()))
+    contrast = _contrast(score, beats, k, phase)
     slowness = min(1.0, max(0.0, (SLOW_BPM - bpm) / (SLOW_BPM - SLOWER_BPM))) if k < 4 else 1.0
-    return min(margin, float(contrast) - 1 - slowness * (LEAST_CONTRAST - 1))
+    return min(margin, contrast - 1 - slowness * (LEAST_CONTRAST - 1))
 
 
 def _between(k: int, first: float, last: float) -> NDArray[np.float64]:

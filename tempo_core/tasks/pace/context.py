@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...levels import RELATIONS, is_same
+from ...paces import FASTEST_PACE, SLOWEST_PACE
 from ..tempo.axis import place
 from ..tempo.config import TempoGrid
 
 MAX_BPM_ERROR = 0.02  # relative, of a candidate that counts as a multiple of the headline tempo
-KNOTS = tuple(40.0 * 2 ** (k / 2) for k in range(7))  # [BPM] 40 to 320
 PULSE_MULTIPLES = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)  # of a candidate, whose pulse is in its context
-# Length of a context: ratio to the headline tempo as one of some classes (all zero for other
-# ratios), place on the axis, and pulses.
-N_CONTEXT = len(RELATIONS) + len(KNOTS) + len(PULSE_MULTIPLES)
+# Numbers in a context that are no knots: ratio to the headline tempo as one of some classes (all
+# zero for other ratios), and pulses.
+N_WITHOUT_KNOTS = len(RELATIONS) + len(PULSE_MULTIPLES)
 
 
 def context(
@@ -25,8 +25,9 @@ def context(
     bpm: float | None,
     strength: NDArray[np.floating],
     grid: TempoGrid,
+    n_context: int,
 ) -> NDArray[np.float32]:
-    """(n, N_CONTEXT) context of candidates.
+    """(n, n_context) context of candidates.
 
     It has their ratio to the headline tempo, their place on the axis (one can walk or run only to
     some tempi), and the strength of the pulse of the track at multiples of them.
@@ -39,17 +40,23 @@ def context(
         The headline tempo [BPM]; None leaves the ratio out.
     strength
         (n_bins,) strength of the pulse, see `Tempo.strength`.
+    n_context
+        Length of a context; the place is given by as many knots as this leaves, two at least, which
+        divide `SLOWEST_PACE` to `FASTEST_PACE` evenly on a logarithmic axis.
     """
-    rows = np.zeros((len(tempi), N_CONTEXT), np.float32)
+    n_knots = n_context - N_WITHOUT_KNOTS
+    per_octave = (n_knots - 1) / math.log2(FASTEST_PACE / SLOWEST_PACE)
+    rows = np.zeros((len(tempi), n_context), np.float32)
     for row, tempo in zip(rows, tempi, strict=True):
         for k, ratio in enumerate(RELATIONS):
             if bpm is not None and is_same(tempo, ratio * bpm, MAX_BPM_ERROR):
                 row[k] = 1.0
-        knot = 2 * math.log2(min(max(tempo, KNOTS[0]), KNOTS[-1]) / KNOTS[0])
-        k = min(int(knot), len(KNOTS) - 2)
+        inside = min(max(tempo, SLOWEST_PACE), FASTEST_PACE)
+        knot = per_octave * math.log2(inside / SLOWEST_PACE)
+        k = min(int(knot), n_knots - 2)
         row[len(RELATIONS) + k] = 1 - (knot - k)
         row[len(RELATIONS) + k + 1] = knot - k
-        for k, multiple in enumerate(PULSE_MULTIPLES, start=len(RELATIONS) + len(KNOTS)):
+        for k, multiple in enumerate(PULSE_MULTIPLES, start=len(RELATIONS) + n_knots):
             centre = place(multiple * tempo, grid)
             first, last = max(0, math.floor(centre)), min(grid.n_bins, math.ceil(centre) + 1)
             row[k] = float(strength[first:last].max()) if first < last else 0.0

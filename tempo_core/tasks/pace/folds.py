@@ -34,14 +34,16 @@ def n_beats(bpm: float, n_frames: int, fps: float, most: int) -> int:
     return next((n for n in (most, most // 2, most // 4) if n <= available), 0)
 
 
-def places(n: int, bpm: float, n_frames: int, fps: float, most: int = 2) -> list[float]:
+def places(
+    n: int, bpm: float, n_frames: int, fps: float, numbers: Sequence[int] = (2,)
+) -> list[float]:
     """Beginnings [frames] of folds of `n` beats in a window.
 
-    There is one fold in the middle of the window, or one in the middle of each half if it fits
-    there and `most` is 2.
+    There is one in the middle of each of as many equal parts of the window as the first of
+    `numbers` says that fits, or one in the middle of the window if none does.
     """
     length = n * 60 * fps / bpm
-    parts = min(most, 2 if 2 * length <= n_frames else 1)
+    parts = next((number for number in numbers if number * length <= n_frames), 1)
     size = n_frames / parts
     return [k * size + (size - length) / 2 for k in range(parts)]
 
@@ -67,11 +69,12 @@ def folds(
     for window in windows:
         prepared = prepare(window)
         n_frames = prepared.shape[-1]
+        numbers = (model.n_folds, 2 if len(windows) == 1 else 1)
         wanted: dict[int, list[tuple[int, float]]] = {}
         for i, bpm in enumerate(tempi):
             n = n_beats(bpm, n_frames, fps, model.n_beats)
             if n:
-                starts = places(n, bpm, n_frames, fps, 2 if len(windows) == 1 else 1)
+                starts = places(n, bpm, n_frames, fps, numbers)
                 wanted.setdefault(n, []).extend((i, start) for start in starts)
         for n, found in wanted.items():
             which, parts = groups.setdefault(n, ([], []))

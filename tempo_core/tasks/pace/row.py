@@ -16,7 +16,7 @@ from ..tempo.config import TempoGrid
 from ..tempo.decode import Tempo
 from ..tempo.rhythm import clarity
 from .candidates import candidates
-from .config import PaceConfig
+from .config import PaceConfig, upgrade
 from .context import context
 from .folds import folds
 from .network import build
@@ -53,7 +53,7 @@ def view_of(
         The headline tempo [BPM] and the strength of the pulse at each tempo of the grid, see
         `context`.
     """
-    known = context(tempi, bpm, strength, grid)
+    known = context(tempi, bpm, strength, grid, checkpoint.config.model.n_context)
     return [
         Batch((folded, known[which]), np.array(which), np.ones(len(which)))
         for which, folded in folds(windows, tempi, checkpoint.spectrum.fps, checkpoint.config.model)
@@ -134,4 +134,5 @@ TASK: Task[PaceConfig, Sequence[float], NDArray[np.float64], tuple[Pace, ...]] =
     decode=decode,
     columns=columns,
     needs=("tempo",),
+    upgrade=upgrade,
 )

@@ -29,7 +29,6 @@ from tempo_core.tasks.key.network import build as build_key
 from tempo_core.tasks.notes.config import NotesConfig, NotesModel
 from tempo_core.tasks.notes.network import build as build_notes
 from tempo_core.tasks.pace.config import PaceConfig, PaceModel
-from tempo_core.tasks.pace.context import N_CONTEXT
 from tempo_core.tasks.pace.network import PaceNet
 from tempo_core.tasks.pace.network import build as build_pace
 from tempo_core.tasks.tempo.config import Model, TempoConfig, TempoGrid
@@ -125,17 +124,18 @@ def test_tempo_networks_of_any_size(
 
 @given(
     st.integers(1, 8), st.integers(1, 8), st.sampled_from([4, 8, 16, 32]), st.integers(4, 30),
-    st.integers(4, 21), st.integers(1, 4), st.integers(0, 99),
+    st.integers(4, 21), st.integers(1, 4), st.booleans(), st.integers(0, 99),
 )  # fmt: skip
 @settings(max_examples=25, deadline=None)
 def test_pace_networks_of_any_size(
-    n_channels: int, n_hidden: int, n_beats: int, n_phases: int, n_pairs: int, n: int, seed: int
-) -> None:
-    size = PaceModel(n_beats, n_phases, n_channels, n_hidden)
+    n_channels: int, n_hidden: int, n_beats: int, n_phases: int, n_pairs: int, n: int,
+    turned: bool, seed: int,
+) -> None:  # fmt: skip
+    size = PaceModel(n_beats, n_phases, n_channels, n_hidden, turned=turned)
     network = random_network(build_pace(FrontEnd(n_mels=2 * n_pairs), PaceConfig(model=size)), seed)
     rng = np.random.default_rng(seed)
     folds = rng.standard_normal((n, 2 * n_pairs, n_beats, n_phases)).astype(np.float32)
-    agree(network, folds, rng.standard_normal((n, N_CONTEXT)).astype(np.float32))
+    agree(network, folds, rng.standard_normal((n, size.n_context)).astype(np.float32))
 
 
 @given(
@@ -283,7 +283,7 @@ DEFINITIONS: Sequence[tuple[Definition, Sequence[tuple[int, ...]]]] = (
         build_tempo(FrontEnd(), TempoConfig(model=Model(n_members=1, separate_octave=True))),
         [(3, 3, 40, 180), (3, 160)],
     ),
-    (PaceNet(FrontEnd(), PaceConfig()), [(3, 40, 16, 24), (3, N_CONTEXT)]),
+    (PaceNet(FrontEnd(), PaceConfig()), [(3, 40, 16, 24), (3, PaceModel().n_context)]),
     (
         build_notes(NotesFrontEnd(), NotesConfig(NotesModel(6, 6, 6, 1, 2, 8, 2))),
         [(3, 2, 20, 270)],

@@ -73,23 +73,25 @@ def sampler(recipe: PaceRecipe, sources: list[list[Case]]) -> CandidateSampler:
 
 
 def test_batches_hold_the_groups_in_their_shares() -> None:
-    recipe = PaceRecipe(batch=32, groups=(0.0, 0.75, 0.25))
+    recipe = PaceRecipe(batch=32, groups=(0.0, 0.5, 0.25, 0.25))
     batches = sampler(recipe, [cases(6)])
     drawn = [group for _ in range(4) for group in batches.batch()]
-    targets = np.concatenate([targets for _, _, targets in drawn])
+    targets = np.concatenate([targets for _, _, targets, _ in drawn])
     assert len(targets) == 128
     # Half of the beat is compatible, ¾ and 3/2 of it are not.
     assert float((targets >= 0.5).mean()) == pytest.approx(0.75, abs=0.12)
-    for folds, known, found in drawn:
+    for folds, known, found, heard in drawn:
         assert folds.shape[1:] in [(40, 16, 24), (40, 8, 24), (40, 4, 24)]
-        assert len(folds) == len(known) == len(found)
+        assert len(folds) == len(known) == len(found) == len(heard)
         assert np.isfinite(folds).all()
 
 
 def test_groups_of_candidates() -> None:
-    assert [group_of(t, 120.0) for t in (121, 60, 240, 30, 360, 180, 90, 77)] == [
-        0, 1, 1, 1, 1, 2, 2, 2,
+    assert [group_of(t, 120.0) for t in (121, 60, 240, 40, 360, 180, 90, 77)] == [
+        0, 3, 1, 3, 1, 2, 2, 2,
     ]  # fmt: skip
+    assert [group_of(t, 160.0) for t in (160, 80, 53, 40)] == [0, 1, 3, 3]
+    assert group_of(50.0, 50.0) == 0
 
 
 def test_the_same_seed_draws_the_same() -> None:
@@ -120,9 +122,24 @@ def test_calibration_makes_probabilities_true() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, 4000)
     targets = (rng.random(4000) < 1 / (1 + np.exp(-(0.5 * logits - 1)))).astype(float)
-    slope, offset = calibrate(1 / (1 + np.exp(-logits)), targets)
+    slope, offset, _ = calibrate(1 / (1 + np.exp(-logits)), targets)
     assert slope == pytest.approx(0.5, abs=0.06)
     assert offset == pytest.approx(-1, abs=0.12)
+
+
+def test_each_kind_is_calibrated_by_itself() -> None:
+    rng = np.random.default_rng(0)
+    logits, kind = rng.normal(0, 2, 6000), rng.integers(0, 3, 6000)
+    true = logits + np.array([1.0, -1.0, 0.0])[kind]
+    targets = (rng.random(6000) < 1 / (1 + np.exp(-true))).astype(float)
+    kinds = np.eye(3)[kind][:, :2]  # the last kind has no offset of its own
+    slope, offset, offsets = calibrate(1 / (1 + np.exp(-logits)), targets, kinds)
+    assert (slope, offset) == pytest.approx((1, 0), abs=0.15)
+    assert offsets == pytest.approx([1, -1], abs=0.15)
+    # Few examples say little, whatever they say.
+    few = np.zeros((6000, 1))
+    few[0] = 1
+    assert abs(calibrate(1 / (1 + np.exp(-true)), targets, few)[2][0]) < 1
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,14 @@ from trainer.synthesis.clips import ClipSet, _write_clip, main
 from trainer.synthesis.compose import SAMPLE_PATTERNS, attempts
 from trainer.synthesis.mixing import SR
 from trainer.synthesis.notes import Sources
-from trainer.synthesis.paces import Score, compatibility, level_of, score_of, stretched
+from trainer.synthesis.paces import (
+    Score,
+    compatibility,
+    evidence,
+    level_of,
+    score_of,
+    stretched,
+)
 from trainer.synthesis.styles import Style
 
 
@@ -71,6 +78,23 @@ def test_fast_paces_must_be_gapless() -> None:
     gaps = score(120, kick="xxxx", hat="xxxxxxx.")  # three of four off-beats
     assert compatibility(gaps, 240) == 1
     assert compatibility(stretched(gaps, 1.1), 264) == 0
+
+
+def test_evidence_is_what_the_answer_follows_from() -> None:
+    flat = score(92, kick="xxxx", hat="xxxxxxxx")
+    accented = score(92, kick="x.x.", hat="xxxxxxxx")
+    nothing = np.nan
+    for music, bpm, accent, share in (
+        (flat, 46, 0.0, nothing), (accented, 46, np.log2(1.45 / 0.45), nothing),
+        (score(92, kick="x.x."), 46, 2.0, nothing),  # nothing between: as strong as can be told
+        (HOUSE, 248, 2.0, 1.0), (QUARTERS, 248, 2.0, 0.0),  # nothing at sixteenths
+        (flat, 92, np.log2(1.45 / 0.45), nothing), (HOUSE, 186, nothing, nothing),
+        (WALTZ, 52, np.log2(1.6), nothing), (DNB, 43.5, np.log2(1.45 / 0.45), nothing),
+    ):  # fmt: skip
+        told = pytest.approx((accent, share), abs=0.08, nan_ok=True)  # the last beat is not played
+        assert evidence(music, bpm) == told
+        # Faster or slower, the same notes are there, whatever one can move to.
+        assert evidence(stretched(music, 1.1), 1.1 * bpm) == told
 
 
 def test_a_part_of_a_clip_is_judged_by_its_own_notes() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,9 +31,13 @@ def test_folds_lie_inside_the_window(bpm: float, n_frames: int) -> None:
         assert 4 * 60 * FPS / bpm > n_frames - 1e-3
         return
     assert n in (4, 8, 16)
-    for start in places(n, bpm, n_frames, FPS):
-        assert start >= -1e-3
-        assert start + n * 60 * FPS / bpm <= n_frames + 1e-3
+    length = n * 60 * FPS / bpm
+    for numbers in ((2,), (3, 1), (3, 2)):
+        starts = places(n, bpm, n_frames, FPS, numbers)
+        assert len(starts) == max([k for k in numbers if k * length <= n_frames], default=1)
+        assert starts[0] >= -1e-3
+        assert starts[-1] + length <= n_frames + 1e-3
+        assert all(later - start >= length - 1e-3 for start, later in pairwise(starts))
 
 
 def test_slow_candidates_get_fewer_rows_and_too_slow_ones_none() -> None:
