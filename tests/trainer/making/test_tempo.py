@@ -23,6 +23,7 @@ from tempo_core.tasks.tempo.periodicity import N_MAPS
 from tempo_core.tasks.tempo.view import view
 from tests.audio import drum_pattern, write_audio
 from trainer.evaluation.answers import Answer
+from trainer.evaluation.calibration import calibrate
 from trainer.evaluation.figures import figures_of
 from trainer.evaluation.history import curve, read_history
 from trainer.evaluation.labelled import read_source
@@ -349,5 +350,5 @@ def test_calibration_takes_overconfidence_back() -> None:
     recordings = [
         Recording(Path("x"), "songs", ((bpm * k, 1.0),), "validation", "a") for k in (1.0, 1.5) * 5
     ]
-    assert fit.calibrate(recordings, [scored] * 10, CONFIG) > 1.5
-    assert fit.calibrate(recordings[::2], [scored] * 5, CONFIG) < 1.5
+    assert calibrate(recordings, [scored] * 10, CONFIG) > 1.5
+    assert calibrate(recordings[::2], [scored] * 5, CONFIG) < 1.5
