@@ -7,6 +7,7 @@ from math import log2
 from typing import TYPE_CHECKING, Any
 
 from tempo_core.console import counted, shown
+from tempo_core.errors import StorageError, reason
 from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
 from .items import bpm_of, genres_of, own
@@ -84,12 +85,23 @@ def suggest_tracks(
     -------
     list of str
         Lines for people.
+
+    Raises
+    ------
+    StorageError
+        If something cannot be written or removed.
     """
     found = _choose(lib, args, labelled, settings.suggest)
     if not found:
         for path in (folder / SUGGESTIONS_TABLE, folder / SUGGESTIONS_LIST):
-            if path.exists():
-                path.unlink()
+            try:
+                if path.exists():
+                    path.unlink()
+            except OSError as error:
+                raise StorageError(
+                    f"{path}: an earlier list that cannot be removed ({reason(error)}); give "
+                    "another --out"
+                ) from error
         return _why_none(lib, args) if settings.suggest else []
     _write(found, folder)
     remember(training_folder(lib, settings), {s.item.filepath: s.bpm for s in found}, log)
@@ -174,6 +186,8 @@ def _write(found: Sequence[Suggestion], folder: Path) -> None:
     )  # fmt: skip
     lines = ["#EXTM3U"]
     for one in found:
+        if any(end in str(one.item.filepath) for end in "\n\r"):
+            continue  # a playlist has a line for each file; the table has this one, too
         lines.append(f"#EXTINF:{round(one.item.length or 0)},{shown(name_of(one.item))}")
         lines.append(str(one.item.filepath))
     write_text(folder / SUGGESTIONS_LIST, "\n".join(lines) + "\n")

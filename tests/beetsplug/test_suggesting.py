@@ -129,6 +129,28 @@ def test_names_and_paths_of_any_bytes(collection: Collection) -> None:
     assert str(odd) in json.loads(collection.memory.read_text())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no file has such a name there")
+def test_a_path_with_a_line_break_is_in_the_table_alone(collection: Collection) -> None:
+    for title in ("feed\nline", "return\rto"):
+        collection.add(title, 90, 0.3)
+    collection.beet("tempo-eval", "-q")
+    rows = {Path(row["path"]).stem for row in collection.table}
+    assert rows == {"doubtful", "unsure", "feed\nline", "return\rto"}
+    listed = (collection.folder / "suggestions.m3u8").read_bytes().splitlines()
+    paths = [Path(os.fsdecode(line)) for line in listed if not line.startswith(b"#")]
+    assert sorted(path.stem for path in paths) == ["doubtful", "unsure"]
+    assert len(listed) == 1 + 2 * len(paths)
+
+
+def test_an_old_list_that_cannot_be_removed_is_one_message(collection: Collection) -> None:
+    path = collection.folder / "suggestions.tsv"
+    path.mkdir(parents=True)
+    run = collection.beet("tempo-eval", "--suggest", "0")
+    assert run.code == 1
+    assert run.err.startswith(f"error: {path}: an earlier list that cannot be removed (")
+    assert run.err.endswith("; give another --out\n")
+
+
 def test_an_older_analysis_is_to_be_made_again(collection: Collection) -> None:
     collection.add("older", 90, 0.5, tempo_octave_confidence=None)
     run = collection.beet("tempo-eval", "title:older")
