@@ -58,7 +58,9 @@ def check_number(value: object, where: str, default: Any, low: float, high: floa
     accepted = int if isinstance(default, int) else (int, float)
     right = isinstance(value, accepted) and not isinstance(value, bool) and low <= value <= high
     if not right:
-        raise ConfigError(f"{where} is {told(value)}; {kind} from {low:g} to {high:g} is needed")
+        # A limit that is a whole number is told with all of its digits.
+        lowest, highest = (n if isinstance(n, int) else f"{n:g}" for n in (low, high))
+        raise ConfigError(f"{where} is {told(value)}; {kind} from {lowest} to {highest} is needed")
 
 
 def _are_names(value: object, most: int) -> bool:

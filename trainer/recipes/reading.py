@@ -13,7 +13,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 
@@ -27,6 +27,7 @@ R = TypeVar("R", bound=EpochRecipe)
 FILE = "recipe.yaml"  # beside a run
 LARGEST = 100_000  # [bytes] of a file that is read
 FOR, MADE = "for", "made"  # keys that are no settings
+MERGE = "tag:yaml.org,2002:merge"  # tag of the key `<<`
 NO_KEYS = ("from_scratch",)  # fields that are no keys: they follow from what the recipe is for
 
 
@@ -123,16 +124,25 @@ def _values(file: Path) -> dict[Any, Any]:
 
 
 class _Strict(yaml.SafeLoader):
-    """The safe loader, which also refuses a key that is there twice; the last one would win."""
+    """The safe loader, which also refuses a key that is there twice, where the last one would win,
+    and keys that are merged with `<<`: merged again and again, a few lines fill the memory.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is there twice", node.start_mark
-                )
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                self._refuse(f"the key {told(key.value)} is there twice", key)
+            if key.tag == MERGE:
+                self._refuse("keys cannot be merged", key)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    @staticmethod
+    def _refuse(why: str, key: yaml.ScalarNode) -> NoReturn:
+        raise yaml.constructor.ConstructorError(None, None, why, key.start_mark)
 
 
 def _changed(recipe: R, values: Mapping[Any, Any], where: str) -> R:

@@ -11,6 +11,7 @@ import yaml
 
 from tempo_core.errors import ConfigError
 from trainer.recipes.reading import (
+    _Strict,
     fit_recipe,
     reference_recipe,
     seed_in,
@@ -88,6 +89,9 @@ def test_a_file_says_only_what_is_different(tmp_path: Path) -> None:
         ("for: mobilenet", "for is 'mobilenet'; a recipe for convblocks is needed here"),
         ("for: resnet", "there are recipes for fit, tempo, convblocks, mobilenet"),
         ("epochs: 1\nepochs: 2", "is no YAML (the key 'epochs' is there twice"),
+        ("a: &a {epochs: 1}\n<<: [*a, *a]", "is no YAML (keys cannot be merged"),
+        ("augmentation: {<<: {tone: 0}}", "is no YAML (keys cannot be merged"),
+        ("seed: -1", "seed is -1; a whole number from 0 to 4294967295 is needed"),
         ("- 1", "is no recipe; give lines such as 'epochs: 20'"),
         ("", "is no recipe"),
         ("a: [", "is no YAML"),
@@ -115,6 +119,31 @@ def test_a_list_that_doubles_itself_is_not_written_out(tmp_path: Path) -> None:
 
 def _nested() -> list[str]:
     return ["epochs: [&b [x, x], &c [*b, *b], &d [*c, *c], &e [*d, *d]]"]
+
+
+def test_each_of_many_keys_is_compared_at_most_once(tmp_path: Path) -> None:
+    path = write(tmp_path, "".join(f"k{n}:\n" for n in range(2_000)))
+    looked_at = 0
+
+    class Key(str):
+        """A key that counts how often it is compared."""
+
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal looked_at
+            looked_at += 1
+            return str.__eq__(self, other)
+
+    node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+    assert isinstance(node, yaml.MappingNode)
+    for key, _ in node.value:
+        key.value = Key(key.value)
+    _Strict("").construct_mapping(node)
+    assert looked_at < 2_000
+    with pytest.raises(ConfigError, match="there is no key 'k0'"):
+        reference_recipe("convblocks", path)
 
 
 def test_a_file_that_is_not_there_or_too_large(tmp_path: Path) -> None:
