@@ -6,6 +6,7 @@ nothing else has to be installed, and it seeks, downmixes and resamples in C.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -237,7 +238,7 @@ class AudioFile:
                         yield time, frame
                     time += length
         except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise AudioError(f"cannot be decoded ({reason(error)})") from error
+            raise _undecodable(error) from error
 
     def _packets_from(self, start: float) -> Iterator[tuple[float, av.Packet]]:
         """Packets of the stream with their time [s], from `start` or somewhat earlier on.
@@ -280,7 +281,7 @@ class AudioFile:
                 yield time, packet
                 time += (packet.duration or 0) * time_base
         except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise AudioError(f"cannot be decoded ({reason(error)})") from error
+            raise _undecodable(error) from error
 
     @property
     def _clock(self) -> tuple[float, float]:
@@ -385,6 +386,14 @@ class Recorded:
                 resampler.push(frame)
             self._resampled[sr] = _finite(Excerpt(mix(resampler.end(), sr), 0.0)).audio
         return self._resampled[sr]
+
+
+def _undecodable(error: Exception) -> AudioError:
+    """The error to raise for a file in which libav finds nothing, or that cannot be read."""
+    # libav says -1 of damage of many kinds, which is the number of "operation not permitted". What
+    # the system does not permit is an error of the file, which libav only passes on.
+    damaged = isinstance(error, av.error.FFmpegError) and error.errno == errno.EPERM
+    return AudioError(f"cannot be decoded ({'it is damaged' if damaged else reason(error)})")
 
 
 def _finite(excerpt: Excerpt) -> Excerpt:

@@ -143,6 +143,15 @@ def test_what_is_no_music_is_one_clear_error(
     assert "\n" not in str(caught.value)
 
 
+def test_bytes_without_a_packet_are_damage_and_no_lack_of_permission(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.flac"
+    path.write_bytes(np.random.default_rng(0).bytes(40_000))
+    with AudioFile(path) as file:
+        list(file.stream(SR, 1.0))
+        with pytest.raises(AudioError, match=r"cannot be decoded \(it is damaged\)"):
+            file.read(SR, [(0.5, 1.0)])
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("n_channels", [1, 2, 6])
 def test_samples_that_are_no_numbers(tmp_path: Path, value: float, n_channels: int) -> None:
