@@ -86,7 +86,8 @@ PERSONS: Mapping[str, Callable[[Recording], float]] = {"genre": by_genre, "plain
 
 def is_unheard(recording: Recording, base: Model) -> bool:
     """Whether a model has not learned from a recording, by the sources on its card."""
-    return recording.split != "train" or recording.source.partition(":")[0] not in base.card.get("data", {})
+    learned_from = base.card.get("data", {})
+    return recording.split != "train" or recording.source.partition(":")[0] not in learned_from
 
 
 def one_fold(
