@@ -20,7 +20,7 @@ from pathlib import Path
 
 from beets.library import Library
 
-MODEL = "model:tempo-20261121@78dc24a4"  # `tempo_source` of the tracks
+MODEL = "model:tempo-20261128@f00cd0d1"  # `tempo_source` of the tracks
 COMMANDS = (
     ["tempo"],
     ["ls", "-f", "$id", "bpm:120..122"],

@@ -1,7 +1,7 @@
 """Markers, which tell this program's own values in files from those of others.
 
 A tag of a tempo or a key does not say who wrote it. So beside a value of its own this program
-writes a second tag, the marker: the value and its origin, `127.98 model:tempo-20261121@78dc24a4` or
+writes a second tag, the marker: the value and its origin, `127.98 model:tempo-20261128@f00cd0d1` or
 `F#m model:key-20261128@4e273c77`. If the tag holds the value of the marker, it comes from the
 program; if it differs, a person or another program has changed it since.
 """

@@ -28,15 +28,21 @@ LEAST_PROBABILITY = 1e-3  # of an answer, and 1 minus it of another: nothing is 
 
 
 def calibrate_both(
-    recordings: Sequence[Recording], scored: Sequence[Sequence[Scored]], config: TempoConfig
+    recordings: Sequence[Recording],
+    scored: Sequence[Sequence[Scored]],
+    config: TempoConfig,
+    weights: Sequence[float] | None = None,
 ) -> tuple[float, OddsScaling]:
     """The temperature of `calibrate`, and the scaling of `calibrate_octave` at that temperature."""
-    temperature = calibrate(recordings, scored, config)
-    return temperature, calibrate_octave(recordings, scored, config, temperature)
+    temperature = calibrate(recordings, scored, config, weights)
+    return temperature, calibrate_octave(recordings, scored, config, temperature, weights)
 
 
 def calibrate(
-    recordings: Sequence[Recording], scored: Sequence[Sequence[Scored]], config: TempoConfig
+    recordings: Sequence[Recording],
+    scored: Sequence[Sequence[Scored]],
+    config: TempoConfig,
+    weights: Sequence[float] | None = None,
 ) -> float:
     """The temperature at which the confidence has the highest likelihood, given the right answers.
 
@@ -44,6 +50,9 @@ def calibrate(
     ----------
     scored
         For each recording the scored windows that the estimator would use, at temperature 1.
+    weights
+        How much each recording counts, such as the probability that its label is right; all alike
+        by default.
 
     Notes
     -----
@@ -52,13 +61,14 @@ def calibrate(
     """
     best = (math.inf, 1.0)
     logits = [_logits(of_track) for of_track in scored]
+    weights = [1.0] * len(recordings) if weights is None else weights
     for temperature in np.geomspace(0.4, 2.5, 43):
         surprise = 0.0
-        for recording, of_track in zip(recordings, logits, strict=True):
+        for recording, of_track, weight in zip(recordings, logits, weights, strict=True):
             peak = highest(_posterior(of_track, config, float(temperature)), config.grid)
             right = bool(within([recording.bpm], [peak.bpm])[0])
             p = min(max(peak.mass, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY)
-            surprise -= math.log(p if right else 1 - p)
+            surprise -= weight * math.log(p if right else 1 - p)
         best = min(best, (surprise, float(temperature)))
     return round(best[1], 3)
 
@@ -68,28 +78,35 @@ def calibrate_octave(
     scored: Sequence[Sequence[Scored]],
     config: TempoConfig,
     temperature: float,
+    weights: Sequence[float] | None = None,
 ) -> OddsScaling:
     """The scaling under which the octave confidences hold where the rate is right.
 
     Parameters
     ----------
-    scored
+    scored, weights
         As for `calibrate`.
     temperature
         The one that the model is used with.
     """
-    shares, right = [], []
-    for recording, of_track in zip(recordings, scored, strict=True):
+    shares, right, counted = [], [], []
+    weights = [1.0] * len(recordings) if weights is None else weights
+    for recording, of_track, weight in zip(recordings, scored, weights, strict=True):
         posterior = _posterior(_logits(of_track), config, temperature)
         bpm = highest(posterior, config.grid).bpm
         if within_levels([recording.bpm], [bpm])[0]:
             shares.append(octave_share(posterior, config.grid, bpm))
             right.append(bool(within([recording.bpm], [bpm])[0]))
-    return scale_odds(shares, right)
+            counted.append(weight)
+    return scale_odds(shares, right, counted)
 
 
-def scale_odds(probabilities: ArrayLike, happened: ArrayLike) -> OddsScaling:
+def scale_odds(
+    probabilities: ArrayLike, happened: ArrayLike, weights: ArrayLike = 1.0
+) -> OddsScaling:
     """The most probable scaling of the log odds of probabilities (n,), given what happened (n,).
+
+    What happened counts by its `weights` (n,), or all alike.
 
     Maximum a posteriori: without data nothing is scaled, and few data scale little (see
     `SLOPE_SPREAD`). The slope is above 0 in any case.
@@ -97,10 +114,11 @@ def scale_odds(probabilities: ArrayLike, happened: ArrayLike) -> OddsScaling:
     p = np.clip(np.asarray(probabilities, float), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
     odds, targets = np.log(p / (1 - p)), np.asarray(happened, float)
 
-    def surprise(weights: np.ndarray) -> float:
-        scaled = np.exp(weights[0]) * odds + weights[1]
-        before = (weights[0] / SLOPE_SPREAD) ** 2 + (weights[1] / OFFSET_SPREAD) ** 2
-        return float((np.logaddexp(0, scaled) - targets * scaled).sum() + before / 2)
+    def surprise(x: np.ndarray) -> float:
+        scaled = np.exp(x[0]) * odds + x[1]
+        before = (x[0] / SLOPE_SPREAD) ** 2 + (x[1] / OFFSET_SPREAD) ** 2
+        missed = np.asarray(weights) * (np.logaddexp(0, scaled) - targets * scaled)
+        return float(missed.sum() + before / 2)
 
     found = minimize(surprise, np.zeros(2)).x
     return OddsScaling(round(float(np.exp(found[0])), 3), round(float(found[1]), 3))

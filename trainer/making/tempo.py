@@ -407,9 +407,13 @@ def read_all(data: Path, clips: Path) -> tuple[list[Recording], list[Recording]]
     return by_split(recordings, "train"), held_out
 
 
-def sure_octaves(recordings: Sequence[Recording]) -> list[Recording]:
-    """Recordings without the charts whose octave is not of high trust."""
-    return [r for r in recordings if r.source not in ("charts:medium", "charts:low")]
+# How much a held-out chart counts for the calibration, by the trust of its octave; others count 1.
+CALIBRATION_TRUST = {"charts:medium": 0.5, "charts:low": 0.0}
+
+
+def octave_trust(recordings: Sequence[Recording]) -> list[float]:
+    """(n,) how much each recording counts for the calibration, in 0..1."""
+    return [CALIBRATION_TRUST.get(r.source, 1.0) for r in recordings]
 
 
 def calibrated(
@@ -421,16 +425,16 @@ def calibrated(
 ) -> Path:
     """Calibrate a model on held-out recordings, and write its file; returns its path.
 
-    Charts whose octave is not of high trust do not count: which answer is right is open there.
+    Charts count by the trust of their octave, see `CALIBRATION_TRUST`.
 
     Parameters
     ----------
     card
         What the model's card says beside what it was trained on, and with what.
     """
-    sure = sure_octaves(held_out)
-    scored = [score_recording(r.path, model) for r in sure]
-    temperature, octave = calibrate_both(sure, scored, model.config)
+    scored = [score_recording(r.path, model) for r in held_out]
+    trust = octave_trust(held_out)
+    temperature, octave = calibrate_both(held_out, scored, model.config, trust)
     about = {
         **card,
         "data": dict(Counter(r.source.partition(":")[0] for r in trained_on)),

@@ -3,7 +3,7 @@
 An imagined person counts hip-hop twice as fast, drum and bass half as fast, and all else as it is
 labelled; another one counts as labelled throughout. Recordings whose genre is known are divided
 into five folds by artist. Labels are drawn from four of them, and the model is measured on the
-fifth, there on recordings that the shipped model has not learned from either:
+fifth, there on recordings that the model has not learned from either:
 
 - `known`: genres are known while learning and in use;
 - `withheld`: the same models, but the genres are not known in use, which is the same as learning
@@ -84,9 +84,10 @@ def as_labelled(recording: Recording) -> float:
 PERSONS: Mapping[str, Callable[[Recording], float]] = {"genre": by_genre, "plain": as_labelled}
 
 
-def is_unheard(recording: Recording) -> bool:
-    """Whether the shipped model has not learned from a recording."""
-    return recording.source != "songs" or recording.split != "train"
+def is_unheard(recording: Recording, base: Model) -> bool:
+    """Whether a model has not learned from a recording, by the sources on its card."""
+    learned_from = base.card.get("data", {})
+    return recording.split != "train" or recording.source.partition(":")[0] not in learned_from
 
 
 def one_fold(
@@ -101,7 +102,7 @@ def one_fold(
     rng = np.random.default_rng([seed, n_labels, fold])
     drawn = rng.permutation(np.flatnonzero(folds != fold))[:n_labels].tolist()
     own = np.flatnonzero(folds == fold).tolist()
-    measured = [k for k in own if is_unheard(tracks[k].recording)]
+    measured = [k for k in own if is_unheard(tracks[k].recording, base)]
     true = [t.recording.genre for t in tracks]
     other = [true[k] for k in rng.permutation(len(true)).tolist()]
     nothing = [""] * len(true)
@@ -164,12 +165,13 @@ def line(
               help="This person only.")  # fmt: skip
 @click.option("--labels", type=int, multiple=True, default=LABEL_COUNTS, show_default=True)
 @click.option("--draws", default=3, show_default=True, help="Of labels and folds.")
+@click.option("--model", default=in_use.SHIPPED, show_default=True, help="To learn from.")
 def main(
     data: Path, clips: Path, cache: Path, out: Path, only: tuple[str, ...],
-    labels: tuple[int, ...], draws: int,
+    labels: tuple[int, ...], draws: int, model: str,
 ) -> None:  # fmt: skip
     """Draw, learn, measure; print the shares of right answers."""
-    base = checkpoint.load(checkpoint.resolve(in_use.SHIPPED))
+    base = checkpoint.load(checkpoint.resolve(model))
     guard = guards.load(base)
     out.mkdir(parents=True, exist_ok=True)
     recordings = [*read_songs(data), *read_charts_with_genre(data), *read_drum_and_bass(clips)]
@@ -186,7 +188,7 @@ def main(
         tracks = counted(heard(), PERSONS[person])
         return one_fold(tracks, fold, n_labels, seed, base, guard)
 
-    unheard = [k for k, r in enumerate(recordings) if is_unheard(r)]
+    unheard = [k for k, r in enumerate(recordings) if is_unheard(r, base)]
     for person in only or PERSONS:
         told = [replace(r, tempi=((PERSONS[person](r), 1.0),)) for r in recordings]
         before = answers([heard()[k] for k in unheard], base)

@@ -99,9 +99,10 @@ def where_unsure(
               required=True, help="Folder with the tables.")  # fmt: skip
 @options.cache
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of results.")
-def main(data: Path, cache: Path, out: Path) -> None:
+@click.option("--model", default=in_use.SHIPPED, show_default=True, help="Whose posterior it is.")
+def main(data: Path, cache: Path, out: Path, model: str) -> None:
     """Print Accuracy 1 without and with a prior by genre."""
-    base = checkpoint.load(checkpoint.resolve(in_use.SHIPPED))
+    base = checkpoint.load(checkpoint.resolve(model))
     grid = base.config.grid
     out.mkdir(parents=True, exist_ok=True)
     recordings = [*read_songs(data), *read_charts_with_genre(data)]
@@ -123,7 +124,7 @@ def main(data: Path, cache: Path, out: Path) -> None:
     priors = [of_genre(r.genre, known, grid) for r in recordings]
     click.echo(f"{len(titles)} titles, families: {', '.join(known)}")
     folds = np.array(folds_of([r.group for r in recordings], 0))
-    unheard = np.array([is_unheard(r) for r in recordings])
+    unheard = np.array([is_unheard(r, base) for r in recordings])
 
     def right(bpm: Sequence[float]) -> NDArray[np.float64]:
         pairs = zip(recordings, bpm, strict=True)

@@ -48,8 +48,8 @@ from ..making.tempo import (
     WindowSampler,
     fit_member,
     new_model,
+    octave_trust,
     score_recording,
-    sure_octaves,
     together,
 )
 
@@ -145,8 +145,8 @@ def main(
     answers = []
     for fold, model in models.items():
         # The temperature is fitted on the answers of the other folds.
-        sure = sure_octaves([r for r, f in asked if f != fold])
-        warm = calibrate(sure, [scored[r.path] for r in sure], model.config)
+        rest = [r for r, f in asked if f != fold]
+        warm = calibrate(rest, [scored[r.path] for r in rest], model.config, octave_trust(rest))
         used = replace(model, temperature=warm)
         for recording in (r for r, f in asked if f == fold):
             heard = hear_file(recording.path, used)
