@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tempo_core.keys import Key
 
 LABEL = "label:"  # before the name of the site in the source of a published label
+# [characters] of a text that goes into tables: one of more than 131,072 cannot be read from them.
+LONGEST_TEXT = 10_000
 
 
 def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[LabelledTrack]:
@@ -148,12 +150,12 @@ def _labelled(item: Item, bpm: float, source: str, title: str) -> LabelledTrack:
         path=item.filepath,
         bpm=bpm,
         label_source=source,
-        artist="; ".join(artists),
-        title=item.title,
-        album=item.album,
-        genre=genres_of(item),
+        artist="; ".join(artists)[:LONGEST_TEXT],
+        title=item.title[:LONGEST_TEXT],
+        album=item.album[:LONGEST_TEXT],
+        genre=genres_of(item)[:LONGEST_TEXT],
         year=item.original_year or item.year or 0,
-        recording_id=item.mb_trackid or "",
+        recording_id=(item.mb_trackid or "")[:LONGEST_TEXT],
         label_title=title,
         key="" if is_key_ours(item) else key_label(item.initial_key or ""),
     )

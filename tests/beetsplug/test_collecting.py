@@ -18,7 +18,13 @@ from tempo_core.labels.record import LabelVerdict, Record, Status
 from tempo_core.labels.store import Store
 from trainer.trainingset.build import BuildOptions, build
 from trainer.trainingset.gather import gather
-from trainer.trainingset.tables import LabelledTrack
+from trainer.trainingset.tables import (
+    CollectedTrack,
+    LabelledTrack,
+    collected,
+    read_table,
+    write_table,
+)
 
 from ..conftest import MakeAudio
 from .conftest import Beet
@@ -169,3 +175,19 @@ def test_a_persons_word_survives_an_analysis(
     assert beet("tempo", "-W").code == 0
     assert beet.item().tempo_source == "manual"
     assert [(t.bpm, t.label_source) for t in collect()] == [(84.0, "manual")]
+
+
+def test_a_text_without_end_is_cut_so_that_the_training_set_can_be_read(
+    beet: Beet, collect: Collect, make_audio: MakeAudio, tmp_path: Path
+) -> None:
+    path = make_audio("a.wav", duration=2, sr=8000, channels=1)
+    long = "x" * 200_000
+    genres = [f"genre number {n}" for n in range(20_000)]
+    beet.load()
+    fields = {"artist": long, "title": long, "album": long, "mb_trackid": long}
+    beet.add(path, bpm=120, genres=genres, **fields)
+    tracks = [collected(track, "", 2.0) for track in collect()]
+    write_table(tmp_path / "tracks.tsv", tracks, CollectedTrack)
+    (read,) = read_table(tmp_path / "tracks.tsv", CollectedTrack)
+    assert read == tracks[0]
+    assert read.genre.startswith("genre number 0; genre number 1; ")
