@@ -22,7 +22,6 @@ import mutagen
 import pytest
 from click.testing import CliRunner, Result
 
-import tempo_core
 from tempo_core.cli import main
 
 from .beetsplug.conftest import Beet, forget_beets
@@ -33,14 +32,6 @@ ANSWERS: dict[str, Any] = json.loads((WRITTEN / "answers.json").read_text())
 OWNER = "/home/me/"  # in the paths that are in the folder
 FILES = [song.file for song in SONGS]
 LEARNED = (*ANSWERS["tempo"], ANSWERS["pace"])
-# Answers of the shipped models of version 0.1.0 do not apply to other models.
-needs_shipped = pytest.mark.skipif(
-    any(
-        not (Path(tempo_core.__file__).parent / "models" / name).exists()
-        for name in ANSWERS["shipped"]
-    ),
-    reason="the models in the package are others than in version 0.1.0",
-)
 
 
 def core(*args: object, status: int = 0) -> Result:
@@ -280,7 +271,6 @@ def test_what_was_estimated_is_not_estimated_again(beet: Beet, home: Path) -> No
     assert all("key-" in line for line in log.read_text()[len(before) :].splitlines())
 
 
-@needs_shipped
 def test_the_training_set_of_the_library_is_known(beet: Beet) -> None:
     """The plan knows which labels the audio contradicts without decoding the audio again."""
     run = beet("tempo-train", "--pretend")
@@ -329,7 +319,6 @@ def test_paces_are_learned_beside_the_features_of_before(me: Path) -> None:
     assert len(after) == 12
 
 
-@needs_shipped
 @pytest.mark.slow
 def test_what_the_network_saw_is_learned_from_where_the_audio_is_gone(me: Path) -> None:
     cache = me / "my-set" / "cache"
