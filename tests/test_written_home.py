@@ -292,6 +292,15 @@ def test_a_training_set_is_brought_up_to_date(me: Path) -> None:
     assert {path: after[path] for path in before} == before
 
 
+def without_octave(figures: object) -> object:
+    """Figures without those of the octave confidence, each of which has to be empty."""
+    if not isinstance(figures, dict):
+        return figures
+    new = ("octave_ece", "octave_reliability")
+    assert not any(figures.get(name) for name in new)
+    return {name: without_octave(value) for name, value in figures.items() if name not in new}
+
+
 @pytest.mark.slow
 def test_an_evaluation_goes_on_without_its_audio(me: Path) -> None:
     log, figures = me / "evaluation" / "estimates.jsonl", me / "evaluation" / "figures.json"
@@ -301,9 +310,14 @@ def test_an_evaluation_goes_on_without_its_audio(me: Path) -> None:
     told = core(*EVALUATE).stdout.splitlines()
     # Keys were not evaluated yet when the home was written.
     told.remove("No track has a known key, so only tempi are measured.")
-    assert told == ANSWERS["evaluate"]
+    # Nor was how sure the octave is, which answers of then do not say.
+    table = [line for line in told if line.startswith(("estimator ", "tempo-20261128@"))]
+    assert {line[-len("octave ECE") :].strip() for line in table} == {"octave ECE", "-"}
+    assert [line.removesuffix("octave ECE").rstrip(" -") for line in told] == [
+        line.rstrip() for line in ANSWERS["evaluate"]
+    ]
     assert log.read_text() == known
-    assert json.loads(figures.read_text())["estimators"] == measured
+    assert without_octave(json.loads(figures.read_text())["estimators"]) == measured
 
 
 @pytest.mark.slow

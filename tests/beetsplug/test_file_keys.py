@@ -78,6 +78,7 @@ def test_a_key_is_what_the_file_says(
     assert shown(beet) == wheel(key)
 
 
+@pytest.mark.slow
 def test_labels_say_the_same(beet: Beet, make_audio: MakeAudio) -> None:
     beet.configure(tempo={"sources": ["tags"]})
     for text, _, key in MISREAD:

@@ -83,6 +83,7 @@ def test_pretend_says_what_it_would_learn_from(counted: Beet, home: Path) -> Non
     assert not (home / "tempo-training").exists()
 
 
+@pytest.mark.slow
 def test_the_plan_is_what_happens(counted: Beet, make_audio: MakeAudio) -> None:
     """--pretend names the tracks that a run leaves out, and after a run all of them."""
     short = make_audio("short.wav", duration=3, sr=22050, title="Short", artist="Brief")
@@ -264,6 +265,7 @@ def test_too_few_keys_to_learn_from(keyed: Beet) -> None:
     assert "--epochs is not for --task key" in run.err
 
 
+@pytest.mark.slow
 def test_a_library_s_keys_are_learned(keyed: Beet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_fitting, "STEPS", 2)
     monkeypatch.setattr(key_guard, "N_COMPARED", 6)

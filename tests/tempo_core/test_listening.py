@@ -222,6 +222,7 @@ def test_all_of_an_hour_is_heard_piece_by_piece(tmp_path: Path, music: Audio) ->
     assert _peak(hour, "all") < 700
 
 
+@pytest.mark.slow
 def test_a_mix_of_songs_is_not_called_sure_and_steady(tmp_path: Path) -> None:
     songs = [
         drum_pattern(bpm, 80, RATE, style, np.random.default_rng(k))

@@ -62,6 +62,7 @@ def written(folder: Path, answers: list[Answer], **options: object) -> Page:
     return Page(path.read_text())
 
 
+@pytest.mark.slow
 def test_the_report_is_complete_in_itself_and_drawn_again_without_the_audio(
     tmp_path: Path,
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_table_that_is_none(tmp_path: Path) -> None:
             read_key_labels(path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_what_a_run_says_keeps_and_uses(table: Path) -> None:
     """A run is told in five lines, its model is listed and used, and can be taken back."""

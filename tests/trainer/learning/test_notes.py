@@ -81,6 +81,7 @@ def trained(steps: int, seed: int = 0, stop_at: int | None = None) -> tuple[Lear
     return fit(network, recordings(3), FRONT_END, TINY, recipe, after_step), losses
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_the_same_seed_gives_the_same() -> None:
     first, losses = trained(40)
     assert len(losses) == 40
@@ -144,6 +145,7 @@ def train(*args: object) -> Result:
     return CliRunner().invoke(cli, told)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_what_a_run_says_keeps_and_uses(studies: Path) -> None:
     """A run is told in four lines, its model is listed and used, and can be taken back."""

@@ -25,6 +25,7 @@ def labelled(clicks: list[tuple[Path, float]]) -> list[tuple[Path, tuple[float, 
     return [(path, (bpm / 2,)) for path, bpm in clicks[::4][:MIN_TRACKS]]
 
 
+@pytest.mark.slow
 def test_statements_change_the_model(
     labelled: list[tuple[Path, tuple[float, ...]]], tmp_path: Path
 ) -> None:

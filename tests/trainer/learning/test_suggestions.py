@@ -68,6 +68,7 @@ def test_what_is_labelled_already_is_not_asked_for_again() -> None:
     assert many[suggest(many, labelled, 1)[0]].bpm > 100
 
 
+@pytest.mark.slow
 def test_a_large_library_is_no_burden(rng: np.random.Generator) -> None:
     many = [
         SuggestionCandidate(bpm, octave, octave, f"{artist}")

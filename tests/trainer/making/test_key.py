@@ -128,6 +128,7 @@ def test_it_learns_that_there_is_none() -> None:
     assert sure_of_tones > 2 * sure_of_hiss
 
 
+@pytest.mark.slow
 def test_it_learns_what_it_is_shown() -> None:
     spectra = np.zeros((2, FRONT_END.n_bands, 40), np.float32)
     spectra[:, 100::36] = 3

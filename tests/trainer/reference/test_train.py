@@ -94,6 +94,7 @@ def test_a_run_is_repeated_with_its_recipe(folder: Path, tmp_path: Path) -> None
         assert np.array_equal(weights(path), weights(first.path)) == (not args)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_result(folder: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(folder, tmp_path / "again"))
     whole = quickly(folder)
