@@ -22,9 +22,7 @@ from ..inputs.recordings import Recording
 from .guard import Guard
 
 SURE_BETTER = 0.9  # probability of being better from which on a model counts as better
-# Of the guard set's rate, two clips of 136, which a model may lose and be installed: counting all
-# music an octave lower costs as much.
-ALLOWED_LOSS = 0.015
+ALLOWED_LOSS = 0.01  # of the guard set's rate, which a model may lose and be installed
 N_DRAWS = 4000  # of the bootstrap
 
 

@@ -61,8 +61,11 @@ def train(folder: Path, *args: object) -> Result:
     return CliRunner().invoke(main, ["train", str(folder), "--jobs", "1", *map(str, args)])
 
 
-def test_a_shift_is_learned_compared_and_used(folder: Path) -> None:
-    run = train(folder)
+def test_a_shift_is_learned_compared_and_used(tracks: list[CollectedTrack], tmp_path: Path) -> None:
+    """Of somebody who counts at half from 100 BPM on."""
+    slower = [t if t.bpm >= 50 else dataclasses.replace(t, bpm=2 * t.bpm) for t in tracks]
+    write_table(tmp_path / TRACKS, slower, CollectedTrack)
+    run = train(tmp_path)
     assert run.exit_code == 0, run.output
     lines = run.stdout.splitlines()
     assert lines[0].startswith("learned (shift) from 8 labels: tempo-")
@@ -79,6 +82,14 @@ def test_a_shift_is_learned_compared_and_used(folder: Path) -> None:
     assert (card["method"], card["n_labels"], card["seed"]) == ("shift", 8, 0)
     assert card["data_digest"]
     assert card["figures"]["own"]["after"] > card["figures"]["own"]["before"]
+
+
+def test_what_no_longer_finds_the_rate_of_other_music_is_not_installed(folder: Path) -> None:
+    """To count all music at half needs a shift that loses two clips of the guard set."""
+    run = train(folder)
+    assert run.exit_code == 0, run.output
+    assert "not installed: it is better on your own tracks, but finds the rate" in run.stdout
+    assert in_use.active() is None
 
 
 @pytest.mark.slow
