@@ -54,7 +54,7 @@ LOOSE = {
         "task": "task model columns",
         "audio": "config opening excerpts resampling audio spectrum windows listening heard "
         "packets",
-        "tempi and keys": "levels tempi paces keys genres markers methods",
+        "tempi and keys": "levels tempi paces beatgrid keys genres markers methods",
     },
 }
 REST = {"beetsplug": "items", "trainer": "ground", "tempo_core": "ground"}

@@ -9,6 +9,7 @@ from beets.exceptions import UserError
 from beets.plugins import find_plugins
 
 from tempo_core import tasks
+from tempo_core.beatgrid import DECIMALS
 
 from .marking import ALL_MARKED, OptionalText
 from .stated import EstimatedPaces, StatedPaces
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
 Types = dict[str, types.Type]
 
 
-class TwoDecimals(types.NullFloat):
-    """Type of a number shown with two decimals, None if it is not set.
+class Decimals(types.NullFloat):
+    """Type of a number shown with some decimals, None if it is not set.
 
-    All instances are equal, so that another plugin may declare the same field with the same type.
+    All instances with as many are equal, so that another plugin may declare the same field with the
+    same type.
     """
 
-    def __init__(self) -> None:
-        super().__init__(digits=2)
+    def __init__(self, digits: int = 2) -> None:
+        super().__init__(digits=digits)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, types.NullFloat) and other.digits == self.digits
@@ -40,10 +42,10 @@ class TwoDecimals(types.NullFloat):
 
 # Types of the fields that the plugin itself declares; tasks declare further fields.
 ITEM_TYPES: Types = {
-    "tempo_bpm": TwoDecimals(),
-    "tempo_half": TwoDecimals(),
-    "tempo_double": TwoDecimals(),
-    "tempo_triple": TwoDecimals(),
+    "tempo_bpm": Decimals(),
+    "tempo_half": Decimals(),
+    "tempo_double": Decimals(),
+    "tempo_triple": Decimals(),
     "tempo_paces": EstimatedPaces(),
     "tempo_paces_manual": StatedPaces(),
     "tempo_source": types.STRING,
@@ -51,12 +53,16 @@ ITEM_TYPES: Types = {
     "tempo_key_source": types.STRING,
     "tempo_file_key": types.STRING,
     "tempo_file_key_seen": types.STRING,
+    "tempo_first_beat": Decimals(DECIMALS),
+    "tempo_downbeat": Decimals(DECIMALS),
+    "tempo_downbeat_confidence": Decimals(),
+    "tempo_grid": types.STRING,
     "tempo_verdict": types.STRING,
     **{marked.marker: OptionalText() for marked in ALL_MARKED},
     "tempo_pending": types.STRING,
     "tempo_failure": types.STRING,
     "tempo_failed_file": types.STRING,
-    "tempo_label_bpm": TwoDecimals(),
+    "tempo_label_bpm": Decimals(),
     "tempo_label_key": types.STRING,
     "tempo_label_source": types.STRING,
     "tempo_label_url": types.STRING,
@@ -69,7 +75,7 @@ ITEM_TYPES: Types = {
 
 def item_types() -> Types:
     """The types of all fields, those that tasks declare and those in `ITEM_TYPES`."""
-    kinds: dict[type, types.Type] = {float: TwoDecimals(), int: types.INTEGER, str: types.STRING}
+    kinds: dict[type, types.Type] = {float: Decimals(), int: types.INTEGER, str: types.STRING}
     of_tasks = {
         column.field: kinds[column.kind]
         for name in tasks.TASKS

@@ -1,0 +1,113 @@
+"""Beat grids: where the beats of a track are, and where its bars begin.
+
+Neither this module nor what it imports may import NumPy: beets reads the fields at every start.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from .tempi import is_tempo
+
+BAR = 4  # beats of a bar; bars of other lengths are given no downbeat
+DECIMALS = 4  # of times [s] in texts and fields, finer than the samples that a player can seek to
+_SECTION = re.compile(r"(\d+(?:\.\d+)?) (\d{1,3}(?:\.\d+)?)(?: ([1-9]))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Stretch of a track with a constant tempo.
+
+    `begin` is the time of its first beat [s], from the first sample that a player plays (see
+    `docs/beats.md`), and `bpm` its tempo. `beat` is the place of that beat in its bar, 1 for a
+    downbeat; None where bars are not known. The section ends where the next one begins.
+    """
+
+    begin: float
+    bpm: float
+    beat: int | None = None
+
+    @property
+    def period(self) -> float:
+        """Time from beat to beat [s]."""
+        return 60 / self.bpm
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Beat grid of a track: sections in order of time, one if the tempo is constant.
+
+    Raises
+    ------
+    ValueError
+        If there is no section, or they are not in order of time.
+    """
+
+    sections: tuple[Section, ...]
+
+    def __post_init__(self) -> None:
+        begins = [section.begin for section in self.sections]
+        if not begins or any(b <= a for a, b in pairwise(begins)):
+            raise ValueError("a beat grid has sections, in order of time")
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether one tempo holds for the whole track."""
+        return len(self.sections) == 1
+
+    def beats(self, end: float) -> Iterator[tuple[float, int | None]]:
+        """Time [s] and place in the bar of every beat before `end` [s], in order."""
+        following = [section.begin for section in self.sections[1:]]
+        for section, until in zip(self.sections, [*following, math.inf], strict=True):
+            # A beat of the old tempo just before the new section is that section's first beat.
+            until = min(end, until - section.period / 2 if until < math.inf else end)
+            for n in range(max(0, math.ceil((until - section.begin) / section.period))):
+                beat = None if section.beat is None else (section.beat - 1 + n) % BAR + 1
+                yield section.begin + n * section.period, beat
+
+    def __str__(self) -> str:
+        return format_grid(self.sections)
+
+
+def format_grid(sections: Sequence[Section]) -> str:
+    """Sections as text: begin [s], tempo [BPM], beat if known: `0.5120 127.98 1; 61.0200 126.50`."""
+    return "; ".join(
+        f"{s.begin:.{DECIMALS}f} {s.bpm:.2f}" + (f" {s.beat}" if s.beat else "") for s in sections
+    )
+
+
+def parse_grid(text: object) -> Grid | None:
+    """The grid in a text such as `format_grid` makes; None for anything else."""
+    found = []
+    for part in str(text).split("; "):
+        match = _SECTION.fullmatch(part)
+        if match is None or not is_tempo(float(match[2])):
+            return None
+        beat = int(match[3]) if match[3] else None
+        found.append(Section(float(match[1]), float(match[2]), beat))
+    try:
+        return Grid(tuple(found))
+    except ValueError:
+        return None
+
+
+def steady(first_beat: float, bpm: float, downbeat: float | None = None) -> Grid:
+    """Grid of a constant tempo.
+
+    Parameters
+    ----------
+    first_beat
+        Time of the first beat of the track [s].
+    bpm
+        Tempo [BPM].
+    downbeat
+        Time of any downbeat [s]; None if bars are not known.
+    """
+    beat = None
+    if downbeat is not None:
+        beat = -round((downbeat - first_beat) * bpm / 60) % BAR + 1
+    return Grid((Section(first_beat, bpm, beat),))
