@@ -74,7 +74,7 @@ class Grid:
 
 
 def format_grid(sections: Sequence[Section]) -> str:
-    """Sections as text: begin [s], tempo [BPM], beat if known: `0.5120 127.98 1; 61.0200 126.50`."""
+    """Begin [s], tempo [BPM] and, if known, beat of each: `0.5120 127.98 1; 61.0200 126.50`."""
     return "; ".join(
         f"{s.begin:.{DECIMALS}f} {s.bpm:.2f}" + (f" {s.beat}" if s.beat else "") for s in sections
     )
