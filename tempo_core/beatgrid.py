@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from .tempi import is_tempo
 
@@ -55,6 +56,19 @@ class Grid:
             raise ValueError("a beat grid has sections, in order of time")
 
     @property
+    def first_beat(self) -> float:
+        """Time of the first beat [s]."""
+        return self.sections[0].begin
+
+    @property
+    def downbeat(self) -> float | None:
+        """Time of the first downbeat of the first section [s]; None if bars are not known."""
+        first = self.sections[0]
+        if first.beat is None:
+            return None
+        return first.begin + (1 - first.beat) % BAR * first.period
+
+    @property
     def is_steady(self) -> bool:
         """Whether one tempo holds for the whole track."""
         return len(self.sections) == 1
@@ -78,6 +92,14 @@ def format_grid(sections: Sequence[Section]) -> str:
     return "; ".join(
         f"{s.begin:.{DECIMALS}f} {s.bpm:.2f}" + (f" {s.beat}" if s.beat else "") for s in sections
     )
+
+
+def plain_sections(grid: Grid) -> list[dict[str, Any]]:
+    """Sections as JSON objects: `begin` [s], `bpm`, and `beat` in the bar, null if not known."""
+    return [
+        {"begin": round(s.begin, DECIMALS), "bpm": round(s.bpm, 2), "beat": s.beat}
+        for s in grid.sections
+    ]
 
 
 def parse_grid(text: object) -> Grid | None:

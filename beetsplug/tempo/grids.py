@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tempo_core.beatgrid import BAR, DECIMALS, Grid, parse_grid, steady
+from tempo_core.beatgrid import DECIMALS, Grid, parse_grid, steady
 from tempo_core.tempi import is_tempo
 
 from .items import own, set_or_clear
@@ -38,18 +38,19 @@ def set_grid(item: Item, grid: Grid | None, downbeat_confidence: float | None = 
     downbeat_confidence
         In 0..1, of a grid with bars.
     """
-    first = downbeat = None
-    if grid is not None and grid.is_steady:
-        section = grid.sections[0]
-        first = round(section.begin, DECIMALS)
-        if section.beat is not None:
-            downbeat = round(section.begin + (1 - section.beat) % BAR * section.period, DECIMALS)
-    set_or_clear(item, "tempo_first_beat", first)
-    set_or_clear(item, "tempo_downbeat", downbeat)
+    anchored = grid if grid is not None and grid.is_steady else None
+    set_or_clear(
+        item, "tempo_first_beat", None if anchored is None else _rounded(anchored.first_beat)
+    )
+    set_or_clear(item, "tempo_downbeat", None if anchored is None else _rounded(anchored.downbeat))
     has_bars = grid is not None and any(section.beat for section in grid.sections)
     set_or_clear(item, "tempo_downbeat_confidence", downbeat_confidence if has_bars else None)
     changing = grid is not None and not grid.is_steady
     set_or_clear(item, "tempo_grid", str(grid) if changing else None)
+
+
+def _rounded(time: float | None) -> float | None:
+    return None if time is None else round(time, DECIMALS)
 
 
 def _is_time(value: Any) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Commands of this package. The value is the name of the module and of the function in it.
 OWN_COMMANDS = {
     "acousticbrainz-index": "acousticbrainz_index",
+    "beats": "beats",
     "demo-site": "demo_site",
     "estimate": "estimate",
     "labels": "labels",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TASKS = {
     "tempo": "tempo_core.tasks.tempo",
     "pace": "tempo_core.tasks.pace",
+    "beats": "tempo_core.tasks.beats",
     "key": "tempo_core.tasks.key",
     "notes": "tempo_core.tasks.notes",
 }

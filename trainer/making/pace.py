@@ -29,9 +29,10 @@ from tempo_core.model import Checkpoint
 from tempo_core.network import Network
 from tempo_core.network.layers import shapes
 from tempo_core.paces import FASTEST_PACE, SAME_PACE, SLOWEST_PACE
+from tempo_core.tasks.folding import fold_beats, prepare
 from tempo_core.tasks.pace.config import PaceConfig, PaceModel
 from tempo_core.tasks.pace.context import context
-from tempo_core.tasks.pace.folds import fold_beats, n_beats, prepare
+from tempo_core.tasks.pace.folds import n_beats
 from tempo_core.tasks.pace.network import build
 from tempo_core.tasks.pace.row import clear, encode
 from tempo_core.tasks.tempo.config import TempoConfig

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tempo_core.config import FrontEnd
 from tempo_core.spectrum import compress, mel_spectrogram, onset_strength
+from tempo_core.tasks.folding import fold_beats, prepare
 from tempo_core.tasks.pace.config import PaceModel
-from tempo_core.tasks.pace.folds import fold_beats, folds, n_beats, places, prepare
+from tempo_core.tasks.pace.folds import folds, n_beats, places
 from tests.audio import click_track
 from tests.models import filterbank
 

@@ -1,0 +1,133 @@
+"""The beats of a track as a table, as JSON, as labels of Audacity, and as clicks over the music."""
+
+from __future__ import annotations
+
+import io
+import json
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .beatgrid import DECIMALS, Grid, plain_sections
+
+if TYPE_CHECKING:
+    import os
+
+COLUMNS = ("time", "beat", "bpm")  # of a table: [s], place in the bar or empty, tempo
+SR = 44_100  # [Hz] of the audio with clicks
+BLOCK = 30.0  # [s] of it that are made at a time
+
+
+@dataclass(frozen=True)
+class TrackBeats:
+    """The beats of one track.
+
+    Parameters
+    ----------
+    path
+        The audio file.
+    bpm, confidence
+        Tempo of the whole track [BPM] and the confidence in it, 0..1.
+    grid
+        The beat grid; None if it is not sure where the beats are.
+    downbeat_confidence
+        Probability that the bars begin where the grid has them, 0..1; None if it has no bars.
+    duration
+        Where the beats end [s].
+    """
+
+    path: str | os.PathLike[str]
+    bpm: float
+    confidence: float
+    grid: Grid | None
+    downbeat_confidence: float | None
+    duration: float
+
+    def beats(self) -> list[tuple[float, int | None]]:
+        """Time [s] and place in the bar of every beat."""
+        return [] if self.grid is None else list(self.grid.beats(self.duration))
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """The cells of a table with `COLUMNS`, a row for each beat."""
+        return [
+            (f"{time:.{DECIMALS}f}", str(beat or ""), f"{self._bpm_at(time):.2f}")
+            for time, beat in self.beats()
+        ]
+
+    def plain(self) -> dict[str, Any]:
+        """The object of JSON, without the path."""
+        sections = None if self.grid is None else plain_sections(self.grid)
+        return {
+            "bpm": round(self.bpm, 2),
+            "confidence": round(self.confidence, 4),
+            "steady": self.grid is not None and self.grid.is_steady,
+            "downbeat_confidence": self.downbeat_confidence,
+            "sections": sections,
+            "beats": [{"time": round(time, DECIMALS), "beat": beat} for time, beat in self.beats()],
+        }
+
+    def _bpm_at(self, time: float) -> float:
+        assert self.grid is not None
+        begun = [s for s in self.grid.sections if s.begin <= time + 1e-6]
+        return (begun or self.grid.sections[:1])[-1].bpm
+
+
+def encode_tsv(track: TrackBeats) -> bytes:
+    """A table with a header line and a row for each beat."""
+    lines = ["\t".join(COLUMNS), *("\t".join(row) for row in track.rows())]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def encode_json(track: TrackBeats) -> bytes:
+    """One object."""
+    return (json.dumps(track.plain(), indent=1) + "\n").encode()
+
+
+def encode_audacity(track: TrackBeats) -> bytes:
+    """A label track of Audacity: begin and end [s] and text of each label, with tabs between."""
+    lines = [f"{time:.6f}\t{time:.6f}\t{beat or '.'}\n" for time, beat in track.beats()]
+    return "".join(lines).encode()
+
+
+def encode_clicks(track: TrackBeats) -> bytes:
+    """A WAV file, mono: the music with a click at every beat, a higher one at downbeats.
+
+    Raises
+    ------
+    AudioError
+        If the audio cannot be decoded.
+    """
+    import numpy as np
+
+    from .audio import AudioFile
+    from .clicks import LENGTH, with_clicks
+
+    beats = track.beats()
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file, AudioFile(track.path) as source:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SR)
+        written = 0  # samples
+        for excerpt in source.stream(SR, BLOCK):
+            begin, end = excerpt.start, excerpt.start + excerpt.audio.size / SR
+            near = [beat for beat in beats if begin - LENGTH < beat[0] < end]
+            mixed = with_clicks(excerpt.audio, SR, begin, near)
+            # Where time stamps jump there is silence, so that the clock of the file stays right.
+            silence = max(0, round(begin * SR) - written)
+            file.writeframes(bytes(2 * silence) + (32767 * mixed).astype("<i2").tobytes())
+            written += silence + mixed.size
+        if written == 0:
+            file.writeframes(np.zeros(1, "<i2").tobytes())
+    return data.getvalue()
+
+
+TEXT_FORMATS = ("tsv", "json")  # that can be printed, also of several files
+ENCODERS: dict[str, Callable[[TrackBeats], bytes]] = {
+    "tsv": encode_tsv,
+    "json": encode_json,
+    "audacity": encode_audacity,
+    "click.wav": encode_clicks,
+}
+ENDINGS = {"tsv": ".tsv", "json": ".json", "audacity": ".txt", "click.wav": ".click.wav"}

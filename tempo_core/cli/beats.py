@@ -1,0 +1,196 @@
+"""Command `tempo-core beats`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..background import call, interruptible, parallel
+from ..beat_formats import COLUMNS, ENCODERS, ENDINGS, TEXT_FORMATS, TrackBeats
+from ..console import echo, encoding_of, escaped, explain, time_limit_option
+from ..errors import AudioError
+from ..files import audio_files
+from ..transcription.storing import store
+from .command import Command
+from .destinations import Destinations, Target, target
+from .ordered import in_order
+
+if TYPE_CHECKING:
+    from ..estimate import Estimator
+
+Found = tuple[str, Exception | None]  # a path, and why it cannot be used
+
+
+def beats_of(path: str, estimator: Estimator) -> TrackBeats:
+    """The beats of a file.
+
+    Parameters
+    ----------
+    estimator
+        One with the tasks `tempo` and `beats`, which hears the whole of a file.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, unreadable, silent or too short.
+    """
+    from ..audio import AudioFile
+
+    results = estimator.results(path)
+    tempo, found = results["tempo"], results["beats"]
+    with AudioFile(path) as file:
+        duration = file.duration
+    if duration is None:  # as of a raw stream: it ends where the last window does
+        duration = tempo.curve[-1].start + tempo.plan.duration if tempo.curve else 0.0
+    return TrackBeats(
+        path, tempo.bpm, tempo.confidence, found.grid, found.downbeat_confidence, duration
+    )
+
+
+@click.command(cls=Command, short_help="Where the beats and bars of files are.")
+@click.option("--format", "form", type=click.Choice(list(ENCODERS)), default="tsv",
+              show_default=True)  # fmt: skip
+@click.option(
+    "-o", "--output", metavar="FILE|FOLDER",
+    help="File to write; for several files a folder, or names with {name} and {folder} in them. "
+    "Without it a table, JSON or labels are printed.",
+)  # fmt: skip
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
+    help="Files at a time.",
+)  # fmt: skip
+@click.option(
+    "--model", default="default", show_default=True,
+    help="Name or path of a model of the beats, see `models`.",
+)  # fmt: skip
+@time_limit_option
+@click.argument("files", nargs=-1, required=True)  # no click.Path, which would check them here
+def beats(
+    form: str, output: str | None, jobs: int, model: str, time_limit: float, files: tuple[str, ...]
+) -> None:
+    """List the beats of FILES, and of the audio files in folders: time, and place in the bar.
+
+    Times are in seconds from the first sample that a player plays. Where the tempo is steady it is
+    one grid for the whole file, else a grid of sections. Bars are only counted where it is sure
+    where they begin. A file that fails, or whose beats are not sure, is one line, and makes the
+    exit status 1.
+    """
+    where = None if output is None else target("-o", output, files, ENDINGS[form])
+    several = len(files) > 1 or Path(files[0]).is_dir()
+    if where is None and (form == "click.wav" or (several and form not in TEXT_FORMATS)):
+        raise click.UsageError(f"--format {form} needs -o here")
+
+    def load() -> Estimator:
+        from ..estimate import Estimator
+
+        return Estimator(windows="all", tasks=("tempo", "beats"), models={"beats": model})
+
+    with interruptible() as stop:
+        estimator = call(load, stop.is_set)
+        found = list(audio_files(files, stop.is_set, time_limit))
+        run = _Run(form, where, found, several)
+        try:
+            for (number, (path, _)), result in _results(
+                found, estimator, jobs, stop.is_set, time_limit
+            ):
+                run.take(number, path, result)
+        finally:
+            run.end()
+    if stop.is_set():
+        raise click.ClickException(f"interrupted: {run.n_done} of {len(found)} files are done")
+    if run.n_failed:
+        click.echo(f"{run.n_failed} of {len(found)} files failed", err=True)
+        sys.exit(1)
+
+
+def _results(
+    files: Sequence[Found],
+    estimator: Estimator,
+    jobs: int,
+    stopped: Callable[[], bool],
+    time_limit: float | None,
+) -> Iterator[tuple[tuple[int, Found], TrackBeats | Exception]]:
+    """((number, file), beats or error) of all files, in their order."""
+
+    def one(task: tuple[int, tuple[int, Found]]) -> TrackBeats:
+        _, (_, (path, problem)) = task
+        if problem is not None:
+            raise problem
+        return beats_of(path, estimator)
+
+    tasks = enumerate(enumerate(files))
+    with closing(parallel(one, tasks, jobs, stopped, time_limit)) as results:
+        yield from in_order(results)
+
+
+class _Run:
+    """The output of a run, and how many files are done and have failed."""
+
+    def __init__(self, form: str, where: Target | None, found: Sequence[Found], several: bool):
+        self.n_done = self.n_failed = 0
+        self._form, self._several = form, several
+        destinations = Destinations(path for path, _ in found)
+        self._paths = [None if where is None else destinations.take(where.of(p)) for p, _ in found]
+        self._table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
+        self._n_objects = 0
+        if where is None and form == "tsv":
+            self._table.writerow(("path", *COLUMNS))
+
+    def take(self, number: int, path: str, result: TrackBeats | Exception) -> None:
+        """Write the beats of a file, or report why there are none."""
+        self.n_done += 1
+        try:
+            if isinstance(result, Exception):
+                raise result
+            if result.grid is None:
+                raise AudioError("no beat that one could be sure of")
+            self._write(self._paths[number], path, result)
+        except Exception as error:
+            self.n_failed += 1
+            echo(f"{path}: {explain(error)}", err=True)
+            if self._paths[number] is None and self._form == "json":
+                self._object({"path": path, "error": explain(error)})
+
+    def _write(self, to: Path | Exception | None, path: str, beats: TrackBeats) -> None:
+        if isinstance(to, Exception):
+            raise to
+        if to is not None:
+            store(to, ENCODERS[self._form](beats))
+            echo(f"{path}: {summary(beats)} -> {to}")
+        elif self._form == "json":
+            self._object({"path": path, **beats.plain(), "error": None})
+        elif self._form == "tsv":
+            shown = escaped(path, encoding_of(sys.stdout))
+            self._table.writerows((shown, *row) for row in beats.rows())
+            sys.stdout.flush()
+        else:
+            click.echo(ENCODERS[self._form](beats), nl=False)
+
+    def _object(self, value: dict[str, object]) -> None:
+        click.echo(("[\n" if not self._n_objects else ",\n") + json.dumps(value), nl=False)
+        self._n_objects += 1
+
+    def end(self) -> None:
+        """Close what was begun."""
+        if self._form == "json" and None in self._paths:
+            click.echo("\n]" if self._n_objects else "[]")
+
+
+def summary(beats: TrackBeats) -> str:
+    """What was found, in a few words: `412 beats at 127.98 BPM, bars (0.97)`."""
+    n, grid = len(beats.beats()), beats.grid
+    if grid is None:
+        return "no beats"
+    if not grid.is_steady:
+        return f"{n} beats in {len(grid.sections)} sections"
+    bars = "no bars" if beats.downbeat_confidence is None else "bars"
+    sure = "" if beats.downbeat_confidence is None else f" ({beats.downbeat_confidence:.2f})"
+    return f"{n} beats at {grid.sections[0].bpm:.2f} BPM, {bars}{sure}"

@@ -1,0 +1,180 @@
+"""Train the beats network: `python -m trainer.making.beats --data DIR --clips DIR …`.
+
+It learns from rendered clips, whose beats and bars are known exactly, and from charted recordings,
+whose beats people placed to some 30 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from tempo_core import checkpoint
+from tempo_core.cli.command import Command
+from tempo_core.config import FrontEnd
+from tempo_core.model import Checkpoint
+from tempo_core.network import Network
+from tempo_core.tasks.beats.config import BeatsConfig, BeatsModel
+from tempo_core.tasks.beats.network import build
+
+from ..inputs.beat_tracks import (
+    BeatExample,
+    BeatTrack,
+    example,
+    load_features,
+    read_beat_charts,
+    read_beat_clips,
+)
+from ..tasks.beats import loss as loss_of
+from ..torch_ops import Learnable, usable
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class BeatsRecipe:
+    """How the beats network is trained."""
+
+    steps: int = 3000
+    batch: int = 32
+    rate: float = 3e-3
+    weight_decay: float = 1e-2
+    seed: int = 0
+    charts: float = 0.3  # share of examples that are of charted recordings
+    rows: tuple[int, ...] = (8, 16, 24)  # beats of a fold
+    tilt: float = 6.0  # [dB] standard deviation over the bands
+    mask: float = 0.2  # probability that a run of bands is missing
+
+
+@dataclass(frozen=True)
+class Source:
+    """Recordings of one kind, with their features (n_mels, n_frames) each."""
+
+    tracks: Sequence[BeatTrack]
+    features: Sequence[NDArray[np.float16]]
+
+    def of(self, split: str) -> Source:
+        """Those of a split."""
+        chosen = [k for k, track in enumerate(self.tracks) if track.split == split]
+        return Source([self.tracks[k] for k in chosen], [self.features[k] for k in chosen])
+
+
+class FoldSampler:
+    """Draws training batches from sources with given shares."""
+
+    def __init__(
+        self, sources: Sequence[Source], shares: Sequence[float], recipe: BeatsRecipe, fps: float,
+        n_phases: int,
+    ):  # fmt: skip
+        self._sources, self._shares, self._recipe = sources, shares, recipe
+        self._fps, self._n_phases = fps, n_phases
+        self._rng = np.random.default_rng([recipe.seed, 1])
+
+    def batch(self) -> tuple[Array, Array, Array]:
+        """Folds, beats and bars of a batch, all of as many rows; see `trainer.tasks.beats.loss`."""
+        n_rows = int(self._rng.choice(self._recipe.rows))
+        examples: list[BeatExample] = []
+        while len(examples) < self._recipe.batch:
+            source = self._sources[self._rng.choice(len(self._sources), p=self._shares)]
+            k = int(self._rng.integers(len(source.tracks)))
+            features = source.features[k]
+            drawn = example(
+                source.tracks[k], features, self._fps, n_rows, self._n_phases,
+                self._tone(len(features)), self._rng,
+            )  # fmt: skip
+            if drawn is not None:
+                examples.append(drawn)
+        return (
+            np.stack([e.fold for e in examples]),
+            np.stack([e.beats for e in examples]),
+            np.stack([e.bars for e in examples]),
+        )
+
+    def _tone(self, n_mels: int) -> Array:
+        """(n_mels, 1) random gains: a change of tone, and at times a run of missing bands."""
+        rng, recipe = self._rng, self._recipe
+        knots = rng.normal(0, recipe.tilt, 4)
+        gains = 10 ** (np.interp(np.linspace(0, 3, n_mels), range(4), knots) / 20)
+        if rng.random() < recipe.mask:
+            size = int(rng.integers(2, n_mels // 3))
+            begin = int(rng.integers(0, n_mels - size))
+            gains[begin : begin + size] = 1e-4
+        return gains.astype(np.float32)[:, None]
+
+
+def fit(
+    sampler: FoldSampler, front_end: FrontEnd, config: BeatsConfig, recipe: BeatsRecipe
+) -> Network:
+    """Train a network; the same recipe and data give the same network."""
+    torch.manual_seed(recipe.seed)
+    network = Learnable(build(front_end, config))
+    optimiser = torch.optim.AdamW(
+        network.parameters(), recipe.rate, weight_decay=recipe.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, recipe.steps)
+    mean = 0.0
+    with tqdm(
+        range(recipe.steps), desc="training", unit="step", mininterval=5, disable=None
+    ) as steps:
+        for step in steps:
+            folds, beats, bars = (torch.from_numpy(part) for part in sampler.batch())
+            loss = loss_of(network(folds), beats, bars)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            mean += (float(loss.detach()) - mean) / min(step + 1, 100)
+            steps.set_postfix(loss=f"{mean:.3f}", refresh=False)
+    return usable(network)
+
+
+@click.command(cls=Command)
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              required=True, help="Folder with charts.tsv and the times of beats.")  # fmt: skip
+@click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              required=True, help="Folder with clips.tsv of trainer.synthesis.")  # fmt: skip
+@click.option("--cache", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--model", default="default", show_default=True, help="Tempo model to go with.")
+@click.option("--steps", default=BeatsRecipe.steps, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", default=2, show_default=True)
+def main(
+    data: Path, clips: Path, cache: Path, out: Path, model: str, steps: int, seed: int, jobs: int
+) -> None:
+    """Train a beats model on rendered clips and charted recordings."""
+    torch.set_num_threads(1)
+    reference = checkpoint.load(checkpoint.resolve(model), "tempo")
+    config, recipe = BeatsConfig(BeatsModel()), BeatsRecipe(steps=steps, seed=seed)
+    sources = []
+    for tracks in (read_beat_clips(clips), read_beat_charts(data)):
+        features = load_features(tracks, reference.spectrum, cache, jobs)
+        sources.append(Source(tracks, features).of("train"))
+    sampler = FoldSampler(
+        sources, (1 - recipe.charts, recipe.charts), recipe, reference.spectrum.fps,
+        config.model.n_phases,
+    )  # fmt: skip
+    network = fit(sampler, reference.front_end, config, recipe)
+    card: dict[str, object] = {
+        "summary": f"{len(sources[0].tracks)} clips, {len(sources[1].tracks)} charts, seed {seed}",
+        "data": {"synthesis": len(sources[0].tracks), "charts": len(sources[1].tracks)},
+        "recipe": asdict(recipe),
+        "versions": {"torch": torch.__version__, "numpy": np.__version__},
+    }
+    done = Checkpoint(
+        "beats", "", "beats", reference.front_end, reference.windows, config,
+        reference.filterbank, reference.spectrum, network, 1.0, card,
+    )  # fmt: skip
+    written = checkpoint.save(out, done)
+    click.echo(f"{written} ({written.stat().st_size / 1e3:.0f} kB)")
+
+
+if __name__ == "__main__":
+    main()
