@@ -133,3 +133,24 @@ def steady(first_beat: float, bpm: float, downbeat: float | None = None) -> Grid
     if downbeat is not None:
         beat = -round((downbeat - first_beat) * bpm / 60) % BAR + 1
     return Grid((Section(first_beat, bpm, beat),))
+
+
+def retimed(grid: Grid, bpm: float, at: float) -> Grid:
+    """A steady grid at a slightly other tempo, whose beat nearest to a time stays where it is.
+
+    So a small difference in tempo moves the beats of the whole track as little as possible, if the
+    time is in its middle.
+
+    Parameters
+    ----------
+    bpm
+        The new tempo [BPM].
+    at
+        The time [s], ≥ 0.
+    """
+    old = grid.sections[0]
+    n = max(0, round((at - old.begin) / old.period))
+    kept = old.begin + n * old.period
+    m = math.floor(kept * bpm / 60 + 1e-9)  # beats from the new first one to it
+    beat = None if old.beat is None else (old.beat - 1 + n - m) % BAR + 1
+    return Grid((Section(max(0.0, kept - m * 60 / bpm), bpm, beat),))

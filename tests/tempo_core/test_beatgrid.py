@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tempo_core.beatgrid import Grid, Section, parse_grid, steady
+from tempo_core.beatgrid import Grid, Section, parse_grid, retimed, steady
 
 
 def test_beats_of_a_steady_grid_count_bars() -> None:
@@ -35,3 +35,16 @@ def test_another_text_is_no_grid(text: str) -> None:
 def test_sections_must_be_in_order() -> None:
     with pytest.raises(ValueError, match="in order"):
         Grid((Section(1.0, 120), Section(1.0, 120)))
+
+
+def test_a_retimed_grid_keeps_its_middle() -> None:
+    grid = steady(0.3, 127.98, downbeat=0.3 + 2 * 60 / 127.98)
+    new = retimed(grid, 128.0, 100.0)
+    old_beats = [b for b in grid.beats(200.0) if abs(b[0] - 100) < 0.3]
+    new_beats = [b for b in new.beats(200.0) if abs(b[0] - 100) < 0.3]
+    assert [round(t, 3) for t, _ in new_beats] == pytest.approx(
+        [round(t, 3) for t, _ in old_beats], abs=1e-3
+    )
+    assert [beat for _, beat in new_beats] == [beat for _, beat in old_beats]
+    assert 0 <= new.first_beat < 60 / 128
+    assert new.sections[0].bpm == 128.0

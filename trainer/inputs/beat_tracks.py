@@ -25,7 +25,9 @@ Array = NDArray[np.float32]
 
 LAYOUT = 1  # version of the kept features
 WIDTH = 0.7  # [cells] standard deviation of a target
+MOST_MOVED = 2  # bands by which the spectrum of an example is moved at most
 SPREAD = 0.0015  # relative, standard deviation of the tempo that is given to the network
+TRUSTED = ("high", "medium")  # charts to learn from
 OCTAVES = {1.0: 0.8, 2.0: 0.1, 0.5: 0.1}  # how often a track is counted at a ratio of its tempo
 
 
@@ -58,15 +60,22 @@ def read_beat_clips(folder: Path, duration: float = 30.0) -> list[BeatTrack]:
     return tracks
 
 
-def read_beat_charts(folder: Path) -> list[BeatTrack]:
-    """The recordings of `charts.tsv` with times of beats, right to some 30 ms; bars are unknown."""
+def read_beat_charts(folder: Path, trust: Sequence[str] = TRUSTED) -> list[BeatTrack]:
+    """The recordings of `charts.tsv` with times of beats, right to some 30 ms; bars are unknown.
+
+    Parameters
+    ----------
+    trust
+        Kinds of `trust` in the table. Where it is low, a quarter of the charts have their beats at
+        places where no music has any, such as two fifths of a beat.
+    """
     return [
         BeatTrack(
             folder / row["file"], row["split"], float(row["bpm"]),
             np.array([float(line) for line in (folder / row["beats"]).read_text().split()]),
         )
         for row in read_tsv(folder / "charts.tsv")
-        if row["beats"] and not row["doubtful"]
+        if row["beats"] and row["trust"] in trust and not row["doubtful"]
     ]  # fmt: skip
 
 
@@ -158,7 +167,10 @@ def example(
     if n_beats * period > (n_frames - 1) / fps:
         return None
     first_frame = int(rng.integers(0, features.shape[1] - n_frames + 1))
-    window = features[:, first_frame : first_frame + n_frames].astype(np.float32) * gains
+    window = features[:, first_frame : first_frame + n_frames].astype(np.float32)
+    moved = int(rng.integers(-MOST_MOVED, MOST_MOVED + 1))
+    bands = np.clip(np.arange(len(window)) + moved, 0, len(window) - 1)
+    window = window[bands] * gains
     slack = (n_frames - 1) / fps - n_beats * period
     begin = first_frame / fps + float(rng.uniform(0, slack))
     fold = fold_beats(

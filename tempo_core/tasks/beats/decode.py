@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ...beatgrid import BAR, Grid, Section
+from ...beatgrid import BAR, Grid, Section, retimed
 from ...heard import Heard
 from ...model import Checkpoint
 from ...task import Results, Scored
@@ -111,12 +111,13 @@ def _steady(
     probabilities = bars(pieces, phase, config)
     k = int(probabilities.argmax())
     length, first = BARS[k]
-    period = 60 / bpm
-    begin = phase * period
     beat = sure = None
     if length == BAR and probabilities[k] >= LEAST_BAR_CONFIDENCE:
         sure, beat = float(probabilities[k]), -first % BAR + 1
-    return Beats(Grid((Section(begin, bpm, beat),)), confidence, sure)
+    grid = Grid((Section(phase * 60 / bpm, bpm, beat),))
+    # The tempo is going to be stored with two decimals, and the grid has to fit it.
+    middle = (pieces[0].place.time(0) + pieces[-1].place.time(len(pieces[-1].beats))) / 2
+    return Beats(retimed(grid, round(bpm, 2), middle), confidence, sure)
 
 
 def bars(pieces: Sequence[Piece], phase: float, config: BeatsConfig) -> NDArray[np.float64]:
