@@ -58,11 +58,12 @@ class TrackBeats:
     def plain(self) -> dict[str, Any]:
         """The object of JSON, without the path."""
         sections = None if self.grid is None else plain_sections(self.grid)
+        bars = self.downbeat_confidence
         return {
             "bpm": round(self.bpm, 2),
             "confidence": round(self.confidence, 4),
             "steady": self.grid is not None and self.grid.is_steady,
-            "downbeat_confidence": self.downbeat_confidence,
+            "downbeat_confidence": None if bars is None else round(bars, DECIMALS),
             "sections": sections,
             "beats": [{"time": round(time, DECIMALS), "beat": beat} for time, beat in self.beats()],
         }

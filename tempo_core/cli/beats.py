@@ -16,7 +16,7 @@ import click
 from ..background import call, interruptible, parallel
 from ..beat_formats import COLUMNS, ENCODERS, ENDINGS, TEXT_FORMATS, TrackBeats
 from ..console import echo, encoding_of, escaped, explain, time_limit_option
-from ..errors import AudioError
+from ..errors import AudioError, TempoError
 from ..files import audio_files
 from ..transcription.storing import store
 from .command import Command
@@ -147,23 +147,27 @@ class _Run:
     def take(self, number: int, path: str, result: TrackBeats | Exception) -> None:
         """Write the beats of a file, or report why there are none."""
         self.n_done += 1
-        try:
-            if isinstance(result, Exception):
-                raise result
-            if result.grid is None:
-                raise AudioError("no beat that one could be sure of")
-            self._write(self._paths[number], path, result)
-        except Exception as error:
-            self.n_failed += 1
-            echo(f"{path}: {explain(error)}", err=True)
-            if self._paths[number] is None and self._form == "json":
-                self._object({"path": path, "error": explain(error)})
+        problem = result if isinstance(result, Exception) else self._write(number, path, result)
+        if problem is None:
+            return
+        self.n_failed += 1
+        told = explain(problem)
+        echo(f"{path}: {told}", err=True)
+        if self._paths[number] is None and self._form == "json":
+            self._object({"path": path, "error": told})
 
-    def _write(self, to: Path | Exception | None, path: str, beats: TrackBeats) -> None:
+    def _write(self, number: int, path: str, beats: TrackBeats) -> Exception | None:
+        """Write or print beats; returns what went wrong."""
+        to = self._paths[number]
+        if beats.grid is None:
+            return AudioError("no beat that one could be sure of")
         if isinstance(to, Exception):
-            raise to
+            return to
         if to is not None:
-            store(to, ENCODERS[self._form](beats))
+            try:
+                store(to, ENCODERS[self._form](beats))
+            except TempoError as error:
+                return error
             echo(f"{path}: {summary(beats)} -> {to}")
         elif self._form == "json":
             self._object({"path": path, **beats.plain(), "error": None})
@@ -173,6 +177,7 @@ class _Run:
             sys.stdout.flush()
         else:
             click.echo(ENCODERS[self._form](beats), nl=False)
+        return None
 
     def _object(self, value: dict[str, object]) -> None:
         click.echo(("[\n" if not self._n_objects else ",\n") + json.dumps(value), nl=False)

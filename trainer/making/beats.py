@@ -7,7 +7,7 @@ whose beats people placed to some 30 ms.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -19,10 +19,17 @@ from tqdm import tqdm
 from tempo_core import checkpoint
 from tempo_core.cli.command import Command
 from tempo_core.config import FrontEnd
+from tempo_core.heard import Heard
+from tempo_core.levels import TOLERANCE, is_same
 from tempo_core.model import Checkpoint
 from tempo_core.network import Network
+from tempo_core.task import ask
+from tempo_core.tasks.beats.bars import BARS
 from tempo_core.tasks.beats.config import BeatsConfig, BeatsModel
+from tempo_core.tasks.beats.decode import bars, is_steady, phase_of, pool
 from tempo_core.tasks.beats.network import build
+from tempo_core.tasks.beats.row import TASK
+from tempo_core.tasks.tempo.config import TempoConfig
 
 from ..inputs.beat_tracks import (
     BeatExample,
@@ -32,6 +39,7 @@ from ..inputs.beat_tracks import (
     read_beat_charts,
     read_beat_clips,
 )
+from ..inputs.hearing import tempo_of
 from ..tasks.beats import loss as loss_of
 from ..torch_ops import Learnable, usable
 
@@ -135,6 +143,67 @@ def fit(
     return usable(network)
 
 
+def finish(
+    network: Network, held_out: Source, reference: Checkpoint[TempoConfig], config: BeatsConfig
+) -> Checkpoint[BeatsConfig]:
+    """The model, with its bars calibrated on recordings whose bars and beats are known."""
+    raw: Checkpoint[BeatsConfig] = Checkpoint(
+        "beats", "", "beats", reference.front_end, reference.windows, config,
+        reference.filterbank, reference.spectrum, network, 1.0, {},
+    )  # fmt: skip
+    scores, right = [], []
+    for track, features in zip(held_out.tracks, held_out.features, strict=True):
+        found = scores_of_bars(track, features, reference, raw)
+        if found is not None:
+            scores.append(found[0])
+            right.append(found[1])
+    scale = bar_scale(np.array(scores), np.array(right))
+    return replace(raw, config=replace(config, bar_scale=scale))
+
+
+def scores_of_bars(
+    track: BeatTrack,
+    features: NDArray[np.float16],
+    reference: Checkpoint[TempoConfig],
+    model: Checkpoint[BeatsConfig],
+) -> tuple[NDArray[np.float64], int] | None:
+    """(n_bars,) log probabilities of a track, not normalised, and which of them is right.
+
+    None if its bars are not among `BARS`, or its beats are not found.
+    """
+    heard = Heard.of_features([features.astype(np.float32)], reference.spectrum)
+    tempo = tempo_of(heard, reference)
+    if track.downbeat is None or (track.metre, 0) not in BARS:
+        return None
+    if not is_same(tempo.bpm, track.bpm, TOLERANCE):
+        return None
+    pieces = pool(ask(TASK, heard, {"tempo": tempo}, model), model.config)
+    pieces = [piece for piece in pieces if is_steady(piece.place, tempo.bpm)]
+    if not pieces:
+        return None
+    phase, _ = phase_of(pieces)
+    period = 60 / tempo.bpm
+    away = (track.beats[0] / period - phase + 0.5) % 1 - 0.5
+    if abs(away) > 0.15:
+        return None
+    # Number of the downbeat, as `decode.bars` counts beats from time 0.
+    number = round(track.beats[track.downbeat] / period - phase)
+    share = bars(pieces, phase, replace(model.config, bar_scale=1.0))
+    return np.log(np.maximum(share, 1e-12)), BARS.index((track.metre, number % track.metre))
+
+
+def bar_scale(scores: NDArray[np.float64], right: NDArray[np.int64]) -> float:
+    """The scale of log probabilities (n, n_bars) that makes the right ones (n,) most likely."""
+
+    def surprise(scale: float) -> float:
+        scaled = scale * scores
+        lost = np.log(np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1))
+        return float((lost + scaled.max(axis=1) - scaled[np.arange(len(right)), right]).mean())
+
+    scales = np.geomspace(0.1, 10, 81)
+    return round(float(min(scales, key=surprise)), 3)
+
+
 @click.command(cls=Command)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with charts.tsv and the times of beats.")  # fmt: skip
@@ -153,10 +222,11 @@ def main(
     torch.set_num_threads(1)
     reference = checkpoint.load(checkpoint.resolve(model), "tempo")
     config, recipe = BeatsConfig(BeatsModel()), BeatsRecipe(steps=steps, seed=seed)
-    sources = []
-    for tracks in (read_beat_clips(clips), read_beat_charts(data)):
-        features = load_features(tracks, reference.spectrum, cache, jobs)
-        sources.append(Source(tracks, features).of("train"))
+    rendered, charted = (
+        Source(tracks, load_features(tracks, reference.spectrum, cache, jobs))
+        for tracks in (read_beat_clips(clips), read_beat_charts(data))
+    )
+    sources = [rendered.of("train"), charted.of("train")]
     sampler = FoldSampler(
         sources, (1 - recipe.charts, recipe.charts), recipe, reference.spectrum.fps,
         config.model.n_phases,
@@ -168,11 +238,8 @@ def main(
         "recipe": asdict(recipe),
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
     }
-    done = Checkpoint(
-        "beats", "", "beats", reference.front_end, reference.windows, config,
-        reference.filterbank, reference.spectrum, network, 1.0, card,
-    )  # fmt: skip
-    written = checkpoint.save(out, done)
+    done = finish(network, rendered.of("validation"), reference, config)
+    written = checkpoint.save(out, replace(done, card=card))
     click.echo(f"{written} ({written.stat().st_size / 1e3:.0f} kB)")
 
 
