@@ -43,7 +43,8 @@ PACKAGES = {
 # Rooms of modules that lie beside the folders, and the room of all other such modules.
 LOOSE = {
     "beetsplug": {
-        "work": "analysing labelling mixing moving noting training evaluating evaluation_summary "
+        "work": "analysing by_hand excerpting fixing labelling mixing moving noting playing "
+        "reviewing tapping training evaluating evaluation_summary "
         "evaluation_tracks collecting importing",
         "settings": "settings options guarding",
     },
@@ -53,7 +54,7 @@ LOOSE = {
         "models in use": "checkpoint in_use",
         "task": "task model columns",
         "audio": "config opening excerpts resampling audio spectrum windows listening heard "
-        "packets",
+        "packets clicks",
         "tempi and keys": "levels tempi paces beatgrid keys genres markers methods",
     },
 }

@@ -102,7 +102,7 @@ def encode_clicks(track: TrackBeats) -> bytes:
     import numpy as np
 
     from .audio import AudioFile
-    from .clicks import LENGTH, with_clicks
+    from .clicks import CLICK_LENGTH, MUSIC_LEVEL, with_clicks
 
     beats = track.beats()
     data = io.BytesIO()
@@ -113,8 +113,8 @@ def encode_clicks(track: TrackBeats) -> bytes:
         written = 0  # samples
         for excerpt in source.stream(SR, BLOCK):
             begin, end = excerpt.start, excerpt.start + excerpt.audio.size / SR
-            near = [beat for beat in beats if begin - LENGTH < beat[0] < end]
-            mixed = with_clicks(excerpt.audio, SR, begin, near)
+            near = [(t - begin, k) for t, k in beats if begin - CLICK_LENGTH < t < end]
+            mixed = with_clicks(excerpt.audio, SR, near, MUSIC_LEVEL)
             # Where time stamps jump there is silence, so that the clock of the file stays right.
             silence = max(0, round(begin * SR) - written)
             file.writeframes(bytes(2 * silence) + (32767 * mixed).astype("<i2").tobytes())

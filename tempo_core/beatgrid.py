@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from .levels import OF_ONE_PULSE, level_of
 from .tempi import is_tempo
 
 BAR = 4  # beats of a bar; bars of other lengths are given no downbeat
@@ -154,3 +155,49 @@ def retimed(grid: Grid, bpm: float, at: float) -> Grid:
     m = math.floor(kept * bpm / 60 + 1e-9)  # beats from the new first one to it
     beat = None if old.beat is None else (old.beat - 1 + n - m) % BAR + 1
     return Grid((Section(max(0.0, kept - m * 60 / bpm), bpm, beat),))
+
+
+def counted(grid: Grid, ratio: float) -> Grid | None:
+    """The grid of the same music counted otherwise; None if its beats cannot be known.
+
+    A ratio near 1, up to `levels.TOLERANCE`, corrects the tempo: the first beat stays where it is.
+    Near two, three or four the beats between are added. Near a half or a quarter only every second
+    or fourth beat stays, downbeats among them: where a bar begins is a beat in any case. Where bars
+    are not known, and at a third, the first beat stays. At any other ratio it is another pulse.
+
+    Parameters
+    ----------
+    ratio
+        New tempo divided by the old one, > 0.
+    """
+    level = level_of(ratio, OF_ONE_PULSE)
+    if level is None:
+        return None
+    found: list[Section] = []
+    following = [section.begin for section in grid.sections[1:]]
+    for section, end in zip(grid.sections, [*following, math.inf], strict=True):
+        skipped, beat = _recounted(section.beat, level)
+        begin = section.begin + skipped * section.period
+        if begin < end:  # else none of its few beats is left
+            found.append(Section(begin, section.bpm * ratio, beat))
+    return Grid(tuple(found)) if found else None
+
+
+def _recounted(beat: int | None, level: float) -> tuple[int, int | None]:
+    """Beats to leave out at the beginning of a section, and the place of the next one in its bar.
+
+    Parameters
+    ----------
+    beat
+        Place of the first beat as it was counted.
+    level
+        Of `levels.OF_ONE_PULSE`.
+    """
+    if beat is None or level in (3, 1 / 3):  # no bar of four becomes bars of four
+        return 0, None
+    if level >= 1:
+        return 0, round(level) * (beat - 1) % BAR + 1
+    n = round(1 / level)
+    skipped = (1 - beat) % n
+    # Two old bars are one new one, and which of the two begins it is not known: the first one.
+    return skipped, (1 if (beat + skipped - 1) % BAR == 0 else BAR)

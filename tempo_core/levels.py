@@ -41,3 +41,8 @@ def is_level(
 ) -> bool:
     """Whether a tempo [BPM] is another one times one of the ratios, within a tolerance."""
     return any(is_same(bpm, ratio * other, tolerance) for ratio in ratios)
+
+
+def level_of(ratio: float, ratios: Iterable[float], tolerance: float = TOLERANCE) -> float | None:
+    """The one of some ratios that a ratio of two tempi is, within a tolerance; None if none is."""
+    return next((level for level in ratios if is_same(ratio, level, tolerance)), None)

@@ -10,8 +10,9 @@ from tempo_core import tasks
 from tempo_core.levels import COUNTED_ELSE, RELATIVES, TOLERANCE
 from tempo_core.paces import COMPATIBLE, SAME_PACE, format_paces, parse_paces
 from tempo_core.tasks.tempo.columns import format_range
+from tempo_core.tempi import round_half_up
 
-from .items import bpm_of, own, set_or_clear
+from .items import bpm_of, locked_tempo, own, same_file, set_or_clear
 from .key_fields import apply_key
 from .marking import KEY, TEMPO
 from .origin import MANUAL, TAG, Decision, origin
@@ -50,13 +51,15 @@ class Applied:
 def apply_found(item: Item, found: Found, sources: Mapping[str, str], settings: Any) -> Applied:
     """Set the fields that follow from an analysis; neither stores the item nor writes its tags.
 
+    A locked tempo stays as it is, and so does all that belongs to it.
+
     Parameters
     ----------
     sources
         The model of each task, `model:<name>@<hash>`.
     """
     tempo = None
-    if found.tempo is not None:
+    if found.tempo is not None and locked_tempo(item) is None:
         tempo = apply_estimate(
             item,
             found.tempo,
@@ -207,13 +210,15 @@ def precise_pace(bpm: float, estimated: float, paces: Sequence[Pace]) -> float |
 def settled(item: Item) -> bool:
     """Set `tempo_source` to the `origin` of an item, and the fields that follow from it.
 
-    Does not store the item.
+    A locked item gets its tempo back instead. Does not store the item.
 
     Returns
     -------
     bool
         Whether the item changed.
     """
+    if locked_tempo(item) is not None:
+        return hold(item)
     source = own(item, "tempo_source")
     said = origin(item)
     if not source or not said or said == source:
@@ -229,9 +234,10 @@ def settled(item: Item) -> bool:
     return True
 
 
-def judged(item: Item) -> bool:
-    """Compare a `bpm` of another origin with the last analysis, and set the fields that follow.
+def hold(item: Item) -> bool:
+    """Give a locked item its tempo back where something else changed it since.
 
+    `beet update`, `beet modify`, an import and a tagger of beets may change `bpm` and other fields.
     Does not store the item.
 
     Returns
@@ -239,15 +245,40 @@ def judged(item: Item) -> bool:
     bool
         Whether the item changed.
     """
+    tempo = locked_tempo(item)
+    if tempo is None:
+        return False
+    wanted = {"bpm": round_half_up(tempo), "tempo_bpm": tempo, "tempo_source": MANUAL}
+    changed = {field: value for field, value in wanted.items() if item.get(field) != value}
+    with same_file(item):
+        item.update(changed)
+    marked = own(item, TEMPO.marker) is not None
+    if marked:
+        TEMPO.drop_marker(item)
+    return bool(changed) or marked
+
+
+def judged(item: Item) -> bool:
+    """Compare a `bpm` of another origin with the last analysis, and set the fields that follow.
+
+    A locked item stays as it is. Does not store the item.
+
+    Returns
+    -------
+    bool
+        Whether the item changed.
+    """
+    if locked_tempo(item) is not None:
+        return False
     before = own(item, "tempo_verdict"), own(item, "tempo_bpm")
-    agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), _paces(item))
+    agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), estimated_paces(item))
     item.tempo_verdict = (Decision.KEPT if agreed else Decision.CONFLICT).word
     item.tempo_bpm = agreed or own(item, "tempo_bpm")
     set_pace_fields(item)
     return before != (own(item, "tempo_verdict"), own(item, "tempo_bpm"))
 
 
-def _paces(item: Item) -> tuple[Pace, ...]:
+def estimated_paces(item: Item) -> tuple[Pace, ...]:
     """The estimated paces of an item; empty if there are none."""
     with suppress(ValueError):
         return parse_paces(own(item, "tempo_paces") or "")

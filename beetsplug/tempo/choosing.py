@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from beets import ui
 
 from tempo_core.levels import COUNTED_ELSE, TOLERANCE
+from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
-from .applying import judged, set_pace_fields, settled
+from .applying import hold, judged, set_pace_fields, settled
 from .file_keys import KEY_SEEN
+from .items import LOCKED, OCTAVE, REVIEWED
 from .keeping import FAILURE, PENDING, atomically, fails_again, store
 from .key_fields import CONFIDENCE, FOUND_KEY, settled_key
 from .marking import KEY, TEMPO
@@ -48,7 +50,11 @@ DONE = (
     f"{_value('tempo_source')} IS NOT NULL AND CAST({_value('tempo_bpm')} AS REAL) != 0 "
     f"AND ({HAS_BPM} OR {_UNSURE})"
 )
-TO_ANALYSE = f"NOT ifnull({DONE}, 0)"
+# `items.locked_tempo` as a condition in SQL.
+IS_LOCKED = (
+    f"ifnull(CAST({_value(LOCKED)} AS REAL) BETWEEN {SLOWEST_TEMPO:g} AND {FASTEST_TEMPO:g}, 0)"
+)
+TO_ANALYSE = f"NOT ifnull({DONE}, 0) AND NOT {IS_LOCKED}"
 _IS_KEY_MARKED = (
     f"ifnull({_value(KEY.marker)}, '') LIKE '% model:%' AND "
     f"substr({_value(KEY.marker)}, 1, length(items.initial_key) + 1) = items.initial_key || ' '"
@@ -70,6 +76,19 @@ UNREAD = (
     "ifnull(nullif(items.initial_key, ''), '-') || ' %'"
 )
 FAILED = f"{_value(FAILURE)} IS NOT NULL"
+# What `beet tempo --review` asks about, see also `is_doubtful`, and what it asked about before.
+IN_CONFLICT = f"ifnull({_value('tempo_verdict')}, '') = '{Decision.CONFLICT.word}'"
+IS_REVIEWED = f"{_value(REVIEWED)} IS NOT NULL"
+
+
+def is_doubtful(sure: float) -> str:
+    """SQL: a model set the tempo of a track, and its octave is at most this sure."""
+    return (
+        f"ifnull({_value('tempo_source')}, '') LIKE 'model:%' "
+        f"AND CAST({_value(OCTAVE)} AS REAL) <= {sure:g}"
+    )
+
+
 # Analysed tracks of which a person may have stated paces.
 STATED = (
     f"({_value(STATED_FIELDS[0])} IS NOT NULL OR {_value(STATED_FIELDS[1])} NOT LIKE '%:%') "
@@ -89,6 +108,14 @@ _DOUBTFUL = (
 UNSETTLED = (
     "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
     f"WHERE source.key = 'tempo_source' AND source.value != '' AND {_DOUBTFUL}"
+)
+# Locked tracks whose tempo something else changed.
+UNHELD = (
+    "SELECT items.id FROM item_attributes AS locked JOIN items ON items.id = locked.entity_id "
+    f"WHERE locked.key = '{LOCKED}' AND (items.bpm != {_rounded(LOCKED)} "
+    f"OR ifnull({_value('tempo_source')}, '') != '{MANUAL}' "
+    f"OR {_value(TEMPO.marker)} IS NOT NULL "
+    f"OR ifnull(CAST({_value('tempo_bpm')} AS REAL), 0) != CAST(locked.value AS REAL))"
 )
 # Tracks whose `tempo_key_source` may differ from their `key_origin`, likewise.
 UNSETTLED_KEYS = (
@@ -137,9 +164,12 @@ def settle(lib: Library) -> None:
     The source of a tempo that a person corrected becomes `manual`, and a tempo of the plugin gets
     its source back if that was changed. A source that was removed stays removed, because that is
     how a person asks for a new analysis. If a person changed a tempo of their own, the verdict is
-    determined again.
+    determined again. Locked tracks get their tempo back.
     """
     settle_keys(lib)
+    for item in items_of(lib, ask(lib, UNHELD)):
+        if hold(item):
+            store(item)
     for item in items_of(lib, ask(lib, UNSETTLED)):
         if settled(item):
             store(item)
@@ -189,7 +219,10 @@ def lacking(tasks: Sequence[str], *, has_tempo: bool, has_key: bool) -> tuple[st
 
 
 def choose(lib: Library, args: list[str], settings: Any) -> Work:
-    """The work for the tracks that match a query; also updates the fields of stated paces."""
+    """The work for the tracks that match a query; also updates the fields of stated paces.
+
+    A locked track is never asked for its tempo, not even with `force`.
+    """
     album = bool(settings.album)
     selection = Selection(lib, args, album=album, pretend=settings.pretend)
     with_tempo, with_key = "tempo" in settings.tasks, "key" in settings.tasks
@@ -199,7 +232,10 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
             if stated_paces(item) is not None and set_pace_fields(item):
                 store(item)
     if settings.force:
-        return Work(selection.ids(), [], 0, 0)
+        locked = frozenset(selection.ids(IS_LOCKED)) if with_tempo else frozenset()
+        every = selection.ids()
+        analyse = every if with_key else [id_ for id_ in every if id_ not in locked]
+        return Work(analyse, [], len(every) - len(analyse), 0, has_tempo=locked)
     conditions = [TO_ANALYSE] * with_tempo + [WITHOUT_KEY] * with_key
     analyse, total = selection.ids(" OR ".join(conditions)), selection.count()
     can_differ = analyse and len(conditions) > 1

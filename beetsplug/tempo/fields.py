@@ -11,6 +11,7 @@ from beets.plugins import find_plugins
 from tempo_core import tasks
 from tempo_core.beatgrid import DECIMALS
 
+from .items import LOCKED, REVIEWED
 from .marking import ALL_MARKED, OptionalText
 from .stated import EstimatedPaces, StatedPaces
 
@@ -58,6 +59,8 @@ ITEM_TYPES: Types = {
     "tempo_downbeat_confidence": Decimals(),
     "tempo_grid": types.STRING,
     "tempo_verdict": types.STRING,
+    LOCKED: Decimals(),
+    REVIEWED: types.STRING,
     **{marked.marker: OptionalText() for marked in ALL_MARKED},
     "tempo_pending": types.STRING,
     "tempo_failure": types.STRING,

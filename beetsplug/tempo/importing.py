@@ -12,17 +12,18 @@ from beets.importer import Action
 from tempo_core.background import Stopped, leave_with
 from tempo_core.console import explain, shown
 
-from .applying import apply_found
+from .applying import apply_found, hold
 from .choosing import lacking
 from .estimating import estimate_tasks, load_estimator
 from .file_keys import correct_key, remember_key
-from .items import own, set_or_clear
+from .items import locked_tempo, own, set_or_clear
 from .keeping import (
     FAILURE,
     ORIGINAL,
     ORIGINS,
     PENDING,
     announce,
+    announce_by_hand,
     catch_up,
     forget_failure,
     keep,
@@ -71,6 +72,7 @@ class ImportAnalysis:
                 if correct_key(item):
                     self._misread.add(item.id)
                     store(item, _aborted())
+                self._hold(item, settings)
             self._analyse(task, settings)
         except Stopped:  # the import itself was stopped
             return
@@ -97,6 +99,14 @@ class ImportAnalysis:
             except Exception as error:
                 self._log.warning("{}: {}", shown(item.path), explain(error))
 
+    def _hold(self, item: Item, settings: Any) -> None:
+        """Give a locked track back the tempo that the import took from its file or a tagger."""
+        if hold(item):
+            self._misread.add(item.id)
+            if _writes(settings):
+                announce_by_hand(item, *_words())
+            store(item, _aborted())
+
     def _keep(
         self, item: Item, result: Found | Exception, sources: Mapping[str, str], settings: Any
     ) -> None:
@@ -113,7 +123,7 @@ class ImportAnalysis:
         if applied.tags and _writes(settings):
             # The file is written in write(); at this point it may still be the original. If the
             # import is killed before that, the next `beet tempo` writes the tags.
-            announce(item, applied.tags, *([ORIGINAL] if _leaves_originals() else []))
+            announce(item, applied.tags, *_words())
         # After this stage the importer reads the item from the database again.
         store(item, _aborted())
         self._log.info("{}", describe(item, result, applied))
@@ -181,10 +191,11 @@ def _keep_from_update(item: Item) -> None:
 
 
 def _lacking(item: Item, settings: Any) -> tuple[str, ...]:
-    """The tasks to ask about a track; all of them with `force`."""
+    """The tasks to ask about a track; with `force` all of them, but for a locked tempo."""
+    is_locked = locked_tempo(item) is not None
     if settings.force:
-        return tuple(settings.tasks)
-    has_tempo = is_done(item)
+        return lacking(settings.tasks, has_tempo=is_locked, has_key=False)
+    has_tempo = is_done(item) or is_locked
     # Somebody's key is no reason to listen, but compared with what is heard for the tempo.
     has_key = is_key_done(item) and (has_tempo or is_key_asked(item))
     return lacking(settings.tasks, has_tempo=has_tempo, has_key=has_key)
@@ -202,12 +213,11 @@ def _writes(settings: Any) -> bool:
     return ui.should_write() and settings.write is not False
 
 
-def _leaves_originals() -> bool:
-    """Whether the import copies or links, so that the files it finds do not become its own."""
+def _words() -> list[str]:
+    """`ORIGINAL` if the import copies or links, so that what it finds does not become its own."""
     chosen = beets.config["import"]
-    if chosen["move"].get():
-        return False
-    return any(chosen[name].get() for name in ("copy", "link", "hardlink", "reflink"))
+    copies = any(chosen[name].get() for name in ("copy", "link", "hardlink", "reflink"))
+    return [ORIGINAL] if copies and not chosen["move"].get() else []
 
 
 def _aborted() -> Callable[[], bool]:

@@ -17,9 +17,21 @@ if TYPE_CHECKING:
     from beets.library import Item
 
 
+LOCKED = "tempo_locked"  # the tempo [BPM] that a person locked
+OCTAVE = "tempo_octave_confidence"
+REVIEWED = "tempo_reviewed"  # what a person answered in `beet tempo --review`
+
+
 def bpm_of(item: Item) -> int:
     """The item's `bpm`; 0 if it has none, or a number that cannot be a tempo."""
     return int(item.bpm) if is_tempo(item.bpm) else 0
+
+
+def locked_tempo(item: Item) -> float | None:
+    """The tempo [BPM] at which a person locked an item; None if it is not locked."""
+    value = own(item, LOCKED)
+    is_number = isinstance(value, (int, float))  # another plugin may declare the field otherwise
+    return float(value) if is_number and is_tempo(value) else None
 
 
 def says_key(text: str | None) -> bool:

@@ -24,10 +24,10 @@ from tempo_core.console import explain
 from tempo_core.errors import TempoError
 from tempo_core.keys import parse_key
 
-from .items import bpm_of, file_status, own, same_file, says_key, set_or_clear
+from .items import bpm_of, file_status, locked_tempo, own, same_file, says_key, set_or_clear
 from .key_fields import key_origin
 from .marking import ALL_MARKED, KEY, TEMPO
-from .origin import TAG, origin
+from .origin import MANUAL, TAG, origin
 from .writing import try_write
 
 if TYPE_CHECKING:
@@ -90,6 +90,19 @@ def keep(
     return finish(item, stopped) if write and own(item, PENDING) else None
 
 
+def announce_by_hand(item: Item, *words: str) -> None:
+    """Add a tempo that a person set to `tempo_pending`, as `announce`; does not store the item.
+
+    Its whole number stands there too: if the person then sets another one elsewhere, whether that
+    goes into the file is decided there.
+    """
+    announce(item, TEMPO.tags, *words, _by_hand(item))
+
+
+def _by_hand(item: Item) -> str:
+    return f"{MANUAL}:{bpm_of(item)}"
+
+
 def announce(item: Item, names: Iterable[str], *words: str) -> None:
     """Add fields to `tempo_pending`, and words such as `ORIGINAL`; does not store the item.
 
@@ -120,13 +133,18 @@ def finish(item: Item, stopped: Callable[[], bool] = lambda: False) -> Exception
         If the library cannot be written.
     """
     names = pending(item)
+    words = str(own(item, PENDING)).split()
+    by_hand = _by_hand(item) in words or locked_tempo(item) is not None
     for marked, origin_of in ORIGINS.items():
-        if not origin_of(item).startswith(("model:", "label:")):
+        said = origin_of(item)
+        if marked is TEMPO and said == MANUAL and by_hand:
+            continue  # the marker is not there, and goes from the file as well
+        if not said.startswith(("model:", "label:")):
             # A person set another value since; whether that goes into the file is their choice.
             names = [name for name in names if name not in marked.tags]
         if own(item, marked.marker) is None:  # set by a version of the plugin that had no markers
             names = [name for name in names if name != marked.marker]
-    if ORIGINAL in str(own(item, PENDING)).split() and not _in_library(item):
+    if ORIGINAL in words and not _in_library(item):
         names = []
     problem = write_tags(item, names) if names else None
     if problem is None:

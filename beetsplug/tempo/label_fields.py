@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tempo_core.keys import parse_key
 from tempo_core.labels.record import KeyVerdict, LabelVerdict
 
-from .items import bpm_of, has_key, same_file, set_or_clear
+from .items import bpm_of, has_key, locked_tempo, same_file, set_or_clear
 from .marking import KEY, TEMPO
 from .origin import Decision
 
@@ -61,7 +61,7 @@ def apply_label(item: Item, label: Record | None) -> list[str]:
     if label is None or label.verdict not in (LabelVerdict.AGREE, LabelVerdict.NO_ESTIMATE):
         return []
     changed: list[str] = []
-    if not bpm_of(item) and label.bpm:
+    if not bpm_of(item) and label.bpm and locked_tempo(item) is None:
         TEMPO.set(item, label.bpm, f"label:{label.source}")
         agrees = label.verdict is LabelVerdict.AGREE
         set_or_clear(item, "tempo_verdict", Decision.KEPT.word if agrees else None)

@@ -10,7 +10,7 @@ from beets.exceptions import UserError
 from beets.library import Item, parse_query_parts
 
 from tempo_core.console import printable
-from tempo_core.levels import TOLERANCE
+from tempo_core.levels import TOLERANCE, level_of
 from tempo_core.paces import SAME_PACE
 
 from .items import bpm_of, own
@@ -33,7 +33,7 @@ RATIO_NAMES = {
 
 def simple_ratio(ratio: float) -> float | None:
     """The ratio in `RATIO_NAMES` that is close to a ratio of two tempi; None if none is."""
-    return next((known for known in RATIO_NAMES if abs(ratio / known - 1) <= SAME_PACE), None)
+    return level_of(ratio, RATIO_NAMES, SAME_PACE)
 
 
 def relation(pace: float, bpm: float) -> str:

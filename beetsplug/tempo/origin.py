@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tempo_core.paces import parse_paces
 from tempo_core.tempi import is_tempo, round_half_up
 
-from .items import bpm_of, own
+from .items import bpm_of, locked_tempo, own
 from .marking import TEMPO
 
 if TYPE_CHECKING:
@@ -48,7 +48,11 @@ def origin(item: Item) -> str:
       `manual`.
     - If `bpm` is unchanged since an analysis set it, its origin is the analysis, also if
       `tempo_source` was removed or changed to anything but `manual`.
+
+    A locked tempo is `manual` whatever the other fields say; see `applying.hold`.
     """
+    if locked_tempo(item) is not None:
+        return MANUAL
     bpm = bpm_of(item)
     source = str(own(item, "tempo_source") or "")
     if not bpm:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,19 @@ class TaskNames(confuse.StrSeq):
         return names
 
 
+class PlayerCommand(confuse.Template):
+    """Template of a program with its options; None: one that is there, and False: none."""
+
+    def convert(self, value: Any, view: Any) -> list[str] | bool | None:
+        if value is None or value is False:
+            return value
+        if isinstance(value, str):
+            with suppress(ValueError):  # a quotation mark without its other one
+                if words := shlex.split(value):
+                    return words
+        self.fail("must be a program with its options, such as mpv --no-video, or no", view)
+
+
 class NoteValue(confuse.Template):
     """Template of a note value: a key of `STEPS`; YAML reads most of them as whole numbers."""
 
@@ -143,6 +158,7 @@ DEFAULTS: dict[str, Any] = {
     "range": None,
     "min_confidence": 0.4,
     "time_limit": 300,
+    "player": None,
     "sources": ["tags"],
     "labels": {
         "database": None,
@@ -185,6 +201,7 @@ TEMPLATE = {
     "range": confuse.Optional(TempoRange()),
     "min_confidence": Number("a number from 0 to 1", lambda share: 0 <= share <= 1),
     "time_limit": Number("a number of seconds above 0", lambda seconds: seconds > 0),
+    "player": PlayerCommand(),
     "sources": SourceNames(),
     "labels": {
         "database": confuse.Optional(confuse.Filename()),

@@ -10,7 +10,7 @@ from tempo_core.console import counted, shown
 from tempo_core.errors import StorageError, reason
 from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
-from .items import bpm_of, genres_of, own
+from .items import OCTAVE, bpm_of, genres_of, own
 from .origin import is_ours
 from .progress import name_of
 from .selecting import Selection, items_of
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from trainer.learning.suggestions import SuggestionCandidate
     from trainer.trainingset.tables import LabelledTrack
 
-OCTAVE = "tempo_octave_confidence"
 SUGGESTIONS_TABLE, SUGGESTIONS_LIST = "suggestions.tsv", "suggestions.m3u8"
 # [BPM] People prefer to count near this (van Noorden and Moelants, "Resonance in the perception of
 # musical pulse", Journal of New Music Research 1999).
@@ -44,11 +43,8 @@ class Suggestion:
 
     @property
     def other(self) -> float:
-        """The other reading of the tempo [BPM]: the more usual one of half and double.
-
-        It is the model's own second choice for 98 of 100 recordings whose octave is unsure.
-        """
-        return min(self.bpm / 2, 2 * self.bpm, key=lambda bpm: abs(log2(bpm / PREFERRED)))
+        """The other reading of the tempo [BPM], see `usual_octave`."""
+        return usual_octave(self.bpm)
 
     @property
     def line(self) -> str:
@@ -57,6 +53,14 @@ class Suggestion:
             f"  {shown(name_of(self.item))}: {self.bpm:.2f} or {self.other:.2f} BPM "
             f"(octave {self.octave_confidence:.2f}, id:{self.item.id})"
         )
+
+
+def usual_octave(bpm: float) -> float:
+    """The other reading of a tempo [BPM]: the more usual one of half and double.
+
+    It is the model's own second choice for 98 of 100 recordings whose octave is unsure.
+    """
+    return min(bpm / 2, 2 * bpm, key=lambda tempo: abs(log2(tempo / PREFERRED)))
 
 
 def suggest_tracks(

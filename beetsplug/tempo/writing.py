@@ -60,6 +60,8 @@ class TagError(TempoError):
 def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
     """Write fields of an item to its file and update the item's `mtime`; does not store the item.
 
+    The tag of a field that the item does not have is removed from the file.
+
     Other plugins get the events `write` and `after_write` as for any write of beets, and may change
     the values that are written (`zero` does).
 
@@ -68,7 +70,7 @@ def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
     TagError
         If the file cannot be read, written or replaced; it is then unchanged.
     """
-    tags: dict[str, Any] = {name: item[name] for name in names}
+    tags: dict[str, Any] = {name: item.get(name, with_album=False) for name in names}
     try:
         plugins.send("write", item=item, path=item.path, tags=tags)
         # A symbolic link stays one: the file behind it is replaced.
