@@ -33,8 +33,8 @@ class Column:
         Value → numbers, text, lists and objects, as in JSON.
     text
         Value → content of a cell or a field.
-    in_table
-        Whether tables have the column; JSON objects have every column.
+    in_table, in_text
+        Whether tables and lines for people have the column; JSON objects have every column.
     """
 
     name: str
@@ -43,3 +43,4 @@ class Column:
     plain: Callable[[Any], Any] = as_is
     text: Callable[[Any], Any] = as_is
     in_table: bool = True
+    in_text: bool = True

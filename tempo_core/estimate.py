@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from . import listening
 from .asked import Asked, independent
 from .audio import AudioFile, AudioSource, Recorded
+from .beatgrid import Grid
 from .errors import ConfigError, TempoError
 from .excerpts import MIN_DURATION, Excerpt, check, sounding
 from .genres import Genres, names_of
@@ -31,7 +32,7 @@ from .tasks.tempo.decode import Tempo
 
 FilePath = str | bytes | os.PathLike[str]
 DEFAULT_WINDOWS = 10
-DEFAULT_TASKS = ("tempo", "pace", "key")
+DEFAULT_TASKS = ("tempo", "pace", "key", "beats")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Estimate:
     how steadily the track keeps `bpm`, as far as it was listened to; None where that is too little.
     `tempo_range` is the (lowest, highest) tempo [BPM] of a track whose tempo changes, as far as it
     was listened to; None if it is steady, or too little was heard.
+    `grid` is the beat grid, from the first sample that is played on; None where the beats are not
+    sure, or were not asked for. `downbeat_confidence` in 0..1 says how sure its bars are.
     `columns` are the values of all columns of the tasks that were asked,
     these among them, by the names of the columns.
     """
@@ -57,6 +60,8 @@ class Estimate:
     stability: float | None = None
     tempo_range: tuple[float, float] | None = None
     octave_confidence: float | None = None
+    grid: Grid | None = None
+    downbeat_confidence: float | None = None
     columns: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -12,6 +12,7 @@ from tempo_core.paces import COMPATIBLE, SAME_PACE, format_paces, parse_paces
 from tempo_core.tasks.tempo.columns import format_range
 from tempo_core.tempi import round_half_up
 
+from .grids import apply_beats
 from .items import bpm_of, locked_tempo, own, same_file, set_or_clear
 from .key_fields import apply_key
 from .marking import KEY, TEMPO
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .estimating import Found
 
 # Tasks whose fields also depend on values that a person set, so that they are set here by hand.
-TASKS_WITH_RULES = ("tempo", "pace", "key")
+TASKS_WITH_RULES = ("tempo", "pace", "key", "beats")
 # Ratios to `tempo_bpm` of the paces in some fields.
 PACE_FIELDS = {"tempo_half": 0.5, "tempo_double": 2, "tempo_triple": 3}
 
@@ -67,6 +68,8 @@ def apply_found(item: Item, found: Found, sources: Mapping[str, str], settings: 
             force=settings.force,
             min_confidence=settings.min_confidence,
         )
+    if locked_tempo(item) is None:
+        apply_beats(item, found.columns)
     key = apply_key(item, found.columns, sources.get("key", ""), force=settings.force)
     return Applied(tempo, key)
 

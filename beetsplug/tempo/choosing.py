@@ -16,6 +16,7 @@ from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
 from .applying import hold, judged, set_pace_fields, settled
 from .file_keys import KEY_SEEN
+from .grids import BEATS_ASKED
 from .items import LOCKED, OCTAVE, REVIEWED
 from .keeping import FAILURE, PENDING, atomically, fails_again, store
 from .key_fields import CONFIDENCE, FOUND_KEY, settled_key
@@ -68,6 +69,9 @@ KEY_DONE = (
     f"ELSE {KEY_ASKED} AND {_value(FOUND_KEY)} IS NULL END"
 )
 WITHOUT_KEY = f"NOT ({KEY_DONE})"
+# `grids.BEATS_ASKED` of analysed tracks as conditions in SQL.
+BEATS_KNOWN = f"{_value(BEATS_ASKED)} IS NOT NULL"
+WITHOUT_BEATS = f"{DONE} AND NOT {BEATS_KNOWN} AND NOT {IS_LOCKED}"
 # Tracks with tags that are still to be written. A track that lost its tempo is analysed first.
 TO_FINISH = f"{_value(PENDING)} IS NOT NULL AND ({HAS_BPM} OR {_value(PENDING)} LIKE '%key%')"
 # Analysed tracks whose key was not read from the file, or whose `initial_key` changed since.
@@ -196,8 +200,8 @@ class Work:
         Number of tracks left out because they failed before and have not changed.
     unread
         Ids of analysed tracks whose key was not read from the file yet.
-    has_tempo, has_key
-        Ids of those to analyse that are only asked for their key, and for all but their key.
+    has_tempo, has_key, has_beats
+        Ids of those to analyse that have these already.
     """
 
     analyse: list[int]
@@ -207,15 +211,27 @@ class Work:
     unread: list[int] = field(default_factory=list)
     has_tempo: Container[int | None] = ()
     has_key: Container[int | None] = ()
+    has_beats: Container[int | None] = ()
 
     def tasks_of(self, id_: int | None, tasks: Sequence[str]) -> tuple[str, ...]:
         """Those of the tasks that are asked about a track."""
-        return lacking(tasks, has_tempo=id_ in self.has_tempo, has_key=id_ in self.has_key)
+        return lacking(
+            tasks,
+            has_tempo=id_ in self.has_tempo,
+            has_key=id_ in self.has_key,
+            has_beats=id_ in self.has_beats,
+        )
 
 
-def lacking(tasks: Sequence[str], *, has_tempo: bool, has_key: bool) -> tuple[str, ...]:
-    """Those of the tasks whose fields a track does not have; all but the key go with the tempo."""
-    return tuple(name for name in tasks if not (has_key if name == "key" else has_tempo))
+def lacking(
+    tasks: Sequence[str], *, has_tempo: bool, has_key: bool, has_beats: bool
+) -> tuple[str, ...]:
+    """Those of the tasks whose fields a track does not have; all but the key go with the tempo.
+
+    The beats of a track are known for its tempo only.
+    """
+    has = {"key": has_key, "beats": has_tempo and has_beats}
+    return tuple(name for name in tasks if not has.get(name, has_tempo))
 
 
 def choose(lib: Library, args: list[str], settings: Any) -> Work:
@@ -235,13 +251,19 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
         locked = frozenset(selection.ids(IS_LOCKED)) if with_tempo else frozenset()
         every = selection.ids()
         analyse = every if with_key else [id_ for id_ in every if id_ not in locked]
-        return Work(analyse, [], len(every) - len(analyse), 0, has_tempo=locked)
-    conditions = [TO_ANALYSE] * with_tempo + [WITHOUT_KEY] * with_key
+        done = len(every) - len(analyse)
+        return Work(analyse, [], done, 0, has_tempo=locked, has_beats=locked)
+    with_beats = "beats" in settings.tasks
+    conditions = [TO_ANALYSE] * with_tempo + [WITHOUT_KEY] * with_key + [WITHOUT_BEATS] * with_beats
     analyse, total = selection.ids(" OR ".join(conditions)), selection.count()
     can_differ = analyse and len(conditions) > 1
-    has_tempo, has_key = (
+    has_tempo, has_key, has_beats = (
         frozenset(analyse).intersection(selection.ids(condition)) if can_differ else ()
-        for condition in (DONE, f"{KEY_DONE} AND ({DONE} OR {KEY_ASKED})")
+        for condition in (
+            f"{DONE} OR {IS_LOCKED}",
+            f"{KEY_DONE} AND ({DONE} OR {KEY_ASKED})",
+            f"{BEATS_KNOWN} OR {IS_LOCKED}",
+        )
     )
     write = ui.should_write(settings.write)
     to_finish = selection.ids(TO_FINISH) if write else []
@@ -255,6 +277,7 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
         [id_ for id_ in unread if id_ not in has_tempo],
         has_tempo,
         has_key,
+        has_beats,
     )
     if settings.retry:
         return work

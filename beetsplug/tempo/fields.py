@@ -54,6 +54,7 @@ ITEM_TYPES: Types = {
     "tempo_key_source": types.STRING,
     "tempo_file_key": types.STRING,
     "tempo_file_key_seen": types.STRING,
+    "tempo_beat_confidence": Decimals(),
     "tempo_first_beat": Decimals(DECIMALS),
     "tempo_downbeat": Decimals(DECIMALS),
     "tempo_downbeat_confidence": Decimals(),

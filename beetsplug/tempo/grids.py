@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tempo_core.beatgrid import DECIMALS, Grid, parse_grid, steady
+from tempo_core.beatgrid import DECIMALS, Grid, counted, parse_grid, retimed, steady
+from tempo_core.levels import OF_ONE_PULSE, level_of
 from tempo_core.tempi import is_tempo
 
 from .items import own, set_or_clear
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from beets.library import Item
 
 # A steady track has its anchor in the first two; `tempo_grid` is of a track whose tempo changes.
 GRID_FIELDS = ("tempo_first_beat", "tempo_downbeat", "tempo_downbeat_confidence", "tempo_grid")
+
+BEATS_ASKED = "tempo_beat_confidence"  # there if the analysis was asked for the beats
+# Relative difference of two tempi of one pulse up to which the beats of one are those of the other;
+# more than this moves them by a third of a second in five minutes.
+SAME_BEATS = 0.001
 
 
 def grid_of(item: Item) -> Grid | None:
@@ -47,6 +55,45 @@ def set_grid(item: Item, grid: Grid | None, downbeat_confidence: float | None = 
     set_or_clear(item, "tempo_downbeat_confidence", downbeat_confidence if has_bars else None)
     changing = grid is not None and not grid.is_steady
     set_or_clear(item, "tempo_grid", str(grid) if changing else None)
+
+
+def apply_beats(item: Item, columns: Mapping[str, Any]) -> None:
+    """Set the fields that follow from the beats that were estimated; does not store the item.
+
+    The grid is counted as the tempo in `tempo_bpm` is, which may be somebody else's.
+
+    Parameters
+    ----------
+    columns
+        Values of the columns that were estimated, by name. Without the beats nothing changes.
+    """
+    if "grid" not in columns:
+        return
+    item[BEATS_ASKED] = columns["beat_confidence"]
+    grid, tempo = columns["grid"], own(item, "tempo_bpm")
+    if grid is not None:
+        middle = (item.length or 0.0) / 2
+        grid = fitted(grid, tempo / columns["bpm"], middle) if is_tempo(tempo) else None
+    set_grid(item, grid, columns["downbeat_confidence"])
+
+
+def fitted(grid: Grid, ratio: float, middle: float) -> Grid | None:
+    """A grid for another tempo of the same beats; None if it is another pulse.
+
+    Parameters
+    ----------
+    ratio
+        That tempo, divided by the one that the grid was made for.
+    middle
+        Time [s] around which the beats are to stay where they are.
+    """
+    level = level_of(ratio, OF_ONE_PULSE)
+    if level is None or abs(ratio / level - 1) > SAME_BEATS:
+        return None
+    found = counted(grid, level)
+    if found is None or not found.is_steady:
+        return found
+    return retimed(found, round(grid.sections[0].bpm * ratio, 2), middle)
 
 
 def _rounded(time: float | None) -> float | None:

@@ -16,6 +16,7 @@ from .applying import apply_found, hold
 from .choosing import lacking
 from .estimating import estimate_tasks, load_estimator
 from .file_keys import correct_key, remember_key
+from .grids import BEATS_ASKED
 from .items import locked_tempo, own, set_or_clear
 from .keeping import (
     FAILURE,
@@ -194,11 +195,12 @@ def _lacking(item: Item, settings: Any) -> tuple[str, ...]:
     """The tasks to ask about a track; with `force` all of them, but for a locked tempo."""
     is_locked = locked_tempo(item) is not None
     if settings.force:
-        return lacking(settings.tasks, has_tempo=is_locked, has_key=False)
+        return lacking(settings.tasks, has_tempo=is_locked, has_key=False, has_beats=is_locked)
     has_tempo = is_done(item) or is_locked
     # Somebody's key is no reason to listen, but compared with what is heard for the tempo.
     has_key = is_key_done(item) and (has_tempo or is_key_asked(item))
-    return lacking(settings.tasks, has_tempo=has_tempo, has_key=has_key)
+    has_beats = is_locked or own(item, BEATS_ASKED) is not None
+    return lacking(settings.tasks, has_tempo=has_tempo, has_key=has_key, has_beats=has_beats)
 
 
 def _reread_markers(item: Item) -> None:

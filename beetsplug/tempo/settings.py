@@ -154,7 +154,7 @@ DEFAULTS: dict[str, Any] = {
     "threads": os.cpu_count() or 1,
     "model": "default",
     "windows": 10,
-    "tasks": ["tempo", "pace", "key"],
+    "tasks": ["tempo", "pace", "key", "beats"],
     "range": None,
     "min_confidence": 0.4,
     "time_limit": 300,

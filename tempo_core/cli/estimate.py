@@ -83,7 +83,7 @@ def estimate_files(
     "--model", default="default", show_default=True, help="Name or path of a model, see `models`."
 )
 @click.option(
-    "--tasks", "names", callback=task_names, default="tempo,pace,key", show_default=True,
+    "--tasks", "names", callback=task_names, default="tempo,pace,key,beats", show_default=True,
     metavar="NAMES", help="What to find out, with commas between.",
 )  # fmt: skip
 @click.option(

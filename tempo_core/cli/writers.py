@@ -76,7 +76,7 @@ class TextWriter:
                 known += f", stability {stability:.2f}"
             told.append(f"{values.pop('bpm'):.2f} BPM ({known})")
         for name, value in values.items():
-            if value is not None:
+            if value is not None and self._columns[name].in_text:
                 text = self._columns[name].text(value)
                 told.append(f"{name} {text:g}" if isinstance(text, float) else f"{name} {text}")
         echo(f"{row.path}: {' '.join(told)}")

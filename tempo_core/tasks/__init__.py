@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 TASKS = {
     "tempo": "tempo_core.tasks.tempo",
     "pace": "tempo_core.tasks.pace",
-    "beats": "tempo_core.tasks.beats",
     "key": "tempo_core.tasks.key",
+    "beats": "tempo_core.tasks.beats",
     "notes": "tempo_core.tasks.notes",
 }
 

@@ -376,7 +376,7 @@ def test_settings_reach_the_engine(beet: Beet, song: Path, monkeypatch: pytest.M
             "model": "mine",
             "windows": "all",
             "bpm_range": (78, 155),
-            "tasks": ["tempo", "pace", "key"],
+            "tasks": ["tempo", "pace", "key", "beats"],
         }
     ]
 

@@ -145,7 +145,7 @@ def test_the_range_of_a_tempo_that_changes() -> None:
 
 
 def test_a_library_from_before_there_were_ranges_is_not_analysed_again(beet: Beet) -> None:
-    item = Item(title="a", path=b"/a.mp3", initial_key="Am")
+    item = Item(title="a", path=b"/a.mp3", initial_key="Am", tempo_beat_confidence=0.9)
     apply_estimate(item, HOUSE, SOURCE)
     assert "tempo_range" not in item
     beet.library.add(item)

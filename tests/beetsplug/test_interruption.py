@@ -63,6 +63,7 @@ def check_sound(beet: Beet, paths: list[Path]) -> int:
         if item.bpm:  # all of a track's fields, or none
             assert item.tempo_bpm
             assert item.tempo_source
+            assert "tempo_beat_confidence" in item
             # What the file does not say yet, the next run knows that it should.
             said = (media.bpm, media.tempo_marker, media.initial_key, media.tempo_key_marker)
             known = (item.bpm, item.tempo_marker, item.initial_key, item.tempo_key_marker)
@@ -138,9 +139,12 @@ class Engine:
     sources = dict(tempo="model:stub@01234567", key="model:keys@01234567")
     def __init__(self, **settings): pass
     def estimate(self, path, genres):
-        return Estimate(126.0, 1.0, (), 0.99, None, 0.9, dict(key="Am", key_confidence=0.9))
+        grid = dict(bpm=126.0, grid=steady(0.1, 126.0, 0.1), beat_confidence=0.9,
+                    downbeat_confidence=0.8)
+        columns = dict(key="Am", key_confidence=0.9, **grid)
+        return Estimate(126.0, 1.0, (), 0.99, None, 0.9, columns)
 
-from collections import namedtuple
+from tempo_core.beatgrid import steady
 from dataclasses import make_dataclass
 Estimate = make_dataclass(
     "Estimate",
@@ -258,7 +262,7 @@ def left_pending(beet: Beet, path: Path, **fields: Any) -> None:
     """Leave a track as a run does that was killed between storing it and writing its tags."""
     beet.add(path, bpm=126, tempo_bpm=126.01, tempo_source=MODEL, tempo_verdict="set",
              tempo_marker=f"126.01 {MODEL}", tempo_paces="126:0.90",
-             tempo_key_confidence=0.1,
+             tempo_key_confidence=0.1, tempo_beat_confidence=0.1,
              **{"tempo_pending": "bpm tempo_marker", **fields})  # fmt: skip
 
 

@@ -23,12 +23,14 @@ from click.testing import CliRunner, Result
 
 from tempo_core.cli import main
 from tempo_core.cli.group import OWN_COMMANDS
-from tempo_core.cli.writers import OBJECT_FIELDS as COLUMNS
+from tempo_core.cli.writers import OBJECT_FIELDS
 from tempo_core.console import unescaped
 from tempo_core.keys import parse_key
 from tempo_core.tasks import TASKS
 
 MakeAudio = Callable[..., Path]
+OF_BEATS = ("beat_confidence", "first_beat", "downbeat", "downbeat_confidence", "grid")
+COLUMNS = (*OBJECT_FIELDS, *OF_BEATS)
 LATE = 4.0  # [s] two on a machine that has nothing else to do
 
 
@@ -180,7 +182,9 @@ def test_models_marks_the_one_in_use() -> None:
 
 
 def test_only_working_commands_are_listed() -> None:
-    expected = ["acousticbrainz-index", "demo-site", "estimate", "labels", "models", "notes"]
+    expected = [
+        "acousticbrainz-index", "beats", "demo-site", "estimate", "labels", "models", "notes",
+    ]  # fmt: skip
     assert sorted(OWN_COMMANDS) == expected
 
 

@@ -485,7 +485,7 @@ def test_tasks_that_do_not_exist() -> None:
 
 
 def test_rounds_put_together_are_what_is_heard_at_once(estimator: Estimator) -> None:
-    rows = load_rows(("tempo", "pace", "key"), {})
+    rows = load_rows(("tempo", "pace", "key", "beats"), {})
     pieces = [
         Excerpt(drum_pattern(bpm, 13, 11025, "rock", np.random.default_rng(k)), 20.0 * k)
         for k, bpm in enumerate((99, 99, 101))
@@ -534,7 +534,9 @@ def test_an_estimator_of_fewer_tasks(estimator: Estimator, make_audio: MakeAudio
     assert estimator.asking(["pace"]).tasks == ("tempo", "pace")
     assert estimator.asking(["key"]).results(path)["key"].confidence == found["key"].confidence
     assert estimator.asking(["key"]).source == estimator.sources["key"]
-    with pytest.raises(ConfigError, match="no task 'weather' here; there are tempo, pace, key"):
+    with pytest.raises(
+        ConfigError, match="no task 'weather' here; there are tempo, pace, key, beats"
+    ):
         estimator.asking(["weather"])
     with pytest.raises(ConfigError, match="no task is named"):
         estimator.asking([])

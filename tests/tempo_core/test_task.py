@@ -75,7 +75,8 @@ def test_columns_need_no_numpy() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == (
         "['bpm', 'confidence', 'octave_confidence', 'stability', 'tempo_range', 'paces', 'key', "
-        "'key_confidence'] False\n"
+        "'key_confidence', 'beat_confidence', 'first_beat', 'downbeat', 'downbeat_confidence', "
+        "'grid'] False\n"
     )
 
 

@@ -15,6 +15,7 @@ from ...heard import Heard
 from ...model import Checkpoint
 from ...task import Results, Scored
 from ..tempo.decode import Tempo
+from ..tempo.refine import LEAST_WEIGHT
 from .bars import BARS
 from .cells import Place
 from .config import BeatsConfig
@@ -72,8 +73,8 @@ def decode(
     tempo: Tempo = results["tempo"]
     main = [piece for piece in pieces if is_steady(piece.place, tempo.bpm)]
     total = sum(piece.place.weight for piece in pieces)
-    if not pieces or total == 0:
-        return Beats(None, 0.0)
+    if max((piece.place.weight for piece in pieces), default=0.0) <= LEAST_WEIGHT:
+        return Beats(None, 0.0)  # no window has a clear pulse
     if main:
         phase, confidence = phase_of(main)
         near = sum(p.place.weight for p in main if _keeps(phase_of([p])[0] - phase))

@@ -74,6 +74,7 @@ def columns(beats: Beats) -> dict[str, Any]:
     """Values of `columns.COLUMNS`, rounded as they are shown."""
     anchored = beats.grid if beats.grid is not None and beats.grid.is_steady else None
     return {
+        "beat_confidence": _rounded(beats.confidence, DECIMALS),
         "first_beat": None if anchored is None else _rounded(anchored.first_beat, DECIMALS),
         "downbeat": None if anchored is None else _rounded(anchored.downbeat, DECIMALS),
         "downbeat_confidence": _rounded(beats.downbeat_confidence, DECIMALS),

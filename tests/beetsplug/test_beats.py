@@ -1,0 +1,133 @@
+"""Tests of beat grids in a library: found along with the tempo, and counted as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from beets.library import Item
+
+from beetsplug.tempo.grids import GRID_FIELDS, apply_beats, fitted, grid_of, set_grid
+from tempo_core.beatgrid import Grid, Section, steady
+
+from ..audio import drum_pattern, write_audio
+from .conftest import Beet
+
+BPM, SR, SILENCE = 124.0, 22050, 0.3
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    audio = drum_pattern(BPM, 30, SR, "house", np.random.default_rng(3))
+    audio = np.concatenate([np.zeros(round(SILENCE * SR), np.float32), audio])
+    return write_audio(tmp_path_factory.mktemp("beats") / "song.flac", audio, SR)
+
+
+def off(time: float, bpm: float = BPM) -> float:
+    """Distance of a time [s] from the nearest true beat."""
+    period = 60 / bpm
+    return abs(((time - SILENCE) / period + 0.5) % 1 - 0.5) * period
+
+
+def grid_fields(item: Item) -> dict[str, Any]:
+    return {name: item.get(name) for name in (*GRID_FIELDS, "tempo_beat_confidence")}
+
+
+def test_an_analysis_finds_the_grid(beet: Beet, song: Path) -> None:
+    beet.add(song)
+    assert beet("tempo", "-W").code == 0
+    item = beet.item()
+    assert off(item.tempo_first_beat) < 0.012
+    assert 0 <= item.tempo_first_beat < 60 / BPM
+    assert off(item.tempo_downbeat) < 0.012
+    assert item.tempo_downbeat_confidence > 0.8
+    assert item.tempo_beat_confidence > 0.8
+    assert "tempo_grid" not in item
+    shown = beet("ls", "-f", "$tempo_first_beat").out
+    assert shown == f"{item.tempo_first_beat:.4f}\n"
+    assert "0 tracks analysed" in beet("tempo").out
+
+
+def test_a_library_analysed_before_there_were_beats(beet: Beet, song: Path) -> None:
+    """Its tempi stay as they are, somebody's among them; the beats are added, counted alike."""
+    for title in ("old", "half"):
+        path = song.with_name(f"{title}.flac")
+        path.write_bytes(song.read_bytes())
+        beet.add(path, title=title)
+    assert beet("tempo", "-W", "--tasks", "tempo,pace,key").code == 0
+    assert beet("modify", "-y", "-W", "title:half", "bpm=62").code == 0
+    before = {item.title: item for item in beet.items()}
+    run = beet("tempo", "-W")
+    assert run.code == 0, run.err
+    for item in beet.items():
+        old = before[item.title]
+        for name in ("bpm", "tempo_confidence", "tempo_paces", "initial_key"):
+            assert item[name] == old[name]
+        assert off(item.tempo_first_beat) < 0.012
+    half = beet.item("title:half")
+    assert half.bpm == 62
+    assert half.tempo_bpm == pytest.approx(62, abs=0.02)
+    beats = [time for time, _ in grid_of(half).beats(20)]  # type: ignore[union-attr]
+    assert np.allclose(np.diff(beats), 60 / 62, atol=1e-3)
+    assert "0 tracks analysed" in beet("tempo", "-W").out
+
+
+def test_no_beats_are_asked_for_without_the_task(beet: Beet, song: Path) -> None:
+    beet.configure(tempo={"tasks": ["tempo", "pace", "key"]})
+    beet.add(song)
+    assert beet("tempo", "-W").code == 0
+    assert set(grid_fields(beet.item()).values()) == {None}
+
+
+def columns(grid: Grid | None, bpm: float = 128.0) -> dict[str, Any]:
+    return {"bpm": bpm, "grid": grid, "beat_confidence": 0.9, "downbeat_confidence": 0.8}
+
+
+def test_a_grid_is_counted_as_the_tempo_is() -> None:
+    item = Item(length=200.0, tempo_bpm=64.0)
+    apply_beats(item, columns(steady(0.1, 128, 0.1 + 3 * 60 / 128)))
+    assert item.tempo_first_beat == pytest.approx(0.1 + 60 / 128, abs=1e-3)
+    assert item.tempo_downbeat == pytest.approx(0.1 + 3 * 60 / 128, abs=1e-3)
+    assert item.tempo_downbeat_confidence == 0.8
+
+
+def test_a_grid_of_another_pulse_is_none() -> None:
+    item = Item(length=200.0, tempo_bpm=96.0, tempo_first_beat=0.3)
+    apply_beats(item, columns(steady(0.1, 128)))
+    assert "tempo_first_beat" not in item
+    assert item.tempo_beat_confidence == 0.9
+
+
+def test_nothing_sure_removes_what_was_there() -> None:
+    item = Item(length=200.0, tempo_bpm=128.0)
+    set_grid(item, steady(0.2, 128, 0.2), 0.9)
+    assert item.tempo_first_beat == 0.2
+    apply_beats(item, columns(None))
+    assert not any(name in item for name in GRID_FIELDS)
+
+
+def test_a_changing_grid_is_one_text() -> None:
+    item = Item(length=200.0, tempo_bpm=128.0)
+    grid = Grid((Section(0.5, 128.0, 1), Section(60.0, 132.0, 1)))
+    apply_beats(item, columns(grid))
+    assert item.tempo_grid == "0.5000 128.00 1; 60.0000 132.00 1"
+    assert "tempo_first_beat" not in item
+    assert grid_of(item) == grid
+
+
+@pytest.mark.parametrize(
+    ("ratio", "fits"), [(1.0005, True), (1.004, False), (2.001, True), (1.5, False)]
+)
+def test_a_tempo_that_is_nearly_the_same_keeps_the_beats_in_the_middle(
+    ratio: float, fits: bool
+) -> None:
+    grid = steady(0.1, 120)
+    found = fitted(grid, ratio, 100.0)
+    assert (found is not None) == fits
+    if found is not None:
+        old = np.array([time for time, _ in grid.beats(200)])
+        new = np.array([time for time, _ in found.beats(200)])
+        middle = old[np.abs(old - 100).argmin()]
+        assert np.abs(new - middle).min() < 2e-3
