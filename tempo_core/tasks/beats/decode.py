@@ -29,6 +29,7 @@ STEADY_SHARE = 0.85
 NEAR = 0.1
 # Probability of the phase, in the mean over beats, from which on there is a grid at all.
 LEAST_CONFIDENCE = 0.3
+ALL_HEARD = 0.9  # share of a track that must be heard to know where its tempo changes
 LEAST_BAR_CONFIDENCE = 0.5  # below it a downbeat is not named
 NEW_TEMPO = 0.004  # relative change from which on a section of a changing grid ends
 
@@ -80,7 +81,10 @@ def decode(
         near = sum(p.place.weight for p in main if _keeps(phase_of([p])[0] - phase))
         if near >= STEADY_SHARE * total:
             return _steady(main, phase, confidence, tempo.bpm, checkpoint.config)
-    return _changing(pieces)
+    grid, confidence = _changing(pieces)
+    # Between the windows that were heard of a longer track its tempo may be any.
+    all_heard = heard.duration is None or heard.n_seconds >= ALL_HEARD * heard.duration
+    return Beats(grid if all_heard else None, confidence)
 
 
 def is_steady(place: Place, bpm: float) -> bool:
@@ -145,13 +149,13 @@ def at_phase(logits: Logits, phase: float) -> NDArray[np.float64]:
     return np.asarray((1 - after) * logits[:, k % n] + after * logits[:, (k + 1) % n])
 
 
-def _changing(pieces: Sequence[Piece]) -> Beats:
-    """Grid of a track whose tempo changes, from pieces in order of time."""
+def _changing(pieces: Sequence[Piece]) -> tuple[Grid | None, float]:
+    """Grid of a track whose tempo changes and its confidence, from pieces in order of time."""
     found = [(piece, *phase_of([piece])) for piece in pieces]
     sure = [(p, phase, c) for p, phase, c in found if c >= LEAST_CONFIDENCE and p.place.weight > 0]
     confidence = float(np.mean([c for *_, c in found]))
     if not sure:
-        return Beats(None, confidence)
+        return None, confidence
     sections: list[Section] = []
     for piece, phase, _ in sure:
         period = piece.place.period
@@ -169,7 +173,7 @@ def _changing(pieces: Sequence[Piece]) -> Beats:
     first = sections[0]
     sections[0] = replace(first, begin=first.begin % first.period)
     kept = [a for a, b in pairwise(sections) if b.begin - a.begin >= b.period] + sections[-1:]
-    return Beats(Grid(tuple(kept)), confidence)
+    return Grid(tuple(kept)), confidence
 
 
 def _logsumexp(logits: Logits) -> Logits:

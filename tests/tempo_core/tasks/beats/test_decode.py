@@ -45,9 +45,11 @@ def tempo(bpm: float) -> Tempo:
     return Tempo(bpm, 0.9, 1.0, np.zeros(1), TempoGrid(), Windows())
 
 
-def decoded(pieces: list[Piece], bpm: float) -> Beats:
+def decoded(pieces: list[Piece], bpm: float, duration: float | None = None) -> Beats:
     model = cast("Checkpoint[Any]", type("Model", (), {"config": CONFIG}))
-    return decode(pieces, cast("Heard", None), {"tempo": tempo(bpm)}, model)
+    heard = Heard((), 11025, duration)
+    heard.n_seconds = 12.0 * len(pieces)
+    return decode(pieces, heard, {"tempo": tempo(bpm)}, model)
 
 
 STARTS = (0.0, 6.0, 60.0, 90.0)
@@ -102,6 +104,16 @@ def test_another_tempo_begins_a_section() -> None:
     assert beats[0] == pytest.approx(0.1, abs=3e-3)
     late = [t for t in beats if t > 22]
     assert np.allclose(((np.array(late) - 0.3) / (60 / 126) + 0.5) % 1 - 0.5, 0, atol=0.02)
+
+
+def test_a_changing_track_of_which_little_was_heard_has_no_grid() -> None:
+    pieces = [piece(0.0, 120.0, 0.1), piece(100.0, 126.0, 0.3)]
+    assert decoded(pieces, 120.0, duration=25.0).grid is not None
+    found = decoded(pieces, 120.0, duration=200.0)
+    assert found.grid is None
+    assert found.confidence > 0.9
+    steady_one = [piece(0.0, 120.0, 0.1), piece(100.0, 120.0, 0.1)]
+    assert decoded(steady_one, 120.0, duration=200.0).grid is not None
 
 
 def test_the_phase_lies_between_cells() -> None:
