@@ -27,8 +27,9 @@ STEADY_SHARE = 0.85
 # has its beats no farther than this from where the grid has them [beats], or from the middle
 # between: there a window alone often takes the off-beat for the beat.
 NEAR = 0.1
-# Probability of the phase, in the mean over beats, from which on there is a grid at all.
-LEAST_CONFIDENCE = 0.3
+# Confidence from which on there is a grid at all, and from which on a window has a say in where the
+# tempo changes.
+LEAST_CONFIDENCE, LEAST_OF_WINDOW = 0.5, 0.3
 ALL_HEARD = 0.9  # share of a track that must be heard to know where its tempo changes
 LEAST_BAR_CONFIDENCE = 0.5  # below it a downbeat is not named
 NEW_TEMPO = 0.004  # relative change from which on a section of a changing grid ends
@@ -152,7 +153,7 @@ def at_phase(logits: Logits, phase: float) -> NDArray[np.float64]:
 def _changing(pieces: Sequence[Piece]) -> tuple[Grid | None, float]:
     """Grid of a track whose tempo changes and its confidence, from pieces in order of time."""
     found = [(piece, *phase_of([piece])) for piece in pieces]
-    sure = [(p, phase, c) for p, phase, c in found if c >= LEAST_CONFIDENCE and p.place.weight > 0]
+    sure = [(p, phase, c) for p, phase, c in found if c >= LEAST_OF_WINDOW and p.place.weight > 0]
     confidence = float(np.mean([c for *_, c in found]))
     if not sure:
         return None, confidence
