@@ -164,6 +164,7 @@ def test_a_review_in_a_terminal(beet: Beet, tracks: list[Path], player: FakePlay
         code, screen = terminal.end()
         assert code == 0
         assert screen == (
+            "locked: 100.00 BPM\n\n"
             "tempo: 3 tracks to review: 1 kept, 1 changed, 1 locked, 0 left; "
             "`beet tempo-train` learns from the answers\n"
         )
