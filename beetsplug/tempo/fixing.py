@@ -250,5 +250,5 @@ def _show(
             if problem and item:
                 progress.failure(item, problem)
             else:
-                progress.line(one.line)
+                progress.line(one.line, notable=True)
     return []

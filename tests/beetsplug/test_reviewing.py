@@ -215,7 +215,9 @@ def test_quitting_and_going_on(beet: Beet, tracks: list[Path], player: FakePlaye
     assert "1 track to review" in beet("tempo", "--review", "-p", "title:T0").out
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "signal_", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
+)
 def test_what_was_answered_survives_ctrl_c_and_kill_9(
     signal_: signal.Signals, beet: Beet, tracks: list[Path], player: FakePlayer
 ) -> None:

@@ -148,7 +148,7 @@ def test_where_the_audio_agrees_its_precision_counts(
     item.update({"bpm": 300, "tempo_bpm": 300.25, "tempo_source": MODEL, "tempo_verdict": "set",
                  "tempo_paces": "300.2:0.9"})  # fmt: skip
     item.store()
-    monkeypatch.setattr(sys, "stdin", Tapped(["\n"] * 12, 60 / 299))
+    monkeypatch.setattr(sys, "stdin", Tapped(["\n"] * 6, 60 / 299))
     run = beet("tempo", "--tap", "-W", "title:A")
     assert run.code == 0, run.err
     assert "the audio has 300.25 BPM" in run.out
