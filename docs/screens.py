@@ -34,16 +34,19 @@ PAPER, INK, PROMPT, DIM = "#1e2430", "#e6e9ef", "#8fd18a", "#8a94a6"
 class Screen:
     """A picture: its name, the commands in it, and those that are run before and not shown.
 
-    Of each output `n_lines` lines are shown at most.
+    Of each output `n_lines` lines are shown at most. The commands read `typed` as if somebody typed
+    it.
     """
 
     name: str
     commands: tuple[str, ...]
     before: tuple[str, ...] = ()
     n_lines: int = 14
+    typed: str = ""
 
 
 LISTING = "$bpm  $tempo_bpm  $tempo_confidence  $artist - $title"
+BY_HAND = "$bpm  $tempo_bpm  $artist - $title: $tempo_paces"
 CORRECTED = {"Night Bus": 87, "Last Stop": 86, "Short Way Home": 76, "Back Porch": 52}
 # In this order, on one library: what a command changes is there for those after it.
 SCREENS = (
@@ -83,10 +86,28 @@ SCREENS = (
         ("tempo-core build --out my-set --labels labels.tsv", "ls my-set"),
         before=("beet tempo-labels --export labels.tsv",),
     ),
+    Screen(
+        "screen-by-hand",
+        (
+            "beet tempo --half 'title:Last Stop'",
+            "beet tempo --set 151.6 --lock 'title:Short Way Home'",
+            "beet tempo --half album:Doorframes",
+            f"beet ls -f '{BY_HAND}' tempo_source:manual",
+        ),
+        # As it was before somebody corrected it.
+        before=("beet tempo -f -q",),
+    ),
+    Screen(
+        "screen-review",
+        ("beet tempo --review",),
+        before=("beet tempo -f -q", "beet modify -y bpm=101 title:Milestones", "beet tempo -q"),
+        typed="2\no\nk\n",
+        n_lines=24,
+    ),
 )
 
 
-def printed(command: str, folder: Path) -> list[str]:
+def printed(command: str, folder: Path, typed: str = "") -> list[str]:
     """Lines that a command prints, in a demo folder; what it says on stderr comes last."""
     shell = demo.Shell(folder)
     program, *arguments = shlex.split(command)
@@ -95,7 +116,7 @@ def printed(command: str, folder: Path) -> list[str]:
         [str(known) if known.exists() else program, *arguments],
         env=shell.env | {"TEMPO_CORE_MODELS": str(folder / "models"), "COLUMNS": "100"},
         cwd=folder,
-        stdin=subprocess.DEVNULL,
+        input=typed,
         capture_output=True,
         text=True,
         check=False,
@@ -134,8 +155,9 @@ def make_library(folder: Path, site: DemoSite) -> None:
     for name in ("beets", "home"):
         (folder / name).mkdir(parents=True)
     config = demo.CONFIG.format(demo=folder, musicstax=site.urls["musicstax"])
-    # One track at a time, so that the lines come in the same order in every run.
-    config = config.replace("tempo:\n", "tempo:\n    threads: 1\n")
+    # One track at a time, so that the lines come in the same order in every run. And a program that
+    # is everywhere in place of a player, which would need a loudspeaker.
+    config = config.replace("tempo:\n", "tempo:\n    threads: 1\n    player: echo\n")
     (folder / "beets" / "config.yaml").write_text(config)
     demo.generate(demo.OLD, folder / "inbox" / "old")
     demo.generate(demo.NEW, folder / "inbox" / "new")
@@ -154,7 +176,7 @@ def made(folder: Path) -> tuple[dict[str, Picture], str]:
             for command in screen.before:
                 printed(command, folder)
             blocks = [
-                (command, shortened(printed(command, folder), screen.n_lines))
+                (command, shortened(printed(command, folder, screen.typed), screen.n_lines))
                 for command in screen.commands
             ]
             pictures[screen.name] = terminal("; ".join(screen.commands), blocks)

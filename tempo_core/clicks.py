@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .spectrum import Array, compress, onset_strength
+from .spectrum import Array, onset_strength
 
 N_FFT, HOP_LENGTH = 512, 128  # of the spectrum in which onsets are looked for, at 44.1 kHz
+OCTAVE_EDGES = (0, 2, 4, 8, 16, 32, 64, 128)  # first bin of each band
 SPREAD = 0.012  # [s] standard deviation of the onsets that belong to one beat
 CLICK, DOWNBEAT_CLICK = 1500.0, 2400.0  # [Hz]
 DECAY = 0.012  # [s] in which a click falls to 1/e
@@ -53,7 +54,11 @@ def _onsets(audio: Array, sr: int) -> Array:
     padded = np.pad(audio, (N_FFT - HOP_LENGTH, HOP_LENGTH))
     frames = sliding_window_view(padded, N_FFT)[::HOP_LENGTH]
     spectrum = np.abs(np.fft.rfft(frames * np.hanning(N_FFT))).astype(np.float32)
-    onsets = onset_strength(compress(np.ascontiguousarray(spectrum.T))).sum(axis=0)
+    # By octaves, so that a bass drum counts for more than a cymbal, which has most of the bins.
+    bands = np.add.reduceat(spectrum, OCTAVE_EDGES, axis=1) / np.diff([*OCTAVE_EDGES, N_FFT // 2])
+    # Not compressed, because of two onsets in a band the louder is more likely a beat.
+    bands /= np.maximum(bands.mean(axis=0), 1e-9)
+    onsets = onset_strength(np.ascontiguousarray(bands.T)).sum(axis=0)
     reach = round(3 * SPREAD * sr / HOP_LENGTH)
     distances = np.arange(-reach, reach + 1) * HOP_LENGTH / sr
     return np.asarray(np.convolve(onsets, np.exp(-0.5 * (distances / SPREAD) ** 2), "same"))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from beets.library import Item
 
+TEMPO_DECIMALS = 3  # of a tempo that is set: half of one with two decimals, and double that again
 # All fields that are set by hand, together.
 BY_HAND_FIELDS = (
     "bpm", "tempo_bpm", "tempo_source", "tempo_verdict", TEMPO.marker, "tempo_paces",
@@ -76,14 +77,14 @@ def set_by_hand(item: Item, bpm: float) -> None:
     Parameters
     ----------
     bpm
-        The new tempo [BPM], rounded to two decimals.
+        The new tempo [BPM].
 
     Raises
     ------
     ByHandError
         If it is no tempo; the item is then unchanged.
     """
-    bpm = round(bpm, 2)
+    bpm = round(bpm, TEMPO_DECIMALS)
     if not is_tempo(bpm):
         limits = f"{SLOWEST_TEMPO:g} to {FASTEST_TEMPO:g}"
         raise ByHandError(f"{bpm:.2f} BPM is no tempo; give one from {limits}")

@@ -123,6 +123,8 @@ def fix_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) 
             settle(lib)
         album = bool(settings.album)
         ids = Selection(lib, args, album=album, pretend=settings.pretend).ids()
+    if not ids:
+        raise UserError("no track matches; nothing was changed")
     fix_tracks(lib, ids, change_of(settings), settings, log)
 
 
@@ -248,5 +250,5 @@ def _show(
             if problem and item:
                 progress.failure(item, problem)
             else:
-                progress.line(one.line)
+                progress.line(one.line, notable=True)
     return []

@@ -182,6 +182,9 @@ class _Review:
                 if answer is None:
                     return
                 self._keep(item, answer, question.tempo)
+                ui.print_(
+                    f"{answer}: {question.tempo:.2f} BPM\n" if answer != SKIPPED else "skipped\n"
+                )
 
     def _open(self, ids: Sequence[int]) -> Iterator[tuple[int, Item, Readings]]:
         """The tracks that are still to be asked about, each read when its turn comes."""

@@ -21,6 +21,7 @@ PAGES = {
         "settings",
         "collector",
         "dj",
+        "by-hand",
         "runner",
         "notes",
         "curve",

@@ -43,6 +43,34 @@ def filled(beet: Beet) -> Beet:
         (("tempo", "--cadence", "90..x"), "--cadence 'x' is not an int or a float"),
         (("tempo", "--cadence", "90..110@2"), "--cadence '2' is not a probability from 0 to 1"),
         (("tempo", "--cadence", "nan"), "--cadence 'nan' is not a tempo"),
+        (
+            ("tempo", "--half", "--double"),
+            "--half and --double contradict each other; leave one out",
+        ),
+        (("tempo", "--set", "90", "--nudge", "1.1"), "--set and --nudge contradict each other"),
+        (("tempo", "--half", "--review"), "--half and --review contradict each other"),
+        (("tempo", "--tap", "--cadence", "90..110"), "--tap and --cadence contradict each other"),
+        (("tempo", "--half", "--unlock"), "--half and --unlock contradict each other"),
+        (("tempo", "--lock", "--unlock"), "--lock and --unlock contradict each other"),
+        (("tempo", "--unlock", "-w"), "-w/-W does nothing with --unlock"),
+        (("tempo", "--half", "-f"), "-f does nothing with --half, which analyses nothing"),
+        (("tempo", "--lock", "-t", "2"), "--threads does nothing with --lock"),
+        (("tempo", "--tap", "--tasks", "key"), "--tasks does nothing with --tap"),
+        (("tempo", "--set", "90", "--retry"), "--retry does nothing with --set"),
+        (("tempo", "--half", "--format", "$title"), "--format is for --cadence"),
+        (("tempo", "--tap", "-a"), "-a does nothing with --tap"),
+        (("tempo", "--review", "--lock"), "--lock is a key in --review"),
+        (("tempo", "--review", "-q"), "-q does nothing with --review"),
+        (("tempo", "--review", "-f"), "-f does nothing with --review"),
+        *(
+            (("tempo", "--set", bpm), "--set must be a tempo from 20 to 400 BPM")
+            for bpm in ("0", "19", "-5", "401", "nan", "inf")
+        ),
+        *(
+            (("tempo", "--nudge", ratio), "--nudge must be a ratio above 0")
+            for ratio in ("0", "-1", "nan", "inf")
+        ),
+        (("tempo", "--cadence", "90..110", "--lock"), "--lock does nothing with --cadence"),
         (("tempo-mix", "--pitch", "nan"), "--pitch must be a percentage from 0 to 99"),
         (("tempo-mix", "--pitch", "inf"), "--pitch must be a percentage from 0 to 99"),
         (("tempo-mix", "--pitch", "-1"), "--pitch must be a percentage from 0 to 99"),
@@ -118,6 +146,10 @@ def test_what_makes_no_sense_is_refused(
     [
         ("tempo", "-p", "-w", "-w"),
         ("tempo", "-p", "-W"),
+        ("tempo", "-p", "-W", "--half", "--lock", "title:t0"),
+        ("tempo", "-p", "--nudge", "1.01", "-a", "album:none"),
+        ("tempo", "-p", "--unlock"),
+        ("tempo", "-p", "--review", "--retry"),
         ("tempo-labels", "-W"),
         ("tempo-labels", "-p", "--apply", "-w"),
         ("tempo-mix", "--pitch", "0", "title:t0"),

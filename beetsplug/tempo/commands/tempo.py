@@ -98,7 +98,7 @@ def check(opts: Values, settings: Any) -> None:
         opts.tasks = [name.strip() for name in opts.tasks.split(",")]
         if problem := check_tasks(opts.tasks):
             raise UserError(f"--tasks {problem}")
-    given = [name for name in ALTERNATIVES if getattr(opts, name) not in (None, False)]
+    given = [name for name in ALTERNATIVES if getattr(opts, name) is not None]
     if len(given) > 1:
         first, second = (options.called(name) for name in given[:2])
         raise UserError(f"{first} and {second} contradict each other; leave one out")
