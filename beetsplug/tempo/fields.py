@@ -11,7 +11,7 @@ from beets.plugins import find_plugins
 from tempo_core import tasks
 from tempo_core.beatgrid import DECIMALS
 
-from .marking import ALL_MARKED, OptionalText
+from .marking import MARKER_TAGS, OptionalText
 from .stated import EstimatedPaces, StatedPaces
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ ITEM_TYPES: Types = {
     "tempo_downbeat_confidence": Decimals(),
     "tempo_grid": types.STRING,
     "tempo_verdict": types.STRING,
-    **{marked.marker: OptionalText() for marked in ALL_MARKED},
+    **{field: OptionalText() for field in MARKER_TAGS},
     "tempo_pending": types.STRING,
     "tempo_failure": types.STRING,
     "tempo_failed_file": types.STRING,
