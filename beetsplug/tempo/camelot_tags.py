@@ -10,11 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mediafile import MediaFile, MP3DescStorageStyle, MP3StorageStyle, StorageStyle
+from beets.util import syspath
+from mediafile import (
+    MediaFile,
+    MP3DescStorageStyle,
+    MP3StorageStyle,
+    StorageStyle,
+    UnreadableFileError,
+)
 
-from .items import own, same_file, set_or_clear
+from .items import file_status, own, same_file, set_or_clear
 
 if TYPE_CHECKING:
     from beets.library import Item
@@ -81,7 +90,7 @@ def code_key(item: Item, setting: str | None) -> list[str]:
     old, new, changed = _read_marker(marker), None, []
     with same_file(item):
         for field in CODE_PLACES.values():
-            text = item[field] or ""
+            text = _text_of(item, field)
             code = key.camelot if key is not None and field == place else None
             told = with_code(text, code, old.get(field))
             if told != text:
@@ -93,6 +102,18 @@ def code_key(item: Item, setting: str | None) -> list[str]:
             set_or_clear(item, CODE_MARKER, new)
             changed.append(CODE_MARKER)
     return changed
+
+
+def _text_of(item: Item, field: str) -> str:
+    """The text of a field; that of the file if the file has changed since beets read it.
+
+    `beet update` would overlook the change, because the file is about to be written.
+    """
+    status = file_status(item)
+    if status is not None and 0 < item.mtime < int(status.st_mtime):
+        with suppress(UnreadableFileError):
+            return getattr(MediaFile(syspath(item.path)), field) or ""
+    return item[field] or ""
 
 
 def coded_text(item: Item, names: Iterable[str]) -> str:
@@ -108,11 +129,12 @@ def _read_marker(text: Any) -> dict[str, str]:
 
 
 def set_fields(media: MediaFile, fields: Mapping[str, Any]) -> None:
-    """Set fields of an open file as mediafile does, but keep what stands beside a text with a code.
+    """Set fields of an open file as mediafile does, but texts with a code only get that in front.
 
     A file may have several comments: in other languages, as `DESCRIPTION` and as `COMMENT`, or
-    several in one tag. beets reads one of them, and mediafile would write that over all others. So
-    each gets the code in front of what it says.
+    several in one tag. beets reads one of them, and mediafile would write that over all others. Nor
+    need the library know what another program has written to the file. So each text of the file
+    gets the code in front of what it says.
 
     Parameters
     ----------
@@ -122,22 +144,18 @@ def set_fields(media: MediaFile, fields: Mapping[str, Any]) -> None:
     texts: set[str] = set()
     if CODE_MARKER in fields:
         old, new = _read_marker(getattr(media, CODE_MARKER)), _read_marker(fields[CODE_MARKER])
-        texts = set(CODE_PLACES.values()) & fields.keys()
+        texts = {name for name in CODE_PLACES.values() if fields.get(name) is not None}
         for name in texts:
-            _set_text(media, name, fields[name] or "", new.get(name), old.get(name))
+            _set_text(media, name, fields[name], new.get(name), old.get(name))
     media.update({name: value for name, value in fields.items() if name not in texts})
 
 
 def _set_text(
     media: MediaFile, name: str, text: str, code: str | None, own_code: str | None
 ) -> None:
-    """Set a field to a text with a code, and put the code before other texts in its tags too."""
-    before = getattr(media, name) or ""
-
-    def edit(present: str) -> str:
-        return text if present == before else with_code(present, code, own_code)
-
-    styles = list(MediaFile.__dict__[name].styles(media.mgfile))
+    """Put a code before all texts in the tags of a field; if there is none, set it to a text."""
+    styles = MediaFile.__dict__[name].styles(media.mgfile)
+    edit = partial(with_code, code=code, own_code=own_code)
     edited = [_edit(style, media.mgfile, edit) for style in styles]
     if not any(edited):
         media.update({name: text or None})

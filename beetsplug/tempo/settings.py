@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import confuse
-from beets.dbcore.query import DurationQuery, InvalidQueryError
+from beets.dbcore.query import (
+    DurationQuery,
+    InvalidQueryArgumentValueError,
+    InvalidQueryError,
+)
 
 from tempo_core import methods
 from tempo_core.errors import ConfigError
@@ -125,7 +129,7 @@ class CodePlace(confuse.Template):
     def convert(self, value: Any, view: Any) -> str:
         if value is False or value == OFF:
             return OFF
-        if value not in CODE_PLACES:
+        if not isinstance(value, str) or value not in CODE_PLACES:
             self.fail(f"must be {', '.join(CODE_PLACES)} or {OFF}, or be left empty", view)
         return str(value)
 
@@ -135,7 +139,7 @@ class LengthRange(confuse.Template):
 
     def convert(self, value: Any, view: Any) -> str:
         if isinstance(value, str) and ".." in value:
-            with suppress(InvalidQueryError):
+            with suppress(InvalidQueryArgumentValueError):
                 found = DurationQuery("length", value)
                 low, high = found.rangemin, found.rangemax
                 if (low, high) != (None, None) and (low or 0) <= (
@@ -164,7 +168,7 @@ class QueryText(confuse.String):
         text: str = super().convert(value, view)
         try:
             parse_query_string(text, Item)
-        except InvalidQueryError as error:
+        except (InvalidQueryError, InvalidQueryArgumentValueError) as error:
             self.fail(" ".join(f"must be a query ({error})".split()), view)
         return text
 

@@ -69,10 +69,7 @@ def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
     TagError
         If the file cannot be read, written or replaced; it is then unchanged.
     """
-    # A text that is empty in the library is a tag that the file does not have.
-    tags: dict[str, Any] = {
-        name: None if (value := own(item, name)) == "" else value for name in names
-    }
+    tags: dict[str, Any] = {name: own(item, name) for name in names}
     try:
         plugins.send("write", item=item, path=item.path, tags=tags)
         # A symbolic link stays one: the file behind it is replaced.
