@@ -45,6 +45,7 @@ class Screen:
 
 LISTING = "$bpm  $tempo_bpm  $tempo_confidence  $artist - $title"
 CORRECTED = {"Night Bus": 87, "Last Stop": 86, "Short Way Home": 76, "Back Porch": 52}
+TAG_SETTINGS = r"    decimals: yes\n    camelot_in: comment\n"
 # In this order, on one library: what a command changes is there for those after it.
 SCREENS = (
     Screen("screen-tempo", ("beet tempo -f", "beet tempo")),
@@ -82,6 +83,16 @@ SCREENS = (
         "screen-build",
         ("tempo-core build --out my-set --labels labels.tsv", "ls my-set"),
         before=("beet tempo-labels --export labels.tsv",),
+    ),
+    Screen(
+        "screen-tags",
+        (
+            "beet tempo -f album:Floors",
+            "beet ls -f '$bpm  $tempo_bpm  $camelot  $title: $comments' album:Floors",
+            "mutagen-inspect 'music/Glass Elevator/Floors/02 Atrium.flac'",
+        ),
+        # `tempo:` is the last section of the demo's configuration.
+        before=(f"sh -c 'printf \"{TAG_SETTINGS}\" >> beets/config.yaml'",),
     ),
 )
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import mutagen
+import numpy as np
 import pytest
 from mediafile import MediaFile
 from mutagen.id3 import COMM, ID3
 
 from beetsplug.tempo import keeping
 from beetsplug.tempo.camelot_tags import CODE_MARKER, with_code
+from beetsplug.tempo.tempo_tags import precise_bpm
 from beetsplug.tempo.writing import update_tags
 
 from ..audio import FORMATS
@@ -350,3 +353,35 @@ def test_a_bad_setting_is_one_line(value: Any, coded: Beet) -> None:
     done = coded("tempo")
     told = "tempo.camelot_in: must be comment, grouping or off, or be left empty"
     assert (done.code, done.err) == (1, f"configuration error: {told}\n")
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment(coded: Beet, make_audio: MakeAudio, rng: np.random.Generator) -> None:
+    """After kill -9 the next run brings library and files together; nothing else is lost."""
+    coded.configure(tempo={"decimals": True, "tasks": ["tempo", "pace", "key"]})
+    paths = [
+        make_audio(f"{k}.{suffix}", duration=8, bpm=118.37 + k, title=f"T{k}", comments="mine")
+        for k, suffix in enumerate(("mp3", "flac", "m4a", "ogg", "wma", "aiff"))
+    ]
+    coded.add(*paths)
+    for _ in range(12):
+        process = coded.start("tempo", "-f")
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(rng.uniform(0, 1.5))
+        process.kill()
+        process.communicate()
+        for path in paths:
+            media = MediaFile(path)
+            code = getattr(media, CODE_MARKER)
+            assert media.comments == (f"{code.split()[0]} - mine" if code else "mine")
+            assert (media.bpm is None) == (media.tempo_marker is None)
+    assert coded("tempo").code == 0
+    for item in coded.items():
+        media = MediaFile(item.filepath)
+        assert (media.bpm, media.comments) == (item.bpm, item.comments)
+        assert precise_bpm(media) == item.tempo_bpm
+        assert media.comments.endswith(" - mine")
+        assert "tempo_pending" not in item
+    assert coded("update").out == ""
+    assert sorted(paths[0].parent.glob("*.*")) == sorted(paths)
