@@ -92,7 +92,11 @@ SCREENS = (
             "mutagen-inspect 'music/Glass Elevator/Floors/02 Atrium.flac'",
         ),
         # `tempo:` is the last section of the demo's configuration.
-        before=(f"sh -c 'printf \"{TAG_SETTINGS}\" >> beets/config.yaml'",),
+        before=(
+            f"sh -c 'printf \"{TAG_SETTINGS}\" >> beets/config.yaml'",
+            "beet modify -y comments='warm-up' album:Floors",
+        ),
+        n_lines=10,
     ),
 )
 

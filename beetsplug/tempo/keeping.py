@@ -151,7 +151,8 @@ def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> bool:
 
     Otherwise the plugin could overwrite what another program wrote to the file. `beet update` may
     not have been run since, and overlooks the change if the program kept the file's modification
-    time. Neither does beets read every name of these tags. Does not store the item.
+    time. Neither does beets read every name of these tags. A tempo of another program that beets
+    read without this plugin, which cut its decimals off, is corrected. Does not store the item.
 
     Returns
     -------
@@ -164,17 +165,19 @@ def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> bool:
     from tempo_core.labels.files import read_track
     from tempo_core.labels.record import parse_bpm
 
+    which = tuple(which)
     open_ = [m for m in which if not (said := ORIGINS[m](item)) or said.startswith("model:")]
-    if not open_:
+    may_be_cut = TEMPO in which and ORIGINS[TEMPO](item) == TAG
+    if not open_ and not may_be_cut:
         return False
     path, taken = item.path, False
     with suppress(TempoError):
         file = call(lambda: read_track(path), interrupted, TIME_LIMIT)
-        if TEMPO in open_:
-            found = parse_bpm(file.tag_bpm)
-            if found is not None and round_half_up(found) != bpm_of(item):
-                _take(item, TEMPO, round_half_up(found))  # as `TempoField` reads it
-                taken = True
+        found = parse_bpm(file.tag_bpm)
+        is_open = TEMPO in open_ or (may_be_cut and found and int(found) == bpm_of(item))
+        if found is not None and is_open and round_half_up(found) != bpm_of(item):
+            _take(item, TEMPO, round_half_up(found))  # as `TempoField` reads it
+            taken = True
         text = file.tag_key or ""
         if KEY in open_ and says_key(text) and text != item.initial_key:
             key = parse_key(text)  # beets itself misreads some

@@ -199,6 +199,26 @@ def test_a_precise_tag_of_others_survives(suffix: str, beet: Beet, make_audio: M
     assert raw(path) in ("", "0")
 
 
+def test_what_beets_cut_off_before_is_corrected(beet: Beet, make_audio: MakeAudio) -> None:
+    """A library that beets read without the plugin has 125 for 125.98."""
+    path = make_audio("a.mp3", duration=8, bpm=126, title="A", artist="B", albumartist="B")
+    write_raw(path, "125.98")
+    content = path.read_bytes()
+    beet.add(path, bpm=125)
+    assert beet("tempo", "--tasks", "tempo,pace").code == 0
+    assert (beet.item().bpm, beet.item().tempo_source) == (126, "tag")
+    assert path.read_bytes() == content
+    check_still(beet, path)
+
+
+def test_a_tempo_of_a_person_is_not_corrected(beet: Beet, make_audio: MakeAudio) -> None:
+    path = make_audio("a.mp3", duration=8, bpm=126, title="A", artist="B", albumartist="B")
+    write_raw(path, "125.98")
+    beet.add(path, bpm=63)
+    assert beet("tempo", "--tasks", "tempo,pace").code == 0
+    assert beet.item().bpm == 63
+
+
 def test_two_tags_of_an_mp4(beet: Beet, make_audio: MakeAudio, analysed: Any) -> None:
     """The one with decimals counts, unless it is ours and the other was changed since."""
     path = make_audio("a.m4a", duration=1, title="A", artist="B", albumartist="B", bpm=128)
