@@ -1,4 +1,4 @@
-"""Mutation tests: twenty lines are broken, one after another, to see whether the tests fail.
+"""Mutation tests: some twenty lines are broken, one after another, to see whether the tests fail.
 
     python benchmarks/mutations.py [--only WORD]
 
@@ -119,6 +119,16 @@ MUTATIONS = (
     Mutation(
         "-w and -W contradict each other", "beetsplug/tempo/options.py",
         "if len(set(given)) > 1:", "if False:", "tests/beetsplug/test_options.py",
+    ),
+    Mutation(
+        "a tag with decimals is not cut off", "beetsplug/tempo/tempo_tags.py",
+        "super().__get__(media, owner) if bpm is None else round_half_up(bpm)",
+        "super().__get__(media, owner)", "tests/beetsplug/test_decimals.py",
+    ),
+    Mutation(
+        "a comment behind a Camelot code stays", "beetsplug/tempo/camelot_tags.py",
+        'return f"{code}{SEPARATOR}{bare}" if bare else code', "return code",
+        "tests/beetsplug/test_camelot_tags.py",
     ),
     Mutation(
         "a stated pace is not estimated away", "beetsplug/tempo/stated.py",

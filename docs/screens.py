@@ -48,6 +48,7 @@ class Screen:
 LISTING = "$bpm  $tempo_bpm  $tempo_confidence  $artist - $title"
 BY_HAND = "$bpm  $tempo_bpm  $artist - $title: $tempo_paces"
 CORRECTED = {"Night Bus": 87, "Last Stop": 86, "Short Way Home": 76, "Back Porch": 52}
+TAG_SETTINGS = r"    decimals: yes\n    camelot_in: comment\n"
 # In this order, on one library: what a command changes is there for those after it.
 SCREENS = (
     Screen("screen-tempo", ("beet tempo -f", "beet tempo")),
@@ -103,6 +104,20 @@ SCREENS = (
         before=("beet tempo -f -q", "beet modify -y bpm=101 title:Milestones", "beet tempo -q"),
         typed="2\no\nk\n",
         n_lines=24,
+    ),
+    Screen(
+        "screen-tags",
+        (
+            "beet tempo -f album:Floors",
+            "beet ls -f '$bpm  $tempo_bpm  $camelot  $title: $comments' album:Floors",
+            "mutagen-inspect 'music/Glass Elevator/Floors/02 Atrium.flac'",
+        ),
+        # `tempo:` is the last section of the demo's configuration.
+        before=(
+            f"sh -c 'printf \"{TAG_SETTINGS}\" >> beets/config.yaml'",
+            "beet modify -y comments='warm-up' album:Floors",
+        ),
+        n_lines=10,
     ),
 )
 

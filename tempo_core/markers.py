@@ -33,8 +33,12 @@ class Marker(Generic[V]):
         return f"{self.kind.text(self.value)} {self.source}"
 
     def is_of(self, tag: Any) -> bool:
-        """Whether the value in a tag is the one that was written together with this marker."""
-        return tag is not None and bool(tag == self.kind.tag_value(self.value))
+        """Whether the value in a tag is the one that was written together with this marker.
+
+        A tempo may have been written as a whole number or with its decimals.
+        """
+        written = self.kind.tag_value(self.value), self.kind.read(str(self).partition(" ")[0])
+        return tag is not None and tag in written
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from .commands import subcommands
 from .marking import media_fields
 from .queries import AlbumPaceQuery, PaceQuery
 from .settings import DEFAULTS, SECRETS, load
+from .tempo_tags import read_decimals
 
 if TYPE_CHECKING:
     from beets import ui
@@ -45,6 +46,7 @@ class TempoPlugin(BeetsPlugin):
         self.config.add(DEFAULTS)
         for secret in SECRETS:
             self.config["labels"][secret].redact = True
+        read_decimals()
         for name, field in media_fields():
             self.add_media_field(name, field)
         self.template_fields["camelot"] = fields.camelot_of

@@ -12,6 +12,7 @@ from tempo_core.background import interruptible
 from tempo_core.errors import TempoError
 
 from .applying import apply_found
+from .camelot_tags import code_key, coded_text
 from .choosing import Work, choose, settle, settle_keys
 from .estimating import estimate_tasks, load_estimator
 from .file_keys import remember_key
@@ -26,7 +27,7 @@ from .keeping import (
     store_all,
     tried,
 )
-from .progress import AnalysisProgress, Progress
+from .progress import AnalysisProgress, Progress, name_of
 from .selecting import BATCH_SIZE, as_it_is, each_item, items_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
         len(work.analyse) + len(work.finish),
         work.done,
         work.skipped,
+        work.not_music,
         what="tempo" if "tempo" in settings.tasks else "key",
         quiet=settings.quiet,
         pretend=settings.pretend,
@@ -68,6 +70,8 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
             _work(lib, work, settings, progress)
         if work.unread:
             _read_keys(lib, work.unread, settings, log)
+        if work.to_code:
+            _code_keys(lib, work.to_code, settings, progress, log)
     if progress.failed:
         raise UserError(progress.summary())
     if not settings.quiet:
@@ -161,9 +165,12 @@ class _Analysis:
         forget_failure(item)
         catch_up(item, found.marked)
         applied = apply_found(item, found, sources, self._settings)
+        coded = code_key(item, self._settings.camelot_in)
+        self._progress.n_coded += bool(coded)
         problem = None
         if not self._settings.pretend:
-            problem = tried(partial(_store, item, applied.tags, self._write, self._stopped))
+            names = [*applied.tags, *coded]
+            problem = tried(partial(_store, item, names, self._write, self._stopped))
         if problem:
             self._progress.failure(item, problem)
         else:
@@ -178,6 +185,43 @@ def _store(
     if remember_key(item):  # afterwards, because writing changes the times of the file
         store(item, stopped)
     return problem
+
+
+def _code_keys(
+    lib: Library, ids: list[int], settings: Any, counts: AnalysisProgress, log: BeetsLogger
+) -> None:
+    """Bring the Camelot codes of tracks that were not analysed up to date.
+
+    Parameters
+    ----------
+    counts
+        Progress of the analysis, which counts them.
+
+    Raises
+    ------
+    UserError
+        If the run was interrupted.
+    """
+    write = ui.should_write(settings.write)
+    progress = Progress(len(ids), quiet=settings.quiet, pretend=settings.pretend, log=log)
+    with interruptible() as stop, progress:
+        for item in items_of(lib, ids):
+            names = code_key(item, settings.camelot_in)
+            problem = None
+            if names and not settings.pretend:
+                problem = tried(partial(_store, item, names, write, stop.is_set))
+            if problem:
+                progress.failure(item, problem)
+            elif names:
+                counts.n_coded += 1
+                progress.line(f"{name_of(item)}: {coded_text(item, names)}")
+            else:
+                progress.advance()
+            if stop.is_set():
+                raise UserError(
+                    "interrupted while Camelot codes were written; the next run continues from here"
+                )
+    counts.failed += progress.failed
 
 
 def _read_keys(lib: Library, ids: list[int], settings: Any, log: BeetsLogger) -> None:

@@ -15,6 +15,7 @@ from tempo_core.levels import COUNTED_ELSE, TOLERANCE
 from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
 from .applying import hold, judged, set_pace_fields, settled
+from .camelot_tags import CODE_MARKER
 from .file_keys import KEY_SEEN
 from .grids import BEATS_ASKED
 from .items import LOCKED, OCTAVE, REVIEWED
@@ -24,6 +25,7 @@ from .marking import KEY, TEMPO
 from .origin import MANUAL, TAG, Decision
 from .queries import HAS_BPM
 from .selecting import Selection, ask, items_of
+from .skipping import NotMusic
 from .stated import STATED_FIELDS, stated_paces
 
 if TYPE_CHECKING:
@@ -73,7 +75,10 @@ WITHOUT_KEY = f"NOT ({KEY_DONE})"
 BEATS_KNOWN = f"{_value(BEATS_ASKED)} IS NOT NULL"
 WITHOUT_BEATS = f"{DONE} AND NOT {BEATS_KNOWN} AND NOT {IS_LOCKED}"
 # Tracks with tags that are still to be written. A track that lost its tempo is analysed first.
-TO_FINISH = f"{_value(PENDING)} IS NOT NULL AND ({HAS_BPM} OR {_value(PENDING)} LIKE '%key%')"
+TO_FINISH = (
+    f"{_value(PENDING)} IS NOT NULL AND ({HAS_BPM} OR {_value(PENDING)} LIKE '%key%' "
+    f"OR {_value(PENDING)} LIKE '%{CODE_MARKER}%')"
+)
 # Analysed tracks whose key was not read from the file, or whose `initial_key` changed since.
 UNREAD = (
     f"{DONE} AND ifnull({_value(KEY_SEEN)}, '') NOT LIKE "
@@ -198,6 +203,10 @@ class Work:
         Number of tracks that were analysed before.
     skipped
         Number of tracks left out because they failed before and have not changed.
+    not_music
+        Number of tracks left out because the setting `skip` says that they are not music.
+    to_code
+        Ids of the tracks whose Camelot code is compared with their key without an analysis.
     unread
         Ids of analysed tracks whose key was not read from the file yet.
     has_tempo, has_key, has_beats
@@ -208,6 +217,8 @@ class Work:
     finish: list[int]
     done: int
     skipped: int
+    not_music: int = 0
+    to_code: list[int] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
     has_tempo: Container[int | None] = ()
     has_key: Container[int | None] = ()
@@ -247,15 +258,22 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
         for item in items_of(lib, selection.ids(STATED)):
             if stated_paces(item) is not None and set_pace_fields(item):
                 store(item)
+    not_music = NotMusic(settings.skip)
     if settings.force:
-        locked = frozenset(selection.ids(IS_LOCKED)) if with_tempo else frozenset()
         every = selection.ids()
-        analyse = every if with_key else [id_ for id_ in every if id_ not in locked]
-        done = len(every) - len(analyse)
-        return Work(analyse, [], done, 0, has_tempo=locked, has_beats=locked)
+        # Who names tracks and says --force means just these.
+        left_out = not_music.among(items_of(lib, every)) if not_music and not args else set()
+        wanted = [id_ for id_ in every if id_ not in left_out]
+        locked = frozenset(selection.ids(IS_LOCKED)) if with_tempo else frozenset()
+        analyse = wanted if with_key else [id_ for id_ in wanted if id_ not in locked]
+        done = len(wanted) - len(analyse)
+        return Work(analyse, [], done, 0, len(left_out), has_tempo=locked, has_beats=locked)
     with_beats = "beats" in settings.tasks
     conditions = [TO_ANALYSE] * with_tempo + [WITHOUT_KEY] * with_key + [WITHOUT_BEATS] * with_beats
     analyse, total = selection.ids(" OR ".join(conditions)), selection.count()
+    done = total - len(analyse)
+    left_out = not_music.among(items_of(lib, analyse)) if not_music else set()
+    analyse = [id_ for id_ in analyse if id_ not in left_out]
     can_differ = analyse and len(conditions) > 1
     has_tempo, has_key, has_beats = (
         frozenset(analyse).intersection(selection.ids(condition)) if can_differ else ()
@@ -267,24 +285,32 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
     )
     write = ui.should_write(settings.write)
     to_finish = selection.ids(TO_FINISH) if write else []
-    done = total - len(analyse)
     unread = [] if settings.pretend else selection.ids(UNREAD)
     work = Work(
         analyse,
         to_finish,
         done,
         0,
-        [id_ for id_ in unread if id_ not in has_tempo],
-        has_tempo,
-        has_key,
-        has_beats,
+        len(left_out),
+        unread=[id_ for id_ in unread if id_ not in has_tempo],
+        has_tempo=has_tempo,
+        has_key=has_key,
+        has_beats=has_beats,
     )
-    if settings.retry:
+    if not settings.retry:
+        work = _without_hopeless(lib, work, selection)
+    if settings.camelot_in is None:
         return work
+    analysed = set(work.analyse)
+    return replace(work, to_code=[id_ for id_ in selection.ids() if id_ not in analysed])
+
+
+def _without_hopeless(lib: Library, work: Work, selection: Selection) -> Work:
+    """The work without the tracks that failed before and have not changed since."""
     hopeless = {item.id for item in items_of(lib, selection.ids(FAILED)) if fails_again(item)}
     return replace(
         work,
-        analyse=[id_ for id_ in analyse if id_ not in hopeless],
-        finish=[id_ for id_ in to_finish if id_ not in hopeless],
-        skipped=len(hopeless.intersection(analyse)) + len(hopeless.intersection(to_finish)),
+        analyse=[id_ for id_ in work.analyse if id_ not in hopeless],
+        finish=[id_ for id_ in work.finish if id_ not in hopeless],
+        skipped=len(hopeless.intersection(work.analyse)) + len(hopeless.intersection(work.finish)),
     )

@@ -26,6 +26,9 @@ from tempo_core.tagging import asf as raw_asf
 from tempo_core.tagging import id3 as raw_id3
 from tempo_core.tagging.splices import Splice
 
+from .camelot_tags import set_fields
+from .tempo_tags import precise_bpm
+
 ID3_TYPES = ("mp3", "wav", "aiff", "dsf")
 MP4_TYPES = ("aac", "alac")
 APE_TYPES = ("ape", "wv", "mpc")
@@ -76,7 +79,7 @@ def tag_change(media: MediaFile, fields: Mapping[str, Any]) -> TagChange | None:
     names = set(MediaFile.fields()) & set(fields)
     old_fields, old_tags = read_fields(media, names), _values(media.mgfile)
     known = {name: fields[name] for name in names}
-    media.update(known)
+    set_fields(media, known)
     expected, new_tags = read_fields(media, names), _values(media.mgfile)
     keys = {key for key in old_tags | new_tags if old_tags.get(key) != new_tags.get(key)}
     if not keys or old_fields == expected:
@@ -114,8 +117,13 @@ def check_readable(path: Path) -> None:
 
 
 def read_fields(media: MediaFile, names: Iterable[str]) -> dict[str, Any]:
-    """Values of fields by their names; images as tuples, because mediafile's do not compare."""
+    """Values of fields by their names, so that they can be compared.
+
+    Images are tuples, because mediafile's do not compare; the tempo has the decimals of its tag.
+    """
     read = {name: getattr(media, name) for name in names}
+    if "bpm" in read:
+        read["bpm"] = precise_bpm(media) or read["bpm"]
     if read.get("images"):
         read["images"] = [(image.type, image.desc, image.data) for image in read["images"]]
     return read
@@ -185,7 +193,7 @@ def rewrite(path: Path, wanted: TagChange) -> None:
             ogg.replace(file, wanted.kind, wanted.keys, _vorbis_entries(wanted))
         return
     media = MediaFile(path)
-    media.update(wanted.fields)
+    set_fields(media, wanted.fields)
     media.save()
 
 

@@ -12,7 +12,7 @@ from tempo_core import tasks
 from tempo_core.beatgrid import DECIMALS
 
 from .items import LOCKED, REVIEWED
-from .marking import ALL_MARKED, OptionalText
+from .marking import MARKER_TAGS, OptionalText
 from .stated import EstimatedPaces, StatedPaces
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ ITEM_TYPES: Types = {
     "tempo_verdict": types.STRING,
     LOCKED: Decimals(),
     REVIEWED: types.STRING,
-    **{marked.marker: OptionalText() for marked in ALL_MARKED},
+    **{field: OptionalText() for field in MARKER_TAGS},
     "tempo_pending": types.STRING,
     "tempo_failure": types.STRING,
     "tempo_failed_file": types.STRING,

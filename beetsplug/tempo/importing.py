@@ -13,6 +13,7 @@ from tempo_core.background import Stopped, leave_with
 from tempo_core.console import explain, shown
 
 from .applying import apply_found, hold
+from .camelot_tags import code_key
 from .choosing import lacking
 from .estimating import estimate_tasks, load_estimator
 from .file_keys import correct_key, remember_key
@@ -36,10 +37,11 @@ from .keeping import (
 from .key_fields import is_key_asked, is_key_done
 from .marking import ALL_MARKED
 from .origin import is_done
-from .progress import describe
+from .progress import describe, name_of
+from .skipping import NotMusic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from beets.importer import ImportTask
     from beets.library import Item
@@ -63,7 +65,8 @@ class ImportAnalysis:
         self._log = log
         # None until a track needs the estimator; False if it could not be loaded.
         self.estimator: Estimator | Literal[False] | None = None
-        # Ids of tracks with a tempo or key that beets does not read from the file as it is meant.
+        # Ids of tracks of which the library says something else than beets reads from the file:
+        # a tempo or key that it misreads, a Camelot code.
         self._misread: set[int | None] = set()
 
     def analyse(self, task: ImportTask, settings: Any) -> None:
@@ -75,6 +78,7 @@ class ImportAnalysis:
                     store(item, _aborted())
                 self._hold(item, settings)
             self._analyse(task, settings)
+            self._code(task, settings)
         except Stopped:  # the import itself was stopped
             return
         except Exception as error:
@@ -85,9 +89,14 @@ class ImportAnalysis:
         """Analyse and store the tracks of a task; an error with one track is a warning."""
         for item in task.imported_items():
             _reread_markers(item)
-        items = [
-            (item, tasks) for item in task.imported_items() if (tasks := _lacking(item, settings))
-        ]
+        not_music = NotMusic(settings.skip)
+        items = []
+        for item in task.imported_items():
+            tasks = _lacking(item, settings)
+            if tasks and not_music(item):
+                self._log.info("{}: skipped, not music", shown(name_of(item)))
+            elif tasks:
+                items.append((item, tasks))
         if not items or self.estimator is False:
             return
         if self.estimator is None:
@@ -108,6 +117,24 @@ class ImportAnalysis:
                 announce_by_hand(item, *_words())
             store(item, _aborted())
 
+    def _code(self, task: ImportTask, settings: Any) -> None:
+        """Put the Camelot codes of the tracks of a task where `camelot_in` says, and store them."""
+        for item in task.imported_items():
+            names = code_key(item, settings.camelot_in)
+            if names:
+                self._misread.add(item.id)  # the file does not say it yet
+                self._announce(item, names, settings)
+                store(item, _aborted())
+
+    def _announce(self, item: Item, names: Iterable[str], settings: Any) -> None:
+        """Note which tags of a track are to be written; does not store the item.
+
+        The file is written in `write`; in the stage of the analysis it may still be the original.
+        If the import is killed before that, the next `beet tempo` writes the tags.
+        """
+        if names and _writes(settings):
+            announce(item, names, *_words())
+
     def _keep(
         self, item: Item, result: Found | Exception, sources: Mapping[str, str], settings: Any
     ) -> None:
@@ -121,10 +148,7 @@ class ImportAnalysis:
         if catch_up(item, result.marked):
             self._misread.add(item.id)
         applied = apply_found(item, result, sources, settings)
-        if applied.tags and _writes(settings):
-            # The file is written in write(); at this point it may still be the original. If the
-            # import is killed before that, the next `beet tempo` writes the tags.
-            announce(item, applied.tags, *_words())
+        self._announce(item, applied.tags, settings)
         # After this stage the importer reads the item from the database again.
         store(item, _aborted())
         self._log.info("{}", describe(item, result, applied))

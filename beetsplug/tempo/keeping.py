@@ -23,7 +23,9 @@ from tempo_core.background import TIME_LIMIT
 from tempo_core.console import explain
 from tempo_core.errors import TempoError
 from tempo_core.keys import parse_key
+from tempo_core.tempi import round_half_up
 
+from .camelot_tags import CODE_FIELDS
 from .items import bpm_of, file_status, locked_tempo, own, same_file, says_key, set_or_clear
 from .key_fields import key_origin
 from .marking import ALL_MARKED, KEY, TEMPO
@@ -45,7 +47,7 @@ FAILURE, FAILED_FILE = "tempo_failure", "tempo_failed_file"
 # to copy. Originals are not written to.
 ORIGINAL = "original"
 # All fields that the plugin writes as tags.
-WRITABLE_FIELDS = tuple(name for marked in ALL_MARKED for name in marked.tags)
+WRITABLE_FIELDS = (*(name for marked in ALL_MARKED for name in marked.tags), *CODE_FIELDS)
 ORIGINS = {TEMPO: origin, KEY: key_origin}  # functions that say whose the value of a field is
 LOCK_PATIENCE = 30.0  # [s] to wait for a locked library, in addition to the timeout of beets
 LOCK_PAUSE = 0.1  # [s] between two attempts to use a locked library
@@ -167,7 +169,8 @@ def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> bool:
 
     Otherwise the plugin could overwrite what another program wrote to the file. `beet update` may
     not have been run since, and overlooks the change if the program kept the file's modification
-    time. Neither does beets read every name of these tags. Does not store the item.
+    time. Neither does beets read every name of these tags. A tempo of another program that beets
+    read without this plugin, which cut its decimals off, is corrected. Does not store the item.
 
     Returns
     -------
@@ -180,17 +183,19 @@ def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> bool:
     from tempo_core.labels.files import read_track
     from tempo_core.labels.record import parse_bpm
 
+    which = tuple(which)
     open_ = [m for m in which if not (said := ORIGINS[m](item)) or said.startswith("model:")]
-    if not open_:
+    may_be_cut = TEMPO in which and ORIGINS[TEMPO](item) == TAG
+    if not open_ and not may_be_cut:
         return False
     path, taken = item.path, False
     with suppress(TempoError):
         file = call(lambda: read_track(path), interrupted, TIME_LIMIT)
-        if TEMPO in open_:
-            found = parse_bpm(file.tag_bpm)
-            if found is not None and int(found) != bpm_of(item):
-                _take(item, TEMPO, int(found))  # as beets reads it
-                taken = True
+        found = parse_bpm(file.tag_bpm)
+        is_open = TEMPO in open_ or (may_be_cut and found and int(found) == bpm_of(item))
+        if found is not None and is_open and round_half_up(found) != bpm_of(item):
+            _take(item, TEMPO, round_half_up(found))  # as `TempoField` reads it
+            taken = True
         text = file.tag_key or ""
         if KEY in open_ and says_key(text) and text != item.initial_key:
             key = parse_key(text)  # beets itself misreads some

@@ -22,12 +22,14 @@ from tempo_core.labels.results import ResultFiles
 from tempo_core.labels.sources import source_settings
 from tempo_core.labels.summary import Tally, describe, describe_failures, is_silent
 
+from .camelot_tags import code_key
 from .choosing import settle
 from .describing import track_of
 from .file_keys import remember_key
 from .guarding import library_errors
 from .keeping import catch_up, keep, store, tried
 from .label_fields import apply_label, set_fields
+from .marking import KEY
 from .progress import Progress
 from .selecting import Selection, as_it_is, each_item
 from .settings import path_of
@@ -153,7 +155,7 @@ def _label(
                 files.add(labelled)
                 # Read again, so that changes made to the item in the meantime are not lost.
                 item = as_it_is(lib, found) or found
-                problem = tried(partial(_keep, item, labelled, apply, write))
+                problem = tried(partial(_keep, item, labelled, apply, write, settings.camelot_in))
                 _show(progress, item, labelled, problem)
         summary = tally.summary(run)
     files.write()
@@ -194,8 +196,15 @@ def _show_summary(summary: str, tally: Tally, options: LabelOptions, progress: P
         ui.print_(line)
 
 
-def _keep(item: Item, labelled: LookedUp, apply: bool, write: bool) -> Exception | None:
+def _keep(
+    item: Item, labelled: LookedUp, apply: bool, write: bool, camelot_in: str | None
+) -> Exception | None:
     """Store the labels of an item, and if `apply`, fill empty fields and write them to the file.
+
+    Parameters
+    ----------
+    camelot_in
+        Where the Camelot code of a key that is filled in goes, see `code_key`.
 
     Returns
     -------
@@ -206,6 +215,8 @@ def _keep(item: Item, labelled: LookedUp, apply: bool, write: bool) -> Exception
     if apply:
         catch_up(item)
     changed = apply_label(item, labelled.chosen) if apply else []
+    if KEY.field in changed:
+        changed += code_key(item, camelot_in)
     problem = keep(item, changed, write)
     if remember_key(item):
         store(item)

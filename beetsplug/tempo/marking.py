@@ -24,7 +24,9 @@ from mediafile import (
 
 from tempo_core.markers import KEY_MARKER, TEMPO_MARKER
 
+from .camelot_tags import CODE_MARKER, CODE_TAG
 from .items import own, same_file, set_or_clear
+from .tempo_tags import TempoMarkerField
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,17 +110,24 @@ class OptionalText(types.String):
         return None
 
 
+# Kinds and tags of the markers in files, by the names of their fields.
+MARKER_TAGS: dict[str, tuple[type[MediaField], str]] = {
+    TEMPO.marker: (TempoMarkerField, TEMPO.kind.tag),
+    KEY.marker: (MediaField, KEY.kind.tag),
+    CODE_MARKER: (MediaField, CODE_TAG),
+}
+
+
 def media_fields() -> Iterator[tuple[str, MediaField]]:
     """The tags of the markers in each format of files, by the names of their fields.
 
     Those are left out that mediafile knows because the plugin was loaded before in this process.
     """
-    for marked in ALL_MARKED:
-        if marked.marker not in MediaFile.fields():
-            tag = marked.kind.tag
+    for field, (kind, tag) in MARKER_TAGS.items():
+        if field not in MediaFile.fields():
             yield (
-                marked.marker,
-                MediaField(
+                field,
+                kind(
                     MP3DescStorageStyle(tag),
                     MP4StorageStyle(f"----:com.apple.iTunes:{tag}"),
                     StorageStyle(tag),

@@ -180,6 +180,8 @@ class AnalysisProgress(Progress):
         Number of tracks that were analysed by earlier runs.
     skipped
         Number of tracks left out because they failed before and have not changed.
+    not_music
+        Number of tracks left out because they are not music.
     what
         What the tracks that were analysed before have already: a tempo or a key.
     quiet, pretend, log
@@ -189,6 +191,8 @@ class AnalysisProgress(Progress):
     ----------
     counts, keys
         Number of tracks by the decision about `bpm`, and about `initial_key`.
+    n_coded
+        Number of tracks whose Camelot code was brought up to date.
     """
 
     def __init__(
@@ -196,6 +200,7 @@ class AnalysisProgress(Progress):
         total: int,
         done: int,
         skipped: int = 0,
+        not_music: int = 0,
         *,
         what: str = "tempo",
         quiet: bool,
@@ -209,6 +214,8 @@ class AnalysisProgress(Progress):
         self._n_results = 0
         self._done = done
         self._skipped = skipped
+        self._not_music = not_music
+        self.n_coded = 0
         self._finished = 0
 
     def result(self, item: Item, found: Found, applied: Applied) -> None:
@@ -239,6 +246,10 @@ class AnalysisProgress(Progress):
                 f"{self._skipped} skipped that failed before and {verb} unchanged "
                 f"({_listed('tempo_failure::.')}, --retry tries again)"
             )
+        if self._not_music:
+            rest.append(f"{self._not_music} skipped: not music")
+        if self.n_coded:
+            rest.append(f"{counted(self.n_coded, 'Camelot code')} brought up to date")
         told = f"{prefix}{tracks} analysed: {', '.join(parts)}; {', '.join(rest)}"
         if self._what == "tempo" and self.keys:
             told += f"; keys: {', '.join(self._keys())}"

@@ -11,12 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import confuse
+from beets.dbcore.query import (
+    DurationQuery,
+    InvalidQueryArgumentValueError,
+    InvalidQueryError,
+)
 
 from tempo_core import methods
 from tempo_core.errors import ConfigError
 from tempo_core.labels.sources import check_names, source_settings
 from tempo_core.tasks import in_columns
 from tempo_core.transcription.choices import DEFAULT_VALUE, FORMATS, MIDI, PARTS, STEPS
+
+from .camelot_tags import CODE_PLACES, OFF
 
 
 class Positive(confuse.Integer):
@@ -130,6 +137,56 @@ class NoteValue(confuse.Template):
         return str(value)
 
 
+class CodePlace(confuse.Template):
+    """Template of `camelot_in`: a key of `CODE_PLACES`, or `OFF`, which YAML reads as False."""
+
+    def convert(self, value: Any, view: Any) -> str:
+        if value is False or value == OFF:
+            return OFF
+        if not isinstance(value, str) or value not in CODE_PLACES:
+            self.fail(f"must be {', '.join(CODE_PLACES)} or {OFF}, or be left empty", view)
+        return str(value)
+
+
+class LengthRange(confuse.Template):
+    """Template of a range of lengths as in queries: `12:00..`, `..0:30` or `0:00..0:30`."""
+
+    def convert(self, value: Any, view: Any) -> str:
+        if isinstance(value, str) and ".." in value:
+            with suppress(InvalidQueryArgumentValueError):
+                found = DurationQuery("length", value)
+                low, high = found.rangemin, found.rangemax
+                if (low, high) != (None, None) and (low or 0) <= (
+                    math.inf if high is None else high
+                ):
+                    return value
+        self.fail("must be a range of lengths, such as 12:00.. or ..0:30", view)
+
+
+class GenreNames(confuse.StrSeq):
+    """Template of a list of names of genres."""
+
+    def convert(self, value: Any, view: Any) -> list[str]:
+        names: list[str] = super().convert(value, view)
+        if not all(name.strip() for name in names):
+            self.fail("must be names of genres", view)
+        return names
+
+
+class QueryText(confuse.String):
+    """Template of a query in one text, as in beets' smart playlists."""
+
+    def convert(self, value: Any, view: Any) -> str:
+        from beets.library import Item, parse_query_string
+
+        text: str = super().convert(value, view)
+        try:
+            parse_query_string(text, Item)
+        except (InvalidQueryError, InvalidQueryArgumentValueError) as error:
+            self.fail(" ".join(f"must be a query ({error})".split()), view)
+        return text
+
+
 def check_tasks(names: Sequence[str]) -> str:
     """What is wrong with a list of tasks; empty if nothing.
 
@@ -151,6 +208,8 @@ DEFAULTS: dict[str, Any] = {
     "force": False,
     "quiet": False,
     "write": None,
+    "decimals": False,
+    "camelot_in": None,
     "threads": os.cpu_count() or 1,
     "model": "default",
     "windows": 10,
@@ -159,6 +218,7 @@ DEFAULTS: dict[str, Any] = {
     "min_confidence": 0.4,
     "time_limit": 300,
     "player": None,
+    "skip": {"length": None, "genre": [], "query": None},
     "sources": ["tags"],
     "labels": {
         "database": None,
@@ -194,6 +254,8 @@ TEMPLATE = {
     "force": bool,
     "quiet": bool,
     "write": confuse.Optional(confuse.TypeTemplate(bool)),
+    "decimals": bool,
+    "camelot_in": confuse.Optional(CodePlace()),
     "threads": Positive(),
     "model": str,
     "windows": WindowCount(),
@@ -202,6 +264,11 @@ TEMPLATE = {
     "min_confidence": Number("a number from 0 to 1", lambda share: 0 <= share <= 1),
     "time_limit": Number("a number of seconds above 0", lambda seconds: seconds > 0),
     "player": PlayerCommand(),
+    "skip": {
+        "length": confuse.Optional(LengthRange()),
+        "genre": GenreNames(split=False),
+        "query": confuse.Optional(QueryText()),
+    },
     "sources": SourceNames(),
     "labels": {
         "database": confuse.Optional(confuse.Filename()),

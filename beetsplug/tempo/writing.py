@@ -41,6 +41,7 @@ from .editing import (
     splices,
     tag_change,
 )
+from .items import own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,7 +71,7 @@ def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
     TagError
         If the file cannot be read, written or replaced; it is then unchanged.
     """
-    tags: dict[str, Any] = {name: item.get(name, with_album=False) for name in names}
+    tags: dict[str, Any] = {name: own(item, name) for name in names}
     try:
         plugins.send("write", item=item, path=item.path, tags=tags)
         # A symbolic link stays one: the file behind it is replaced.

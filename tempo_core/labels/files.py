@@ -46,7 +46,7 @@ _MP4 = {
     "genre": ("\xa9gen",),
     "isrc": (f"{_ITUNES}ISRC",),
     "recording_id": (f"{_ITUNES}MusicBrainz Track Id",),
-    # `tmpo` only holds whole numbers, so the other tag is more precise if a file has both.
+    # `tmpo` only holds whole numbers; which of the two counts is decided by `counting_tempo`.
     "bpm": (f"{_ITUNES}BPM", "tmpo"),
     "key": (f"{_ITUNES}initialkey", f"{_ITUNES}KEY"),
     "tempo_marker": (f"{_ITUNES}{TEMPO_MARKER.tag}",),
@@ -169,10 +169,36 @@ def _tags(tags: Any) -> dict[str, str]:
     """Text of each field in the tags of a file, empty if missing."""
     names = _ID3 if isinstance(tags, ID3) else _MP4 if isinstance(tags, MP4Tags) else _OTHERS
     known = {} if tags is None else {str(key).lower(): value for key, value in tags.items()}
-    return {
+    found = {
         field: _value(field, [known.get(key.lower()) for key in keys])
         for field, keys in names.items()
     }
+    if names is _MP4:
+        both = [_value("bpm", [known.get(key.lower())]) for key in _MP4["bpm"]]
+        found["bpm"] = counting_tempo(both[0], both[1], found["tempo_marker"])
+    return found
+
+
+def counting_tempo(precise: str, whole: str, marker: str) -> str:
+    """That one of the two tempo tags of an MP4 file that counts, verbatim; empty if it has none.
+
+    It is the one that has decimals, unless this program wrote that one and somebody has changed the
+    other one since, as programs do that know only `tmpo`.
+
+    Parameters
+    ----------
+    precise, whole
+        Text of the freeform tag `BPM` and of `tmpo`, empty if missing.
+    marker
+        Text of the marker of the tempo, empty if missing.
+    """
+    if not read_tempi(precise):
+        return whole if read_tempi(whole) else precise or whole
+    own = TEMPO_MARKER.parse(marker)
+    is_precise_own = own is not None and own.is_of(parse_bpm(precise))
+    if own is not None and is_precise_own and read_tempi(whole) and not own.is_of(parse_bpm(whole)):
+        return whole
+    return precise
 
 
 def _value(field: str, tags: list[Any]) -> str:

@@ -68,6 +68,7 @@ class Id3Tag:
 
     `version` is 2, 3 or 4, `flags` a combination of `TagFlags`. `extended` holds the bytes of the
     extended header, empty if there is none. `padding` is the number of zeros after the frames.
+    `foreign_sizes` says that the sizes of the frames are encoded as the other version does.
     """
 
     version: int
@@ -76,6 +77,7 @@ class Id3Tag:
     extended: bytes = b""
     frames: tuple[Id3Frame, ...] = ()
     padding: int = 0
+    foreign_sizes: bool = False
 
     @property
     def size(self) -> int:
@@ -123,7 +125,11 @@ class Id3Tag:
         return tag._padded(room if room >= 0 else GROWTH_PADDING)
 
     def _in_form(self, frame: Id3Frame) -> Id3Frame:
-        """Unsynchronise a new frame if the tag is unsynchronised."""
+        """A new frame with its size as in the tag, unsynchronised if the tag is."""
+        if self.foreign_sizes:
+            size = len(frame.raw) - HEADER_SIZE
+            encoded = size.to_bytes(4, "big") if self.version == 4 else synchsafe(size)
+            frame = Id3Frame(frame.name, frame.raw[:4] + encoded + frame.raw[8:], frame.packed)
         if not self.flags & TagFlags.UNSYNCHRONISED:
             return frame
         raw = unsynchronise(frame.raw)
@@ -132,7 +138,6 @@ class Id3Tag:
         return Id3Frame(frame.name, raw, frame.packed)
 
     def _padded(self, padding: int) -> Id3Tag:
-        """Copy of the tag with `padding` zeros; version 2.3 repeats it in the extended header."""
         """Copy of the tag with `padding` zeros; version 2.3 repeats it in the extended header."""
         extended = self.extended
         if self.version == 3 and len(extended) >= 10:
@@ -215,10 +220,11 @@ def parse(data: bytes) -> Id3Tag:
     # Some programs write the sizes of frames as the other version does. The encoding with which
     # all frames fit is the right one.
     for safe in {2: (False,), 3: (False, True), 4: (True, False)}[version]:
+        foreign = safe != (version == 4)
         frames = _frames(body[len(extended) :], version, safe, whole)
         if frames is not None:
             padding = len(body) - len(extended) - sum(len(frame.raw) for frame in frames)
-            return Id3Tag(version, revision, flags, extended, tuple(frames), padding)
+            return Id3Tag(version, revision, flags, extended, tuple(frames), padding, foreign)
     raise LayoutError("its ID3 tag is damaged")
 
 

@@ -129,6 +129,21 @@ def test_any_bytes_are_a_file_or_refused(content: bytes, kind: str) -> None:
             pass
 
 
+@pytest.mark.parametrize("version", [3, 4])
+def test_a_new_frame_has_its_size_as_the_others(version: int) -> None:
+    """Some programs write the sizes of frames as the other version does."""
+    body = b"\0" + b"x" * 300
+    sizes = (id3.synchsafe(301), (301).to_bytes(4, "big"))
+    old, usual = sizes if version == 3 else sizes[::-1]
+    before = id3.parse(tag(version, b"TIT2" + old + b"\0\0" + body))
+    assert before.foreign_sizes
+    new = id3.Id3Frame(b"TPE1", b"TPE1" + usual + b"\0\0" + body)
+    after = id3.parse(before.replaced([], [new]).to_bytes())
+    assert [frame.raw for frame in after.frames] == [
+        name + old + b"\0\0" + body for name in (b"TIT2", b"TPE1")
+    ]
+
+
 def test_padding_is_used_before_a_file_grows() -> None:
     one = frame(4, b"TBPM", b"\3" + b"1" * 40)
     small = id3.parse(tag(4, frame(4, b"TIT2", b"\3a"), padding=60))

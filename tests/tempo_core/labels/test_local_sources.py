@@ -16,7 +16,7 @@ from mutagen.id3 import TBPM, TKEY
 
 from tempo_core.compression import zstd
 from tempo_core.errors import AudioError, LabelError
-from tempo_core.labels.files import read_track
+from tempo_core.labels.files import counting_tempo, read_track
 from tempo_core.labels.lookup import look_up
 from tempo_core.labels.record import Record, Status, TrackQuery
 from tempo_core.labels.sources.acousticbrainz import source as acousticbrainz
@@ -61,6 +61,25 @@ def test_tags_are_read_verbatim(make_audio: MakeAudio) -> None:
     record = look_up(read_track(path), Tags())
     assert (record.status, record.bpm, record.key) == (Status.FOUND, 127.98, "F#m")
     assert (record.raw_bpm, record.raw_key) == ("127.98", "F# minor")
+
+
+@pytest.mark.parametrize(
+    ("precise", "whole", "marker", "counting"),
+    [
+        ("127.98", "128", "", "127.98"),
+        ("127.98", "", "", "127.98"),
+        ("", "128", "", "128"),
+        ("none", "128", "", "128"),
+        ("none", "", "", "none"),
+        ("127.98", "140", "", "127.98"),
+        ("127.98", "140", "127.98 model:a@1", "140"),
+        ("127.98", "128", "127.98 model:a@1", "127.98"),
+        ("127.98", "0", "127.98 model:a@1", "127.98"),
+        ("64.5", "128", "127.98 model:a@1", "64.5"),
+    ],
+)
+def test_which_tag_of_an_mp4_counts(precise: str, whole: str, marker: str, counting: str) -> None:
+    assert counting_tempo(precise, whole, marker) == counting
 
 
 def test_a_precise_tag_counts_more_than_a_whole_number(make_audio: MakeAudio) -> None:
