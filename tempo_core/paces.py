@@ -17,6 +17,14 @@ COMPATIBLE = 0.5  # probability from which on a candidate is more likely a pace 
 # offered for unseen recordings are right by everything that labels can tell of them. It costs none
 # of 28 other paces that people name. `benchmarks/pace_threshold.py` has the table.
 OFFERED = 0.75
+# Names of the ratios of a pace to the tempo that people count.
+RATIO_NAMES = {
+    1.0: "",
+    0.5: "half time",
+    2.0: "double time",
+    1 / 3: "third time",
+    3.0: "triple time",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,11 @@ class Pace:
 
     bpm: float
     probability: float
+
+
+def simple_ratio(ratio: float) -> float | None:
+    """The ratio in `RATIO_NAMES` that is close to a ratio of two tempi; None if none is."""
+    return next((known for known in RATIO_NAMES if abs(ratio / known - 1) <= SAME_PACE), None)
 
 
 def format_paces(paces: Sequence[Pace]) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from . import Plugin
 
+OF_CADENCE = ("format", "m3u", "relative_to")  # options that only `--cadence` has
+
 
 def subcommand() -> ui.Subcommand:
     """Declare the command and its options."""
@@ -42,6 +44,7 @@ def subcommand() -> ui.Subcommand:
         help="instead list the tracks one can move to at A to B steps a minute",
     )  # fmt: skip
     add("--format", metavar="FORMAT", help="print the tracks of --cadence like this")
+    options.add_playlist(command)
     return command
 
 
@@ -59,9 +62,10 @@ def check(opts: Values, settings: Any) -> None:
         if problem := check_tasks(opts.tasks):
             raise UserError(f"--tasks {problem}")
     if opts.cadence is None:
-        options.refuse(opts, ("format",), "is for --cadence")
+        options.refuse(opts, OF_CADENCE, "is for --cadence")
     else:
-        others = [name for name in vars(opts) if name not in ("cadence", "format")]
+        options.check_playlist(opts)
+        others = [name for name in vars(opts) if name not in ("cadence", *OF_CADENCE)]
         options.refuse(opts, others, "does nothing with --cadence, which only lists what is known")
 
 
@@ -70,7 +74,9 @@ def run(plugin: Plugin, lib: Library, settings: Any, query: list[str]) -> None:
     if settings.cadence is not None:
         from ..moving import list_cadence
 
-        list_cadence(lib, query, settings.cadence, settings.format)
+        list_cadence(
+            lib, query, settings.cadence, settings.format, settings.m3u, settings.relative_to
+        )
         return
     from ..analysing import analyse_library
 
