@@ -24,12 +24,12 @@ Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 # Cost [% of speed] of each unit by which energy is off the curve, or leaps by more than a step.
-ENERGY_COST, STEP = 1.5, 2.0
+ENERGY_COST, STEP = 2.5, 2.0
 SAME_ARTIST_COST = 100.0  # [% of speed] only where every other way is closed
 WIDTHS = (8, 64)  # least and most beginnings that are kept
 BEGINNINGS = 4000  # beginnings that are continued in one search, as far as `WIDTHS` allow
 BRANCHES = 16  # ways in which each is continued
-SAME_ENDS = 6  # of the beginnings that are kept at most so many end with the same track
+SAME_END = 0.1  # share of the beginnings that are kept that may end with the same track
 STARTS = 128  # first tracks that are tried at most
 # In the search for a longer set: how much wider it is, and the cost, for each doubling, of the
 # number of ways that lead on from a track. Tracks with few ways on come first while they can.
@@ -261,7 +261,7 @@ def _thinned(beginnings: Iterable[Beginning], width: int) -> list[Beginning]:
     ends: dict[int, int] = {}
     for cost, path in beginnings:
         same = (path[-1], frozenset(path))
-        if same in seen or ends.get(path[-1], 0) >= SAME_ENDS:
+        if same in seen or ends.get(path[-1], 0) >= max(2, SAME_END * width):
             continue
         seen.add(same)
         ends[path[-1]] = ends.get(path[-1], 0) + 1

@@ -26,8 +26,8 @@ STYLE = """
           --curve: #1a4f8a; --bar: #c9d6e6; --sector: #eee; color-scheme: light; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   body { margin: 0; font-size: 11px; max-width: none; }
-  tr, svg, figure { break-inside: avoid; }
   .scroll svg { min-width: 0 !important; } }
+@media print { .list { display: block; } tr, svg, figure { break-inside: avoid; } }
 @page { size: A4 landscape; margin: 12mm; }
 * { box-sizing: border-box; }
 body { background: var(--paper); color: var(--ink); }
@@ -52,7 +52,8 @@ svg .dim { fill: var(--dim); }
 table { width: 100%; margin: 0; }
 th, td { border-color: var(--line); padding: .3rem .5rem; }
 th { border-bottom-color: var(--dim); font-size: .8rem; color: var(--dim); font-weight: 600; }
-td { overflow-wrap: anywhere; }
+td:nth-child(3) { overflow-wrap: anywhere; }
+td:not(:nth-child(3)), th { white-space: nowrap; }
 td:first-child, th:first-child { padding-left: 0; }
 .code { display: inline-block; min-width: 2.4em; padding: 0 .35em; border-radius: 4px;
         text-align: center; color: #14181f; white-space: nowrap; }
@@ -63,6 +64,7 @@ td:first-child, th:first-child { padding-left: 0; }
   body { margin: 1rem auto; }
   h1 { font-size: 1.35rem; }
   th, td { padding: .3rem .25rem; font-size: .87rem; }
+  td .key { display: block; }
   th:nth-child(2), td:nth-child(2), th:nth-child(7), td:nth-child(7),
   th:nth-child(8), td:nth-child(8) { display: none; } }
 """
@@ -126,10 +128,10 @@ class Sheet:
 
     def html(self) -> str:
         """The page."""
-        first = self.tracks[0].title or UNTITLED
+        first, last = (self.tracks[k].title or UNTITLED for k in (0, -1))
         slots = list(self._slots())
         parts = [
-            f"<h1>From <bdi>{escape(first)}</bdi></h1>",
+            f"<h1>From <bdi>{escape(first)}</bdi> to <bdi>{escape(last)}</bdi></h1>",
             self._facts(slots),
             f'<figure class="scroll">{course_picture(slots)}</figure>',
             f'<p class="note">{self._reading()}</p>',
@@ -186,7 +188,7 @@ class Sheet:
 
     def _table(self) -> str:
         """The tracks, a row each."""
-        head = ("#", "Start", "Track", "BPM", "Key", "Mix into it", "Energy", "Length")
+        head = ("#", "Start", "Track", "BPM", "Key", "Mix", "Energy", "Length")
         return table(head, self._rows(), (0, 1, 3, 7))
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
@@ -217,7 +219,8 @@ def key_code(key: Key | None) -> str:
     if key is None:
         return '<span class="by">unknown</span>'
     colour = colour_of(key)
-    return f'<span class="code" style="background:{colour}">{key.camelot}</span> {key}'
+    code = f'<span class="code" style="background:{colour}">{key.camelot}</span>'
+    return f'{code} <span class="by key">{key}</span>'
 
 
 def _told(way: Transition | None) -> str:

@@ -11,10 +11,11 @@ from ..keys import Key
 from ..markup import escape
 from .energy import HIGHEST
 
+INK = "#14181f"  # of what stands on the colour of a key
 UNKNOWN = "var(--bar)"  # colour of a key that is unknown
 # Sizes of the picture of the course [pixels]: the least width of a track and of the whole, margins,
 # and where the panels of tempo and energy begin and end.
-SLOT, LEAST_WIDTH = 38.0, 900.0
+SLOT, LEAST_WIDTH = 26.0, 900.0
 LEFT, RIGHT = 46.0, 10.0
 TEMPO_TOP, TEMPO_BOTTOM, ENERGY_TOP, ENERGY_BOTTOM = 40.0, 216.0, 262.0, 340.0
 HEIGHT = 366.0
@@ -27,7 +28,7 @@ COUNTINGS = {
     "third time": "⅓",
     "triple time": "3\u00d7",
 }
-WHEEL, RIM, MIDDLE, HUB = 170.0, 160.0, 112.0, 62.0  # half the size, and three radii [pixels]
+WHEEL, RIM, MIDDLE, HUB = 170.0, 166.0, 114.0, 60.0  # half the size, and three radii [pixels]
 
 
 @dataclass(frozen=True)
@@ -194,45 +195,54 @@ def wheel(keys: Sequence[Key | None]) -> str:
         f'<svg viewBox="0 0 {2 * WHEEL:g} {2 * WHEEL:g}" role="img" font-size="13">'
         "<title>The keys of the set on the Camelot wheel</title>"
     ]
-    for pitch_class in range(12):
-        for minor in (True, False):
-            parts.append(_sector(Key(pitch_class, minor), counts[Key(pitch_class, minor)]))
+    places = [Key(pitch_class, minor) for pitch_class in range(12) for minor in (True, False)]
+    parts += [_sector(key, colour_of(key) if counts[key] else "var(--sector)") for key in places]
     way = [_centre(key) for key in keys if key is not None]
     if way:
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in way)
         (x0, y0), (x1, y1) = way[0], way[-1]
         parts.append(
-            f'<polyline points="{line}" fill="none" stroke="var(--ink)" stroke-width="1.2" '
-            'stroke-opacity=".55" stroke-linejoin="round"/>'
-            f'<circle cx="{x0:.1f}" cy="{y0:.1f}" r="6" fill="none" stroke="var(--ink)" '
-            f'stroke-width="2"/><circle cx="{x1:.1f}" cy="{y1:.1f}" r="3.5" fill="var(--ink)"/>'
+            f'<polyline points="{line}" fill="none" stroke="#fff" stroke-width="4" '
+            'stroke-opacity=".5" stroke-linejoin="round"/>'
+            f'<polyline points="{line}" fill="none" stroke="{INK}" stroke-width="1.3" '
+            'stroke-linejoin="round"/>'
+            f'<circle cx="{x0:.1f}" cy="{y0:.1f}" r="6" fill="none" stroke="{INK}" '
+            f'stroke-width="2"/><circle cx="{x1:.1f}" cy="{y1:.1f}" r="3.5" fill="{INK}"/>'
         )
+    parts += [_label(key, counts[key]) for key in places]
     return "".join(parts) + "</svg>"
 
 
-def _sector(key: Key, count: int) -> str:
-    """The place of a key, with how often it occurs."""
+def _sector(key: Key, fill: str) -> str:
+    """The place of a key."""
     inner, outer = (HUB, MIDDLE) if key.minor else (MIDDLE, RIM)
     angle = _angle(key)
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = (
         _point(angle + turn, radius)
         for turn, radius in ((-15, outer), (15, outer), (15, inner), (-15, inner))
     )
-    fill, ink = (colour_of(key), "#14181f") if count else ("var(--sector)", "var(--dim)")
-    x, y = _point(angle, outer - 12)
-    told = f"{count}\u00d7{key.camelot}" if count > 1 else key.camelot
     return (
         f'<path d="M{x0:.1f} {y0:.1f}A{outer:g} {outer:g} 0 0 1 {x1:.1f} {y1:.1f}'
         f'L{x2:.1f} {y2:.1f}A{inner:g} {inner:g} 0 0 0 {x3:.1f} {y3:.1f}Z" fill="{fill}" '
-        f'stroke="var(--paper)" stroke-width="2"/>'
-        f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle" font-size="11" '
-        f'style="fill:{ink}">{told}</text>'
+        'stroke="var(--paper)" stroke-width="2"/>'
     )
+
+
+def _label(key: Key, count: int) -> str:
+    """The name of the place of a key and, beneath, how often it occurs if more than once."""
+    x, y = _point(_angle(key), (MIDDLE if key.minor else RIM) - 17)
+    lines = [key.camelot, f"\u00d7 {count}"] if count > 1 else [key.camelot]
+    text = "".join(
+        f'<tspan x="{x:.1f}" y="{y + 10 - 6 * len(lines) + 11 * k:.1f}">{line}</tspan>'
+        for k, line in enumerate(lines)
+    )
+    ink = INK if count else "var(--dim)"
+    return f'<text text-anchor="middle" font-size="11" style="fill:{ink}">{text}</text>'
 
 
 def _centre(key: Key) -> tuple[float, float]:
     """Where the way passes through the place of a key."""
-    return _point(_angle(key), HUB + 18 if key.minor else MIDDLE + 15)
+    return _point(_angle(key), (HUB if key.minor else MIDDLE) + 13)
 
 
 def _angle(key: Key) -> float:
