@@ -129,7 +129,7 @@ def list_set(
     if output.playlist is not None:
         write_playlist(output.playlist, [step.item for step in steps], output.relative_to)
     if output.sheet is not None:
-        write_whole(output.sheet, _sheet(steps, wanted).html())
+        write_whole(output.sheet, _sheet(steps, wanted, has_start=start is not None).html())
     if len(steps) < wanted.n:
         log.warning(
             "{} of {} tracks; more could not be joined within {:g} % and in keys that fit{}",
@@ -189,8 +189,9 @@ def describe(number: int, step: Step, format_: str | None) -> None:
     )
 
 
-def _sheet(steps: Sequence[Step], wanted: Wanted) -> Sheet:
-    """The page about a set."""
+def _sheet(steps: Sequence[Step], wanted: Wanted, *, has_start: bool) -> Sheet:
+    """The page about a set; `has_start` says that its first track was given."""
+    curve = course(wanted.curve, wanted.n, steps[0].energy if has_start else None)
     return Sheet(
         [
             SheetTrack(
@@ -201,6 +202,6 @@ def _sheet(steps: Sequence[Step], wanted: Wanted) -> Sheet:
             for step in steps
         ],
         wanted.curve,
-        course(wanted.curve, wanted.n, steps[0].energy)[: len(steps)].tolist(),
+        curve[: len(steps)].tolist(),
         wanted.pitch,
     )  # fmt: skip

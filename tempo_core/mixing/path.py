@@ -22,6 +22,7 @@ from .transitions import HARMONY_COST, OTHER_PACE_COST, Counted, relation_of
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
+Beginning = tuple[float, tuple[int, ...]]  # its cost, and its tracks by index
 
 # Cost [% of speed] of each unit by which energy is off the curve, or leaps by more than a step.
 ENERGY_COST, STEP = 2.5, 2.0
@@ -30,10 +31,13 @@ WIDTHS = (8, 64)  # least and most beginnings that are kept
 BEGINNINGS = 4000  # beginnings that are continued in one search, as far as `WIDTHS` allow
 BRANCHES = 16  # ways in which each is continued
 SAME_END = 0.1  # share of the beginnings that are kept that may end with the same track
-STARTS = 128  # first tracks that are tried at most
+# Without a first track so many groups of first tracks, from those that are closest to the curve to
+# the farthest, are each continued for itself: the closest may stand apart from all others.
+GROUPS, STARTS = 6, 32  # and the most tracks of each
 # In the search for a longer set: how much wider it is, and the cost, for each doubling, of the
 # number of ways that lead on from a track. Tracks with few ways on come first while they can.
 WIDER, CROSSROADS_COST = 6, 3.0
+MISSING = 1e6  # cost of each track that a set lacks
 N_KEYS = 24
 
 
@@ -96,13 +100,17 @@ def best_path(
     first = None if start is None else tracks[start].energy
     wanted = course(curve, n, first)
     width = int(np.clip(BEGINNINGS // n, *WIDTHS))
-    starts = search.starts(float(wanted[0])) if start is None else [start]
-    found = search.walk(starts, wanted, width, 0.0)
+    starts = search.starts(float(wanted[0])) if start is None else [[start]]
+    width = max(WIDTHS[0], 2 * width // (1 + len(starts)))
+    _, found = min(search.walk(group, wanted, width, 0.0) for group in starts)
     if len(found) == n:
-        return found
-    longer = search.walk(starts, wanted, WIDER * width, CROSSROADS_COST)
+        return list(found)
+    longer = [search.walk(group, wanted, WIDER * width, CROSSROADS_COST) for group in starts]
     return max(
-        (search.lengthened(path, n, keep_first=start is not None) for path in (found, longer)),
+        (
+            search.lengthened(path, n, keep_first=start is not None)
+            for path in (found, *(path for _, path in longer))
+        ),
         key=len,
     )
 
@@ -124,10 +132,11 @@ class _Search:
         self._energies = np.array([track.energy for track in tracks])
         self.following = lru_cache(maxsize=1024)(self._following)
 
-    def starts(self, energy: float) -> list[int]:
-        """The tracks to begin with, those whose energy is closest first."""
-        off = np.abs(self._energies - energy)
-        return [int(k) for k in np.argsort(off, kind="stable")[:STARTS]]
+    def starts(self, energy: float) -> list[list[int]]:
+        """Groups of tracks to begin with, those whose energy is closest first."""
+        order = np.argsort(np.abs(self._energies - energy), kind="stable")
+        groups = np.array_split(order, min(GROUPS, len(order)))
+        return [group[:: -(-len(group) // STARTS)].tolist() for group in groups]
 
     def _following(self, track: int) -> tuple[Indices, Array]:
         """The tracks that can follow a track, by index, and the cost of each transition [%]."""
@@ -157,8 +166,10 @@ class _Search:
 
     def walk(
         self, starts: Iterable[int], wanted: Array, width: int, crossroads: float
-    ) -> list[int]:
+    ) -> Beginning:
         """The best set of as many tracks as `wanted` has energies; the longest if it ends before.
+
+        Its cost has `MISSING` for each track that it lacks.
 
         Parameters
         ----------
@@ -196,7 +207,8 @@ class _Search:
             if not grown:
                 break
             beam = _thinned(sorted(grown), width)
-        return list(beam[0][1])
+        cost, path = beam[0]
+        return cost + MISSING * (len(wanted) - len(path)), path
 
     def lengthened(self, path: Sequence[int], n: int, *, keep_first: bool) -> list[int]:
         """A set with further tracks between its tracks and at its ends, where they fit."""
@@ -246,9 +258,6 @@ class _Search:
         """Which of other tracks have the artist of a track."""
         artist = self._artists[track]
         return np.asarray((artist >= 0) & (self._artists[others] == artist))
-
-
-Beginning = tuple[float, tuple[int, ...]]
 
 
 def _thinned(beginnings: Iterable[Beginning], width: int) -> list[Beginning]:

@@ -230,7 +230,7 @@ def _sector(key: Key, fill: str) -> str:
 
 def _label(key: Key, count: int) -> str:
     """The name of the place of a key and, beneath, how often it occurs if more than once."""
-    x, y = _point(_angle(key), (MIDDLE if key.minor else RIM) - 17)
+    x, y = _point(_angle(key), (MIDDLE if key.minor else RIM) - 16)
     lines = [key.camelot, f"\u00d7 {count}"] if count > 1 else [key.camelot]
     text = "".join(
         f'<tspan x="{x:.1f}" y="{y + 10 - 6 * len(lines) + 11 * k:.1f}">{line}</tspan>'
@@ -242,7 +242,7 @@ def _label(key: Key, count: int) -> str:
 
 def _centre(key: Key) -> tuple[float, float]:
     """Where the way passes through the place of a key."""
-    return _point(_angle(key), (HUB if key.minor else MIDDLE) + 13)
+    return _point(_angle(key), (HUB if key.minor else MIDDLE) + 9)
 
 
 def _angle(key: Key) -> float:

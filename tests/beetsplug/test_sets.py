@@ -62,7 +62,7 @@ def test_a_set_is_a_row_of_transitions(beet: Beet) -> None:
     assert titles(run.out) == [f"step {k}" for k in range(8)]
     first, second, third = run.out.splitlines()[:3]
     assert first == "  1  120.00            0.0  8A             the step 0s -  - step 0"
-    assert second == "  2  122.00   -1.6 %   1.2  8A  same       the step 1s -  - step 1"
+    assert second == "  2  122.00   -1.6 %   1.0  8A  same       the step 1s -  - step 1"
     assert "9A  neighbour" in third
     assert hashlib.sha256(beet.database.read_bytes()).digest() == before
     assert beet(*args).out == run.out
