@@ -24,6 +24,7 @@ from pathlib import Path
 
 import beets
 from beets.library import Album, Item, Library, parse_query_string
+from beets.logging import getLogger
 from beets.plugins import load_plugins
 
 PACE_RATIOS = (1, 1 / 2, 2, 1 / 3, 3 / 2, 2 / 3, 3 / 4)
@@ -31,6 +32,7 @@ ALBUM_SIZE = 12  # tracks
 LISTINGS = (
     "pace:120..180", "pace:170..180", "pace:..90", "pace:..90@0.98",
     "albums pace:170..180", "tempo_bpm:170..180", "cadence 170..180", "mix id:1",
+    "set 20", "set 100",
 )  # fmt: skip
 
 
@@ -42,7 +44,8 @@ def fill(library: Library, n: int, rng: random.Random) -> None:
             item = Item(
                 title=f"title {k}", artist=f"artist {k % 900}", path=f"/{k}.mp3".encode(),
                 bpm=round(tempo), initial_key=rng.choice(["Am", "C", "F#m", "D", "Gm", "B"]),
-                album_id=1 + k // ALBUM_SIZE,
+                album_id=1 + k // ALBUM_SIZE, length=rng.uniform(120, 420),
+                rg_track_gain=rng.gauss(-8, 3),
             )  # fmt: skip
             if k % 3:
                 item["tempo_bpm"] = tempo
@@ -79,14 +82,19 @@ def printed(call: Callable[[], None]) -> int:
 
 def listing(library: Library, name: str) -> int:
     """Run the listing `name`, one of `LISTINGS`, and return its number of lines."""
+    from beetsplug.tempo.crates import Crate
     from beetsplug.tempo.mixing import list_mix
     from beetsplug.tempo.moving import list_cadence
+    from beetsplug.tempo.sets import Output, Wanted, list_set
 
     what, _, query = name.partition(" ")
     if what == "cadence":
-        return printed(lambda: list_cadence(library, [], query, None))
+        return printed(lambda: list_cadence(library, [], query))
     if what == "mix":
-        return printed(lambda: list_mix(library, [query], pitch=6, most=20, format_=None))
+        return printed(lambda: list_mix(library, [query], Crate(), pitch=6))
+    if what == "set":
+        wanted, log = Wanted(int(query), "up", pitch=6), getLogger("beets")
+        return printed(lambda: list_set(library, [], Crate(), wanted, Output(), log))
     found = library.albums(query) if what == "albums" else library.items(name)
     return sum(bool(format(one)) for one in found)
 

@@ -43,8 +43,8 @@ PACKAGES = {
 # Rooms of modules that lie beside the folders, and the room of all other such modules.
 LOOSE = {
     "beetsplug": {
-        "work": "analysing by_hand excerpting fixing labelling mixing moving noting playing "
-        "reviewing tapping training evaluating evaluation_summary "
+        "work": "analysing by_hand crates excerpting fixing labelling mixing moving noting playing "
+        "reviewing sets suggesting tapping training evaluating evaluation_summary "
         "evaluation_tracks collecting importing",
         "settings": "settings options guarding",
     },
@@ -85,13 +85,15 @@ ABOUT = {
     "tempo_core/task": "what a task and a model are",
     "tempo_core/audio": "open, decode, listen",
     "tempo_core/network": "forward pass in NumPy",
+    "tempo_core/mixing": "which track after which",
+    "tempo_core/exports": "for other programs",
     "tempo_core/labels": "published tempi and keys",
     "tempo_core/tagging": "change one tag",
     "tempo_core/tempi and keys": "levels, paces, genres",
     "tempo_core/ground": "errors, files, console",
 }
-BOX = (184.0, 62.0)  # width and height of a room
-GAP, ROW, MARGIN, HEAD, SPACE = 18.0, 92.0, 18.0, 36.0, 64.0
+BOX = (184.0, 70.0)  # width and height of a room
+GAP, ROW, MARGIN, HEAD, SPACE = 18.0, 100.0, 18.0, 36.0, 64.0
 
 
 def modules(root: Path) -> dict[str, Path]:

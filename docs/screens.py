@@ -76,6 +76,13 @@ SCREENS = (
         before=("beet modify -y initial_key!", "beet tempo-labels --apply -q"),
     ),
     Screen(
+        "screen-set",
+        (
+            "beet tempo-mix --path 5 --crate 'bpm:115..130' -o set.m3u8 --sheet set.html",
+            "head -n 5 set.m3u8",
+        ),
+    ),
+    Screen(
         "screen-train",
         ("beet tempo-train --pretend", "tempo-core models"),
         before=tuple(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .levels import TOLERANCE
+from .levels import TOLERANCE, level_of
 
 SLOWEST_PACE, FASTEST_PACE = 40.0, 320.0  # [BPM] people do not move slower or faster
 SAME_PACE = TOLERANCE  # relative: two paces that are closer are one
@@ -17,6 +17,14 @@ COMPATIBLE = 0.5  # probability from which on a candidate is more likely a pace 
 # offered for unseen recordings are right by everything that labels can tell of them. It costs none
 # of 28 other paces that people name. `benchmarks/pace_threshold.py` has the table.
 OFFERED = 0.75
+# Names of the ratios of a pace to the tempo that people count.
+RATIO_NAMES = {
+    1.0: "",
+    0.5: "half time",
+    2.0: "double time",
+    1 / 3: "third time",
+    3.0: "triple time",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,11 @@ class Pace:
 
     bpm: float
     probability: float
+
+
+def simple_ratio(ratio: float) -> float | None:
+    """The ratio in `RATIO_NAMES` that is close to a ratio of two tempi; None if none is."""
+    return level_of(ratio, RATIO_NAMES, SAME_PACE)
 
 
 def format_paces(paces: Sequence[Pace]) -> str:

@@ -72,6 +72,13 @@ def remember_key(item: Item) -> bool:
     return True
 
 
+def stored_key(item: Item) -> Key | None:
+    """The key of a track as far as the library alone says it; no file is looked at."""
+    seen, _, _ = str(own(item, KEY_SEEN) or "").rpartition(" ")
+    is_seen = seen == (item.initial_key or "-")
+    return parse_key((own(item, FILE_KEY) if is_seen else item.initial_key) or "")
+
+
 def known_key(item: Item) -> Key | None:
     """The key of a track, None if it has none; stored in the library if that can be written."""
     if remember_key(item):

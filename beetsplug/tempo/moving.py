@@ -10,10 +10,11 @@ from beets.exceptions import UserError
 from beets.library import Item, parse_query_parts
 
 from tempo_core.console import printable
-from tempo_core.levels import TOLERANCE, level_of
-from tempo_core.paces import SAME_PACE
+from tempo_core.levels import TOLERANCE
+from tempo_core.paces import RATIO_NAMES, simple_ratio
 
 from .items import bpm_of, own
+from .playlists import write_playlist
 from .queries import PaceQuery
 from .stated import paces_of
 
@@ -21,19 +22,6 @@ if TYPE_CHECKING:
     from beets.library import Library
 
 PACE_ROUNDING = 0.51  # [BPM] by which a pace may differ from its precise value: `bpm` is whole
-# Names of the ratios of a pace to the tempo that people count.
-RATIO_NAMES = {
-    1.0: "",
-    0.5: "half time",
-    2.0: "double time",
-    1 / 3: "third time",
-    3.0: "triple time",
-}
-
-
-def simple_ratio(ratio: float) -> float | None:
-    """The ratio in `RATIO_NAMES` that is close to a ratio of two tempi; None if none is."""
-    return level_of(ratio, RATIO_NAMES, SAME_PACE)
 
 
 def relation(pace: float, bpm: float) -> str:
@@ -42,7 +30,14 @@ def relation(pace: float, bpm: float) -> str:
     return RATIO_NAMES[ratio] if ratio else ""
 
 
-def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | None) -> None:
+def list_cadence(
+    lib: Library,
+    args: list[str],
+    cadence: str,
+    format_: str | None = None,
+    playlist: str | None = None,
+    relative_to: str | None = None,
+) -> None:
     """Print the tracks that one can move to at a cadence, the slowest pace first.
 
     The library is only read.
@@ -56,11 +51,15 @@ def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | Non
     format_
         Format of a line; `$pace` is the pace to use and `$relation` its ratio to the tempo, in
         words. None prints both before the format of beets.
+    playlist
+        File to write the tracks to as well, in this order; None writes none.
+    relative_to
+        Folder that the paths in it are relative to; None leaves them absolute.
 
     Raises
     ------
     UserError
-        If the cadence is not a range of tempi, or no track fits.
+        If the cadence is not a range of tempi, no track fits, or the playlist cannot be written.
     """
     try:
         wanted = PaceQuery("pace", cadence)
@@ -77,8 +76,11 @@ def list_cadence(lib: Library, args: list[str], cadence: str, format_: str | Non
         found.append((precisely(item, max(fitting, key=lambda known: known[1])[0]), item))
     if not found:
         raise UserError(f"nothing to move to at {cadence}; `beet tempo` analyses what is missing")
-    for pace, item in sorted(found, key=lambda known: (round(known[0], 1), known[1].id)):
+    found.sort(key=lambda known: (round(known[0], 1), known[1].id))
+    for pace, item in found:
         show(item, format_, pace=f"{pace:.1f}", relation=relation(pace, tempo_of(item)))
+    if playlist is not None:
+        write_playlist(playlist, (item for _, item in found), relative_to)
 
 
 def tempo_of(item: Item) -> float:

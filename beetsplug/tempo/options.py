@@ -70,6 +70,29 @@ def add_common_options(
     command.parser.add_album_option()
 
 
+def add_playlist(command: ui.Subcommand) -> None:
+    """Add the options of a command that can write the tracks that it lists to a playlist."""
+    add = command.parser.add_option
+    add("-o", "--m3u", metavar="FILE", help="write the tracks to a playlist as well (M3U, UTF-8)")
+    add(
+        "--relative-to", metavar="DIR",
+        help="with --m3u: make the paths in it relative to this folder",
+    )  # fmt: skip
+
+
+def check_playlist(opts: Values) -> None:
+    """Check the options of `add_playlist`.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be created, or `--relative-to` is there without it.
+    """
+    require_writable(opts, "m3u")
+    if opts.m3u is None:
+        refuse(opts, ("relative_to",), "is for --m3u")
+
+
 def merged(
     settings: Any, opts: Values, section: str | None = None, own: Collection[str] = ()
 ) -> Any:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_core.console import counted, shown
 from tempo_core.errors import StorageError, reason
+from tempo_core.exports.playlist import playlist
 from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
 from .items import OCTAVE, bpm_of, genres_of, own
 from .origin import is_ours
+from .playlists import entry_of
 from .progress import name_of
 from .selecting import Selection, items_of
 from .suggested import remember
@@ -188,13 +190,7 @@ def _write(found: Sequence[Suggestion], folder: Path) -> None:
             for s in found
         ),
     )  # fmt: skip
-    lines = ["#EXTM3U"]
-    for one in found:
-        if any(end in str(one.item.filepath) for end in "\n\r"):
-            continue  # a playlist has a line for each file; the table has this one, too
-        lines.append(f"#EXTINF:{round(one.item.length or 0)},{shown(name_of(one.item))}")
-        lines.append(str(one.item.filepath))
-    write_text(folder / SUGGESTIONS_LIST, "\n".join(lines) + "\n")
+    write_text(folder / SUGGESTIONS_LIST, playlist(entry_of(one.item) for one in found))
 
 
 def _why_none(lib: Library, args: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -124,21 +125,23 @@ def test_names_and_paths_of_any_bytes(collection: Collection) -> None:
     run = collection.beet("tempo-eval")
     assert "The odds - two\\nlines: 90.00 or 180.00 BPM" in run.out
     listed = (collection.folder / "suggestions.m3u8").read_bytes().splitlines()
-    assert os.fsencode(odd) in listed
+    assert b"file://" + quote(os.fsencode(odd)).encode() in listed
     assert len(listed) == 7
     assert str(odd) in json.loads(collection.memory.read_text())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no file has such a name there")
-def test_a_path_with_a_line_break_is_in_the_table_alone(collection: Collection) -> None:
+def test_a_path_with_a_line_break_is_a_uri_in_the_playlist(collection: Collection) -> None:
     for title in ("feed\nline", "return\rto"):
         collection.add(title, 90, 0.3)
     collection.beet("tempo-eval", "-q")
     rows = {Path(row["path"]).stem for row in collection.table}
     assert rows == {"doubtful", "unsure", "feed\nline", "return\rto"}
     listed = (collection.folder / "suggestions.m3u8").read_bytes().splitlines()
-    paths = [Path(os.fsdecode(line)) for line in listed if not line.startswith(b"#")]
-    assert sorted(path.stem for path in paths) == ["doubtful", "unsure"]
+    lines = [line.decode() for line in listed if not line.startswith(b"#")]
+    paths = [Path(unquote(line.removeprefix("file://"))) for line in lines]
+    assert {path.stem for path in paths} == rows
+    assert sum(line.startswith("file:") for line in lines) == 2
     assert len(listed) == 1 + 2 * len(paths)
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from . import Plugin
 
+OF_CADENCE = ("format", "m3u", "relative_to")  # options that only `--cadence` has
+
 
 def subcommand() -> ui.Subcommand:
     """Declare the command and its options."""
@@ -55,6 +57,7 @@ def subcommand() -> ui.Subcommand:
         help="instead list the tracks one can move to at A to B steps a minute",
     )  # fmt: skip
     add("--format", metavar="FORMAT", help="print the tracks of --cadence like this")
+    options.add_playlist(command)
     _add_by_hand(command)
     return command
 
@@ -104,9 +107,10 @@ def check(opts: Values, settings: Any) -> None:
         raise UserError(f"{first} and {second} contradict each other; leave one out")
     mode = given[0] if given else "lock" if opts.lock else None
     if mode != "cadence":
-        options.refuse(opts, ("format",), "is for --cadence")
+        options.refuse(opts, OF_CADENCE, "is for --cadence")
     if mode == "cadence":
-        others = [name for name in vars(opts) if name not in ("cadence", "format")]
+        options.check_playlist(opts)
+        others = [name for name in vars(opts) if name not in ("cadence", *OF_CADENCE)]
         options.refuse(opts, others, "does nothing with --cadence, which only lists what is known")
     elif mode is not None:
         _check_by_hand(opts, mode)
@@ -137,7 +141,9 @@ def run(plugin: Plugin, lib: Library, settings: Any, query: list[str]) -> None:
     if settings.cadence is not None:
         from ..moving import list_cadence
 
-        list_cadence(lib, query, settings.cadence, settings.format)
+        list_cadence(
+            lib, query, settings.cadence, settings.format, settings.m3u, settings.relative_to
+        )
         return
     plugin.require_types()
     log = plugin._log

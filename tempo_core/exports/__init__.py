@@ -1,0 +1,1 @@
+"""Files for other programs, a module a format."""
