@@ -17,7 +17,7 @@ from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 from .applying import hold, judged, set_pace_fields, settled
 from .camelot_tags import CODE_MARKER
 from .file_keys import KEY_SEEN
-from .grids import BEATS_ASKED
+from .grids import BEATS_FIELDS
 from .items import LOCKED, OCTAVE, REVIEWED
 from .keeping import FAILURE, PENDING, atomically, fails_again, store
 from .key_fields import CONFIDENCE, FOUND_KEY, settled_key
@@ -71,8 +71,8 @@ KEY_DONE = (
     f"ELSE {KEY_ASKED} AND {_value(FOUND_KEY)} IS NULL END"
 )
 WITHOUT_KEY = f"NOT ({KEY_DONE})"
-# `grids.BEATS_ASKED` of analysed tracks as conditions in SQL.
-BEATS_KNOWN = f"{_value(BEATS_ASKED)} IS NOT NULL"
+# `grids.has_beats` as a condition in SQL, and what is lacking of analysed tracks.
+BEATS_KNOWN = "(" + " OR ".join(f"{_value(field)} IS NOT NULL" for field in BEATS_FIELDS) + ")"
 WITHOUT_BEATS = f"{DONE} AND NOT {BEATS_KNOWN} AND NOT {IS_LOCKED}"
 # Tracks with tags that are still to be written. A track that lost its tempo is analysed first.
 TO_FINISH = (

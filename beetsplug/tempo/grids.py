@@ -19,9 +19,17 @@ if TYPE_CHECKING:
 GRID_FIELDS = ("tempo_first_beat", "tempo_downbeat", "tempo_downbeat_confidence", "tempo_grid")
 
 BEATS_ASKED = "tempo_beat_confidence"  # there if the analysis was asked for the beats
+# One of these is there if nothing is to be found out about the beats: somebody else may have set a
+# grid, or the analysis was asked.
+BEATS_FIELDS = (BEATS_ASKED, "tempo_first_beat", "tempo_grid")
 # Relative difference of two tempi of one pulse up to which the beats of one are those of the other;
 # more than this moves them by a third of a second in five minutes.
 SAME_BEATS = 0.001
+
+
+def has_beats(item: Item) -> bool:
+    """Whether nothing is to be found out about the beats of an item, see `BEATS_FIELDS`."""
+    return any(own(item, field) is not None for field in BEATS_FIELDS)
 
 
 def grid_of(item: Item) -> Grid | None:

@@ -17,7 +17,7 @@ from .camelot_tags import code_key
 from .choosing import lacking
 from .estimating import estimate_tasks, load_estimator
 from .file_keys import correct_key, remember_key
-from .grids import BEATS_ASKED
+from .grids import has_beats
 from .items import locked_tempo, own, set_or_clear
 from .keeping import (
     FAILURE,
@@ -223,8 +223,12 @@ def _lacking(item: Item, settings: Any) -> tuple[str, ...]:
     has_tempo = is_done(item) or is_locked
     # Somebody's key is no reason to listen, but compared with what is heard for the tempo.
     has_key = is_key_done(item) and (has_tempo or is_key_asked(item))
-    has_beats = is_locked or own(item, BEATS_ASKED) is not None
-    return lacking(settings.tasks, has_tempo=has_tempo, has_key=has_key, has_beats=has_beats)
+    return lacking(
+        settings.tasks,
+        has_tempo=has_tempo,
+        has_key=has_key,
+        has_beats=is_locked or has_beats(item),
+    )
 
 
 def _reread_markers(item: Item) -> None:

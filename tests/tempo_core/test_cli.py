@@ -116,7 +116,7 @@ def test_a_curve_beside_the_estimate(files: list[Path], tmp_path: Path) -> None:
     result = _run(*command, "--format", "json", *files[:2], tmp_path / "noise.wav")
     assert result.exit_code == 1
     good, bad, unclear = json.loads(result.stdout)
-    assert tuple(good) == ("path", *COLUMNS, "curve", "error")
+    assert tuple(good) == ("path", *OBJECT_FIELDS, "curve", "error")
     assert good["bpm"] == pytest.approx(126, abs=0.1)
     assert [point["bpm"] for point in good["curve"]] == pytest.approx([126] * 3, abs=0.3)
     assert bad["curve"] is bad["bpm"] is None
