@@ -42,7 +42,7 @@ h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; }
 .by { font-size: .87em; }
 figure { margin: 0; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; padding: 4px; }
-.scroll svg { display: block; width: 100%; }
+.scroll svg { display: block; width: 100%; margin: 0 auto; }
 .wheel svg { display: block; width: 21rem; margin: 0 auto; }
 svg text { font-family: system-ui, sans-serif; fill: var(--ink); }
 svg .dim { fill: var(--dim); }
@@ -52,7 +52,7 @@ svg .dim { fill: var(--dim); }
 table { width: 100%; margin: 0; }
 th, td { border-color: var(--line); padding: .3rem .5rem; }
 th { border-bottom-color: var(--dim); font-size: .8rem; color: var(--dim); font-weight: 600; }
-td:nth-child(3) { overflow-wrap: anywhere; }
+td:nth-child(3) { overflow-wrap: anywhere; min-width: 7.5rem; }
 td:not(:nth-child(3)), th { white-space: nowrap; }
 td:first-child, th:first-child { padding-left: 0; }
 .code { display: inline-block; min-width: 2.4em; padding: 0 .35em; border-radius: 4px;
@@ -65,6 +65,7 @@ td:first-child, th:first-child { padding-left: 0; }
   h1 { font-size: 1.35rem; }
   th, td { padding: .3rem .25rem; font-size: .87rem; }
   td .key { display: block; }
+  td:nth-child(6) { white-space: normal; }
   th:nth-child(2), td:nth-child(2), th:nth-child(7), td:nth-child(7),
   th:nth-child(8), td:nth-child(8) { display: none; } }
 """

@@ -13,9 +13,9 @@ from .energy import HIGHEST
 
 INK = "#14181f"  # of what stands on the colour of a key
 UNKNOWN = "var(--bar)"  # colour of a key that is unknown
-# Sizes of the picture of the course [pixels]: the least width of a track and of the whole, margins,
-# and where the panels of tempo and energy begin and end.
-SLOT, LEAST_WIDTH = 26.0, 900.0
+# Sizes of the picture of the course [pixels]: the usual width of all tracks, the least and the most
+# of one, margins, and where the panels of tempo and energy begin and end.
+USUAL, LEAST_SLOT, MOST_SLOT = 1000.0, 26.0, 60.0
 LEFT, RIGHT = 46.0, 10.0
 TEMPO_TOP, TEMPO_BOTTOM, ENERGY_TOP, ENERGY_BOTTOM = 40.0, 216.0, 262.0, 340.0
 HEIGHT = 366.0
@@ -73,11 +73,12 @@ def colour_of(key: Key | None) -> str:
 
 def course_picture(slots: Sequence[Slot]) -> str:
     """SVG of tempo and energy from track to track, from left to right."""
-    width = max(LEAST_WIDTH, LEFT + RIGHT + SLOT * len(slots))
-    step = (width - LEFT - RIGHT) / len(slots)
+    step = min(max(USUAL / len(slots), LEAST_SLOT), MOST_SLOT)
+    width = LEFT + RIGHT + step * len(slots)
     scale = _Scale.over([slot.mixed_at for slot in slots])
     parts = [
-        f'<svg viewBox="0 0 {width:g} {HEIGHT:g}" style="min-width:{min(width, 16 * HEIGHT):g}px" '
+        f'<svg viewBox="0 0 {width:g} {HEIGHT:g}" '
+        f'style="min-width:{0.8 * width:.0f}px;max-width:{1.2 * width:.0f}px" '
         'role="img" font-size="11"><title>Tempo and energy of each track</title>',
         f'<text class="dim" x="6" y="14">BPM</text>'
         f'<text class="dim" x="6" y="{ENERGY_TOP - 10}">Energy</text>',
