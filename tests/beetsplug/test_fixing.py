@@ -24,7 +24,7 @@ ANALYSED = {
     "bpm": 126, "tempo_bpm": 126.02, "tempo_source": MODEL, "tempo_verdict": "set",
     "tempo_marker": f"126.02 {MODEL}", "tempo_paces": "126:0.97 63:0.91", "tempo_half": 63.0,
     "tempo_first_beat": 0.25, "tempo_downbeat": 0.25, "tempo_downbeat_confidence": 0.9,
-    "tempo_key_confidence": 0.1, "tempo_confidence": 0.9,
+    "tempo_key_confidence": 0.1, "tempo_confidence": 0.9, "tempo_beat_confidence": 0.9,
 }  # fmt: skip
 
 
