@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beets.library import Item
 from mediafile import MediaFile
 
 from beetsplug.tempo import fixing, keeping
@@ -24,7 +24,7 @@ ANALYSED = {
     "bpm": 126, "tempo_bpm": 126.02, "tempo_source": MODEL, "tempo_verdict": "set",
     "tempo_marker": f"126.02 {MODEL}", "tempo_paces": "126:0.97 63:0.91", "tempo_half": 63.0,
     "tempo_first_beat": 0.25, "tempo_downbeat": 0.25, "tempo_downbeat_confidence": 0.9,
-    "tempo_key_confidence": 0.1, "tempo_confidence": 0.9,
+    "tempo_key_confidence": 0.1, "tempo_confidence": 0.9, "tempo_beat_confidence": 0.9,
 }  # fmt: skip
 
 
@@ -371,18 +371,16 @@ def test_what_was_set_elsewhere_meanwhile_is_not_written_over(
 
 @pytest.mark.slow
 def test_twenty_thousand_tracks(beet: Beet, paths: list[Path]) -> None:
-    shutil.copy(beet.database, beet.database.with_suffix(".small"))
     library = beet.library
+    known = library.items("title:T0")[0]
+    fields = {name: known[name] for name in known.keys(with_album=False) if name != "id"}
     with library.transaction():
         for number in range(20_000):
-            item = beet.item("title:T0")
-            item.id = None
-            item.title = f"N{number}"
-            library.add(item)
+            library.add(Item(**{**fields, "title": f"N{number}"}))
     begin = time.monotonic()
     run = beet("tempo", "-q", "-W", "--half", "title:N")
     assert (run.code, run.err) == (0, "")
-    assert time.monotonic() - begin < 180
+    assert time.monotonic() - begin < 300
     assert len(beet.items("bpm:63")) == 20_000
 
 
