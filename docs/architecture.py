@@ -43,8 +43,8 @@ PACKAGES = {
 # Rooms of modules that lie beside the folders, and the room of all other such modules.
 LOOSE = {
     "beetsplug": {
-        "work": "analysing labelling mixing moving noting training evaluating evaluation_summary "
-        "evaluation_tracks collecting importing",
+        "work": "analysing exporting labelling mixing moving noting training evaluating "
+        "evaluation_summary evaluation_tracks collecting importing",
         "settings": "settings options guarding",
     },
     "trainer": {},
@@ -53,7 +53,7 @@ LOOSE = {
         "models in use": "checkpoint in_use",
         "task": "task model columns",
         "audio": "config opening excerpts resampling audio spectrum windows listening heard "
-        "packets",
+        "packets clock",
         "tempi and keys": "levels tempi paces beatgrid keys genres markers methods",
     },
 }
@@ -79,6 +79,7 @@ ABOUT = {
     "tempo_core/cli": "tempo-core",
     "tempo_core/estimate": "file → estimate",
     "tempo_core/transcription": "notes as MIDI, parts, grid",
+    "tempo_core/exports": "files of DJ programs",
     "tempo_core/models in use": "checkpoint, in_use",
     "tempo_core/tasks": "a folder a task",
     "tempo_core/task": "what a task and a model are",

@@ -82,7 +82,7 @@ def plain(text: str) -> str:
 
     Bytes that are no text become U+FFFD.
     """
-    return _FORBIDDEN.sub("\ufffd", _CONTROLS.sub(" ", text)).strip()
+    return _FORBIDDEN.sub("\ufffd", " ".join(_CONTROLS.sub(" ", text).split(" "))).strip()
 
 
 def is_plain(text: str) -> bool:

@@ -111,7 +111,7 @@ def elements(path: Path, names: frozenset[str], inside: str) -> Iterator[Element
         except expat.ExpatError as error:
             told = f"line {error.lineno}: {expat.ErrorString(error.code)}"
             raise LabelError(f"{path}: is damaged or cut off ({told})") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, LookupError) as error:
             raise LabelError(f"{path}: cannot be read ({reason(error)})") from error
 
 
@@ -120,7 +120,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         file = RegularFile(path)
     except AudioError as error:
-        raise LabelError(f"{path}: {error}") from error
+        raise LabelError(f"{path}: cannot be read ({error})") from error
     with file:
         yield file
 

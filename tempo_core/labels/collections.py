@@ -108,7 +108,7 @@ def open_collection(path: Path, program: str) -> Collection:
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError as error:
-        raise LabelError(f"{path}: cannot be opened ({error.strerror})") from error
+        raise LabelError(f"{path}: cannot be read ({error.strerror})") from error
     return _opened(path, program, (status.st_mtime_ns, status.st_size))
 
 
