@@ -173,9 +173,9 @@ def _clock(item: Item) -> Clock:
 def relocated(path: str, moves: Sequence[tuple[str, ...]]) -> str:
     """A path with its beginning replaced, by the first of `moves` that fits whole folders."""
     for old, new in moves:
-        old = old.rstrip("/\\") or old
+        old = old.rstrip("/\\")
         if path == old or path.startswith((f"{old}/", f"{old}\\")):
-            path = new.rstrip("/\\") + path[len(old.rstrip("/\\")) :]
+            path = new.rstrip("/\\") + path[len(old) :]
             return with_slashes(path) if is_windows(path) else path
     return path
 
