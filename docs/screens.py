@@ -72,6 +72,15 @@ SCREENS = (
         before=("beet modify -y initial_key!", "beet tempo-labels --apply -q"),
     ),
     Screen(
+        "screen-export",
+        (
+            "beet tempo-export --format rekordbox -o friday.xml --playlist Friday bpm:120..130",
+            "beet tempo-labels --import friday.xml --apply -W bpm:120..130",
+        ),
+        # Their music begins with the first beat of a bar.
+        before=("beet modify -y tempo_first_beat=0 tempo_downbeat=0 bpm:120..130",),
+    ),
+    Screen(
         "screen-train",
         ("beet tempo-train --pretend", "tempo-core models"),
         before=tuple(

@@ -21,6 +21,7 @@ PAGES = {
         "settings",
         "collector",
         "dj",
+        "exchange",
         "runner",
         "notes",
         "curve",
@@ -55,7 +56,9 @@ def section(page: str, title: str) -> str:
 
 
 BUILDING = section("training", "A training set of your own")
-COMMANDS = ("tempo", "tempo-labels", "tempo-mix", "tempo-notes", "tempo-eval", "tempo-train")
+COMMANDS = (
+    "tempo", "tempo-labels", "tempo-mix", "tempo-notes", "tempo-eval", "tempo-train", "tempo-export",
+)  # fmt: skip
 
 
 def offered_by(beet: Beet, command: str) -> set[str]:
