@@ -19,6 +19,7 @@ import beets.plugins
 from beets.library import Item, Library
 from bench import machine
 
+from beetsplug.tempo import file_keys
 from tests.audio import drum_pattern, write_audio
 
 FORMATS = ("rekordbox", "traktor", "m3u8", "csv")
@@ -31,7 +32,7 @@ import: {{write: no}}
 
 
 def make_library(folder: Path, n_tracks: int) -> None:
-    """A library of links to a few files, each with tempo, grid and key."""
+    """A library of symbolic links to a few files, each with tempo, grid and key."""
     import numpy as np
 
     audio = drum_pattern(126, 8, 44100, "house", np.random.default_rng(0))
@@ -44,14 +45,16 @@ def make_library(folder: Path, n_tracks: int) -> None:
             source = files[k % 3]
             path = folder / "music" / f"{k // 100}" / f"{k} & more{source.suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.hardlink_to(source)
-            library.add(
-                Item(
-                    path=os.fsencode(path), title=f"Title “{k}”", artist=f"Artist {k % 500}",
-                    album="Album", length=200.0, bpm=126, tempo_bpm=126.02, tempo_first_beat=0.25,
-                    tempo_downbeat=0.25, initial_key="F#m", tempo_paces="126.02:0.9",
-                )
+            path.symlink_to(source)
+            item = Item(
+                path=os.fsencode(path), title=f"Title “{k}”", artist=f"Artist {k % 500}",
+                album="Album", length=200.0, bpm=126, tempo_bpm=126.02, tempo_first_beat=0.25,
+                tempo_downbeat=0.25, initial_key="F#m", tempo_paces="126.02:0.9",
             )  # fmt: skip
+            # What an analysis notes, so that nobody has to read the key from the file again
+            item[file_keys.FILE_KEY] = "F#m"
+            item[file_keys.KEY_SEEN] = file_keys._seen(item)
+            library.add(item)
     library._close()
 
 

@@ -57,7 +57,8 @@ def section(page: str, title: str) -> str:
 
 BUILDING = section("training", "A training set of your own")
 COMMANDS = (
-    "tempo", "tempo-labels", "tempo-mix", "tempo-notes", "tempo-eval", "tempo-train", "tempo-export",
+    "tempo", "tempo-labels", "tempo-mix", "tempo-notes", "tempo-eval", "tempo-train",
+    "tempo-export",
 )  # fmt: skip
 
 
