@@ -44,6 +44,7 @@ class Screen:
 
 
 LISTING = "$bpm  $tempo_bpm  $tempo_confidence  $artist - $title"
+LABELLED = "$title: $tempo_label_bpm $tempo_label_key, from $tempo_label_source"
 CORRECTED = {"Night Bus": 87, "Last Stop": 86, "Short Way Home": 76, "Back Porch": 52}
 # In this order, on one library: what a command changes is there for those after it.
 SCREENS = (
@@ -58,6 +59,16 @@ SCREENS = (
     Screen("screen-cadence", ("beet tempo --cadence 170..180", "beet tempo --cadence 85..90")),
     Screen("screen-estimate", ("tempo-core estimate --tasks tempo inbox/new inbox/old/Depot",)),
     Screen(
+        "screen-export",
+        (
+            "beet tempo-export --format rekordbox -o friday.xml --playlist Friday bpm:120..130",
+            "beet tempo-labels --import friday.xml --apply -W bpm:120..130",
+            f"beet ls -f '{LABELLED}' bpm:120..130",
+        ),
+        # Their music begins with the first beat of a bar.
+        before=("beet modify -y tempo_first_beat=0 tempo_downbeat=0 bpm:120..130",),
+    ),
+    Screen(
         "screen-labels",
         (
             "beet tempo-labels",
@@ -70,15 +81,6 @@ SCREENS = (
         ("beet tempo-mix title:Mezzanine",),
         # The demo's music is not in the keys that its site publishes.
         before=("beet modify -y initial_key!", "beet tempo-labels --apply -q"),
-    ),
-    Screen(
-        "screen-export",
-        (
-            "beet tempo-export --format rekordbox -o friday.xml --playlist Friday bpm:120..130",
-            "beet tempo-labels --import friday.xml --apply -W bpm:120..130",
-        ),
-        # Their music begins with the first beat of a bar.
-        before=("beet modify -y tempo_first_beat=0 tempo_downbeat=0 bpm:120..130",),
     ),
     Screen(
         "screen-train",
