@@ -22,7 +22,7 @@ from .file_keys import key_of
 from .grids import grid_of
 from .guarding import library_errors
 from .items import file_status, genres_of, own
-from .moving import tempo_of
+from .moving import precisely, tempo_of
 from .progress import name_of
 from .selecting import Selection, items_of
 from .settings import path_of
@@ -155,7 +155,7 @@ def track_of(item: Item, size: int, moves: Sequence[tuple[str, ...]] = ()) -> Ex
         grid=grid,
         clock=_clock(item) if grid is not None else Clock(),
         confidence=own(item, "tempo_confidence"),
-        paces=tuple(tempo for tempo, _ in paces_of(item)),
+        paces=tuple(dict.fromkeys(round(precisely(item, pace), 2) for pace, _ in paces_of(item))),
         bit_rate=item.bitrate or 0,
         sample_rate=item.samplerate or 0,
         size=size,

@@ -79,6 +79,8 @@ def test_standard_output_has_the_file_alone(beet: Beet) -> None:
     assert [(row["title"], row["first_beat"], row["downbeat"]) for row in rows] == [
         ("Don't & <stop>", "0.5000", "0.9999"), ("Two", "0.2500", "0.2500"),
     ]  # fmt: skip
+    # `bpm` is the tempo rounded; it is no pace of its own.
+    assert [row["paces"] for row in rows] == ["120.02", "90"]
     run = beet("tempo-export", "--format", "m3u8", "-o", "-", "title:Two")
     assert run.out.splitlines()[0] == "#EXTM3U"
     assert run.out.splitlines()[-1].endswith("two.flac")
