@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -146,3 +148,11 @@ def test_texts_lose_what_no_format_can_hold() -> None:
 def test_paths_that_mean_one_file_are_equal() -> None:
     assert same_path("C:\\Music\\X.mp3") == same_path("c:/music/x.MP3")
     assert same_path("/u\u0308.mp3") == same_path("/ü.mp3") != same_path("/Ü.mp3")
+
+
+def test_exports_do_without_numpy() -> None:
+    code = (
+        "import sys, tempo_core.exports.formats, tempo_core.exports.mixxx, "
+        "tempo_core.exports.writing; sys.exit('numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
