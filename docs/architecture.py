@@ -43,8 +43,8 @@ PACKAGES = {
 # Rooms of modules that lie beside the folders, and the room of all other such modules.
 LOOSE = {
     "beetsplug": {
-        "work": "analysing by_hand crates excerpting fixing labelling mixing moving noting playing "
-        "reviewing sets suggesting tapping training evaluating evaluation_summary "
+        "work": "analysing by_hand crates excerpting exporting fixing labelling mixing moving "
+        "noting playing reviewing sets suggesting tapping training evaluating evaluation_summary "
         "evaluation_tracks collecting importing",
         "settings": "settings options guarding",
     },
@@ -54,7 +54,7 @@ LOOSE = {
         "models in use": "checkpoint in_use",
         "task": "task model columns",
         "audio": "config opening excerpts resampling audio spectrum windows listening heard "
-        "packets clicks",
+        "packets clicks clock",
         "tempi and keys": "levels tempi paces beatgrid keys genres markers methods",
     },
 }
@@ -80,13 +80,13 @@ ABOUT = {
     "tempo_core/cli": "tempo-core",
     "tempo_core/estimate": "file → estimate",
     "tempo_core/transcription": "notes as MIDI, parts, grid",
+    "tempo_core/exports": "files of DJ programs",
     "tempo_core/models in use": "checkpoint, in_use",
     "tempo_core/tasks": "a folder a task",
     "tempo_core/task": "what a task and a model are",
     "tempo_core/audio": "open, decode, listen",
     "tempo_core/network": "forward pass in NumPy",
     "tempo_core/mixing": "which track after which",
-    "tempo_core/exports": "for other programs",
     "tempo_core/labels": "published tempi and keys",
     "tempo_core/tagging": "change one tag",
     "tempo_core/tempi and keys": "levels, paces, genres",

@@ -47,6 +47,7 @@ class Screen:
 
 LISTING = "$bpm  $tempo_bpm  $tempo_confidence  $artist - $title"
 BY_HAND = "$bpm  $tempo_bpm  $artist - $title: $tempo_paces"
+LABELLED = "$title: $tempo_label_bpm $tempo_label_key, from $tempo_label_source"
 CORRECTED = {"Night Bus": 87, "Last Stop": 86, "Short Way Home": 76, "Back Porch": 52}
 TAG_SETTINGS = r"    decimals: yes\n    camelot_in: comment\n"
 # In this order, on one library: what a command changes is there for those after it.
@@ -61,6 +62,16 @@ SCREENS = (
     ),
     Screen("screen-cadence", ("beet tempo --cadence 170..180", "beet tempo --cadence 85..90")),
     Screen("screen-estimate", ("tempo-core estimate --tasks tempo inbox/new inbox/old/Depot",)),
+    Screen(
+        "screen-export",
+        (
+            "beet tempo-export --format rekordbox -o friday.xml --playlist Friday bpm:120..130",
+            "beet tempo-labels --import friday.xml --apply -W bpm:120..130",
+            f"beet ls -f '{LABELLED}' bpm:120..130",
+        ),
+        # Their music begins with the first beat of a bar.
+        before=("beet modify -y tempo_first_beat=0 tempo_downbeat=0 bpm:120..130",),
+    ),
     Screen(
         "screen-labels",
         (

@@ -85,18 +85,24 @@ def named(stem: str, ending: str) -> str:
     return stem + ending
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, check: Callable[[Path], None] | None = None) -> None:
     """Replace a file in one step: after a crash there is either the old or the new content.
 
     Where the path is a link, the file that it leads to is replaced. A pipe or a device, such as
     `/dev/stdout`, is written to.
+
+    Parameters
+    ----------
+    check
+        Called with the path of the new file before it takes its place; if it raises, the old one
+        stays. Not called for a pipe or a device.
 
     Raises
     ------
     OSError
         If it cannot be written; the old file is then unchanged.
     """
-    if _is_channel(path):
+    if is_channel(path):
         _send(path, data)
         return
     if path.is_symlink():
@@ -109,13 +115,15 @@ def replace_file(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if check is not None:
+            check(part)
         part.replace(path)
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         raise
 
 
-def _is_channel(path: Path) -> bool:
+def is_channel(path: Path) -> bool:
     """Whether a path leads to something that takes bytes but is no file: a pipe, a device."""
     try:
         mode = path.stat().st_mode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import partial
 from itertools import tee
 from pathlib import Path
@@ -14,6 +15,7 @@ from beets.exceptions import UserError
 from tempo_core.background import interruptible
 from tempo_core.console import shown
 from tempo_core.errors import TempoError
+from tempo_core.labels.declaration import IMPORT
 from tempo_core.labels.matching import queries
 from tempo_core.labels.options import LabelOptions, attributions, open_plan, open_run
 from tempo_core.labels.record import KeyVerdict
@@ -26,6 +28,7 @@ from .camelot_tags import code_key
 from .choosing import settle
 from .describing import track_of
 from .file_keys import remember_key
+from .grid_labels import ImportedGrids
 from .guarding import library_errors
 from .keeping import catch_up, keep, store, tried
 from .label_fields import apply_label, set_fields
@@ -72,7 +75,7 @@ def make_options(lib: Library, settings: Any) -> LabelOptions:
     """Options of a search for labels; the label store is beside the library by default."""
     labels = settings.labels
     beside = Path(os.fsdecode(lib.path)).parent / "labels.db"
-    values: dict[str, Any] = {"tsv": path_of(settings.get("import_"))}
+    values: dict[str, Any] = {IMPORT.name: path_of(settings.get("import_"))}
     for setting in source_settings():
         if setting.in_config:
             value = labels[setting.name]
@@ -141,6 +144,7 @@ def _label(
     )
     progress = Progress(len(ids), quiet=settings.quiet, pretend=False, log=log)
     apply, write = settings.labels.apply, ui.should_write(settings.write)
+    grids = ImportedGrids.of(options) if apply else None
     stopped_sources: list[str] = []
 
     def stopped_source(message: str) -> None:
@@ -155,7 +159,8 @@ def _label(
                 files.add(labelled)
                 # Read again, so that changes made to the item in the meantime are not lost.
                 item = as_it_is(lib, found) or found
-                problem = tried(partial(_keep, item, labelled, apply, write, settings.camelot_in))
+                applying = Applying(apply, write, grids, settings.camelot_in)
+                problem = tried(partial(_keep, item, labelled, applying))
                 _show(progress, item, labelled, problem)
         summary = tally.summary(run)
     files.write()
@@ -196,10 +201,22 @@ def _show_summary(summary: str, tally: Tally, options: LabelOptions, progress: P
         ui.print_(line)
 
 
-def _keep(
-    item: Item, labelled: LookedUp, apply: bool, write: bool, camelot_in: str | None
-) -> Exception | None:
-    """Store the labels of an item, and if `apply`, fill empty fields and write them to the file.
+@dataclass(frozen=True)
+class Applying:
+    """Whether empty fields are filled and files written.
+
+    `grids` are those of an imported file; `camelot_in` is where the Camelot code of a key that is
+    filled in goes, see `code_key`.
+    """
+
+    apply: bool
+    write: bool
+    grids: ImportedGrids | None
+    camelot_in: str | None
+
+
+def _keep(item: Item, labelled: LookedUp, applying: Applying) -> Exception | None:
+    """Store the labels of an item, fill empty fields and write them to the file if that is wanted.
 
     Parameters
     ----------
@@ -212,12 +229,17 @@ def _keep(
         The error of the file if its tags could not be written.
     """
     set_fields(item, labelled)
-    if apply:
+    changed: list[str] = []
+    if applying.apply:
         catch_up(item)
-    changed = apply_label(item, labelled.chosen) if apply else []
+    changed: list[str] = []
+    if applying.apply:
+        changed = apply_label(item, labelled.chosen)
     if KEY.field in changed:
-        changed += code_key(item, camelot_in)
-    problem = keep(item, changed, write)
+        changed += code_key(item, applying.camelot_in)
+    if applying.grids is not None:
+        applying.grids.apply(item, labelled)
+    problem = keep(item, changed, applying.write)
     if remember_key(item):
         store(item)
     return problem

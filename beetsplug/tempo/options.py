@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Options whose spelling does not follow from the name of the value they set.
 SPELLINGS = {
     "write": "-w/-W", "force": "-f", "pretend": "-p", "quiet": "-q", "album": "-a",
-    "import_": "--import", "sources": "--source", "trainable_only": "--trainable",
+    "import_": "--import", "sources": "--source", "trainable_only": "--trainable", "output": "-o",
 }  # fmt: skip
 N_SEEDS = 2**32  # number of seeds that numpy's and Lightning's random generators accept, from 0
 

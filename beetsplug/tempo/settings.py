@@ -226,7 +226,7 @@ DEFAULTS: dict[str, Any] = {
         "max_requests": None,
         "contact": None,
         "apply": False,
-        "trainable": ["tags", "acousticbrainz"],
+        "trainable": ["tags", "acousticbrainz", "rekordbox", "traktor"],
         **{setting.name: None for setting in SOURCE_SETTINGS},
         "proxy": None,
         "urls": {},

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..background import call, interruptible, parallel
-from ..beat_formats import COLUMNS, ENCODERS, ENDINGS, TEXT_FORMATS, TrackBeats
 from ..console import echo, encoding_of, escaped, explain, time_limit_option
 from ..errors import AudioError, TempoError
+from ..exports.beats import COLUMNS, ENCODERS, ENDINGS, TEXT_FORMATS, TrackBeats
 from ..files import audio_files
 from ..transcription.storing import store
 from .command import Command

@@ -73,4 +73,12 @@ class About(NamedTuple):
     settings: tuple[SourceSetting, ...] = ()
 
 
+# The setting of all sources that read a file of labels; the content says which of them it is for.
+IMPORT = SourceSetting(
+    "import_file",
+    "Take labels from this table, rekordbox XML or Traktor collection first.",
+    is_file=True,
+    flag="--import",
+    in_config=False,
+)
 DERIVED_FROM_SPOTIFY = "derived from Spotify, whose terms forbid training models on its content"

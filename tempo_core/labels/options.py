@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .collections import program_of
+from .declaration import IMPORT
 from .http.session import DEFAULT_TIMING, PoliteSession, SessionOptions, Timing
 from .lookup import Run, is_open
 from .record import TrackQuery
 from .source import SourceSettings
-from .sources import ABOUT, check_names, make_sources, manners
+from .sources import ABOUT, IMPORTED, check_names, make_sources, manners
 from .store import Store
 
 
@@ -50,9 +52,19 @@ class LabelOptions:
 
     @property
     def names(self) -> list[str]:
-        """Names of the sources, each once; `tsv` is put first if a table is imported."""
-        names = list(dict.fromkeys(self.sources))
-        return ["tsv", *names] if self.values.get("tsv") and "tsv" not in names else names
+        """Names of the sources, each once; that of an imported file is put first.
+
+        Raises
+        ------
+        LabelError
+            If that file cannot be opened, or is of a kind that no source reads.
+        """
+        path = self.values.get(IMPORT.name)
+        if not path:
+            return list(dict.fromkeys(self.sources))
+        imported = program_of(path) or "tsv"
+        others = [name for name in self.sources if name not in IMPORTED]
+        return list(dict.fromkeys([imported, *others]))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ Reference: ISO/IEC 14496-12; the items are Apple's.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -118,6 +119,55 @@ def read(file: BinaryIO) -> Movie:
             raw = content[atom.start : atom.end]
             items.append(Mp4Item(_key(raw), raw))
     return Movie(file_size, atoms, movies[0], content, tuple(items))
+
+
+def sound_start(movie: Movie) -> float:
+    """Time [s] that the edit list of the first track of sound leaves out at its begin.
+
+    Without an edit list, it is the delay that iTunes notes in the item `iTunSMPB`.
+
+    Raises
+    ------
+    LayoutError
+        If the structure is damaged.
+    """
+    data = movie.content
+    root = _root(data)
+    for track in (atom for atom in _children(data, root) if atom.name == b"trak"):
+        media = _child(data, track, b"mdia")
+        handler = media and _child(data, media, b"hdlr")
+        header = media and _child(data, media, b"mdhd")
+        if not (handler and header) or data[handler.body + 8 : handler.body + 12] != b"soun":
+            continue
+        try:
+            (scale,) = struct.unpack_from(
+                ">I", data, header.body + (20 if data[header.body] else 12)
+            )
+            edits = _child(data, track, b"edts")
+            table = edits and _child(data, edits, b"elst")
+            skipped = _skipped(data, table) if table else _noted_delay(movie)
+        except struct.error as error:
+            raise LayoutError(DAMAGED_ATOMS) from error
+        return skipped / scale if scale else 0.0
+    return 0.0
+
+
+def _skipped(data: bytes, table: Atom) -> int:
+    """Begin of the first edit that is not empty, in units of its track."""
+    wide, n_edits = data[table.body], struct.unpack_from(">I", data, table.body + 4)[0]
+    form, size = (">Qq", 20) if wide else (">Ii", 12)
+    for k in range(min(n_edits, (table.end - table.body - 8) // size)):
+        _, begin = struct.unpack_from(form, data, table.body + 8 + k * size)
+        if begin >= 0:
+            return int(begin)
+    return 0
+
+
+def _noted_delay(movie: Movie) -> int:
+    """Delay in samples that iTunes notes, in hexadecimal; 0 if there is none."""
+    raw = next((item.raw for item in movie.items if item.key.endswith(":iTunSMPB")), b"")
+    noted = re.search(rb" [0-9A-F]{8} ([0-9A-F]{8}) [0-9A-F]{8} ", raw)
+    return int(noted[1], 16) if noted else 0
 
 
 def _top_level(file: BinaryIO, file_size: int) -> Iterator[Atom]:

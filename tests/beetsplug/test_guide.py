@@ -22,6 +22,8 @@ PAGES = {
         "collector",
         "dj",
         "by-hand",
+        "beats",
+        "exchange",
         "runner",
         "notes",
         "curve",
@@ -56,7 +58,10 @@ def section(page: str, title: str) -> str:
 
 
 BUILDING = section("training", "A training set of your own")
-COMMANDS = ("tempo", "tempo-labels", "tempo-mix", "tempo-notes", "tempo-eval", "tempo-train")
+COMMANDS = (
+    "tempo", "tempo-labels", "tempo-mix", "tempo-notes", "tempo-eval", "tempo-train",
+    "tempo-export",
+)  # fmt: skip
 
 
 def offered_by(beet: Beet, command: str) -> set[str]:

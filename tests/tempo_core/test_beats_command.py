@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tempo_core import Estimator
-from tempo_core.beat_formats import TrackBeats
 from tempo_core.beatgrid import Grid, Section, steady
 from tempo_core.cli import main
 from tempo_core.clicks import with_clicks
+from tempo_core.exports.beats import TrackBeats
 
 from ..audio import FORMATS, drum_pattern, warped, write_audio
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
+from ..declaration import IMPORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,9 +32,13 @@ def _find() -> dict[str, About]:
 ABOUT: Mapping[str, About] = _find()
 
 
+# Sources that read a file, which the option `--import` names.
+IMPORTED = tuple(name for name, about in ABOUT.items() if IMPORT in about.settings)
+
+
 def source_settings() -> list[SourceSetting]:
-    """The settings of all sources."""
-    return [setting for about in ABOUT.values() for setting in about.settings]
+    """The settings of all sources, each once."""
+    return list(dict.fromkeys(setting for about in ABOUT.values() for setting in about.settings))
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...declaration import About, SourceSetting
+from ...declaration import IMPORT, About
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ def make(session: PoliteSession, url: str, values: Mapping[str, Any]) -> Table:
     """See `About`."""
     from .source import Table
 
-    return Table(values["tsv"])
+    return Table(values[IMPORT.name])
 
 
 ABOUT = About(
@@ -26,14 +26,6 @@ ABOUT = About(
     url="",
     licence="whatever the table's is; not known here",
     trainable=False,
-    settings=(
-        SourceSetting(
-            "tsv",
-            "Take labels from this table first.",
-            is_file=True,
-            flag="--import",
-            in_config=False,
-        ),
-    ),
+    settings=(IMPORT,),
     make=make,
 )

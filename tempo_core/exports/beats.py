@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .beatgrid import DECIMALS, Grid, plain_sections
+from ..beatgrid import DECIMALS, Grid, plain_sections
 
 if TYPE_CHECKING:
     import os
@@ -101,8 +101,8 @@ def encode_clicks(track: TrackBeats) -> bytes:
     """
     import numpy as np
 
-    from .audio import AudioFile
-    from .clicks import CLICK_LENGTH, MUSIC_LEVEL, with_clicks
+    from ..audio import AudioFile
+    from ..clicks import CLICK_LENGTH, MUSIC_LEVEL, with_clicks
 
     beats = track.beats()
     data = io.BytesIO()
