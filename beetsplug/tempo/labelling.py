@@ -232,8 +232,6 @@ def _keep(item: Item, labelled: LookedUp, applying: Applying) -> Exception | Non
     changed: list[str] = []
     if applying.apply:
         catch_up(item)
-    changed: list[str] = []
-    if applying.apply:
         changed = apply_label(item, labelled.chosen)
     if KEY.field in changed:
         changed += code_key(item, applying.camelot_in)

@@ -25,7 +25,7 @@ def encode(tracks: Sequence[ExportTrack], playlist: str | None = None) -> bytes:
     """The content of a file with tracks, and with the name of the playlist if it has one."""
     entries = [
         Entry(
-            track.path, track.title, track.artist, track.duration,
+            track.path, plain(track.title), plain(track.artist), track.duration,
             tuple(
                 (f"EXT{name}", text)
                 for name, text in (
@@ -36,7 +36,7 @@ def encode(tracks: Sequence[ExportTrack], playlist: str | None = None) -> bytes:
         )
         for track in tracks
     ]  # fmt: skip
-    return written(entries, name=playlist or "").encode()
+    return written(entries, name=plain(playlist or "")).encode()
 
 
 def read(path: Path) -> Iterator[ImportedTrack]:

@@ -14,7 +14,8 @@ import m3u8
 import pytest
 
 from tempo_core.errors import LabelError, StorageError
-from tempo_core.exports import playlist, rekordbox, table, traktor
+from tempo_core.exports import m3u8 as playlists
+from tempo_core.exports import rekordbox, table, traktor
 from tempo_core.exports.formats import FILES, prove
 from tempo_core.exports.track import ExportTrack, plain, same_path
 from tempo_core.exports.writing import proven, write
@@ -24,7 +25,7 @@ from .conftest import ODD
 
 
 def test_a_playlist_is_read_by_an_independent_reader(tracks: list[ExportTrack]) -> None:
-    text = playlist.encode(tracks, "Set\n1").decode()
+    text = playlists.encode(tracks, "Set\n1").decode()
     assert text.startswith("#EXTM3U\n#PLAYLIST:Set 1\n")
     found = m3u8.loads(text).segments
     assert [segment.uri for segment in found] == [track.path for track in tracks]
