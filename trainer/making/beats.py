@@ -208,23 +208,30 @@ def bar_scale(scores: NDArray[np.float64], right: NDArray[np.int64]) -> float:
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True, help="Folder with charts.tsv and the times of beats.")  # fmt: skip
 @click.option("--clips", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              required=True, help="Folder with clips.tsv of trainer.synthesis.")  # fmt: skip
+              required=True, multiple=True,
+              help="Folder with clips.tsv of trainer.synthesis; several may be given.")  # fmt: skip
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--model", default="default", show_default=True, help="Tempo model to go with.")
 @click.option("--steps", default=BeatsRecipe.steps, show_default=True)
 @click.option("--seed", default=0, show_default=True)
+@click.option("--channels", default=BeatsModel.n_channels, show_default=True)
 @click.option("--jobs", default=2, show_default=True)
 def main(
-    data: Path, clips: Path, cache: Path, out: Path, model: str, steps: int, seed: int, jobs: int
-) -> None:
+    data: Path, clips: tuple[Path, ...], cache: Path, out: Path, model: str, steps: int, seed: int,
+    channels: int, jobs: int,
+) -> None:  # fmt: skip
     """Train a beats model on rendered clips and charted recordings."""
     torch.set_num_threads(1)
     reference = checkpoint.load(checkpoint.resolve(model), "tempo")
-    config, recipe = BeatsConfig(BeatsModel()), BeatsRecipe(steps=steps, seed=seed)
+    config = BeatsConfig(BeatsModel(n_channels=channels))
+    recipe = BeatsRecipe(steps=steps, seed=seed)
     rendered, charted = (
         Source(tracks, load_features(tracks, reference.spectrum, cache, jobs))
-        for tracks in (read_beat_clips(clips), read_beat_charts(data))
+        for tracks in (
+            [t for folder in clips for t in read_beat_clips(folder)],
+            read_beat_charts(data),
+        )
     )
     sources = [rendered.of("train"), charted.of("train")]
     sampler = FoldSampler(
