@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ def _load(path: Path, spectrum: Spectrum, cache: Path) -> NDArray[np.float16]:
     target = cache / f"{key.hexdigest()[:32]}.safetensors"
     if not target.exists():
         audio = np.concatenate([e.audio for e in read_excerpts(path, spectrum.sr, None)])
-        temporary = target.with_suffix(".part")
+        temporary = target.with_suffix(f".{os.getpid()}.part")
         save_file({"features": spectrum.features(audio).astype(np.float16)}, temporary)
         temporary.replace(target)
     found: NDArray[np.float16] = load_file(target)["features"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def _load(path: Path, front_end: HarmonyFrontEnd, cache: Path) -> NDArray[np.flo
             features = features_of(path, front_end).astype(np.float16)
         except AudioError as error:
             raise AudioError(f"{path}: {error}") from error
-        temporary = target.with_suffix(".part")
+        temporary = target.with_suffix(f".{os.getpid()}.part")
         save_file({"features": features}, temporary)
         temporary.replace(target)
     found: NDArray[np.float16] = load_file(target)["features"]
