@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+import tempfile
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,7 @@ class Player:
         self.problem = ""
         self._command: Sequence[str] = ()
         self._process: subprocess.Popen[bytes] | None = None
+        self._said: IO[bytes] | None = None  # a file, because nobody empties a pipe while it plays
         candidates: Sequence[Sequence[str]] = PLAYERS
         if command is False:
             return
@@ -70,13 +72,14 @@ class Player:
         self.stop()
         if not self._command:
             return
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed in `stop`
         try:
             # Its own standard input, because players read keys as well.
             self._process = subprocess.Popen(
                 [*self._command, str(path)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stderr=self._said,
             )
             self._process.wait(STARTING)
         except subprocess.TimeoutExpired:
@@ -84,24 +87,24 @@ class Player:
         except OSError as error:
             self._give_up(error.strerror or str(error))
             return
-        if self._process.returncode and self._process.stderr is not None:
-            told = self._process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        if self._process.returncode:
+            self._said.seek(0)
+            told = self._said.read().decode("utf-8", "replace").strip().splitlines()
             self._give_up(told[-1] if told else f"exit status {self._process.returncode}")
 
     def stop(self) -> None:
         """Stop what is playing."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.poll() is None:
+        if process is not None and process.poll() is None:
             process.terminate()
             try:
                 process.wait(1)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if process.stderr is not None:
-            process.stderr.close()
+        if self._said is not None:
+            self._said.close()
+            self._said = None
 
     def _give_up(self, why: str) -> None:
         self.problem = f"{self._command[0]} cannot play ({why}): going on without sound"
