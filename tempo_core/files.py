@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from .background import parallel
 
@@ -85,7 +87,10 @@ def named(stem: str, ending: str) -> str:
     return stem + ending
 
 
-def replace_file(path: Path, data: bytes, check: Callable[[Path], None] | None = None) -> None:
+Content = bytes | Callable[[BinaryIO], None]  # of a file: all of it, or what writes it
+
+
+def replace_file(path: Path, data: Content, check: Callable[[Path], None] | None = None) -> None:
     """Replace a file in one step: after a crash there is either the old or the new content.
 
     Where the path is a link, the file that it leads to is replaced. A pipe or a device, such as
@@ -93,6 +98,8 @@ def replace_file(path: Path, data: bytes, check: Callable[[Path], None] | None =
 
     Parameters
     ----------
+    data
+        A function is called with the new file, so that content need not be in memory.
     check
         Called with the path of the new file before it takes its place; if it raises, the old one
         stays. Not called for a pipe or a device.
@@ -112,7 +119,7 @@ def replace_file(path: Path, data: bytes, check: Callable[[Path], None] | None =
     part = path.with_name(f".{short}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            file.write(data)
+            _write(file, data)
             file.flush()
             os.fsync(file.fileno())
         if check is not None:
@@ -132,8 +139,19 @@ def is_channel(path: Path) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
-def _send(path: Path, data: bytes) -> None:
+def _write(file: BinaryIO, data: Content) -> None:
+    if isinstance(data, bytes):
+        file.write(data)
+    else:
+        data(file)
+
+
+def _send(path: Path, data: Content) -> None:
     """Write to a pipe or a device. A pipe that nobody reads is an error, not a wait."""
+    if not isinstance(data, bytes):  # which may go back in the file, as in no pipe
+        whole = io.BytesIO()
+        data(whole)
+        data = whole.getvalue()
     handle = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if hasattr(os, "set_blocking"):
         os.set_blocking(handle, True)

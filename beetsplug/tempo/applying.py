@@ -12,7 +12,7 @@ from tempo_core.paces import COMPATIBLE, SAME_PACE, format_paces, parse_paces
 from tempo_core.tasks.tempo.columns import format_range
 from tempo_core.tempi import round_half_up
 
-from .grids import apply_beats
+from .grids import apply_beats, others_grid, set_others_grid
 from .items import bpm_of, locked_tempo, own, same_file, set_or_clear
 from .key_fields import apply_key
 from .marking import KEY, TEMPO
@@ -52,14 +52,15 @@ class Applied:
 def apply_found(item: Item, found: Found, sources: Mapping[str, str], settings: Any) -> Applied:
     """Set the fields that follow from an analysis; neither stores the item nor writes its tags.
 
-    A locked tempo stays as it is, and so does all that belongs to it.
+    A locked tempo stays as it is, and so does all that belongs to it. A beat grid that somebody
+    else made stays too, unless `settings.force`.
 
     Parameters
     ----------
     sources
         The model of each task, `model:<name>@<hash>`.
     """
-    tempo = None
+    tempo, kept = None, None if settings.force else others_grid(item)
     if found.tempo is not None and locked_tempo(item) is None:
         tempo = apply_estimate(
             item,
@@ -69,7 +70,10 @@ def apply_found(item: Item, found: Found, sources: Mapping[str, str], settings: 
             min_confidence=settings.min_confidence,
         )
     if locked_tempo(item) is None:
-        apply_beats(item, found.columns)
+        if kept is not None:  # of its own tempo, which may not be the new one in `tempo_bpm`
+            set_others_grid(item, kept)
+        else:
+            apply_beats(item, found.columns)
     key = apply_key(item, found.columns, sources.get("key", ""), force=settings.force)
     return Applied(tempo, key)
 

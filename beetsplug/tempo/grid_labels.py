@@ -12,8 +12,7 @@ from tempo_core.labels.collections import PLAYERS, Collection, open_collection, 
 from tempo_core.labels.declaration import IMPORT
 from tempo_core.labels.record import LabelVerdict
 
-from .grids import grid_of, set_grid
-from .items import own
+from .grids import grid_of, set_others_grid
 
 if TYPE_CHECKING:
     from beets.library import Item
@@ -66,10 +65,5 @@ class ImportedGrids:
             offset = read_clock(path).offset(self.player)
         except AudioError:
             return False  # of a file that is not there, nobody knows when it begins
-        grid = shifted(found.grid, -offset)
-        set_grid(item, grid)
-        bpm = grid.sections[0].bpm
-        if grid.is_steady and round(own(item, "tempo_bpm") or 0, 2) != round(bpm, 2):
-            # Of this grid the tempo is another than that of the analysis, if only by decimals
-            item["tempo_grid"] = str(grid)
+        set_others_grid(item, shifted(found.grid, -offset))
         return True

@@ -65,6 +65,20 @@ def set_grid(item: Item, grid: Grid | None, downbeat_confidence: float | None = 
     set_or_clear(item, "tempo_grid", str(grid) if changing else None)
 
 
+def others_grid(item: Item) -> Grid | None:
+    """The grid of an item that is not of the analysis, such as an imported one; None if none is."""
+    return grid_of(item) if own(item, BEATS_ASKED) is None else None
+
+
+def set_others_grid(item: Item, grid: Grid) -> None:
+    """Set a grid that is not of the analysis, which then keeps it; does not store the item."""
+    set_grid(item, grid)
+    set_or_clear(item, BEATS_ASKED, None)
+    if grid.is_steady and round(own(item, "tempo_bpm") or 0, 2) != round(grid.sections[0].bpm, 2):
+        # Of this grid the tempo is another than that of the analysis, if only by decimals
+        item["tempo_grid"] = str(grid)
+
+
 def apply_beats(item: Item, columns: Mapping[str, Any]) -> None:
     """Set the fields that follow from the beats that were estimated; does not store the item.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ SPELLINGS = {
     "write": "-w/-W", "force": "-f", "pretend": "-p", "quiet": "-q", "album": "-a",
     "import_": "--import", "sources": "--source", "trainable_only": "--trainable", "output": "-o",
 }  # fmt: skip
+_SQLITE = b"SQLite format 3\0"  # what a database begins with
 N_SEEDS = 2**32  # number of seeds that numpy's and Lightning's random generators accept, from 0
 
 
@@ -169,7 +171,8 @@ def require_writable(opts: Values, name: str) -> None:
     Raises
     ------
     UserError
-        If the name is empty or that of a folder, or its parent folder does not exist.
+        If the name is empty or that of a folder, its parent folder does not exist, or what would be
+        replaced is music or a database.
     """
     value = getattr(opts, name)
     if value is None:
@@ -179,6 +182,22 @@ def require_writable(opts: Values, name: str) -> None:
         raise UserError(f"{called(name)} needs the name of a file")
     if not path.parent.is_dir():
         raise UserError(f"{called(name)} {value}: there is no folder {path.parent}")
+    if kind := _irreplaceable(path):
+        raise UserError(f"{called(name)} {value} is {kind}, which is not overwritten")
+
+
+def _irreplaceable(path: Path) -> str:
+    """What a file is that no text may replace; empty if it may, or if there is no file."""
+    from tempo_core.files import EXTENSIONS
+
+    if not path.is_file():
+        return ""
+    if path.suffix.lower() in EXTENSIONS:
+        return "music"
+    with suppress(OSError), path.open("rb") as file:
+        if file.read(len(_SQLITE)) == _SQLITE:
+            return "a database"
+    return ""
 
 
 def require_folder(opts: Values, name: str) -> None:

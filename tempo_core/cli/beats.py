@@ -13,11 +13,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..background import call, interruptible, parallel
+from ..background import Stopped, call, interruptible, parallel, working
 from ..console import echo, encoding_of, escaped, explain, time_limit_option
 from ..errors import AudioError, TempoError
-from ..exports.beats import COLUMNS, ENCODERS, ENDINGS, TEXT_FORMATS, TrackBeats
-from ..files import audio_files
+from ..exports.beats import (
+    COLUMNS,
+    ENCODERS,
+    ENDINGS,
+    TEXT_FORMATS,
+    TrackBeats,
+    encode_audacity,
+)
+from ..files import audio_files, is_channel
 from ..transcription.storing import store
 from .command import Command
 from .destinations import Destinations, Target, target
@@ -96,7 +103,7 @@ def beats(
     with interruptible() as stop:
         estimator = call(load, stop.is_set)
         found = list(audio_files(files, stop.is_set, time_limit))
-        run = _Run(form, where, found, several)
+        run = _Run(form, where, found, several, stop.is_set)
         try:
             for (number, (path, _)), result in _results(
                 found, estimator, jobs, stop.is_set, time_limit
@@ -134,8 +141,16 @@ def _results(
 class _Run:
     """The output of a run, and how many files are done and have failed."""
 
-    def __init__(self, form: str, where: Target | None, found: Sequence[Found], several: bool):
+    def __init__(
+        self,
+        form: str,
+        where: Target | None,
+        found: Sequence[Found],
+        several: bool,
+        stopped: Callable[[], bool],
+    ):
         self.n_done = self.n_failed = 0
+        self._stopped = stopped
         self._form, self._several = form, several
         destinations = Destinations(path for path, _ in found)
         self._paths = [None if where is None else destinations.take(where.of(p)) for p, _ in found]
@@ -146,8 +161,10 @@ class _Run:
 
     def take(self, number: int, path: str, result: TrackBeats | Exception) -> None:
         """Write the beats of a file, or report why there are none."""
-        self.n_done += 1
         problem = result if isinstance(result, Exception) else self._write(number, path, result)
+        if isinstance(problem, Stopped):
+            return
+        self.n_done += 1
         if problem is None:
             return
         self.n_failed += 1
@@ -165,10 +182,12 @@ class _Run:
             return to
         if to is not None:
             try:
-                store(to, ENCODERS[self._form](beats))
+                with working(self._stopped):
+                    store(to, ENCODERS[self._form](beats))
             except TempoError as error:
                 return error
-            echo(f"{path}: {summary(beats)} -> {to}")
+            # Into a pipe or a device, which may be standard output, goes nothing but the file.
+            echo(f"{path}: {summary(beats)} -> {to}", err=is_channel(to))
         elif self._form == "json":
             self._object({"path": path, **beats.plain(), "error": None})
         elif self._form == "tsv":
@@ -176,7 +195,7 @@ class _Run:
             self._table.writerows((shown, *row) for row in beats.rows())
             sys.stdout.flush()
         else:
-            click.echo(ENCODERS[self._form](beats), nl=False)
+            click.echo(encode_audacity(beats), nl=False)
         return None
 
     def _object(self, value: dict[str, object]) -> None:

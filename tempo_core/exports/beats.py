@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ..background import check_wanted
 from ..beatgrid import DECIMALS, Grid, plain_sections
+from ..errors import AudioError
+from ..files import Content
 
 if TYPE_CHECKING:
     import os
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = ("time", "beat", "bpm")  # of a table: [s], place in the bar or empty, tempo
 SR = 44_100  # [Hz] of the audio with clicks
 BLOCK = 30.0  # [s] of it that are made at a time
+LONGEST_WAV = 2**32 - 1 - 36  # [bytes] of audio, by the 32 bits for the size of the file
 
 
 @dataclass(frozen=True)
@@ -91,41 +95,52 @@ def encode_audacity(track: TrackBeats) -> bytes:
     return "".join(lines).encode()
 
 
-def encode_clicks(track: TrackBeats) -> bytes:
+def encode_clicks(track: TrackBeats) -> Content:
     """A WAV file, mono: the music with a click at every beat, a higher one at downbeats.
 
-    Raises
-    ------
-    AudioError
-        If the audio cannot be decoded.
+    It is made while it is written, so that an hour of music is not in memory; what writes it raises
+    `AudioError` if the audio cannot be decoded, and `Stopped` if it is not wanted any more.
     """
+    return partial(_write_clicks, track)
+
+
+def _write_clicks(track: TrackBeats, to: BinaryIO) -> None:
     import numpy as np
 
     from ..audio import AudioFile
     from ..clicks import CLICK_LENGTH, MUSIC_LEVEL, with_clicks
 
     beats = track.beats()
-    data = io.BytesIO()
-    with wave.open(data, "wb") as file, AudioFile(track.path) as source:
+    with AudioFile(track.path) as source, wave.open(to, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SR)
         written = 0  # samples
         for excerpt in source.stream(SR, BLOCK):
+            check_wanted()
             begin, end = excerpt.start, excerpt.start + excerpt.audio.size / SR
             near = [(t - begin, k) for t, k in beats if begin - CLICK_LENGTH < t < end]
+            if 2 * round(end * SR) > LONGEST_WAV:
+                raise AudioError("longer than a WAV file can be")
             mixed = with_clicks(excerpt.audio, SR, near, MUSIC_LEVEL)
             # Where time stamps jump there is silence, so that the clock of the file stays right.
-            silence = max(0, round(begin * SR) - written)
-            file.writeframes(bytes(2 * silence) + (32767 * mixed).astype("<i2").tobytes())
-            written += silence + mixed.size
+            written += _write_silence(file, round(begin * SR) - written)
+            file.writeframesraw((32767 * mixed).astype("<i2").tobytes())
+            written += mixed.size
         if written == 0:
-            file.writeframes(np.zeros(1, "<i2").tobytes())
-    return data.getvalue()
+            file.writeframesraw(np.zeros(1, "<i2").tobytes())
+
+
+def _write_silence(file: wave.Wave_write, n_samples: int) -> int:
+    """Write samples of silence, a block at a time; returns how many, 0 for a number below."""
+    for begin in range(0, n_samples, round(BLOCK * SR)):
+        check_wanted()
+        file.writeframesraw(bytes(2 * min(round(BLOCK * SR), n_samples - begin)))
+    return max(0, n_samples)
 
 
 TEXT_FORMATS = ("tsv", "json")  # that can be printed, also of several files
-ENCODERS: dict[str, Callable[[TrackBeats], bytes]] = {
+ENCODERS: dict[str, Callable[[TrackBeats], Content]] = {
     "tsv": encode_tsv,
     "json": encode_json,
     "audacity": encode_audacity,

@@ -34,6 +34,7 @@ _BY_PERSON = 2  # source of a key, which Mixxx does not analyse again
 _MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MINOR = ("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm")
 _BACKUP_PAGES = 1000
+_LOCK_WAIT = 1000  # [ms] for another program that holds the file
 
 
 @dataclass
@@ -60,8 +61,10 @@ def update(
     Raises
     ------
     StorageError
-        If Mixxx runs, the file is none of Mixxx, or it cannot be written. It is unchanged then.
+        If Mixxx runs, the file is in use or none of Mixxx, or it cannot be written. It is unchanged
+        then.
     """
+    path = path.resolve()  # a link must lead to the new file too
     _refuse_unsafe(path)
     before = _state(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -89,6 +92,8 @@ def update(
             part.replace(path)
         return done
     except sqlite3.Error as error:
+        if "locked" in str(error):
+            raise StorageError(f"{path} is in use by another program; close it first") from error
         raise StorageError(
             f"{path} is not a library of Mixxx that can be used ({error})"
         ) from error
@@ -137,6 +142,10 @@ def _copy(path: Path, part: Path) -> None:
     """Copy a database that nobody else may change meanwhile."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True)) as db, closing(sqlite3.connect(part)) as copy:
+        db.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT}")
+        # `backup` waits for a lock for ever, and meanwhile for no Ctrl-C: this fails in its place.
+        db.execute("BEGIN")
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         db.backup(copy, pages=_BACKUP_PAGES)
 
 

@@ -20,11 +20,12 @@ def write(path: Path, tracks: Sequence[ExportTrack], playlist: str | None, form:
     StorageError
         If it cannot be written, or does not read back as it was written; the old file stays then.
     """
-    if is_channel(path):
-        replace_file(path, proven(tracks, playlist, form))
-        return
     try:
-        replace_file(path, form.encode(tracks, playlist), lambda part: prove(part, tracks, form))
+        if is_channel(path):
+            replace_file(path, proven(tracks, playlist, form))
+        else:
+            content = form.encode(tracks, playlist)
+            replace_file(path, content, lambda part: prove(part, tracks, form))
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {reason(error)}") from error
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import StorageError, reason
-from ..files import replace_file
+from ..files import Content, replace_file
 
 
-def store(path: Path, data: bytes) -> None:
-    """Write a file in one step, and the folders that it is in.
+def store(path: Path, data: Content) -> None:
+    """Write a file in one step, and the folders that it is in; see `replace_file`.
 
     Raises
     ------

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from beets.library import Item
 
-from beetsplug.tempo.grids import GRID_FIELDS, apply_beats, fitted, grid_of, set_grid
+from beetsplug.tempo.grids import (
+    GRID_FIELDS,
+    apply_beats,
+    fitted,
+    grid_of,
+    set_grid,
+    set_others_grid,
+)
 from tempo_core.beatgrid import Grid, Section, steady
 
 from ..audio import drum_pattern, write_audio
@@ -79,6 +86,28 @@ def test_no_beats_are_asked_for_without_the_task(beet: Beet, song: Path) -> None
     beet.add(song)
     assert beet("tempo", "-W").code == 0
     assert set(grid_fields(beet.item()).values()) == {None}
+
+
+def test_the_grid_of_somebody_else_stays(beet: Beet, song: Path) -> None:
+    """Years of corrections in another program are not lost to the first analysis; -f replaces."""
+    beet.add(song)
+    item = beet.item()
+    set_others_grid(item, steady(0.321, 123.97, 0.321))
+    item.store()
+    assert item.tempo_grid == "0.3210 123.97 1"
+    for _ in range(2):
+        assert beet("tempo", "-W").code == 0
+        item = beet.item()
+        assert item.tempo_bpm == pytest.approx(BPM, abs=0.02)
+        assert str(grid_of(item)) == "0.3210 123.97 1"
+    assert beet("tempo", "-W", "-f").code == 0
+    item = beet.item()
+    assert "tempo_grid" not in item
+    assert item.tempo_beat_confidence > 0.8
+    # Also where the analysis was asked before, and had nothing to say.
+    set_others_grid(item, steady(0.321, item.tempo_bpm))
+    assert "tempo_beat_confidence" not in item
+    assert item.tempo_first_beat == 0.321
 
 
 def columns(grid: Grid | None, bpm: float = 128.0) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -86,6 +88,37 @@ def test_standard_output_has_the_file_alone(beet: Beet) -> None:
     run = beet("tempo-export", "--format", "m3u8", "-o", "-", "title:Two")
     assert run.out.splitlines()[0] == "#EXTM3U"
     assert run.out.splitlines()[-1].endswith("two.flac")
+
+
+@pytest.mark.parametrize("name", ["one.mp3", "library"])
+def test_music_and_databases_are_not_overwritten(
+    name: str, beet: Beet, crate: list[Path], tmp_path: Path
+) -> None:
+    path = crate[0] if name == "one.mp3" else tmp_path / "another name.txt"
+    if name == "library":
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("CREATE TABLE t (a)")
+    before = path.read_bytes()
+    for command in (
+        ("tempo-export", "--format", "csv", "-o", path),
+        ("tempo", "--cadence", "90..130", "--m3u", path),
+        ("tempo-mix", "title:Two", "-o", path),
+        ("tempo-mix", "--path", "2", "--sheet", path),
+        ("tempo-labels", "--export", path),
+    ):
+        run = beet(*command)
+        assert run.code == 1
+        assert "which is not overwritten" in run.err
+        assert path.read_bytes() == before
+
+
+@pytest.mark.usefixtures("crate")
+def test_a_full_device_is_named(beet: Beet) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("of Linux")
+    run = beet("tempo-export", "--format", "csv", "-o", "/dev/full")
+    assert run.code == 1
+    assert run.err == "error: /dev/full cannot be written: No space left on device\n"
 
 
 def test_missing_files_are_one_message(beet: Beet, crate: list[Path], tmp_path: Path) -> None:

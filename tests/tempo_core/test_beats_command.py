@@ -5,18 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
+import tracemalloc
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner, Result
 
 from tempo_core import Estimator
+from tempo_core.background import Stopped, working
 from tempo_core.beatgrid import Grid, Section, steady
 from tempo_core.cli import main
 from tempo_core.clicks import with_clicks
-from tempo_core.exports.beats import TrackBeats
+from tempo_core.errors import AudioError
+from tempo_core.exports.beats import ENCODERS, TrackBeats
+from tempo_core.transcription.storing import store
 
 from ..audio import FORMATS, drum_pattern, warped, write_audio
 
@@ -112,6 +119,54 @@ def test_clicks_are_where_the_beats_are(song: Path, music: np.ndarray, tmp_path:
     first = [int(k) for n, k in enumerate(onsets) if n == 0 or k - onsets[n - 1] > 0.2 * SR]
     assert len(first) in (66, 67)
     assert np.abs(off(np.array(first) / SR)).max() < 0.015
+
+
+@pytest.mark.slow
+def test_clicks_of_a_long_file_are_not_held_in_memory(tmp_path: Path) -> None:
+    path, to = tmp_path / "long.flac", tmp_path / "clicks.wav"
+    with soundfile.SoundFile(path, "w", 8000, 1) as file:
+        for _ in range(20):
+            file.write(np.zeros(8000 * 60, np.float32))
+    track = TrackBeats(path, 120.0, 1.0, steady(0.5, 120.0, 0.5), None, 1200.0)
+    tracemalloc.start()
+    store(to, ENCODERS["click.wav"](track))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert to.stat().st_size == 44 + 2 * SR * 1200
+    assert most < to.stat().st_size / 3
+    with wave.open(str(to)) as file_:
+        assert file_.getnframes() == SR * 1200
+
+
+def test_clicks_go_into_a_pipe_too(song: Path) -> None:
+    """Its size is in front, which cannot be mended in a pipe; and nothing else is printed."""
+    pytest.importorskip("fcntl")
+    done = subprocess.run(
+        [sys.executable, "-m", "tempo_core.cli", "beats", song, "--format", "click.wav",
+         "-o", "/dev/stdout"],
+        capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with wave.open(io.BytesIO(done.stdout)) as file:
+        assert 44 + 2 * file.getnframes() == len(done.stdout)
+    assert b" beats at 12" in done.stderr
+
+
+def test_an_interrupt_ends_the_writing_of_clicks(song: Path, tmp_path: Path) -> None:
+    track = TrackBeats(song, BPM, 1.0, steady(0.3, BPM), None, 32.0)
+    with working(lambda: True), pytest.raises(Stopped):
+        store(tmp_path / "clicks.wav", ENCODERS["click.wav"](track))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_time_stamps_that_jump_too_far_for_a_wav_file(
+    song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempo_core.exports.beats.LONGEST_WAV", 10 * SR)
+    track = TrackBeats(song, BPM, 1.0, steady(0.3, BPM), None, 32.0)
+    with pytest.raises(AudioError, match="longer than a WAV file"):
+        store(tmp_path / "clicks.wav", ENCODERS["click.wav"](track))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_several_files_go_into_a_folder(song: Path, tmp_path: Path) -> None:

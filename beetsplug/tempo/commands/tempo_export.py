@@ -55,10 +55,10 @@ def check(opts: Values, settings: Any) -> None:
         raise UserError(f"--format says for which program: {', '.join(FORMATS)}")
     if not opts.output:
         raise UserError("-o says where to write")
-    if opts.output == STDOUT:
-        if opts.format == MIXXX:
+    if opts.format == MIXXX:  # its own library, which the export itself looks at
+        if opts.output == STDOUT:
             raise UserError("--format mixxx needs -o with the path of mixxxdb.sqlite")
-    else:
+    elif opts.output != STDOUT:
         options.require_writable(opts, "output")
     if opts.playlist is not None and not opts.playlist.strip():
         raise UserError("--playlist needs a name")

@@ -180,6 +180,36 @@ def digest(folder: Path) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
 
 
+def test_a_file_in_use_is_left_alone_and_not_waited_for(database: Path) -> None:
+    """The copying of SQLite waits for a lock without end, and for no Ctrl-C."""
+    code = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "db.execute('BEGIN EXCLUSIVE'); print(flush=True); input()"
+    )
+    before = digest(database.parent)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, database], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            with pytest.raises(StorageError, match="in use by another program"):
+                mixxx.update(database, [ExportTrack(PATHS[0], bpm=120.0)], None, Player.MIXXX)
+        finally:
+            process.kill()
+    assert digest(database.parent) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making links needs rights there")
+def test_where_a_link_leads_is_updated(database: Path, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "mixxxdb.sqlite"
+    link.parent.mkdir()
+    link.symlink_to(database)
+    mixxx.update(link, [ExportTrack(PATHS[0], key=Key(0, True))], None, Player.MIXXX)
+    assert link.is_symlink()
+    assert rows(database)[0]["key"] == "Cm"
+
+
 @pytest.mark.parametrize(
     "case", ["running", "journal", "other", "old", "damaged", "text", "missing"]
 )
