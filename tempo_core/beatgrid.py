@@ -183,6 +183,19 @@ def counted(grid: Grid, ratio: float) -> Grid | None:
     return Grid(tuple(found)) if found else None
 
 
+def within(grid: Grid, end: float) -> Grid | None:
+    """A grid without what makes no sense in a track that ends at a time [s]; None if nothing does.
+
+    Left out are sections that begin later than that, or too soon for a beat after the one before.
+    """
+    kept: list[Section] = []
+    for section in grid.sections:
+        is_too_soon = bool(kept) and section.begin - kept[-1].begin < kept[-1].period / 2
+        if section.begin < end and not is_too_soon:
+            kept.append(section)
+    return Grid(tuple(kept)) if kept else None
+
+
 def _recounted(beat: int | None, level: float) -> tuple[int, int | None]:
     """Beats to leave out at the beginning of a section, and the place of the next one in its bar.
 

@@ -12,7 +12,7 @@ from tempo_core.paces import COMPATIBLE, SAME_PACE, format_paces, parse_paces
 from tempo_core.tasks.tempo.columns import format_range
 from tempo_core.tempi import round_half_up
 
-from .grids import apply_beats, others_grid, set_others_grid
+from .grids import apply_beats, grid_of, others_grid, recount, set_others_grid
 from .items import bpm_of, locked_tempo, own, same_file, set_or_clear
 from .key_fields import apply_key
 from .marking import KEY, TEMPO
@@ -61,6 +61,7 @@ def apply_found(item: Item, found: Found, sources: Mapping[str, str], settings: 
         The model of each task, `model:<name>@<hash>`.
     """
     tempo, kept = None, None if settings.force else others_grid(item)
+    before, was = grid_of(item), own(item, "tempo_bpm")
     if found.tempo is not None and locked_tempo(item) is None:
         tempo = apply_estimate(
             item,
@@ -72,8 +73,10 @@ def apply_found(item: Item, found: Found, sources: Mapping[str, str], settings: 
     if locked_tempo(item) is None:
         if kept is not None:  # of its own tempo, which may not be the new one in `tempo_bpm`
             set_others_grid(item, kept)
-        else:
+        elif "grid" in found.columns:
             apply_beats(item, found.columns)
+        else:
+            recount(item, before, was)
     key = apply_key(item, found.columns, sources.get("key", ""), force=settings.force)
     return Applied(tempo, key)
 
@@ -226,7 +229,7 @@ def settled(item: Item) -> bool:
     """
     if locked_tempo(item) is not None:
         return hold(item)
-    source = own(item, "tempo_source")
+    source, grid, was = own(item, "tempo_source"), grid_of(item), own(item, "tempo_bpm")
     said = origin(item)
     if not source or not said or said == source:
         return False
@@ -237,6 +240,7 @@ def settled(item: Item) -> bool:
     if said.startswith("model:") and marker is not None and marker.is_of(bpm_of(item)):
         # The model's tempo was read back from the file and replaced one that a person had set.
         item.tempo_verdict, item.tempo_bpm = Decision.SET.word, marker.value
+        recount(item, grid, was)
         set_pace_fields(item)
     return True
 
@@ -277,10 +281,11 @@ def judged(item: Item) -> bool:
     """
     if locked_tempo(item) is not None:
         return False
-    before = own(item, "tempo_verdict"), own(item, "tempo_bpm")
+    before, grid = (own(item, "tempo_verdict"), own(item, "tempo_bpm")), grid_of(item)
     agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), estimated_paces(item))
     item.tempo_verdict = (Decision.KEPT if agreed else Decision.CONFLICT).word
     item.tempo_bpm = agreed or own(item, "tempo_bpm")
+    recount(item, grid, before[1])
     set_pace_fields(item)
     return before != (own(item, "tempo_verdict"), own(item, "tempo_bpm"))
 

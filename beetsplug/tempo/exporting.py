@@ -19,7 +19,7 @@ from tempo_core.exports.track import ExportTrack, is_windows, with_slashes
 from tempo_core.exports.writing import proven, write
 
 from .file_keys import key_of
-from .grids import grid_of
+from .grids import grid_at
 from .guarding import library_errors
 from .items import file_status, genres_of, own
 from .moving import precisely, tempo_of
@@ -139,7 +139,8 @@ def track_of(item: Item, size: int, moves: Sequence[tuple[str, ...]] = ()) -> Ex
     moves
         Beginnings of paths, each with what the other program has in its place.
     """
-    grid = grid_of(item)
+    bpm = tempo_of(item)
+    grid = grid_at(item, bpm)
     return ExportTrack(
         path=relocated(os.fsdecode(item.path), moves),
         title=item.title or "",
@@ -150,7 +151,7 @@ def track_of(item: Item, size: int, moves: Sequence[tuple[str, ...]] = ()) -> Ex
         track_number=item.track or 0,
         year=item.year or 0,
         duration=item.length or 0.0,
-        bpm=tempo_of(item) or None,
+        bpm=bpm or None,
         key=key_of(item),
         grid=grid,
         clock=_clock(item) if grid is not None else Clock(),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_core.beatgrid import within
 from tempo_core.clock import Player, read_clock, shifted
 from tempo_core.errors import AudioError
 from tempo_core.labels.collections import PLAYERS, Collection, open_collection, program_of
@@ -65,5 +67,8 @@ class ImportedGrids:
             offset = read_clock(path).offset(self.player)
         except AudioError:
             return False  # of a file that is not there, nobody knows when it begins
-        set_others_grid(item, shifted(found.grid, -offset))
+        grid = within(shifted(found.grid, -offset), item.length or math.inf)
+        if grid is None:
+            return False  # of another file, or nonsense
+        set_others_grid(item, grid)
         return True

@@ -79,6 +79,42 @@ def set_others_grid(item: Item, grid: Grid) -> None:
         item["tempo_grid"] = str(grid)
 
 
+def recount(item: Item, before: Grid | None, was: float | None) -> None:
+    """Count the grid of an item as `tempo_bpm` is now; does not store the item.
+
+    Parameters
+    ----------
+    before, was
+        The grid and `tempo_bpm` [BPM] as they were; None if there was none.
+    """
+    tempo = own(item, "tempo_bpm")
+    if before is None or tempo == was or not (is_tempo(tempo) and is_tempo(was)):
+        return
+    level = level_of(tempo / was, OF_ONE_PULSE)
+    if own(item, BEATS_ASKED) is None:
+        found = None if level is None else counted(before, level)
+        if found is not None:
+            set_others_grid(item, found)
+            return
+    else:
+        found = counted(before, tempo / was)
+    set_grid(item, found, own(item, "tempo_downbeat_confidence"))
+    if found is None:  # the beats of the new tempo are yet to be found
+        set_or_clear(item, BEATS_ASKED, None)
+
+
+def grid_at(item: Item, bpm: float) -> Grid | None:
+    """The grid of an item counted as a tempo is [BPM], 0 if that is unknown.
+
+    None if there is none, or its beats are those of another tempo.
+    """
+    grid = grid_of(item)
+    if grid is None or not grid.is_steady or not is_tempo(bpm):
+        return grid
+    level = level_of(bpm / grid.sections[0].bpm, OF_ONE_PULSE)
+    return None if level is None else counted(grid, level)
+
+
 def apply_beats(item: Item, columns: Mapping[str, Any]) -> None:
     """Set the fields that follow from the beats that were estimated; does not store the item.
 

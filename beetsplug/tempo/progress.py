@@ -12,6 +12,7 @@ from beets import ui
 
 from tempo_core.console import counted, explain, shown
 
+from .grids import grid_of
 from .origin import Decision
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def describe(item: Item, found: Found, applied: Applied) -> str:
     told = [_tempo(item, found, applied.tempo)] if applied.tempo else []
     if applied.key and not (applied.tempo and applied.key is Decision.UNSURE):
         told.append(_key(item, found, applied.key))
+    if not applied.tempo and "grid" in found.columns:
+        told.append("no steady beats" if grid_of(item) is None else "beats found")
     return f"{shown(name_of(item))}: {', '.join(told)}"
 
 
@@ -210,6 +213,7 @@ class AnalysisProgress(Progress):
         super().__init__(total, quiet=quiet, pretend=pretend, log=log)
         self.counts: Counter[Decision] = Counter()
         self.keys: Counter[Decision] = Counter()
+        self._beats: Counter[bool] = Counter()  # whether there are any, of tracks with a tempo
         self._what = what
         self._n_results = 0
         self._done = done
@@ -224,6 +228,8 @@ class AnalysisProgress(Progress):
         for counts, decision in ((self.counts, applied.tempo), (self.keys, applied.key)):
             if decision is not None:
                 counts[decision] += 1
+        if not applied.tempo and "grid" in found.columns:
+            self._beats[grid_of(item) is not None] += 1
         self.line(describe(item, found, applied), notable=applied.tempo is Decision.CONFLICT)
 
     def finished(self, item: Item) -> None:
@@ -253,6 +259,8 @@ class AnalysisProgress(Progress):
         told = f"{prefix}{tracks} analysed: {', '.join(parts)}; {', '.join(rest)}"
         if self._what == "tempo" and self.keys:
             told += f"; keys: {', '.join(self._keys())}"
+        if self._beats:
+            told += f"; beats: {self._beats[True]} of {self._beats.total()} found"
         return told
 
     def _tempi(self) -> list[str]:

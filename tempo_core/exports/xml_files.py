@@ -32,22 +32,33 @@ class _Refused(Exception):
 
 
 def root_of(path: Path) -> str | None:
-    """Name of the outermost element of a file; None if the file is not XML.
+    """Name of the outermost element of a file, empty if it has none; None if it is not XML.
 
     Raises
     ------
     LabelError
-        If the file cannot be opened.
+        If the file cannot be opened, or is in an encoding that nobody knows.
     """
     with _opened(path) as file:
         head = file.read(_PIECE)
     text = head.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"").lstrip(b"\xff\xfe \t\r\n")
     if not text.startswith(b"<"):
         return None
-    found = re.match(
-        rb"(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>]*>|\s)*<([A-Za-z_][\w.-]*)", text, re.S
-    )
-    return found[1].decode() if found else ""
+    found: list[str] = []
+
+    def begin(name: str, *_: object) -> None:
+        found.append(name)
+        raise _Refused
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = parser.StartDoctypeDeclHandler = begin
+    try:
+        parser.Parse(head, False)
+    except (_Refused, expat.ExpatError):
+        pass
+    except (ValueError, LookupError) as error:
+        raise LabelError(f"{path}: cannot be read ({reason(error)})") from error
+    return found[0] if found else ""
 
 
 def elements(path: Path, names: frozenset[str], inside: str) -> Iterator[Element]:

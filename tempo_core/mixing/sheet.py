@@ -47,7 +47,7 @@ figure { margin: 0; }
 svg text { font-family: system-ui, sans-serif; fill: var(--ink); }
 svg .dim { fill: var(--dim); }
 .list { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-start; }
-.list > .tracks { flex: 1 1 34rem; min-width: 0; }
+.list > .tracks { flex: 1 1 43rem; min-width: 0; }
 .list > .wheel { flex: 0 1 21rem; margin: 0 auto; }
 table { width: 100%; margin: 0; }
 th, td { border-color: var(--line); padding: .3rem .5rem; }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from beetsplug.tempo.grids import (
     apply_beats,
     fitted,
     grid_of,
+    recount,
     set_grid,
     set_others_grid,
 )
@@ -68,6 +71,8 @@ def test_a_library_analysed_before_there_were_beats(beet: Beet, song: Path) -> N
     before = {item.title: item for item in beet.items()}
     run = beet("tempo", "-W")
     assert run.code == 0, run.err
+    assert run.out.count(": beats found\n") == 2
+    assert "; beats: 2 of 2 found" in run.out
     for item in beet.items():
         old = before[item.title]
         for name in ("bpm", "tempo_confidence", "tempo_paces", "initial_key"):
@@ -108,6 +113,54 @@ def test_the_grid_of_somebody_else_stays(beet: Beet, song: Path) -> None:
     set_others_grid(item, steady(0.321, item.tempo_bpm))
     assert "tempo_beat_confidence" not in item
     assert item.tempo_first_beat == 0.321
+
+
+def test_a_grid_follows_a_tempo_that_is_changed_afterwards(beet: Beet, song: Path) -> None:
+    """It is halved so that its bars stay, or goes if the beats are those of another tempo."""
+    beet.add(song)
+    assert beet("tempo", "-W").code == 0
+    whole = grid_of(beet.item())
+    assert whole is not None
+    bar = beet.item().tempo_downbeat
+    assert beet("modify", "-y", "-W", "bpm=62").code == 0
+    shown = beet("tempo-export", "--format", "csv", "-o", "-").out
+    (row,) = csv.DictReader(io.StringIO(shown))  # at once, also before the fields are settled
+    assert row["bpm"] == "62.00"
+    assert float(row["grid"].split()[1]) == pytest.approx(62, abs=0.02)
+    assert beet("tempo", "-W").code == 0
+    half = beet.item()
+    assert half.tempo_bpm == pytest.approx(62, abs=0.01)
+    assert half.tempo_downbeat == pytest.approx(bar, abs=1e-3)
+    assert grid_of(half).sections[0].beat in (1, 4)  # type: ignore[union-attr]
+    steps = (half.tempo_downbeat - half.tempo_first_beat) * half.tempo_bpm / 60
+    assert abs(steps - round(steps)) < 0.01
+    assert beet("modify", "-y", "-W", "bpm=150").code == 0
+    assert beet("tempo", "-W").code == 0
+    shown = beet("tempo-export", "--format", "csv", "-o", "-").out
+    (row,) = csv.DictReader(io.StringIO(shown))
+    assert (row["bpm"], row["grid"], row["first_beat"]) == ("150.00", "", "")
+
+
+def test_a_grid_follows_a_tempo_analysed_without_it(beet: Beet, song: Path) -> None:
+    beet.add(song)
+    assert beet("tempo", "-W").code == 0
+    bar = beet.item().tempo_downbeat
+    beet.configure(tempo={"tasks": ["tempo", "pace"], "range": [50, 80]})
+    assert beet("tempo", "-W", "-f").code == 0
+    item = beet.item()
+    assert item.bpm == 62
+    assert item.tempo_downbeat == pytest.approx(bar, abs=1e-3)
+    steps = (item.tempo_downbeat - item.tempo_first_beat) * item.tempo_bpm / 60
+    assert abs(steps - round(steps)) < 0.01
+
+
+def test_what_is_left_of_a_grid_when_the_tempo_changes() -> None:
+    item = Item(length=200.0, tempo_bpm=96.0, tempo_beat_confidence=0.9)
+    recount(item, steady(0.1, 128.0, 0.1), 128.0)
+    assert not any(name in item for name in (*GRID_FIELDS, "tempo_beat_confidence"))
+    item = Item(length=200.0, tempo_bpm=64.05)  # an imported one keeps its own decimals
+    recount(item, steady(0.1, 128.0, 0.1), 128.02)
+    assert str(grid_of(item)) == "0.1000 64.00 1"
 
 
 def columns(grid: Grid | None, bpm: float = 128.0) -> dict[str, Any]:

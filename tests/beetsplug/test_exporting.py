@@ -261,6 +261,17 @@ def test_times_are_those_of_the_program(beet: Beet, crate: list[Path], tmp_path:
     assert track.grid == steady(0.6, 120.02, 0.6)
 
 
+def test_a_grid_that_begins_after_the_end_is_none(
+    beet: Beet, crate: list[Path], tmp_path: Path
+) -> None:
+    file = collection(tmp_path / "x.xml", crate, "rekordbox")
+    file.write_text(file.read_text().replace('Inizio="0.75"', 'Inizio="99999"'))
+    assert beet("tempo-labels", "--import", file, "--apply", "-W").code == 0
+    three = beet.item("title:Three")
+    assert three.bpm == 128
+    assert grid_of(three) is None
+
+
 def test_without_apply_nothing_but_labels_is_set(
     beet: Beet, crate: list[Path], tmp_path: Path
 ) -> None:

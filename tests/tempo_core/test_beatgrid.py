@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tempo_core.beatgrid import Grid, Section, counted, parse_grid, retimed, steady
+from tempo_core.beatgrid import Grid, Section, counted, parse_grid, retimed, steady, within
 
 
 def test_beats_of_a_steady_grid_count_bars() -> None:
@@ -129,3 +129,12 @@ def test_a_changing_grid_is_counted_section_by_section() -> None:
     assert counted(Grid((Section(0.0, 120, 1), Section(2.5, 60, 2), Section(3.0, 61, 1))), 2) == (
         Grid((Section(0.0, 240, 1), Section(2.5, 120, 3), Section(3.0, 122, 1)))
     )
+
+
+def test_what_makes_no_sense_in_a_track_is_left_out() -> None:
+    sections = tuple(Section(0.5 + k / 64, 120.0, 1) for k in range(64))
+    grid = within(Grid((*sections, Section(99.0, 130.0))), 60.0)
+    assert grid is not None
+    assert [section.begin for section in grid.sections] == pytest.approx([0.5, 0.75, 1.0, 1.25])
+    assert within(steady(99.0, 120.0), 60.0) is None
+    assert within(steady(59.0, 120.0), 60.0) == steady(59.0, 120.0)

@@ -126,6 +126,8 @@ def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- <a> --><NML VERSION='19'>", "NML"),
         ("<?xml version='1.0' encoding='utf-16'?><DJ_PLAYLISTS/>".encode("utf-16"), "DJ_PLAYLISTS"),
         (b"<!DOCTYPE NML SYSTEM 'x'><NML/>", "NML"),
+        (b'<!DOCTYPE NML [<!ENTITY a "b>">]><NML/>', "NML"),
+        (b"<?a?>" * 40, ""),  # which a search by pattern would take for ever to match
         (b"<<<", ""),
     ):
         path.write_bytes(content)

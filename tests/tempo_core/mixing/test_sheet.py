@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from lxml import html as parser
@@ -106,3 +109,28 @@ def test_the_wheel_counts_keys() -> None:
 @pytest.mark.parametrize(("seconds", "told"), [(0, "0:00"), (59.6, "1:00"), (3725, "1:02:05")])
 def test_times(seconds: float, told: str) -> None:
     assert told_time(seconds) == told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [600, 800, 1000, 1120, 1400])
+def test_the_wheel_covers_nothing_in_a_browser(width: int, tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no browser that can be asked")
+    asked = """<script>addEventListener("load", () => {
+      const box = name => document.querySelector(name).getBoundingClientRect();
+      const [t, w] = [box("table"), box(".wheel")];
+      const covered = t.right > w.left && t.left < w.right && t.bottom > w.top && t.top < w.bottom;
+      document.body.dataset.covered = covered; });</script>"""
+    tracks = [track("A title of some words", 128.01, "C#", 7.2, 3600)] + [
+        track("Another one", 124, "G#", 6.7, 250, Transition(9.4, 0.5, "neighbour"))
+    ] * 3
+    path = tmp_path / "sheet.html"
+    page = re.sub("<meta http-equiv=[^>]*>", "", sheet(*tracks))  # which forbids all scripts
+    path.write_text(page + asked, encoding="utf-8")
+    shown = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},1000",
+         f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri()],
+        capture_output=True, text=True, timeout=60,
+    ).stdout  # fmt: skip
+    assert 'data-covered="false"' in shown
