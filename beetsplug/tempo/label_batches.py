@@ -165,7 +165,8 @@ class LabelBatches:
         if not batch:
             return
         # Read again, so that changes made to the items in the meantime are not lost.
-        items = {item.id: item for item in items_of(self._lib, [one.item.id for one in batch])}
+        ids = [one.item.id for one in batch if one.item.id is not None]
+        items = {item.id: item for item in items_of(self._lib, ids)}
         tracks = [(items.get(one.item.id, one.item), one) for one in batch]
         problems = [tried(partial(self._set, item, one)) for item, one in tracks]
         together = [
