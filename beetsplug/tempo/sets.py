@@ -112,6 +112,8 @@ def list_set(
     is_taken = [crate.unsteady or item is start or is_steady(item) for item in items]
     left_out = [(is_taken.count(False), "unsteady track", "--unsteady")]
     items = [item for item, taken in zip(items, is_taken, strict=True) if taken]
+    if not items:
+        raise UserError(f"no track of the crate has a tempo{told_left_out(left_out)}")
     steps = _best(items, crate, wanted, has_start=start is not None)
     if len(steps) < min(2, wanted.n):
         what = f"{shown(str(start))} and another" if start else "any two tracks"
