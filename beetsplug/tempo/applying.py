@@ -16,7 +16,7 @@ from .grids import apply_beats
 from .items import bpm_of, locked_tempo, own, same_file, set_or_clear
 from .key_fields import apply_key
 from .marking import KEY, TEMPO
-from .origin import MANUAL, TAG, Decision, origin
+from .origin import MANUAL, TAG, Decision, origin, stated_tempo
 from .stated import paces_of, stated_paces
 
 if TYPE_CHECKING:
@@ -141,10 +141,11 @@ def _keep_tempo(item: Item, estimate: Estimate, sure: bool) -> tuple[Decision, f
     said = origin(item)
     item.tempo_source = said
     agreed = agreeing_tempo(bpm_of(item), estimate)
-    if said == MANUAL:
+    stated = stated_tempo(item)
+    if said == MANUAL and stated is None:
         TEMPO.drop_marker(item)
     if agreed is not None:
-        return Decision.KEPT, agreed
+        return Decision.KEPT, agreed if stated is None else stated
     return Decision.CONFLICT if sure else Decision.UNSURE, estimate.bpm
 
 
@@ -251,14 +252,17 @@ def hold(item: Item) -> bool:
     tempo = locked_tempo(item)
     if tempo is None:
         return False
-    wanted = {"bpm": round_half_up(tempo), "tempo_bpm": tempo, "tempo_source": MANUAL}
+    wanted: dict[str, Any] = {
+        "bpm": round_half_up(tempo), "tempo_bpm": tempo, "tempo_source": MANUAL,
+    }  # fmt: skip
     changed = {field: value for field, value in wanted.items() if item.get(field) != value}
+    marker = str(TEMPO.kind(tempo, MANUAL))
+    # A tempo of somebody else's that was locked as it stood has no marker.
+    if changed or own(item, TEMPO.marker) not in (None, marker):
+        changed[TEMPO.marker] = marker
     with same_file(item):
         item.update(changed)
-    marked = own(item, TEMPO.marker) is not None
-    if marked:
-        TEMPO.drop_marker(item)
-    return bool(changed) or marked
+    return bool(changed)
 
 
 def judged(item: Item) -> bool:

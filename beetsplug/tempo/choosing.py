@@ -15,6 +15,7 @@ from tempo_core.levels import COUNTED_ELSE, TOLERANCE
 from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
 from .applying import hold, judged, set_pace_fields, settled
+from .by_hand import restate
 from .camelot_tags import CODE_MARKER
 from .file_keys import KEY_SEEN
 from .grids import BEATS_FIELDS
@@ -22,7 +23,7 @@ from .items import LOCKED, OCTAVE, REVIEWED
 from .keeping import FAILURE, PENDING, atomically, fails_again, store
 from .key_fields import CONFIDENCE, FOUND_KEY, settled_key
 from .marking import KEY, TEMPO
-from .origin import MANUAL, TAG, Decision
+from .origin import MANUAL, SAME_TEMPO, TAG, Decision
 from .queries import HAS_BPM
 from .selecting import Selection, ask, items_of
 from .skipping import NotMusic
@@ -103,13 +104,20 @@ STATED = (
     f"({_value(STATED_FIELDS[0])} IS NOT NULL OR {_value(STATED_FIELDS[1])} NOT LIKE '%:%') "
     f"AND {DONE}"
 )
+# `origin.stated_tempo` is there, as a condition in SQL.
+_IS_STATED = f"ifnull({_value(TEMPO.marker)}, '') LIKE '% {MANUAL}'"
+# Between the precise tempo and that of the marker [BPM].
+_DIFFERENCE = (
+    f"ifnull(abs(CAST({_value('tempo_bpm')} AS REAL) - CAST({_value(TEMPO.marker)} AS REAL)), 999)"
+)
 # Tracks whose `tempo_source` may differ from their `origin`: few, which are checked in Python.
 _DOUBTFUL = (
     f"{HAS_BPM} AND CASE "
     f"WHEN source.value = '{MANUAL}' THEN items.bpm = {_rounded(TEMPO.marker)} "
+    f"AND NOT {_IS_STATED} "
     f"AND {_value('tempo_verdict')} IN ('{Decision.KEPT.word}', '{Decision.CONFLICT.word}') "
     "WHEN source.value LIKE 'model:%' THEN "
-    f"ifnull(items.bpm != {_rounded('tempo_bpm')}, 1) OR {_UNSURE} "
+    f"ifnull(items.bpm != {_rounded('tempo_bpm')}, 1) OR {_UNSURE} OR {_IS_STATED} "
     f"WHEN source.value LIKE 'label:%' THEN ifnull(items.bpm != {_rounded('tempo_label_bpm')}, 1) "
     f"ELSE items.bpm = {_rounded(TEMPO.marker)} OR (items.bpm = {_rounded('tempo_bpm')} "
     f"AND {_value('tempo_verdict')} = '{Decision.SET.word}') END"
@@ -123,8 +131,17 @@ UNHELD = (
     "SELECT items.id FROM item_attributes AS locked JOIN items ON items.id = locked.entity_id "
     f"WHERE locked.key = '{LOCKED}' AND (items.bpm != {_rounded(LOCKED)} "
     f"OR ifnull({_value('tempo_source')}, '') != '{MANUAL}' "
-    f"OR {_value(TEMPO.marker)} IS NOT NULL "
+    f"OR ifnull({_value(TEMPO.marker)} NOT LIKE '% {MANUAL}' OR {_DIFFERENCE} > {SAME_TEMPO}, 0) "
     f"OR ifnull(CAST({_value('tempo_bpm')} AS REAL), 0) != CAST(locked.value AS REAL))"
+)
+# Tracks that were set by hand and whose tempo a person changed elsewhere since.
+RESTATED = (
+    "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
+    f"WHERE source.key = 'tempo_source' AND source.value = '{MANUAL}' AND {HAS_BPM} "
+    f"AND {_IS_STATED} AND ifnull({_value('tempo_verdict')}, '') "
+    f"IN ('{Decision.SET.word}', '{Decision.KEPT.word}') "
+    f"AND CASE WHEN items.bpm = {_rounded(TEMPO.marker)} THEN {_DIFFERENCE} > {SAME_TEMPO} "
+    f"ELSE items.bpm != {_rounded('tempo_bpm')} END"
 )
 # Tracks whose `tempo_key_source` may differ from their `key_origin`, likewise.
 UNSETTLED_KEYS = (
@@ -173,7 +190,8 @@ def settle(lib: Library) -> None:
     The source of a tempo that a person corrected becomes `manual`, and a tempo of the plugin gets
     its source back if that was changed. A source that was removed stays removed, because that is
     how a person asks for a new analysis. If a person changed a tempo of their own, the verdict is
-    determined again. Locked tracks get their tempo back.
+    determined again, and a tempo that was set by hand before follows. Locked tracks get their tempo
+    back.
     """
     settle_keys(lib)
     for item in items_of(lib, ask(lib, UNHELD)):
@@ -181,6 +199,9 @@ def settle(lib: Library) -> None:
             store(item)
     for item in items_of(lib, ask(lib, UNSETTLED)):
         if settled(item):
+            store(item)
+    for item in items_of(lib, ask(lib, RESTATED)):
+        if restate(item):
             store(item)
     for item in items_of(lib, ask(lib, OUTDATED)):
         if judged(item):

@@ -63,6 +63,27 @@ def test_tracks_with_a_tempo_are_exported(beet: Beet, crate: list[Path], tmp_pat
     assert xml.get_playlist("Friday").get_tracks() == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("fields", "bpm", "grid"),
+    [
+        ({"bpm": 60, "tempo_verdict": "conflict"}, 60.0, [60.01]),
+        ({"bpm": 150, "tempo_verdict": "conflict"}, 150.0, []),
+        ({"bpm": 122, "tempo_source": "manual", "tempo_marker": "120.02 manual"}, 122.0, [122.0]),
+    ],
+)
+def test_a_grid_is_counted_as_the_tempo_that_somebody_set(
+    fields: dict[str, Any], bpm: float, grid: list[float], beet: Beet, crate: list[Path],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    item = beet.item("tempo_first_beat:0.5")
+    item.update(fields)
+    item.store()
+    out = tmp_path / "x.xml"
+    assert beet("tempo-export", "--format", "rekordbox", "-o", out, f"id:{item.id}").code == 0
+    (track,) = RekordboxXml(out).get_tracks()
+    assert (track.AverageBpm, [tempo.Bpm for tempo in track.tempos]) == (bpm, grid)
+
+
 @pytest.mark.usefixtures("crate")
 def test_a_query_selects_and_nothing_has_to_be_known(beet: Beet, tmp_path: Path) -> None:
     out = tmp_path / "collection.nml"

@@ -175,7 +175,7 @@ def test_a_review_in_a_terminal(beet: Beet, tracks: list[Path], player: FakePlay
     assert (kept.bpm, kept.tempo_source, kept.tempo_reviewed) == (126, "manual", "kept")
     assert (locked.bpm, locked.tempo_locked, locked.tempo_verdict) == (100, 100.0, "kept")
     assert "tempo_reviewed" not in items["T3"]
-    assert MediaFile(tracks[0]).tempo_marker is None  # it is no estimate any more
+    assert MediaFile(tracks[0]).tempo_marker == "126.00 manual"  # it is no estimate any more
     assert beet("tempo", "--review").out.startswith("tempo: no track to review")
 
 
