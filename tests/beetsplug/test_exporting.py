@@ -7,6 +7,7 @@ import io
 import os
 import time
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
