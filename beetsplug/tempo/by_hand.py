@@ -130,8 +130,9 @@ def restate(item: Item) -> bool:
         Whether the item changed.
     """
     stated, precise = stated_tempo(item), own(item, "tempo_bpm")
-    if stated is None or locked_tempo(item) is not None:
-        return False
+    is_theirs = own(item, "tempo_verdict") in (Decision.SET.word, Decision.KEPT.word)
+    if stated is None or not is_theirs or locked_tempo(item) is not None:
+        return False  # of a conflict, `tempo_bpm` is that of the audio
     if is_tempo(precise) and abs(precise - stated) <= SAME_TEMPO:
         return False
     _recount(item, stated)

@@ -20,19 +20,19 @@ from .camelot_tags import CODE_MARKER
 from .file_keys import KEY_SEEN
 from .grids import BEATS_FIELDS
 from .items import LOCKED, OCTAVE, REVIEWED
-from .keeping import FAILURE, PENDING, atomically, fails_again, store
+from .keeping import FAILURE, PENDING, atomically, fails_again, store, store_all
 from .key_fields import CONFIDENCE, FOUND_KEY, settled_key
 from .marking import KEY, TEMPO
 from .origin import MANUAL, SAME_TEMPO, TAG, Decision
 from .queries import HAS_BPM
-from .selecting import Selection, ask, items_of
+from .selecting import BATCH_SIZE, Selection, ask, items_of
 from .skipping import NotMusic
 from .stated import STATED_FIELDS, stated_paces
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Callable, Container, Sequence
 
-    from beets.library import Library
+    from beets.library import Item, Library
 
 
 def _value(field: str) -> str:
@@ -163,7 +163,9 @@ OUTDATED = (
     f"WHERE source.key = 'tempo_source' AND source.value IN ('{TAG}', '{MANUAL}') AND {HAS_BPM} "
     f"AND CASE {_value('tempo_verdict')} WHEN '{Decision.KEPT.word}' THEN "
     f"abs({_value('tempo_bpm')} - items.bpm) > {TOLERANCE} * items.bpm "
-    f"WHEN '{Decision.CONFLICT.word}' THEN {_AGREES} END"
+    f"WHEN '{Decision.CONFLICT.word}' THEN {_AGREES} "
+    # An estimate that a person confirmed, and changed since.
+    f"WHEN '{Decision.SET.word}' THEN items.bpm != {_rounded('tempo_bpm')} END"
 )
 # Tracks analysed by a version of the plugin without `tempo_verdict`. If that analysis agreed with a
 # tempo of another origin, `tempo_bpm` is close to it.
@@ -179,9 +181,7 @@ _GIVE_VERDICT = (
 
 def settle_keys(lib: Library) -> None:
     """Update `tempo_key_source` after changes made outside of the plugin."""
-    for item in items_of(lib, ask(lib, UNSETTLED_KEYS)):
-        if settled_key(item):
-            store(item)
+    _settle(lib, UNSETTLED_KEYS, settled_key)
 
 
 def settle(lib: Library) -> None:
@@ -194,20 +194,22 @@ def settle(lib: Library) -> None:
     back.
     """
     settle_keys(lib)
-    for item in items_of(lib, ask(lib, UNHELD)):
-        if hold(item):
-            store(item)
-    for item in items_of(lib, ask(lib, UNSETTLED)):
-        if settled(item):
-            store(item)
-    for item in items_of(lib, ask(lib, RESTATED)):
-        if restate(item):
-            store(item)
-    for item in items_of(lib, ask(lib, OUTDATED)):
-        if judged(item):
-            store(item)
+    _settle(lib, UNHELD, hold)
+    _settle(lib, UNSETTLED, settled)
+    _settle(lib, RESTATED, restate)
+    _settle(lib, OUTDATED, judged, restate)
     if ask(lib, f"SELECT 1 FROM {_WITHOUT_VERDICT} LIMIT 1"):
         atomically(lib, lambda: lib._connection().execute(_GIVE_VERDICT))
+
+
+def _settle(lib: Library, doubtful: str, *changes: Callable[[Item], bool]) -> None:
+    """Apply changes, each of which says whether there was one, to the tracks that SQL selects."""
+    ids = ask(lib, doubtful)
+    for start in range(0, len(ids), BATCH_SIZE):
+        items = list(items_of(lib, ids[start : start + BATCH_SIZE]))
+        changed = [item for item in items if True in [change(item) for change in changes]]
+        if changed:
+            store_all(lib, changed)
 
 
 @dataclass(frozen=True)

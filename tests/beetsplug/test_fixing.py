@@ -15,6 +15,7 @@ from beets.library import Item
 from mediafile import MediaFile
 
 from beetsplug.tempo import fixing, keeping
+from beetsplug.tempo.moving import tempo_of
 
 from ..conftest import MakeAudio
 from .conftest import ROOT, Beet, BpmOf
@@ -201,6 +202,31 @@ def test_another_tempo_set_elsewhere_is_that_one(beet: Beet, paths: list[Path]) 
     beet("tempo")
     item = beet.item("title:T0")
     assert (item.bpm, item.tempo_source) == (90, "manual")
+
+
+@pytest.mark.parametrize("bpm", [90, 127])
+def test_the_verdict_follows_a_tempo_set_elsewhere(bpm: int, beet: Beet, paths: list[Path]) -> None:
+    """Also of an estimate that a person confirmed, where `set` said that it is the estimate."""
+    beet("tempo", "--half", "title:T0")
+    beet("modify", "-y", "title:T1", "tempo_source=manual")
+    beet("modify", "-y", "title:T2", "bpm=90", "tempo_source=manual")
+    beet("tempo")
+    assert beet.item("title:T2").tempo_verdict == "conflict"
+    beet("modify", "-y", "title:T", f"bpm={bpm}")
+    item = beet.item("title:T2")
+    item.tempo_marker = f"{bpm}.20 manual"  # set by hand in another library
+    item.store()
+    beet("tempo")
+    once = [dict(item.items()) for item in beet.items()]
+    half, estimate, other = beet.items("title+")
+    assert (half.tempo_bpm, half.tempo_verdict) == (bpm, "kept")
+    assert estimate.tempo_verdict == ("kept" if bpm == 127 else "conflict")
+    assert estimate.tempo_bpm == 126.02
+    assert tempo_of(estimate) == (126.02 if bpm == 127 else bpm)
+    if bpm == 127:
+        assert (other.tempo_bpm, other.tempo_verdict) == (127.2, "kept")
+    beet("tempo")
+    assert [dict(item.items()) for item in beet.items()] == once
 
 
 @pytest.mark.parametrize("write", [True, False])
