@@ -14,6 +14,7 @@ from tempo_core.levels import TOLERANCE
 from tempo_core.paces import RATIO_NAMES, simple_ratio
 
 from .items import bpm_of, own
+from .marking import TEMPO
 from .origin import SAME_TEMPO, stated_tempo
 from .playlists import write_playlist
 from .queries import PaceQuery
@@ -94,6 +95,9 @@ def tempo_of(item: Item) -> float:
     stated = stated_tempo(item)
     if stated is not None and abs(precise - stated) > SAME_TEMPO:
         return stated
+    marker = None if precise else TEMPO.marker_of(item)
+    if marker is not None and marker.is_of(bpm):
+        return float(marker.value)  # analysed in another library
     if bpm and abs(precise - bpm) > TOLERANCE * bpm:
         return float(bpm)
     return precise

@@ -166,6 +166,14 @@ def test_another_tempo_said_elsewhere_since_counts_in_every_field() -> None:
     assert (item.tempo_bpm, tempo_of(item)) == (127.98, 127.98)
 
 
+@pytest.mark.parametrize("who", [SOURCE, MANUAL])
+def test_what_another_library_knows_is_as_precise(who: str) -> None:
+    """The file was imported without an analysis."""
+    item = Item(bpm=128, tempo_marker=f"127.98 {who}")
+    assert tempo_of(item) == known_tempo(item) == 127.98
+    assert tempo_of(Item(bpm=140, tempo_marker=f"127.98 {who}")) == 140
+
+
 @pytest.mark.parametrize("marker", [None, "127.98 manual"])
 def test_a_tempo_of_others_that_is_confirmed_stays_as_they_wrote_it(marker: str | None) -> None:
     item = analysed(tempo_source="tag", tempo_verdict="kept", tempo_marker=marker)

@@ -325,6 +325,7 @@ def test_a_tempo_set_by_hand_is_written_with_decimals(
     assert beet("import", "-AqC", "-s", path).code == 0
     item = beet.item()
     assert (item.bpm, origin(item), stated_tempo(item)) == (128, "manual", 127.72)
+    assert (item.tempo_bpm, item.tempo_verdict) == (127.72, "kept")
     beet("tempo")
     assert raw(path) == "127.72"
     # What is said elsewhere later counts everywhere.
