@@ -12,7 +12,7 @@ from tempo_core.paces import COMPATIBLE, SAME_PACE, format_paces, parse_paces
 from tempo_core.tasks.tempo.columns import format_range
 from tempo_core.tempi import round_half_up
 
-from .grids import apply_beats
+from .grids import apply_beats, set_tempo
 from .items import bpm_of, locked_tempo, own, same_file, set_or_clear
 from .key_fields import apply_key
 from .marking import KEY, TEMPO
@@ -113,7 +113,7 @@ def apply_estimate(
             earlier = TEMPO.marker_of(item)
             TEMPO.set(item, earlier.value if earlier else own(item, "tempo_bpm"), said)
         item.tempo_source = said or source
-    item.tempo_bpm = tempo
+    set_tempo(item, tempo)
     item.tempo_confidence = estimate.confidence
     item.tempo_verdict = decision.word
     set_or_clear(item, "tempo_octave_confidence", estimate.octave_confidence)
@@ -233,7 +233,8 @@ def settled(item: Item) -> bool:
     marker = TEMPO.marker_of(item)
     if said.startswith("model:") and marker is not None and marker.is_of(bpm_of(item)):
         # The model's tempo was read back from the file and replaced one that a person had set.
-        item.tempo_verdict, item.tempo_bpm = Decision.SET.word, marker.value
+        item.tempo_verdict = Decision.SET.word
+        set_tempo(item, marker.value)
         set_pace_fields(item)
     return True
 
@@ -280,7 +281,8 @@ def judged(item: Item) -> bool:
     before = own(item, "tempo_verdict"), own(item, "tempo_bpm")
     agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), estimated_paces(item))
     item.tempo_verdict = (Decision.KEPT if agreed else Decision.CONFLICT).word
-    item.tempo_bpm = agreed or own(item, "tempo_bpm")
+    if agreed:
+        set_tempo(item, agreed)
     set_pace_fields(item)
     return before != (own(item, "tempo_verdict"), own(item, "tempo_bpm"))
 

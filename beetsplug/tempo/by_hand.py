@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tempo_core.background import never
-from tempo_core.beatgrid import counted
 from tempo_core.errors import TempoError
 from tempo_core.levels import RELATIVES, is_same, level_of
 from tempo_core.paces import SAME_PACE, Pace, format_paces
@@ -15,7 +14,7 @@ from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO, is_tempo, round_half_
 
 from .applying import PACE_FIELDS, estimated_paces, set_pace_fields
 from .file_keys import remember_key
-from .grids import GRID_FIELDS, grid_of, set_grid
+from .grids import GRID_FIELDS, recount_grid
 from .items import LOCKED, bpm_of, locked_tempo, own, set_or_clear
 from .keeping import announce_by_hand, finish, store
 from .marking import TEMPO
@@ -144,7 +143,7 @@ def _recount(item: Item, bpm: float) -> None:
     counted_in = own(item, "tempo_bpm")  # of a conflict, it is that of the audio
     ratio = bpm / counted_in if is_tempo(counted_in) else None
     if ratio is not None:
-        _recount_grid(item, ratio)
+        recount_grid(item, ratio)
         _recount_range(item, ratio)
     item.tempo_bpm = bpm
     if ratio is not None:
@@ -187,16 +186,6 @@ def finish_by_hand(item: Item, stopped: Callable[[], bool] = never) -> Exception
     if remember_key(item):  # afterwards, because writing changes the times of the file
         store(item, stopped)
     return problem
-
-
-def _recount_grid(item: Item, ratio: float) -> None:
-    grid = grid_of(item)
-    confidence = own(item, "tempo_downbeat_confidence")
-    level = level_of(ratio, RELATIVES)
-    if confidence is not None and level is not None:
-        # Of two bars that become one, either may be its beginning.
-        confidence *= min(1.0, level)
-    set_grid(item, None if grid is None else counted(grid, ratio), confidence)
 
 
 def _recount_range(item: Item, ratio: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tempo_core.beatgrid import DECIMALS, Grid, counted, parse_grid, retimed, steady
-from tempo_core.levels import OF_ONE_PULSE, level_of
+from tempo_core.levels import OF_ONE_PULSE, RELATIVES, level_of
 from tempo_core.tempi import is_tempo
 
 from .items import own, set_or_clear
@@ -63,6 +63,31 @@ def set_grid(item: Item, grid: Grid | None, downbeat_confidence: float | None = 
     set_or_clear(item, "tempo_downbeat_confidence", downbeat_confidence if has_bars else None)
     changing = grid is not None and not grid.is_steady
     set_or_clear(item, "tempo_grid", str(grid) if changing else None)
+
+
+def recount_grid(item: Item, ratio: float) -> None:
+    """Count the beat grid of an item otherwise, before `tempo_bpm` changes; does not store it.
+
+    Parameters
+    ----------
+    ratio
+        New tempo divided by the old one. If it is another pulse, the grid goes.
+    """
+    grid = grid_of(item)
+    confidence = own(item, "tempo_downbeat_confidence")
+    level = level_of(ratio, RELATIVES)
+    if confidence is not None and level is not None:
+        # Of two bars that become one, either may be its beginning.
+        confidence *= min(1.0, level)
+    set_grid(item, None if grid is None else counted(grid, ratio), confidence)
+
+
+def set_tempo(item: Item, bpm: float) -> None:
+    """Set `tempo_bpm` [BPM]; the beat grid of an item that has one is then counted in it."""
+    before = own(item, "tempo_bpm")
+    if is_tempo(before) and level_of(bpm / before, RELATIVES) != 1:
+        recount_grid(item, bpm / before)
+    item.tempo_bpm = bpm
 
 
 def apply_beats(item: Item, columns: Mapping[str, Any]) -> None:
