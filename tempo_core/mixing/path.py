@@ -34,7 +34,7 @@ SAME_END = 0.1  # share of the beginnings that are kept that may end with the sa
 # Without a first track so many groups of first tracks, from those that are closest to the curve to
 # the farthest, are each continued for itself: the closest may stand apart from all others.
 GROUPS, STARTS = 6, 32  # and the most tracks of each
-# In the search for a longer set: how much wider it is, and the cost, for each doubling, of the
+# In the search for a longer set: how much wider it is at most, and the cost of each doubling of the
 # number of ways that lead on from a track. Tracks with few ways on come first while they can.
 WIDER, CROSSROADS_COST = 6, 3.0
 MISSING = 1e6  # cost of each track that a set lacks
@@ -99,13 +99,15 @@ def best_path(
     search = _Search(tracks, pitch)
     first = None if start is None else tracks[start].energy
     wanted = course(curve, n, first)
-    width = int(np.clip(BEGINNINGS // n, *WIDTHS))
+    most = min(n, search.n_recordings)
+    width = int(np.clip(BEGINNINGS // most, *WIDTHS))
     starts = search.starts(float(wanted[0])) if start is None else [[start]]
     width = max(WIDTHS[0], 2 * width // (1 + len(starts)))
     _, found = min(search.walk(group, wanted, width, 0.0) for group in starts)
-    if len(found) == n:
+    if len(found) == most:
         return list(found)
-    longer = [search.walk(group, wanted, WIDER * width, CROSSROADS_COST) for group in starts]
+    width = max(2, min(WIDER * width, WIDER * BEGINNINGS // (most * len(starts))))
+    longer = [search.walk(group, wanted, width, CROSSROADS_COST) for group in starts]
     return max(
         (
             search.lengthened(path, n, keep_first=start is not None)
@@ -126,11 +128,13 @@ class _Search:
         self._levels = _levels([track.counted for track in tracks])
         self._keys = np.array([_key_number(track.counted.key) for track in tracks])
         self._recordings = np.unique([t.recording for t in tracks], return_inverse=True)[1]
+        self.n_recordings = int(self._recordings.max()) + 1
         names = {name: k for k, name in enumerate(sorted({track.artist for track in tracks}))}
         # Nobody knows whether unknown artists are the same.
         self._artists = np.array([names[t.artist] if t.artist else -1 for t in tracks])
         self._energies = np.array([track.energy for track in tracks])
         self.following = lru_cache(maxsize=1024)(self._following)
+        self.ways = lru_cache(maxsize=None)(lambda track: len(self.following(track)[0]))
 
     def starts(self, energy: float) -> list[list[int]]:
         """Groups of tracks to begin with, those whose energy is closest first."""
@@ -181,7 +185,7 @@ class _Search:
         beam: list[Beginning] = sorted(
             (ENERGY_COST * abs(float(self._energies[k]) - float(wanted[0])), (k,)) for k in starts
         )
-        taken = np.zeros(int(self._recordings.max()) + 1, bool)
+        taken = np.zeros(self.n_recordings, bool)
         for energy in wanted[1:]:
             grown = []
             for cost, path in beam:
@@ -196,8 +200,7 @@ class _Search:
                 costs = costs + ENERGY_COST * off
                 costs += SAME_ARTIST_COST * self._is_artist(path[-1], places)
                 if crossroads:
-                    ways = [len(self.following(int(k))[0]) for k in places]
-                    costs += crossroads * np.log2(1 + np.array(ways, np.float64))
+                    costs += crossroads * np.log2(1 + np.array([self.ways(int(k)) for k in places]))
                 # Equal costs would be in any order.
                 costs += 1e-9 * places
                 best = np.argpartition(costs, BRANCHES)[:BRANCHES] if len(costs) > BRANCHES else (
@@ -213,29 +216,46 @@ class _Search:
     def lengthened(self, path: Sequence[int], n: int, *, keep_first: bool) -> list[int]:
         """A set with further tracks between its tracks and at its ends, where they fit."""
         path = list(path)
+        taken = set(self._recordings[path].tolist())
+        fitting = lru_cache(maxsize=None)(self._fitting)
         while len(path) < n:
-            taken = set(self._recordings[path])
             ways = []
             for place in range(1 if keep_first else 0, len(path) + 1):
-                before, after = path[place - 1 : place], path[place : place + 1]
-                found, costs = self.following(before[0]) if place else self._leading(after[0])
-                for k, cost in zip(found.tolist(), costs.tolist(), strict=True):
-                    if self._recordings[k] in taken:
-                        continue
-                    if place and after:
-                        on, on_costs = self.following(k)
-                        where = int(np.searchsorted(on, after[0]))
-                        if where == len(on) or on[where] != after[0]:
-                            continue
-                        cost += float(on_costs[where])
-                    for other in (*before, *after):
-                        cost += SAME_ARTIST_COST * float(self._is_artist(other, np.array([k]))[0])
-                    ways.append((cost, k, place))
+                before = path[place - 1] if place else None
+                after = path[place] if place < len(path) else None
+                for cost, k in fitting(before, after):
+                    if self._recordings[k] not in taken:
+                        ways.append((cost, k, place))
+                        break
             if not ways:
                 break
             _, k, place = min(ways)
             path.insert(place, k)
+            taken.add(int(self._recordings[k]))
         return path
+
+    def _fitting(self, before: int | None, after: int | None) -> list[tuple[float, int]]:
+        """The tracks that fit between two tracks, or at an end (None), by cost [%] and index."""
+        if before is not None:
+            found, costs = self.following(before)
+        else:
+            assert after is not None
+            found, costs = self._leading(after)
+        costs = costs.copy()
+        for other in (before, after):
+            if other is not None:
+                costs += SAME_ARTIST_COST * self._is_artist(other, found)
+        ways = zip(costs.tolist(), found.tolist(), strict=True)
+        if before is None or after is None:
+            return sorted(ways)
+        joined = ((cost, self._cost(k, after), k) for cost, k in ways)
+        return sorted((cost + further, k) for cost, further, k in joined if further is not None)
+
+    def _cost(self, track: int, other: int) -> float | None:
+        """Cost [%] of the transition from a track to another; None if there is none."""
+        found, costs = self.following(track)
+        where = int(np.searchsorted(found, other))
+        return float(costs[where]) if where < len(found) and found[where] == other else None
 
     def _leading(self, track: int) -> tuple[Indices, Array]:
         """The tracks that a track can follow, by index, and the cost of each transition [%]."""
@@ -245,14 +265,8 @@ class _Search:
             ends = ratio * tempo * np.array([1 - share - 1e-9, 1 + share + 1e-9])
             begin, end = np.searchsorted(self._sorted, ends)
             near.update(self._by_tempo[begin:end].tolist())
-        places, costs = [], []
-        for k in sorted(near):
-            found, cost = self.following(k)
-            where = int(np.searchsorted(found, track))
-            if where < len(found) and found[where] == track:
-                places.append(k)
-                costs.append(float(cost[where]))
-        return np.array(places, np.int64), np.array(costs)
+        costs = {k: cost for k in sorted(near) if (cost := self._cost(k, track)) is not None}
+        return np.array(list(costs), np.int64), np.array(list(costs.values()))
 
     def _is_artist(self, track: int, others: Indices) -> npt.NDArray[np.bool_]:
         """Which of other tracks have the artist of a track."""

@@ -175,7 +175,12 @@ def draw(groups: dict[str, list[Judged]], to: Path) -> None:
     )
     left.axvline(25, color="grey", linewidth=0.8, linestyle=":")
     left.legend(frameon=False, fontsize=8)
-    claimed = [j for judged in groups.values() for j in judged if j.downbeat is not None]
+    claimed = [
+        j
+        for judged in groups.values()
+        for j in judged
+        if j.downbeat is not None and j.has_right_tempo and j.steady
+    ]
     edges = np.linspace(0.5, 1, 6)
     for low, high in pairwise(edges):
         inside = [j for j in claimed if low <= (j.downbeat_confidence or 0) <= high]

@@ -118,8 +118,10 @@ def _steady(
     k = int(probabilities.argmax())
     length, first = BARS[k]
     beat = sure = None
-    if length == BAR and probabilities[k] >= LEAST_BAR_CONFIDENCE:
-        sure, beat = float(probabilities[k]), -first % BAR + 1
+    # Bars are right only if the beats are.
+    probability = confidence * float(probabilities[k])
+    if length == BAR and probability >= LEAST_BAR_CONFIDENCE:
+        sure, beat = probability, -first % BAR + 1
     grid = Grid((Section(phase * 60 / bpm, bpm, beat),))
     # The tempo is going to be stored with two decimals, and the grid has to fit it.
     middle = (pieces[0].place.time(0) + pieces[-1].place.time(len(pieces[-1].beats))) / 2
