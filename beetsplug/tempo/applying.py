@@ -258,8 +258,9 @@ def hold(item: Item) -> bool:
     }  # fmt: skip
     changed = {field: value for field, value in wanted.items() if item.get(field) != value}
     marker = str(TEMPO.kind(tempo, MANUAL))
-    # A tempo of somebody else's that was locked as it stood has no marker.
-    if changed or own(item, TEMPO.marker) not in (None, marker):
+    # Somebody else's tempo that was locked as it stood has no marker, or one that says nothing.
+    is_marked = bool(TEMPO.said_by_marker(item))
+    if changed or (is_marked and own(item, TEMPO.marker) != marker):
         changed[TEMPO.marker] = marker
     with same_file(item):
         item.update(changed)

@@ -106,10 +106,8 @@ def set_by_hand(item: Item, bpm: float, *, as_it_stands: bool = False) -> None:
         raise ByHandError(f"{bpm:.2f} BPM is no tempo; give one from {limits}")
     # As with `beet modify tempo_source=manual`, a confirmed estimate keeps its verdict.
     confirmed = own(item, "tempo_verdict") == Decision.SET.word and bpm == own(item, "tempo_bpm")
-    is_theirs = origin(item) in (TAG, MANUAL)
+    is_theirs = origin(item) in (TAG, MANUAL) and TEMPO.said_by_marker(item) in ("", MANUAL)
     if as_it_stands and is_theirs:
-        if stated_tempo(item) is None:
-            TEMPO.drop_marker(item)
         item.tempo_source = MANUAL
     else:
         TEMPO.set(item, bpm, MANUAL)

@@ -131,7 +131,8 @@ UNHELD = (
     "SELECT items.id FROM item_attributes AS locked JOIN items ON items.id = locked.entity_id "
     f"WHERE locked.key = '{LOCKED}' AND (items.bpm != {_rounded(LOCKED)} "
     f"OR ifnull({_value('tempo_source')}, '') != '{MANUAL}' "
-    f"OR ifnull({_value(TEMPO.marker)} NOT LIKE '% {MANUAL}' OR {_DIFFERENCE} > {SAME_TEMPO}, 0) "
+    f"OR ifnull(items.bpm = {_rounded(TEMPO.marker)} "
+    f"AND ({_value(TEMPO.marker)} NOT LIKE '% {MANUAL}' OR {_DIFFERENCE} > {SAME_TEMPO}), 0) "
     f"OR ifnull(CAST({_value('tempo_bpm')} AS REAL), 0) != CAST(locked.value AS REAL))"
 )
 # Tracks that were set by hand and whose tempo a person changed elsewhere since.

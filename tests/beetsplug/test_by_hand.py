@@ -174,7 +174,7 @@ def test_what_another_library_knows_is_as_precise(who: str) -> None:
     assert tempo_of(Item(bpm=140, tempo_marker=f"127.98 {who}")) == 140
 
 
-@pytest.mark.parametrize("marker", [None, "127.98 manual"])
+@pytest.mark.parametrize("marker", [None, "127.98 manual", f"64.00 {SOURCE}"])
 def test_a_tempo_of_others_that_is_confirmed_stays_as_they_wrote_it(marker: str | None) -> None:
     item = analysed(tempo_source="tag", tempo_verdict="kept", tempo_marker=marker)
     set_by_hand(item, known_tempo(item), as_it_stands=True)
@@ -209,6 +209,7 @@ def test_without_a_tempo_there_is_none_to_change(fields: dict[str, Any]) -> None
         {"bpm": 100}, {"bpm": 0}, {"tempo_bpm": 100.0}, {"tempo_source": SOURCE},
         {"tempo_marker": f"127.98 {SOURCE}", "bpm": 128}, {"tempo_verdict": "conflict"},
         {"tempo_source": "label:deezer", "tempo_label_bpm": 64.0},
+        {"tempo_marker": "64.20 manual"}, {"tempo_marker": f"63.99 {SOURCE}"},
     ],
 )  # fmt: skip
 def test_a_locked_tempo_comes_back(change: dict[str, Any]) -> None:

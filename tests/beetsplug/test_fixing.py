@@ -148,6 +148,23 @@ def test_what_cannot_be_changed_is_one_message_each(
     assert MediaFile(none).bpm == 90
 
 
+def test_a_lock_that_is_not_written_leaves_nothing_to_update(beet: Beet, paths: list[Path]) -> None:
+    """The marker of an estimate that another program has replaced stays where it is."""
+    media = MediaFile(paths[0])
+    media.bpm = 100
+    media.save()
+    os.utime(paths[0], (2e9, 2e9))
+    beet("update")
+    beet("tempo", "--lock", "-W", "title:T0")
+    beet("write", "-f", "title:T0")
+    os.utime(paths[0], (2.1e9, 2.1e9))
+    assert beet("update").out == ""
+    beet("tempo")
+    item = beet.item("title:T0")
+    assert (item.bpm, item.tempo_locked, item.tempo_source) == (100, 100, "manual")
+    assert said(paths[0]) == (100, ANALYSED["tempo_marker"])
+
+
 def test_a_second_time_is_as_before(beet: Beet, paths: list[Path]) -> None:
     beet("tempo", "--set", "87.5", "title:T0")
     content = paths[0].read_bytes()
