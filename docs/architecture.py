@@ -43,9 +43,9 @@ PACKAGES = {
 # Rooms of modules that lie beside the folders, and the room of all other such modules.
 LOOSE = {
     "beetsplug": {
-        "work": "analysing by_hand crates excerpting exporting fixing labelling mixing moving "
-        "noting playing reviewing sets suggesting tapping training evaluating evaluation_summary "
-        "evaluation_tracks collecting importing",
+        "work": "analysing by_hand crates excerpting exporting fixing labelling label_batches "
+        "mixing moving noting playing reviewing sets suggesting tapping training evaluating "
+        "evaluation_summary evaluation_tracks collecting importing",
         "settings": "settings options guarding",
     },
     "trainer": {},

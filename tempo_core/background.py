@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -222,11 +223,80 @@ def call(
             since.append(time.monotonic())
         return bool(since) and time.monotonic() - since[0] >= patience
 
-    for _, result in parallel(lambda _: function(), [None], 1, impatient, time_limit):
-        if isinstance(result, Exception):
-            raise result
-        return result
+    if impatient():
+        raise Stopped("interrupted")
+    try:
+        worker = _idle.pop()
+    except IndexError:
+        worker = _Worker()
+    abandoned, ended = threading.Event(), False
+    begun = time.monotonic()
+    results = worker.begin(function, abandoned.is_set)
+    try:
+        while not impatient():
+            if time_limit is not None and time.monotonic() - begun > time_limit:
+                raise TimeLimitError(time_limit)
+            with suppress(queue.Empty):
+                result, error = results.get(timeout=POLL)
+                ended = True
+                if error is not None:
+                    raise error
+                return result
+    finally:
+        abandoned.set()
+        if ended:
+            _idle.append(worker)
+        else:
+            worker.end()
     raise Stopped("interrupted")
+
+
+class _Worker:
+    """Thread that runs the functions given to `call`, one after another.
+
+    It is kept for the next call, because starting a thread takes longer than reading the tags of a
+    file, above all on a busy computer.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, daemon=True)  # see `_start`
+        self._thread.start()
+
+    def begin(
+        self, function: Callable[[], R], abandoned: Callable[[], bool]
+    ) -> queue.SimpleQueue[tuple[Any, Exception | None]]:
+        """Begin with a function; the queue gets its result, and what it raised or None."""
+        results: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+
+        def task() -> None:
+            with working(abandoned):
+                try:
+                    results.put((function(), None))
+                except Exception as error:
+                    results.put((None, error))
+                except KeyboardInterrupt:
+                    results.put((None, Stopped("interrupted")))
+                except BaseException as error:  # such as SystemExit
+                    results.put((None, RuntimeError(repr(error))))
+
+        self._tasks.put(partial(copy_context().run, task))
+        return results
+
+    def end(self) -> None:
+        """End the thread after its function, and wait `ABANDONED_WAIT` for it at most."""
+        self._tasks.put(None)
+        _part_with([self._thread])
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
+            del task  # which may hold much memory until the next one comes
+
+
+_idle: list[_Worker] = []
+if hasattr(os, "register_at_fork"):  # a new process has none of the threads
+    os.register_at_fork(after_in_child=_idle.clear)
 
 
 class Background:

@@ -33,7 +33,17 @@ def tags_of_file(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery | Non
 
 def track_of(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery:
     """The description of an item for looking up labels; the tags of its file are read for it."""
-    file = tags_of_file(item, time_limit)
+    return described(item, tags_of_file(item, time_limit))
+
+
+def described(item: Item, file: TrackQuery | None) -> TrackQuery:
+    """The description of an item for looking up labels.
+
+    Parameters
+    ----------
+    file
+        The tags of its file; None if they cannot be read.
+    """
     tag_bpm, tag_key = _tags(item, file)
     names = (item.artist, *item.get("artists", ()), item.artist_credit, item.artist_sort)
     return TrackQuery(

@@ -24,6 +24,8 @@ from .items import file_status, own, same_file, set_or_clear
 if TYPE_CHECKING:
     from beets.library import Item
 
+    from tempo_core.labels.record import TrackQuery
+
 FILE_KEY = "tempo_file_key"
 KEY_SEEN = "tempo_file_key_seen"  # `initial_key` and times of the file when the key was read
 
@@ -50,10 +52,15 @@ def is_key_known(item: Item) -> bool:
     return known == seen
 
 
-def remember_key(item: Item) -> bool:
+def remember_key(item: Item, tags: TrackQuery | None = None) -> bool:
     """Read the key of a track and set its fields; does not store the item.
 
     If the file cannot be read in time the key stays unknown, and a later run reads it.
+
+    Parameters
+    ----------
+    tags
+        The tags of the file as it is; None reads them.
 
     Returns
     -------
@@ -64,9 +71,10 @@ def remember_key(item: Item) -> bool:
     if seen is None or is_key_known(item):
         return False
     try:
-        key = parse_key(key_text(item, _read(item)) or "")
+        in_file = _read(item) if tags is None else tags.tag_key
     except (Stopped, TimeLimitError):
         return False
+    key = parse_key(key_text(item, in_file) or "")
     set_or_clear(item, FILE_KEY, None if key is None else str(key))
     item[KEY_SEEN] = seen
     return True

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from beets.library import Item
 
+    from tempo_core.labels.record import TrackQuery
+
     from .marking import Marked
 
 T = TypeVar("T")
@@ -164,13 +166,20 @@ def _in_library(item: Item) -> bool:
     return bool(item.path.startswith(folder))
 
 
-def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> bool:
+def catch_up(
+    item: Item, which: Iterable[Marked] = ALL_MARKED, tags: TrackQuery | None = None
+) -> bool:
     """Take tempo and key from the file where the library has none, or one of an analysis.
 
     Otherwise the plugin could overwrite what another program wrote to the file. `beet update` may
     not have been run since, and overlooks the change if the program kept the file's modification
     time. Neither does beets read every name of these tags. A tempo of another program that beets
     read without this plugin, which cut its decimals off, is corrected. Does not store the item.
+
+    Parameters
+    ----------
+    tags
+        The tags of the file as it is; None reads them.
 
     Returns
     -------
@@ -190,7 +199,7 @@ def catch_up(item: Item, which: Iterable[Marked] = ALL_MARKED) -> bool:
         return False
     path, taken = item.path, False
     with suppress(TempoError):
-        file = call(lambda: read_track(path), interrupted, TIME_LIMIT)
+        file = tags or call(lambda: read_track(path), interrupted, TIME_LIMIT)
         found = parse_bpm(file.tag_bpm)
         is_open = TEMPO in open_ or (may_be_cut and found and int(found) == bpm_of(item))
         if found is not None and is_open and round_half_up(found) != bpm_of(item):

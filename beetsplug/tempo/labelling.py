@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from functools import partial
 from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,20 +19,17 @@ from tempo_core.labels.options import LabelOptions, attributions, open_plan, ope
 from tempo_core.labels.record import KeyVerdict
 from tempo_core.labels.report import REVIEWED_VERDICTS
 from tempo_core.labels.results import ResultFiles
-from tempo_core.labels.sources import source_settings
+from tempo_core.labels.sources import address_of, source_settings
 from tempo_core.labels.summary import Tally, describe, describe_failures, is_silent
 
-from .camelot_tags import code_key
 from .choosing import settle
-from .describing import track_of
-from .file_keys import remember_key
+from .describing import described, tags_of_file, track_of
 from .grid_labels import ImportedGrids
 from .guarding import library_errors
-from .keeping import catch_up, keep, store, tried
-from .label_fields import apply_label, set_fields
-from .marking import KEY
+from .items import file_status
+from .label_batches import Applying, LabelBatches, LabelledTrack
 from .progress import Progress
-from .selecting import Selection, as_it_is, each_item
+from .selecting import Selection, each_item, items_of
 from .settings import path_of
 
 if TYPE_CHECKING:
@@ -44,6 +39,7 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
 
     from tempo_core.labels.lookup import LookedUp, Run
+    from tempo_core.labels.record import TrackQuery
 
 
 def label_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
@@ -115,14 +111,21 @@ def _show_plan(
         ui.print_(f"tempo-labels: would have: {n_open} of {len(ids)} tracks looked up")
 
 
-def labelled_items(
+def labelled_tracks(
     run: Run, items: Iterable[Item], time_limit: float, stopped: Callable[[], bool]
-) -> Iterator[tuple[Item, LookedUp]]:
+) -> Iterator[LabelledTrack]:
     """Look up labels of items; yields each item with the result, in the order of the items."""
-    asked, answered = tee(items)
-    tracks = (track_of(item, time_limit) for item in asked)
-    for labelled in run.label(tracks, stopped):
-        yield next(answered), labelled
+
+    def read() -> Iterator[tuple[Item, os.stat_result | None, TrackQuery | None]]:
+        for item in items:
+            seen = file_status(item)
+            yield item, seen, tags_of_file(item, time_limit)
+
+    asked, answered = tee(read())
+    tracks = (described(item, tags) for item, _, tags in asked)
+    for found in run.label(tracks, stopped):
+        item, seen, tags = next(answered)
+        yield LabelledTrack(item, tags, seen, found)
 
 
 def _label(
@@ -143,25 +146,27 @@ def _label(
         trainable_only=bool(settings.trainable_only),
     )
     progress = Progress(len(ids), quiet=settings.quiet, pretend=False, log=log)
-    apply, write = settings.labels.apply, ui.should_write(settings.write)
+    apply = bool(settings.labels.apply)
     grids = ImportedGrids.of(options) if apply else None
+    applying = Applying(apply, ui.should_write(settings.write), grids, settings.camelot_in)
     stopped_sources: list[str] = []
 
     def stopped_source(message: str) -> None:
         stopped_sources.append(message)
         log.error("{}", shown(message))
 
+    def finished(item: Item, labelled: LookedUp, problem: Exception | None) -> None:
+        tally.add(labelled)
+        files.add(labelled)
+        _show(progress, item, labelled, problem)
+
     with interruptible() as stop, open_run(options, stopped_source) as run:
-        items = each_item(lib, ids)
-        with progress:
-            for found, labelled in labelled_items(run, items, settings.time_limit, stop.is_set):
-                tally.add(labelled)
-                files.add(labelled)
-                # Read again, so that changes made to the item in the meantime are not lost.
-                item = as_it_is(lib, found) or found
-                applying = Applying(apply, write, grids, settings.camelot_in)
-                problem = tried(partial(_keep, item, labelled, applying))
-                _show(progress, item, labelled, problem)
+        # A site takes seconds to answer; meanwhile the next tracks may change.
+        is_slow = any(address_of(name, options.settings) for name in options.names)
+        items = each_item(lib, ids) if is_slow else items_of(lib, ids)
+        with progress, LabelBatches(lib, applying, stop.is_set, finished) as batches:
+            for track in labelled_tracks(run, items, settings.time_limit, stop.is_set):
+                batches.add(track)
         summary = tally.summary(run)
     files.write()
     if stop.is_set():
@@ -199,45 +204,3 @@ def _show_summary(summary: str, tally: Tally, options: LabelOptions, progress: P
         ui.print_(f"tempo-labels: which they are: {told}")
     for line in attributions(options.names):
         ui.print_(line)
-
-
-@dataclass(frozen=True)
-class Applying:
-    """Whether empty fields are filled and files written.
-
-    `grids` are those of an imported file; `camelot_in` is where the Camelot code of a key that is
-    filled in goes, see `code_key`.
-    """
-
-    apply: bool
-    write: bool
-    grids: ImportedGrids | None
-    camelot_in: str | None
-
-
-def _keep(item: Item, labelled: LookedUp, applying: Applying) -> Exception | None:
-    """Store the labels of an item, fill empty fields and write them to the file if that is wanted.
-
-    Parameters
-    ----------
-    camelot_in
-        Where the Camelot code of a key that is filled in goes, see `code_key`.
-
-    Returns
-    -------
-    Exception or None
-        The error of the file if its tags could not be written.
-    """
-    set_fields(item, labelled)
-    changed: list[str] = []
-    if applying.apply:
-        catch_up(item)
-        changed = apply_label(item, labelled.chosen)
-    if KEY.field in changed:
-        changed += code_key(item, applying.camelot_in)
-    if applying.grids is not None:
-        applying.grids.apply(item, labelled)
-    problem = keep(item, changed, applying.write)
-    if remember_key(item):
-        store(item)
-    return problem

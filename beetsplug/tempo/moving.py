@@ -105,7 +105,8 @@ def tempo_of(item: Item) -> float:
 
 def precisely(item: Item, pace: float) -> float:
     """A pace [BPM], replaced by a simple multiple of the precise tempo if one is close to it."""
-    exact = [ratio * tempo_of(item) for ratio in RATIO_NAMES]
+    tempo = tempo_of(item)
+    exact = [ratio * tempo for ratio in RATIO_NAMES]
     return min(
         (bpm for bpm in exact if abs(bpm - pace) <= PACE_ROUNDING),
         key=lambda bpm: abs(bpm - pace),

@@ -11,6 +11,7 @@ import datetime
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..background import Background, Stopped
 from ..keys import parse_key
@@ -306,12 +307,14 @@ class Run:
     def _ask(
         self, track: TrackQuery, source: LabelSource, known: Record | None, background: Background
     ) -> Record:
-        """Ask a source about a track in the background, and store its answer.
+        """Ask a source about a track, in the background if it is a site, and store its answer.
 
         `known` is its last answer, None if there is none.
         """
         try:
-            record = background.call(lambda: look_up(track, source, self._gates))
+            ask = partial(look_up, track, source, self._gates)
+            # What has no network answers at once, and sooner than another thread would begin.
+            record = background.call(ask) if needs_network(source) else ask()
         except SourceError as error:
             self._stop(source, str(error))
             record = _empty(track, source, error.status, str(error))

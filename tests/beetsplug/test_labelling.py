@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from beets.library import Item
 
-from beetsplug.tempo.labelling import labelled_items
+from beetsplug.tempo.labelling import labelled_tracks
 
 from .conftest import Beet
 
@@ -31,8 +31,8 @@ def test_each_item_comes_with_the_answer_about_it(n_answers: int, beet: Beet) ->
     beet.load()
     items = [Item(title=title, path=b"/away.mp3") for title in "abc"]
     run: Any = FakeRun(n_answers)
-    paired = list(labelled_items(run, iter(items), 10, lambda: False))
-    assert [(item.title, labelled) for item, labelled in paired] == [
+    paired = list(labelled_tracks(run, iter(items), 10, lambda: False))
+    assert [(track.item.title, track.found) for track in paired] == [
         (title, title) for title in "abc"[:n_answers]
     ]
 
@@ -47,6 +47,6 @@ def test_items_are_taken_one_at_a_time(beet: Beet) -> None:
             yield Item(title=title, path=b"/away.mp3")
 
     run: Any = FakeRun(3)
-    paired = labelled_items(run, items(), 10, lambda: False)
+    paired = labelled_tracks(run, items(), 10, lambda: False)
     next(paired)
     assert taken == ["a"]

@@ -18,7 +18,7 @@ import pytest
 from beets.library import Item
 from mediafile import MediaFile
 
-from beetsplug.tempo import keeping, labelling
+from beetsplug.tempo import keeping, label_batches
 from beetsplug.tempo.describing import estimate_of
 from tempo_core.labels.demo_site import DemoSite, Entry
 from tempo_core.labels.store import Store
@@ -610,14 +610,14 @@ def test_a_library_that_is_locked_ends_the_run_in_one_line(
     monkeypatch.setattr(keeping, "LOCK_PATIENCE", 0.2)
     labelled.configure(timeout=0.2)
     holder = sqlite3.connect(labelled.database)
-    keep = labelling.keep
+    store_all = label_batches.store_all
 
-    def locked(*args: Any) -> Any:
+    def locked(*args: Any) -> None:
         holder.execute("BEGIN IMMEDIATE")
-        return keep(*args)
+        store_all(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(labelling, "keep", locked)
+        patch.setattr(label_batches, "store_all", locked)
         run = labelled("tempo-labels")
     holder.rollback()
     holder.close()

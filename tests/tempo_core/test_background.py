@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import subprocess
 import sys
@@ -81,21 +82,67 @@ def test_reading_that_never_ends_is_stopped(tmp_path: Path) -> None:
     path = tmp_path / "a.flac"
     path.touch()
     os.truncate(path, 1 << 40)
-    n_threads = threading.active_count()
+    readers: list[threading.Thread] = []
+
+    def read() -> None:
+        readers.append(threading.current_thread())
+        hash_file(path)
+
     begin = time.monotonic()
     with pytest.raises(TimeLimitError):
-        call(lambda: hash_file(path), never, 1.0)
+        call(read, never, 1.0)
     assert time.monotonic() - begin < 4
-    deadline = time.monotonic() + 3
-    while threading.active_count() > n_threads and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert threading.active_count() == n_threads
+    (reader,) = readers
+    reader.join(3)
+    assert not reader.is_alive()
 
 
 def test_the_result_or_the_error_of_a_call() -> None:
     assert call(lambda: 7, never) == 7
     with pytest.raises(AudioError, match="no"):
         call(lambda: (_ for _ in ()).throw(AudioError("no")), never)
+
+
+def test_calls_share_a_thread_but_not_one_that_hangs() -> None:
+    """A thread that was given up is not asked again, and neither is one of the process before."""
+    hang = threading.Event()
+    first = call(threading.get_ident, never)
+    assert call(threading.get_ident, never) == first != threading.get_ident()
+    with pytest.raises(ZeroDivisionError):
+        call(lambda: 1 // 0, never)
+    assert call(lambda: call(threading.get_ident, never), never) != first
+    with pytest.raises(TimeLimitError):
+        call(lambda: hang.wait(30), never, 0.1)
+    begin = time.monotonic()
+    assert call(lambda: "again", never, 5) == "again"
+    assert time.monotonic() - begin < 2
+    hang.set()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    code = """
+import os
+from tempo_core.background import call, never
+call(lambda: 1, never)
+child = os.fork()
+if child == 0:
+    call(lambda: 1, never)
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout == "7\n"
+
+
+def test_a_call_has_the_context_of_its_caller() -> None:
+    """beets keeps the folder that its paths are relative to in the context."""
+    folder: contextvars.ContextVar[str] = contextvars.ContextVar("folder")
+    for name in "ab":
+        folder.set(name)
+        assert call(folder.get, never) == name
 
 
 def test_a_call_that_may_end_in_its_own_way_does() -> None:
