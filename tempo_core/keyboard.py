@@ -29,7 +29,8 @@ class Keyboard(Protocol):
 def keyboard() -> Iterator[Keyboard]:
     """Context in which keys are read one by one, without Enter and without being shown.
 
-    The terminal is as before afterwards, also after Ctrl-C, an error, SIGTERM and SIGHUP.
+    The terminal is as before afterwards, also after Ctrl-C, an error, SIGTERM and SIGHUP, and while
+    the process is stopped with Ctrl-Z.
     """
     if sys.stdin is None or not sys.stdin.isatty():
         yield _Lines(sys.stdin)
@@ -117,10 +118,17 @@ def _single_keys(file: int) -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
+    def pause(_number: int, _frame: Any) -> None:
+        restore()  # not every shell does so itself
+        os.kill(os.getpid(), signal.SIGSTOP)
+
     def come_back(_number: int, _frame: Any) -> None:
         tty.setcbreak(file)  # the shell had the terminal after Ctrl-Z
 
-    handlers = {signal.SIGTERM: leave, signal.SIGHUP: leave, signal.SIGCONT: come_back}
+    handlers = {
+        signal.SIGTERM: leave, signal.SIGHUP: leave,
+        signal.SIGTSTP: pause, signal.SIGCONT: come_back,
+    }  # fmt: skip
     previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         tty.setcbreak(file)

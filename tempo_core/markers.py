@@ -4,6 +4,9 @@ A tag of a tempo or a key does not say who wrote it. So beside a value of its ow
 writes a second tag, the marker: the value and its origin, `127.98 model:tempo-20261128@f00cd0d1` or
 `F#m model:key-20261128@4e273c77`. If the tag holds the value of the marker, it comes from the
 program; if it differs, a person or another program has changed it since.
+
+A tempo that a person set with this program has a marker too, `127.98 manual`, because the tag may
+hold a whole number only.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from .keys import Key, parse_key
 from .tempi import is_tempo, round_half_up
 
 V = TypeVar("V")
-_FORM = re.compile(r"(\S+) ((?:model|label):\S.*)")
+MANUAL = "manual"  # the origin of a value that a person set
+_FORM = re.compile(rf"(\S+) ((?:model|label):\S.*|{MANUAL})")
 _TEMPO = re.compile(r"\d{1,3}(?:\.\d+)?")
 
 
@@ -39,6 +43,11 @@ class Marker(Generic[V]):
         """
         written = self.kind.tag_value(self.value), self.kind.read(str(self).partition(" ")[0])
         return tag is not None and tag in written
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether a person set the value."""
+        return self.source == MANUAL
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from tempo_core.paces import COMPATIBLE, SAME_PACE, format_paces, parse_paces
 from tempo_core.tasks.tempo.columns import format_range
 from tempo_core.tempi import round_half_up
 
-from .grids import apply_beats, grid_of, others_grid, recount, set_others_grid
+from .grids import apply_beats, others_grid, set_others_grid, set_tempo
 from .items import bpm_of, locked_tempo, own, same_file, set_or_clear
 from .key_fields import apply_key
 from .marking import KEY, TEMPO
-from .origin import MANUAL, TAG, Decision, origin
+from .origin import MANUAL, TAG, Decision, origin, stated_tempo
 from .stated import paces_of, stated_paces
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ def apply_found(item: Item, found: Found, sources: Mapping[str, str], settings: 
         The model of each task, `model:<name>@<hash>`.
     """
     tempo, kept = None, None if settings.force else others_grid(item)
-    before, was = grid_of(item), own(item, "tempo_bpm")
     if found.tempo is not None and locked_tempo(item) is None:
         tempo = apply_estimate(
             item,
@@ -73,10 +72,8 @@ def apply_found(item: Item, found: Found, sources: Mapping[str, str], settings: 
     if locked_tempo(item) is None:
         if kept is not None:  # of its own tempo, which may not be the new one in `tempo_bpm`
             set_others_grid(item, kept)
-        elif "grid" in found.columns:
-            apply_beats(item, found.columns)
         else:
-            recount(item, before, was)
+            apply_beats(item, found.columns)
     key = apply_key(item, found.columns, sources.get("key", ""), force=settings.force)
     return Applied(tempo, key)
 
@@ -120,7 +117,7 @@ def apply_estimate(
             earlier = TEMPO.marker_of(item)
             TEMPO.set(item, earlier.value if earlier else own(item, "tempo_bpm"), said)
         item.tempo_source = said or source
-    item.tempo_bpm = tempo
+    set_tempo(item, tempo)
     item.tempo_confidence = estimate.confidence
     item.tempo_verdict = decision.word
     set_or_clear(item, "tempo_octave_confidence", estimate.octave_confidence)
@@ -148,10 +145,11 @@ def _keep_tempo(item: Item, estimate: Estimate, sure: bool) -> tuple[Decision, f
     said = origin(item)
     item.tempo_source = said
     agreed = agreeing_tempo(bpm_of(item), estimate)
-    if said == MANUAL:
+    stated = stated_tempo(item)
+    if said == MANUAL and stated is None:
         TEMPO.drop_marker(item)
     if agreed is not None:
-        return Decision.KEPT, agreed
+        return Decision.KEPT, agreed if stated is None else stated
     return Decision.CONFLICT if sure else Decision.UNSURE, estimate.bpm
 
 
@@ -229,7 +227,7 @@ def settled(item: Item) -> bool:
     """
     if locked_tempo(item) is not None:
         return hold(item)
-    source, grid, was = own(item, "tempo_source"), grid_of(item), own(item, "tempo_bpm")
+    source = own(item, "tempo_source")
     said = origin(item)
     if not source or not said or said == source:
         return False
@@ -239,8 +237,8 @@ def settled(item: Item) -> bool:
     marker = TEMPO.marker_of(item)
     if said.startswith("model:") and marker is not None and marker.is_of(bpm_of(item)):
         # The model's tempo was read back from the file and replaced one that a person had set.
-        item.tempo_verdict, item.tempo_bpm = Decision.SET.word, marker.value
-        recount(item, grid, was)
+        item.tempo_verdict = Decision.SET.word
+        set_tempo(item, marker.value)
         set_pace_fields(item)
     return True
 
@@ -259,14 +257,18 @@ def hold(item: Item) -> bool:
     tempo = locked_tempo(item)
     if tempo is None:
         return False
-    wanted = {"bpm": round_half_up(tempo), "tempo_bpm": tempo, "tempo_source": MANUAL}
+    wanted: dict[str, Any] = {
+        "bpm": round_half_up(tempo), "tempo_bpm": tempo, "tempo_source": MANUAL,
+    }  # fmt: skip
     changed = {field: value for field, value in wanted.items() if item.get(field) != value}
+    marker = str(TEMPO.kind(tempo, MANUAL))
+    # Somebody else's tempo that was locked as it stood has no marker, or one that says nothing.
+    is_marked = bool(TEMPO.said_by_marker(item))
+    if changed or (is_marked and own(item, TEMPO.marker) != marker):
+        changed[TEMPO.marker] = marker
     with same_file(item):
         item.update(changed)
-    marked = own(item, TEMPO.marker) is not None
-    if marked:
-        TEMPO.drop_marker(item)
-    return bool(changed) or marked
+    return bool(changed)
 
 
 def judged(item: Item) -> bool:
@@ -281,11 +283,11 @@ def judged(item: Item) -> bool:
     """
     if locked_tempo(item) is not None:
         return False
-    before, grid = (own(item, "tempo_verdict"), own(item, "tempo_bpm")), grid_of(item)
+    before = own(item, "tempo_verdict"), own(item, "tempo_bpm")
     agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), estimated_paces(item))
     item.tempo_verdict = (Decision.KEPT if agreed else Decision.CONFLICT).word
-    item.tempo_bpm = agreed or own(item, "tempo_bpm")
-    recount(item, grid, before[1])
+    if agreed:
+        set_tempo(item, agreed)
     set_pace_fields(item)
     return before != (own(item, "tempo_verdict"), own(item, "tempo_bpm"))
 

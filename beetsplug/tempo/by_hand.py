@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tempo_core.background import never
-from tempo_core.beatgrid import counted
 from tempo_core.errors import TempoError
 from tempo_core.levels import RELATIVES, is_same, level_of
 from tempo_core.paces import SAME_PACE, Pace, format_paces
@@ -15,12 +14,12 @@ from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO, is_tempo, round_half_
 
 from .applying import PACE_FIELDS, estimated_paces, set_pace_fields
 from .file_keys import remember_key
-from .grids import GRID_FIELDS, grid_of, set_grid
-from .items import LOCKED, bpm_of, locked_tempo, own, same_file, set_or_clear
+from .grids import GRID_FIELDS, recount_grid
+from .items import LOCKED, bpm_of, locked_tempo, own, set_or_clear
 from .keeping import announce_by_hand, finish, store
 from .marking import TEMPO
 from .moving import tempo_of
-from .origin import MANUAL, Decision
+from .origin import MANUAL, SAME_TEMPO, TAG, Decision, origin, stated_tempo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +53,20 @@ def known_tempo(item: Item) -> float:
     return tempo
 
 
+def standing_tempo(item: Item) -> float:
+    """The tempo of a track as it stands in `bpm` [BPM], with the decimals that are known of it.
+
+    That is not always `known_tempo`: the analysis may have 126.02 for somebody's 128.
+
+    Raises
+    ------
+    ByHandError
+        If it has none.
+    """
+    tempo = known_tempo(item)
+    return tempo if round_half_up(tempo) == bpm_of(item) else float(bpm_of(item))
+
+
 def require_unlocked(item: Item) -> None:
     """Check that the tempo of a track is not locked.
 
@@ -67,7 +80,7 @@ def require_unlocked(item: Item) -> None:
         raise ByHandError(f"it is locked at {tempo:.2f} BPM; --unlock lets go of it")
 
 
-def set_by_hand(item: Item, bpm: float) -> None:
+def set_by_hand(item: Item, bpm: float, *, as_it_stands: bool = False) -> None:
     """Set the tempo of a track, and everything that is counted in it; does not store the item.
 
     Paces, range and beat grid stay those of the same music as long as the new tempo is a simple
@@ -78,6 +91,9 @@ def set_by_hand(item: Item, bpm: float) -> None:
     ----------
     bpm
         The new tempo [BPM].
+    as_it_stands
+        It is the one that is there, and just confirmed: if it is somebody else's, their tag stays
+        as they wrote it, `127.98` for 128 too.
 
     Raises
     ------
@@ -88,19 +104,46 @@ def set_by_hand(item: Item, bpm: float) -> None:
     if not is_tempo(bpm):
         limits = f"{SLOWEST_TEMPO:g} to {FASTEST_TEMPO:g}"
         raise ByHandError(f"{bpm:.2f} BPM is no tempo; give one from {limits}")
+    # As with `beet modify tempo_source=manual`, a confirmed estimate keeps its verdict.
+    confirmed = own(item, "tempo_verdict") == Decision.SET.word and bpm == own(item, "tempo_bpm")
+    is_theirs = origin(item) in (TAG, MANUAL) and TEMPO.said_by_marker(item) in ("", MANUAL)
+    if as_it_stands and is_theirs:
+        item.tempo_source = MANUAL
+    else:
+        TEMPO.set(item, bpm, MANUAL)
+    _recount(item, bpm)
+    item.tempo_verdict = (Decision.SET if confirmed else Decision.KEPT).word
+
+
+def restate(item: Item) -> bool:
+    """Count a track that was set by hand in the tempo that a person said last.
+
+    They may have changed `bpm` elsewhere since, or set it with the plugin in another library. Does
+    not store the item.
+
+    Returns
+    -------
+    bool
+        Whether the item changed.
+    """
+    stated, precise = stated_tempo(item), own(item, "tempo_bpm")
+    is_theirs = own(item, "tempo_verdict") in (Decision.SET.word, Decision.KEPT.word)
+    if stated is None or not is_theirs or locked_tempo(item) is not None:
+        return False  # of a conflict, `tempo_bpm` is that of the audio
+    if is_tempo(precise) and abs(precise - stated) <= SAME_TEMPO:
+        return False
+    _recount(item, stated)
+    return True
+
+
+def _recount(item: Item, bpm: float) -> None:
+    """Set `tempo_bpm` and everything that is counted in it."""
     counted_in = own(item, "tempo_bpm")  # of a conflict, it is that of the audio
     ratio = bpm / counted_in if is_tempo(counted_in) else None
-    # As with `beet modify tempo_source=manual`, a confirmed estimate keeps its verdict.
-    confirmed = own(item, "tempo_verdict") == Decision.SET.word and bpm == counted_in
     if ratio is not None:
-        _recount_grid(item, ratio)
+        recount_grid(item, ratio)
         _recount_range(item, ratio)
-    with same_file(item):
-        item.bpm = round_half_up(bpm)
-    TEMPO.drop_marker(item)
     item.tempo_bpm = bpm
-    item.tempo_source = MANUAL
-    item.tempo_verdict = (Decision.SET if confirmed else Decision.KEPT).word
     if ratio is not None:
         _recount_paces(item, bpm, ratio)
 
@@ -141,16 +184,6 @@ def finish_by_hand(item: Item, stopped: Callable[[], bool] = never) -> Exception
     if remember_key(item):  # afterwards, because writing changes the times of the file
         store(item, stopped)
     return problem
-
-
-def _recount_grid(item: Item, ratio: float) -> None:
-    grid = grid_of(item)
-    confidence = own(item, "tempo_downbeat_confidence")
-    level = level_of(ratio, RELATIVES)
-    if confidence is not None and level is not None:
-        # Of two bars that become one, either may be its beginning.
-        confidence *= min(1.0, level)
-    set_grid(item, None if grid is None else counted(grid, ratio), confidence)
 
 
 def _recount_range(item: Item, ratio: float) -> None:

@@ -15,23 +15,24 @@ from tempo_core.levels import COUNTED_ELSE, TOLERANCE
 from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
 from .applying import hold, judged, set_pace_fields, settled
+from .by_hand import restate
 from .camelot_tags import CODE_MARKER
 from .file_keys import KEY_SEEN
 from .grids import BEATS_FIELDS
 from .items import LOCKED, OCTAVE, REVIEWED
-from .keeping import FAILURE, PENDING, atomically, fails_again, store
+from .keeping import FAILURE, PENDING, atomically, fails_again, store, store_all
 from .key_fields import CONFIDENCE, FOUND_KEY, settled_key
 from .marking import KEY, TEMPO
-from .origin import MANUAL, TAG, Decision
+from .origin import MANUAL, SAME_TEMPO, TAG, Decision
 from .queries import HAS_BPM
-from .selecting import Selection, ask, items_of
+from .selecting import BATCH_SIZE, Selection, ask, items_of
 from .skipping import NotMusic
 from .stated import STATED_FIELDS, stated_paces
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Callable, Container, Sequence
 
-    from beets.library import Library
+    from beets.library import Item, Library
 
 
 def _value(field: str) -> str:
@@ -103,13 +104,20 @@ STATED = (
     f"({_value(STATED_FIELDS[0])} IS NOT NULL OR {_value(STATED_FIELDS[1])} NOT LIKE '%:%') "
     f"AND {DONE}"
 )
+# `origin.stated_tempo` is there, as a condition in SQL.
+_IS_STATED = f"ifnull({_value(TEMPO.marker)}, '') LIKE '% {MANUAL}'"
+# Between the precise tempo and that of the marker [BPM].
+_DIFFERENCE = (
+    f"ifnull(abs(CAST({_value('tempo_bpm')} AS REAL) - CAST({_value(TEMPO.marker)} AS REAL)), 999)"
+)
 # Tracks whose `tempo_source` may differ from their `origin`: few, which are checked in Python.
 _DOUBTFUL = (
     f"{HAS_BPM} AND CASE "
     f"WHEN source.value = '{MANUAL}' THEN items.bpm = {_rounded(TEMPO.marker)} "
+    f"AND NOT {_IS_STATED} "
     f"AND {_value('tempo_verdict')} IN ('{Decision.KEPT.word}', '{Decision.CONFLICT.word}') "
     "WHEN source.value LIKE 'model:%' THEN "
-    f"ifnull(items.bpm != {_rounded('tempo_bpm')}, 1) OR {_UNSURE} "
+    f"ifnull(items.bpm != {_rounded('tempo_bpm')}, 1) OR {_UNSURE} OR {_IS_STATED} "
     f"WHEN source.value LIKE 'label:%' THEN ifnull(items.bpm != {_rounded('tempo_label_bpm')}, 1) "
     f"ELSE items.bpm = {_rounded(TEMPO.marker)} OR (items.bpm = {_rounded('tempo_bpm')} "
     f"AND {_value('tempo_verdict')} = '{Decision.SET.word}') END"
@@ -123,8 +131,18 @@ UNHELD = (
     "SELECT items.id FROM item_attributes AS locked JOIN items ON items.id = locked.entity_id "
     f"WHERE locked.key = '{LOCKED}' AND (items.bpm != {_rounded(LOCKED)} "
     f"OR ifnull({_value('tempo_source')}, '') != '{MANUAL}' "
-    f"OR {_value(TEMPO.marker)} IS NOT NULL "
+    f"OR ifnull(items.bpm = {_rounded(TEMPO.marker)} "
+    f"AND ({_value(TEMPO.marker)} NOT LIKE '% {MANUAL}' OR {_DIFFERENCE} > {SAME_TEMPO}), 0) "
     f"OR ifnull(CAST({_value('tempo_bpm')} AS REAL), 0) != CAST(locked.value AS REAL))"
+)
+# Tracks that were set by hand and whose tempo a person changed elsewhere since.
+RESTATED = (
+    "SELECT items.id FROM item_attributes AS source JOIN items ON items.id = source.entity_id "
+    f"WHERE source.key = 'tempo_source' AND source.value = '{MANUAL}' AND {HAS_BPM} "
+    f"AND {_IS_STATED} AND ifnull({_value('tempo_verdict')}, '') "
+    f"IN ('{Decision.SET.word}', '{Decision.KEPT.word}') "
+    f"AND CASE WHEN items.bpm = {_rounded(TEMPO.marker)} THEN {_DIFFERENCE} > {SAME_TEMPO} "
+    f"ELSE items.bpm != {_rounded('tempo_bpm')} END"
 )
 # Tracks whose `tempo_key_source` may differ from their `key_origin`, likewise.
 UNSETTLED_KEYS = (
@@ -146,7 +164,9 @@ OUTDATED = (
     f"WHERE source.key = 'tempo_source' AND source.value IN ('{TAG}', '{MANUAL}') AND {HAS_BPM} "
     f"AND CASE {_value('tempo_verdict')} WHEN '{Decision.KEPT.word}' THEN "
     f"abs({_value('tempo_bpm')} - items.bpm) > {TOLERANCE} * items.bpm "
-    f"WHEN '{Decision.CONFLICT.word}' THEN {_AGREES} END"
+    f"WHEN '{Decision.CONFLICT.word}' THEN {_AGREES} "
+    # An estimate that a person confirmed, and changed since.
+    f"WHEN '{Decision.SET.word}' THEN items.bpm != {_rounded('tempo_bpm')} END"
 )
 # Tracks analysed by a version of the plugin without `tempo_verdict`. If that analysis agreed with a
 # tempo of another origin, `tempo_bpm` is close to it.
@@ -162,9 +182,7 @@ _GIVE_VERDICT = (
 
 def settle_keys(lib: Library) -> None:
     """Update `tempo_key_source` after changes made outside of the plugin."""
-    for item in items_of(lib, ask(lib, UNSETTLED_KEYS)):
-        if settled_key(item):
-            store(item)
+    _settle(lib, UNSETTLED_KEYS, settled_key)
 
 
 def settle(lib: Library) -> None:
@@ -173,20 +191,26 @@ def settle(lib: Library) -> None:
     The source of a tempo that a person corrected becomes `manual`, and a tempo of the plugin gets
     its source back if that was changed. A source that was removed stays removed, because that is
     how a person asks for a new analysis. If a person changed a tempo of their own, the verdict is
-    determined again. Locked tracks get their tempo back.
+    determined again, and a tempo that was set by hand before follows. Locked tracks get their tempo
+    back.
     """
     settle_keys(lib)
-    for item in items_of(lib, ask(lib, UNHELD)):
-        if hold(item):
-            store(item)
-    for item in items_of(lib, ask(lib, UNSETTLED)):
-        if settled(item):
-            store(item)
-    for item in items_of(lib, ask(lib, OUTDATED)):
-        if judged(item):
-            store(item)
+    _settle(lib, UNHELD, hold)
+    _settle(lib, UNSETTLED, settled)
+    _settle(lib, RESTATED, restate)
+    _settle(lib, OUTDATED, judged, restate)
     if ask(lib, f"SELECT 1 FROM {_WITHOUT_VERDICT} LIMIT 1"):
         atomically(lib, lambda: lib._connection().execute(_GIVE_VERDICT))
+
+
+def _settle(lib: Library, doubtful: str, *changes: Callable[[Item], bool]) -> None:
+    """Apply changes, each of which says whether there was one, to the tracks that SQL selects."""
+    ids = ask(lib, doubtful)
+    for start in range(0, len(ids), BATCH_SIZE):
+        items = list(items_of(lib, ids[start : start + BATCH_SIZE]))
+        changed = [item for item in items if True in [change(item) for change in changes]]
+        if changed:
+            store_all(lib, changed)
 
 
 @dataclass(frozen=True)

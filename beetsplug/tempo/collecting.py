@@ -21,7 +21,7 @@ from .file_keys import key_of
 from .items import bpm_of, genres_of, own
 from .key_fields import is_key_ours, key_origin
 from .labelling import make_options
-from .origin import MANUAL, is_from_label, is_ours, origin
+from .origin import MANUAL, is_from_label, is_ours, origin, stated_tempo
 from .selecting import Selection, items_of
 
 if TYPE_CHECKING:
@@ -128,13 +128,14 @@ def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[fl
     if not bpm or source.startswith(("model:", "label:")):
         return  # a published label is taken from the label store instead
     who = MANUAL if source == MANUAL else "field"
+    stated = stated_tempo(item)
     tags = tags_of_file(item, time_limit)
     tag = None if tags is None else parse_bpm(tags.tag_bpm)
     if tag is not None and bpm in (int(tag), round_half_up(tag)):
         # The tag has the fraction that beets cuts off from the field.
-        yield tag, "tag" if who == "field" else who, ""
+        yield stated or tag, "tag" if who == "field" else who, ""
         return
-    yield float(bpm), who, ""
+    yield stated or float(bpm), who, ""
     # The tag may hold an estimate from before a person corrected the tempo in the library.
     estimate = own(item, "tempo_bpm")
     said = [round_half_up(estimate * ratio) for ratio in RELATIVES] if estimate else []

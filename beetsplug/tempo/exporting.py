@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from beets import ui
 from beets.exceptions import UserError
 
+from tempo_core.beatgrid import counted as counted_grid
 from tempo_core.clock import Clock, Player, read_clock
 from tempo_core.console import counted, shown
 from tempo_core.errors import AudioError
@@ -17,9 +18,11 @@ from tempo_core.exports import mixxx
 from tempo_core.exports.formats import FILES
 from tempo_core.exports.track import ExportTrack, is_windows, with_slashes
 from tempo_core.exports.writing import proven, write
+from tempo_core.levels import OF_ONE_PULSE, level_of
+from tempo_core.tempi import is_tempo
 
 from .file_keys import key_of
-from .grids import grid_at
+from .grids import grid_of
 from .guarding import library_errors
 from .items import file_status, genres_of, own
 from .moving import precisely, tempo_of
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from beets.library import Item, Library
+
+    from tempo_core.beatgrid import Grid
 
 N_NAMED = 10  # tracks named in a message about tracks that were left out
 
@@ -139,8 +144,7 @@ def track_of(item: Item, size: int, moves: Sequence[tuple[str, ...]] = ()) -> Ex
     moves
         Beginnings of paths, each with what the other program has in its place.
     """
-    bpm = tempo_of(item)
-    grid = grid_at(item, bpm)
+    grid = _counted_grid(item)
     return ExportTrack(
         path=relocated(os.fsdecode(item.path), moves),
         title=item.title or "",
@@ -151,7 +155,7 @@ def track_of(item: Item, size: int, moves: Sequence[tuple[str, ...]] = ()) -> Ex
         track_number=item.track or 0,
         year=item.year or 0,
         duration=item.length or 0.0,
-        bpm=bpm or None,
+        bpm=tempo_of(item) or None,
         key=key_of(item),
         grid=grid,
         clock=_clock(item) if grid is not None else Clock(),
@@ -161,6 +165,19 @@ def track_of(item: Item, size: int, moves: Sequence[tuple[str, ...]] = ()) -> Ex
         sample_rate=item.samplerate or 0,
         size=size,
     )
+
+
+def _counted_grid(item: Item) -> Grid | None:
+    """The beat grid of a track, counted as its tempo; None if it is of another pulse.
+
+    The fields have the grid of the audio, which may contradict the tempo that a person set.
+    """
+    grid, tempo, heard = grid_of(item), tempo_of(item), own(item, "tempo_bpm")
+    if grid is None or not tempo or not is_tempo(heard) or tempo == heard:
+        return grid
+    level = level_of(tempo / heard, OF_ONE_PULSE)
+    # Of another octave the grid is more precise than a whole number.
+    return counted_grid(grid, tempo / heard if level in (None, 1) else level)
 
 
 def _clock(item: Item) -> Clock:

@@ -19,6 +19,7 @@ from .by_hand import (
     lock,
     require_unlocked,
     set_by_hand,
+    standing_tempo,
     state,
 )
 from .choosing import settle
@@ -71,7 +72,12 @@ class TempoChange:
         if self.lock and self.bpm is None and self.ratio == 1 and locked_tempo(item) is not None:
             return
         require_unlocked(item)
-        set_by_hand(item, self.ratio * known_tempo(item) if self.bpm is None else self.bpm)
+        if self.bpm is not None:
+            set_by_hand(item, self.bpm)
+        elif self.ratio != 1:
+            set_by_hand(item, self.ratio * known_tempo(item))
+        else:
+            set_by_hand(item, standing_tempo(item), as_it_stands=True)
         if self.lock:
             lock(item)
 

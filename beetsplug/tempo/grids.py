@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tempo_core.beatgrid import DECIMALS, Grid, counted, parse_grid, retimed, steady
-from tempo_core.levels import OF_ONE_PULSE, level_of
+from tempo_core.levels import OF_ONE_PULSE, RELATIVES, level_of
 from tempo_core.tempi import is_tempo
 
 from .items import own, set_or_clear
@@ -65,6 +65,31 @@ def set_grid(item: Item, grid: Grid | None, downbeat_confidence: float | None = 
     set_or_clear(item, "tempo_grid", str(grid) if changing else None)
 
 
+def recount_grid(item: Item, ratio: float) -> None:
+    """Count the beat grid of an item otherwise, before `tempo_bpm` changes; does not store it.
+
+    Parameters
+    ----------
+    ratio
+        New tempo divided by the old one. If it is another pulse, the grid goes.
+    """
+    grid = grid_of(item)
+    confidence = own(item, "tempo_downbeat_confidence")
+    level = level_of(ratio, RELATIVES)
+    if confidence is not None and level is not None:
+        # Of two bars that become one, either may be its beginning.
+        confidence *= min(1.0, level)
+    set_grid(item, None if grid is None else counted(grid, ratio), confidence)
+
+
+def set_tempo(item: Item, bpm: float) -> None:
+    """Set `tempo_bpm` [BPM]; the beat grid of an item that has one is then counted in it."""
+    before = own(item, "tempo_bpm")
+    if is_tempo(before) and level_of(bpm / before, RELATIVES) != 1:
+        recount_grid(item, bpm / before)
+    item.tempo_bpm = bpm
+
+
 def others_grid(item: Item) -> Grid | None:
     """The grid of an item that is not of the analysis, such as an imported one; None if none is."""
     return grid_of(item) if own(item, BEATS_ASKED) is None else None
@@ -77,42 +102,6 @@ def set_others_grid(item: Item, grid: Grid) -> None:
     if grid.is_steady and round(own(item, "tempo_bpm") or 0, 2) != round(grid.sections[0].bpm, 2):
         # Of this grid the tempo is another than that of the analysis, if only by decimals
         item["tempo_grid"] = str(grid)
-
-
-def recount(item: Item, before: Grid | None, was: float | None) -> None:
-    """Count the grid of an item as `tempo_bpm` is now; does not store the item.
-
-    Parameters
-    ----------
-    before, was
-        The grid and `tempo_bpm` [BPM] as they were; None if there was none.
-    """
-    tempo = own(item, "tempo_bpm")
-    if before is None or tempo == was or not (is_tempo(tempo) and is_tempo(was)):
-        return
-    level = level_of(tempo / was, OF_ONE_PULSE)
-    if own(item, BEATS_ASKED) is None:
-        found = None if level is None else counted(before, level)
-        if found is not None:
-            set_others_grid(item, found)
-            return
-    else:
-        found = counted(before, tempo / was)
-    set_grid(item, found, own(item, "tempo_downbeat_confidence"))
-    if found is None:  # the beats of the new tempo are yet to be found
-        set_or_clear(item, BEATS_ASKED, None)
-
-
-def grid_at(item: Item, bpm: float) -> Grid | None:
-    """The grid of an item counted as a tempo is [BPM], 0 if that is unknown.
-
-    None if there is none, or its beats are those of another tempo.
-    """
-    grid = grid_of(item)
-    if grid is None or not grid.is_steady or not is_tempo(bpm):
-        return grid
-    level = level_of(bpm / grid.sections[0].bpm, OF_ONE_PULSE)
-    return None if level is None else counted(grid, level)
 
 
 def apply_beats(item: Item, columns: Mapping[str, Any]) -> None:

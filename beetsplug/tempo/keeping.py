@@ -142,7 +142,7 @@ def finish(item: Item, stopped: Callable[[], bool] = lambda: False) -> Exception
     for marked, origin_of in ORIGINS.items():
         said = origin_of(item)
         if marked is TEMPO and said == MANUAL and by_hand:
-            continue  # the marker is not there, and goes from the file as well
+            continue  # a marker that is not there goes from the file as well
         if not said.startswith(("model:", "label:")):
             # A person set another value since; whether that goes into the file is their choice.
             names = [name for name in names if name not in marked.tags]

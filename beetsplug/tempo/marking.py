@@ -1,7 +1,7 @@
 """Fields with a marker beside them, which says that the plugin wrote their value.
 
 The markers are fields of the library and tags of the files, so that any library knows an estimate
-from a person's value.
+from a person's value, and a tempo that a person set with the plugin in all its digits.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Marked:
         return self.field, self.marker
 
     def set(self, item: Item, value: Any, source: str) -> None:
-        """Set the field, its marker and its source to a value of a model or a label."""
+        """Set the field, its marker and its source to a value of a model, a label or a person."""
         marker = self.kind(value, source)
         with same_file(item):
             item[self.field] = self.kind.tag_value(value)

@@ -14,6 +14,8 @@ from tempo_core.levels import TOLERANCE
 from tempo_core.paces import RATIO_NAMES, simple_ratio
 
 from .items import bpm_of, own
+from .marking import TEMPO
+from .origin import SAME_TEMPO, stated_tempo
 from .playlists import write_playlist
 from .queries import PaceQuery
 from .stated import paces_of
@@ -86,9 +88,16 @@ def list_cadence(
 def tempo_of(item: Item) -> float:
     """The tempo of a track that people count [BPM], as precise as possible; 0 if it is unknown.
 
-    It is `tempo_bpm`, unless the analysis contradicts a `bpm` that somebody set.
+    It is `tempo_bpm`, unless the analysis contradicts a `bpm` that somebody set, or a person set
+    another one since they set `tempo_bpm` by hand.
     """
     bpm, precise = bpm_of(item), float(own(item, "tempo_bpm") or 0)
+    stated = stated_tempo(item)
+    if stated is not None and abs(precise - stated) > SAME_TEMPO:
+        return stated
+    marker = None if precise else TEMPO.marker_of(item)
+    if marker is not None and marker.is_of(bpm):
+        return float(marker.value)  # analysed in another library
     if bpm and abs(precise - bpm) > TOLERANCE * bpm:
         return float(bpm)
     return precise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any
 
+from tempo_core import markers
 from tempo_core.paces import parse_paces
 from tempo_core.tempi import is_tempo, round_half_up
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from beets.library import Item
 
 # Values of `tempo_source`, beside `model:<name>@<hash>` and `label:<site>`.
-MANUAL = "manual"  # a person set the tempo
+MANUAL = markers.MANUAL  # a person set the tempo
 TAG = "tag"  # the tempo was there before the first analysis
 UNKNOWN_MODEL = "model:unknown"  # an analysis set it, and the name of the model was removed since
+SAME_TEMPO = 0.01  # [BPM] up to which two precise tempi are one, because a marker has two decimals
 
 
 class Decision(enum.Enum):
@@ -41,7 +43,8 @@ def origin(item: Item) -> str:
     the field. So it only counts if the other fields agree with it:
 
     - If `bpm` is the rounded tempo of the marker, both were written together, and the marker
-      contains the origin. The exception is `manual`, with which a person confirms the tempo. But if
+      contains the origin. The exception is `manual` with the marker of an analysis or a label: a
+      person confirmed the tempo. But if
       `tempo_verdict` is a verdict on a person's tempo, `manual` meant that tempo, and the present
       `bpm` came back from the file, so that the origin in the marker counts again.
     - If `bpm` differs from the value of the model or label in `tempo_source`, a person changed it:
@@ -72,6 +75,17 @@ def origin(item: Item) -> str:
     if estimated and (verdict or (not source and _is_headline(item))):
         return UNKNOWN_MODEL
     return source or TAG
+
+
+def stated_tempo(item: Item) -> float | None:
+    """The tempo of a track [BPM] that a person set with this plugin, as precise as they set it.
+
+    A `bpm` that was changed elsewhere since counts instead. None if they set none.
+    """
+    marker, bpm = TEMPO.marker_of(item), bpm_of(item)
+    if marker is None or not marker.is_manual or not bpm:
+        return None
+    return float(marker.value) if marker.is_of(bpm) else float(bpm)
 
 
 def _rounds_to(tempo: Any, bpm: int) -> bool:

@@ -202,7 +202,7 @@ class _Review:
         if answer == SKIPPED:
             store(item)
         else:
-            set_by_hand(item, tempo)
+            set_by_hand(item, tempo, as_it_stands=answer in (KEPT, REVIEW_LOCKED))
             if answer == REVIEW_LOCKED:
                 lock(item)
             with interruptible() as stop:  # no write is interrupted

@@ -5,11 +5,11 @@ the plugin is loaded, `TempoField` stands in for mediafile's field `bpm`: it rea
 `127,98`, rounds it half up, and does not write 128 over a 127.98, which says the same more
 precisely.
 
-With the setting `decimals` the plugin's own tempi are written with their decimals. Their precise
-value is in the marker, which is always written together with `bpm` and after it, by the plugin as
-well as by beets; so it is the tag of the marker, `TempoMarkerField`, that gives the tempo beside it
-its decimals. `bpm` in the library stays a whole number, and nothing is left to be done for `beet
-update` and `beet write`.
+With the setting `decimals` the plugin's own tempi are written with their decimals, and so are those
+that a person set with it. Their precise value is in the marker, which is always written together
+with `bpm` and after it, by the plugin as well as by beets; so it is the tag of the marker,
+`TempoMarkerField`, that gives the tempo beside it its decimals. `bpm` in the library stays a whole
+number, and nothing is left to be done for `beet update` and `beet write`.
 """
 
 from __future__ import annotations

@@ -87,7 +87,8 @@ _COMPRESSED_FLAG = {3: 0x80, 4: 0x08}
 def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
     """Read the tags and the duration of an audio file.
 
-    A tempo or key that this program wrote into the file is left out, because it is not a label.
+    A tempo or key that this program found and wrote into the file is left out, because it is not a
+    label. A tempo that a person set with this program is one, as precise as they set it.
 
     Raises
     ------
@@ -108,7 +109,10 @@ def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
         raise AudioError("is no audio file with tags")
     tags = _tags(file.tags)
     tempo, key = TEMPO_MARKER.parse(tags["tempo_marker"]), KEY_MARKER.parse(tags["key_marker"])
-    is_tempo_own = tempo is not None and tempo.is_of(parse_bpm(tags["bpm"]))
+    bpm = tags["bpm"]
+    is_tempo_own = tempo is not None and tempo.is_of(parse_bpm(bpm))
+    if tempo is not None and is_tempo_own and tempo.is_manual:
+        bpm, is_tempo_own = tempo.kind.text(tempo.value), False
     is_key_own = key is not None and key.is_of(tags["key"])
     return TrackQuery(
         title=tags["title"],
@@ -119,7 +123,7 @@ def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
         isrc=tags["isrc"] or None,
         recording_id=tags["recording_id"] or None,
         path=os.fsdecode(path),
-        tag_bpm=None if is_tempo_own else tags["bpm"] or None,
+        tag_bpm=None if is_tempo_own else bpm or None,
         tag_key=None if is_key_own else tags["key"] or None,
     )
 

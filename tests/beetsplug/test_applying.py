@@ -7,10 +7,12 @@ import dataclasses
 import pytest
 from beets.library import Item
 
-from beetsplug.tempo.applying import agreeing_tempo, apply_estimate
+from beetsplug.tempo.applying import agreeing_tempo, apply_estimate, settled
+from beetsplug.tempo.grids import grid_of, set_grid
 from beetsplug.tempo.origin import Decision, is_done, is_ours
 from beetsplug.tempo.queries import PaceQuery
 from tempo_core import Estimate, Pace
+from tempo_core.beatgrid import Grid, Section
 from tempo_core.tempi import round_half_up
 
 from .conftest import Beet
@@ -128,6 +130,28 @@ def test_what_is_unknown_is_not_there(name: str) -> None:
     item = Item(**{f"tempo_{name}": 0.5})
     apply_estimate(item, dataclasses.replace(HOUSE, **{name: None}), SOURCE)
     assert f"tempo_{name}" not in item
+
+
+@pytest.mark.parametrize("changing", [False, True])
+def test_a_correction_by_an_octave_takes_the_grid_along(changing: bool) -> None:
+    """A track that begins with an upbeat: its downbeats stay beats."""
+    source = "model:x@01234567"
+    item = Item(bpm=64, tempo_bpm=127.98, tempo_source=source, tempo_verdict="set",
+                tempo_marker=f"127.98 {source}", tempo_paces="128:0.97 64:0.91")  # fmt: skip
+    second = 0.5 + 60 / 127.98
+    sections = [Section(0.5, 127.98, 4), *([Section(60.0, 130.0, 1)] if changing else [])]
+    set_grid(item, Grid(tuple(sections)), 0.8)
+    assert settled(item)
+    assert (item.tempo_bpm, item.tempo_verdict) == (63.99, "kept")
+    grid = grid_of(item)
+    assert grid is not None
+    assert [section.bpm for section in grid.sections] == [63.99, 65.0][: 1 + changing]
+    assert grid.first_beat == grid.downbeat == pytest.approx(second, abs=1e-4)
+    item.bpm = 128
+    assert settled(item)
+    grid = grid_of(item)
+    assert grid is not None
+    assert (grid.sections[0].bpm, grid.sections[0].beat) == (127.98, 1)
 
 
 def test_beside_a_tempo_of_another_origin_the_confidences_are_those_of_the_analysis() -> None:

@@ -16,7 +16,6 @@ from beetsplug.tempo.grids import (
     apply_beats,
     fitted,
     grid_of,
-    recount,
     set_grid,
     set_others_grid,
 )
@@ -152,15 +151,6 @@ def test_a_grid_follows_a_tempo_analysed_without_it(beet: Beet, song: Path) -> N
     assert item.tempo_downbeat == pytest.approx(bar, abs=1e-3)
     steps = (item.tempo_downbeat - item.tempo_first_beat) * item.tempo_bpm / 60
     assert abs(steps - round(steps)) < 0.01
-
-
-def test_what_is_left_of_a_grid_when_the_tempo_changes() -> None:
-    item = Item(length=200.0, tempo_bpm=96.0, tempo_beat_confidence=0.9)
-    recount(item, steady(0.1, 128.0, 0.1), 128.0)
-    assert not any(name in item for name in (*GRID_FIELDS, "tempo_beat_confidence"))
-    item = Item(length=200.0, tempo_bpm=64.05)  # an imported one keeps its own decimals
-    recount(item, steady(0.1, 128.0, 0.1), 128.02)
-    assert str(grid_of(item)) == "0.1000 64.00 1"
 
 
 def columns(grid: Grid | None, bpm: float = 128.0) -> dict[str, Any]:

@@ -8,8 +8,16 @@ import pytest
 from beets.library import Item
 
 from beetsplug.tempo.applying import hold, judged, settled
-from beetsplug.tempo.by_hand import ByHandError, known_tempo, lock, require_unlocked, set_by_hand
+from beetsplug.tempo.by_hand import (
+    ByHandError,
+    known_tempo,
+    lock,
+    require_unlocked,
+    restate,
+    set_by_hand,
+)
 from beetsplug.tempo.grids import grid_of, set_grid
+from beetsplug.tempo.moving import tempo_of
 from beetsplug.tempo.origin import MANUAL, is_done, origin
 from beetsplug.tempo.queries import PaceQuery
 from tempo_core.beatgrid import Grid, Section, steady
@@ -46,7 +54,7 @@ def test_half_time_is_half_in_every_field() -> None:
     assert item.tempo_range == "63.0-65.0"
     assert grid_of(item) == steady(0.5, 63.99, 0.5)
     assert item.tempo_downbeat_confidence == pytest.approx(0.4)
-    assert "tempo_marker" not in item
+    assert item.tempo_marker == "63.99 manual"
     assert origin(item) == MANUAL
     assert is_done(item)
     assert (item.tempo_confidence, item.tempo_stability) == (0.9, 0.99)
@@ -140,6 +148,44 @@ def test_a_confirmed_estimate_is_a_persons_and_stays_one() -> None:
     assert origin(item) == MANUAL
 
 
+def test_another_tempo_said_elsewhere_since_counts_in_every_field() -> None:
+    item = analysed()
+    set_by_hand(item, 127.98)
+    assert not restate(item)
+    item.bpm = 64  # `beet modify`
+    assert tempo_of(item) == 64
+    assert restate(item)
+    assert (item.tempo_bpm, item.tempo_source, tempo_of(item)) == (64.0, MANUAL, 64.0)
+    assert item.tempo_paces.startswith("64:1.00 128")
+    assert grid_of(item) == steady(0.5, 64.0, 0.5)
+    assert not restate(item)
+    item.bpm = 129  # also where it is nearly the same one
+    assert tempo_of(item) == 129
+    item.bpm = 128  # back again: the marker stayed in the file
+    assert restate(item)
+    assert (item.tempo_bpm, tempo_of(item)) == (127.98, 127.98)
+
+
+@pytest.mark.parametrize("who", [SOURCE, MANUAL])
+def test_what_another_library_knows_is_as_precise(who: str) -> None:
+    """The file was imported without an analysis."""
+    item = Item(bpm=128, tempo_marker=f"127.98 {who}")
+    assert tempo_of(item) == known_tempo(item) == 127.98
+    assert tempo_of(Item(bpm=140, tempo_marker=f"127.98 {who}")) == 140
+
+
+@pytest.mark.parametrize("marker", [None, "127.98 manual", f"64.00 {SOURCE}"])
+def test_a_tempo_of_others_that_is_confirmed_stays_as_they_wrote_it(marker: str | None) -> None:
+    item = analysed(tempo_source="tag", tempo_verdict="kept", tempo_marker=marker)
+    set_by_hand(item, known_tempo(item), as_it_stands=True)
+    lock(item)
+    assert (item.bpm, item.tempo_source, item.tempo_locked) == (128, MANUAL, 127.98)
+    assert item.get("tempo_marker") == marker
+    assert not hold(item)
+    set_by_hand(item, 128)
+    assert item.tempo_marker == "128.00 manual"
+
+
 @pytest.mark.parametrize("bpm", [19.9, 400.1, 0.0, -3.0])
 def test_what_is_no_tempo_changes_nothing(bpm: float) -> None:
     item = analysed()
@@ -163,6 +209,7 @@ def test_without_a_tempo_there_is_none_to_change(fields: dict[str, Any]) -> None
         {"bpm": 100}, {"bpm": 0}, {"tempo_bpm": 100.0}, {"tempo_source": SOURCE},
         {"tempo_marker": f"127.98 {SOURCE}", "bpm": 128}, {"tempo_verdict": "conflict"},
         {"tempo_source": "label:deezer", "tempo_label_bpm": 64.0},
+        {"tempo_marker": "64.20 manual"}, {"tempo_marker": f"63.99 {SOURCE}"},
     ],
 )  # fmt: skip
 def test_a_locked_tempo_comes_back(change: dict[str, Any]) -> None:
@@ -175,7 +222,7 @@ def test_a_locked_tempo_comes_back(change: dict[str, Any]) -> None:
     assert not judged(item)
     settled(item)
     assert (item.bpm, item.tempo_bpm, item.tempo_source) == (64, 63.99, MANUAL)
-    assert "tempo_marker" not in item
+    assert item.tempo_marker == "63.99 manual"
     assert not settled(item)
     with pytest.raises(ByHandError, match=r"locked at 63.99 BPM; --unlock"):
         require_unlocked(item)

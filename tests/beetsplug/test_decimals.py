@@ -16,8 +16,9 @@ from mutagen.id3 import ID3, TBPM
 from mutagen.mp4 import MP4FreeForm
 
 from beetsplug.tempo import keeping
+from beetsplug.tempo.collecting import item_labels
 from beetsplug.tempo.marking import TEMPO
-from beetsplug.tempo.origin import origin
+from beetsplug.tempo.origin import origin, stated_tempo
 from beetsplug.tempo.tempo_tags import precise_bpm
 from beetsplug.tempo.writing import update_tags, write_fields
 from tempo_core.keys import parse_key
@@ -298,6 +299,74 @@ def test_beet_tempo_writes_decimals(beet: Beet, make_audio: MakeAudio, tempo_of:
         assert (beet.item().bpm, beet.item().tempo_source[:6]) == (round(bpm), "model:")
         assert path.read_bytes() == content
         beet("remove", "-f")
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_tempo_set_by_hand_is_written_with_decimals(
+    suffix: str, beet: Beet, make_audio: MakeAudio, analysed: Any
+) -> None:
+    path = make_audio(f"a.{suffix}", duration=2, title="A", artist="B", albumartist="B")
+    MediaFile(path).save()
+    beet.configure(tempo={"decimals": True})
+    analysed(path, 126.02)
+    assert beet("tempo", "--set", "127.98", "id:1..").code == 0
+    assert (raw(path), beet.item().bpm, MediaFile(path).bpm) == ("127.98", 128, 128)
+    assert origin(beet.item()) == "manual"
+    check_still(beet, path)
+    assert beet("modify", "-y", "title=Other").code == 0
+    assert raw(path) == "127.98"
+    assert beet("tempo", "--nudge", "0.998", "id:1..").code == 0  # to the same whole number
+    assert raw(path) == "127.72"
+    check_still(beet, path)
+    assert read_track(path).tag_bpm == "127.72"  # a person's, and so a label
+    assert list(item_labels(beet.item())) == [(127.72, "manual", "")]
+    # Another library takes it for a person's, in all digits.
+    beet("remove", "-f")
+    assert beet("import", "-AqC", "-s", path).code == 0
+    item = beet.item()
+    assert (item.bpm, origin(item), stated_tempo(item)) == (128, "manual", 127.72)
+    assert (item.tempo_bpm, item.tempo_verdict) == (127.72, "kept")
+    beet("tempo")
+    assert raw(path) == "127.72"
+    # What is said elsewhere later counts everywhere.
+    assert beet("modify", "-y", "bpm=140").code == 0
+    assert raw(path) == "140"
+    beet("tempo")
+    check_still(beet, path)
+    item = beet.item()
+    assert (item.bpm, item.tempo_bpm, origin(item), raw(path)) == (140, 140.0, "manual", "140")
+    assert FREEFORM not in (mutagen.File(path).tags or {})
+    assert beet("tempo", "--half", "id:1..").code == 0
+    assert raw(path) == "70"
+
+
+def test_set_by_hand_without_files_and_written_later(
+    beet: Beet, make_audio: MakeAudio, analysed: Any
+) -> None:
+    path = make_audio("a.mp3", duration=1, title="A", artist="B", albumartist="B")
+    beet.configure(tempo={"decimals": True})
+    analysed(path)
+    assert beet("tempo", "--set", "127.6", "-W", "id:1..").code == 0
+    assert raw(path) == "127.98"
+    assert list(item_labels(beet.item())) == [(127.6, "manual", "")]
+    assert beet("write", "-f").code == 0  # without -f it looks at whole numbers only
+    assert raw(path) == "127.6"
+    assert MediaFile(path).tempo_marker == "127.60 manual"
+    beet.configure(tempo={"decimals": False})
+    assert beet("write", "-f").code == 0
+    assert raw(path) == "128"
+
+
+@pytest.mark.parametrize("args", [["--lock"], ["--set", "128"]])
+def test_locking_leaves_the_tag_of_another_program(
+    args: list[str], beet: Beet, make_audio: MakeAudio
+) -> None:
+    path = make_audio("a.mp3", bpm=126, duration=8, title="A", artist="B", albumartist="B")
+    write_raw(path, "127.98")
+    assert beet("import", "-AqC", "-s", path).code == 0
+    assert beet("tempo", *args, "id:1..").code == 0
+    assert (raw(path), beet.item().bpm) == ("127.98" if args == ["--lock"] else "128", 128)
+    assert beet("update").out == beet("write").out == ""
 
 
 @pytest.mark.usefixtures("match")

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -63,6 +64,27 @@ def test_tracks_with_a_tempo_are_exported(beet: Beet, crate: list[Path], tmp_pat
     assert [(t.Inizio, t.Battito) for t in one.tempos] == [(round(0.5 + late, 3), 4)]
     assert [(t.Inizio, t.Bpm) for t in two.tempos] == [(0.25, 90.0), (2.25, 100.0)]
     assert xml.get_playlist("Friday").get_tracks() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "bpm", "grid"),
+    [
+        ({"bpm": 60, "tempo_verdict": "conflict"}, 60.0, [60.01]),
+        ({"bpm": 150, "tempo_verdict": "conflict"}, 150.0, []),
+        ({"bpm": 122, "tempo_source": "manual", "tempo_marker": "120.02 manual"}, 122.0, [122.0]),
+    ],
+)
+def test_a_grid_is_counted_as_the_tempo_that_somebody_set(
+    fields: dict[str, Any], bpm: float, grid: list[float], beet: Beet, crate: list[Path],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    item = beet.item("tempo_first_beat:0.5")
+    item.update(fields)
+    item.store()
+    out = tmp_path / "x.xml"
+    assert beet("tempo-export", "--format", "rekordbox", "-o", out, f"id:{item.id}").code == 0
+    (track,) = RekordboxXml(out).get_tracks()
+    assert (track.AverageBpm, [tempo.Bpm for tempo in track.tempos]) == (bpm, grid)
 
 
 @pytest.mark.usefixtures("crate")

@@ -15,6 +15,7 @@ from beets.library import Item
 from mediafile import MediaFile
 
 from beetsplug.tempo import fixing, keeping
+from beetsplug.tempo.moving import tempo_of
 
 from ..conftest import MakeAudio
 from .conftest import ROOT, Beet, BpmOf
@@ -42,6 +43,9 @@ def paths(beet: Beet, make_audio: MakeAudio) -> list[Path]:
         beet.add(path, **ANALYSED)
         found.append(path)
     return found
+
+
+BY_HAND = (63, "63.01 manual")  # in a file after --half
 
 
 def said(path: Path) -> tuple[int | None, str | None]:
@@ -72,9 +76,9 @@ def test_library_and_file_are_set_together(
         assert (item.bpm, item.tempo_bpm) == (int(bpm + 0.5), bpm)
         assert item.tempo_source == "manual"
         assert item.get("tempo_locked") == (bpm if "--lock" in args else None)
-        assert "tempo_marker" not in item
+        assert item.tempo_marker == f"{bpm:.2f} manual"
         assert "tempo_pending" not in item
-        assert said(path) == (item.bpm, None)
+        assert said(path) == (item.bpm, item.tempo_marker)
     assert said(paths[2]) == (126, ANALYSED["tempo_marker"])
     assert beet("update").out == ""
     assert "would" not in beet("write", "-p").out
@@ -100,7 +104,7 @@ def test_whether_files_are_written(
 ) -> None:
     beet.configure(**{"import": {"write": configured}})
     assert beet("tempo", "--half", *([option] if option else []), "title:T0").code == 0
-    assert said(paths[0]) == ((63, None) if written else (126, ANALYSED["tempo_marker"]))
+    assert said(paths[0]) == (BY_HAND if written else (126, ANALYSED["tempo_marker"]))
     assert beet.item("title:T0").bpm == 63
     assert "tempo_pending" not in beet.item("title:T0")
     assert beet("update").out == ""
@@ -144,6 +148,23 @@ def test_what_cannot_be_changed_is_one_message_each(
     assert MediaFile(none).bpm == 90
 
 
+def test_a_lock_that_is_not_written_leaves_nothing_to_update(beet: Beet, paths: list[Path]) -> None:
+    """The marker of an estimate that another program has replaced stays where it is."""
+    media = MediaFile(paths[0])
+    media.bpm = 100
+    media.save()
+    os.utime(paths[0], (2e9, 2e9))
+    beet("update")
+    beet("tempo", "--lock", "-W", "title:T0")
+    beet("write", "-f", "title:T0")
+    os.utime(paths[0], (2.1e9, 2.1e9))
+    assert beet("update").out == ""
+    beet("tempo")
+    item = beet.item("title:T0")
+    assert (item.bpm, item.tempo_locked, item.tempo_source) == (100, 100, "manual")
+    assert said(paths[0]) == (100, ANALYSED["tempo_marker"])
+
+
 def test_a_second_time_is_as_before(beet: Beet, paths: list[Path]) -> None:
     beet("tempo", "--set", "87.5", "title:T0")
     content = paths[0].read_bytes()
@@ -160,7 +181,7 @@ def test_a_file_that_is_gone_gets_its_tag_when_it_is_back(beet: Beet, paths: lis
     assert beet.item("title:T0").bpm == 63
     paths[0].with_suffix(".away").rename(paths[0])
     assert "1 interrupted before and finished now" in beet("tempo").out
-    assert said(paths[0]) == (63, None)
+    assert said(paths[0]) == BY_HAND
 
 
 @pytest.mark.parametrize(
@@ -186,7 +207,7 @@ def test_a_tempo_set_by_hand_stays(beet: Beet, paths: list[Path], bpm_of: BpmOf)
         assert beet(*command).code == 0
         item = beet.item("title:T0")
         assert (item.bpm, item.tempo_bpm, item.tempo_source) == (63, 63.01, "manual")
-        assert said(paths[0]) == (63, None)
+        assert said(paths[0]) == BY_HAND
     assert beet("tempo", "-f", "title:T0").code == 0
     item = beet.item("title:T0")
     assert (item.bpm, item.tempo_source[:6]) == (bpm_of(paths[0]), "model:")
@@ -198,6 +219,31 @@ def test_another_tempo_set_elsewhere_is_that_one(beet: Beet, paths: list[Path]) 
     beet("tempo")
     item = beet.item("title:T0")
     assert (item.bpm, item.tempo_source) == (90, "manual")
+
+
+@pytest.mark.parametrize("bpm", [90, 127])
+def test_the_verdict_follows_a_tempo_set_elsewhere(bpm: int, beet: Beet, paths: list[Path]) -> None:
+    """Also of an estimate that a person confirmed, where `set` said that it is the estimate."""
+    beet("tempo", "--half", "title:T0")
+    beet("modify", "-y", "title:T1", "tempo_source=manual")
+    beet("modify", "-y", "title:T2", "bpm=90", "tempo_source=manual")
+    beet("tempo")
+    assert beet.item("title:T2").tempo_verdict == "conflict"
+    beet("modify", "-y", "title:T", f"bpm={bpm}")
+    item = beet.item("title:T2")
+    item.tempo_marker = f"{bpm}.20 manual"  # set by hand in another library
+    item.store()
+    beet("tempo")
+    once = [dict(item.items()) for item in beet.items()]
+    half, estimate, other = beet.items("title+")
+    assert (half.tempo_bpm, half.tempo_verdict) == (bpm, "kept")
+    assert estimate.tempo_verdict == ("kept" if bpm == 127 else "conflict")
+    assert estimate.tempo_bpm == 126.02
+    assert tempo_of(estimate) == (126.02 if bpm == 127 else bpm)
+    if bpm == 127:
+        assert (other.tempo_bpm, other.tempo_verdict) == (127.2, "kept")
+    beet("tempo")
+    assert [dict(item.items()) for item in beet.items()] == once
 
 
 @pytest.mark.parametrize("write", [True, False])
@@ -334,7 +380,7 @@ def test_ctrl_c_while_files_are_written(
     )
     assert [MediaFile(path).bpm for path in paths] == [63, 126, 126]
     assert "2 interrupted before and finished now" in beet("tempo").out
-    assert [said(path) for path in paths] == [(63, None)] * 3
+    assert [said(path) for path in paths] == [BY_HAND] * 3
 
 
 def test_ctrl_c_before_that_changes_nothing(

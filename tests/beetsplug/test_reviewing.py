@@ -25,6 +25,7 @@ from tempo_core.clicks import CLICK_LEVEL
 from ..conftest import MakeAudio
 from ..terminal import Terminal
 from .conftest import Beet
+from .test_decimals import raw, write_raw
 
 MODEL = "model:x@01234567"
 UNSURE = {
@@ -175,7 +176,7 @@ def test_a_review_in_a_terminal(beet: Beet, tracks: list[Path], player: FakePlay
     assert (kept.bpm, kept.tempo_source, kept.tempo_reviewed) == (126, "manual", "kept")
     assert (locked.bpm, locked.tempo_locked, locked.tempo_verdict) == (100, 100.0, "kept")
     assert "tempo_reviewed" not in items["T3"]
-    assert MediaFile(tracks[0]).tempo_marker is None  # it is no estimate any more
+    assert MediaFile(tracks[0]).tempo_marker == "126.00 manual"  # it is no estimate any more
     assert beet("tempo", "--review").out.startswith("tempo: no track to review")
 
 
@@ -195,6 +196,17 @@ def test_the_answers_are_labels(
     assert not any(track.other_labels for track in found.values())
     run = beet("tempo-train", "-p")
     assert "B - T0: 126 BPM (manual)" in run.out
+
+
+def test_the_tag_of_another_program_is_kept_as_it_is(
+    beet: Beet, tracks: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_raw(tracks[1], "99.98")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("k\n"))
+    assert beet("tempo", "--review", "title:T1").code == 0
+    item = beet.item("title:T1")
+    assert (item.bpm, item.tempo_source, item.tempo_reviewed) == (100, "manual", "kept")
+    assert raw(tracks[1]) == "99.98"
 
 
 def test_quitting_and_going_on(beet: Beet, tracks: list[Path], player: FakePlayer) -> None:

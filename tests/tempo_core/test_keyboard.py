@@ -56,6 +56,18 @@ def test_the_terminal_is_as_before_whatever_happens(how: str | signal.Signals) -
         assert terminal.modes == terminal.before
 
 
+def test_the_terminal_is_as_before_while_the_process_is_stopped() -> None:
+    with Terminal(["-c", READ]) as terminal:
+        terminal.until("ready\n")
+        single = terminal.modes
+        for number, modes in ((signal.SIGTSTP, terminal.before), (signal.SIGCONT, single)) * 2:
+            terminal.process.send_signal(number)
+            deadline = time.monotonic() + 10
+            while terminal.modes != modes and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert terminal.modes == modes
+
+
 @pytest.mark.slow
 def test_after_ctrl_z_keys_are_single_again() -> None:
     with Terminal(["-c", READ]) as terminal:
