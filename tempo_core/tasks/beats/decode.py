@@ -30,6 +30,7 @@ NEAR = 0.1
 # Confidence from which on there is a grid at all, and from which on a window has a say in where the
 # tempo changes.
 LEAST_CONFIDENCE, LEAST_OF_WINDOW = 0.5, 0.3
+EARLY = 0.008  # [s] that a beat may be found too early, see docs/accuracy.md
 ALL_HEARD = 0.9  # share of a track that must be heard to know where its tempo changes
 LEAST_BAR_CONFIDENCE = 0.5  # below it a downbeat is not named
 NEW_TEMPO = 0.004  # relative change from which on a section of a changing grid ends
@@ -125,7 +126,19 @@ def _steady(
     grid = Grid((Section(phase * 60 / bpm, bpm, beat),))
     # The tempo is going to be stored with two decimals, and the grid has to fit it.
     middle = (pieces[0].place.time(0) + pieces[-1].place.time(len(pieces[-1].beats))) / 2
-    return Beats(retimed(grid, round(bpm, 2), middle), confidence, sure)
+    return Beats(_from_the_start(retimed(grid, round(bpm, 2), middle)), confidence, sure)
+
+
+def _from_the_start(grid: Grid) -> Grid:
+    """A steady grid whose first beat is at 0 if one is found at most `EARLY` before it.
+
+    Music that begins with a beat would lose it otherwise.
+    """
+    (section,) = grid.sections
+    if section.period - section.begin > EARLY:
+        return grid
+    beat = None if section.beat is None else (section.beat - 2) % BAR + 1
+    return Grid((Section(0.0, section.bpm, beat),))
 
 
 def bars(pieces: Sequence[Piece], phase: float, config: BeatsConfig) -> NDArray[np.float64]:

@@ -68,6 +68,18 @@ def test_a_steady_track_has_one_section(first_beat: float) -> None:
     assert found.confidence > 0.9
 
 
+def test_a_beat_at_the_beginning_is_not_lost() -> None:
+    """One that is found a little before the first sample is at it, and has the place before."""
+    period = 60 / 128
+    found = decoded([piece(s, 128.0, period - 0.003, 0) for s in STARTS], 128.0)
+    assert found.grid is not None
+    assert (found.grid.first_beat, found.grid.sections[0].beat) == (0.0, 4)
+    later = decoded([piece(s, 128.0, period - 0.02, 0) for s in STARTS], 128.0)
+    assert later.grid is not None
+    assert later.grid.first_beat == pytest.approx(period - 0.02, abs=2e-3)
+    assert later.grid.sections[0].beat == 1
+
+
 def test_without_accents_no_bars_are_counted() -> None:
     found = decoded([piece(s, 128.0, 0.2) for s in STARTS], 128.0)
     assert found.grid is not None
