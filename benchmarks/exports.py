@@ -100,7 +100,16 @@ def main() -> None:
         print(f"| `beet ls` | {timed(folder, 'ls'):.1f} | |")
         for form in FORMATS:
             file = folder / form
-            args = ("tempo-export", "--format", form, "-o", str(file), "--playlist", "All", "-q")
+            args: tuple[str, ...] = (
+                "tempo-export",
+                "--format",
+                form,
+                "-o",
+                str(file),
+                "--playlist",
+                "All",
+                "-q",
+            )
             first = timed(folder, *args)
             size = file.stat().st_size / 1e6
             print(f"| `beet tempo-export --format {form}` | {first:.1f} | {size:.1f} |")

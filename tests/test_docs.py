@@ -99,6 +99,7 @@ def test_the_drawing_of_the_architecture_is_current() -> None:
     assert TARGET.read_text(encoding="utf-8") == picture().svg()
 
 
+@pytest.mark.slow
 def test_the_drawing_has_every_room() -> None:
     belong = {room(name, path) for name, path in modules(ROOT).items()} - {None}
     assert belong == rooms(ROOT).keys()

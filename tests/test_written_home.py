@@ -136,6 +136,7 @@ def fields(beet: Beet) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(FIELDS, row, strict=True)) for row in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ANSWERS["tempo"], ids=("layout 2", "layout 3"))
 def test_a_learned_model_answers_as_before(me: Path, name: str) -> None:
     assert_same(estimate("--model", name), ANSWERS["estimates"][name])

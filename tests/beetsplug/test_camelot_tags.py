@@ -18,9 +18,9 @@ from beetsplug.tempo.camelot_tags import CODE_MARKER, with_code
 from beetsplug.tempo.tempo_tags import precise_bpm
 from beetsplug.tempo.writing import update_tags
 
-from ..audio import FORMATS
 from ..conftest import MakeAudio
 from ..containers import Case, cases
+from ..formats import EACH_FORMAT
 from ..tagging import heard, shown
 from .conftest import Beet
 
@@ -90,7 +90,7 @@ def put(beet: Beet, make_audio: MakeAudio) -> Any:
 
 
 @pytest.mark.parametrize("place", ["comments", "grouping"])
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", EACH_FORMAT)
 def test_a_code_in_every_format(suffix: str, place: str, coded: Beet, put: Any) -> None:
     beet = coded
     beet.configure(tempo={"camelot_in": "comment" if place == "comments" else place})
@@ -124,7 +124,7 @@ def test_a_code_in_every_format(suffix: str, place: str, coded: Beet, put: Any) 
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, id=case.name, marks=[] if case.name.startswith(("wv", "mp3 2.3", "m4a"))
+        pytest.param(case, id=case.name, marks=[] if case.name.startswith(("wv", "mp3 2.3"))
                      else [pytest.mark.slow])
         for case in cases() if case.written
     ],

@@ -27,6 +27,7 @@ from tempo_core.labels.files import read_track
 from ..audio import FORMATS
 from ..conftest import MakeAudio
 from ..containers import Case, cases
+from ..formats import EACH_FORMAT
 from ..tagging import heard, shown
 from .conftest import ROOT, Beet, TempoOf
 from .test_import import album, check_stable, match
@@ -92,7 +93,7 @@ def analysed(beet: Beet) -> Any:
     return put
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", EACH_FORMAT)
 def test_decimals_are_written_in_every_format(
     suffix: str, beet: Beet, make_audio: MakeAudio, analysed: Any
 ) -> None:
@@ -129,7 +130,7 @@ def test_decimals_are_written_in_every_format(
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, id=case.name, marks=[] if case.name.startswith(("wv", "mp3 2.3", "m4a"))
+        pytest.param(case, id=case.name, marks=[] if case.name.startswith(("wv", "mp3 2.3"))
                      else [pytest.mark.slow])
         for case in cases() if case.written
     ],
@@ -301,7 +302,7 @@ def test_beet_tempo_writes_decimals(beet: Beet, make_audio: MakeAudio, tempo_of:
         beet("remove", "-f")
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", EACH_FORMAT)
 def test_a_tempo_set_by_hand_is_written_with_decimals(
     suffix: str, beet: Beet, make_audio: MakeAudio, analysed: Any
 ) -> None:

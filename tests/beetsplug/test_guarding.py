@@ -94,6 +94,7 @@ def test_what_was_labelled_before_the_output_broke_is_kept(filled: Beet) -> None
     assert len(filled.items("tempo_label_bpm:100")) == 3
 
 
+@pytest.mark.slow
 def test_without_any_output_quiet_work_is_done(filled: Beet) -> None:
     run = start("tempo-labels", "-q", preexec_fn=lambda: os.close(1))
     assert (run.returncode, run.stderr) == (0, "")

@@ -24,8 +24,8 @@ from tempo_core.labels.files import read_track
 from tempo_core.markers import KEY_MARKER
 from trainer.trainingset.gather import gather
 
-from ..audio import FORMATS
 from ..conftest import MakeAudio
+from ..formats import EACH_FORMAT
 from .conftest import Beet
 
 SOURCE = "model:key-20261128@01234567"
@@ -157,7 +157,7 @@ def test_a_marker_is_of_the_key_that_it_was_written_with() -> None:
 # What stands in files.
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", EACH_FORMAT)
 def test_the_marker_in_every_format(suffix: str, beet: Beet, make_audio: MakeAudio) -> None:
     path = make_audio(f"a.{suffix}", duration=8, title="T", artist="B", albumartist="B")
     beet.add(path)

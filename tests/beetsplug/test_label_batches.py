@@ -250,6 +250,7 @@ def test_kill_9_at_the_worst_moments(
     assert beet("update").out == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", ["-W", "-w"])
 def test_ctrl_c_keeps_what_is_finished(write: str, beet: Beet, songs: Path) -> None:
     """It is pressed while a track is looked up, or its file written; the batch is not lost."""

@@ -227,6 +227,7 @@ def test_quitting_and_going_on(beet: Beet, tracks: list[Path], player: FakePlaye
     assert "1 track to review" in beet("tempo", "--review", "-p", "title:T0").out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "signal_", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
 )

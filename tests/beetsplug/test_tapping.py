@@ -95,6 +95,7 @@ def test_tapping_in_a_terminal(beet: Beet, track: Path) -> None:
     assert (item.tempo_source, item.bpm) == ("manual", MediaFile(track).bpm)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "message"),
     [("q", "nothing was changed"), pytest.param("\x03", "interrupted", marks=pytest.mark.slow)],
@@ -141,6 +142,7 @@ def test_lines_count_where_there_is_no_terminal(
     assert beet.item().bpm == 90
 
 
+@pytest.mark.slow
 def test_where_the_audio_agrees_its_precision_counts(
     beet: Beet, track: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

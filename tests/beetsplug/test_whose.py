@@ -25,6 +25,7 @@ from trainer.trainingset.gather import gather
 
 from ..audio import FORMATS
 from ..conftest import MakeAudio
+from ..formats import EACH_FORMAT
 from .conftest import Beet, BpmOf
 
 MODEL = "model:x@01234567"
@@ -185,7 +186,7 @@ def test_verdicts_of_what_was_analysed_before_there_were_any(beet: Beet) -> None
 # What stands in files.
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", EACH_FORMAT)
 def test_the_marker_in_every_format(
     suffix: str, beet: Beet, make_audio: MakeAudio, bpm_of: BpmOf
 ) -> None:

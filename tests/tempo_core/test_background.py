@@ -77,6 +77,7 @@ def test_what_is_abandoned_ends_by_itself() -> None:
     assert ended.wait(2)
 
 
+@pytest.mark.slow
 def test_reading_that_never_ends_is_stopped(tmp_path: Path) -> None:
     """The file is a terabyte long, and every piece of it is read."""
     path = tmp_path / "a.flac"

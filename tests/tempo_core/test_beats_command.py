@@ -25,11 +25,12 @@ from tempo_core.errors import AudioError
 from tempo_core.exports.beats import ENCODERS, TrackBeats
 from tempo_core.transcription.storing import store
 
-from ..audio import FORMATS, drum_pattern, warped, write_audio
+from ..audio import drum_pattern, warped, write_audio
+from ..formats import EACH_FORMAT
 
 SR, BPM, SILENCE = 44100, 124.0, 0.3
 # Windows Media files do not say how many samples their encoder put before the music.
-EXACT = tuple(form for form in FORMATS if form != "wma")
+EXACT = [form for form in EACH_FORMAT if form.values != ("wma",)]
 
 
 def run(*args: object) -> Result:

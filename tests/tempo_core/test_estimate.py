@@ -29,7 +29,6 @@ from tempo_core.heard import Heard
 from tempo_core.loading import load_rows
 from tempo_core.spectrum import Mel
 from tests.audio import (
-    FORMATS,
     STYLES,
     Audio,
     applause,
@@ -38,6 +37,7 @@ from tests.audio import (
     warped,
     write_audio,
 )
+from tests.formats import EACH_FORMAT
 
 MakeAudio = Callable[..., Path]
 
@@ -84,7 +84,7 @@ def test_house_is_counted_as_people_count_it(
     assert estimate.key_confidence is not None
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", EACH_FORMAT)
 def test_every_format_gives_the_same_tempo(
     estimator: Estimator, make_audio: MakeAudio, suffix: str
 ) -> None:
@@ -139,6 +139,7 @@ def test_a_long_steady_track_is_within_0_05_bpm(
     assert whole.stability > 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("windows", [6, "all"])
 @pytest.mark.parametrize(
     "other",
@@ -200,6 +201,7 @@ def test_a_preferred_range(make_audio: MakeAudio) -> None:
     assert Estimator(bpm_range=(50, 90)).estimate(path).bpm == pytest.approx(63, abs=0.1)
 
 
+@pytest.mark.slow
 def test_threads_share_one_estimator(estimator: Estimator, make_audio: MakeAudio) -> None:
     paths = [make_audio(f"{bpm}.flac", bpm=bpm) for bpm in (118, 126, 133)] * 3
     alone = [estimator.estimate(path) for path in paths]
@@ -240,6 +242,7 @@ def _hiss(duration: float, sr: int, rng: np.random.Generator) -> Audio:
     return (3e-4 * rng.standard_normal(round(duration * sr))).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "before", [_silence, _hiss, speech, pytest.param(applause, marks=pytest.mark.slow)]
 )

@@ -178,7 +178,17 @@ WRONG_LENGTHS: dict[str, Callable[[Path, Audio], Path]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", WRONG_LENGTHS)
+# By default one file that states no length, one that states a wrong one and one with a pause.
+BY_DEFAULT = {"no length, silence first", "a length of days", "song, pause, hidden track"}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[] if kind in BY_DEFAULT else [pytest.mark.slow])
+        for kind in WRONG_LENGTHS
+    ],
+)
 def test_music_is_found_wherever_it_is(
     estimator: Estimator, tmp_path: Path, music: Audio, kind: str
 ) -> None:

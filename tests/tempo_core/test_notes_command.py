@@ -343,6 +343,7 @@ main(["notes", "--jobs", "1", *sys.argv[1:]], prog_name="tempo-core")
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished(make: Any, tmp_path: Path) -> None:
     paths = [make(f"in/{k}.flac") for k in range(8)]
     process = subprocess.Popen(

@@ -39,6 +39,7 @@ def run(code: list[str], environment: dict[str, str]) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.slow
 def test_commands_load_with_nothing_but_their_extra(tmp_path: Path) -> None:
     modules = [*COMMANDS, *BEHIND]
     code = f"from importlib import import_module\nfor m in {modules}: import_module(m); print(m)"

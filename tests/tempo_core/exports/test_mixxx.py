@@ -180,6 +180,7 @@ def digest(folder: Path) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_file_in_use_is_left_alone_and_not_waited_for(database: Path) -> None:
     """The copying of SQLite waits for a lock without end, and for no Ctrl-C."""
     code = (

@@ -253,6 +253,7 @@ def test_what_is_no_file_is_one_line_at_once(make_audio: MakeAudio, tmp_path: Pa
     assert run.stdout.startswith("A - T: ")
 
 
+@pytest.mark.slow
 def test_tags_that_take_for_ever_are_one_line(
     make_audio: MakeAudio, tmp_path: Path, hang: Callable[[Path], None]
 ) -> None:

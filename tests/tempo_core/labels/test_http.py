@@ -426,6 +426,7 @@ def stalling(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[bytes]
 RESPONSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9999\r\n\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content", [b"", RESPONSE_HEAD, RESPONSE_HEAD + b"x" * 5000], ids=["mute", "head", "drip"]
 )

@@ -374,6 +374,7 @@ with open_run(options) as run:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_kill_9_keeps_every_finished_track(
     after: bool, options: LabelOptions, site: DemoSite

@@ -18,6 +18,7 @@ def plot(*args: object) -> Result:
     return CliRunner().invoke(main, ["plot", "--jobs", "1", *map(str, args)])
 
 
+@pytest.mark.slow
 def test_a_picture_of_a_file(
     make_audio: MakeAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -33,6 +34,7 @@ def test_a_picture_of_a_file(
     assert (tmp_path / "b.svg").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_many_files_and_bad_ones(
     make_audio: MakeAudio, bad_files: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def texts(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "n_genres"), [(3, 2), (3, 0), (40, 1), (900, 60)])
 def test_a_set_of_any_size_can_be_drawn(n: int, n_genres: int, tmp_path: Path) -> None:
     kept = collection(n, n_genres)

@@ -37,6 +37,7 @@ def test_a_picture_says_what_its_colours_are() -> None:
     assert not figure_of(make_roll(8.0, ())).legends
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", ["a $ b $", "$\\frac", "夜 \x1b[2J", "\udcff"])
 def test_any_title_is_drawn(title: str) -> None:
     data = draw(make_roll(2.0, song(1), title), "svg")

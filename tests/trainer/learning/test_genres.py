@@ -90,6 +90,7 @@ def test_each_genre_is_counted_as_its_labels_say(
     assert acc2([t.recording.bpm for t in unseen], answers(unseen, model)) > 0.97
 
 
+@pytest.mark.slow
 def test_an_unknown_genre_is_counted_as_if_nothing_was_learned_of_genres(
     learned: list[CurveTrack],
 ) -> None:

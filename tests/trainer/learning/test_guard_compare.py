@@ -24,6 +24,7 @@ from trainer.synthesis.styles import STYLES
 MODEL = checkpoint.load(checkpoint.resolve("shipped"))
 
 
+@pytest.mark.slow
 def test_the_set_in_the_package() -> None:
     guard = guards.load(MODEL)
     (path,) = guards.FOLDER.glob("guard-*.safetensors")

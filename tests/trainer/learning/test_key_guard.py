@@ -11,6 +11,7 @@ from trainer.learning.key_guard import N_COMPARED, answers, paint
 MODEL = checkpoint.load(checkpoint.resolve("shipped", "key"), "key")
 
 
+@pytest.mark.slow
 def test_it_is_always_the_same_and_most_of_it_is_found() -> None:
     clips, again = (paint(MODEL.front_end, replay=False) for _ in range(2))
     assert len(clips) == N_COMPARED

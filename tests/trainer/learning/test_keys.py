@@ -149,6 +149,7 @@ def test_the_same_seed_learns_the_same(aeolian: list[KeyedSong], tmp_path: Path)
     assert not different
 
 
+@pytest.mark.slow
 def test_a_few_steps_learn_what_a_key_is_called(aeolian: list[KeyedSong]) -> None:
     """Two tracks' keys change the answers to others; painted clips keep theirs."""
     tracks = [see(song.path, song.key, SHIPPED) for song in aeolian[:6]]

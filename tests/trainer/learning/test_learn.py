@@ -84,6 +84,7 @@ def test_a_shift_is_learned_compared_and_used(tracks: list[CollectedTrack], tmp_
     assert card["figures"]["own"]["after"] > card["figures"]["own"]["before"]
 
 
+@pytest.mark.slow
 def test_what_no_longer_finds_the_rate_of_other_music_is_not_installed(folder: Path) -> None:
     """To count all music at half needs a shift that loses two clips of the guard set."""
     run = train(folder)

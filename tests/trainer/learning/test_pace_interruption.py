@@ -65,6 +65,7 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_heard(
     assert not list(in_use.folder().glob("*"))
 
 
+@pytest.mark.slow
 def test_every_step_of_fitting_can_be_the_last(
     clicks: list[tuple[Path, float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ def test_made_adaptable_it_answers_alike() -> None:
     assert guard_answers(REST, again) == after
 
 
+@pytest.mark.slow
 def test_both_confidences_are_fitted_anew_to_enough_labels(tracks: list[CurveTrack]) -> None:
     """A third of these labels is an octave away from what the model says."""
     one = [Batch((), np.zeros(1, np.int64), np.ones(1))]

@@ -102,6 +102,7 @@ def test_the_same_seed_draws_the_same() -> None:
     assert one.shape != other.shape or not np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_trained_network_tells_paces_apart_and_is_used(tmp_path: Path) -> None:
     """A trained network tells paces from the folds, without the tempo, and can be used."""
     recipe = PaceRecipe(steps=30, batch=12, no_headline=1.0, mask=0.0)

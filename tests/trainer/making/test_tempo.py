@@ -229,6 +229,7 @@ def test_no_example_is_stretched_further_than_the_recipe_says() -> None:
         assert stretched - 1 < moved.max() <= stretched + 0.5
 
 
+@pytest.mark.slow
 def test_one_batch_can_be_learned() -> None:
     torch.manual_seed(0)
     network = Learnable(

@@ -50,6 +50,7 @@ def quickly(folder: Path, stop: object = None, name: str = "mobilenet") -> Train
     return train(folder, name, options, stop or (lambda: False))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_compared_and_used(folder: Path) -> None:
     result = cli(
         "--network", "convblocks", "--recipe", folder.parent / "short.yaml", "--jobs", 1, folder

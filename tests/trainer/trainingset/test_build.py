@@ -337,6 +337,7 @@ def test_a_journal_that_is_none_is_told(folder: Path, songs: list[LabelledTrack]
         build(songs, folder, OPTIONS)
 
 
+@pytest.mark.slow
 def test_one_run_at_a_time(folder: Path, songs: list[LabelledTrack]) -> None:
     with (
         Journal(folder / JOURNAL),

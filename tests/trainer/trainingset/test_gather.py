@@ -206,6 +206,7 @@ def music(songs: list[LabelledTrack], tmp_path: Path) -> Path:
     return table(tmp_path, "\n".join(["path\tbpm\tartist", *rows, ""]))
 
 
+@pytest.mark.slow
 def test_the_command(music: Path, songs: list[LabelledTrack], tmp_path: Path) -> None:
     done = run("--out", tmp_path / "set", "--labels", music, "--jobs", 2, "--no-cache")
     assert (done.exit_code, done.stderr) == (0, "")

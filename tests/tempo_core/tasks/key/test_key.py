@@ -63,6 +63,7 @@ def test_every_major_key_is_found(estimator: Estimator, tonic: int) -> None:
     assert key_in(estimator, chord_song(tonic, False, 16, SR)).key == Key(tonic, False)
 
 
+@pytest.mark.slow
 def test_most_minor_keys_are_found_and_else_their_dominant(estimator: Estimator) -> None:
     """The dominant of these bare chords is major and sounds as often as the tonic."""
     found = [key_in(estimator, chord_song(tonic, True, 16, SR)).key for tonic in range(12)]

@@ -113,6 +113,7 @@ def test_silence_before_the_music_moves_the_notes(estimator: Estimator, tmp_path
     assert measure_notes(moved, after, 9.0).f > 0.95
 
 
+@pytest.mark.slow
 def test_pieces_in_which_a_file_is_heard_leave_no_trace(
     estimator: Estimator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
