@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tempo_core import checkpoint
 from trainer.evaluation.keys import measure_keys
