@@ -117,3 +117,24 @@ def stretched_window(
     part = np.clip(places - low, 0, 1)
     window = features[:, low] * (1 - part) + features[:, low + 1] * part
     return window.astype(np.float32)
+
+
+def tone_gains(
+    n_mels: int, tilt: float, mask: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """(n_mels, 1) random factors of bands: a change of tone, and at times a run of missing bands.
+
+    Parameters
+    ----------
+    tilt
+        Standard deviation of the change of tone [dB].
+    mask
+        Probability, 0..1, that bands are missing.
+    """
+    knots = rng.normal(0, tilt, 4)
+    gains = 10 ** (np.interp(np.linspace(0, 3, n_mels), range(4), knots) / 20)
+    if rng.random() < mask:
+        size = int(rng.integers(2, n_mels // 3))
+        begin = int(rng.integers(0, n_mels - size))
+        gains[begin : begin + size] = 1e-4
+    return gains.astype(np.float32)[:, None]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
-from tqdm import tqdm
 
 from tempo_core.audio import read_excerpts
 from tempo_core.spectrum import Spectrum
@@ -20,7 +17,7 @@ from tempo_core.tasks.beats.bars import BARS
 from tempo_core.tasks.folding import fold_beats, prepare
 
 from ..files import read_tsv
-from .cache import hash_file
+from . import kept
 
 Array = NDArray[np.float32]
 
@@ -90,23 +87,21 @@ def load_features(
     AudioError
         If one of them cannot be used.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    jobs_ = (joblib.delayed(_load)(track.path, spectrum, cache) for track in tracks)
-    results = joblib.Parallel(n_jobs=jobs, return_as="generator")(jobs_)
-    return list(tqdm(results, total=len(tracks), unit="file", desc="reading audio", disable=None))
+    about = f"beats {LAYOUT} {spectrum.key}"
+    paths = [track.path for track in tracks]
+    return kept.load_features(paths, about, partial(features_of, spectrum=spectrum), cache, jobs)
 
 
-def _load(path: Path, spectrum: Spectrum, cache: Path) -> NDArray[np.float16]:
-    key = hash_file(path)
-    key.update(f"beats {LAYOUT} {spectrum.key}".encode())
-    target = cache / f"{key.hexdigest()[:32]}.safetensors"
-    if not target.exists():
-        audio = np.concatenate([e.audio for e in read_excerpts(path, spectrum.sr, None)])
-        temporary = target.with_suffix(f".{os.getpid()}.part")
-        save_file({"features": spectrum.features(audio).astype(np.float16)}, temporary)
-        temporary.replace(target)
-    found: NDArray[np.float16] = load_file(target)["features"]
-    return found
+def features_of(path: Path, spectrum: Spectrum) -> Array:
+    """(n_mels, n_frames) of a whole file.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be used.
+    """
+    audio = np.concatenate([e.audio for e in read_excerpts(path, spectrum.sr, None)])
+    return spectrum.features(audio)
 
 
 def usable_octaves(track: BeatTrack) -> dict[float, float]:

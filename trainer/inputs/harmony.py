@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
-from tqdm import tqdm
 
 from tempo_core.audio import AudioFile
 from tempo_core.config import HarmonyFrontEnd, Windows
-from tempo_core.errors import AudioError
 from tempo_core.spectrum import Array, LogFrequency, band_centres
 from tempo_core.tasks.key.tuning import estimate_tuning, retuned
 from tempo_core.tasks.key.view import prepare
 
-from .cache import hash_file
+from . import kept
 from .hearing import hear
 
 LAYOUT = 1  # of the kept files; raise it when what is in them changes
@@ -60,23 +56,5 @@ def load_features(
     AudioError
         If one of them cannot be used.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    tasks = (joblib.delayed(_load)(path, front_end, cache) for path in paths)
-    results = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    return list(tqdm(results, total=len(paths), unit="file", desc="reading audio", disable=None))
-
-
-def _load(path: Path, front_end: HarmonyFrontEnd, cache: Path) -> NDArray[np.float16]:
-    key = hash_file(path)
-    key.update(f"harmony {LAYOUT} {front_end.digest()}".encode())
-    target = cache / f"{key.hexdigest()[:32]}.safetensors"
-    if not target.exists():
-        try:
-            features = features_of(path, front_end).astype(np.float16)
-        except AudioError as error:
-            raise AudioError(f"{path}: {error}") from error
-        temporary = target.with_suffix(f".{os.getpid()}.part")
-        save_file({"features": features}, temporary)
-        temporary.replace(target)
-    found: NDArray[np.float16] = load_file(target)["features"]
-    return found
+    about = f"harmony {LAYOUT} {front_end.digest()}"
+    return kept.load_features(paths, about, partial(features_of, front_end=front_end), cache, jobs)

@@ -14,7 +14,6 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from tempo_core import checkpoint
 from tempo_core.cli.command import Command
@@ -31,6 +30,7 @@ from tempo_core.tasks.beats.network import build
 from tempo_core.tasks.beats.row import TASK
 from tempo_core.tasks.tempo.config import TempoConfig
 
+from ..inputs.augment import tone_gains
 from ..inputs.beat_tracks import (
     BeatExample,
     BeatTrack,
@@ -42,6 +42,7 @@ from ..inputs.beat_tracks import (
 from ..inputs.hearing import tempo_of
 from ..tasks.beats import loss as loss_of
 from ..torch_ops import Learnable, usable
+from .steps import descend
 
 Array = NDArray[np.float32]
 
@@ -95,7 +96,8 @@ class FoldSampler:
             features = source.features[k]
             drawn = example(
                 source.tracks[k], features, self._fps, n_rows, self._n_phases,
-                self._tone(len(features)), self._rng,
+                tone_gains(len(features), self._recipe.tilt, self._recipe.mask, self._rng),
+                self._rng,
             )  # fmt: skip
             if drawn is not None:
                 examples.append(drawn)
@@ -105,17 +107,6 @@ class FoldSampler:
             np.stack([e.bars for e in examples]),
         )
 
-    def _tone(self, n_mels: int) -> Array:
-        """(n_mels, 1) random gains: a change of tone, and at times a run of missing bands."""
-        rng, recipe = self._rng, self._recipe
-        knots = rng.normal(0, recipe.tilt, 4)
-        gains = 10 ** (np.interp(np.linspace(0, 3, n_mels), range(4), knots) / 20)
-        if rng.random() < recipe.mask:
-            size = int(rng.integers(2, n_mels // 3))
-            begin = int(rng.integers(0, n_mels - size))
-            gains[begin : begin + size] = 1e-4
-        return gains.astype(np.float32)[:, None]
-
 
 def fit(
     sampler: FoldSampler, front_end: FrontEnd, config: BeatsConfig, recipe: BeatsRecipe
@@ -123,23 +114,12 @@ def fit(
     """Train a network; the same recipe and data give the same network."""
     torch.manual_seed(recipe.seed)
     network = Learnable(build(front_end, config))
-    optimiser = torch.optim.AdamW(
-        network.parameters(), recipe.rate, weight_decay=recipe.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, recipe.steps)
-    mean = 0.0
-    with tqdm(
-        range(recipe.steps), desc="training", unit="step", mininterval=5, disable=None
-    ) as steps:
-        for step in steps:
-            folds, beats, bars = (torch.from_numpy(part) for part in sampler.batch())
-            loss = loss_of(network(folds), beats, bars)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            mean += (float(loss.detach()) - mean) / min(step + 1, 100)
-            steps.set_postfix(loss=f"{mean:.3f}", refresh=False)
+
+    def loss_of_batch() -> torch.Tensor:
+        folds, beats, bars = (torch.from_numpy(part) for part in sampler.batch())
+        return loss_of(network(folds), beats, bars)
+
+    descend(network, recipe, loss_of_batch)
     return usable(network)
 
 

@@ -18,7 +18,6 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from tempo_core import checkpoint
 from tempo_core.cli.command import Command
@@ -37,6 +36,7 @@ from tempo_core.tasks.pace.network import build
 from tempo_core.tasks.pace.row import clear, encode
 from tempo_core.tasks.tempo.config import TempoConfig
 
+from ..inputs.augment import tone_gains
 from ..inputs.pace_cases import clip_cases, song_cases
 from ..inputs.pace_tracks import Case, judged
 from ..inputs.recordings import by_split, read_rhythm, read_songs
@@ -45,6 +45,7 @@ from ..synthesis.paces import NO_EVIDENCE, compatibility, evidence, stretched
 from ..tasks.pace import TaughtPaceNet, evidence_loss
 from ..tasks.pace import loss as loss_of
 from ..torch_ops import Learnable, usable
+from .steps import descend
 
 Array = NDArray[np.float32]
 
@@ -151,7 +152,9 @@ class CandidateSampler:
             length = int(rng.integers(shortest, length + 1))
         first = int(rng.integers(0, n_frames - length + 1))
         features = window.features[:, first : first + length]
-        prepared = prepare(features * self._tone(len(features)))
+        prepared = prepare(
+            features * tone_gains(len(features), self._recipe.tilt, self._recipe.mask, rng)
+        )
         most = self._model.n_beats
         n_rows = max(most // 4, n_beats(tempo, length, fps, most))
         needed = n_rows * 60 * fps / tempo
@@ -177,17 +180,6 @@ class CandidateSampler:
         known = context([tempo * speed], headline, case.track.strength, grid, self._model.n_context)
         return fold[0], known[0], target, heard
 
-    def _tone(self, n_mels: int) -> Array:
-        """(n_mels, 1) random gains: a change of tone, and at times a run of missing bands."""
-        rng, recipe = self._rng, self._recipe
-        knots = rng.normal(0, recipe.tilt, 4)
-        gains = 10 ** (np.interp(np.linspace(0, 3, n_mels), range(4), knots) / 20)
-        if rng.random() < recipe.mask:
-            size = int(rng.integers(2, n_mels // 3))
-            begin = int(rng.integers(0, n_mels - size))
-            gains[begin : begin + size] = 1e-4
-        return gains.astype(np.float32)[:, None]
-
 
 def fit(
     sampler: CandidateSampler, front_end: FrontEnd, config: PaceConfig, recipe: PaceRecipe
@@ -195,29 +187,19 @@ def fit(
     """Train a network; the same recipe and data give the same network."""
     torch.manual_seed(recipe.seed)
     network = Learnable(TaughtPaceNet(front_end, config))
-    optimiser = torch.optim.AdamW(
-        network.parameters(), recipe.rate, weight_decay=recipe.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, recipe.steps)
-    mean = 0.0
-    with tqdm(
-        range(recipe.steps), desc="training", unit="step", mininterval=5, disable=None
-    ) as steps:
-        for step in steps:
-            groups = [tuple(map(torch.from_numpy, group)) for group in sampler.batch()]
-            loss = torch.zeros(())
-            for folds, known, targets, heard in groups:
-                if len(targets) > 1:  # normalisation needs two
-                    found = network(folds, known)
-                    errors = loss_of(found[:, 0], targets)
-                    errors = errors + recipe.evidence * evidence_loss(found[:, 1:], heard)
-                    loss = loss + errors * (len(targets) / recipe.batch)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            mean += (float(loss.detach()) - mean) / min(step + 1, 100)
-            steps.set_postfix(loss=f"{mean:.3f}", refresh=False)
+
+    def loss_of_batch() -> torch.Tensor:
+        groups = [tuple(map(torch.from_numpy, group)) for group in sampler.batch()]
+        loss = torch.zeros(())
+        for folds, known, targets, heard in groups:
+            if len(targets) > 1:  # normalisation needs two
+                found = network(folds, known)
+                errors = loss_of(found[:, 0], targets)
+                errors = errors + recipe.evidence * evidence_loss(found[:, 1:], heard)
+                loss = loss + errors * (len(targets) / recipe.batch)
+        return loss
+
+    descend(network, recipe, loss_of_batch)
     taught = usable(network).weights
     weights = {name: w for name, w in taught.items() if not name.startswith("evidence.")}
     definition = build(front_end, config)
