@@ -61,3 +61,16 @@ def test_a_file_of_it(tmp_path: Path) -> None:
         assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (1, SR, 2)
         samples = np.frombuffer(file.readframes(9), "<i2")
     assert samples.tolist() == [0, 16383, -32767, 32767]
+
+
+def test_a_downbeat_sounds_higher() -> None:
+    """Over silence the click of a downbeat and that of another beat differ in pitch alone."""
+    sr = 44100
+    pitches = []
+    for place in (1, 2, None):
+        heard = with_clicks(np.zeros(sr, np.float32), sr, [(0.5, place)])
+        strongest = int(np.abs(np.fft.rfft(heard)).argmax())
+        pitches.append(strongest)
+        assert np.abs(heard).max() > 0.4
+    assert pitches[0] > 1.3 * pitches[1]
+    assert pitches[1] == pitches[2]

@@ -80,6 +80,18 @@ def test_a_beat_at_the_beginning_is_not_lost() -> None:
     assert later.grid.sections[0].beat == 1
 
 
+def test_bars_are_as_sure_as_the_beats_at_most() -> None:
+    """Bars that are clear are worth nothing if it is not sure where the beats are."""
+    pieces = [piece(s, 128.0, 0.2, 0) for s in STARTS]
+    faint = [replace(p, beats=0.3 * p.beats) for p in pieces]
+    sure, unsure = decoded(pieces, 128.0), decoded(faint, 128.0)
+    assert sure.downbeat_confidence is not None
+    assert sure.downbeat_confidence > 0.9
+    assert unsure.confidence < 0.9 * sure.confidence
+    assert unsure.downbeat_confidence is not None
+    assert unsure.downbeat_confidence <= unsure.confidence
+
+
 def test_without_accents_no_bars_are_counted() -> None:
     found = decoded([piece(s, 128.0, 0.2) for s in STARTS], 128.0)
     assert found.grid is not None
