@@ -7,7 +7,7 @@ kinds of errors, and the calibration of confidences.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -188,6 +188,22 @@ def bootstrap_interval(
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
+
+
+def bootstrap_groups(
+    groups: Sequence[str], n_draws: int, seed: int = 0
+) -> Iterator[NDArray[np.int64]]:
+    """Which tracks each draw of a bootstrap has: whole groups, drawn with replacement.
+
+    It is for figures that are no means of values; see `bootstrap_interval`.
+    """
+    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    order = np.argsort(index, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(index))[:-1])
+    rng = np.random.default_rng(seed)
+    for _ in range(n_draws):
+        drawn = rng.integers(0, names.size, size=names.size)
+        yield np.concatenate([members[k] for k in drawn])
 
 
 def percentiles(error: ArrayLike) -> dict[str, float]:

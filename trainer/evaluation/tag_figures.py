@@ -1,0 +1,134 @@
+"""Figures of tagging: how well scores part the tracks with a tag from those without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from .metrics import bootstrap_groups, expected_calibration_error
+
+Floats = NDArray[np.float64]
+N_DRAWS = 200  # of the bootstrap: each computes the figures of all tags anew
+
+
+@dataclass(frozen=True)
+class TagFigure:
+    """Figures of one tag.
+
+    `n` tracks are known to have it or not, `n_with` have it. `auc_roc` is the area under the
+    receiver operating characteristic, `auc_pr` the average precision, both in 0..1; `ece` is the
+    expected calibration error of the probability. They are NaN where all tracks or none have it.
+    """
+
+    tag: str
+    n: int
+    n_with: int
+    auc_roc: float
+    auc_pr: float
+    ece: float
+
+
+@dataclass(frozen=True)
+class TagFigures:
+    """Figures of all tags, and their means, each tag counting alike (macro).
+
+    The intervals are 95 % intervals of a bootstrap over groups (artists).
+    """
+
+    tags: tuple[TagFigure, ...]
+    auc_roc: float
+    auc_roc_interval: tuple[float, float]
+    auc_pr: float
+    auc_pr_interval: tuple[float, float]
+    ece: float
+
+
+def tag_figures(
+    tags: Sequence[str], truth: Floats, scores: Floats, groups: Sequence[str], seed: int = 0
+) -> TagFigures:
+    """Figures of scores.
+
+    Parameters
+    ----------
+    tags
+        Names of the tags.
+    truth
+        (n_tracks, n_tags) 1 where a track has a tag, 0 where it is known not to, NaN where that is
+        not known; what is not known counts nowhere.
+    scores
+        (n_tracks, n_tags) probabilities in 0..1.
+    groups
+        (n_tracks,) artists.
+    """
+    of_tags = tuple(_of_tag(tag, truth[:, k], scores[:, k]) for k, tag in enumerate(tags))
+    return TagFigures(
+        tags=of_tags,
+        auc_roc=_mean([figure.auc_roc for figure in of_tags]),
+        auc_roc_interval=_interval(truth, scores, groups, area, seed),
+        auc_pr=_mean([figure.auc_pr for figure in of_tags]),
+        auc_pr_interval=_interval(truth, scores, groups, precision, seed),
+        ece=_mean([figure.ece for figure in of_tags]),
+    )
+
+
+def area(truth: Floats, scores: Floats) -> float:
+    """Area under the receiver operating characteristic of one tag; NaN if one side is empty."""
+    return _figure(roc_auc_score, truth, scores)
+
+
+def precision(truth: Floats, scores: Floats) -> float:
+    """Average precision of one tag: the area under its precision-recall curve, as AUC-PR."""
+    return _figure(average_precision_score, truth, scores)
+
+
+def macro(figure: Callable[[Floats, Floats], float], truth: Floats, scores: Floats) -> float:
+    """Mean over tags of a figure of one tag, `area` or `precision`; (n_tracks, n_tags) each."""
+    return _mean([figure(truth[:, k], scores[:, k]) for k in range(truth.shape[1])])
+
+
+def _of_tag(tag: str, truth: Floats, scores: Floats) -> TagFigure:
+    known = ~np.isnan(truth)
+    has, probability = truth[known], scores[known]
+    return TagFigure(
+        tag=tag,
+        n=int(known.sum()),
+        n_with=int(has.sum()),
+        auc_roc=area(truth, scores),
+        auc_pr=precision(truth, scores),
+        ece=expected_calibration_error(probability, has) if has.size else float("nan"),
+    )
+
+
+def _figure(compute: Callable[[Floats, Floats], float], truth: Floats, scores: Floats) -> float:
+    known = ~np.isnan(truth)
+    has = truth[known]
+    if not has.size or has.min() == has.max():
+        return float("nan")
+    return float(compute(has, scores[known]))
+
+
+def _interval(
+    truth: Floats,
+    scores: Floats,
+    groups: Sequence[str],
+    figure: Callable[[Floats, Floats], float],
+    seed: int,
+) -> tuple[float, float]:
+    drawn = [
+        macro(figure, truth[which], scores[which])
+        for which in bootstrap_groups(groups, N_DRAWS, seed)
+    ]
+    known = [value for value in drawn if not np.isnan(value)]
+    if not known:
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
