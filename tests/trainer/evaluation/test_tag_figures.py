@@ -27,7 +27,9 @@ def test_areas_by_hand() -> None:
 def test_what_is_not_known_counts_nowhere() -> None:
     truth = np.array([1.0, NAN, 0.0, NAN])
     assert area(truth, np.array([0.9, 1.0, 0.1, 0.0])) == 1.0
-    figures = tag_figures(("rock",), truth[:, None], np.array([[0.9], [1.0], [0.1], [0.0]]), "abcd")
+    figures = tag_figures(
+        ("rock",), truth[:, None], np.array([[0.9], [1.0], [0.1], [0.0]]), list("abcd")
+    )
     assert (figures.tags[0].n, figures.tags[0].n_with) == (2, 1)
 
 
