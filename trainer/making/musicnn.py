@@ -24,13 +24,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from tempo_core.audio import read_excerpts
 from tempo_core.errors import ConfigError
 
 Array = NDArray[np.float32]
 
 SR, N_FFT, HOP, N_MELS = 16000, 512, 256, 96
-DECODED_SR = 48000  # [Hz]
 WINDOW = 187  # frames
 SECONDS = WINDOW * HOP / SR  # of a window
 EPSILON = 1e-3  # added to variances, as TensorFlow does
@@ -78,15 +76,10 @@ class Musicnn:
         """(n_windows, N_TAGS + N_DIMS) of a file: probabilities of `TAGS`, then its last layer.
 
         Windows follow each other every `SECONDS`; what is left over at the end is not heard.
-
-        Raises
-        ------
-        AudioError
-            If the file cannot be used.
         """
-        audio = np.concatenate([e.audio for e in read_excerpts(path, DECODED_SR, None)])
-        # Resampled as the tagger's own audio was: by another filter its answers differ.
-        spectrum = spectrogram(librosa.resample(audio, orig_sr=DECODED_SR, target_sr=SR))
+        # Read as the tagger's own program does it: with another filter its answers differ.
+        audio, _ = librosa.load(path, sr=SR)
+        spectrum = spectrogram(audio)
         starts = range(0, len(spectrum) - WINDOW + 1, WINDOW)
         windows = [spectrum[first : first + WINDOW] for first in starts]
         found = [
