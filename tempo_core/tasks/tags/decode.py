@@ -57,9 +57,7 @@ def decode(
     pooled: Embedding, heard: Heard, results: Results, checkpoint: Checkpoint[TagsConfig]
 ) -> Tagging:
     """The tags that follow from the embedding."""
-    (probabilities,) = tag_probabilities(pooled[None], checkpoint)
-    named = zip(tags_of(checkpoint.config), probabilities.tolist(), strict=True)
-    return Tagging(pooled, dict(named))
+    return Tagging(pooled, tags_from(pooled, checkpoint))
 
 
 def tag_probabilities(embeddings: NDArray[Any], checkpoint: Checkpoint[TagsConfig]) -> Array:
@@ -68,6 +66,12 @@ def tag_probabilities(embeddings: NDArray[Any], checkpoint: Checkpoint[TagsConfi
         return np.zeros((len(embeddings), 0), np.float32)
     logits = checkpoint.network.ops.linear(HEAD, embeddings.astype(np.float32))
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)  # so nothing overflows
+
+
+def tags_from(embedding: Embedding, checkpoint: Checkpoint[TagsConfig]) -> dict[Tag, float]:
+    """Embedding of one track (n_dims,) → probability of each tag of a model."""
+    (probabilities,) = tag_probabilities(embedding[None], checkpoint)
+    return dict(zip(tags_of(checkpoint.config), probabilities.tolist(), strict=True))
 
 
 def tags_of(config: TagsConfig) -> tuple[Tag, ...]:
