@@ -49,6 +49,11 @@ def families_of(genres: Genres) -> frozenset[str]:
     return frozenset(family for name in names_of(genres) for family in tree.families(name))
 
 
+def is_genre(name: str) -> bool:
+    """Whether the tree has a name, in any spelling."""
+    return _tree().has(name)
+
+
 def membership(genres: Genres, families: Sequence[str]) -> NDArray[np.float32]:
     """(1 + n_families,) 1 if the genre is known, then 1 for each family that the track is of.
 
@@ -84,6 +89,10 @@ class GenreTree:
         name = self._spelled(name)
         known = self._lineages.get(_key(name))
         return known[:DEPTH] if known else (_key(name) or name,)
+
+    def has(self, name: str) -> bool:
+        """Whether a genre is in the tree."""
+        return _key(self._spelled(name)) in self._lineages
 
     def _spelled(self, name: str) -> str:
         for pattern, canonical in self._aliases:

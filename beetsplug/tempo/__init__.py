@@ -16,6 +16,7 @@ from .commands import subcommands
 from .marking import media_fields
 from .queries import AlbumPaceQuery, PaceQuery
 from .settings import DEFAULTS, SECRETS, load
+from .sound_queries import AlbumSoundQuery, SoundQuery
 from .tempo_tags import read_decimals
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ class TempoPlugin(BeetsPlugin):
     """
 
     item_types: ClassVar[fields.Types] = fields.ITEM_TYPES
-    item_queries: ClassVar = {"pace": PaceQuery}
-    album_queries: ClassVar = {"pace": AlbumPaceQuery}
+    item_queries: ClassVar = {"pace": PaceQuery, "sound": SoundQuery}
+    album_queries: ClassVar = {"pace": AlbumPaceQuery, "sound": AlbumSoundQuery}
 
     def __init__(self) -> None:
         super().__init__()

@@ -27,6 +27,7 @@ from .origin import MANUAL, SAME_TEMPO, TAG, Decision
 from .queries import HAS_BPM
 from .selecting import BATCH_SIZE, Selection, ask, items_of
 from .skipping import NotMusic
+from .sound_queries import SOUND_TAGS
 from .stated import STATED_FIELDS, stated_paces
 
 if TYPE_CHECKING:
@@ -76,7 +77,6 @@ WITHOUT_KEY = f"NOT ({KEY_DONE})"
 BEATS_KNOWN = "(" + " OR ".join(f"{_value(field)} IS NOT NULL" for field in BEATS_FIELDS) + ")"
 WITHOUT_BEATS = f"{DONE} AND NOT {BEATS_KNOWN} AND NOT {IS_LOCKED}"
 # Whether the words for the sound are known of a track; they may be none.
-SOUND_TAGS = "sound_tags"
 TAGS_KNOWN = (
     f"EXISTS (SELECT 1 FROM item_attributes WHERE entity_id = items.id AND key = '{SOUND_TAGS}')"
 )

@@ -66,8 +66,15 @@ class Found:
         return [TEMPO] * (self.tempo is not None) + [KEY] * ("key" in self.columns)
 
 
-def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:
+def load_estimator(
+    settings: Any, stopped: Callable[[], bool], tasks: Sequence[str] | None = None
+) -> Estimator:
     """The estimator for the settings. Loading takes some seconds and ends once `stopped()` is True.
+
+    Parameters
+    ----------
+    tasks
+        None for those in the settings.
 
     Raises
     ------
@@ -81,7 +88,7 @@ def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:
             model=settings.model,
             windows=settings.windows,
             bpm_range=settings.range,
-            tasks=settings.tasks,
+            tasks=settings.tasks if tasks is None else tasks,
         ),
         stopped,
     )

@@ -14,7 +14,7 @@ from tempo_core.console import explain, shown
 
 from .applying import apply_found, hold
 from .camelot_tags import code_key
-from .choosing import SOUND_TAGS, lacking
+from .choosing import lacking
 from .estimating import estimate_tasks, load_estimator
 from .file_keys import correct_key, remember_key
 from .grids import has_beats
@@ -39,6 +39,7 @@ from .marking import ALL_MARKED
 from .origin import is_done
 from .progress import describe, name_of
 from .skipping import NotMusic
+from .sound_queries import SOUND_TAGS
 from .sounds import Sounds
 
 if TYPE_CHECKING:

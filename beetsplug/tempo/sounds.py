@@ -42,13 +42,15 @@ def store_file(lib: Library) -> Path:
     return path.parent / STORE
 
 
-def open_store(lib: Library, name: str, log: BeetsLogger) -> Embeddings:
+def open_store(lib: Library, name: str, log: BeetsLogger, *, read_only: bool = False) -> Embeddings:
     """The store of a library; if its file is damaged, a warning says that it was put aside.
 
     Parameters
     ----------
     name
         Name of the embeddings, see `tempo_core.tasks.tags.decode.embedding_name`.
+    read_only
+        Nothing is to be changed, whatever is found.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def open_store(lib: Library, name: str, log: BeetsLogger) -> Embeddings:
     from tempo_core.console import shown
     from tempo_core.embeddings import Embeddings
 
-    return Embeddings(store_file(lib), name, lambda text: log.warning("{}", shown(text)))
+    return Embeddings(store_file(lib), name, lambda text: log.warning("{}", shown(text)), read_only)
 
 
 class Sounds:
