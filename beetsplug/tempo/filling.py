@@ -19,7 +19,6 @@ from beets.library import Item
 from beets.util import syspath
 from mediafile import MediaFile
 
-from tempo_core import checkpoint
 from tempo_core.background import interruptible
 from tempo_core.console import counted, shown
 from tempo_core.genres import is_genre
@@ -30,7 +29,7 @@ from .guarding import library_errors
 from .keeping import store, tried
 from .progress import Progress, name_of, print_line
 from .selecting import Selection, as_it_is, ask, items_of
-from .sounds import open_store, paths_of
+from .sounds import open_store, paths_of, tags_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +98,7 @@ def _suggestions(
     lib: Library, args: list[str], settings: Any, field: str, log: BeetsLogger
 ) -> tuple[list[Suggestion], int, int]:
     """Suggestions, the surest first; number of tracks with an empty field, and not listened to."""
-    model = checkpoint.load(checkpoint.resolve("default", "tags"), "tags")
+    model = tags_model()
     tags = tags_of(model.config)
     columns = columns_of(tags, field)
     if not columns:

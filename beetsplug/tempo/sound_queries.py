@@ -1,6 +1,7 @@
 """The `sound:` query: tracks by the words for what they sound like, answered by the database.
 
-As for `pace:` (`queries.py`), SQLite itself looks into the text of the field, `rock:0.81 slow:0.40`.
+As for `pace:` (`queries.py`), SQLite itself looks into the text of the field, such as
+`rock:0.81 slow:0.40`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from tempo_core import Estimator
     from tempo_core.embeddings import Embedding, Embeddings
+    from tempo_core.model import Checkpoint
 
     from .estimating import Sound
 
@@ -111,6 +113,65 @@ class Sounds:
         self._log.warning(
             "what tracks sound like is not kept: {}; `beet tempo-tags` makes up for it", error
         )
+
+
+@dataclass(frozen=True, eq=False)
+class LibrarySounds:
+    """What the tracks of a library sound like, as far as they were listened to.
+
+    Attributes
+    ----------
+    ids
+        Of the tracks.
+    embeddings
+        (n_tracks, n_dims) in the same order.
+    places
+        The indices of the tracks in these, by their ids.
+    n_unheard
+        Number of tracks of the library that were not listened to.
+    """
+
+    ids: list[int]
+    embeddings: Embedding
+    places: dict[int, int]
+    n_unheard: int
+
+
+def sounds_of(lib: Library, log: BeetsLogger) -> LibrarySounds:
+    """What the tracks of a library sound like to the model in use.
+
+    Raises
+    ------
+    CheckpointError, StorageError
+        If the model or the store cannot be used.
+    """
+    from tempo_core.tasks.tags.decode import embedding_name
+
+    with open_store(lib, embedding_name(tags_model()), log) as store:
+        keys, embeddings = store.rows()
+    paths = paths_of(lib)
+    found = [(id_, k) for k, key in enumerate(keys) if (id_ := paths.get(key)) is not None]
+    found.sort()
+    ids = [id_ for id_, _ in found]
+    return LibrarySounds(
+        ids,
+        embeddings[[k for _, k in found]],
+        {id_: place for place, id_ in enumerate(ids)},
+        len(paths) - len(ids),
+    )
+
+
+def tags_model() -> Checkpoint[Any]:
+    """The model of tags in use.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be used.
+    """
+    from tempo_core import checkpoint
+
+    return checkpoint.load(checkpoint.resolve("default", "tags"), "tags")
 
 
 def item_moved(item: Item, destination: bytes, log: BeetsLogger) -> None:
