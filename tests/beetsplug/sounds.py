@@ -38,9 +38,10 @@ def hear(beet: Beet, sounds: Mapping[str, Sequence[float]], **fields: object) ->
             path = beet.music / f"{title}.mp3"
             path.write_bytes(os.fsencode(title))
             item = Item(
-                title=title.encode("utf-8", "replace").decode(), artist=f"artist {number}", album="a", path=bytes(path),
-                length=100.0 + 20 * number, **fields,
+                title=title.encode("utf-8", "replace").decode(), artist=f"artist {number}",
+                album="a", path=bytes(path), length=100.0 + 20 * number,
             )  # fmt: skip
+            item.update(fields)
             library.add(item)
             if len(numbers):
                 embedding = np.zeros(N_DIMS)

@@ -29,8 +29,10 @@ def library(beet: Beet) -> Library:
     beet.load()
     library = beet.library
     for title, text in TAGS.items():
-        fields = {} if text is None else {"sound_tags": text}
-        library.add(Item(title=title, path=f"/{title}.mp3".encode(), **fields))
+        item = Item(title=title, path=f"/{title}.mp3".encode())
+        if text is not None:
+            item["sound_tags"] = text
+        library.add(item)
     return library
 
 
