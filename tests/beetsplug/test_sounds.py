@@ -168,7 +168,8 @@ def test_paths_are_absolute_in_the_order_given_and_need_not_be_text(beet: Beet) 
     assert len(heard(beet)) == 3
 
 
-def test_a_library_in_memory_has_no_store() -> None:
+def test_a_library_in_memory_has_no_store(beet: Beet) -> None:
+    beet.load()  # or beets would make backups in this folder
     with pytest.raises(StorageError, match="in memory"):
         store_file(Library(":memory:"))
 
