@@ -147,9 +147,10 @@ def columns_of(tags: tuple[Tag, ...], field: str) -> list[int]:
 
 
 def values_of(tags: list[Tag], field: str, lib: Library) -> list[str]:
-    """The values that stand for tags: as they were learned, or as the library spells them."""
-    spelled = _spellings(lib) if any(not tag.field for tag in tags) else {}
-    return [tag.name if tag.field else spelled.get(tag.word, tag.name.title()) for tag in tags]
+    """The values that stand for tags: genres as the library spells them, others as learned."""
+    spelled = _spellings(lib) if field == GENRES else {}
+    names = [tag.name if tag.field else tag.name.title() for tag in tags]
+    return [spelled.get(tag.word, name) for tag, name in zip(tags, names, strict=True)]
 
 
 def _spellings(lib: Library) -> dict[str, str]:

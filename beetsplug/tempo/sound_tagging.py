@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -18,7 +19,7 @@ from beets.exceptions import UserError
 
 from tempo_core.background import interruptible
 from tempo_core.console import counted
-from tempo_core.errors import TempoError
+from tempo_core.errors import AudioError, StorageError, TempoError
 from tempo_core.sound_tags import format_tags, parse_tags
 from tempo_core.tasks.tags.decode import (
     embedding_name,
@@ -194,7 +195,10 @@ def _listen(
 
     def listen(path: bytes) -> Sound:
         # A file that is not known by its path may be so by its content.
-        known = None if settings.force else embeddings.get(path)
+        known = None
+        if not settings.force:
+            with suppress(StorageError):  # `put` says so
+                known = embeddings.get(path)
         if known is not None:
             return Sound(known, None)
         return sound_of(path, estimator.results(path)["tags"].embedding)
@@ -218,7 +222,8 @@ def _listen(
         if not settings.pretend:
             # Before the library, so that a run that is killed in between makes up for it.
             if result.content is not None:
-                embeddings.put(heard.path, result.embedding, result.content)
+                with suppress(AudioError):  # gone meanwhile; its words are known
+                    embeddings.put(heard.path, result.embedding, result.content)
             forget_failure(item)
             item[SOUND_TAGS] = text
             problem = tried(partial(store, item, stopped))
