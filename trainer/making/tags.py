@@ -286,7 +286,7 @@ def read_taught(
 @click.option("--without", type=click.Choice(list(SETS)), multiple=True,
               help="Set not to learn from; several may be given.")  # fmt: skip
 @click.option("--words", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Model whose words and calibration are taken: one that learned from fewer sets.")  # fmt: skip
+              help="Model whose words are taken, with their calibration.")  # fmt: skip
 @click.option("--steps", default=TagsRecipe.steps, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--channels", default=TagsModel.n_channels, show_default=True)
