@@ -132,18 +132,13 @@ def _suggestions(
 def columns_of(tags: tuple[Tag, ...], field: str) -> list[int]:
     """The indices of those tags that are values of a field.
 
-    They are those learned from it; of genres also the words of the package that are genres.
+    They are those learned from it. As long as there are none, words of the package that are genres
+    stand for genres; their probabilities mean something else, so the two are not mixed.
     """
     learned = [k for k, tag in enumerate(tags) if tag.field == field]
-    if field != GENRES:
+    if learned or field != GENRES:
         return learned
-    words = {tags[k].word for k in learned}
-    shipped = [
-        k
-        for k, tag in enumerate(tags)
-        if not tag.field and tag.word not in words and is_genre(tag.name)
-    ]
-    return [*learned, *shipped]
+    return [k for k, tag in enumerate(tags) if not tag.field and is_genre(tag.name)]
 
 
 def values_of(tags: list[Tag], field: str, lib: Library) -> list[str]:
