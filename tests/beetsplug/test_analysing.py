@@ -291,10 +291,10 @@ def test_a_bug_in_the_engine_costs_one_track(
     beet: Beet, songs: list[Path], tempi: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Buggy(tempo_core.Estimator):
-        def estimate(self, path: Any, genres: Any = None) -> Any:
+        def results(self, path: Any, genres: Any = None) -> Any:
             if os.fsdecode(path).endswith("mp3"):
                 raise ZeroDivisionError("division by zero")
-            return super().estimate(path, genres)
+            return super().results(path, genres)
 
     monkeypatch.setattr(tempo_core, "Estimator", Buggy, raising=False)
     beet.add(*songs)

@@ -232,7 +232,7 @@ def test_importing_again_does_not_analyse_again(
     beet("import", "-A", album)
     calls: list[object] = []
     monkeypatch.setattr(
-        tempo_core.Estimator, "estimate", lambda self, path, genres: calls.append(path)
+        tempo_core.Estimator, "results", lambda self, path, genres: calls.append(path)
     )
     assert beet("import", "-AL").code == 0
     assert calls == []
@@ -303,13 +303,13 @@ def test_a_file_that_vanishes_meanwhile(
     beet: Beet, album: Path, tempi: Tempi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that disappears during an import in place is a warning."""
-    estimate = tempo_core.Estimator.estimate
+    results = tempo_core.Estimator.results
 
     def vanish(self: Any, path: Any, genres: Any) -> Any:
         (album / "a.mp3").unlink(missing_ok=True)
-        return estimate(self, path, genres)
+        return results(self, path, genres)
 
-    monkeypatch.setattr(tempo_core.Estimator, "estimate", vanish)
+    monkeypatch.setattr(tempo_core.Estimator, "results", vanish)
     beet.configure(tempo={"threads": 1})
     run = beet("import", "-AC", album)
     assert run.code == 0

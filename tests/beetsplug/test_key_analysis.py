@@ -162,14 +162,14 @@ def test_a_library_analysed_before_there_were_keys(
     beet("tempo", "--tasks", "tempo,pace")  # which settles what was corrected
     beet.add(song("d.flac", 7), title="new")
     before = {item.title: of_the_tempo(item) for item in beet.items()}
-    asked: list[Path] = []
-    estimate = Estimator.estimate
+    asked: list[Any] = []
+    estimate = Estimator.as_estimate
 
-    def noted(self: Estimator, path: Any, genres: Any = None) -> Estimate:
-        asked.append(path)
-        return estimate(self, path, genres)
+    def noted(self: Estimator, results: Any) -> Estimate:
+        asked.append(results)
+        return estimate(self, results)
 
-    monkeypatch.setattr(Estimator, "estimate", noted)
+    monkeypatch.setattr(Estimator, "as_estimate", noted)
     run = beet("tempo", "--tasks", "tempo,pace,key")
     assert run.code == 0, run.err
     assert run.out.splitlines()[-1] == (
@@ -302,7 +302,7 @@ def test_failures_are_one_line_and_the_work_goes_on(beet: Beet, song: MakeSong) 
 def test_tasks_that_make_no_sense(tasks: str, beet: Beet) -> None:
     run = beet("tempo", "--tasks", tasks)
     assert run.code == 1
-    said = "must be some of tempo, pace, key, beats, tempo among them, or key alone"
+    said = "must be some of tempo, pace, key, beats, tags, tempo among them, or key alone"
     assert run.err == f"error: --tasks {said}\n"
     beet.configure(tempo={"tasks": tasks.split(",")})
     assert said in beet("tempo").err

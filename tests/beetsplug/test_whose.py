@@ -466,7 +466,7 @@ def test_what_is_changed_during_an_analysis(
     """Changes that people make to the library during an analysis are kept."""
     path = make_audio("a.flac", duration=8, bpm=126, title="A", artist="B", albumartist="B")
     beet.add(path)
-    estimate = tempo_core.Estimator.estimate
+    results = tempo_core.Estimator.results
     library = beet.library
 
     def meanwhile(self: Any, path: Any, genres: Any) -> Any:
@@ -477,9 +477,9 @@ def test_what_is_changed_during_an_analysis(
             item.store()
         else:
             item.remove()
-        return estimate(self, path, genres)
+        return results(self, path, genres)
 
-    monkeypatch.setattr(tempo_core.Estimator, "estimate", meanwhile)
+    monkeypatch.setattr(tempo_core.Estimator, "results", meanwhile)
     assert beet("tempo", "-t", "1").code == 0
     assert [(item.bpm, item.tempo_verdict) for item in beet.items()] == (
         [(63, "kept")] if change == "tempo" else []
