@@ -20,7 +20,6 @@ from beets.library import Item
 from mediafile import MediaFile
 
 import tempo_core
-from tempo_core import Estimate
 
 from ..conftest import MakeAudio
 from .conftest import ROOT, Beet, BpmOf
@@ -360,10 +359,13 @@ def test_an_aborted_import_does_not_wait(beet: Beet, album: Path) -> None:
     class Slow:
         source = "model:slow@0123abcd"
 
-        def estimate(self, path: bytes, genres: str) -> Estimate:
+        def results(self, path: bytes, genres: str) -> dict[str, Any]:
             analysed.append(path)
             time.sleep(0.3)
-            return Estimate(100.0, 1.0, ())
+            return {}
+
+        def columns(self, results: dict[str, Any]) -> dict[str, Any]:
+            return results
 
     class Task:
         choice_flag = Action.ASIS
