@@ -114,7 +114,7 @@ def estimate_tasks(
     def finding(names: tuple[str, ...]) -> Callable[..., Found]:
         has_all = set(names) == set(settings.tasks)
         asked = estimator if has_all else estimator.asking(names)
-        return _finding(asked, known if names == ("tags",) else None)
+        return _finding(asked, names, known if names == ("tags",) else None)
 
     found = (
         (item, partial(finding(tuple(names)), genres=genres_of(item))) for item, names in items
@@ -123,7 +123,9 @@ def estimate_tasks(
 
 
 def _finding(
-    estimator: Estimator, known: Callable[[bytes], Embedding | None] | None
+    estimator: Estimator,
+    names: Sequence[str],
+    known: Callable[[bytes], Embedding | None] | None,
 ) -> Callable[..., Found]:
     """The function from a path and the genres of the track to what an estimator finds out."""
 
@@ -133,6 +135,9 @@ def _finding(
             from tempo_core.tasks.tags.decode import tags_from
 
             return Found({"sound_tags": tags_from(embedding, estimator.model("tags"))})
+        if "tempo" in names and "tags" not in names:
+            estimate = estimator.estimate(path, genres)
+            return Found(estimate.columns, estimate)
         results = estimator.results(path, genres)
         tempo = estimator.as_estimate(results) if "tempo" in results else None
         sound = sound_of(path, results["tags"].embedding) if "tags" in results else None

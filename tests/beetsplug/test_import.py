@@ -20,6 +20,7 @@ from beets.library import Item
 from mediafile import MediaFile
 
 import tempo_core
+from tempo_core import Estimate
 
 from ..conftest import MakeAudio
 from .conftest import ROOT, Beet, BpmOf
@@ -192,7 +193,9 @@ def test_other_plugins_listening_to_writes_are_no_trouble(
         for event, listeners in beets.plugins.BeetsPlugin._raw_listeners.items()
         if any(getattr(listener, "__self__", None) is tempo for listener in listeners)
     }
-    assert mine == {"pluginload", "import_begin", "import_task_files"}
+    assert mine == {
+        "pluginload", "import_begin", "import_task_files", "item_moved", "item_removed",
+    }  # fmt: skip
 
 
 def test_a_tag_of_the_file_is_kept(beet: Beet, album: Path) -> None:
@@ -359,13 +362,10 @@ def test_an_aborted_import_does_not_wait(beet: Beet, album: Path) -> None:
     class Slow:
         source = "model:slow@0123abcd"
 
-        def results(self, path: bytes, genres: str) -> dict[str, Any]:
+        def estimate(self, path: bytes, genres: str) -> Estimate:
             analysed.append(path)
             time.sleep(0.3)
-            return {}
-
-        def columns(self, results: dict[str, Any]) -> dict[str, Any]:
-            return results
+            return Estimate(100.0, 1.0, ())
 
     class Task:
         choice_flag = Action.ASIS
