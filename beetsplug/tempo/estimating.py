@@ -139,8 +139,9 @@ def _finding(
             estimate = estimator.estimate(path, genres)
             return Found(estimate.columns, estimate)
         results = estimator.results(path, genres)
-        tempo = estimator.as_estimate(results) if "tempo" in results else None
-        sound = sound_of(path, results["tags"].embedding) if "tags" in results else None
+        # Beats need the tempo; that does not mean that it was asked for.
+        tempo = estimator.as_estimate(results) if "tempo" in names else None
+        sound = sound_of(path, results["tags"].embedding) if "tags" in names else None
         return Found(estimator.columns(results), tempo, sound)
 
     return find
