@@ -123,7 +123,7 @@ def tag(model: Path, audio: tuple[Path, ...], most: int) -> None:
             failed.append((path, error))
             continue
         best = np.argsort(-scores, kind="stable")[:most].tolist()
-        echo(f"{path}\t{' '.join(f'{network.tags[k]}:{scores[k]:.2f}' for k in best)}")
+        echo(f"{path}: {' '.join(f'{network.tags[k]}:{scores[k]:.2f}' for k in best)}")
     options.tell(failed, [], quiet=True)
 
 

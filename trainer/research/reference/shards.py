@@ -40,7 +40,8 @@ class Place:
 
     def read(self, first: int, n_frames: int) -> Half:
         """(n_frames, …) a window from a frame on; nothing else is read."""
-        part: Half = _opened(self.shard).get_slice(self.key)[first : first + n_frames]
+        last = min(first + n_frames, self.length)
+        part: Half = _opened(self.shard).get_slice(self.key)[first:last]
         return filled(part, n_frames)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.audio import write_audio
+from trainer.evaluation import tag_figures
 from trainer.files import write_tsv
 from trainer.research.reference.inputs import InputConfig
 from trainer.research.reference.recipe import Cleaning, Sizes, TagRecipe
@@ -27,6 +28,12 @@ def sound(kind: str, seconds: float, seed: int) -> np.ndarray:
     if kind == "deep":
         return 0.5 * np.sin(2 * np.pi * rng.uniform(90, 200) * time)
     return 0.3 * np.asarray(rng.standard_normal(time.size))
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals from few draws: of a dozen sounds nobody believes them, and each takes long."""
+    monkeypatch.setattr(tag_figures, "N_DRAWS", 5)
 
 
 @pytest.fixture(scope="session")

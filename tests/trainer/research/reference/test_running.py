@@ -103,7 +103,7 @@ def test_a_network_learns_to_tell_tones_from_noise(
     assert figures["deep"]["auc_roc"] == figures["noisy"]["auc_roc"] == 1.0
     result = cli("tag", found.folder / "model.safetensors", made_sounds / "3.wav", "--most", 3)
     assert result.exit_code == 0
-    scores = dict(pair.split(":") for pair in result.stdout.split("\t")[1].split())
+    scores = dict(pair.split(":") for pair in result.stdout.split(": ")[1].split())
     assert float(scores["noisy"]) > float(scores["deep"])
 
 
