@@ -55,7 +55,7 @@ LOOSE = {
         "task": "task model columns",
         "audio": "config opening excerpts resampling audio spectrum windows listening heard "
         "packets clicks clock",
-        "tempi and keys": "levels tempi paces beatgrid keys genres markers methods",
+        "tempi and keys": "levels tempi paces beatgrid keys genres sound_tags markers methods",
     },
 }
 REST = {"beetsplug": "items", "trainer": "ground", "tempo_core": "ground"}

@@ -19,6 +19,7 @@ TASKS = {
     "key": "tempo_core.tasks.key",
     "beats": "tempo_core.tasks.beats",
     "notes": "tempo_core.tasks.notes",
+    "tags": "tempo_core.tasks.tags",
 }
 
 

@@ -211,10 +211,10 @@ def test_resolving_names(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: 
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_one_model_a_task_is_shipped_and_it_is_small(task: str) -> None:
     (shipped,) = checkpoint.available(task=task)
-    assert shipped.stat().st_size < 1_000_000
+    assert shipped.stat().st_size < (2_000_000 if task == "tags" else 1_000_000)
     model = checkpoint.load(shipped, task)
     assert model.task == task
-    assert sum(value.size for value in model.network.weights.values()) < 200_000
+    assert sum(value.size for value in model.network.weights.values()) < 500_000
     assert model.card["data"]
     assert shipped.stem in (shipped.parent / "README.md").read_text()
 

@@ -1,0 +1,99 @@
+"""From the embeddings of pieces to that of a track, and to its tags."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...heard import Heard
+from ...model import Checkpoint
+from ...sound_tags import Tag
+from ...spectrum import Array
+from ...task import Results, Scored
+from .config import TagsConfig
+from .network import HEAD
+
+Embedding = NDArray[np.float16]
+ENOUGH_PIECES = 16  # some 48 s; more changes little
+
+
+@dataclass(frozen=True, eq=False)
+class Tagging:
+    """What a track sounds like.
+
+    Attributes
+    ----------
+    embedding
+        (n_dims,) as it is stored; that of a track is the mean of those of its pieces.
+    tags
+        Probability of each tag of the model, in 0..1, by the tags.
+    """
+
+    embedding: Embedding
+    tags: dict[Tag, float]
+
+
+def encode(label: Array, config: TagsConfig | None = None) -> Array:
+    """Probabilities of tags (n_tags,) → the same."""
+    return np.asarray(label, np.float32)
+
+
+def activate(logits: Array, config: TagsConfig | None = None, temperature: float = 1.0) -> Array:
+    """Embeddings (n, n_dims), as they are."""
+    return logits
+
+
+def pool(scored: Sequence[Scored], config: TagsConfig | None = None) -> Embedding:
+    """The mean of the embeddings of all pieces, (n_dims,)."""
+    return np.concatenate([scores for _, scores in scored]).mean(axis=0).astype(np.float16)
+
+
+def decode(
+    pooled: Embedding, heard: Heard, results: Results, checkpoint: Checkpoint[TagsConfig]
+) -> Tagging:
+    """The tags that follow from the embedding."""
+    (probabilities,) = tag_probabilities(pooled[None], checkpoint)
+    named = zip(tags_of(checkpoint.config), probabilities.tolist(), strict=True)
+    return Tagging(pooled, dict(named))
+
+
+def tag_probabilities(embeddings: NDArray[Any], checkpoint: Checkpoint[TagsConfig]) -> Array:
+    """Embeddings of tracks (n, n_dims) → probabilities (n, n_tags) of the tags of a model."""
+    if not checkpoint.config.tags:
+        return np.zeros((len(embeddings), 0), np.float32)
+    logits = checkpoint.network.ops.linear(HEAD, embeddings.astype(np.float32))
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)  # so nothing overflows
+
+
+def tags_of(config: TagsConfig) -> tuple[Tag, ...]:
+    """The tags of a model, in the order of its head."""
+    return tuple(Tag.parse(text) for text in config.tags)
+
+
+def embedding_name(checkpoint: Checkpoint[TagsConfig]) -> str:
+    """Name of the embeddings of a model: 16 hex digits.
+
+    Two models have the same if they differ in their tags alone; then the embeddings that one made
+    are as good for the other.
+    """
+    digest = hashlib.sha256(checkpoint.spectrum.key.encode())
+    for name, weight in sorted(checkpoint.network.weights.items()):
+        if not name.startswith(f"{HEAD}."):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def enough(scored: Sequence[Scored], config: TagsConfig) -> bool:
+    """Whether more would hardly change the answer."""
+    return sum(len(scores) for _, scores in scored) >= ENOUGH_PIECES
+
+
+def columns(tagging: Tagging) -> dict[str, Any]:
+    """The values of `columns.COLUMNS`."""
+    return {"sound_tags": tagging.tags}
