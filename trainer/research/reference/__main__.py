@@ -17,7 +17,7 @@ from tempo_core.errors import AudioError
 
 from ... import options
 from .comparing import compare
-from .head import embedding_named
+from .head import EMBEDDINGS, embedding_named
 from .model import TagModel
 from .published import read_source
 from .recipe import read_recipe, shipped
@@ -82,9 +82,10 @@ def train(
 
 @main.command(name="compare", cls=Command)
 @click.option("--recipe", "recipes", type=_FILE, multiple=True,
-              help="JSON file with settings, once for each network; small ones by default.")  # fmt: skip
+              help="JSON file with settings, one a network; small ones by default.")  # fmt: skip
 @click.option("--embedding", "embeddings", multiple=True, metavar="NAME",
-              help="Beside them a head on an embedding: bands, or module:function.")  # fmt: skip
+              default=tuple(EMBEDDINGS), show_default=True,
+              help="Beside them a head on an embedding, one of these or module:function.")  # fmt: skip
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
 @click.option("--seed", type=options.SEEDS, default=0, show_default=True, help="Of the folds.")
 @_shared

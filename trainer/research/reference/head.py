@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tempo_core import in_use
 from tempo_core.errors import ConfigError
+from tempo_core.estimate import Estimator
+from tempo_core.tasks.tags.decode import Tagging
 
 from .inputs import DEFAULT, inputs_of
 
@@ -35,23 +39,45 @@ def band_statistics(path: Path) -> NDArray[np.floating]:
     return np.concatenate([inputs.mean(axis=0), inputs.std(axis=0)])
 
 
+def shipped(path: Path) -> NDArray[np.floating]:
+    """(n_dims,) the embedding of the model for tags in the package.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be decoded, is silent or too short.
+    CheckpointError
+        If there is no such model.
+    """
+    tagging: Tagging = _estimator().results(path)["tags"]
+    return tagging.embedding
+
+
+@cache
+def _estimator() -> Estimator:
+    return Estimator(tasks=["tags"], models={"tags": in_use.SHIPPED})
+
+
+EMBEDDINGS: dict[str, Embedding] = {"bands": band_statistics, "shipped": shipped}
+
+
 def embedding_named(name: str) -> Embedding:
-    """The function that `module:function` names, or `bands` for `band_statistics`.
+    """The function that `module:function` names, or a word of `EMBEDDINGS`.
 
     Raises
     ------
     ConfigError
         If there is no such function.
     """
-    if name == "bands":
-        return band_statistics
+    if name in EMBEDDINGS:
+        return EMBEDDINGS[name]
     module, _, function = name.partition(":")
     try:
         found: Embedding = getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
-            f"no embedding {name!r} ({error}); give bands, or module:function with a function from "
-            "a path to a vector"
+            f"no embedding {name!r} ({error}); give {', '.join(EMBEDDINGS)}, or module:function with "
+            "a function from a path to a vector"
         ) from error
     return found
 

@@ -80,7 +80,7 @@ def inputs_of(path: Path, config: InputConfig) -> Half:
         spectrum = _spectrum(config)
         parts = [np.log10(1 + GAIN * spectrum.features(excerpt.audio).T) for excerpt in music]
     longest = config.most_windows * config.n_frames
-    # In the order of its axes: safetensors writes memory as it lies, and a spectrogram is transposed.
+    # In the order of its axes: safetensors writes memory as it lies, a transposed one too.
     return np.concatenate(parts)[:longest].astype(np.float16, order="C")
 
 

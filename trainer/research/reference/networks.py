@@ -25,7 +25,7 @@ def _block(convolution: nn.Module, n: int, two_dimensional: bool = False) -> nn.
 
 
 class Waveform(nn.Module):
-    """Seven blocks of convolutions of length 3, each of which makes the sequence three times shorter.
+    """Seven blocks of convolutions of length 3, each of which leaves a third of the steps.
 
     The first has stride 3, the others a pooling of 3: sample-level filters, after Lee, Park, Kim &
     Nam, SMC 2017. A step is 3⁷ samples, 137 ms at 16 kHz.

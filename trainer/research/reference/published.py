@@ -102,8 +102,8 @@ def read_magnatagatune(folder: Path, audio: Path | None = None) -> Read:
 def read_lastfm(folder: Path, audio: Path | None = None, least_weight: float = 0.0) -> Read:
     """The tracks of the Million Song Dataset that have audio, with their tags at Last.fm.
 
-    `lastfm_train` and `lastfm_test` hold a JSON file for each track, at any depth, as Bertin-Mahieux
-    et al. (ISMIR 2011) offer them; audio files are found by the track's id, which is their name.
+    `lastfm_train` and `lastfm_test` hold a JSON file for each track, at any depth (Bertin-Mahieux
+    et al., ISMIR 2011); audio files are found by the track's id, which is their name.
 
     Parameters
     ----------

@@ -201,9 +201,7 @@ def test_the_command_trains_and_goes_on_without_a_bad_file(
         tmp_path / "out", "--cache", tmp_path / "cache", "--jobs", 1,
     )  # fmt: skip
     assert result.exit_code == 1
-    assert [line for line in result.stderr.splitlines() if line.startswith(str(folder))][
-        0
-    ].startswith(f"{folder / '3.wav'}: ")
+    assert f"{folder / '3.wav'}: cannot be" in result.stderr
     assert "waveform: 3 tags; tracks: train" in result.stdout
     assert list((tmp_path / "out").glob("waveform-*/model.safetensors"))
     (model,) = (tmp_path / "out").glob("waveform-*/model.safetensors")
