@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from tempo_core.console import echo, time_limit_option
 from tempo_core.errors import AudioError
 
 from ... import options
+from ...learning.job import Failure
 from .comparing import compare
 from .head import EMBEDDINGS, embedding_named
 from .model import TagModel
@@ -48,6 +51,17 @@ def _shared(command: Any) -> Any:
     return command
 
 
+def _tell(
+    problems: Sequence[str], failed: Sequence[Failure], summary: Sequence[str], quiet: bool
+) -> None:
+    """Print what could not be used and a summary; see `options.tell`."""
+    for problem in problems:
+        echo(problem, err=True)
+    options.tell(failed, summary, quiet)
+    if problems:
+        sys.exit(1)
+
+
 @click.group()
 def main() -> None:
     """Learn tags from audio by networks of other designs, from random weights.
@@ -73,11 +87,9 @@ def train(
     inputs = None if front_end is None else {"front_end": front_end}
     settings = read_recipe(recipe, epochs=epochs, seed=seed, inputs=inputs)
     tracks, problems = read_source(source, audio, column, settings.cleaning.least_weight)
-    for problem in problems:
-        echo(problem, err=True)
     with interruptible() as stop:
         trained = train_tags(tracks, settings, RunOptions(stop=stop.is_set, quiet=quiet, **given))
-    options.tell(trained.failed, trained.told, quiet)
+    _tell(problems, trained.failed, trained.told, quiet)
 
 
 @main.command(name="compare", cls=Command)
@@ -85,7 +97,7 @@ def train(
               help="JSON file with settings, one a network; small ones by default.")  # fmt: skip
 @click.option("--embedding", "embeddings", multiple=True, metavar="NAME",
               default=tuple(EMBEDDINGS), show_default=True,
-              help="Beside them a head on an embedding, one of these or module:function.")  # fmt: skip
+              help="A head on an embedding beside: one of these or module:function.")  # fmt: skip
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
 @click.option("--seed", type=options.SEEDS, default=0, show_default=True, help="Of the folds.")
 @_shared
@@ -97,14 +109,12 @@ def compare_(
     settings = [read_recipe(file) for file in recipes] or [shipped(name) for name in SMALL]
     named = {name: embedding_named(name) for name in embeddings}
     tracks, problems = read_source(source, audio, column, settings[0].cleaning.least_weight)
-    for problem in problems:
-        echo(problem, err=True)
     with interruptible() as stop:
         found = compare(
             tracks, settings, named, (folds, seed),
             RunOptions(stop=stop.is_set, quiet=quiet, **given),
         )  # fmt: skip
-    options.tell(found.failed, found.lines(), quiet)
+    _tell(problems, found.failed, found.lines(), quiet)
 
 
 @main.command(cls=Command)

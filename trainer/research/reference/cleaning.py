@@ -109,8 +109,8 @@ def on_sides(tag_set: TagSet, cleaning: Cleaning, seed: int) -> tuple[TagSet, li
     for split in SPLITS:
         if not any(track.split == split for track in tracks):
             raise ConfigError(
-                f"no track to be {'learned from' if split == 'train' else f'the {split} side'}; "
-                'another split is needed, or "sides": "anew" in the recipe'
+                f"no track is on the {split} side; another split is needed, "
+                'or "sides": "anew" in the recipe'
             )
     return found, told
 

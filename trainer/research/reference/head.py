@@ -76,7 +76,7 @@ def embedding_named(name: str) -> Embedding:
         found: Embedding = getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
-            f"no embedding {name!r} ({error}); give {', '.join(EMBEDDINGS)}, or module:function with "
+            f"no embedding {name!r} ({error}); give {' or '.join(EMBEDDINGS)}, or module:function, "
             "a function from a path to a vector"
         ) from error
     return found

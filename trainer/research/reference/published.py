@@ -122,7 +122,14 @@ def read_lastfm(folder: Path, audio: Path | None = None, least_weight: float = 0
                 path = found.get(about["track_id"])
                 if path is not None:
                     tracks.append(_of_lastfm(about, path, split, least_weight))
-            except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            except (
+                OSError,
+                ValueError,
+                TypeError,
+                KeyError,
+                AttributeError,
+                RecursionError,
+            ) as error:
                 problems.append(f"{file}: is not about a track ({reason(error)})")
     return tracks, problems
 

@@ -184,6 +184,19 @@ def test_a_model_file_that_is_damaged_is_one_message(
     assert "\n" not in str(raised.value)
 
 
+def test_a_row_that_is_no_use_is_one_line(made_sounds: Path, tmp_path: Path) -> None:
+    table = tmp_path / "tags.tsv"
+    table.write_text((made_sounds / "tags.tsv").read_text() + "\tdeep\tArtist G\n")
+    recipe = write_recipe(tmp_path, dataclasses.replace(SMALL, epochs=1), {})
+    result = cli(
+        "train", table, "--audio", made_sounds, "--recipe", recipe, "--out", tmp_path / "out",
+        "--cache", tmp_path / "cache", "--jobs", 1, "--quiet",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert result.output == f"{table}, line 14: no path\n"
+    assert list((tmp_path / "out").glob("*/figures.json"))
+
+
 def test_nothing_that_can_be_measured_is_one_message(made_sounds: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(SMALL, cleaning=dataclasses.replace(SMALL.cleaning, most=1))
     with pytest.raises(ConfigError, match="no tag is on some tracks of the validation side"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from trainer.research.reference.cleaning import clean, on_sides
 from trainer.research.reference.published import read_source
 from trainer.research.reference.recipe import Cleaning
 from trainer.research.reference.sources import TaggedTrack
+from trainer.trainingset.tables import CollectedTrack, read_collection, write_table
 
 
 def track(name: str, *tags: str, artist: str = "", split: str = "") -> TaggedTrack:
@@ -63,9 +65,17 @@ def test_a_folder_of_another_kind_is_one_message(tmp_path: Path) -> None:
         read_source(tmp_path)
 
 
-def test_a_training_set(training_set: Path) -> None:
+def test_a_training_set(training_set: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no track with a tag"):
         read_source(training_set)  # its songs have no genre
+    tracks = read_collection(training_set)
+    named = [replace(t, genre="House, Electronic" if k else "") for k, t in enumerate(tracks)]
+    write_table(tmp_path / "tracks.tsv", named, CollectedTrack)
+    found, _ = read_source(tmp_path)
+    assert [t.tags for t in found] == [frozenset()] + 5 * [frozenset({"house", "electronic"})]
+    assert [(t.path, t.artist, t.split) for t in found] == [
+        (t.path, t.artist, t.split) for t in tracks
+    ]
 
 
 def test_magnatagatune(tmp_path: Path) -> None:
@@ -102,14 +112,19 @@ def test_the_million_song_dataset(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         about = {"track_id": id_, "tags": tags, "artist": "X", "title": "Y"}
         (tmp_path / folder / f"{id_}.json").write_text(json.dumps(about))
-    for name, text in (("a", "[1"), ("b", "[]"), ("c", '{"track_id": "TRA", "tags": 3}')):
+    for name, text in (
+        ("a", "[1"),
+        ("b", "[]"),
+        ("c", '{"track_id": "TRA", "tags": 3}'),
+        ("d", '{"track_id": "TRA", "tags": [[3, 100]]}'),
+    ):
         (tmp_path / "lastfm_train" / f"{name}.json").write_text(text)
     tracks, problems = read_source(tmp_path, tmp_path / "audio", least_weight=10)
     assert [(t.path.name, sorted(t.tags), t.artist, t.split) for t in tracks] == [
         ("TRA.mp3", ["classic pop"], "X", "train"),
         ("TRB.mp3", ["rock"], "X", "test"),
     ]
-    assert len(problems) == 3
+    assert len(problems) == 4
 
 
 def test_tags_are_merged_dropped_and_counted() -> None:
@@ -173,5 +188,7 @@ def test_a_split_without_validation_gets_one_by_artist() -> None:
 
 def test_a_side_without_tracks_is_refused() -> None:
     tracks = [track("a", "rock", artist="One", split="train")]
-    with pytest.raises(ConfigError, match="another split is needed"):
+    with pytest.raises(
+        ConfigError, match="no track is on the validation side; another split is needed"
+    ):
         on_sides(clean(tracks, Cleaning(least=1)), Cleaning(), 0)
