@@ -97,7 +97,7 @@ def train(
               help="JSON file with settings, one a network; small ones by default.")  # fmt: skip
 @click.option("--embedding", "embeddings", multiple=True, metavar="NAME",
               default=tuple(EMBEDDINGS), show_default=True,
-              help="A head on an embedding beside: one of these or module:function.")  # fmt: skip
+              help="A head on an embedding: these, a model file, module:function.")  # fmt: skip
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
 @click.option("--seed", type=options.SEEDS, default=0, show_default=True, help="Of the folds.")
 @_shared
@@ -107,7 +107,7 @@ def compare_(
 ) -> None:  # fmt: skip
     """Both front ends and heads on embeddings, on the same folds by artist of SOURCE."""
     settings = [read_recipe(file) for file in recipes] or [shipped(name) for name in SMALL]
-    named = {name: embedding_named(name) for name in embeddings}
+    named = {Path(name).stem: embedding_named(name) for name in embeddings}
     tracks, problems = read_source(source, audio, column, settings[0].cleaning.least_weight)
     with interruptible() as stop:
         found = compare(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 
@@ -39,45 +39,55 @@ def band_statistics(path: Path) -> NDArray[np.floating]:
     return np.concatenate([inputs.mean(axis=0), inputs.std(axis=0)])
 
 
-def shipped(path: Path) -> NDArray[np.floating]:
-    """(n_dims,) the embedding of the model for tags in the package.
+def model_embedding(path: Path, model: str = in_use.SHIPPED) -> NDArray[np.floating]:
+    """(n_dims,) the embedding of a track by a model for tags.
+
+    Parameters
+    ----------
+    model
+        The one in the package, or the path of a model file.
 
     Raises
     ------
     AudioError
         If the file cannot be decoded, is silent or too short.
     CheckpointError
-        If there is no such model.
+        If there is no such model, or it is damaged.
     """
-    tagging: Tagging = _estimator().results(path)["tags"]
+    tagging: Tagging = _estimator(model).results(path)["tags"]
     return tagging.embedding
 
 
 @cache
-def _estimator() -> Estimator:
-    return Estimator(tasks=["tags"], models={"tags": in_use.SHIPPED})
+def _estimator(model: str) -> Estimator:
+    return Estimator(tasks=["tags"], models={"tags": model})
 
 
-EMBEDDINGS: dict[str, Embedding] = {"bands": band_statistics, "shipped": shipped}
+EMBEDDINGS: dict[str, Embedding] = {"bands": band_statistics, "shipped": model_embedding}
 
 
 def embedding_named(name: str) -> Embedding:
-    """The function that `module:function` names, or a word of `EMBEDDINGS`.
+    """The function that `module:function` names, a word of `EMBEDDINGS`, or a model file's.
 
     Raises
     ------
     ConfigError
         If there is no such function.
+    CheckpointError
+        If the model file is missing or no model for tags.
     """
     if name in EMBEDDINGS:
         return EMBEDDINGS[name]
+    if name.endswith(".safetensors"):
+        _estimator(name)  # a file that is none is told before anything is listened to
+        return partial(model_embedding, model=name)
     module, _, function = name.partition(":")
     try:
         found: Embedding = getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
-            f"no embedding {name!r} ({error}); give {' or '.join(EMBEDDINGS)}, or module:function, "
-            "a function from a path to a vector"
+            f"no embedding {name!r} ({error}); give {', '.join(EMBEDDINGS)}, a model file, or "
+            "module:function, from a path to a vector"
         ) from error
     return found
 

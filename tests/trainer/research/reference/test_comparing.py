@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tempo_core.errors import ConfigError
+from tempo_core.errors import CheckpointError, ConfigError
 from tests.trainer.research.reference.conftest import SMALL
 from trainer.research.reference.__main__ import main
 from trainer.research.reference.comparing import folds_of
@@ -104,3 +104,13 @@ def test_recipes_for_different_tags_are_refused(made_sounds: Path, tmp_path: Pat
     ])  # fmt: skip
     assert result.exit_code == 1
     assert "the recipes differ under cleaning" in result.stderr
+
+
+def test_a_model_file_that_is_none_is_one_message(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    for data in (None, b"\x80\x04junk"):
+        if data is not None:
+            path.write_bytes(data)
+        with pytest.raises(CheckpointError) as raised:
+            embedding_named(str(path))
+        assert "\n" not in str(raised.value)
