@@ -107,7 +107,9 @@ def compare_(
 ) -> None:  # fmt: skip
     """Both front ends and heads on embeddings, on the same folds by artist of SOURCE."""
     settings = [read_recipe(file) for file in recipes] or [shipped(name) for name in SMALL]
-    named = {Path(name).stem: embedding_named(name) for name in embeddings}
+    # A model file is told by its name, without the folder.
+    named = {Path(name.removesuffix(".safetensors")).name: embedding_named(name)
+             for name in embeddings}  # fmt: skip
     tracks, problems = read_source(source, audio, column, settings[0].cleaning.least_weight)
     with interruptible() as stop:
         found = compare(
