@@ -195,7 +195,8 @@ def _network_scores(
     scores = np.zeros_like(heard.truth)
     for k in range(folds[0]):
         asked = fold == k
-        arguments = {**settings_of(recipe), "data": digest, "fold": [k, *folds]}
+        arguments = {**settings_of(recipe), "data": digest, "groups": groups, "fold": fold.tolist(),
+                     "asked": [k, *folds]}  # fmt: skip
 
         def made(
             asked: NDArray[np.bool_] = asked, k: int = k, arguments: dict[str, Any] = arguments
