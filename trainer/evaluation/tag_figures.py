@@ -48,7 +48,12 @@ class TagFigures:
 
 
 def tag_figures(
-    tags: Sequence[str], truth: Floats, scores: Floats, groups: Sequence[str], seed: int = 0
+    tags: Sequence[str],
+    truth: Floats,
+    scores: Floats,
+    groups: Sequence[str],
+    seed: int = 0,
+    drawn: DrawnFigures | None = None,
 ) -> TagFigures:
     """Figures of scores.
 
@@ -63,8 +68,10 @@ def tag_figures(
         (n_tracks, n_tags) probabilities in 0..1.
     groups
         (n_tracks,) artists.
+    drawn
+        What `drawn_figures` says of the same; None computes it.
     """
-    drawn = drawn_figures(truth, scores, groups, seed)
+    drawn = drawn or drawn_figures(truth, scores, groups, seed)
     of_tags = tuple(_of_tag(tag, truth[:, k], scores[:, k]) for k, tag in enumerate(tags))
     return TagFigures(
         tags=of_tags,
