@@ -40,7 +40,7 @@ def toy(
     n: int = 150,
     n_artists: int = 40,
     seed: int = 0,
-    sound: float = 2.5,
+    sound: float = 4.0,
     folder: Path = Path("/nowhere"),
 ) -> TagLabels:
     """Tracks that sound as the one tag that each has, but for noise; each artist has several.
@@ -53,7 +53,7 @@ def toy(
     rng = np.random.default_rng(seed)
     places = np.random.default_rng(99).standard_normal((len(names), N_DIMS)) / np.sqrt(N_DIMS)
     which = rng.integers(0, len(names), n)
-    embeddings = rng.standard_normal((n, N_DIMS)) + sound * np.sqrt(N_DIMS) * 0.3 * places[which]
+    embeddings = rng.standard_normal((n, N_DIMS)) + sound * places[which]
     tracks = [
         TagTrack(
             CollectedTrack(folder / f"{seed} {k}.mp3", 0.0, "t", f"Band {seed} {k % n_artists}"),
@@ -123,9 +123,9 @@ def test_the_words_of_the_package_stay_as_they_were() -> None:
 
 
 def test_probabilities_of_other_artists_are_calibrated() -> None:
-    learned = learn_from(toy(n=400, n_artists=100, sound=1.2), OPTIONS)
+    learned = learn_from(toy(n=400, n_artists=100, sound=2.0), OPTIONS)
     model = checkpoint.load(learned.path, "tags")
-    others = toy(n=3000, n_artists=300, seed=1, sound=1.2)
+    others = toy(n=3000, n_artists=300, seed=1, sound=2.0)
     found = dict(zip(tags_of(model.config), tag_probabilities(matrix(others), model).T,
                      strict=True))  # fmt: skip
     for name in NAMES:
@@ -156,7 +156,7 @@ def test_a_run_replaces_the_tags_of_its_field_and_keeps_the_others() -> None:
 
 
 def test_the_same_labels_again_are_no_better_and_corrected_ones_are() -> None:
-    right = toy(n=200, sound=2.0)
+    right = toy(n=200)
     rng = np.random.default_rng(0)
     spoilt = [[NAMES[int(rng.integers(3))]] if rng.random() < 0.4 else t.names
               for t in right.tracks]  # fmt: skip
@@ -173,7 +173,7 @@ def test_the_same_labels_again_are_no_better_and_corrected_ones_are() -> None:
 
 
 def test_models_are_compared_on_tracks_that_the_one_in_use_has_not_learned_from() -> None:
-    few, more = toy(n=90, n_artists=30, sound=1.2), toy(n=300, n_artists=80, seed=1, sound=1.2)
+    few, more = toy(n=90, n_artists=30, sound=2), toy(n=300, n_artists=80, seed=1, sound=2)
     assert learn_from(few, OPTIONS).installed
     both = TagLabels([*few.tracks, *more.tracks], few.folder, known={**few.known, **more.known})
     learned = learn_from(both, OPTIONS)
@@ -181,7 +181,7 @@ def test_models_are_compared_on_tracks_that_the_one_in_use_has_not_learned_from(
     assert "of 300 tracks that it did not learn from: 0." in line
     assert learned.installed
     assert "it is better on your own tracks (probability" in learned.proposal.reason
-    worse = learn_from(toy(n=90, n_artists=30, seed=2, sound=0.9), OPTIONS)
+    worse = learn_from(toy(n=90, n_artists=30, seed=2, sound=2), OPTIONS)
     assert not worse.installed
 
 
@@ -294,17 +294,17 @@ def test_the_test_split_is_not_learned_from(tmp_path: Path) -> None:
 
 
 def test_every_question_can_be_the_last() -> None:
-    asked, limit = 0, 10**9
+    n_asked, last = 0, 10**9
 
     def stop() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > limit
+        nonlocal n_asked
+        n_asked += 1
+        return n_asked > last
 
-    job = Job(methods.of_task("tags")[0], OPTIONS, stop)
-    learn(toy(), job)
-    for limit in (0, asked // 2, asked - 1):
-        asked = 0
+    learn(toy(), Job(methods.of_task("tags")[0], OPTIONS, stop))
+    n = n_asked
+    for k in (0, n // 2, n - 1):
+        n_asked, last = 0, k
         with pytest.raises(Stopped):
             learn_from(toy(), OPTIONS, stop)
         assert not in_use.folder().exists()
