@@ -15,7 +15,7 @@ import pytest
 
 from tests.audio import STYLES
 from tests.tempo_core import golden
-from tests.tempo_core.golden import notes
+from tests.tempo_core.golden import notes, sounds
 
 EXPECTED: dict[str, Any] = json.loads(golden.EXPECTED.read_text())
 RECORDINGS: dict[str, Any] = json.loads(golden.RECORDINGS.read_text())
@@ -73,3 +73,10 @@ def test_the_notes_are_those_on_record(seed: int) -> None:
     numbers, expected_numbers = np.array(found)[:, 1:], np.array(expected)[:, 1:]
     np.testing.assert_allclose(numbers[:, :3], expected_numbers[:, :3], rtol=0, atol=0.0021)
     np.testing.assert_allclose(numbers[:, 3], expected_numbers[:, 3], rtol=0, atol=1)  # velocity
+
+
+@pytest.mark.parametrize("name", [*sounds.STYLES, "speech"])
+def test_the_sound_is_the_one_on_record(name: str) -> None:
+    expected, found = json.loads(sounds.EXPECTED.read_text())[name], sounds.heard(name)
+    assert found["tags"] == pytest.approx(expected["tags"], abs=0.01)
+    np.testing.assert_allclose(found["embedding"], expected["embedding"], rtol=0, atol=0.02)
