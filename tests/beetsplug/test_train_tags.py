@@ -91,7 +91,7 @@ def test_what_would_be_learned_from_is_shown(tagged: Beet) -> None:
     item["sound_suggested"] = "genres"
     item.store()
     tagged.configure(tempo={"tags": {"min_tracks": 10, "merge": {"jazz": "Swing"}}})
-    run = tagged("tempo-train", "--task", "tags", "-p")
+    run = tagged("tempo-train", "--task", "tags", "--field", "genre", "-p")  # its older name
     assert run.code == 0, run.err
     lines = run.out.splitlines()
     assert "Band 1 - Song 1: Hip-Hop" in lines
