@@ -26,6 +26,7 @@ from ...files import kept, write_text
 from ...learning.epochs import run_digest
 from ...learning.job import Failure
 from ...learning.job import refuse_nothing as refuse_no_recording
+from ...trainingset.grouping import folds_of
 from .cleaning import TagSet, clean
 from .head import Embedding, Floats, head_scores
 from .recipe import TagRecipe
@@ -85,22 +86,6 @@ class Comparison:
         write_text(folder / TABLE, "\n".join(self.lines()) + "\n")
 
 
-def folds_of(artists: Sequence[str], n: int, seed: int) -> NDArray[np.int64]:
-    """(n_tracks,) the fold of each track: artists are shuffled and dealt out.
-
-    Raises
-    ------
-    ConfigError
-        If there are fewer artists than folds.
-    """
-    names = sorted(set(artists))
-    if len(names) < n:
-        raise ConfigError(f"{len(names)} artists cannot be {n} folds; give fewer folds")
-    np.random.default_rng(seed).shuffle(names)
-    fold = {name: k % n for k, name in enumerate(names)}
-    return np.array([fold[artist] for artist in artists])
-
-
 def compare(
     tracks: Sequence[TaggedTrack],
     recipes: Sequence[TagRecipe],
@@ -145,7 +130,12 @@ def compare(
         failed.update(unusable)
     heard = TagSet(tuple(t for t in tag_set.tracks if t.path not in failed), tag_set.tags)
     refuse_no_recording(len(heard.tracks), list(failed.items()))
-    fold = folds_of([t.artist or str(t.path) for t in heard.tracks], *folds)
+    artists = [t.artist or str(t.path) for t in heard.tracks]
+    if len(set(artists)) < folds[0]:
+        raise ConfigError(
+            f"{len(set(artists))} artists cannot be {folds[0]} folds; give fewer folds"
+        )
+    fold = folds_of(artists, *folds)
     measure = partial(tag_figures, heard.tags, heard.truth, groups=heard.groups, seed=folds[1])
     figures = {}
     for recipe, there in zip(recipes, places, strict=True):

@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from tempo_core.errors import CheckpointError, ConfigError
 from tests.trainer.research.reference.conftest import SMALL
 from trainer.research.reference.__main__ import main
-from trainer.research.reference.comparing import folds_of
 from trainer.research.reference.head import band_statistics, embedding_named, head_scores
 from trainer.research.reference.recipe import write_recipe
 
@@ -23,14 +22,26 @@ def loudness(path: Path) -> np.ndarray:
     return band_statistics(path)[55:56]
 
 
-def test_folds_are_by_artist() -> None:
-    artists = [f"A{k % 7}" for k in range(50)]
-    folds = folds_of(artists, 5, 0)
-    assert set(folds.tolist()) == {0, 1, 2, 3, 4}
-    assert len(set(zip(artists, folds.tolist(), strict=True))) == 7
-    assert folds_of(artists, 5, 1).tolist() != folds.tolist()
-    with pytest.raises(ConfigError, match="7 artists cannot be 8 folds"):
-        folds_of(artists, 8, 0)
+def test_too_many_folds_are_refused(made_sounds: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, [
+        "compare", str(made_sounds / "tags.tsv"), "--folds", "7", "--embedding", "bands", "--recipe",
+        str(write_recipe(tmp_path, SMALL, {})), "--out", str(tmp_path / "out"), "--cache",
+        str(tmp_path / "cache"), "--jobs", "1",
+    ])  # fmt: skip
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == ["Error: 6 artists cannot be 7 folds; give fewer folds"]
+
+
+def test_the_shipped_embedding(made_sounds: Path) -> None:
+    deep, other, noisy = (embedding_named("shipped")(made_sounds / f"{k}.wav") for k in (0, 2, 1))
+    assert deep.ndim == 1
+    assert deep.shape == noisy.shape
+
+    def cosine(a: np.ndarray, b: np.ndarray) -> float:
+        a, b = a.astype(float), b.astype(float)
+        return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+    assert cosine(deep, other) > cosine(deep, noisy)
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
