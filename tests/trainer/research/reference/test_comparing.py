@@ -24,7 +24,8 @@ def loudness(path: Path) -> np.ndarray:
 
 def test_too_many_folds_are_refused(made_sounds: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, [
-        "compare", str(made_sounds / "tags.tsv"), "--folds", "7", "--embedding", "bands", "--recipe",
+        "compare", str(made_sounds / "tags.tsv"), "--folds", "7", "--embedding", "bands",
+        "--recipe",
         str(write_recipe(tmp_path, SMALL, {})), "--out", str(tmp_path / "out"), "--cache",
         str(tmp_path / "cache"), "--jobs", "1",
     ])  # fmt: skip
