@@ -1,4 +1,4 @@
-"""Comparison of the sound in two files, by their packets, without decoding.
+"""Comparison of the sound in files, by their packets, without decoding.
 
 A decoder plays what it is given: if the streams have the same parameters, and every packet has the
 same bytes and times, the sound is the same, whatever has moved inside of the file.
@@ -6,7 +6,9 @@ same bytes and times, the sound is the same, whatever has moved inside of the fi
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from .errors import AudioError
 from .opening import Music, open_container
 from .tagging.splices import Splice
 
+AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 N_FIRST_PACKETS = 32  # that are compared in any case
 COMPARED_TAIL = 2.0  # [s] of packets that are compared at the end
 
@@ -52,6 +55,33 @@ def same_packets(one: Path, other: Path, changes: Sequence[Splice] | None = None
             return False
 
 
+def content_of(path: AnyPath) -> bytes:
+    """Hash of the sound in a file, 16 bytes: the same in a copy with other tags and pictures.
+
+    It is of the bytes of all packets of the first audio stream, and of what they are. The times of
+    packets and the set-up of the decoder are left out: writers of tags change them, and comments
+    are part of the set-up in some formats. A file of 10 MB takes some 0.04 s of processor time; it
+    is read as a whole, because what a search by time finds in some formats depends on their tags.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be opened or holds no audio.
+    """
+    with _opened(path) as opened:
+        if not opened.container.streams.audio:
+            raise AudioError("there is no audio stream in this file")
+        stream = opened.container.streams.audio[0]
+        context = stream.codec_context
+        kind = f"{context.name} {context.sample_rate} {context.channels}"
+        digest = hashlib.blake2b(kind.encode(), digest_size=16)
+        for packet in _packets(opened):
+            if _is_audio(packet) and packet.stream_index == stream.index:
+                digest.update(packet)
+        opened.file.check()
+    return digest.digest()
+
+
 @dataclass(frozen=True)
 class _Opened:
     """A media file and the container in it, both open."""
@@ -61,7 +91,7 @@ class _Opened:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Opened]:
+def _opened(path: AnyPath) -> Iterator[_Opened]:
     with Music(path) as file, open_container(file) as container:
         yield _Opened(file, container)
 
