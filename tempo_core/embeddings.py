@@ -66,14 +66,21 @@ class Embeddings:
         Name of the embeddings, see `tasks.tags.decode.embedding_name`.
     report
         Called with a line for a person if the file was put aside; None logs it as a warning.
+    read_only
+        `get` notes nothing, and a damaged file stays where it is; for runs that only pretend.
     """
 
     def __init__(
-        self, file: Path, name: str, report: Callable[[str], object] | None = None
+        self,
+        file: Path,
+        name: str,
+        report: Callable[[str], object] | None = None,
+        read_only: bool = False,
     ) -> None:
         self.file = file
         self.name = name
         self._report = report or logging.getLogger(__name__).warning
+        self._read_only = read_only
         self._db: sqlite3.Connection | None = None
         self._lock = threading.RLock()
         # Of files that `get` read in vain: size, time and content, so that `put` need not again.
@@ -135,7 +142,8 @@ class Embeddings:
             self._read[key] = (*seen, content)
             return None
         with suppress(StorageError):  # it is only slower without
-            self._write(lambda db: _note(db, key, seen, content))
+            if not self._read_only:
+                self._write(lambda db: _note(db, key, seen, content))
         return found
 
     def put(self, path: AnyPath, embedding: NDArray[Any], content: bytes | None = None) -> None:
@@ -328,7 +336,7 @@ class Embeddings:
         try:
             yield
         except sqlite3.Error as error:
-            if not _is_damage(error):
+            if self._read_only or not _is_damage(error):
                 raise StorageError(f"{self.file}: cannot be used ({error})") from error
             self._put_aside(str(error))
         except OSError as error:

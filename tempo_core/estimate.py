@@ -23,6 +23,7 @@ from .excerpts import MIN_DURATION, Excerpt, check, sounding
 from .genres import Genres, names_of
 from .heard import Heard
 from .loading import Row, check_task, load_rows, unlike
+from .model import Checkpoint
 from .paces import Pace
 from .spectrum import Array
 from .task import Results, in_order
@@ -186,6 +187,10 @@ class Estimator:
         """Model of every task by its name, each as `model:<name>@<hash>`."""
         return {task.name: model.source for task, model in self._rows}
 
+    def model(self, task: str) -> Checkpoint[Any]:
+        """The model of a task, by the name of the task; KeyError if it is not answered."""
+        return {row.name: model for row, model in self._rows}[task]
+
     def estimate(self, path: FilePath, genres: Genres | None = None) -> Estimate:
         """Estimate one file.
 
@@ -202,7 +207,7 @@ class Estimator:
         ConfigError
             If the tempo is not among the tasks; use `results` instead.
         """
-        return self._estimate(self.results(path, genres))
+        return self.as_estimate(self.results(path, genres))
 
     def from_audio(self, audio: Array, sr: int, genres: Genres = ()) -> Estimate:
         """Estimate audio that is in memory.
@@ -223,7 +228,7 @@ class Estimator:
         ConfigError
             As for `estimate`.
         """
-        return self._estimate(self._listen(Recorded(audio, sr), names_of(genres)))
+        return self.as_estimate(self._listen(Recorded(audio, sr), names_of(genres)))
 
     def from_excerpts(self, excerpts: Sequence[Excerpt]) -> Estimate:
         """Estimate a track from excerpts of it, at the sample rate of the models.
@@ -235,7 +240,7 @@ class Estimator:
         ConfigError
             As for `estimate`.
         """
-        return self._estimate(self._from_excerpts(excerpts))
+        return self.as_estimate(self._from_excerpts(excerpts))
 
     def from_features(self, features: Array) -> Estimate:
         """Estimate a track from its features (n_bands, n_frames).
@@ -260,7 +265,7 @@ class Estimator:
             )
         asked = Asked(self._rows, self._sr)
         asked.take(Heard.of_features([features], spectrum))
-        return self._estimate(asked.results())
+        return self.as_estimate(asked.results())
 
     def results(self, path: FilePath, genres: Genres | None = None) -> dict[str, Any]:
         """Result of every task for a file, by the name of the task; `genres` as for `estimate`.
@@ -300,7 +305,14 @@ class Estimator:
             values.update(task.columns(results[task.name]))
         return values
 
-    def _estimate(self, results: Results) -> Estimate:
+    def as_estimate(self, results: Results) -> Estimate:
+        """The results of all tasks for a track as an estimate.
+
+        Raises
+        ------
+        ConfigError
+            If the tempo is not among the tasks.
+        """
         if "tempo" not in results:
             raise ConfigError("the tempo was not asked for; take the results of the tasks")
         columns = self.columns(results)

@@ -55,6 +55,11 @@ def families_of(genres: Genres) -> frozenset[str]:
     return frozenset(family for name in names_of(genres) for family in tree.families(name))
 
 
+def is_genre(name: str) -> bool:
+    """Whether the tree has a name, in any spelling."""
+    return genre_tree().has(name)
+
+
 def membership(genres: Genres, families: Sequence[str]) -> NDArray[np.float32]:
     """(1 + n_families,) 1 if the genre is known, then 1 for each family that the track is of.
 
@@ -116,6 +121,10 @@ class GenreTree:
         """The names above a canonical one in the tree and itself, the widest first, canonical."""
         known = self._lineages.get(_key(name), ())
         return tuple(dict.fromkeys(self.canonical(one) for one in known)) or (name,)
+
+    def has(self, name: str) -> bool:
+        """Whether a genre is in the tree."""
+        return _key(self._spelled(name)) in self._lineages
 
     def _spelled(self, name: str) -> str:
         for pattern, canonical in self._aliases:

@@ -16,12 +16,14 @@ from .commands import subcommands
 from .marking import media_fields
 from .queries import AlbumPaceQuery, PaceQuery
 from .settings import DEFAULTS, SECRETS, load
+from .sound_queries import AlbumSoundQuery, SoundQuery
 from .tempo_tags import read_decimals
 
 if TYPE_CHECKING:
     from beets import ui
     from beets.dbcore import types
     from beets.importer import ImportSession, ImportTask
+    from beets.library import Item
 
     from .importing import ImportAnalysis
 
@@ -36,8 +38,8 @@ class TempoPlugin(BeetsPlugin):
     """
 
     item_types: ClassVar[fields.Types] = fields.ITEM_TYPES
-    item_queries: ClassVar = {"pace": PaceQuery}
-    album_queries: ClassVar = {"pace": AlbumPaceQuery}
+    item_queries: ClassVar = {"pace": PaceQuery, "sound": SoundQuery}
+    album_queries: ClassVar = {"pace": AlbumPaceQuery, "sound": AlbumSoundQuery}
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,10 +57,24 @@ class TempoPlugin(BeetsPlugin):
         self.import_stages = [self.imported]
         self.register_listener("import_task_files", self.import_task_files)
         self.register_listener("pluginload", self.withdraw_fields)
+        self.register_listener("item_moved", self.item_moved)
+        self.register_listener("item_removed", self.item_removed)
 
     def commands(self) -> list[ui.Subcommand]:
         """The commands that the plugin adds to `beet`."""
         return subcommands(self)
+
+    def item_moved(self, item: Item, source: bytes, destination: bytes) -> None:
+        """Let what a track sounds like follow its file."""
+        from .sounds import item_moved
+
+        item_moved(item, destination, self._log)
+
+    def item_removed(self, item: Item) -> None:
+        """Forget where a track was that sounds like something."""
+        from .sounds import item_removed
+
+        item_removed(item, self._log)
 
     def withdraw_fields(self) -> None:
         """Withdraw the types of fields that other plugins declare differently, with a warning.

@@ -29,6 +29,7 @@ from .keeping import (
 )
 from .progress import AnalysisProgress, Progress, name_of
 from .selecting import BATCH_SIZE, as_it_is, each_item, items_of
+from .sounds import Sounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -67,7 +68,7 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
     )
     with library_errors(progress.summary):
         if work.analyse or work.finish:
-            _work(lib, work, settings, progress)
+            _work(lib, work, settings, progress, log)
         if work.unread:
             _read_keys(lib, work.unread, settings, log)
         if work.to_code:
@@ -78,7 +79,9 @@ def analyse_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
         ui.print_(f"tempo: {progress.summary()}")
 
 
-def _work(lib: Library, work: Work, settings: Any, progress: AnalysisProgress) -> None:
+def _work(
+    lib: Library, work: Work, settings: Any, progress: AnalysisProgress, log: BeetsLogger
+) -> None:
     """Write the tags that an earlier run left unwritten, then analyse.
 
     Raises
@@ -93,7 +96,7 @@ def _work(lib: Library, work: Work, settings: Any, progress: AnalysisProgress) -
                 estimator = load_estimator(settings, stop.is_set)
             except (TempoError, ImportError) as error:
                 raise UserError(str(error)) from error
-            _Analysis(settings, progress, stop.is_set).run(lib, work, estimator)
+            _Analysis(settings, progress, stop.is_set, log).run(lib, work, estimator)
     if stop.is_set():
         raise UserError(f"interrupted: {progress.summary()}; the next run continues from here")
 
@@ -130,8 +133,14 @@ class _Analysis:
     """
 
     def __init__(
-        self, settings: Any, progress: AnalysisProgress, stopped: Callable[[], bool]
+        self,
+        settings: Any,
+        progress: AnalysisProgress,
+        stopped: Callable[[], bool],
+        log: BeetsLogger,
     ) -> None:
+        self._log = log
+        self._sounds: Sounds | None = None
         self._settings = settings
         self._progress = progress
         self._stopped = stopped
@@ -143,7 +152,11 @@ class _Analysis:
         items = (
             (item, work.tasks_of(item.id, settings.tasks)) for item in each_item(lib, work.analyse)
         )
-        for heard, result in estimate_tasks(estimator, items, settings, self._stopped):
+        known = None
+        if "tags" in settings.tasks and not settings.pretend:
+            self._sounds = Sounds(lib, estimator, self._log)
+            known = None if settings.force else self._sounds.known
+        for heard, result in estimate_tasks(estimator, items, settings, self._stopped, known):
             # Read again, so that changes made to the item during its analysis are not lost.
             item = as_it_is(lib, heard)
             if item is None:  # removed from the library meanwhile
@@ -162,6 +175,9 @@ class _Analysis:
 
     def _apply(self, item: Item, found: Found, sources: Mapping[str, str]) -> None:
         """Store, write and report what was found out about a track."""
+        if self._sounds is not None:
+            # Before the library, so that a run that is killed in between listens again.
+            self._sounds.keep(item.path, found.sound)
         forget_failure(item)
         catch_up(item, found.marked)
         applied = apply_found(item, found, sources, self._settings)

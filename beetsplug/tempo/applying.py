@@ -74,6 +74,7 @@ def apply_found(item: Item, found: Found, sources: Mapping[str, str], settings: 
             set_others_grid(item, kept)
         else:
             apply_beats(item, found.columns)
+    set_further(item, found.columns)
     key = apply_key(item, found.columns, sources.get("key", ""), force=settings.force)
     return Applied(tempo, key)
 
@@ -124,7 +125,6 @@ def apply_estimate(
     set_or_clear(item, "tempo_stability", estimate.stability)
     ends = estimate.tempo_range
     set_or_clear(item, "tempo_range", None if ends is None else format_range(ends))
-    set_further(item, estimate)
     stated = stated_paces(item)
     if stated is not None:
         # The paces may have been stated in `tempo_paces`, which is overwritten next.
@@ -153,12 +153,12 @@ def _keep_tempo(item: Item, estimate: Estimate, sure: bool) -> tuple[Decision, f
     return Decision.CONFLICT if sure else Decision.UNSURE, estimate.bpm
 
 
-def set_further(item: Item, estimate: Estimate) -> None:
-    """Set the fields of all tasks except `TASKS_WITH_RULES` from an estimate."""
+def set_further(item: Item, columns: Mapping[str, Any]) -> None:
+    """Set the fields of all tasks except `TASKS_WITH_RULES`, as far as they were asked."""
     for name in tasks.TASKS:
         for column in tasks.columns(name) if name not in TASKS_WITH_RULES else ():
-            if column.field is not None and column.name in estimate.columns:
-                value = estimate.columns[column.name]
+            if column.field is not None and column.name in columns:
+                value = columns[column.name]
                 set_or_clear(item, column.field, None if value is None else column.text(value))
 
 

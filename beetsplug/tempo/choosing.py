@@ -27,6 +27,7 @@ from .origin import MANUAL, SAME_TEMPO, TAG, Decision
 from .queries import HAS_BPM
 from .selecting import BATCH_SIZE, Selection, ask, items_of
 from .skipping import NotMusic
+from .sound_queries import SOUND_TAGS
 from .stated import STATED_FIELDS, stated_paces
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ WITHOUT_KEY = f"NOT ({KEY_DONE})"
 # `grids.has_beats` as a condition in SQL, and what is lacking of analysed tracks.
 BEATS_KNOWN = "(" + " OR ".join(f"{_value(field)} IS NOT NULL" for field in BEATS_FIELDS) + ")"
 WITHOUT_BEATS = f"{DONE} AND NOT {BEATS_KNOWN} AND NOT {IS_LOCKED}"
+# Whether the words for the sound are known of a track; they may be none.
+TAGS_KNOWN = (
+    f"EXISTS (SELECT 1 FROM item_attributes WHERE entity_id = items.id AND key = '{SOUND_TAGS}')"
+)
+WITHOUT_TAGS = f"NOT {TAGS_KNOWN}"
 # Tracks with tags that are still to be written. A track that lost its tempo is analysed first.
 TO_FINISH = (
     f"{_value(PENDING)} IS NOT NULL AND ({HAS_BPM} OR {_value(PENDING)} LIKE '%key%' "
@@ -233,7 +239,7 @@ class Work:
         Ids of the tracks whose Camelot code is compared with their key without an analysis.
     unread
         Ids of analysed tracks whose key was not read from the file yet.
-    has_tempo, has_key, has_beats
+    has_tempo, has_key, has_beats, has_tags
         Ids of those to analyse that have these already.
     """
 
@@ -247,6 +253,7 @@ class Work:
     has_tempo: Container[int | None] = ()
     has_key: Container[int | None] = ()
     has_beats: Container[int | None] = ()
+    has_tags: Container[int | None] = ()
 
     def tasks_of(self, id_: int | None, tasks: Sequence[str]) -> tuple[str, ...]:
         """Those of the tasks that are asked about a track."""
@@ -255,17 +262,19 @@ class Work:
             has_tempo=id_ in self.has_tempo,
             has_key=id_ in self.has_key,
             has_beats=id_ in self.has_beats,
+            has_tags=id_ in self.has_tags,
         )
 
 
 def lacking(
-    tasks: Sequence[str], *, has_tempo: bool, has_key: bool, has_beats: bool
+    tasks: Sequence[str], *, has_tempo: bool, has_key: bool, has_beats: bool, has_tags: bool
 ) -> tuple[str, ...]:
-    """Those of the tasks whose fields a track does not have; all but the key go with the tempo.
+    """Those of the tasks whose fields a track does not have.
 
-    The beats of a track are known for its tempo only.
+    All but the key and the tags go with the tempo. The beats of a track are known for its tempo
+    only.
     """
-    has = {"key": has_key, "beats": has_tempo and has_beats}
+    has = {"key": has_key, "beats": has_tempo and has_beats, "tags": has_tags}
     return tuple(name for name in tasks if not has.get(name, has_tempo))
 
 
@@ -277,6 +286,7 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
     album = bool(settings.album)
     selection = Selection(lib, args, album=album, pretend=settings.pretend)
     with_tempo, with_key = "tempo" in settings.tasks, "key" in settings.tasks
+    with_tags = "tags" in settings.tasks
     if with_tempo and not settings.pretend:
         # Paces that a person stated since the analysis take effect without a new analysis.
         for item in items_of(lib, selection.ids(STATED)):
@@ -289,22 +299,24 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
         left_out = not_music.among(items_of(lib, every)) if not_music and not args else set()
         wanted = [id_ for id_ in every if id_ not in left_out]
         locked = frozenset(selection.ids(IS_LOCKED)) if with_tempo else frozenset()
-        analyse = wanted if with_key else [id_ for id_ in wanted if id_ not in locked]
+        analyse = wanted if with_key or with_tags else [id_ for id_ in wanted if id_ not in locked]
         done = len(wanted) - len(analyse)
         return Work(analyse, [], done, 0, len(left_out), has_tempo=locked, has_beats=locked)
     with_beats = "beats" in settings.tasks
-    conditions = [TO_ANALYSE] * with_tempo + [WITHOUT_KEY] * with_key + [WITHOUT_BEATS] * with_beats
+    conditions = [TO_ANALYSE] * with_tempo + [WITHOUT_KEY] * with_key
+    conditions += [WITHOUT_BEATS] * with_beats + [WITHOUT_TAGS] * with_tags
     analyse, total = selection.ids(" OR ".join(conditions)), selection.count()
     done = total - len(analyse)
     left_out = not_music.among(items_of(lib, analyse)) if not_music else set()
     analyse = [id_ for id_ in analyse if id_ not in left_out]
     can_differ = analyse and len(conditions) > 1
-    has_tempo, has_key, has_beats = (
+    has_tempo, has_key, has_beats, has_tags = (
         frozenset(analyse).intersection(selection.ids(condition)) if can_differ else ()
         for condition in (
             f"{DONE} OR {IS_LOCKED}",
             f"{KEY_DONE} AND ({DONE} OR {KEY_ASKED})",
             f"{BEATS_KNOWN} OR {IS_LOCKED}",
+            TAGS_KNOWN,
         )
     )
     write = ui.should_write(settings.write)
@@ -320,6 +332,7 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
         has_tempo=has_tempo,
         has_key=has_key,
         has_beats=has_beats,
+        has_tags=has_tags,
     )
     if not settings.retry:
         work = _without_hopeless(lib, work, selection)

@@ -78,13 +78,13 @@ class Crate:
 
     def _read(self, lib: Library, where: str, values: Sequence[Any] = ()) -> Iterator[Item]:
         """The tracks of the crate that satisfy a condition in SQL, by their ids."""
-        ids = self._ids(lib)
+        ids = self.ids(lib)
         if ids is not None:
             where = f"id IN (SELECT value FROM json_each(?)) AND ({where})"
             values = (json.dumps(ids), *values)
         return light_items(lib, where, values)
 
-    def _ids(self, lib: Library) -> list[int] | None:
+    def ids(self, lib: Library) -> list[int] | None:
         """Ids of the tracks that match all queries, sorted; None for the whole library."""
         found: set[int] | None = None
         for query in self.queries:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import tempo_core
 from tempo_core.background import TIME_LIMIT, call, parallel
+from tempo_core.errors import AudioError
 
 from .items import genres_of
 from .marking import KEY, TEMPO
@@ -18,10 +19,27 @@ if TYPE_CHECKING:
     from beets.library import Item
 
     from tempo_core import Estimate, Estimator
+    from tempo_core.embeddings import Embedding
 
     from .marking import Marked
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """What a track sounds like.
+
+    Attributes
+    ----------
+    embedding
+        (n_dims,)
+    content
+        Hash of the sound in its file, see `tempo_core.packets.content_of`; None if it has none.
+    """
+
+    embedding: Embedding
+    content: bytes | None
 
 
 @dataclass(frozen=True)
@@ -34,10 +52,13 @@ class Found:
         Values of the columns of the tasks that were asked, by name.
     tempo
         The estimate of its tempo; None if that was not asked for.
+    sound
+        What it sounds like; None if that was not asked for, or is in the store already.
     """
 
     columns: Mapping[str, Any]
     tempo: Estimate | None = None
+    sound: Sound | None = None
 
     @property
     def marked(self) -> list[Marked]:
@@ -45,8 +66,15 @@ class Found:
         return [TEMPO] * (self.tempo is not None) + [KEY] * ("key" in self.columns)
 
 
-def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:
+def load_estimator(
+    settings: Any, stopped: Callable[[], bool], tasks: Sequence[str] | None = None
+) -> Estimator:
     """The estimator for the settings. Loading takes some seconds and ends once `stopped()` is True.
+
+    Parameters
+    ----------
+    tasks
+        None for those in the settings.
 
     Raises
     ------
@@ -60,7 +88,7 @@ def load_estimator(settings: Any, stopped: Callable[[], bool]) -> Estimator:
             model=settings.model,
             windows=settings.windows,
             bpm_range=settings.range,
-            tasks=settings.tasks,
+            tasks=settings.tasks if tasks is None else tasks,
         ),
         stopped,
     )
@@ -71,13 +99,22 @@ def estimate_tasks(
     items: Iterable[tuple[Item, Sequence[str]]],
     settings: Any,
     stopped: Callable[[], bool],
+    known: Callable[[bytes], Embedding | None] | None = None,
 ) -> Iterator[tuple[Item, Found | Exception]]:
-    """Analyse items, each for some of the tasks of the settings; see `estimate_all`."""
+    """Analyse items, each for some of the tasks of the settings; see `estimate_all`.
+
+    Parameters
+    ----------
+    known
+        Thread-safe function from a path to the embedding of a file that was listened to before;
+        if nothing but the tags is asked of it, they follow from that.
+    """
 
     @cache
     def finding(names: tuple[str, ...]) -> Callable[..., Found]:
         has_all = set(names) == set(settings.tasks)
-        return _finding(estimator if has_all else estimator.asking(names), "tempo" in names)
+        asked = estimator if has_all else estimator.asking(names)
+        return _finding(asked, known if names == ("tags",) else None)
 
     found = (
         (item, partial(finding(tuple(names)), genres=genres_of(item))) for item, names in items
@@ -85,16 +122,33 @@ def estimate_tasks(
     return _each(found, settings.threads, stopped, settings.time_limit)
 
 
-def _finding(estimator: Estimator, with_tempo: bool) -> Callable[..., Found]:
+def _finding(
+    estimator: Estimator, known: Callable[[bytes], Embedding | None] | None
+) -> Callable[..., Found]:
     """The function from a path and the genres of the track to what an estimator finds out."""
 
     def find(path: bytes, genres: str) -> Found:
-        if not with_tempo:
-            return Found(estimator.columns(estimator.results(path, genres)))
-        estimate = estimator.estimate(path, genres)
-        return Found(estimate.columns, estimate)
+        embedding = None if known is None else known(path)
+        if embedding is not None:
+            from tempo_core.tasks.tags.decode import tags_from
+
+            return Found({"sound_tags": tags_from(embedding, estimator.model("tags"))})
+        results = estimator.results(path, genres)
+        tempo = estimator.as_estimate(results) if "tempo" in results else None
+        sound = sound_of(path, results["tags"].embedding) if "tags" in results else None
+        return Found(estimator.columns(results), tempo, sound)
 
     return find
+
+
+def sound_of(path: bytes, embedding: Embedding) -> Sound:
+    """What a file sounds like that was heard just now, with its content."""
+    from tempo_core.packets import content_of
+
+    try:
+        return Sound(embedding, content_of(path))
+    except AudioError:
+        return Sound(embedding, None)
 
 
 def estimate_all(

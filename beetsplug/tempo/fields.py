@@ -63,6 +63,7 @@ ITEM_TYPES: Types = {
     LOCKED: Decimals(),
     REVIEWED: types.STRING,
     **{field: OptionalText() for field in MARKER_TAGS},
+    "sound_suggested": types.STRING,
     "tempo_pending": types.STRING,
     "tempo_failure": types.STRING,
     "tempo_failed_file": types.STRING,

@@ -39,6 +39,8 @@ from .marking import ALL_MARKED
 from .origin import is_done
 from .progress import describe, name_of
 from .skipping import NotMusic
+from .sound_queries import SOUND_TAGS
+from .sounds import Sounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 
     from tempo_core import Estimator
 
-    from .estimating import Found
+    from .estimating import Found, Sound
 
 
 class ImportAnalysis:
@@ -68,6 +70,9 @@ class ImportAnalysis:
         # Ids of tracks of which the library says something else than beets reads from the file:
         # a tempo or key that it misreads, a Camelot code.
         self._misread: set[int | None] = set()
+        # What tracks sound like, by their ids, until their files are where they are to be.
+        self._heard: dict[int | None, Sound] = {}
+        self._sounds: Sounds | None = None
 
     def analyse(self, task: ImportTask, settings: Any) -> None:
         """Analyse and store those tracks of a task that need it; every error becomes a warning."""
@@ -148,6 +153,8 @@ class ImportAnalysis:
         if catch_up(item, result.marked):
             self._misread.add(item.id)
         applied = apply_found(item, result, sources, settings)
+        if result.sound is not None:
+            self._heard[item.id] = result.sound
         self._announce(item, applied.tags, settings)
         # After this stage the importer reads the item from the database again.
         store(item, _aborted())
@@ -166,8 +173,17 @@ class ImportAnalysis:
                 self._write(item, as_is, _writes(settings))
                 if remember_key(item):
                     store(item, _aborted())
+                self._keep_sound(item)
             except Exception as error:
                 self._log.warning("{}: {}", shown(item.path), explain(error))
+
+    def _keep_sound(self, item: Item) -> None:
+        """Keep what a track sounds like, now that its file is in its place."""
+        sound = self._heard.pop(item.id, None)
+        if sound is not None and self.estimator:
+            if self._sounds is None:
+                self._sounds = Sounds(item.db, self.estimator, self._log)
+            self._sounds.keep(item.path, sound)
 
     def _write(self, item: Item, as_is: bool, write: bool) -> None:
         """Write tempo and key of a track if beets did not, and store that nothing is pending.
@@ -219,7 +235,9 @@ def _lacking(item: Item, settings: Any) -> tuple[str, ...]:
     """The tasks to ask about a track; with `force` all of them, but for a locked tempo."""
     is_locked = locked_tempo(item) is not None
     if settings.force:
-        return lacking(settings.tasks, has_tempo=is_locked, has_key=False, has_beats=is_locked)
+        return lacking(
+            settings.tasks, has_tempo=is_locked, has_key=False, has_beats=is_locked, has_tags=False
+        )
     has_tempo = is_done(item) or is_locked
     # Somebody's key is no reason to listen, but compared with what is heard for the tempo.
     has_key = is_key_done(item) and (has_tempo or is_key_asked(item))
@@ -228,6 +246,7 @@ def _lacking(item: Item, settings: Any) -> tuple[str, ...]:
         has_tempo=has_tempo,
         has_key=has_key,
         has_beats=is_locked or has_beats(item),
+        has_tags=own(item, SOUND_TAGS) is not None,
     )
 
 

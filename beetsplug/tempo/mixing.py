@@ -10,7 +10,8 @@ from beets.exceptions import UserError
 
 from tempo_core.console import counted as told_count
 from tempo_core.console import shown
-from tempo_core.mixing.transitions import Transition, transition
+from tempo_core.mixing.transitions import Transition, sound_cost, transition
+from tempo_core.similarity import similarities
 
 from .crates import counted, is_steady, recordings_of
 from .file_keys import known_key
@@ -18,13 +19,14 @@ from .moving import show, tempo_of
 from .playlists import write_playlist
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from beets.library import Item, Library
 
     from tempo_core.keys import Key
 
     from .crates import Crate
+    from .sounds import LibrarySounds
 
 N_NAMED = 10  # tracks named in the error if a query matches several tracks instead of one
 MOST_LISTED = 20  # tracks, unless another number is asked for
@@ -32,10 +34,14 @@ MOST_LISTED = 20  # tracks, unless another number is asked for
 
 @dataclass(frozen=True)
 class Mix:
-    """A track that mixes with the chosen track, and how it follows it."""
+    """A track that mixes with the chosen track, and how it follows it.
+
+    `likeness` is how alike they sound, from -1 to 1; None if that is unknown or does not count.
+    """
 
     item: Item
     transition: Transition
+    likeness: float | None = None
 
 
 def list_mix(
@@ -44,6 +50,7 @@ def list_mix(
     crate: Crate,
     *,
     pitch: float,
+    sounds: LibrarySounds | None = None,
     most: int = MOST_LISTED,
     format_: str | None = None,
     playlist: str | None = None,
@@ -59,6 +66,8 @@ def list_mix(
         The tracks to choose from.
     pitch
         Largest change of speed [%] to accept.
+    sounds
+        What the tracks of the library sound like, if that is to count.
     most
         Number of tracks to print at most.
     format_
@@ -76,7 +85,12 @@ def list_mix(
     """
     track = the_one_with_tempo(lib, args)
     found = [mix for item in crate.near(lib, track, pitch) if (mix := mix_of(track, item, pitch))]
-    found.sort(key=lambda mix: (mix.transition.cost, mix.item.id))
+    if sounds is not None:
+        alike = likenesses(sounds, track)
+        found = [replace(mix, likeness=alike(mix.item)) for mix in found]
+        found.sort(key=lambda mix: (_cost_with_sound(mix), mix.item.id))
+    else:
+        found.sort(key=lambda mix: (mix.transition.cost, mix.item.id))
     left_out = []
     if not crate.unsteady:
         steady = [mix for mix in found if is_steady(mix.item)]
@@ -97,10 +111,35 @@ def list_mix(
     shown_items = []
     for mix in islice(found, most):
         if item := lib.get_item(mix.item.id or 0):
-            describe(replace(mix, item=item), known_key(mix.item), format_)
+            with_sound = sounds is not None
+            describe(replace(mix, item=item), known_key(mix.item), format_, with_sound=with_sound)
             shown_items.append(item)
     if playlist is not None:
         write_playlist(playlist, shown_items, relative_to)
+
+
+def _cost_with_sound(mix: Mix) -> float:
+    return mix.transition.cost + sound_cost(mix.likeness or 0.0)
+
+
+def likenesses(sounds: LibrarySounds, track: Item) -> Callable[[Item], float | None]:
+    """The function from another track to how alike it sounds to a track; None is unknown.
+
+    Raises
+    ------
+    UserError
+        If the track was not listened to.
+    """
+    place = sounds.places.get(track.id or 0)
+    if place is None:
+        raise UserError(f"{shown(str(track))} was not listened to yet; `beet tempo-tags` does")
+    alike = similarities(sounds.embeddings, [place])
+
+    def likeness(item: Item) -> float | None:
+        its = sounds.places.get(item.id or 0)
+        return None if its is None else float(alike[its])
+
+    return likeness
 
 
 def the_one_with_tempo(lib: Library, args: list[str]) -> Item:
@@ -162,20 +201,27 @@ def mix_of(track: Item, other: Item, most: float) -> Mix | None:
     return None if way is None else Mix(other, way)
 
 
-def describe(mix: Mix, key: Key | None, format_: str | None) -> None:
+def describe(mix: Mix, key: Key | None, format_: str | None, *, with_sound: bool = False) -> None:
     """Print a line about a track that mixes, and its key.
 
     Its columns, which `format_` may contain, are `mix_bpm`, `mix_pitch`, `mix_key` and
-    `mix_relation`.
+    `mix_relation`, and with sound `mix_sound`.
     """
+    sound = {"mix_sound": told_likeness(mix.likeness)} if with_sound else {}
     show(
         mix.item,
         format_,
         mix_bpm=f"{tempo_of(mix.item):6.2f}",
         mix_pitch=told_pitch(mix.transition.pitch),
+        **sound,
         mix_key=f"{key.camelot if key else '-':3} {mix.transition.harmony}",
         mix_relation=mix.transition.relation,
     )
+
+
+def told_likeness(likeness: float | None) -> str:
+    """How alike tracks sound as text of five characters."""
+    return f"{'-':>5}" if likeness is None else f"{likeness + 0.0:5.2f}"
 
 
 def told_pitch(pitch: float) -> str:

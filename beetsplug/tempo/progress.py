@@ -11,6 +11,7 @@ import beets
 from beets import ui
 
 from tempo_core.console import counted, explain, shown
+from tempo_core.sound_tags import format_tags
 
 from .grids import grid_of
 from .origin import Decision
@@ -36,7 +37,14 @@ def describe(item: Item, found: Found, applied: Applied) -> str:
         told.append(_key(item, found, applied.key))
     if not applied.tempo and "grid" in found.columns:
         told.append("no steady beats" if grid_of(item) is None else "beats found")
+    if not told and "sound_tags" in found.columns:
+        told.append(told_tags(format_tags(found.columns["sound_tags"])))
     return f"{shown(name_of(item))}: {', '.join(told)}"
+
+
+def told_tags(text: str, most: int = 4) -> str:
+    """The most probable tags in the text of a field, for people."""
+    return ", ".join(text.split()[:most]).replace(":", " ") or "no likely tags"
 
 
 def _tempo(item: Item, found: Found, decision: Decision) -> str:
@@ -214,6 +222,7 @@ class AnalysisProgress(Progress):
         self.counts: Counter[Decision] = Counter()
         self.keys: Counter[Decision] = Counter()
         self._beats: Counter[bool] = Counter()  # whether there are any, of tracks with a tempo
+        self._n_tagged = 0
         self._what = what
         self._n_results = 0
         self._done = done
@@ -230,6 +239,7 @@ class AnalysisProgress(Progress):
                 counts[decision] += 1
         if not applied.tempo and "grid" in found.columns:
             self._beats[grid_of(item) is not None] += 1
+        self._n_tagged += "sound_tags" in found.columns
         self.line(describe(item, found, applied), notable=applied.tempo is Decision.CONFLICT)
 
     def finished(self, item: Item) -> None:
@@ -261,6 +271,8 @@ class AnalysisProgress(Progress):
             told += f"; keys: {', '.join(self._keys())}"
         if self._beats:
             told += f"; beats: {self._beats[True]} of {self._beats.total()} found"
+        if self._n_tagged:
+            told += f"; tags: {self._n_tagged} found"
         return told
 
     def _tempi(self) -> list[str]:

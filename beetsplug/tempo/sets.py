@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
 from beets.exceptions import UserError
 
 from tempo_core.console import counted as told_count
@@ -15,10 +17,11 @@ from tempo_core.mixing.path import SetTrack, best_path
 from tempo_core.mixing.recordings import artist_key
 from tempo_core.mixing.sheet import Sheet, SheetTrack
 from tempo_core.mixing.transitions import Transition, transition
+from tempo_core.similarity import directions, mean_of
 
 from .crates import counted, is_steady, loudness_of, recordings_of
 from .file_keys import known_key, stored_key
-from .mixing import the_one_with_tempo, told_left_out, told_pitch
+from .mixing import the_one_with_tempo, told_left_out, told_likeness, told_pitch
 from .moving import show, tempo_of
 from .playlists import write_playlist, write_whole
 
@@ -27,8 +30,10 @@ if TYPE_CHECKING:
 
     from beets.library import Item, Library
     from beets.logging import BeetsLogger
+    from numpy.typing import NDArray
 
     from .crates import Crate
+    from .sounds import LibrarySounds
 
 # A set is sought by the keys in the library, and again if the files of its tracks say otherwise.
 # The last time only tracks are taken whose files were looked at.
@@ -47,11 +52,14 @@ class Wanted:
         How energy goes, one of `tempo_core.mixing.CURVES`.
     pitch
         Largest change of speed [%] to accept.
+    sounds
+        What the tracks of the library sound like, if that is to count.
     """
 
     n: int
     curve: str
     pitch: float
+    sounds: LibrarySounds | None = None
 
 
 @dataclass(frozen=True)
@@ -78,13 +86,15 @@ class Output:
 class Step:
     """A track of a set; `transition` is how it follows the one before it, None for the first.
 
-    `energy` is from 0 to 10.
+    `energy` is from 0 to 10, `likeness` is how alike the two sound, from -1 to 1; None if that is
+    unknown or does not count.
     """
 
     item: Item
     key: Key | None
     energy: float
     transition: Transition | None
+    likeness: float | None = None
 
 
 def list_set(
@@ -122,12 +132,10 @@ def list_set(
             f"{told_count(len(items), 'track')}{told_left_out(left_out)}"
         )
     steps = [
-        Step(item, step.key, step.energy, step.transition)
-        for step in steps
-        if (item := lib.get_item(step.item.id or 0))
+        replace(step, item=item) for step in steps if (item := lib.get_item(step.item.id or 0))
     ]
     for number, step in enumerate(steps, 1):
-        describe(number, step, output.format_)
+        describe(number, step, output.format_, with_sound=wanted.sounds is not None)
     if output.playlist is not None:
         write_playlist(output.playlist, [step.item for step in steps], output.relative_to)
     if output.sheet is not None:
@@ -145,11 +153,18 @@ def _best(items: Sequence[Item], crate: Crate, wanted: Wanted, *, has_start: boo
     energy = energies([tempo_of(item) for item in items], [loudness_of(item) for item in items])
     artists = [artist_key(item.artist or "") for item in items]
     keys = [stored_key(item) for item in items]
+    sounds = None if wanted.sounds is None else _directions(wanted.sounds, items)
     looked_at = {0} if has_start else set()
     for round_ in range(ROUNDS):
         pool = sorted(looked_at) if round_ == ROUNDS - 1 else range(len(items))
         tracks = [
-            SetTrack(counted(items[k], keys[k]), numbers[k], artists[k], float(energy[k]))
+            SetTrack(
+                counted(items[k], keys[k]),
+                numbers[k],
+                artists[k],
+                float(energy[k]),
+                None if sounds is None else sounds[k],
+            )
             for k in pool
         ]
         start = 0 if has_start else None
@@ -168,15 +183,31 @@ def _best(items: Sequence[Item], crate: Crate, wanted: Wanted, *, has_start: boo
             before = counted(steps[-1].item, steps[-1].key)
             way = transition(before, counted(items[k], keys[k]), wanted.pitch)
         steps.append(Step(items[k], keys[k], float(energy[k]), way))
+    if sounds is not None:
+        for number, (one, other) in enumerate(pairwise(path), 1):
+            if sounds[one].any() and sounds[other].any():
+                likeness = float(sounds[one] @ sounds[other])
+                steps[number] = replace(steps[number], likeness=likeness)
     return steps
 
 
-def describe(number: int, step: Step, format_: str | None) -> None:
+def _directions(sounds: LibrarySounds, items: Sequence[Item]) -> NDArray[np.float32]:
+    """What tracks sound like as directions (n, n_dims); zeros of those that are not known."""
+    directed = directions(sounds.embeddings, mean_of(sounds.embeddings))
+    found = np.zeros((len(items), directed.shape[1]), np.float32)
+    for row, item in zip(found, items, strict=True):
+        if (place := sounds.places.get(item.id or 0)) is not None:
+            row[:] = directed[place]
+    return found
+
+
+def describe(number: int, step: Step, format_: str | None, *, with_sound: bool = False) -> None:
     """Print a line about a track of a set.
 
     Its columns, which `format_` may contain, are those of `mixing.describe`, of which `mix_pitch`
     is empty for the first track, and `mix_number` and `mix_energy`.
     """
+    sound = {"mix_sound": told_likeness(step.likeness)} if with_sound else {}
     way = step.transition
     harmony = way.harmony if way else ""
     show(
@@ -186,6 +217,7 @@ def describe(number: int, step: Step, format_: str | None) -> None:
         mix_bpm=f"{tempo_of(step.item):6.2f}",
         mix_pitch=told_pitch(way.pitch) if way else 7 * " ",
         mix_energy=f"{step.energy:4.1f}",
+        **sound,
         mix_key=f"{step.key.camelot if step.key else '-':3} {harmony:9}",
         mix_relation=way.relation if way else "",
     )

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ..keys import Key
 from ..paces import RATIO_NAMES, SAME_PACE
 from .energy import course
-from .transitions import HARMONY_COST, OTHER_PACE_COST, Counted, relation_of
+from .transitions import HARMONY_COST, OTHER_PACE_COST, Counted, relation_of, sound_cost
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -55,12 +55,16 @@ class SetTrack:
         Name by which artists are told apart; empty if unknown.
     energy
         From 0 to 10.
+    sound
+        Direction of what it sounds like, see `similarity.directions`; None if that does not count.
+        Nothing but zeros is an unknown one.
     """
 
     counted: Counted
     recording: int
     artist: str = ""
     energy: float = 5.0
+    sound: npt.NDArray[np.float32] | None = None
 
 
 def best_path(
@@ -76,7 +80,8 @@ def best_path(
     Each mixes with the one before it: their beats meet within `pitch`, and their keys, if both are
     known, are on one place or neighbours of the Camelot wheel. No recording occurs twice, and one
     artist follows itself only where there is no other way. Among such sets it is one in which speed
-    changes little, keys fit well and energy follows the curve.
+    changes little, keys fit well, energy follows the curve and, if all tracks have a `sound`, each
+    sounds like the one before it.
 
     Parameters
     ----------
@@ -133,6 +138,8 @@ class _Search:
         # Nobody knows whether unknown artists are the same.
         self._artists = np.array([names[t.artist] if t.artist else -1 for t in tracks])
         self._energies = np.array([track.energy for track in tracks])
+        sounds = [track.sound for track in tracks if track.sound is not None]
+        self._sounds = np.stack(sounds) if len(sounds) == len(tracks) else None
         self.following = lru_cache(maxsize=1024)(self._following)
         self.ways = lru_cache(maxsize=None)(lambda track: len(self.following(track)[0]))
 
@@ -166,7 +173,10 @@ class _Search:
         order = np.lexsort((cost, found))  # a track that follows in two ways takes the better one
         found, cost = found[order], cost[order]
         is_first = np.concatenate([[True], found[1:] != found[:-1]]) if found.size else found > 0
-        return found[is_first], cost[is_first]
+        found, cost = found[is_first], cost[is_first]
+        if self._sounds is not None:
+            cost = cost + sound_cost(self._sounds[found] @ self._sounds[track])
+        return found, cost
 
     def walk(
         self, starts: Iterable[int], wanted: Array, width: int, crossroads: float

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..keys import Key, harmony
 from ..paces import RATIO_NAMES, simple_ratio
@@ -10,6 +14,9 @@ from ..paces import RATIO_NAMES, simple_ratio
 # Cost of each relation of two keys, as an equivalent change of speed [%]: a clash is as bad as a
 # change by 6 %, and an unknown key is between the others.
 HARMONY_COST = {"same": 0.0, "neighbour": 0.5, "relative": 0.5, "unknown": 2.0, "clash": 6.0}
+# [%] likewise, of a track that sounds like the opposite; one that sounds neither like nor unlike
+# costs half as much, and so does one of which it is not known.
+SOUND_COST = 10.0
 OTHER_PACE_COST = 1.0  # [%] likewise, of beats that only meet at half or double time
 
 
@@ -61,6 +68,20 @@ class Transition:
         """How badly the tracks mix, as an equivalent change of speed [%]; 0 is a perfect fit."""
         other = OTHER_PACE_COST if self.relation else 0.0
         return abs(self.pitch) + HARMONY_COST[self.harmony] + other
+
+
+Likeness = TypeVar("Likeness", float, NDArray[np.floating])
+
+
+def sound_cost(likeness: Likeness) -> Likeness:
+    """How badly tracks fit by their sound, as an equivalent change of speed [%].
+
+    Parameters
+    ----------
+    likeness
+        How alike they sound, from -1 to 1; 0 if that is unknown.
+    """
+    return SOUND_COST * (1 - likeness) / 2
 
 
 def transition(track: Counted, other: Counted, most: float) -> Transition | None:

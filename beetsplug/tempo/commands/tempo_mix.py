@@ -43,6 +43,10 @@ def subcommand() -> ui.Subcommand:
         "--duplicates", action="store_true",
         help="take other copies of the same recording as well",
     )  # fmt: skip
+    add(
+        "--sound", action="store_true",
+        help="rank by how alike they sound as well; `beet tempo-tags` listens before",
+    )  # fmt: skip
     add("--path", type="int", metavar="N", help="order a set of N tracks")
     add(
         "--curve", metavar="NAME",
@@ -81,16 +85,23 @@ def run(plugin: Plugin, lib: Library, settings: Any, query: list[str]) -> None:
     from ..crates import Crate
 
     crate = Crate(tuple(settings.crate or ()), bool(settings.unsteady), bool(settings.duplicates))
+    sounds = None
+    if settings.sound:
+        from ..sounds import sounds_of
+
+        sounds = sounds_of(lib, plugin._log)
+        if not sounds.ids:
+            raise UserError("no track was listened to for --sound yet; `beet tempo-tags` does")
     if settings.path is not None:
         from ..sets import Output, Wanted, list_set
 
-        wanted = Wanted(settings.path, settings.curve or CURVES[0], settings.pitch)
+        wanted = Wanted(settings.path, settings.curve or CURVES[0], settings.pitch, sounds)
         output = Output(settings.format, settings.m3u, settings.relative_to, settings.sheet)
         list_set(lib, query, crate, wanted, output, plugin._log)
         return
     from ..mixing import MOST_LISTED, list_mix
 
     list_mix(
-        lib, query, crate, pitch=settings.pitch, most=settings.max or MOST_LISTED,
+        lib, query, crate, pitch=settings.pitch, sounds=sounds, most=settings.max or MOST_LISTED,
         format_=settings.format, playlist=settings.m3u, relative_to=settings.relative_to,
     )  # fmt: skip

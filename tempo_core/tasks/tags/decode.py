@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...heard import Heard
 from ...model import Checkpoint
-from ...sound_tags import Tag
+from ...sound_tags import LEAST, Tag, format_tags
 from ...spectrum import Array
 from ...task import Results, Scored
 from .config import TagsConfig
@@ -57,9 +57,7 @@ def decode(
     pooled: Embedding, heard: Heard, results: Results, checkpoint: Checkpoint[TagsConfig]
 ) -> Tagging:
     """The tags that follow from the embedding."""
-    (probabilities,) = tag_probabilities(pooled[None], checkpoint)
-    named = zip(tags_of(checkpoint.config), probabilities.tolist(), strict=True)
-    return Tagging(pooled, dict(named))
+    return Tagging(pooled, tags_from(pooled, checkpoint))
 
 
 def tag_probabilities(embeddings: NDArray[Any], checkpoint: Checkpoint[TagsConfig]) -> Array:
@@ -68,6 +66,25 @@ def tag_probabilities(embeddings: NDArray[Any], checkpoint: Checkpoint[TagsConfi
         return np.zeros((len(embeddings), 0), np.float32)
     logits = checkpoint.network.ops.linear(HEAD, embeddings.astype(np.float32))
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)  # so nothing overflows
+
+
+def tags_from(embedding: Embedding, checkpoint: Checkpoint[TagsConfig]) -> dict[Tag, float]:
+    """Embedding of one track (n_dims,) → probability of each tag of a model."""
+    (probabilities,) = tag_probabilities(embedding[None], checkpoint)
+    return dict(zip(tags_of(checkpoint.config), probabilities.tolist(), strict=True))
+
+
+def tag_texts(probabilities: Array, tags: Sequence[Tag]) -> list[str]:
+    """What `sound_tags.format_tags` writes of each row of probabilities (n, n_tags)."""
+    learned = {tag.word for tag in tags if tag.field}
+    # Only the likely ones are looked at one by one, of hundreds; but for an unlikely one that was
+    # learned, the word of the package that is written alike must not stand.
+    counts = np.array([bool(tag.field) or tag.word not in learned for tag in tags], bool)
+    likely = (probabilities.astype(np.float64) >= LEAST) & counts
+    return [
+        format_tags({tags[k]: float(row[k]) for k in np.flatnonzero(are_likely).tolist()})
+        for row, are_likely in zip(probabilities, likely, strict=True)
+    ]
 
 
 def tags_of(config: TagsConfig) -> tuple[Tag, ...]:

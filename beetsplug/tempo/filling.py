@@ -1,0 +1,224 @@
+"""Suggestions of `beet tempo-tags --suggest`: values for an empty field, from the sound.
+
+They are made from the embeddings in the store, so no track is listened to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import beets
+from beets import ui
+from beets.dbcore import types
+from beets.exceptions import UserError
+from beets.library import Item
+from beets.util import syspath
+from mediafile import MediaFile
+
+from tempo_core.background import interruptible
+from tempo_core.console import counted, shown
+from tempo_core.genres import is_genre
+from tempo_core.sound_tags import word_of
+from tempo_core.tasks.tags.decode import embedding_name, tag_probabilities, tags_of
+
+from .guarding import library_errors
+from .keeping import store, tried
+from .progress import Progress, name_of, print_line
+from .selecting import Selection, as_it_is, ask, items_of
+from .sounds import open_store, paths_of, tags_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beets.library import Library
+    from beets.logging import BeetsLogger
+
+    from tempo_core.sound_tags import Tag
+
+GENRES = "genres"
+LEAST = 0.5  # probability from which a value is suggested
+SUGGESTED = "sound_suggested"  # the fields of a track that were filled by a suggestion
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A value for the empty field of a track, and how probable it is, from 0 to 1."""
+
+    id: int
+    value: str
+    probability: float
+
+
+def suggest_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger) -> None:
+    """Print suggestions for the tracks of a query whose field is empty; write them if asked to.
+
+    Raises
+    ------
+    UserError
+        If the model knows no values of the field, a file could not be written, the library or the
+        store cannot be used, or the run was interrupted.
+    """
+    field = settings.field or GENRES
+    with library_errors("nothing was written"):
+        suggestions, n_empty, n_unheard = _suggestions(lib, args, settings, field, log)
+        names = {s.id: s for s in suggestions}
+        if not settings.quiet:
+            for item in items_of(lib, names):
+                one = names[item.id or 0]
+                print_line(f"{one.probability:.2f} {one.value}  {name_of(item)}")
+    if n_unheard and not settings.quiet:
+        log.warning("{} not listened to yet; `beet tempo-tags` does", _were(n_unheard))
+    told = f"{len(suggestions)} of {counted(n_empty, 'track')} without {field}"
+    if not settings.apply or settings.pretend:
+        if not settings.quiet:
+            ui.print_(f"tempo-tags: a suggestion for {told}; --apply writes them")
+        return
+    progress = Progress(len(suggestions), quiet=settings.quiet, pretend=False, log=log)
+    with library_errors("some were written"), interruptible() as stop, progress:
+        n = _apply(lib, suggestions, field, settings, progress, stop.is_set)
+    summary = f"{field} of {counted(n, 'track')} filled, {progress.failed} failed"
+    if stop.is_set():
+        raise UserError(f"interrupted: {summary}; the next run continues from here")
+    if progress.failed:
+        raise UserError(summary)
+    if not settings.quiet:
+        undo = f"; `beet modify {SUGGESTED}:{field} {field}= {SUGGESTED}!` undoes it" if n else ""
+        ui.print_(f"tempo-tags: {summary}{undo}")
+
+
+def _were(n: int) -> str:
+    return f"{counted(n, 'track')} {'was' if n == 1 else 'were'}"
+
+
+def _suggestions(
+    lib: Library, args: list[str], settings: Any, field: str, log: BeetsLogger
+) -> tuple[list[Suggestion], int, int]:
+    """Suggestions, the surest first; number of tracks with an empty field, and not listened to."""
+    model = tags_model()
+    tags = tags_of(model.config)
+    columns = columns_of(tags, field)
+    if not columns:
+        known = sorted({GENRES, *(tag.field for tag in tags if tag.field)})
+        raise UserError(
+            f"nothing is known of {shown(field)}, only of {', '.join(known)}; "
+            f"`beet tempo-train --task tags --field {shown(field)}` learns it"
+        )
+    selection = Selection(lib, args, album=bool(settings.album), pretend=True)
+    paths = paths_of(lib, selection.ids(empty(field)))
+    with open_store(lib, embedding_name(model), log, read_only=settings.pretend) as embeddings:
+        keys, known_embeddings = embeddings.rows()
+    rows = {key: k for k, key in enumerate(keys)}
+    ids = [id_ for path, id_ in paths.items() if path in rows]
+    if not ids:
+        return [], len(paths), len(paths)
+    places = [rows[path] for path in paths if path in rows]
+    probabilities = tag_probabilities(known_embeddings[places], model)[:, columns]
+    best = probabilities.argmax(axis=1)
+    values = values_of([tags[k] for k in columns], field, lib)
+    least = LEAST if settings.least is None else settings.least
+    found = [
+        Suggestion(id_, values[k], float(row[k]))
+        for id_, row, k in zip(ids, probabilities, best, strict=True)
+        if row[k] >= least
+    ]
+    found.sort(key=lambda one: (-round(one.probability, 2), one.id))
+    return found, len(paths), len(paths) - len(ids)
+
+
+def columns_of(tags: tuple[Tag, ...], field: str) -> list[int]:
+    """The indices of those tags that are values of a field.
+
+    They are those learned from it; of genres also the words of the package that are genres.
+    """
+    learned = [k for k, tag in enumerate(tags) if tag.field == field]
+    if field != GENRES:
+        return learned
+    words = {tags[k].word for k in learned}
+    shipped = [
+        k
+        for k, tag in enumerate(tags)
+        if not tag.field and tag.word not in words and is_genre(tag.name)
+    ]
+    return [*learned, *shipped]
+
+
+def values_of(tags: list[Tag], field: str, lib: Library) -> list[str]:
+    """The values that stand for tags: as they were learned, or as the library spells them."""
+    spelled = _spellings(lib) if any(not tag.field for tag in tags) else {}
+    return [tag.name if tag.field else spelled.get(tag.word, tag.name.title()) for tag in tags]
+
+
+def _spellings(lib: Library) -> dict[str, str]:
+    """The most frequent spelling of each genre in a library, by the word for it."""
+    kind = Item._type(GENRES)
+    texts = ask(lib, f"SELECT {GENRES} FROM items WHERE ifnull({GENRES}, '') != ''")
+    counts: Counter[str] = Counter()
+    for text, n in Counter(texts).items():
+        for name in kind.from_sql(text):
+            counts[name] += n
+    ordered = sorted(counts.items(), key=lambda one: (one[1], one[0]))
+    return {word_of(name): name for name, _ in ordered}
+
+
+def empty(field: str) -> str:
+    """SQL: a track has no value in a field.
+
+    Raises
+    ------
+    UserError
+        If no field can have this name.
+    """
+    if not re.fullmatch(r"\w+", field):
+        raise UserError(f"--field {shown(field)} is no name of a field")
+    if field in Item._fields:
+        return f"ifnull(items.{field}, '') = ''"
+    return (
+        "NOT EXISTS (SELECT 1 FROM item_attributes WHERE entity_id = items.id "
+        f"AND key = '{field}' AND value != '')"
+    )
+
+
+def _apply(
+    lib: Library,
+    suggestions: list[Suggestion],
+    field: str,
+    settings: Any,
+    progress: Progress,
+    stopped: Callable[[], bool],
+) -> int:
+    """Fill the field of tracks that still have none; returns of how many."""
+    write = ui.should_write(settings.write) and field in MediaFile.fields()
+    n = 0
+    for one, heard in zip(suggestions, items_of(lib, [s.id for s in suggestions]), strict=False):
+        if stopped():
+            break
+        item = as_it_is(lib, heard)
+        if item is None or item.get(field, with_album=False):  # changed meanwhile
+            progress.advance()
+            continue
+        assert item.id == one.id
+        problem = tried(partial(_fill, item, field, one.value, write, stopped))
+        if problem:
+            progress.failure(item, problem)
+        else:
+            n += 1
+            progress.advance()
+    return n
+
+
+def _fill(item: Item, field: str, value: str, write: bool, stopped: Callable[[], bool]) -> None:
+    """Fill the field of a track, in its file as well if that is wanted, and store it."""
+    item[field] = [value] if isinstance(item._type(field), types.DelimitedString) else value
+    filled = str(item.get(SUGGESTED, with_album=False) or "").split()
+    item[SUGGESTED] = " ".join(sorted({*filled, field}))
+    if write:
+        # This one tag only: who imports "as is" wants the others left alone.
+        media = MediaFile(syspath(item.path), id3v23=beets.config["id3v23"].get(bool))
+        media.update({field: item[field]})
+        media.save()
+    item.mtime = item.current_mtime()
+    store(item, stopped)
