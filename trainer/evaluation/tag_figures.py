@@ -23,6 +23,7 @@ class TagFigure:
     `n` tracks are known to have it or not, `n_with` have it. `auc_roc` is the area under the
     receiver operating characteristic, `auc_pr` the average precision, both in 0..1; `ece` is the
     expected calibration error of the probability. They are NaN where all tracks or none have it.
+    The intervals are 95 % intervals of a bootstrap over groups (artists).
     """
 
     tag: str
@@ -31,6 +32,8 @@ class TagFigure:
     auc_roc: float
     auc_pr: float
     ece: float
+    auc_roc_interval: tuple[float, float]
+    auc_pr_interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,9 @@ def tag_figures(
         (n_tracks,) artists.
     """
     drawn = drawn_figures(truth, scores, groups, seed)
-    of_tags = tuple(_of_tag(tag, truth[:, k], scores[:, k]) for k, tag in enumerate(tags))
+    of_tags = tuple(
+        _of_tag(tag, truth[:, k], scores[:, k], drawn.of_tag(k)) for k, tag in enumerate(tags)
+    )
     return TagFigures(
         tags=of_tags,
         auc_roc=_mean([figure.auc_roc for figure in of_tags]),
@@ -92,7 +97,7 @@ def macro(figure: Callable[[Floats, Floats], float], truth: Floats, scores: Floa
     return _mean([figure(truth[:, k], scores[:, k]) for k in range(truth.shape[1])])
 
 
-def _of_tag(tag: str, truth: Floats, scores: Floats) -> TagFigure:
+def _of_tag(tag: str, truth: Floats, scores: Floats, drawn: DrawnFigures) -> TagFigure:
     known = ~np.isnan(truth)
     has, probability = truth[known], scores[known]
     return TagFigure(
@@ -102,6 +107,8 @@ def _of_tag(tag: str, truth: Floats, scores: Floats) -> TagFigure:
         auc_roc=area(truth, scores),
         auc_pr=precision(truth, scores),
         ece=expected_calibration_error(probability, has) if has.size else float("nan"),
+        auc_roc_interval=interval(drawn.auc_roc),
+        auc_pr_interval=interval(drawn.auc_pr),
     )
 
 
@@ -124,6 +131,10 @@ class DrawnFigures:
     auc_roc: Floats
     auc_pr: Floats
 
+    def of_tag(self, k: int) -> DrawnFigures:
+        """Those of one tag, (n_draws, 1)."""
+        return DrawnFigures(self.auc_roc[:, k : k + 1], self.auc_pr[:, k : k + 1])
+
 
 def drawn_figures(
     truth: Floats, scores: Floats, groups: Sequence[str], seed: int = 0, n_draws: int = N_DRAWS
@@ -136,9 +147,7 @@ def drawn_figures(
         np.bincount(which, minlength=len(truth))
         for which in bootstrap_groups(groups, n_draws, seed)
     ])  # fmt: skip
-    figures = [
-        _of_draws(n_tracks, truth[:, k], scores[:, k]) for k in range(truth.shape[1])
-    ]
+    figures = [_of_draws(n_tracks, truth[:, k], scores[:, k]) for k in range(truth.shape[1])]
     both = np.array(figures).reshape(truth.shape[1], 2, n_draws)
     return DrawnFigures(both[:, 0].T, both[:, 1].T)
 
