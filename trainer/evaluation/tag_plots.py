@@ -32,6 +32,7 @@ MARKERS = ("o", "^")
 MOST_IN_MAP = 10  # tags with a colour of their own; of many tracks as many as there are colours
 MOST_PANELS = 12
 MOST_CONFUSED = 20  # tags with a row of their own
+LEAST_SHARE = 0.005  # of a row that is written
 N_COLUMNS = 4  # of small plots
 LONGEST_TAG = 18  # [characters] of a tag in a plot
 
@@ -211,7 +212,7 @@ def confusion(found: TagConfusion) -> Figure:
     shares = found.counts / np.maximum(1, found.n_tracks)[:, None]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
-        if found.counts[row, column]:
+        if share >= LEAST_SHARE:
             colour = "white" if share > 0.5 else "#222222"
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour,
                       fontsize=7)  # fmt: skip
@@ -240,18 +241,18 @@ def precision_recall(figures: TagFigures, truth: Floats, probabilities: Floats) 
         axes.step(recall, precision, color=COLOURS[0], linewidth=1.4, where="post")
         axes.axhline(tag.n_with / tag.n, color=GREY, linewidth=0.9, linestyle="--")
         axes.set_title(f"{short_name(tag.tag, LONGEST_TAG)}: {tag.auc_pr:.2f}", fontsize=9)
-        axes.set(xlim=(0, 1), ylim=(0, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+        axes.set(xlim=(0, 1.01), ylim=(0, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#eeeeee")
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=""))
         if j % N_COLUMNS:
             axes.set_yticklabels([])
         if j + N_COLUMNS < len(shown):
             axes.set_xticklabels([])
-    figure.supxlabel("recall: share of the tracks with the tag that are found", fontsize=8)
-    figure.supylabel("precision: share of\nthose found that have it", fontsize=8)
+    figure.supxlabel("recall: of the tracks with the tag those found, %", fontsize=8)
+    figure.supylabel("precision: of those found\nthe tracks with the tag, %", fontsize=8)
     return figure
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -89,7 +90,9 @@ def write_tag_report(folder: Path, tracks: TaggedTracks) -> Path:
     figures = tag_figures(tracks.tags, tracks.truth, tracks.probabilities, tracks.artists)
     doubtful = find_doubtful(tracks.tags, tracks.truth, tracks.probabilities)
     mapped = tag_plots.sound_map(tracks.embeddings)
-    pictures = {stem: draw(one) for stem, one in tag_pictures(tracks, figures, mapped).items()}
+    with rc_context({"font.family": plots.fonts()}):
+        drawn = tag_pictures(tracks, figures, mapped)
+        pictures = {stem: draw(one) for stem, one in drawn.items()}
     try:
         (folder / PLOTS_FOLDER).mkdir(parents=True, exist_ok=True)
     except OSError as error:
