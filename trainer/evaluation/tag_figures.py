@@ -13,7 +13,6 @@ from .metrics import bootstrap_groups, expected_calibration_error
 
 Floats = NDArray[np.float64]
 N_DRAWS = 200  # of the bootstrap: each computes the figures of all tags anew
-DRAWS_AT_ONCE = 50  # so that 20,000 tracks need no more than 100 MB
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,12 @@ class TagFigures:
 
 
 def tag_figures(
-    tags: Sequence[str], truth: Floats, scores: Floats, groups: Sequence[str], seed: int = 0
+    tags: Sequence[str],
+    truth: Floats,
+    scores: Floats,
+    groups: Sequence[str],
+    seed: int = 0,
+    drawn: DrawnFigures | None = None,
 ) -> TagFigures:
     """Figures of scores.
 
@@ -67,8 +71,10 @@ def tag_figures(
         (n_tracks, n_tags) probabilities in 0..1.
     groups
         (n_tracks,) artists.
+    drawn
+        What `drawn_figures` says of the same; None computes it.
     """
-    drawn = drawn_figures(truth, scores, groups, seed)
+    drawn = drawn or drawn_figures(truth, scores, groups, seed)
     of_tags = tuple(
         _of_tag(tag, truth[:, k], scores[:, k], drawn.of_tag(k)) for k, tag in enumerate(tags)
     )
@@ -143,41 +149,36 @@ def drawn_figures(
 
     Each tag is sorted once, and a track counts as often as its group was drawn.
     """
-    n_tracks = np.stack([
-        np.bincount(which, minlength=len(truth))
-        for which in bootstrap_groups(groups, n_draws, seed)
-    ])  # fmt: skip
-    figures = [_of_draws(n_tracks, truth[:, k], scores[:, k]) for k in range(truth.shape[1])]
+    counts = np.zeros((len(truth), n_draws), np.int32)
+    for draw, which in enumerate(bootstrap_groups(groups, n_draws, seed)):
+        counts[:, draw] = np.bincount(which, minlength=len(truth))
+    figures = [_of_draws(counts, truth[:, k], scores[:, k]) for k in range(truth.shape[1])]
     both = np.array(figures).reshape(truth.shape[1], 2, n_draws)
     return DrawnFigures(both[:, 0].T, both[:, 1].T)
 
 
-def _of_draws(counts: NDArray[np.int64], truth: Floats, scores: Floats) -> Floats:
-    """(2, n_draws) area and average precision, a track counting as often as it was drawn."""
+def _of_draws(counts: NDArray[np.int32], truth: Floats, scores: Floats) -> Floats:
+    """(2, n_draws) area and average precision; `counts` (n, n_draws) says how often a track counts."""
     order = np.argsort(-scores, kind="stable")
     order = order[~np.isnan(truth[order])]
-    # Tracks of one score are passed together.
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True)) if order.size else order
-    found = np.full((2, len(counts)), np.nan)
-    for first in range(0, len(counts), DRAWS_AT_ONCE):
-        drawn = counts[first : first + DRAWS_AT_ONCE, order]
-        with_tag = np.cumsum(drawn * (truth[order] == 1), axis=1)[:, ends]
-        without = np.cumsum(drawn, axis=1)[:, ends] - with_tag
-        if not ends.size:
-            break
-        n_with, n_without = with_tag[:, -1:], without[:, -1:]
-        gained = np.diff(with_tag, axis=1, prepend=0)
-        passed = np.diff(without, axis=1, prepend=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            below = (n_with - with_tag + gained / 2) * passed
-            found[0, first : first + len(drawn)] = (
-                1 - below.sum(axis=1) / (n_with * n_without)[:, 0]
-            )
-            share = with_tag / np.maximum(with_tag + without, 1)
-            found[1, first : first + len(drawn)] = (gained * share).sum(axis=1) / n_with[:, 0]
-            one_sided = (n_with * n_without)[:, 0] == 0
-        found[:, first : first + len(drawn)][:, one_sided] = np.nan
-    return found
+    if not order.size:
+        return np.full((2, counts.shape[1]), np.nan)
+    drawn = counts[order]
+    # Tracks of one score are passed together: at the last of them.
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    n_passed = np.cumsum(drawn, axis=0)[ends]
+    n_found = np.cumsum(drawn * (truth[order, None] == 1), axis=0)[ends]
+    found = np.diff(n_found, axis=0, prepend=0)
+    missed = np.diff(n_passed - n_found, axis=0, prepend=0)
+    n_with = n_found[-1].astype(float)
+    n_without = n_passed[-1] - n_with
+    before = n_found - found / 2  # with the tag that stand before those without it
+    with np.errstate(invalid="ignore", divide="ignore"):
+        auc_roc = (before * missed).sum(axis=0) / (n_with * n_without)
+        auc_pr = (found * (n_found / np.maximum(n_passed, 1))).sum(axis=0) / n_with
+    figures = np.stack([auc_roc, auc_pr])
+    figures[:, n_with * n_without == 0] = np.nan
+    return figures
 
 
 def interval(drawn: Floats) -> tuple[float, float]:

@@ -177,7 +177,7 @@ def _cross_validate(
         for fold in range(N_FOLDS):
             known = [s for s, own in zip(seen, folds, strict=True) if own != fold]
             model = replace(fit(known, replayed, base, job), temperature=1.0)
-            for k in np.flatnonzero(folds == fold):
+            for k in np.flatnonzero(folds == fold).tolist():
                 scores[k] = scores_of(seen[k], model)
             bar.update()
     return scores

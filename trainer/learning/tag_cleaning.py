@@ -18,9 +18,10 @@ from tempo_core.config import LONGEST_NAME
 from tempo_core.genres import genre_tree
 from tempo_core.sound_tags import word_of
 
-MIN_TRACKS = 20  # with a tag, by default; fewer tell little about how it sounds
+from .options import GENRES, MIN_TRACKS
+
 MIN_ARTISTS = 5  # with a tag, and as many without it; one tells who plays, not how it sounds
-GENRE_FIELDS = ("genre", "genres")  # fields whose values stand in beets' tree of genres
+GENRE_FIELDS = ("genre", GENRES)  # fields whose values stand in beets' tree of genres
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class TagRules:
         Names that count as if nobody had written them.
     """
 
-    field: str = "genres"
+    field: str = GENRES
     min_tracks: int = MIN_TRACKS
     merge: Mapping[str, str] = dataclass_field(default_factory=dict)
     drop: Sequence[str] = ()

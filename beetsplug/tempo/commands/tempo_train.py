@@ -1,4 +1,4 @@
-"""`beet tempo-train`: train models with the user's own tempi, paces and keys."""
+"""`beet tempo-train`: train models with the user's own tempi, paces, keys and tags."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from beets.exceptions import UserError
 
 from tempo_core import methods
+from tempo_core.sound_tags import is_field
 
 from .. import options
 
@@ -38,8 +39,9 @@ def subcommand() -> ui.Subcommand:
     options.add_threads(command, "tracks to listen to at a time")
     add(
         "--task", choices=list(methods.tasks_of_libraries()), default="tempo",
-        help="what to learn: the tempo, at which paces one can move, or the key",
+        help="what to learn: the tempo, at which paces one can move, the key, or tags",
     )  # fmt: skip
+    add("--field", metavar="FIELD", help="the field with the tags [default: genres]")
     add(
         "--method", choices=list(methods.names("tempo")), default=None,
         help="; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.task == "tempo"),
@@ -80,6 +82,10 @@ def check(opts: Values, settings: Any) -> None:
         raise UserError("--no-install and --install-anyway contradict each other")
     options.require_folder(opts, "out")
     method = opts.method or settings.train.method
+    if opts.task != "tags":
+        options.refuse(opts, ("field",), "is for --task tags")
+    elif opts.field is not None and not is_field(opts.field):
+        raise UserError(f"--field {opts.field}: give the name of a field, such as genres or mood")
     if opts.task != "tempo":
         unused = ("threads",) if opts.task == "pace" else ()
         options.refuse(opts, (*methods.options("tempo"), *unused), f"is not for --task {opts.task}")
