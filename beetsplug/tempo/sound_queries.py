@@ -26,7 +26,11 @@ _EXPECTED = "a range of probabilities from 0 to 1, such as 0.7.. or 0.2..0.5"
 # The text with a space in front of each word, and behind the word the number, which `CAST` reads as
 # far as it is one.
 _TEXT = "(' ' || attribute.value)"
-_NUMBER = f"CAST(substr({_TEXT}, instr({_TEXT}, ?) + length(?)) AS REAL)"
+_BEHIND = f"substr({_TEXT}, instr({_TEXT}, word.value) + length(word.value))"
+_HAS_WORD = (
+    f"instr({_TEXT}, word.value) > 0 AND {_BEHIND} GLOB '[0-9.]*' "
+    f"AND CAST({_BEHIND} AS REAL) BETWEEN ? AND ?"
+)
 
 
 class SoundQuery(FieldQuery[str]):
@@ -57,15 +61,14 @@ class SoundQuery(FieldQuery[str]):
         return self.col_clause()
 
     def col_clause(self) -> tuple[str, Sequence[Any]]:
-        rows = (
-            "SELECT attribute.entity_id FROM item_attributes AS attribute "
-            f"WHERE attribute.key = '{SOUND_TAGS}'"
-        )
+        rows = "SELECT attribute.entity_id FROM item_attributes AS attribute"
+        where = f"WHERE attribute.key = '{SOUND_TAGS}'"
         if not self.word:
-            return f"items.id IN ({rows})", ()
-        word = f" {self.word}:"
-        has_word = f"instr({_TEXT}, ?) > 0 AND {_NUMBER} BETWEEN ? AND ?"
-        return f"items.id IN ({rows} AND {has_word})", (word, word, word, self.low, self.high)
+            return f"items.id IN ({rows} {where})", ()
+        return (
+            f"items.id IN ({rows}, (SELECT ? AS value) AS word {where} AND {_HAS_WORD})",
+            (f" {self.word}:", self.low, self.high),
+        )
 
     def match(self, obj: Any) -> bool:
         return self._match_item(obj)

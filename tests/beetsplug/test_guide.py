@@ -27,6 +27,7 @@ PAGES = {
         "runner",
         "notes",
         "curve",
+        "sound",
         "training",
         "troubleshooting",
     )
@@ -60,7 +61,7 @@ def section(page: str, title: str) -> str:
 BUILDING = section("training", "A training set of your own")
 COMMANDS = (
     "tempo", "tempo-labels", "tempo-mix", "tempo-notes", "tempo-eval", "tempo-train",
-    "tempo-export",
+    "tempo-export", "tempo-tags", "tempo-similar",
 )  # fmt: skip
 
 

@@ -309,7 +309,7 @@ def test_the_command_line_says_what_is_missing(make_audio: MakeAudio) -> None:
     assert "no toy model" in run.stderr
     run = estimate("--tasks", "tempo,weather", file)
     assert run.exit_code != 0
-    assert "give some of tempo, pace, key, beats, toy" in run.stderr
+    assert "give some of tempo, pace, key, beats, tags, toy" in run.stderr
 
 
 def test_learned_models_of_it_are_listed_used_and_left_again(path: Path) -> None:

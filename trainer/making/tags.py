@@ -26,7 +26,7 @@ from tempo_core.network import Network
 from tempo_core.sound_tags import Tag
 from tempo_core.spectrum import Mel, compress
 from tempo_core.tasks.tags.config import TagsConfig, TagsModel
-from tempo_core.tasks.tags.decode import tag_probabilities
+from tempo_core.tasks.tags.decode import tag_probabilities, tags_of
 from tempo_core.tasks.tags.network import HEAD, PIECE, build
 from tempo_core.tasks.tags.view import pieces_of
 
@@ -57,11 +57,12 @@ SETS = {"songs": read_songs, "charts": read_charts, "rhythm": read_rhythm,
         "consensus": read_consensus}  # fmt: skip
 HELD_OUT = "charts"  # the set whose validation part is not learned from
 N_SUREST = 5  # words that a track has: those of which the tagger is surest
-# Words of periods and of singers, which say nothing of how music sounds or are twice there, and
-# those that the tagger itself was found not to know.
+# Words of periods, singers and taste, which say nothing of how music sounds, and those of which the
+# tagger itself was found to know nothing.
 NOT_WORDS = frozenset(
-    ["00s", "90s", "80s", "70s", "60s", "oldies", "female vocalist", "pop", "rnb", "catchy"]
-)
+    ["00s", "90s", "80s", "70s", "60s", "oldies", "female vocalists", "male vocalists",
+     "female vocalist", "beautiful", "sexy", "catchy", "pop", "rnb"]
+)  # fmt: skip
 LEAST_AREA = 0.85  # under the ROC curve, of the words that are kept, against the tagger's own
 
 
@@ -180,10 +181,12 @@ def finish(raw: Checkpoint[TagsConfig], held_out: Taught) -> tuple[Checkpoint[Ta
     that are kept. The probabilities are calibrated for this (Platt, 1999) on recordings that were
     not learned from.
     """
+    names = [tag.name for tag in tags_of(raw.config)]
     answers = np.stack([tags.mean(axis=0) for tags in held_out.tags])
+    answers = answers[:, [musicnn.TAGS.index(name) for name in names]]
     embeddings = np.stack([embedding_of(features, raw) for features in held_out.features])
     found = tag_probabilities(embeddings, raw).astype(np.float64)
-    words = [k for k, name in enumerate(musicnn.TAGS) if name not in NOT_WORDS]
+    words = [k for k, name in enumerate(names) if name not in NOT_WORDS]
     while True:
         order = np.argsort(-answers[:, words], axis=1)[:, :N_SUREST]
         truth = np.zeros((len(answers), len(words)))
@@ -193,25 +196,24 @@ def finish(raw: Checkpoint[TagsConfig], held_out: Taught) -> tuple[Checkpoint[Ta
         if kept == words:
             break
         words = kept
-    weights, figures = dict(raw.network.weights), {}
-    slopes, offsets = [], []
+    slopes, offsets, figures = [], [], {}
     for k, word in enumerate(words):
         odds = np.log(found[:, word] / (1 - found[:, word]))
         slope, offset = platt(odds, truth[:, k])
         likely = 1 / (1 + np.exp(-(slope * odds + offset)))
         slopes.append(slope)
         offsets.append(offset)
-        figures[musicnn.TAGS[word]] = {
+        figures[names[word]] = {
             "n": int(truth[:, k].sum()),
             "auc_roc": round(areas[k], 3),
             "ece": round(expected_calibration_error(likely, truth[:, k]), 3),
         }
-    scale = np.array(slopes)[:, None]
-    weights[f"{HEAD}.weight"] = (weights[f"{HEAD}.weight"][words] * scale).astype(np.float32)
-    bias = weights[f"{HEAD}.bias"][words] * scale[:, 0] + np.array(offsets)
+    weights, scale = dict(raw.network.weights), np.array(slopes)
+    scaled = weights[f"{HEAD}.weight"][words] * scale[:, None]
+    weights[f"{HEAD}.weight"] = scaled.astype(np.float32)
+    bias = weights[f"{HEAD}.bias"][words] * scale + np.array(offsets)
     weights[f"{HEAD}.bias"] = bias.astype(np.float32)
-    tags = tuple(str(Tag("", musicnn.TAGS[word])) for word in words)
-    config = replace(raw.config, tags=tags)
+    config = replace(raw.config, tags=tuple(str(Tag("", names[word])) for word in words))
     network = Network(build(raw.front_end, config), weights)
     return replace(raw, config=config, network=network), figures
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import time
 from functools import lru_cache
@@ -141,3 +142,14 @@ def test_asking_for_more_than_there_is_takes_no_longer() -> None:
     path = best_path(tracks, 10_000, pitch=4, curve="wave")
     assert time.process_time() - start < 5
     assert len(path) > 120
+
+
+def test_what_sounds_alike_follows_if_all_else_is_equal() -> None:
+    sounds = [[1, 0], [-1, 0], [0.9, 0.436], [0, 1], [0, 0]]
+    tracks = [
+        plain(120, recording=k, sound=np.array(sound, np.float32)) for k, sound in enumerate(sounds)
+    ]
+    assert best_path(tracks, 2, pitch=6, start=0) == [0, 2]
+    assert best_path(tracks[:4], 4, pitch=6, start=1) == [1, 3, 2, 0]
+    silent = [dataclasses.replace(track, sound=None) for track in tracks]
+    assert best_path(silent, 2, pitch=6, start=0) == [0, 1]

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tempo_core.keys import parse_key
-from tempo_core.mixing.transitions import Counted, Transition, relation_of, transition
+from tempo_core.mixing.transitions import (
+    SOUND_COST,
+    Counted,
+    Transition,
+    relation_of,
+    sound_cost,
+    transition,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,3 +45,11 @@ def test_the_cheapest_of_several_ways_is_taken() -> None:
 def test_keys_have_a_relation(keys: tuple[str, str], relation: str) -> None:
     one, other = (parse_key(text) for text in keys)
     assert relation_of(one, other) == relation_of(other, one) == relation
+
+
+def test_the_cost_of_a_sound() -> None:
+    assert [sound_cost(likeness) for likeness in (1.0, 0.0, -1.0)] == [
+        0,
+        SOUND_COST / 2,
+        SOUND_COST,
+    ]

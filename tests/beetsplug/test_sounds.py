@@ -1,0 +1,184 @@
+"""Tests of the store beside a library: filled by analyses and imports, right after moves."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from beets.library import Library
+from beets.logging import getLogger
+
+from beetsplug.tempo.sounds import STORE, paths_of, store_file
+from tempo_core.embeddings import Embeddings
+from tempo_core.errors import StorageError
+from tempo_core.sound_tags import parse_tags
+
+from ..conftest import MakeAudio
+from .conftest import Beet
+from .sounds import N_DIMS, hear, store_of
+
+ALL = ["tempo", "pace", "key", "beats", "tags"]
+
+
+@pytest.fixture
+def songs(make_audio: MakeAudio) -> list[Path]:
+    return [
+        make_audio(f"songs/{style}.mp3", bpm=120, duration=14, style=style, title=style, artist="x")
+        for style in ("house", "rock")
+    ]
+
+
+def heard(beet: Beet) -> dict[str, np.ndarray]:
+    """The embeddings of the tracks of the library that have one, by title."""
+    with store_of(beet) as store:
+        found = store.of(item.filepath for item in beet.items())
+    return {item.title: found[item.filepath] for item in beet.items() if item.filepath in found}
+
+
+def test_an_analysis_fills_field_and_store(beet: Beet, songs: list[Path]) -> None:
+    beet.configure(tempo={"threads": 2, "tasks": ALL})
+    beet.add(*songs)
+    run = beet("tempo")
+    assert (run.code, run.err) == (0, "")
+    assert "; tags: 2 found" in run.out
+    assert {title: e.shape for title, e in heard(beet).items()} == {
+        "house": (N_DIMS,), "rock": (N_DIMS,),
+    }  # fmt: skip
+    assert all(item.sound_tags is not None for item in beet.items())
+    assert "0 tracks analysed" in beet("tempo").out
+
+
+def test_tracks_analysed_before_get_their_tags_alone(beet: Beet, songs: list[Path]) -> None:
+    beet.add(*songs)
+    beet("tempo", "-W")
+    before = beet.item("title:house")
+    assert "sound_tags" not in before
+    assert not (beet.database.parent / STORE).exists()
+    beet.configure(tempo={"threads": 2, "tasks": ALL})
+    run = beet("tempo", "-W", "title:house")
+    assert "1 track analysed" in run.out
+    after = beet.item("title:house")
+    assert parse_tags(after.sound_tags) or after.sound_tags == ""
+    new = {k: v for k, v in dict(after).items() if k != "sound_tags"}
+    assert new == {k: v for k, v in dict(before).items() if k in new}
+    assert set(heard(beet)) == {"house"}
+    # Without the field, the store knows the answer, and nothing has to be heard.
+    beet("modify", "-y", "-W", "sound_tags!")
+    with store_of(beet) as store:
+        store.put(after.filepath, np.full(N_DIMS, 0.5))
+    beet("tempo", "-W", "title:house")
+    assert (heard(beet)["house"] == 0.5).all()
+    assert beet.item("title:house").sound_tags != after.sound_tags
+    # With --force they are listened to again.
+    beet("tempo", "-W", "-f", "title:house")
+    assert beet.item("title:house").sound_tags == after.sound_tags
+    assert not (heard(beet)["house"] == 0.5).all()
+
+
+def test_pretend_writes_nothing(beet: Beet, songs: list[Path]) -> None:
+    beet.configure(tempo={"tasks": ALL})
+    beet.add(*songs)
+    assert beet("tempo", "-p").code == 0
+    assert not (beet.database.parent / STORE).exists()
+    assert all("sound_tags" not in item for item in beet.items())
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_an_import_keeps_sounds_where_the_files_are(
+    beet: Beet, songs: list[Path], move: bool
+) -> None:
+    beet.configure(tempo={"tasks": ALL}, **{"import": {"move": move, "copy": not move}})
+    run = beet("import", "-A", songs[0].parent)
+    assert run.code == 0
+    assert "warning" not in run.err
+    assert all(item.filepath.is_relative_to(beet.music) for item in beet.items())
+    assert set(heard(beet)) == {"house", "rock"}
+    with store_of(beet) as store:
+        assert set(store.all()[0]) == {item.filepath for item in beet.items()}
+    assert all("sound_tags" in item for item in beet.items())
+    run = beet("tempo-tags")
+    assert "0 listened to, 2 known before; 0 changed" in run.out
+
+
+def test_no_problem_with_the_store_stops_an_import(beet: Beet, songs: list[Path]) -> None:
+    (beet.database.parent / STORE).mkdir()
+    beet.configure(tempo={"tasks": ALL})
+    run = beet("import", "-A", songs[0].parent)
+    assert run.code == 0
+    assert run.err.count("is not kept") == 1
+    assert all(item.bpm and "sound_tags" in item for item in beet.items())
+
+
+def test_no_problem_with_the_store_stops_an_analysis(beet: Beet, songs: list[Path]) -> None:
+    (beet.database.parent / STORE).write_text("no database " * 100)
+    beet.configure(tempo={"tasks": ALL})
+    beet.add(*songs)
+    run = beet("tempo", "-W")
+    assert run.code == 0
+    (line,) = (line for line in run.err.splitlines() if STORE in line)
+    assert f"is now {STORE}.damaged-1" in line
+    assert set(heard(beet)) == {"house", "rock"}
+
+
+def test_moves_and_removals_are_followed(beet: Beet) -> None:
+    hear(beet, {"one": [1, 2], "two": [3], "three": [4]})
+    before = {item.title: item.filepath for item in beet.items()}
+    beet("modify", "-y", "-W", "title:one", "album=other")  # moves the file
+    assert beet.item("title:one").filepath != before["one"]
+    assert set(heard(beet)) == {"one", "two", "three"}
+    beet("remove", "-f", "title:two")
+    assert set(heard(beet)) == {"one", "three"}
+    with store_of(beet) as store:
+        assert set(store.all()[0]) == {item.filepath for item in beet.items()}
+    db = sqlite3.connect(beet.database.parent / STORE)
+    # Its sound stays for a while: it may be imported again.
+    assert db.execute("SELECT count(*) FROM sounds").fetchone() == (3,)
+    db.close()
+
+
+def test_a_move_does_not_fail_because_of_the_store(beet: Beet) -> None:
+    hear(beet, {"one": [1, 2]})
+    file = beet.database.parent / STORE
+    db = sqlite3.connect(file)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    run = beet("modify", "-y", "-W", "title:one", "album=other")
+    assert run.code == 0
+    assert beet.item().filepath.exists()
+
+
+def test_without_a_store_none_is_made_by_a_move(beet: Beet, songs: list[Path]) -> None:
+    beet.add(*(Path(shutil.copy(song, beet.music)) for song in songs))
+    beet("modify", "-y", "-W", "album=other")
+    beet("remove", "-f", "title:rock")
+    assert not (beet.database.parent / STORE).exists()
+
+
+def test_paths_are_absolute_in_the_order_given_and_need_not_be_text(beet: Beet) -> None:
+    hear(beet, {"one": [1], "two": [2], "na\udcefve": [3]})
+    ids = [item.id or 0 for item in beet.items()]
+    found = paths_of(beet.library, [ids[2], ids[0], 999])
+    assert list(found.values()) == [ids[2], ids[0]]
+    assert list(found) == [bytes(beet.items()[k].path) for k in (2, 0)]
+    assert list(paths_of(beet.library).values()) == ids
+    assert b"\xef" in next(iter(found))
+    assert len(heard(beet)) == 3
+
+
+def test_a_library_in_memory_has_no_store(beet: Beet) -> None:
+    beet.load()  # or beets would make backups in this folder
+    with pytest.raises(StorageError, match="in memory"):
+        store_file(Library(":memory:"))
+
+
+def test_two_libraries_in_one_folder_share_the_store(beet: Beet, tmp_path: Path) -> None:
+    hear(beet, {"one": [1]})
+    other = Library(str(beet.database.with_name("other.db")), str(tmp_path))
+    assert store_file(other) == store_file(beet.library)
+    other._close()
+    # What one library knows is not pruned by the other, as the file exists.
+    with Embeddings(store_file(beet.library), store_of(beet).name, getLogger("x").warning) as store:
+        assert store.prune([]) == 0
