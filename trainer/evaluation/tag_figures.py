@@ -158,7 +158,7 @@ def drawn_figures(
 
 
 def _of_draws(counts: NDArray[np.int32], truth: Floats, scores: Floats) -> Floats:
-    """(2, n_draws) area and average precision; `counts` (n, n_draws) says how often a track counts."""
+    """(2, n_draws) area and average precision, a track counting as in `counts` (n, n_draws)."""
     order = np.argsort(-scores, kind="stable")
     order = order[~np.isnan(truth[order])]
     if not order.size:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import product
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -119,13 +120,12 @@ def tag_map(mapped: SoundMap, tags: Sequence[str], truth: Floats) -> Figure:
     order = np.random.default_rng(0).permutation(n)
     grey = order[own[order] < 0]
     if grey.size:
-        axes.scatter(*mapped.places[grey].T, size, color=PALE, linewidths=0, label=_other(
-            grey.size, len(tags) > len(shown)))  # fmt: skip
+        label = _other(grey.size, len(tags) > len(shown))
+        _dots(axes, mapped.places[grey], size, color=PALE, label=label)
     for part in np.array_split(order, 20):
         for (marker, colour), k in zip(looks, shown, strict=False):
             there = part[own[part] == k]
-            axes.scatter(*mapped.places[there].T, size * (1.25 if marker == "^" else 1),
-                         color=colour, marker=marker, alpha=0.8, linewidths=0)  # fmt: skip
+            _dots(axes, mapped.places[there], size, color=colour, marker=marker, alpha=0.8)
     for (marker, colour), k in zip(looks, shown, strict=False):
         axes.scatter([], [], 36, color=colour, marker=marker, linewidths=0,
                      label=f"{short_name(tags[k], LONGEST_TAG)} ({counts[k]})")  # fmt: skip
@@ -150,8 +150,8 @@ def tag_maps(mapped: SoundMap, tags: Sequence[str], truth: Floats) -> Figure:
     size = _mark_size(len(mapped.places)) * 0.45
     for axes, k in zip(panels, shown, strict=True):
         has = truth[:, k] == 1
-        axes.scatter(*mapped.places[~has].T, size * 0.8, color="#dddddd", linewidths=0)
-        axes.scatter(*mapped.places[has].T, size * 1.2, color=COLOURS[0], linewidths=0)
+        _dots(axes, mapped.places[~has], size * 0.8, color="#dddddd")
+        _dots(axes, mapped.places[has], size * 1.2, color=COLOURS[0])
         _bare(axes)
         _frame(axes, mapped.places)
         axes.set_title(f"{short_name(tags[k], LONGEST_TAG)} ({counts[k]})", fontsize=9)
@@ -193,7 +193,9 @@ def tag_confusion(tags: Sequence[str], truth: Floats, probabilities: Floats) -> 
     shown = _most_frequent(labels.sum(axis=0), MOST_CONFUSED)
     names = [short_name(tags[k], LONGEST_TAG) for k in shown]
     groups = [[k] for k in shown]
-    rest = sorted(set(np.flatnonzero(labels.any(axis=0) | likely.any(axis=0))) - set(shown))
+    rest = sorted(
+        set(np.flatnonzero(labels.any(axis=0) | likely.any(axis=0)).tolist()) - set(shown)
+    )
     if rest:
         names.append(f"{len(rest)} others")
         groups.append(rest)
@@ -265,6 +267,11 @@ def _most_frequent(counts: NDArray[np.int64], most: int) -> list[int]:
 def _mark_size(n_tracks: int) -> float:
     """Area of a mark [square points] such that many tracks do not cover each other."""
     return float(np.clip(4000 / max(1, n_tracks), 3.0, 34.0))
+
+
+def _dots(axes: Axes, places: Floats, size: float, **looks: Any) -> None:
+    """Marks at places (n, 2)."""
+    axes.scatter(places[:, 0], places[:, 1], size, linewidths=0, **looks)
 
 
 def _other(count: int, has_more: bool) -> str:

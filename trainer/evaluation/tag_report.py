@@ -25,7 +25,7 @@ from . import plots, tag_plots
 from .metrics import reliability
 from .report import PLOTS_FOLDER, REPORT_FILE, REPORT_STYLE, draw
 from .report_parts import MOST_ROWS, figure, more, path_cell, scroll
-from .tag_doubts import DoubtfulLabel, find_doubtful
+from .tag_doubts import DoubtfulLabel
 from .tag_figures import TagFigures, tag_figures
 from .text_tables import number
 
@@ -52,8 +52,12 @@ class TaggedTracks:
         from its artist.
     embeddings
         (n_tracks, n_dims).
-    paths, names, artists
+    paths, names
         Of the tracks; a name is what a person knows a track by.
+    groups
+        (n_tracks,) artists, or whatever else was left out together.
+    doubtful
+        All labels, those first that fit worst, see `tag_doubts.find_doubtful`.
     title
         What the report is of.
     notes
@@ -66,7 +70,8 @@ class TaggedTracks:
     embeddings: NDArray[np.floating]
     paths: Sequence[Path]
     names: Sequence[str]
-    artists: Sequence[str]
+    groups: Sequence[str]
+    doubtful: Sequence[DoubtfulLabel]
     title: str = "Tags"
     notes: Sequence[str] = field(default=())
 
@@ -74,7 +79,7 @@ class TaggedTracks:
         n, shape = len(self.paths), (len(self.paths), len(self.tags))
         if not (
             self.truth.shape == self.probabilities.shape == shape
-            and n == len(self.embeddings) == len(self.names) == len(self.artists)
+            and n == len(self.embeddings) == len(self.names) == len(self.groups)
         ):
             raise ValueError("tracks, tags and their values are of different numbers")
 
@@ -87,8 +92,7 @@ def write_tag_report(folder: Path, tracks: TaggedTracks) -> Path:
     StorageError
         If a file cannot be written.
     """
-    figures = tag_figures(tracks.tags, tracks.truth, tracks.probabilities, tracks.artists)
-    doubtful = find_doubtful(tracks.tags, tracks.truth, tracks.probabilities)
+    figures = tag_figures(tracks.tags, tracks.truth, tracks.probabilities, tracks.groups)
     mapped = tag_plots.sound_map(tracks.embeddings)
     with rc_context({"font.family": plots.fonts()}):
         drawn = tag_pictures(tracks, figures, mapped)
@@ -102,9 +106,9 @@ def write_tag_report(folder: Path, tracks: TaggedTracks) -> Path:
     for stem, data in pictures.items():
         write_bytes(folder / PLOTS_FOLDER / f"{stem}.png", data)
     write_tsv(folder / TAGS_TABLE, *_tags_table(figures))
-    write_tsv(folder / TRACKS_TABLE, *_tracks_table(tracks, doubtful, mapped))
+    write_tsv(folder / TRACKS_TABLE, *_tracks_table(tracks, mapped))
     path = folder / REPORT_FILE
-    parts = tag_parts(tracks, figures, doubtful, mapped, pictures)
+    parts = tag_parts(tracks, figures, mapped, pictures)
     # Bytes of a path that are not UTF-8 are shown as a replacement character.
     write_bytes(path, page(tracks.title, parts, REPORT_STYLE).encode("utf-8", "replace"))
     return path
@@ -138,7 +142,6 @@ def tag_pictures(
 def tag_parts(
     tracks: TaggedTracks,
     figures: TagFigures,
-    doubtful: Sequence[DoubtfulLabel],
     mapped: tag_plots.SoundMap,
     pictures: Mapping[str, bytes],
 ) -> Iterator[str]:
@@ -147,7 +150,7 @@ def tag_parts(
     yield f'<p class="headline">{html.escape(headline(tracks, figures))}</p>'
     yield (
         '<p class="note">How it was measured: each track was judged by a model that had learned '
-        "from other artists only, calibration included. What is not known of a track, as whether "
+        "from other artists only. What is not known of a track, as whether "
         "it has a narrower or wider genre than it is labelled with, counts nowhere. The labels "
         "count as right; where they are wrong, so are the figures.</p>"
     )
@@ -163,14 +166,14 @@ def tag_parts(
     if "map-by-tag" in pictures:
         yield figure(pictures["map-by-tag"], "The same map: the tracks of a tag among all others.")
     yield from _figures(tracks, figures, pictures)
-    yield from _doubts(tracks, doubtful)
+    yield from _doubts(tracks)
 
 
 def headline(tracks: TaggedTracks, figures: TagFigures) -> str:
     """The main figures in a few sentences."""
     n_labels = int((tracks.truth == 1).sum())
     told = (
-        f"{counted(len(tracks.paths), 'track')} by {counted(len(set(tracks.artists)), 'artist')}, "
+        f"{counted(len(tracks.paths), 'track')} by {counted(len(set(tracks.groups)), 'artist')}, "
         f"{counted(len(tracks.tags), 'tag')}, {counted(n_labels, 'label')}."
     )
     if np.isnan(figures.auc_roc):
@@ -240,10 +243,10 @@ def _figures(
         )
 
 
-def _doubts(tracks: TaggedTracks, doubtful: Sequence[DoubtfulLabel]) -> Iterator[str]:
+def _doubts(tracks: TaggedTracks) -> Iterator[str]:
     """The labels to look at."""
     yield "<h2>Labels to look at</h2>"
-    if not doubtful:
+    if not tracks.doubtful:
         yield "<p>Nothing is labelled.</p>"
         return
     yield (
@@ -254,10 +257,10 @@ def _doubts(tracks: TaggedTracks, doubtful: Sequence[DoubtfulLabel]) -> Iterator
     rows = [
         (f"{one.doubt:.2f}", one.label, one.other, tracks.names[one.track],
          path_cell(tracks.paths[one.track]))
-        for one in doubtful[:MOST_ROWS]
+        for one in tracks.doubtful[:MOST_ROWS]
     ]  # fmt: skip
     yield scroll(table(("doubt", "labelled", "sounds like", "track", "file"), rows, (0,)))
-    yield more(len(doubtful), TRACKS_TABLE)
+    yield more(len(tracks.doubtful), TRACKS_TABLE)
 
 
 def _tags_table(figures: TagFigures) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
@@ -273,11 +276,11 @@ def _tags_table(figures: TagFigures) -> tuple[tuple[str, ...], list[tuple[object
 
 
 def _tracks_table(
-    tracks: TaggedTracks, doubtful: Sequence[DoubtfulLabel], mapped: tag_plots.SoundMap
+    tracks: TaggedTracks, mapped: tag_plots.SoundMap
 ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
     """Header and rows of the table of tracks, those with the most doubtful labels first."""
     most: dict[int, DoubtfulLabel] = {}
-    for one in doubtful:
+    for one in tracks.doubtful:
         most.setdefault(one.track, one)
     unlabelled = [k for k in range(len(tracks.paths)) if k not in most]
     rows: list[tuple[object, ...]] = []
@@ -290,9 +293,9 @@ def _tracks_table(
         first = most.get(k)
         doubt = (f"{first.doubt:.4f}", first.label, first.other) if first else (None, None, None)
         x, y = mapped.places[k]
-        rows.append((tracks.paths[k], tracks.names[k], tracks.artists[k], labels, likeliest,
+        rows.append((tracks.paths[k], tracks.names[k], tracks.groups[k], labels, likeliest,
                      probability, *doubt, f"{x:.4f}", f"{y:.4f}"))  # fmt: skip
-    head = ("path", "name", "artist", "labels", "likeliest", "probability", "doubt",
+    head = ("path", "name", "group", "labels", "likeliest", "probability", "doubt",
             "doubted_label", "sounds_like", "x", "y")  # fmt: skip
     return head, rows
 
