@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from beets.logging import BeetsLogger
 
     from tempo_core.embeddings import Embedding
+    from trainer.evaluation.tag_doubts import DoubtfulLabel
     from trainer.learning.labels import TagTrack
     from trainer.learning.tag_checking import CheckedLabels
     from trainer.learning.tag_cleaning import CleanTags
@@ -186,10 +187,15 @@ def _print_doubtful(
     least = LEAST_DOUBT if settings.least is None else settings.least
     of_these = [one for one in checked.doubtful if labels.tracks[one.track].path in asked]
     doubtful = [one for one in of_these if one.doubt >= least]
-    for one in () if settings.quiet else doubtful:
-        other = f", sounds like {one.other}" if one.other else ", does not sound like it"
-        name = name_of_track(labels.tracks[one.track])
-        print_line(f"{one.doubt:.2f} labelled {one.label}{other}  {name}")
+    of_tracks: dict[int, list[DoubtfulLabel]] = {}
+    for one in doubtful:
+        of_tracks.setdefault(one.track, []).append(one)
+    for own in () if settings.quiet else of_tracks.values():
+        first = own[0]
+        other = f"sounds like {first.other}" if first.other else "does not sound so"
+        name = name_of_track(labels.tracks[first.track])
+        names = ", ".join(one.label for one in own)
+        print_line(f"{first.doubt:.2f} labelled {names}, {other}  {name}")
     n_artists = len(set(labels.groups))
     return (
         f"{len(doubtful)} of {counted(len(of_these), 'label')} in {labels.field} are doubtful "

@@ -29,10 +29,12 @@ Floats = NDArray[np.float64]
 
 PALE = "#c8c8c8"
 MANY = 2000  # tracks from which on marks are dots, whose shapes cannot be told apart
+ENOUGH_FOR_UMAP = 500  # tracks; of fewer it makes islands
 MARKERS = ("o", "^")
 MOST_IN_MAP = 10  # tags with a colour of their own; of many tracks as many as there are colours
 MOST_PANELS = 12
 MOST_CONFUSED = 20  # tags with a row of their own
+SAME = 0.9  # share of the tracks with either of two tags that have both, if they are as one
 LEAST_SHARE = 0.005  # of a row that is written
 N_COLUMNS = 4  # of small plots
 LONGEST_TAG = 18  # [characters] of a tag in a plot
@@ -58,20 +60,19 @@ class SoundMap:
 
 
 def sound_map(embeddings: NDArray[np.floating], seed: int = 0) -> SoundMap:
-    """A map of embeddings (n_tracks, n_dims): by UMAP if it is installed, else by PCA.
+    """A map of embeddings (n_tracks, n_dims): of many by UMAP if it is installed, else by PCA.
 
     Both compare embeddings as `tempo_core.similarity` does. UMAP: McInnes et al., "UMAP: uniform
     manifold approximation and projection for dimension reduction", 2018.
     """
     found = directions(np.asarray(embeddings, np.float16), mean_of(embeddings.astype(np.float16)))
-    n_neighbours = 15
-    if len(found) > 2 * n_neighbours:
+    if len(found) >= ENOUGH_FOR_UMAP:
         try:
             umap = import_module("umap").UMAP
         except (ImportError, AttributeError):
             pass  # no dependency: it is large; and another package has the same name
         else:
-            mapped = umap(n_neighbors=n_neighbours, metric="cosine", random_state=seed)
+            mapped = umap(metric="cosine", random_state=seed, n_jobs=1)
             places = np.asarray(mapped.fit_transform(found), np.float64)
             return SoundMap(places, ("", ""), "UMAP, which keeps neighbours together; distances "
                             "between groups say little")  # fmt: skip
@@ -103,38 +104,41 @@ def principal_components(points: Floats, n: int) -> tuple[Floats, Floats]:
 def tag_map(mapped: SoundMap, tags: Sequence[str], truth: Floats) -> Figure:
     """All tracks on a map, coloured by the tags that most have; the others are grey.
 
-    A track with several of these tags has the colour of the rarest. Each tag stands where the
-    middle of its tracks is.
+    A track with several of these tags has the colour of the rarest. Tags that nearly the same
+    tracks have share a colour. Each tag stands where the middle of its tracks is.
     """
     figure = Figure(figsize=(8.2, 5.6), layout="constrained")
     axes = figure.add_subplot()
     n = len(mapped.places)
     looks = list(product(MARKERS, COLOURS)) if n < MANY else [("o", c) for c in COLOURS]
-    counts = (truth == 1).sum(axis=0)
-    shown = _most_frequent(counts, min(MOST_IN_MAP, len(looks)))
+    shown = _shown_together(tags, truth == 1, min(MOST_IN_MAP, len(looks)))
     own = np.full(n, -1)
-    for k in shown:  # the rarest last
-        own[truth[:, k] == 1] = k
+    for j, group in enumerate(shown):  # the rarest last
+        own[group.has] = j
     size = _mark_size(n)
     # In turn, so that no tag covers another one.
     order = np.random.default_rng(0).permutation(n)
     grey = order[own[order] < 0]
     if grey.size:
-        label = _other(grey.size, len(tags) > len(shown))
+        has_more = sum(group.n_tags for group in shown) < len(tags)
+        label = _other(grey.size, has_more)
         _dots(axes, mapped.places[grey], size, color=PALE, label=label)
     for part in np.array_split(order, 20):
-        for (marker, colour), k in zip(looks, shown, strict=False):
-            there = part[own[part] == k]
+        for j, (marker, colour) in enumerate(looks[: len(shown)]):
+            there = part[own[part] == j]
             _dots(axes, mapped.places[there], size, color=colour, marker=marker, alpha=0.8)
-    for (marker, colour), k in zip(looks, shown, strict=False):
-        axes.scatter([], [], 36, color=colour, marker=marker, linewidths=0,
-                     label=f"{short_name(tags[k], LONGEST_TAG)} ({counts[k]})")  # fmt: skip
+    for group, (marker, colour) in zip(shown, looks, strict=False):
+        label = f"{group.name} ({int(group.has.sum())})"
+        axes.scatter([], [], 36, color=colour, marker=marker, linewidths=0, label=label)
     _bare(axes)
     axes.set(xlabel=mapped.axes[0], ylabel=mapped.axes[1])
     _frame(axes, mapped.places)
     if n:
-        _name_middles(axes, mapped, tags, [(c, k) for (_, c), k in
-                      zip(looks, shown, strict=False) if (own == k).any()], own)  # fmt: skip
+        names = [
+            (group.name, colour, mapped.places[own == j])
+            for j, (group, (_, colour)) in enumerate(zip(shown, looks, strict=False))
+        ]
+        _name_middles(axes, [one for one in names if len(one[2])])
         legend = figure.legend(loc="outside right upper", fontsize=8, frameon=False, title="tracks")
         for handle in legend.legend_handles:
             if handle is not None and hasattr(handle, "set_sizes"):
@@ -258,6 +262,37 @@ def precision_recall(figures: TagFigures, truth: Floats, probabilities: Floats) 
     return figure
 
 
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Tags that nearly the same tracks have, as one: `has` (n_tracks,)."""
+
+    name: str
+    n_tags: int
+    has: NDArray[np.bool_]
+
+
+def _shown_together(tags: Sequence[str], has: NDArray[np.bool_], most: int) -> list[_Group]:
+    """The tags that most tracks have, of `has` (n_tracks, n_tags); nearly the same ones as one."""
+    groups: list[list[int]] = []
+    for k in _most_frequent(has.sum(axis=0), has.shape[1]):
+        for group in groups:
+            first = has[:, group[0]]
+            if (first & has[:, k]).sum() >= SAME * (first | has[:, k]).sum():
+                group.append(k)
+                break
+        else:
+            if len(groups) == most:
+                break
+            groups.append([k])
+    return [
+        _Group(
+            short_name(" + ".join(tags[k] for k in group), LONGEST_TAG), len(group),
+            np.asarray(has[:, group].any(axis=1)),
+        )
+        for group in groups
+    ]  # fmt: skip
+
+
 def _most_frequent(counts: NDArray[np.int64], most: int) -> list[int]:
     """Numbers of the tags with the most tracks, in this order, without those that none has."""
     order = np.argsort(-counts, kind="stable")[:most]
@@ -304,27 +339,26 @@ def _frame(axes: Axes, places: Floats) -> None:
                  ylim=(low[1] - margin[1], high[1] + margin[1]))  # fmt: skip
 
 
-def _name_middles(
-    axes: Axes,
-    mapped: SoundMap,
-    tags: Sequence[str],
-    looks: Sequence[tuple[str, int]],
-    own: NDArray[np.int64],
-) -> None:
-    """Write the names of tags at the middles of their tracks, one below the other where near."""
+def _name_middles(axes: Axes, groups: Sequence[tuple[str, str, Floats]]) -> None:
+    """Write names at the middles of their tracks, one below the other where they are near.
+
+    Parameters
+    ----------
+    groups
+        Name, colour and places of the tracks.
+    """
+    low, high = axes.get_xlim()
     height = float(np.ptp(axes.get_ylim())) / 24
-    width = float(np.ptp(axes.get_xlim())) / 60  # of a letter
+    width = (high - low) / 60  # of a letter
     taken: list[tuple[float, float, float]] = []  # middles, and half of the widths
-    middles = [(*np.median(mapped.places[own == k], axis=0), colour, k) for colour, k in looks]
-    for x, y, colour, k in sorted(middles, key=lambda one: -one[1]):
-        text = short_name(tags[k], LONGEST_TAG)
-        half = width * len(text) / 2
-        low, high = axes.get_xlim()
+    middles = [(*np.median(places, axis=0), name, colour) for name, colour, places in groups]
+    for x, y, name, colour in sorted(middles, key=lambda one: -one[1]):
+        half = width * len(name) / 2
         x = float(np.clip(x, low + half, high - half))
         for other_x, other_y, other_half in sorted(taken, key=lambda one: -one[1]):
             if abs(x - other_x) < half + other_half and abs(y - other_y) < height:
                 y = other_y - height
         taken.append((x, y, half))
-        axes.text(x, y, text, color=colour, fontsize=10, fontweight="bold", ha="center",
+        axes.text(x, y, name, color=colour, fontsize=10, fontweight="bold", ha="center",
                   va="center", zorder=6, path_effects=[withStroke(linewidth=3, foreground="white")],
                   clip_on=True)  # fmt: skip
