@@ -86,4 +86,7 @@ def test_tasks_without_the_tempo_or_that_do_not_exist_are_refused(
     beet.configure(tempo={"tasks": names})
     run = beet("tempo")
     assert run.code != 0
-    assert "must be some of tempo, pace, key, beats, tags, toy, toyoftempo, tempo among them" in run.err
+    assert (
+        "must be some of tempo, pace, key, beats, tags, toy, toyoftempo, tempo among them"
+        in run.err
+    )
