@@ -151,7 +151,8 @@ def tag_rules(settings: Any) -> tuple[str, dict[str, Any]]:
     """The field that tags are of, and what the settings say of the names in it."""
     rules = settings.tags
     said = {"min_tracks": rules.min_tracks, "merge": dict(rules.merge), "drop": list(rules.drop)}
-    return settings.field or rules.field, said
+    field = settings.field or rules.field
+    return "genres" if field == "genre" else field, said  # as beets calls it now
 
 
 def named_tracks(lib: Library, args: list[str], field: str) -> list[TagTrack]:

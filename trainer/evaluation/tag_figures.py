@@ -158,10 +158,10 @@ def drawn_figures(
 
 
 def _of_draws(counts: NDArray[np.int32], truth: Floats, scores: Floats) -> Floats:
-    """(2, n_draws) area and average precision, a track counting as in `counts` (n, n_draws)."""
+    """(2, n_draws) area and average precision, each track as often as in `counts` (n, n_draws)."""
     order = np.argsort(-scores, kind="stable")
     order = order[~np.isnan(truth[order])]
-    if not order.size:
+    if not order.size or truth[order].min() == truth[order].max():
         return np.full((2, counts.shape[1]), np.nan)
     drawn = counts[order]
     # Tracks of one score are passed together: at the last of them.
@@ -183,10 +183,12 @@ def _of_draws(counts: NDArray[np.int32], truth: Floats, scores: Floats) -> Float
 
 def interval(drawn: Floats) -> tuple[float, float]:
     """95 % interval of the mean over tags of a figure in draws (n_draws, n_tags)."""
-    known = [value for value in map(_mean, drawn) if not np.isnan(value)]
-    if not known:
+    known = ~np.isnan(drawn)
+    n_known = known.sum(axis=1)
+    if not n_known.any():
         return float("nan"), float("nan")
-    low, high = np.percentile(known, [2.5, 97.5])
+    sums = np.where(known, drawn, 0).sum(axis=1)
+    low, high = np.percentile((sums / np.maximum(n_known, 1))[n_known > 0], [2.5, 97.5])
     return float(low), float(high)
 
 

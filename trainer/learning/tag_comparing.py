@@ -264,7 +264,7 @@ def figure_lines(found: HeldOut, how: str) -> list[str]:
 def guess_line(found: HeldOut, tags: Sequence[int]) -> str:
     """One line for some tags that are no better than guessing, by their numbers."""
     named = [
-        f"{shown(one.tag)} ({one.n_with} of {one.n} tracks, AUC {one.auc_roc:.2f}, at least "
+        f"{shown(one.tag)} ({one.n_with} of {one.n} tracks, AUC {one.auc_roc:.2f}, maybe "
         f"{found.lows[k]:.2f})"
         for k in tags[:MOST_NAMED]
         for one in [found.figures.tags[k]]

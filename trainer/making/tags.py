@@ -8,7 +8,8 @@ Hinton et al., "Distilling the knowledge in a neural network", 2015.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -63,6 +64,7 @@ NOT_WORDS = frozenset(
     ["00s", "90s", "80s", "70s", "60s", "oldies", "female vocalists", "male vocalists",
      "female vocalist", "beautiful", "sexy", "catchy", "pop", "rnb"]
 )  # fmt: skip
+LEAST_WITH = 5  # tracks that have a word that is kept
 LEAST_AREA = 0.85  # under the ROC curve, of the words that are kept, against the tagger's own
 
 
@@ -174,12 +176,12 @@ def fit(sampler: PieceSampler, config: TagsConfig, recipe: TagsRecipe) -> Networ
     return usable(network.eval())
 
 
-def finish(raw: Checkpoint[TagsConfig], held_out: Taught) -> tuple[Checkpoint[TagsConfig], dict]:
-    """The model with those words that it knows, calibrated; and figures of each, for its card.
+def choose_words(raw: Checkpoint[TagsConfig], held_out: Taught) -> dict[str, dict[str, float]]:
+    """The words that a model knows of recordings it did not learn from, with figures and a line.
 
     A track has a word if it is among the `N_SUREST` of which the tagger is surest, of the words
-    that are kept. The probabilities are calibrated for this (Platt, 1999) on recordings that were
-    not learned from.
+    that are kept. `slope` and `offset` of the log odds calibrate the probability of that (Platt,
+    1999); `n` tracks have the word, `auc_roc` and `ece` say how well the model knows it.
     """
     names = [tag.name for tag in tags_of(raw.config)]
     answers = np.stack([tags.mean(axis=0) for tags in held_out.tags])
@@ -192,30 +194,46 @@ def finish(raw: Checkpoint[TagsConfig], held_out: Taught) -> tuple[Checkpoint[Ta
         truth = np.zeros((len(answers), len(words)))
         np.put_along_axis(truth, order, 1.0, axis=1)
         areas = [area(truth[:, k], found[:, word]) for k, word in enumerate(words)]
-        kept = [word for word, value in zip(words, areas, strict=True) if value >= LEAST_AREA]
+        counts = truth.sum(axis=0)
+        kept = [
+            word for k, word in enumerate(words)
+            if areas[k] >= LEAST_AREA and counts[k] >= LEAST_WITH
+        ]  # fmt: skip
         if kept == words:
             break
         words = kept
-    slopes, offsets, figures = [], [], {}
+    chosen = {}
     for k, word in enumerate(words):
         odds = np.log(found[:, word] / (1 - found[:, word]))
         slope, offset = platt(odds, truth[:, k])
         likely = 1 / (1 + np.exp(-(slope * odds + offset)))
-        slopes.append(slope)
-        offsets.append(offset)
-        figures[names[word]] = {
-            "n": int(truth[:, k].sum()),
+        chosen[names[word]] = {
+            "slope": round(slope, 4),
+            "offset": round(offset, 4),
+            "n": int(counts[k]),
             "auc_roc": round(areas[k], 3),
             "ece": round(expected_calibration_error(likely, truth[:, k]), 3),
         }
-    weights, scale = dict(raw.network.weights), np.array(slopes)
-    scaled = weights[f"{HEAD}.weight"][words] * scale[:, None]
+    return chosen
+
+
+def with_words(
+    raw: Checkpoint[TagsConfig], words: Mapping[str, Mapping[str, float]]
+) -> Checkpoint[TagsConfig]:
+    """The model with those words alone, calibrated by their lines; see `choose_words`."""
+    names = [tag.name for tag in tags_of(raw.config)]
+    rows = [names.index(word) for word in words]
+    slopes, offsets = (
+        np.array([words[word][part] for word in words]) for part in ("slope", "offset")
+    )
+    weights = dict(raw.network.weights)
+    scaled = weights[f"{HEAD}.weight"][rows] * slopes[:, None]
     weights[f"{HEAD}.weight"] = scaled.astype(np.float32)
-    bias = weights[f"{HEAD}.bias"][words] * scale + np.array(offsets)
+    bias = weights[f"{HEAD}.bias"][rows] * slopes + offsets
     weights[f"{HEAD}.bias"] = bias.astype(np.float32)
-    config = replace(raw.config, tags=tuple(str(Tag("", names[word])) for word in words))
+    config = replace(raw.config, tags=tuple(str(Tag("", word)) for word in words))
     network = Network(build(raw.front_end, config), weights)
-    return replace(raw, config=config, network=network), figures
+    return replace(raw, config=config, network=network)
 
 
 def embedding_of(features: NDArray[np.float16], model: Checkpoint[TagsConfig]) -> Array:
@@ -249,44 +267,49 @@ def read_taught(
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--without", type=click.Choice(list(SETS)), multiple=True,
               help="Set not to learn from; several may be given.")  # fmt: skip
+@click.option("--words", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Model whose words are taken, with their calibration.")  # fmt: skip
 @click.option("--steps", default=TagsRecipe.steps, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--channels", default=TagsModel.n_channels, show_default=True)
 @click.option("--dims", default=TagsModel.n_dims, show_default=True)
 @click.option("--jobs", default=2, show_default=True)
 def main(
-    data: Path, teacher: Path, cache: Path, out: Path, without: tuple[str, ...], steps: int,
-    seed: int, channels: int, dims: int, jobs: int,
+    data: Path, teacher: Path, cache: Path, out: Path, without: tuple[str, ...],
+    words: Path | None, steps: int, seed: int, channels: int, dims: int, jobs: int,
 ) -> None:  # fmt: skip
     """Train a tags model on the answers of a larger tagger."""
     torch.set_num_threads(1)
     recipe = TagsRecipe(steps=steps, seed=seed)
+    other = None if words is None else checkpoint.load(words, "tags")
     every = tuple(str(Tag("", name)) for name in musicnn.TAGS)
     config = TagsConfig(TagsModel(n_channels=channels, n_dims=dims), every)
-    filterbank = mel_filterbank(FRONT_END)
-    spectrum = Mel(FRONT_END, filterbank)
-    named = [(name, r) for name, read in SETS.items() if name not in without for r in read(data)]
+    spectrum = Mel(FRONT_END, mel_filterbank(FRONT_END))
+    named = [(name, recording) for name, read in SETS.items() for recording in read(data)]
     recordings = [recording for _, recording in named]
     taught = read_taught(recordings, musicnn.Musicnn(teacher), spectrum, cache, jobs)
-    left_out = [k for k, (name, r) in enumerate(named) if name == HELD_OUT
-                and r.split == "validation"]  # fmt: skip
+    left_out = [
+        k for k, (name, recording) in enumerate(named)
+        if name in without or (name == HELD_OUT and recording.split == "validation")
+    ]  # fmt: skip
     learned_from = [k for k in range(len(named)) if k not in set(left_out)]
-    sampler = PieceSampler(taught.of(learned_from), recipe, spectrum.fps)
-    network = fit(sampler, config, recipe)
+    network = fit(PieceSampler(taught.of(learned_from), recipe, spectrum.fps), config, recipe)
     raw: Checkpoint[TagsConfig] = Checkpoint(
-        "tags", "", "tags", FRONT_END, Windows(), config, filterbank, spectrum, network, 1.0, {}
-    )
-    done, figures = finish(raw, taught.of(left_out))
+        "tags", "", "tags", FRONT_END, Windows(), config, spectrum.filterbank, spectrum, network,
+        1.0, {},
+    )  # fmt: skip
+    chosen = choose_words(raw, taught.of(left_out)) if other is None else other.card["words"]
     card: dict[str, object] = {
         "summary": f"learned from musicnn (ISC) over {len(learned_from)} recordings, seed {seed}",
-        "data": {name: sum(n == name for n, _ in named) for name in SETS},
-        "recordings": digest_of(recordings),
+        "data": dict(Counter(named[k][0] for k in learned_from)),
+        "recordings": digest_of([recordings[k] for k in learned_from]),
         "recipe": asdict(recipe),
-        "words": figures,
+        "words": chosen,
+        "words_of": "" if other is None else other.source,
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
     }
-    written = checkpoint.save(out, replace(done, card=card))
-    click.echo(f"{written} ({written.stat().st_size / 1e3:.0f} kB), {len(done.config.tags)} words")
+    written = checkpoint.save(out, replace(with_words(raw, chosen), card=card))
+    click.echo(f"{written} ({written.stat().st_size / 1e3:.0f} kB), {len(chosen)} words")
 
 
 if __name__ == "__main__":

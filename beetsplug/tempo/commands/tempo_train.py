@@ -84,8 +84,8 @@ def check(opts: Values, settings: Any) -> None:
     method = opts.method or settings.train.method
     if opts.task != "tags":
         options.refuse(opts, ("field",), "is for --task tags")
-    elif opts.field is not None and not is_field(opts.field):
-        raise UserError(f"--field {opts.field}: give the name of a field, such as genres or mood")
+    else:
+        _check_field(opts.field or settings.tags.field)
     if opts.task != "tempo":
         unused = ("threads",) if opts.task == "pace" else ()
         options.refuse(opts, (*methods.options("tempo"), *unused), f"is not for --task {opts.task}")
@@ -97,6 +97,20 @@ def check(opts: Values, settings: Any) -> None:
             if which and method not in which:
                 told = " and ".join(which)
                 options.refuse(opts, (name,), f"is for {told}, the method is {method}")
+
+
+def _check_field(field: str) -> None:
+    """Refuse what is no name of a field, and fields that the analysis fills.
+
+    Raises
+    ------
+    UserError
+        If tags cannot be learned from the field.
+    """
+    if not is_field(field):
+        raise UserError(f"--field {field}: give the name of a field, such as genres or mood")
+    if field.startswith(("tempo_", "sound_")):
+        raise UserError(f"--field {field}: what the analysis wrote itself is no label")
 
 
 def run(plugin: Plugin, lib: Library, settings: Any, query: list[str]) -> None:

@@ -30,7 +30,8 @@ def library(n: int, tags: Sequence[str], seed: int = 0) -> TaggedTracks:
     rng = np.random.default_rng(seed)
     own = np.arange(n) // 2 % max(1, len(tags))
     truth = np.zeros((n, len(tags)))
-    truth[np.arange(n), own] = 1.0 if tags else 0.0
+    if tags:
+        truth[np.arange(n), own] = 1
     noise = rng.normal(0, 1.2, truth.shape)
     probabilities = 1 / (1 + np.exp(-(3 * truth - 2 + noise)))
     embeddings = rng.normal(size=(n, 16)) + 2 * rng.normal(size=(max(1, len(tags)), 16))[own]

@@ -15,6 +15,7 @@ from tempo_core.errors import ConfigError
 from tempo_core.model import Checkpoint
 from tempo_core.spectrum import Mel
 from tempo_core.tasks.tags.config import TagsConfig, TagsModel
+from tempo_core.tasks.tags.decode import tag_probabilities, tags_of
 from tempo_core.tasks.tags.network import PIECE
 from trainer.inputs.views import filterbank
 from trainer.making import musicnn
@@ -24,8 +25,9 @@ from trainer.making.tags import (
     PieceSampler,
     TagsRecipe,
     Taught,
-    finish,
+    choose_words,
     fit,
+    with_words,
 )
 from trainer.tasks.tags import loss
 
@@ -81,10 +83,20 @@ def learned() -> Checkpoint[TagsConfig]:
 def test_a_network_learns_what_the_tagger_says_and_its_words_are_calibrated(
     learned: Checkpoint[TagsConfig],
 ) -> None:
-    done, figures = finish(learned, taught(40, seed=1))
-    assert len(done.config.tags) == len(figures) >= 10
-    assert not NOT_WORDS.intersection(figures)
-    assert all(one["auc_roc"] > 0.85 and one["ece"] < 0.1 for one in figures.values())
+    words = choose_words(learned, taught(200, seed=1))
+    assert len(words) >= 10
+    assert not NOT_WORDS.intersection(words)
+    assert all(one["auc_roc"] > 0.85 and one["ece"] < 0.1 for one in words.values())
+    done, x = with_words(learned, words), np.full((1, 8), 0.5, np.float16)
+    assert [tag.name for tag in tags_of(done.config)] == list(words)
+    before, after = (
+        dict(zip(tags_of(model.config), tag_probabilities(x, model)[0], strict=True))
+        for model in (learned, done)
+    )
+    for tag, probability in after.items():
+        line = words[tag.name]
+        odds = line["slope"] * np.log(before[tag] / (1 - before[tag])) + line["offset"]
+        assert probability == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-3)
     assert "embedding.0.weight" in done.network.weights
     assert not any(name.startswith("guess") for name in done.network.weights)
 
