@@ -45,7 +45,7 @@ LOOSE = {
     "beetsplug": {
         "work": "analysing by_hand crates excerpting exporting fixing labelling label_batches "
         "mixing moving noting playing reviewing sets suggesting tapping training evaluating "
-        "evaluation_summary evaluation_tracks collecting importing",
+        "evaluation_summary evaluation_tracks collecting importing sound_tagging filling similar",
         "settings": "settings options guarding",
     },
     "trainer": {},
@@ -53,6 +53,7 @@ LOOSE = {
         "estimate": "estimate asked loading designs",
         "models in use": "checkpoint in_use",
         "task": "task model columns",
+        "sounds": "embeddings similarity",
         "audio": "config opening excerpts resampling audio spectrum windows listening heard "
         "packets clicks clock",
         "tempi and keys": "levels tempi paces beatgrid keys genres sound_tags markers methods",
@@ -87,6 +88,7 @@ ABOUT = {
     "tempo_core/audio": "open, decode, listen",
     "tempo_core/network": "forward pass in NumPy",
     "tempo_core/mixing": "which track after which",
+    "tempo_core/sounds": "store, what is alike",
     "tempo_core/labels": "published tempi and keys",
     "tempo_core/tagging": "change one tag",
     "tempo_core/tempi and keys": "levels, paces, genres",

@@ -47,8 +47,9 @@ _TABLES = (
 )
 _JOINED = (
     "files JOIN sounds ON sounds.content = files.content AND sounds.name = ? "
-    "JOIN models ON models.name = sounds.name AND length(sounds.embedding) = 2 * models.n_dims"
+    "JOIN models ON models.name = sounds.name"
 )
+_WHOLE = "typeof(embedding) = 'blob' AND n_dims > 0 AND length(embedding) = 2 * n_dims"
 
 
 class Embeddings:
@@ -83,6 +84,7 @@ class Embeddings:
         self._read_only = read_only
         self._db: sqlite3.Connection | None = None
         self._lock = threading.RLock()
+        self._inode: int | None = None  # of the file that was opened
         # Of files that `get` read in vain: size, time and content, so that `put` need not again.
         self._read: dict[bytes, tuple[int, int, bytes]] = {}
 
@@ -123,7 +125,8 @@ class Embeddings:
         except OSError:
             return None
         rows = self._ask(
-            f"SELECT embedding FROM {_JOINED} WHERE path = ? AND size = ? AND mtime_ns = ?",
+            f"SELECT embedding FROM {_JOINED} "
+            f"WHERE path = ? AND size = ? AND mtime_ns = ? AND {_WHOLE}",
             (self.name, key, *seen),
         )
         if rows:
@@ -134,7 +137,7 @@ class Embeddings:
             return None
         rows = self._ask(
             "SELECT embedding FROM sounds JOIN models USING (name) "
-            "WHERE name = ? AND content = ? AND length(embedding) = 2 * n_dims",
+            f"WHERE name = ? AND content = ? AND {_WHOLE}",
             (self.name, content),
         )
         found = _decoded(rows[0][0]) if rows else None
@@ -204,7 +207,7 @@ class Embeddings:
             some = keys[start : start + AT_ONCE]
             rows = self._ask(
                 f"SELECT path, embedding FROM {_JOINED} "
-                f"WHERE path IN ({', '.join('?' * len(some))})",
+                f"WHERE path IN ({', '.join('?' * len(some))}) AND {_WHOLE}",
                 (self.name, *some),
             )
             for key, blob in rows:
@@ -228,7 +231,9 @@ class Embeddings:
         """As `all`, with paths as bytes, which takes a third of the time."""
         rows = []
         if self.file.exists():
-            rows = self._ask(f"SELECT path, embedding FROM {_JOINED} ORDER BY path", (self.name,))
+            rows = self._ask(
+                f"SELECT path, embedding FROM {_JOINED} WHERE {_WHOLE} ORDER BY path", (self.name,)
+            )
         if not rows:
             return [], np.zeros((0, 0), np.float16)
         joined = np.frombuffer(b"".join(blob for _, blob in rows), _STORED)
@@ -350,6 +355,7 @@ class Embeddings:
                 self.file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
             )
             try:
+                self._inode = self.file.stat().st_ino
                 self._prepare(db)
             except BaseException:
                 db.close()
@@ -388,11 +394,20 @@ class Embeddings:
         number = 1
         while (aside := self.file.with_name(f"{self.file.name}.damaged-{number}")).exists():
             number += 1
-        for ending in _BESIDE:
-            with suppress(FileNotFoundError):  # another process may have been faster
-                self.file.with_name(self.file.name + ending).rename(
-                    aside.with_name(aside.name + ending)
-                )
+        try:
+            if self.file.stat().st_ino != self._inode:
+                return  # another process was faster, and this is a new file
+            for ending in _BESIDE:
+                with suppress(FileNotFoundError):
+                    self.file.with_name(self.file.name + ending).rename(
+                        aside.with_name(aside.name + ending)
+                    )
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StorageError(
+                f"{self.file}: is damaged ({why}) and cannot be renamed ({error.strerror})"
+            ) from error
         self._report(
             f"{self.file} was damaged ({why}) and is now {aside.name}; "
             "`beet tempo-tags` listens to the tracks again"

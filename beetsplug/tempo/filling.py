@@ -132,24 +132,20 @@ def _suggestions(
 def columns_of(tags: tuple[Tag, ...], field: str) -> list[int]:
     """The indices of those tags that are values of a field.
 
-    They are those learned from it; of genres also the words of the package that are genres.
+    They are those learned from it. As long as there are none, words of the package that are genres
+    stand for genres; their probabilities mean something else, so the two are not mixed.
     """
     learned = [k for k, tag in enumerate(tags) if tag.field == field]
-    if field != GENRES:
+    if learned or field != GENRES:
         return learned
-    words = {tags[k].word for k in learned}
-    shipped = [
-        k
-        for k, tag in enumerate(tags)
-        if not tag.field and tag.word not in words and is_genre(tag.name)
-    ]
-    return [*learned, *shipped]
+    return [k for k, tag in enumerate(tags) if not tag.field and is_genre(tag.name)]
 
 
 def values_of(tags: list[Tag], field: str, lib: Library) -> list[str]:
-    """The values that stand for tags: as they were learned, or as the library spells them."""
-    spelled = _spellings(lib) if any(not tag.field for tag in tags) else {}
-    return [tag.name if tag.field else spelled.get(tag.word, tag.name.title()) for tag in tags]
+    """The values that stand for tags: genres as the library spells them, others as learned."""
+    spelled = _spellings(lib) if field == GENRES else {}
+    names = [tag.name if tag.field else tag.name.title() for tag in tags]
+    return [spelled.get(tag.word, name) for tag, name in zip(tags, names, strict=True)]
 
 
 def _spellings(lib: Library) -> dict[str, str]:

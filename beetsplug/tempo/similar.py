@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -137,28 +138,20 @@ def _found(
         raise UserError("--key needs tracks whose key is known; `beet tempo` finds it")
     heard = {sounds.embeddings[sounds.places[id_]].tobytes() for id_ in seeds}
     found: list[tuple[Item, float]] = []
-    for item, place in _candidates(lib, sounds, set(seeds), alike, crate, wanted):
-        if not (_fits(item, keys, wanted)):
-            continue
-        # The same sound is the same recording, whatever it is called.
-        sound = sounds.embeddings[place].tobytes()
-        if not crate.duplicates and (sound in heard or _is_among(item, [*chosen, *_items(found)])):
-            continue
-        heard.add(sound)
-        found.append((item, float(alike[place])))
-        if len(found) == wanted.most:
-            break
-    return found
-
-
-def _items(found: Sequence[tuple[Item, float]]) -> list[Item]:
-    return [item for item, _ in found]
-
-
-def _is_among(item: Item, others: Sequence[Item]) -> bool:
-    """Whether a track is the same recording as one of some others."""
-    *_, first = recordings_of([*others, item])
-    return first != len(others)
+    candidates = _candidates(lib, sounds, set(seeds), alike, crate, wanted)
+    fitting = ((item, place) for item, place in candidates if _fits(item, keys, wanted))
+    while len(found) < wanted.most and (some := list(islice(fitting, AT_ONCE))):
+        before = [*chosen, *(item for item, _ in found)]
+        numbers = recordings_of([*before, *(item for item, _ in some)])
+        listed = set(numbers[: len(before)])
+        for (item, place), number in zip(some, numbers[len(before) :], strict=True):
+            # The same sound is the same recording, whatever it is called.
+            sound = sounds.embeddings[place].tobytes()
+            if crate.duplicates or not (sound in heard or number in listed):
+                heard.add(sound)
+                listed.add(number)
+                found.append((item, float(alike[place])))
+    return found[: wanted.most]
 
 
 def _candidates(

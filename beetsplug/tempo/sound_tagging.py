@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -18,7 +19,7 @@ from beets.exceptions import UserError
 
 from tempo_core.background import interruptible
 from tempo_core.console import counted
-from tempo_core.errors import TempoError
+from tempo_core.errors import AudioError, StorageError, TempoError
 from tempo_core.sound_tags import format_tags, parse_tags
 from tempo_core.tasks.tags.decode import (
     embedding_name,
@@ -32,7 +33,16 @@ from .choosing import FAILED
 from .estimating import Sound, estimate_all, load_estimator, sound_of
 from .guarding import library_errors
 from .items import own
-from .keeping import atomically, fails_again, forget_failure, note_failure, patiently, store, tried
+from .keeping import (
+    atomically,
+    fails_again,
+    forget_failure,
+    note_failure,
+    patiently,
+    pending,
+    store,
+    tried,
+)
 from .progress import Progress, name_of, print_line, told_tags
 from .selecting import Selection, as_it_is, each_item, items_of
 from .skipping import NotMusic
@@ -175,7 +185,12 @@ def choose(lib: Library, args: list[str], settings: Any, embeddings: Embeddings)
     hopeless: set[int] = set()
     if not settings.retry and not settings.force:
         failed = set(selection.ids(FAILED)).intersection(lacking) - left_out
-        hopeless = {item.id or 0 for item in items_of(lib, sorted(failed)) if fails_again(item)}
+        # A tag that cannot be written does not keep from listening.
+        hopeless = {
+            item.id or 0
+            for item in items_of(lib, sorted(failed))
+            if fails_again(item) and not pending(item)
+        }
     listen = [id_ for id_ in lacking if id_ not in left_out and id_ not in hopeless]
     return Work(paths, listen, len(hopeless), len(left_out))
 
@@ -194,7 +209,10 @@ def _listen(
 
     def listen(path: bytes) -> Sound:
         # A file that is not known by its path may be so by its content.
-        known = None if settings.force else embeddings.get(path)
+        known = None
+        if not settings.force:
+            with suppress(StorageError):  # `put` says so
+                known = embeddings.get(path)
         if known is not None:
             return Sound(known, None)
         return sound_of(path, estimator.results(path)["tags"].embedding)
@@ -207,8 +225,8 @@ def _listen(
             progress.advance()
             continue
         if isinstance(result, Exception):
-            note_failure(item, result)
             if not settings.pretend:
+                note_failure(item, result)
                 tried(partial(store, item, stopped))
             progress.failure(item, result)
             continue
@@ -218,8 +236,10 @@ def _listen(
         if not settings.pretend:
             # Before the library, so that a run that is killed in between makes up for it.
             if result.content is not None:
-                embeddings.put(heard.path, result.embedding, result.content)
-            forget_failure(item)
+                with suppress(AudioError):  # gone meanwhile; its words are known
+                    embeddings.put(heard.path, result.embedding, result.content)
+            if not pending(item):
+                forget_failure(item)
             item[SOUND_TAGS] = text
             problem = tried(partial(store, item, stopped))
         if problem:

@@ -16,7 +16,9 @@ from beets import plugins
 from mediafile import MediaFile
 
 from beetsplug.tempo import sound_tagging
+from beetsplug.tempo.keeping import note_failure
 from beetsplug.tempo.sounds import STORE
+from tempo_core.errors import AudioError
 from tempo_core.sound_tags import parse_tags
 
 from ..conftest import MakeAudio
@@ -134,6 +136,31 @@ def test_failures_are_remembered(beet: Beet, songs: list[Path]) -> None:
     assert beet("tempo-tags", "--retry").code == 1
     shutil.copy(songs[0], broken)
     assert "1 listened to" in beet("tempo-tags").out
+
+
+def test_a_tag_that_cannot_be_written_does_not_keep_from_listening(
+    beet: Beet, songs: list[Path]
+) -> None:
+    beet.add(songs[0], tempo_pending="bpm")
+    item = beet.item()
+    note_failure(item, AudioError("cannot write the tag: damaged"))
+    item.store()
+    assert "1 listened to" in beet("tempo-tags").out
+    item = beet.item()
+    assert item.tempo_failure == "cannot write the tag: damaged"
+    assert item.tempo_pending == "bpm"
+
+
+def test_the_query_may_be_for_albums(beet: Beet, words: Path) -> None:
+    hear(beet, {"loud": ROCK, "quiet": SLOW, "single": ROCK})
+    library = beet.library
+    album = library.add_album(list(library.items("^title:single")))
+    album.album = "whole"
+    album.store()
+    assert "2 tracks: 0 listened to" in beet("tempo-tags", "-a", "album:whole").out
+    assert tags(beet)["single"] is None
+    assert "2 of 2 tracks" in beet("tempo-tags", "--suggest", "-a", "album:whole").out
+    assert [a.album for a in beet.library.albums("sound:calm")] == ["whole"]
 
 
 def test_what_is_no_music_is_skipped(beet: Beet, songs: list[Path]) -> None:

@@ -203,10 +203,10 @@ def test_numbers_that_16_bits_cannot_hold(file: Path, song: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "blob", [b"", b"123", bytes(14), bytes(18), np.full(8, np.nan, "<f2").tobytes()]
+    "blob", [b"", b"123", bytes(14), bytes(18), "x" * 16, np.full(8, np.nan, "<f2").tobytes()]
 )
 def test_a_damaged_embedding_is_as_if_it_was_not_there(
-    file: Path, song: Path, tmp_path: Path, make_audio: MakeAudio, blob: bytes
+    file: Path, song: Path, tmp_path: Path, make_audio: MakeAudio, blob: bytes | str
 ) -> None:
     other = make_audio("other.flac", bpm=99)
     with Embeddings(file, NAME) as store:
@@ -257,6 +257,19 @@ def test_a_store_that_becomes_damaged_while_it_is_used(file: Path, song: Path) -
         assert store.of([song]) == {}
         store.put(song, embedding())
         assert list(store.of([song])) == [song]
+    assert len(told) == 1
+
+
+def test_what_another_process_began_anew_is_not_put_aside(file: Path, song: Path) -> None:
+    told: list[str] = []
+    with Embeddings(file, NAME, told.append) as one, Embeddings(file, NAME, told.append) as other:
+        one.put(song, embedding())
+        assert one.get(song) is not None
+        assert other.get(song) is not None
+        change(file, "DROP TABLE files")
+        one.put(song, embedding(1))  # puts it aside and begins anew
+        assert other.of([song]) == {}  # still looks into the old one
+        assert same(other.get(song), embedding(1))
     assert len(told) == 1
 
 
