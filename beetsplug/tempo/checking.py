@@ -192,7 +192,7 @@ def _print_doubtful(
         of_tracks.setdefault(one.track, []).append(one)
     for own in () if settings.quiet else of_tracks.values():
         first = own[0]
-        other = f"sounds like {first.other}" if first.other else "does not sound so"
+        other = f"sounds like {first.other}" if first.other else "no other tag to compare with"
         name = name_of_track(labels.tracks[first.track])
         names = ", ".join(one.label for one in own)
         print_line(f"{first.doubt:.2f} labelled {names}, {other}  {name}")

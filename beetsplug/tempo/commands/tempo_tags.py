@@ -84,7 +84,9 @@ def check(opts: Values, settings: Any) -> None:
         options.refuse(opts, ("report",), "is for --check")
     options.require_folder(opts, "report")
     if not opts.apply:
-        options.refuse(opts, ("write",), "is for --apply")
+        listed = opts.suggest or opts.check
+        told = "" if listed else ": the words are in the library only"
+        options.refuse(opts, ("write",), f"is for --apply{told}")
     if opts.least is not None and not 0 <= opts.least <= 1:
         raise UserError("--least must be a probability from 0 to 1")
 
