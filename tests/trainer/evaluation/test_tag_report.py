@@ -113,13 +113,37 @@ def test_hardly_any_tracks_or_tags(tmp_path: Path, n: int, n_tags: int) -> None:
     assert (tmp_path / "plots" / "map.png").exists() == (n > 0)
 
 
-@pytest.mark.parametrize("n_tags", [120, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n_tags", [120, 10_000])
 def test_many_tags(tmp_path: Path, n_tags: int) -> None:
     tracks = library(60, [f"tag {k}" for k in range(n_tags)])
     text = write_tag_report(tmp_path, tracks).read_text()
     assert f"{n_tags - 100} more in tags.tsv" in text
     assert len(rows(tmp_path / "tags.tsv")) == n_tags
     assert all(map(is_drawn, (tmp_path / "plots").iterdir()))
+
+
+def test_of_many_tags_only_some_are_drawn() -> None:
+    tracks = library(200, [f"tag {k}" for k in range(50)])
+    mapped = tag_plots.sound_map(tracks.embeddings)
+    (legend,) = tag_plots.tag_map(mapped, tracks.tags, tracks.truth).legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert len(names) == 1 + tag_plots.MOST_IN_MAP
+    assert names[0] == "other tags, or none (160)"
+    found = tag_plots.tag_confusion(tracks.tags, tracks.truth, tracks.probabilities)
+    assert found.names[-1] == "30 others"
+    assert found.n_tracks.tolist() == [4] * 20 + [120]
+    assert found.counts.sum() == 200
+
+
+def test_tags_of_the_same_tracks_share_a_colour() -> None:
+    tracks = library(40, ["rock", "house", "jazz"])
+    truth = np.column_stack([tracks.truth, tracks.truth[:, 0]])
+    mapped = tag_plots.sound_map(tracks.embeddings)
+    (legend,) = tag_plots.tag_map(mapped, [*tracks.tags, "Rock 2"], truth).legends
+    assert sorted(text.get_text() for text in legend.get_texts()) == [
+        "house (14)", "jazz (12)", "rock + Rock 2 (14)",
+    ]  # fmt: skip
 
 
 def test_all_tracks_alike_and_by_one_artist(tmp_path: Path) -> None:
