@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from beets import ui
 from beets.exceptions import UserError
 
@@ -101,7 +100,7 @@ def _check_library(
     folder = path_of(settings.report)
     if folder is not None:
         # Here, so that a missing package of the report is noticed before the work.
-        from trainer.evaluation import tag_report  # noqa: F401
+        from trainer.learning import tag_evaluating  # noqa: F401
     labels = _heard_labels(lib, settings, log)
     asked = {
         Path(os.fsdecode(path))
@@ -193,7 +192,7 @@ def _print_doubtful(
     for own in () if settings.quiet else of_tracks.values():
         first = own[0]
         other = f"sounds like {first.other}" if first.other else "no other tag to compare with"
-        name = name_of_track(labels.tracks[first.track])
+        name = labels.tracks[first.track].name
         names = ", ".join(one.label for one in own)
         print_line(f"{first.doubt:.2f} labelled {names}, {other}  {name}")
     n_artists = len(set(labels.groups))
@@ -204,32 +203,16 @@ def _print_doubtful(
     )
 
 
-def name_of_track(track: TagTrack) -> str:
-    """Artist and title of a track, or the name of its file if it has no title."""
-    described = track.described
-    return f"{described.artist} - {described.title}" if described.title else track.path.name
-
-
 def _write_report(folder: Path, labels: HeardLabels, checked: CheckedLabels) -> Path:
     """Write the report into a folder; returns its path."""
-    from trainer.evaluation.tag_report import TaggedTracks, write_tag_report
-    from trainer.learning.tag_comparing import left_out_lines
+    from trainer.evaluation.tag_report import write_tag_report
+    from trainer.learning.tag_evaluating import judged_tracks
 
-    notes = [f"Tags {line}." for line in left_out_lines(labels.found.left_out)]
+    judged = judged_tracks(
+        f"{labels.field} of {counted(len(labels.tracks), 'track')}",
+        labels.tracks, labels.embeddings, labels.groups, labels.found, checked,
+    )  # fmt: skip
     if labels.n_unheard:
-        notes.append(f"{counted(labels.n_unheard, 'track')} not listened to yet.")
-    return write_tag_report(
-        folder,
-        TaggedTracks(
-            tags=labels.found.names,
-            truth=labels.found.truth,
-            probabilities=checked.probabilities,
-            embeddings=labels.embeddings.astype(np.float32),
-            paths=[track.path for track in labels.tracks],
-            names=[name_of_track(track) for track in labels.tracks],
-            groups=labels.groups,
-            doubtful=checked.doubtful,
-            title=f"{labels.field} of {counted(len(labels.tracks), 'track')}",
-            notes=notes,
-        ),
-    )
+        note = f"{counted(labels.n_unheard, 'track')} not listened to yet."
+        judged = replace(judged, notes=[*judged.notes, note])
+    return write_tag_report(folder, judged)

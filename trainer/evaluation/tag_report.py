@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,11 @@ class TaggedTracks:
         ):
             raise ValueError("tracks, tags and their values are of different numbers")
 
+    @cached_property
+    def figures(self) -> TagFigures:
+        """The figures of the tags, with intervals by group."""
+        return tag_figures(self.tags, self.truth, self.probabilities, self.groups)
+
 
 def write_tag_report(folder: Path, tracks: TaggedTracks) -> Path:
     """Write the report, its pictures and its tables into a folder; return its path.
@@ -92,10 +98,9 @@ def write_tag_report(folder: Path, tracks: TaggedTracks) -> Path:
     StorageError
         If a file cannot be written.
     """
-    figures = tag_figures(tracks.tags, tracks.truth, tracks.probabilities, tracks.groups)
     mapped = tag_plots.sound_map(tracks.embeddings)
     with rc_context({"font.family": plots.fonts()}):
-        drawn = tag_pictures(tracks, figures, mapped)
+        drawn = tag_pictures(tracks, mapped)
         pictures = {stem: draw(one) for stem, one in drawn.items()}
     try:
         (folder / PLOTS_FOLDER).mkdir(parents=True, exist_ok=True)
@@ -105,18 +110,16 @@ def write_tag_report(folder: Path, tracks: TaggedTracks) -> Path:
         ) from error
     for stem, data in pictures.items():
         write_bytes(folder / PLOTS_FOLDER / f"{stem}.png", data)
-    write_tsv(folder / TAGS_TABLE, *_tags_table(figures))
+    write_tsv(folder / TAGS_TABLE, *_tags_table(tracks.figures))
     write_tsv(folder / TRACKS_TABLE, *_tracks_table(tracks, mapped))
     path = folder / REPORT_FILE
-    parts = tag_parts(tracks, figures, mapped, pictures)
+    parts = tag_parts(tracks, mapped, pictures)
     # Bytes of a path that are not UTF-8 are shown as a replacement character.
     write_bytes(path, page(tracks.title, parts, REPORT_STYLE).encode("utf-8", "replace"))
     return path
 
 
-def tag_pictures(
-    tracks: TaggedTracks, figures: TagFigures, mapped: tag_plots.SoundMap
-) -> dict[str, Figure]:
+def tag_pictures(tracks: TaggedTracks, mapped: tag_plots.SoundMap) -> dict[str, Figure]:
     """The pictures by the stem of their file's name, without empty ones."""
     found: dict[str, Figure] = {}
     if not len(tracks.paths):
@@ -128,9 +131,9 @@ def tag_pictures(
     if len(tracks.tags) > 1:
         confused = tag_plots.tag_confusion(tracks.tags, tracks.truth, tracks.probabilities)
         found["confusion"] = tag_plots.confusion(confused)
-    if not np.isnan(figures.auc_pr):
+    if not np.isnan(tracks.figures.auc_pr):
         found["precision-recall"] = tag_plots.precision_recall(
-            figures, tracks.truth, tracks.probabilities
+            tracks.figures, tracks.truth, tracks.probabilities
         )
     known = ~np.isnan(tracks.truth)
     bins = {"all tags": reliability(tracks.probabilities[known], tracks.truth[known])}
@@ -141,13 +144,12 @@ def tag_pictures(
 
 def tag_parts(
     tracks: TaggedTracks,
-    figures: TagFigures,
     mapped: tag_plots.SoundMap,
     pictures: Mapping[str, bytes],
 ) -> Iterator[str]:
     """The report as HTML, from top to bottom; `pictures` as PNG, by the names of `tag_pictures`."""
     yield f"<h1>{html.escape(tracks.title)}</h1>"
-    yield f'<p class="headline">{html.escape(headline(tracks, figures))}</p>'
+    yield f'<p class="headline">{html.escape(headline(tracks))}</p>'
     yield (
         '<p class="note">How it was measured: each track was judged by a model that had learned '
         "from other artists only. What is not known of a track, as whether "
@@ -165,12 +167,13 @@ def tag_parts(
         )
     if "map-by-tag" in pictures:
         yield figure(pictures["map-by-tag"], "The same map: the tracks of a tag among all others.")
-    yield from _figures(tracks, figures, pictures)
+    yield from _figures(tracks, pictures)
     yield from _doubts(tracks)
 
 
-def headline(tracks: TaggedTracks, figures: TagFigures) -> str:
+def headline(tracks: TaggedTracks) -> str:
     """The main figures in a few sentences."""
+    figures = tracks.figures
     n_labels = int((tracks.truth == 1).sum())
     told = (
         f"{counted(len(tracks.paths), 'track')} by {counted(len(set(tracks.groups)), 'artist')}, "
@@ -189,10 +192,9 @@ def headline(tracks: TaggedTracks, figures: TagFigures) -> str:
     )
 
 
-def _figures(
-    tracks: TaggedTracks, figures: TagFigures, pictures: Mapping[str, bytes]
-) -> Iterator[str]:
+def _figures(tracks: TaggedTracks, pictures: Mapping[str, bytes]) -> Iterator[str]:
     """What is taken for what, and the figures of each tag."""
+    figures = tracks.figures
     if "confusion" in pictures:
         yield "<h2>What sounds like what</h2>"
         labels = (tracks.truth == 1).sum(axis=1)
@@ -224,7 +226,8 @@ def _figures(
     told = (
         "AUC-ROC: how often a track with the tag is found likelier than one without. AUC-PR: mean "
         "precision over all recalls; guessing has the share of tracks with the tag. ECE: expected "
-        "calibration error of the probability. In brackets the 95 % interval, drawn by artist."
+        "calibration error of the probability, whose calibration (two numbers a tag) knows all of "
+        "the labels. In brackets the 95 % interval, drawn by artist."
     )
     n_few = sum(0 < tag.n_with < FEW_TRACKS for tag in figures.tags)
     if n_few:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from tempo_core.errors import StorageError
 from trainer.evaluation import tag_plots
 from trainer.evaluation.tag_doubts import find_doubtful
-from trainer.evaluation.tag_figures import tag_figures
 from trainer.evaluation.tag_report import TaggedTracks, tag_parts, write_tag_report
 
 NAN = float("nan")
@@ -166,9 +165,8 @@ def test_nothing_known_of_any_track(tmp_path: Path) -> None:
 
 def test_names_are_text_whatever_they_contain() -> None:
     tracks = library(24, ODD)
-    figures = tag_figures(tracks.tags, tracks.truth, tracks.probabilities, tracks.groups)
     mapped = tag_plots.sound_map(tracks.embeddings)
-    page = BeautifulSoup("".join(tag_parts(tracks, figures, mapped, {})), "html.parser")
+    page = BeautifulSoup("".join(tag_parts(tracks, mapped, {})), "html.parser")
     assert not page.select("b, script")
     assert ODD[1] in page.get_text()
 
