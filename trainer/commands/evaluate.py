@@ -80,7 +80,7 @@ class EvaluationRequest:
 @click.argument("sources", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--task", type=click.Choice((TEMPO_AND_KEY, TAGS)), default=TEMPO_AND_KEY,
               show_default=True,
-              help="tempo includes keys; tags takes a table with the columns path and tags.")  # fmt: skip
+              help="tempo includes keys; tags takes a table with path and tags.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
               help="Folder for figures, table of tracks, plots and report.")  # fmt: skip
 @click.option("--split", help="Tracks of this split, or 'all'; by default of the test split, else "

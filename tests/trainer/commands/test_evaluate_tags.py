@@ -28,7 +28,7 @@ def table(tmp_path: Path) -> Path:
             path = tmp_path / f"{k}.mp3"
             path.write_bytes(b"%d" % k)
             embedding = rng.normal(size=MODEL.config.model.n_dims)
-            embedding[k % 2] += 6
+            embedding[:40] += (1.5, -1.5)[k % 2]
             store.put(path, embedding.astype(np.float16), path.read_bytes())
             tag = ("rock", "house")[k % 2] if k != 3 else "rock"
             rows.append((path.name, tag, f"artist {k // 2}", f"song {k}"))
