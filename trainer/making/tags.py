@@ -57,12 +57,19 @@ FRONT_END = FrontEnd(sr=11025, n_fft=1024, hop_length=256, n_mels=80, fmin=20.0,
 SETS = {"songs": read_songs, "charts": read_charts, "rhythm": read_rhythm,
         "consensus": read_consensus}  # fmt: skip
 HELD_OUT = "charts"  # the set whose validation part is not learned from
-N_SUREST = 5  # words that a track has: those of which the tagger is surest
-# Words of periods, singers and taste, which say nothing of how music sounds, and those of which the
-# tagger itself was found to know nothing.
+N_SUREST = 5  # words of style that a recording has: those of which the tagger is surest
+# Words of mood, which it is never as sure of: a recording has one if it is among the share of
+# recordings of which the tagger says it most.
+MOODS = frozenset(
+    ["acoustic", "ambient", "chill", "easy listening", "happy", "instrumental", "mellow", "party",
+     "sad"]
+)  # fmt: skip
+SHARE = 0.15
+# Words of periods, singers and taste, which say nothing of how music sounds, one that is there
+# twice, and those of which the tagger itself was found to know nothing.
 NOT_WORDS = frozenset(
     ["00s", "90s", "80s", "70s", "60s", "oldies", "female vocalists", "male vocalists",
-     "female vocalist", "beautiful", "sexy", "catchy", "pop", "rnb"]
+     "female vocalist", "beautiful", "sexy", "catchy", "chillout", "pop", "rnb"]
 )  # fmt: skip
 LEAST_WITH = 5  # tracks that have a word that is kept
 LEAST_AREA = 0.85  # under the ROC curve, of the words that are kept, against the tagger's own
@@ -179,21 +186,19 @@ def fit(sampler: PieceSampler, config: TagsConfig, recipe: TagsRecipe) -> Networ
 def choose_words(raw: Checkpoint[TagsConfig], held_out: Taught) -> dict[str, dict[str, float]]:
     """The words that a model knows of recordings it did not learn from, with figures and a line.
 
-    A track has a word if it is among the `N_SUREST` of which the tagger is surest, of the words
-    that are kept. `slope` and `offset` of the log odds calibrate the probability of that (Platt,
-    1999); `n` tracks have the word, `auc_roc` and `ece` say how well the model knows it.
+    `slope` and `offset` of the log odds calibrate the probability that a recording has the word
+    (`words_in`; Platt, 1999); `n` of them have it, `auc_roc` and `ece` say how well that is known.
     """
     names = [tag.name for tag in tags_of(raw.config)]
     answers = np.stack([tags.mean(axis=0) for tags in held_out.tags])
     answers = answers[:, [musicnn.TAGS.index(name) for name in names]]
     embeddings = np.stack([embedding_of(features, raw) for features in held_out.features])
     found = tag_probabilities(embeddings, raw).astype(np.float64)
+    odds = np.log(found / (1 - found))
     words = [k for k, name in enumerate(names) if name not in NOT_WORDS]
     while True:
-        order = np.argsort(-answers[:, words], axis=1)[:, :N_SUREST]
-        truth = np.zeros((len(answers), len(words)))
-        np.put_along_axis(truth, order, 1.0, axis=1)
-        areas = [area(truth[:, k], found[:, word]) for k, word in enumerate(words)]
+        truth = words_in(answers[:, words], [names[word] for word in words])
+        areas = [area(truth[:, k], odds[:, word]) for k, word in enumerate(words)]
         counts = truth.sum(axis=0)
         kept = [
             word for k, word in enumerate(words)
@@ -204,9 +209,8 @@ def choose_words(raw: Checkpoint[TagsConfig], held_out: Taught) -> dict[str, dic
         words = kept
     chosen = {}
     for k, word in enumerate(words):
-        odds = np.log(found[:, word] / (1 - found[:, word]))
-        slope, offset = platt(odds, truth[:, k])
-        likely = 1 / (1 + np.exp(-(slope * odds + offset)))
+        slope, offset = platt(odds[:, word], truth[:, k])
+        likely = 1 / (1 + np.exp(-(slope * odds[:, word] + offset)))
         chosen[names[word]] = {
             "slope": round(slope, 4),
             "offset": round(offset, 4),
@@ -215,6 +219,22 @@ def choose_words(raw: Checkpoint[TagsConfig], held_out: Taught) -> dict[str, dic
             "ece": round(expected_calibration_error(likely, truth[:, k]), 3),
         }
     return chosen
+
+
+def words_in(answers: Array, names: Sequence[str]) -> NDArray[np.float64]:
+    """Which words recordings have, by the tagger's probabilities (n, n_words): 1 or 0.
+
+    Of the words of style these are the `N_SUREST` most probable ones, of recordings with a word of
+    mood the `SHARE` with the highest probability of it.
+    """
+    truth = np.zeros(answers.shape)
+    styles = [k for k, name in enumerate(names) if name not in MOODS]
+    surest = np.argsort(-answers[:, styles], axis=1)[:, :N_SUREST]
+    np.put_along_axis(truth, np.array(styles)[surest], 1.0, axis=1)
+    for k, name in enumerate(names):
+        if name in MOODS:
+            truth[:, k] = answers[:, k] >= np.quantile(answers[:, k], 1 - SHARE)
+    return truth
 
 
 def with_words(
