@@ -129,8 +129,8 @@ def _show_tags(lib: Library, args: list[str], settings: Any) -> None:
     from trainer.learning.tag_comparing import left_out_lines
     from trainer.trainingset.grouping import groups_of
 
-    field, rules = _tag_rules(settings)
-    tracks = _tagged_tracks(lib, args, field)
+    field, rules = tag_rules(settings)
+    tracks = named_tracks(lib, args, field)
     for track in tracks:
         described = track.described
         title = f"{described.artist} - {described.title}" if described.title else track.path.name
@@ -147,7 +147,7 @@ def _show_tags(lib: Library, args: list[str], settings: Any) -> None:
     )
 
 
-def _tag_rules(settings: Any) -> tuple[str, dict[str, Any]]:
+def tag_rules(settings: Any) -> tuple[str, dict[str, Any]]:
     """The field that tags are of, and what the settings say of the names in it."""
     rules = settings.tags
     said = {"min_tracks": rules.min_tracks, "merge": dict(rules.merge), "drop": list(rules.drop)}
@@ -155,7 +155,7 @@ def _tag_rules(settings: Any) -> tuple[str, dict[str, Any]]:
     return "genres" if field == "genre" else field, said  # as beets calls it now
 
 
-def _tagged_tracks(lib: Library, args: list[str], field: str) -> list[TagTrack]:
+def named_tracks(lib: Library, args: list[str], field: str) -> list[TagTrack]:
     """The tracks with names in a field, as the trainer takes them."""
     from trainer.learning.labels import TagTrack
     from trainer.trainingset.tables import collected
@@ -294,8 +294,8 @@ def _train_tags(
 
     from .sounds import store_file
 
-    field, rules = _tag_rules(settings)
-    tracks = _tagged_tracks(lib, args, field)
+    field, rules = tag_rules(settings)
+    tracks = named_tracks(lib, args, field)
     labels = TagLabels(tracks, training_folder(lib, settings), store_file(lib))
     learned = learn_from(labels, _learn_options(settings, field=field, **rules), stop)
     _tell(learned, [], settings, log)

@@ -109,6 +109,12 @@ class TagTrack:
     def path(self) -> Path:
         return self.described.path
 
+    @property
+    def name(self) -> str:
+        """Artist and title, or the name of the file if it has no title."""
+        track = self.described
+        return f"{track.artist} - {track.title}" if track.title else track.path.name
+
 
 @dataclass(frozen=True)
 class TagLabels:

@@ -106,12 +106,12 @@ def learn(labels: TagLabels, job: Job) -> Proposal:
         return groups, clean([track.names for track in tracks], groups, rules, most)
 
     _, found = cleaned(labels.tracks)
-    _check(found, rules)  # before anything is listened to
+    check_enough(found, rules)  # before anything is listened to
     labelled = [labels.tracks[k] for k in found.tracks]
-    heard = _hear(labelled, labels, base, path, job)
+    heard = hear_tracks(labelled, labels, base, path, job)
     usable = [labelled[k] for k in heard.embeddings]
     groups, found = cleaned(usable)
-    _check(found, rules, heard.failed)
+    check_enough(found, rules, heard.failed)
     embeddings = np.stack([heard.embeddings[k] for k in heard.embeddings])
     # Without what was widened or merged some tracks may have no tag left.
     usable, groups = [usable[k] for k in found.tracks], [groups[k] for k in found.tracks]
@@ -176,7 +176,7 @@ def _other_fields(model: Model | None, own: str) -> list[str]:
     return [name for name in dict.fromkeys(fields) if name not in ("", own)]
 
 
-def _check(found: CleanTags, rules: TagRules, failed: Sequence[Failure] = ()) -> None:
+def check_enough(found: CleanTags, rules: TagRules, failed: Sequence[Failure] = ()) -> None:
     """Refuse labels without a single tag that enough tracks have.
 
     Raises
@@ -195,7 +195,7 @@ def _check(found: CleanTags, rules: TagRules, failed: Sequence[Failure] = ()) ->
     )
 
 
-def _hear(
+def hear_tracks(
     tracks: Sequence[TagTrack], labels: TagLabels, base: Model, path: Path, job: Job
 ) -> _Heard:
     """The embeddings of tracks: as they are known or kept, and of the others by listening."""

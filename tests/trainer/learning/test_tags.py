@@ -235,7 +235,7 @@ def test_tracks_that_are_all_alike_are_refused() -> None:
 def test_too_few_labels_are_refused_before_anything_is_heard(
     n: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.learning.tags._hear", lambda *args: pytest.fail("listened"))
+    monkeypatch.setattr("trainer.learning.tags.hear_tracks", lambda *args: pytest.fail("listened"))
     labels = toy(n=n)
     with pytest.raises(
         LabelError, match=f"{n} tracks? with mood, and no tag .* at least 10 tracks"
