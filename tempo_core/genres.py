@@ -35,23 +35,29 @@ def names_of(genres: Genres) -> tuple[str, ...]:
         One text or several, each of which may hold several names with separators between them:
         `Hip-Hop/Rap; Pop`.
     """
+    return tuple(dict.fromkeys(name.lower() for name in parts_of(genres)))[:MOST_NAMES]
+
+
+def parts_of(genres: Genres) -> Iterator[str]:
+    """The names in what a field or a tag says, as they are written, see `names_of`."""
     texts = [genres] if isinstance(genres, str) else genres
-    parts = (part.strip().lower() for text in texts for part in _SEPARATORS.split(text))
-    names = dict.fromkeys(part[:LONGEST_NAME] for part in parts if part)
-    return tuple(names)[:MOST_NAMES]
+    for text in texts:
+        for part in _SEPARATORS.split(text):
+            if name := part.strip()[:LONGEST_NAME]:
+                yield name
 
 
 def families_of(genres: Genres) -> frozenset[str]:
     """The families of what a field or a tag says of the genre: `liquid funk` is of two,
     `drum and bass` and `electronic`.
     """
-    tree = _tree()
+    tree = genre_tree()
     return frozenset(family for name in names_of(genres) for family in tree.families(name))
 
 
 def is_genre(name: str) -> bool:
     """Whether the tree has a name, in any spelling."""
-    return _tree().has(name)
+    return genre_tree().has(name)
 
 
 def membership(genres: Genres, families: Sequence[str]) -> NDArray[np.float32]:
@@ -72,9 +78,12 @@ class GenreTree:
         Lists, and objects with the lists below a name, as in beets' `genres-tree.yaml`.
     aliases
         Patterns of spellings by the name they stand for, which may refer to groups of the pattern.
+    listed
+        Names of genres as `lastgenre` lists them; those of the tree by default.
     """
 
-    def __init__(self, tree: Any = (), aliases: Any = None):
+    def __init__(self, tree: Any = (), aliases: Any = None, listed: Iterable[str] = ()):
+        self._listed = {_key(name): name for name in listed}
         self._lineages: dict[str, tuple[str, ...]] = {}
         for lineage in _lineages(tree, ()):
             self._lineages.setdefault(_key(lineage[-1]), lineage)
@@ -89,6 +98,29 @@ class GenreTree:
         name = self._spelled(name)
         known = self._lineages.get(_key(name))
         return known[:DEPTH] if known else (_key(name) or name,)
+
+    def canonical(self, name: str) -> str:
+        """A genre as the list spells it: `hip hop` of `Hip-Hop`, `drum and bass` of `DnB`.
+
+        One that nobody knows stays as it is, in small letters and without what people write
+        differently.
+        """
+        key = _key(self._spelled(name))
+        lineage = self._lineages.get(key)
+        return self._listed.get(key) or (lineage[-1] if lineage else key or name)
+
+    def listed(self, name: str) -> str:
+        """The narrowest genre above a canonical one that is listed; itself if it is, or if none is.
+
+        `lastgenre` takes it in place of a genre that it does not list.
+        """
+        above = (self._listed.get(_key(one)) for one in reversed(self.lineage(name)))
+        return next((one for one in above if one), name)
+
+    def lineage(self, name: str) -> tuple[str, ...]:
+        """The names above a canonical one in the tree and itself, the widest first, canonical."""
+        known = self._lineages.get(_key(name), ())
+        return tuple(dict.fromkeys(self.canonical(one) for one in known)) or (name,)
 
     def has(self, name: str) -> bool:
         """Whether a genre is in the tree."""
@@ -120,7 +152,7 @@ def _key(name: str) -> str:
 
 
 @cache
-def _tree() -> GenreTree:
+def genre_tree() -> GenreTree:
     """The tree of the beets that is installed, an empty one if there is none that can be read."""
     try:
         spec = find_spec("beetsplug.lastgenre")  # found, not loaded: loading it needs more packages
@@ -129,7 +161,18 @@ def _tree() -> GenreTree:
     if spec is None or spec.origin is None:
         return GenreTree()
     folder = Path(spec.origin).parent
-    return GenreTree(_read(folder / "genres-tree.yaml"), _read(folder / "aliases.yaml"))
+    return GenreTree(
+        _read(folder / "genres-tree.yaml"), _read(folder / "aliases.yaml"), _listed(folder)
+    )
+
+
+def _listed(folder: Path) -> list[str]:
+    """The names in the list of beets' genres, in small letters; none if it has no such file."""
+    try:
+        lines = (folder / "genres.txt").read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+    return [name.lower() for line in lines if (name := line.strip()) and not name.startswith("#")]
 
 
 def _read(path: Path) -> Any:

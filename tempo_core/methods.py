@@ -57,6 +57,7 @@ METHODS = (
     ),
     Method("paces", "pace", "paces", 0, "learns at which paces you move"),
     Method("keys", "key", "keys", 0, "learns which keys you give"),
+    Method("tags", "tags", "tags", 0, "learns your own tags", ("field", "min_tracks")),
     Method(
         "notes", "notes", "notes", 0, "learns from recordings whose notes you have",
         ("epochs",), of_library=False,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 LEAST = 0.1  # probability below which a tag is not written
 MOST = 12  # tags that are written of one track
+_FIELD = re.compile(r"[A-Za-z_][\w-]{0,29}")
 _GAPS = re.compile(r"[\s:,;]+")
 
 
@@ -36,6 +37,11 @@ class Tag(NamedTuple):
     def word(self) -> str:
         """The name as it is written in a field and in a query, see `word_of`."""
         return word_of(self.name)
+
+
+def is_field(text: str) -> bool:
+    """Whether a text can be the name of a field that tags are of."""
+    return _FIELD.fullmatch(text) is not None
 
 
 def word_of(name: str) -> str:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 OURS = {"tempo_core", "trainer", "beetsplug"}
 # Names of distributions that differ from the names of their packages.
 INSTALLED_AS = {"backports": "backports-zstd", "bs4": "beautifulsoup4", "PIL": "pillow",
-                "yaml": "pyyaml"}  # fmt: skip
+                "sklearn": "scikit-learn", "yaml": "pyyaml"}  # fmt: skip
 # Distributions that need not be named because beets or matplotlib requires them.
 OF_BEETS = {"confuse", "mediafile", "pyyaml", "typing-extensions"}
 OF_MATPLOTLIB = {"pillow"}

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tempo_core.background import TIME_LIMIT
+from tempo_core.genres import parts_of
 from tempo_core.keys import parse_key
 from tempo_core.labels.record import LabelVerdict, parse_bpm
 from tempo_core.labels.store import Store
@@ -18,6 +19,7 @@ from trainer.trainingset.tables import LabelledTrack, key_label
 
 from .describing import tags_of_file, track_of
 from .file_keys import key_of
+from .filling import SUGGESTED
 from .items import bpm_of, genres_of, own
 from .key_fields import is_key_ours, key_origin
 from .labelling import make_options
@@ -114,6 +116,28 @@ def key_said(item: Item) -> tuple[Key, str] | None:
         key = parse_key(str(own(item, "tempo_label_key") or ""))
         return None if key is None else (key, f"{LABEL}{site}")
     return None
+
+
+def tagged_tracks(
+    lib: Library, query: list[str], field: str
+) -> Iterator[tuple[LabelledTrack, frozenset[str]]]:
+    """The tracks that match a query and have a value in a field, each with the names in it.
+
+    A value may be a list, or a text with several names and separators between them. One that a
+    suggestion from the sound filled in is no label. The tracks' `bpm` is 0.
+    """
+    for item in items_of(lib, Selection(lib, query, pretend=True).ids()):
+        if field in str(own(item, SUGGESTED) or "").split():
+            continue
+        if names := frozenset(parts_of(_texts(item, field))):
+            yield _labelled(item, 0.0, "field", ""), names
+
+
+def _texts(item: Item, field: str) -> list[str]:
+    """What a field of an item says, as texts; nothing if it is empty or no text."""
+    value = genres_of(item) if field in ("genre", "genres") else own(item, field)
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return [str(one)[:LONGEST_TEXT] for one in values if one and isinstance(one, (str, int, float))]
 
 
 def item_labels(item: Item, time_limit: float = TIME_LIMIT) -> Iterator[tuple[float, str, str]]:

@@ -20,6 +20,7 @@ from beets.dbcore.query import (
 from tempo_core import methods
 from tempo_core.errors import ConfigError
 from tempo_core.labels.sources import check_names, source_settings
+from tempo_core.sound_tags import is_field
 from tempo_core.tasks import in_columns
 from tempo_core.transcription.choices import DEFAULT_VALUE, FORMATS, MIDI, PARTS, STEPS
 
@@ -173,6 +174,39 @@ class GenreNames(confuse.StrSeq):
         return names
 
 
+class FieldName(confuse.Template):
+    """Template of the name of a field, which the library need not have."""
+
+    def convert(self, value: Any, view: Any) -> str:
+        if isinstance(value, str) and is_field(value):
+            return value
+        self.fail("must be the name of a field, such as genres or mood", view)
+
+
+class Names(confuse.Template):
+    """Template of a list of names; YAML reads `80` as a number."""
+
+    def convert(self, value: Any, view: Any) -> list[str]:
+        if isinstance(value, list) and all(_is_name(one) for one in value):
+            return [str(one) for one in value]
+        self.fail("must be a list of names", view)
+
+
+class OtherNames(confuse.Template):
+    """Template of names by those that count as them: `Trap: Hip-Hop`."""
+
+    def convert(self, value: Any, view: Any) -> dict[str, str]:
+        if isinstance(value, Mapping) and all(
+            _is_name(one) for pair in value.items() for one in pair
+        ):
+            return {str(old): str(new) for old, new in value.items()}
+        self.fail("must be names with what each counts as, such as Trap: Hip-Hop", view)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and bool(str(value).strip())
+
+
 class QueryText(confuse.String):
     """Template of a query in one text, as in beets' smart playlists."""
 
@@ -237,6 +271,12 @@ DEFAULTS: dict[str, Any] = {
         "method": "auto",
         "guard": None,
     },
+    "tags": {
+        "field": "genres",
+        "min_tracks": 20,
+        "merge": {},
+        "drop": [],
+    },
     "notes": {
         "out": None,
         "path": None,
@@ -291,6 +331,12 @@ TEMPLATE = {
         ),
         "method": confuse.Choice(methods.names("tempo")),
         "guard": confuse.Optional(confuse.Filename()),
+    },
+    "tags": {
+        "field": FieldName(),
+        "min_tracks": Positive(),
+        "merge": OtherNames(),
+        "drop": Names(),
     },
     "notes": {
         "out": confuse.Optional(confuse.Filename()),

@@ -1,4 +1,4 @@
-"""The work of `beet tempo-train`: training models with tempi, paces and keys of a library."""
+"""The work of `beet tempo-train`: training models with tempi, paces, keys and tags of a library."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from beets.library import Library
     from beets.logging import BeetsLogger
 
+    from trainer.learning.labels import TagTrack
     from trainer.learning.learn import Learned
     from trainer.learning.options import LearnOptions
     from trainer.trainingset.build import Built
@@ -32,7 +33,8 @@ REANALYSE_HINT = (
     "`beet tempo -f tempo_source::^model:` analyses again what had its tempo from a model"
 )
 REANALYSE_HINTS = {
-    "key": "`beet tempo -f tempo_key_source::^model:` analyses again what had its key from a model"
+    "key": "`beet tempo -f tempo_key_source::^model:` analyses again what had its key from a model",
+    "tags": "`beet tempo-tags` brings sound_tags up to date; what was heard is not heard again",
 }
 
 
@@ -118,6 +120,52 @@ def _show_keys(lib: Library, args: list[str], settings: Any) -> None:
         name = f"{track.artist} - {track.title}" if track.title else track.path.name
         print_line(f"{name}: {track.key} ({track.label_source})")
     print_line(f"tempo-train: would learn from the keys of {counted(len(tracks), 'track')}")
+
+
+def _show_tags(lib: Library, args: list[str], settings: Any) -> None:
+    """Print each track with names to learn from, and what is left of these."""
+    from tempo_core.tasks.tags.config import MOST_TAGS
+    from trainer.learning.tag_cleaning import TagRules, clean
+    from trainer.learning.tag_comparing import left_out_lines
+    from trainer.trainingset.grouping import groups_of
+
+    field, rules = tag_rules(settings)
+    tracks = named_tracks(lib, args, field)
+    for track in tracks:
+        described = track.described
+        title = f"{described.artist} - {described.title}" if described.title else track.path.name
+        print_line(f"{title}: {'; '.join(sorted(track.names))}")
+    groups = groups_of([track.described for track in tracks])
+    found = clean([track.names for track in tracks], groups, TagRules(field, **rules), MOST_TAGS)
+    n_with = (found.truth == 1).sum(axis=0).tolist()
+    tags = ", ".join(f"{name} ({n})" for name, n in zip(found.names, n_with, strict=True))
+    for line in left_out_lines(found.left_out):
+        print_line(f"tempo-train: {line}")
+    print_line(
+        f"tempo-train: would learn from the {field} of {counted(len(found.tracks), 'track')}: "
+        f"{shown(tags) or 'no tags'}"
+    )
+
+
+def tag_rules(settings: Any) -> tuple[str, dict[str, Any]]:
+    """The field that tags are of, and what the settings say of the names in it."""
+    rules = settings.tags
+    said = {"min_tracks": rules.min_tracks, "merge": dict(rules.merge), "drop": list(rules.drop)}
+    field = settings.field or rules.field
+    return "genres" if field == "genre" else field, said  # as beets calls it now
+
+
+def named_tracks(lib: Library, args: list[str], field: str) -> list[TagTrack]:
+    """The tracks with names in a field, as the trainer takes them."""
+    from trainer.learning.labels import TagTrack
+    from trainer.trainingset.tables import collected
+
+    from .collecting import tagged_tracks
+
+    return [
+        TagTrack(collected(track, "", 0.0), names)
+        for track, names in tagged_tracks(lib, args, field)
+    ]
 
 
 def training_folder(lib: Library, settings: Any) -> Path:
@@ -237,11 +285,29 @@ def _train_keys(
     return len(learned.failed)
 
 
+def _train_tags(
+    lib: Library, args: list[str], settings: Any, log: BeetsLogger, stop: Callable[[], bool]
+) -> int:
+    """Train a model with tags; returns the number of tracks that could not be used."""
+    from trainer.learning.labels import TagLabels
+    from trainer.learning.learn import learn_from
+
+    from .sounds import store_file
+
+    field, rules = tag_rules(settings)
+    tracks = named_tracks(lib, args, field)
+    labels = TagLabels(tracks, training_folder(lib, settings), store_file(lib))
+    learned = learn_from(labels, _learn_options(settings, field=field, **rules), stop)
+    _tell(learned, [], settings, log)
+    return len(learned.failed)
+
+
 # What shows the labels of a task, and what learns from them.
 _STEPS: dict[str, tuple[Callable[..., None], Callable[..., int]]] = {
     "tempo": (_show, _train_tempo),
     "pace": (_show_paces, _train_paces),
     "key": (_show_keys, _train_keys),
+    "tags": (_show_tags, _train_tags),
 }
 
 

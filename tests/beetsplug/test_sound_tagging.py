@@ -386,7 +386,7 @@ def test_what_changed_meanwhile_is_not_overwritten(
     ("args", "message"),
     [
         (["--apply"], "--apply is for --suggest"),
-        (["--field", "mood"], "--field is for --suggest"),
+        (["--field", "mood"], "--field is for --suggest and --check"),
         (["--suggest", "--least", "2"], "--least must be a probability"),
         (["--suggest", "-f"], "-f does nothing with --suggest"),
         (["--suggest", "-w"], "-w/-W is for --apply"),

@@ -26,7 +26,7 @@ def test_each_task_has_a_method_for_any_number_of_labels() -> None:
 
 
 def test_what_may_be_chosen_and_said() -> None:
-    assert methods.tasks() == ("tempo", "pace", "key", "notes")
+    assert methods.tasks() == ("tempo", "pace", "key", "tags", "notes")
     assert methods.names("tempo") == methods.choices() == ("auto", "shift", "adapt", "fit")
     assert methods.names("pace") == ("auto", "paces")
     assert set(methods.options("tempo")) == {
@@ -34,4 +34,5 @@ def test_what_may_be_chosen_and_said() -> None:
     }  # fmt: skip
     assert methods.names("key") == ("auto", "keys")
     assert methods.options("pace") == methods.options("key") == ()
+    assert methods.options("tags") == ("field", "min_tracks")
     assert methods.with_option("epochs") == ("adapt", "fit", "notes")

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 # trainer.evaluation.baselines.BASELINES and trainer.evaluation.key_estimators.KEY_BASELINES.
 BASELINE_NAMES = ("librosa", "librosa-beats")
 KEY_BASELINE_NAMES = ("krumhansl",)
+TEMPO_AND_KEY, TAGS = "tempo", "tags"  # of `--task`
+# Options that have no meaning for tags.
+NOT_OF_TAGS = ("split", "baselines", "dataset", "data_home", "index", "download", "log")
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ class EvaluationRequest:
 
 @click.command(cls=Command)
 @click.argument("sources", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--task", type=click.Choice((TEMPO_AND_KEY, TAGS)), default=TEMPO_AND_KEY,
+              show_default=True,
+              help="tempo includes keys; tags takes a table with path and tags.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
               help="Folder for figures, table of tracks, plots and report.")  # fmt: skip
 @click.option("--split", help="Tracks of this split, or 'all'; by default of the test split, else "
@@ -104,13 +110,18 @@ class EvaluationRequest:
 )
 @click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Training log to draw; else what the first model has of its own.")  # fmt: skip
-def evaluate(**given: Any) -> None:
+@click.option("--min-tracks", type=click.IntRange(min=1), default=20, show_default=True,
+              help="Of tags: the fewest tracks with a tag that is measured.")  # fmt: skip
+def evaluate(task: str, min_tracks: int, **given: Any) -> None:
     """Measure models on tracks with a labelled tempo, a known key, or both.
 
     SOURCES are folders of training sets, folders with songs.tsv, rhythm.tsv, charts.tsv or
     clips.tsv, and tables with the columns path, and bpm or key. What was estimated before is read
     from --out, so an interrupted run goes on, and another model can be added later.
     """
+    if task == TAGS:
+        _evaluate_tags(given, min_tracks)
+        return
     request = EvaluationRequest(**given)
     if not request.sources and request.dataset is None:
         raise click.UsageError("nothing to measure: give a folder, a table or --dataset")
@@ -122,6 +133,35 @@ def evaluate(**given: Any) -> None:
             load(f"evaluation.{name}", stop)
         failed = work(lambda: _evaluate(request, stop), stop)
     if failed:
+        sys.exit(1)
+
+
+def _evaluate_tags(given: dict[str, Any], min_tracks: int) -> None:
+    """Judge the tags in a table, write the report and print the figures."""
+    for name in NOT_OF_TAGS:
+        if given[name]:
+            raise click.UsageError(f"--{name.rstrip('s').replace('_', '-')} is not for --task tags")
+    if len(given["sources"]) != 1 or given["sources"][0].is_dir() or len(given["models"]) > 1:
+        raise click.UsageError("--task tags takes one table with the columns path and tags, and "
+                               "one --model at most")  # fmt: skip
+    with interruptible() as stop:
+        load("evaluation.tag_report", stop)
+        evaluating, options = (load(f"learning.{n}", stop) for n in ("tag_evaluating", "options"))
+        asked = options.LearnOptions(
+            task=TAGS, min_tracks=min_tracks, jobs=given["jobs"], time_limit=given["time_limit"]
+        )
+        found = work(
+            lambda: evaluating.evaluate_tags(
+                given["sources"][0], given["out"], given["models"][0], asked, stop.is_set
+            ),
+            stop,
+        )
+    for line in found.lines:
+        echo(line)
+    echo(f"report: {found.report}")
+    for path, error in found.failed:
+        echo(shown(f"{path}: {error}"), err=True)
+    if found.failed:
         sys.exit(1)
 
 

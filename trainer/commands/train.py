@@ -14,7 +14,7 @@ from tempo_core import methods
 from tempo_core.cli.command import Command
 from tempo_core.console import time_limit_option
 
-from ..learning.options import LearnOptions
+from ..learning.options import GENRES, MIN_TRACKS, LearnOptions
 from ..options import SEEDS, tell
 from ..recipes.recipe import NETWORKS
 from . import load, work
@@ -31,7 +31,7 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
 @click.option(
     "--task", type=click.Choice(methods.tasks()), default="tempo", show_default=True,
     help="What to learn; pace takes a table with the columns path and paces, key path and key, "
-    "notes a folder of recordings with MIDI files.",
+    "tags path and tags, notes a folder of recordings with MIDI files.",
 )  # fmt: skip
 @click.option(
     "--method", type=click.Choice(methods.choices()), default=methods.AUTO, show_default=True,
@@ -59,6 +59,14 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
     "--accelerator", default="cpu", show_default=True, metavar="cpu|gpu|auto",
     help="For fit and --network.",
 )  # fmt: skip
+@click.option(
+    "--field", default=GENRES, show_default=True,
+    help="Of tags: the field of a library that they are of.",
+)  # fmt: skip
+@click.option(
+    "--min-tracks", type=click.IntRange(min=1), default=MIN_TRACKS, show_default=True,
+    help="Of tags: the fewest tracks with a tag that is learned.",
+)  # fmt: skip
 @click.option("--out", type=_PATH, help="Folder for the model instead of that of learned models.")
 @click.option("--no-install", is_flag=True, help="Do not use the model, whatever comes out.")
 @click.option("--install-anyway", is_flag=True, help="Use the model, whatever comes out.")
@@ -85,8 +93,9 @@ def train(
     used by itself: its file can be given to `estimate --model` and `evaluate --model`.
 
     With --task pace FOLDER is a table: of each track the tempi that you can move to it at. With
-    --task key it is a training set or a table: of each track its key. With --task notes it has
-    recordings, and beside each a MIDI file of the same name, or the layout of MusicNet.
+    --task key it is a training set or a table: of each track its key. With --task tags it is a
+    table: of each track its tags, with semicolons between. With --task notes it has recordings, and
+    beside each a MIDI file of the same name, or the layout of MusicNet.
     """
     from tempo_core.background import interruptible
 

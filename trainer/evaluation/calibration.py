@@ -1,7 +1,8 @@
-"""Calibration of the confidences of tempo models, fitted to which answers were right.
+"""Calibration of confidences, fitted to which answers were right.
 
-Two numbers are calibrated: the confidence by a temperature, and how sure the octave is by a scaling
-of its log odds.
+Of tempo models two numbers are calibrated: the confidence by a temperature, and how sure the octave
+is by a scaling of its log odds. The tags of a track are calibrated by a line through their log
+odds.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
 from tempo_core.config import OddsScaling
@@ -24,6 +25,7 @@ from ..inputs.recordings import Recording
 # Standard deviations of the logarithm of the slope and of the offset of a scaling of log odds,
 # before anything is known: a handful of wrong octaves must not make a confidence of them.
 SLOPE_SPREAD, OFFSET_SPREAD = 0.5, 1.0
+LEAST_SLOPE = 1e-3  # of log odds
 LEAST_PROBABILITY = 1e-3  # of an answer, and 1 minus it of another: nothing is surer than that
 
 
@@ -122,6 +124,29 @@ def scale_odds(
 
     found = minimize(surprise, np.zeros(2)).x
     return OddsScaling(round(float(np.exp(found[0])), 3), round(float(found[1]), 3))
+
+
+def platt(odds: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope and offset of log odds (n,) that make what is true (n,), 0 or 1, most likely.
+
+    The targets are a little less than sure, as Platt ("Probabilistic outputs for support vector
+    machines", 1999) has them, so that few examples do not make it surer than they can. The slope is
+    above 0 in any case, so that the order stays.
+    """
+    n_with = truth.sum()
+    targets = np.where(truth == 1, (n_with + 1) / (n_with + 2), 1 / (len(truth) - n_with + 2))
+
+    def surprise(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logits = line[0] * odds + line[1]
+        missed = np.logaddexp(0, logits) - targets * logits
+        steep = 0.5 * (1 + np.tanh(0.5 * logits)) - targets
+        return float(missed.mean()), np.array([(steep * odds).mean(), steep.mean()])
+
+    if not odds.size:
+        return 1.0, 0.0
+    bounds = [(LEAST_SLOPE, None), (None, None)]
+    slope, offset = minimize(surprise, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(slope), float(offset)
 
 
 def _logits(scored: Sequence[Scored]) -> list[Scored]:

@@ -203,7 +203,7 @@ def bootstrap_groups(
     rng = np.random.default_rng(seed)
     for _ in range(n_draws):
         drawn = rng.integers(0, names.size, size=names.size)
-        yield np.concatenate([members[k] for k in drawn])
+        yield np.concatenate([order[:0], *(members[k] for k in drawn)])
 
 
 def percentiles(error: ArrayLike) -> dict[str, float]:

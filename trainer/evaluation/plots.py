@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 from matplotlib.ticker import (
     FixedFormatter,
     FixedLocator,
@@ -35,6 +36,10 @@ TEMPO_TICKS = (40, 50, 60, 80, 100, 120, 150, 180, 220, 280)  # [BPM]
 # Ratios of the estimate to the label that are drawn as lines, by name.
 RATIO_LINES = {"1/3": 1 / 3, "1/2": 0.5, "2/3": 2 / 3, "1": 1.0, "3/2": 1.5, "2": 2.0, "3": 3.0}
 PLOT_DPI = 110
+# Fonts with characters that matplotlib's own lacks, of which a system may have some.
+OTHER_FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR", "IPAGothic",
+               "WenQuanYi Zen Hei", "Droid Sans Fallback", "Hiragino Sans", "PingFang SC",
+               "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS")  # fmt: skip
 PLOT_WIDTH = 6.0  # [inches]
 # Texts of a plot's legend, by the column of a training log.
 LEGEND_NAMES = {
@@ -54,6 +59,11 @@ def png(figure: Figure) -> bytes:
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=PLOT_DPI, metadata={"Software": None})
     return data.getvalue()
+
+
+def fonts() -> list[str]:
+    """Families of fonts for names in any script: matplotlib's own, then what the system has."""
+    return ["sans-serif", *sorted(set(OTHER_FONTS) & set(get_font_names()), key=OTHER_FONTS.index)]
 
 
 def encoded(figure: Figure, form: str) -> bytes:

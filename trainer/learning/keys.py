@@ -19,7 +19,7 @@ from tempo_core.keys import Key
 
 from ..evaluation.keys import key_score
 from ..trainingset import memory
-from ..trainingset.grouping import groups_of
+from ..trainingset.grouping import folds_of, groups_of
 from .compare import SURE_BETTER, PairedShare, paired
 from .job import Failure, Job, Proposal, and_why, hear_all
 from .key_fitting import Floats, Model, SeenTrack, answer_of, fit, fit_temperature, scores_of, see
@@ -171,17 +171,14 @@ def _cross_validate(
 ) -> list[Floats]:
     """(24,) scores of each track at temperature 1, by a model that knows none of its artist."""
     groups = groups_of([track.described for track in tracks])
-    names = sorted(set(groups))
-    np.random.default_rng(job.options.seed).shuffle(names)
-    fold_of = {name: k % N_FOLDS for k, name in enumerate(names)}
+    folds = folds_of(groups, N_FOLDS, job.options.seed)
     scores: list[Floats] = [np.zeros(0)] * len(tracks)
     with job.progress_bar("learning", N_FOLDS, "fold") as bar:
         for fold in range(N_FOLDS):
-            known = [s for s, group in zip(seen, groups, strict=True) if fold_of[group] != fold]
+            known = [s for s, own in zip(seen, folds, strict=True) if own != fold]
             model = replace(fit(known, replayed, base, job), temperature=1.0)
-            for k, group in enumerate(groups):
-                if fold_of[group] == fold:
-                    scores[k] = scores_of(seen[k], model)
+            for k in np.flatnonzero(folds == fold).tolist():
+                scores[k] = scores_of(seen[k], model)
             bar.update()
     return scores
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tempo_core.errors import ConfigError
 from tempo_core.keys import Key, parse_key
@@ -18,6 +18,11 @@ from ..trainingset.tables import CollectedTrack, absolute, file_in_table, read_c
 
 PACE_COLUMNS = ("path", "paces")  # of a table of statements
 KEY_COLUMNS = ("path", "key")  # of a table of keys
+TAG_COLUMNS = ("path", "tags")  # of a table of tags
+STORE = "tempo-sounds.db"  # beside a table of tags: what the tracks sound like
+
+if TYPE_CHECKING:
+    from tempo_core.embeddings import Embedding
 
 
 class Labels(Protocol):
@@ -88,6 +93,46 @@ class KeyLabels:
 
     tracks: Sequence[KeyTrack]
     folder: Path
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+
+@dataclass(frozen=True)
+class TagTrack:
+    """A track, described as those of training sets are, and the tags that somebody gave it."""
+
+    described: CollectedTrack
+    names: frozenset[str]
+
+    @property
+    def path(self) -> Path:
+        return self.described.path
+
+    @property
+    def name(self) -> str:
+        """Artist and title, or the name of the file if it has no title."""
+        track = self.described
+        return f"{track.artist} - {track.title}" if track.title else track.path.name
+
+
+@dataclass(frozen=True)
+class TagLabels:
+    """Tracks with tags, as people write them; those without any are unknown.
+
+    Attributes
+    ----------
+    sounds
+        File of the store of embeddings, `tempo_core.embeddings.Embeddings`, for what the tracks
+        sound like; None keeps nothing.
+    known
+        Embeddings that are known already, by the paths of the tracks.
+    """
+
+    tracks: Sequence[TagTrack]
+    folder: Path
+    sounds: Path | None = None
+    known: Mapping[Path, Embedding] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.tracks)
@@ -177,13 +222,41 @@ def read_key_labels(source: Path) -> KeyLabels:
                 f"{source}, line {number}: {row['key']!r} is no key; give one such as F#m"
             )
         path = file_in_table(row["path"], source)
-        track = CollectedTrack(
-            path, 0.0, "table", key=str(key),
-            artist=row.get("artist", ""), title=row.get("title", ""), album=row.get("album", ""),
-            recording_id=row.get("recording_id", ""), split=row.get("split", ""),
-        )  # fmt: skip
-        keyed[path] = KeyTrack(track, key)
+        keyed[path] = KeyTrack(_described(path, row, str(key)), key)
     return KeyLabels(list(keyed.values()), source.parent)
+
+
+def read_tag_labels(source: Path) -> TagLabels:
+    """Read the tags in a table; what the tracks sound like is kept in a store beside it.
+
+    It is tab-separated with a header line and has at least the columns `path`, relative to the
+    table's folder, and `tags` with semicolons between them; `artist`, `title`, `album`,
+    `recording_id` and `split` are used where they are there. A file without a tag is left out, and
+    one with several rows has the tags of all.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or lacks a column.
+    """
+    tagged: dict[Path, TagTrack] = {}
+    for _, row in read_rows(source, TAG_COLUMNS, "a table with the columns path and tags"):
+        names = frozenset(name for part in row["tags"].split(";") if (name := part.strip()))
+        if row["path"] and names:
+            path = file_in_table(row["path"], source)
+            before = tagged.get(path)
+            more = before.names if before else frozenset()
+            tagged[path] = TagTrack(_described(path, row), names | more)
+    return TagLabels(list(tagged.values()), source.parent, source.parent / STORE)
+
+
+def _described(path: Path, row: Mapping[str, str], key: str = "") -> CollectedTrack:
+    """The file in a row of a table."""
+    return CollectedTrack(
+        path, 0.0, "table", key=key,
+        artist=row.get("artist", ""), title=row.get("title", ""), album=row.get("album", ""),
+        recording_id=row.get("recording_id", ""), split=row.get("split", ""),
+    )  # fmt: skip
 
 
 def read_note_labels(folder: Path) -> NoteLabels:
@@ -202,5 +275,6 @@ READERS: dict[str, Callable[[Path], Labels]] = {
     "tempo": read_tempo_labels,
     "pace": read_pace_labels,
     "key": read_key_labels,
+    "tags": read_tag_labels,
     "notes": read_note_labels,
 }

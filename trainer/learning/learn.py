@@ -12,6 +12,7 @@ from typing import Any
 from tempo_core import checkpoint, in_use
 from tempo_core.errors import ConfigError, StorageError
 from tempo_core.methods import Method
+from tempo_core.sound_tags import is_field
 
 from .job import Failure, Job, Proposal
 from .labels import READERS, Labels
@@ -68,8 +69,8 @@ def learn(source: Path, options: LearnOptions, stop: Callable[[], bool] = go_on)
     Parameters
     ----------
     source
-        The folder of a training set for the task `tempo`, a table for the task `pace`, either for
-        `key`, a folder of recordings and their notes for `notes`.
+        The folder of a training set for the task `tempo`, a table for the tasks `pace` and `tags`,
+        either for `key`, a folder of recordings and their notes for `notes`.
     stop
         Asked between steps; once it returns True, the run is abandoned. What a method then keeps
         for the next run is its own affair: `fit` its epochs, `paces` its features.
@@ -116,6 +117,8 @@ def check_options(options: LearnOptions) -> None:
     choose_method(sys.maxsize, options)  # the number of labels is not known yet
     if options.install_anyway and not options.install:
         raise ConfigError("no install and install anyway contradict each other; leave one out")
+    if not is_field(options.field):
+        raise ConfigError(f"{options.field!r} is no name of a field; give one such as genres")
     if options.accelerator != "cpu":
         devices = _import("epochs", "fit")
         devices.check_accelerator(options.accelerator, options.devices)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 
 from tempo_core import methods
 from tempo_core.background import TIME_LIMIT
 from tempo_core.errors import ConfigError
 from tempo_core.methods import AUTO, Method
+
+GENRES = "genres"  # the field that tags are of, by default
+MIN_TRACKS = 20  # with a tag, by default; fewer tell little about how it sounds
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,9 @@ class LearnOptions:
         Whether the model is used if it is better, and whether it is used in any case.
     guard
         Folder of a training set of recordings whose tempo must be found as often as before.
+    field, min_tracks, merge, drop
+        Of tags: the field that they are of, and what is said of the names in it; see
+        `tag_cleaning.TagRules`.
     jobs
         Threads.
     time_limit
@@ -54,6 +62,10 @@ class LearnOptions:
     install: bool = True
     install_anyway: bool = False
     guard: Path | None = None
+    field: str = GENRES
+    min_tracks: int = MIN_TRACKS
+    merge: Mapping[str, str] = dataclass_field(default_factory=dict)
+    drop: Sequence[str] = ()
     jobs: int = os.cpu_count() or 1
     quiet: bool = False
     time_limit: float = TIME_LIMIT

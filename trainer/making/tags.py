@@ -31,6 +31,7 @@ from tempo_core.tasks.tags.decode import tag_probabilities, tags_of
 from tempo_core.tasks.tags.network import HEAD, PIECE, build
 from tempo_core.tasks.tags.view import pieces_of
 
+from ..evaluation.calibration import platt
 from ..evaluation.metrics import expected_calibration_error
 from ..evaluation.tag_figures import area
 from ..inputs.augment import tone_gains
@@ -259,25 +260,6 @@ def embedding_of(features: NDArray[np.float16], model: Checkpoint[TagsConfig]) -
     """(n_dims,) embedding of a whole recording from its features (n_mels, n_frames)."""
     pieces = pieces_of(features.astype(np.float32))
     return np.asarray(model.network(np.stack(pieces)).mean(axis=0), np.float32)
-
-
-def platt(odds: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope and offset of log odds (n,) that make what is true (n,) most likely.
-
-    The targets are a little less than sure, as Platt (1999) has them, so that few examples do not
-    make it surer than they can.
-    """
-    from scipy.optimize import minimize
-
-    n_with = truth.sum()
-    targets = np.where(truth == 1, (n_with + 1) / (n_with + 2), 1 / (len(truth) - n_with + 2))
-
-    def surprise(line: NDArray[np.float64]) -> float:
-        logits = line[0] * odds + line[1]
-        return float((np.logaddexp(0, logits) - targets * logits).mean())
-
-    slope, offset = minimize(surprise, [1.0, 0.0], method="Nelder-Mead").x
-    return float(max(slope, 1e-3)), float(offset)
 
 
 def read_taught(

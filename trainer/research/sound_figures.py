@@ -22,6 +22,7 @@ from tempo_core.estimate import Estimator
 
 from ..evaluation.tag_figures import TagFigures, area, macro, tag_figures
 from ..inputs.recordings import artist_of, read_songs
+from ..learning.tag_checking import check_labels
 from ..learning.tag_fitting import calibrated, odds_of_folds, regress
 from ..trainingset.grouping import folds_of
 
@@ -95,7 +96,7 @@ def of_few(songs: Songs, n: int, seed: int) -> float:
 
 
 def of_flipped(songs: Songs, seed: int) -> float:
-    """Area under the ROC curve of finding labels that are wrong, by how little they are likely."""
+    """Area under the ROC curve of finding labels that are wrong, by the doubt about them."""
     rng = np.random.default_rng(seed)
     n = len(songs.genre)
     wrong = rng.choice(n, round(FLIPPED * n), replace=False)
@@ -104,12 +105,10 @@ def of_flipped(songs: Songs, seed: int) -> float:
         songs.genres
     )
     truth = songs.truth(stated)
-    odds = odds_of_folds(songs.embeddings, truth, folds_of(songs.artists, N_FOLDS, seed))
-    likely = calibrated(odds, truth)
-    own = np.take_along_axis(likely, stated[:, None], axis=1)[:, 0]
-    others = np.where(truth == 1, 0, likely).max(axis=1)
-    is_wrong = np.isin(np.arange(n), wrong).astype(float)
-    return area(is_wrong, np.log(others) - np.log(own))
+    doubts = np.zeros(n)
+    for one in check_labels(songs.genres, songs.embeddings, truth, songs.artists, seed).doubtful:
+        doubts[one.track] = one.doubt
+    return area(np.isin(np.arange(n), wrong).astype(float), doubts)
 
 
 def of_neighbours(songs: Songs) -> float:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .split import Ties, members
 from .tables import CollectedTrack
 
@@ -21,6 +24,14 @@ def groups_of(tracks: Sequence[CollectedTrack]) -> list[str]:
     for things in tied:
         ties.tie(things)
     return [ties.root(things[0]) for things in tied]
+
+
+def folds_of(groups: Sequence[str], n_folds: int, seed: int) -> NDArray[np.int64]:
+    """(n,) numbers of folds from 0 for a cross validation: whole groups, at random."""
+    names = sorted(set(groups))
+    np.random.default_rng(seed).shuffle(names)
+    fold_of = {name: k % n_folds for k, name in enumerate(names)}
+    return np.array([fold_of[group] for group in groups], np.int64)
 
 
 def _ties_of(track: CollectedTrack) -> list[str]:

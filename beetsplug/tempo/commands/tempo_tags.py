@@ -1,4 +1,4 @@
-"""`beet tempo-tags`: say in words what tracks sound like, and suggest what is missing."""
+"""`beet tempo-tags`: say in words what tracks sound like, suggest and check labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # The setting `force` is about estimates; all is listened to again only with the option.
 OWN = ("force",)
-OF_SUGGEST = ("field", "least", "apply")  # options that only `--suggest` has
+OF_LISTS = ("field", "least")  # options that only `--suggest` and `--check` have
 
 
 def subcommand() -> ui.Subcommand:
@@ -41,11 +41,18 @@ def subcommand() -> ui.Subcommand:
         "--suggest", action="store_true",
         help="instead list values for tracks whose field is empty, the surest first",
     )  # fmt: skip
-    add("--field", metavar="FIELD", help="field of --suggest [default: genres]")
+    add(
+        "--check", action="store_true",
+        help="instead list labels that contradict the sound, the surest first; they are judged by "
+        "all labels of other artists in the library, and nothing is changed",
+    )  # fmt: skip
+    add("--field", metavar="FIELD", help="field of --suggest and --check [default: genres]")
     add(
         "--least", type="float", metavar="0..1",
-        help="probability from which --suggest lists a value [default: 0.5]",
+        help="probability from which --suggest lists a value [default: 0.5], doubt from which "
+        "--check lists a label [default: 0.9]",
     )  # fmt: skip
+    add("--report", metavar="DIR", help="with --check, write a report with pictures")
     add(
         "--apply", action="store_true",
         help="with --suggest, fill the empty fields; what is there is never overwritten",
@@ -62,23 +69,36 @@ def check(opts: Values, settings: Any) -> None:
         If an option makes no sense; the message names it.
     """
     options.require_whole(opts, ("threads",))
-    if opts.suggest:
+    if opts.suggest and opts.check:
+        raise UserError("--suggest and --check contradict each other; leave one out")
+    if opts.suggest or opts.check:
+        told = "--suggest" if opts.suggest else "--check"
         options.refuse(
-            opts, ("force", "threads", "retry"), "does nothing with --suggest, which never listens"
+            opts, ("force", "threads", "retry"), f"does nothing with {told}, which never listens"
         )
-        if not opts.apply:
-            options.refuse(opts, ("write",), "is for --apply")
     else:
-        options.refuse(opts, OF_SUGGEST, "is for --suggest")
-        options.refuse(opts, ("write",), "is for --apply: the words are in the library only")
+        options.refuse(opts, OF_LISTS, "is for --suggest and --check")
+    if not opts.suggest:
+        options.refuse(opts, ("apply",), "is for --suggest")
+    if not opts.check:
+        options.refuse(opts, ("report",), "is for --check")
+    options.require_folder(opts, "report")
+    if not opts.apply:
+        listed = opts.suggest or opts.check
+        told = "" if listed else ": the words are in the library only"
+        options.refuse(opts, ("write",), f"is for --apply{told}")
     if opts.least is not None and not 0 <= opts.least <= 1:
         raise UserError("--least must be a probability from 0 to 1")
 
 
 def run(plugin: Plugin, lib: Library, settings: Any, query: list[str]) -> None:
-    """Find the tags of the tracks that match, or suggest values for a field."""
+    """Find the tags of the tracks that match, or suggest or check values of a field."""
     plugin.require_types()
-    if settings.suggest:
+    if settings.check:
+        from ..checking import check_library
+
+        check_library(lib, query, settings, plugin._log)
+    elif settings.suggest:
         from ..filling import suggest_library
 
         suggest_library(lib, query, settings, plugin._log)

@@ -1,4 +1,4 @@
-"""`beet tempo-train`: train models with the user's own tempi, paces and keys."""
+"""`beet tempo-train`: train models with the user's own tempi, paces, keys and tags."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from beets.exceptions import UserError
 
 from tempo_core import methods
+from tempo_core.sound_tags import is_field
 
 from .. import options
 
@@ -38,8 +39,9 @@ def subcommand() -> ui.Subcommand:
     options.add_threads(command, "tracks to listen to at a time")
     add(
         "--task", choices=list(methods.tasks_of_libraries()), default="tempo",
-        help="what to learn: the tempo, at which paces one can move, or the key",
+        help="what to learn: the tempo, at which paces one can move, the key, or tags",
     )  # fmt: skip
+    add("--field", metavar="FIELD", help="the field with the tags [default: genres]")
     add(
         "--method", choices=list(methods.names("tempo")), default=None,
         help="; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.task == "tempo"),
@@ -80,6 +82,10 @@ def check(opts: Values, settings: Any) -> None:
         raise UserError("--no-install and --install-anyway contradict each other")
     options.require_folder(opts, "out")
     method = opts.method or settings.train.method
+    if opts.task != "tags":
+        options.refuse(opts, ("field",), "is for --task tags")
+    else:
+        _check_field(opts.field or settings.tags.field)
     if opts.task != "tempo":
         unused = ("threads",) if opts.task == "pace" else ()
         options.refuse(opts, (*methods.options("tempo"), *unused), f"is not for --task {opts.task}")
@@ -91,6 +97,20 @@ def check(opts: Values, settings: Any) -> None:
             if which and method not in which:
                 told = " and ".join(which)
                 options.refuse(opts, (name,), f"is for {told}, the method is {method}")
+
+
+def _check_field(field: str) -> None:
+    """Refuse what is no name of a field, and fields that the analysis fills.
+
+    Raises
+    ------
+    UserError
+        If tags cannot be learned from the field.
+    """
+    if not is_field(field):
+        raise UserError(f"--field {field}: give the name of a field, such as genres or mood")
+    if field.startswith(("tempo_", "sound_")):
+        raise UserError(f"--field {field}: what the analysis wrote itself is no label")
 
 
 def run(plugin: Plugin, lib: Library, settings: Any, query: list[str]) -> None:

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from trainer.evaluation.tag_figures import area, macro, precision, tag_figures
+from trainer.evaluation.metrics import bootstrap_groups
+from trainer.evaluation.tag_figures import area, drawn_figures, macro, precision, tag_figures
 
 NAN = float("nan")
 
@@ -55,3 +56,18 @@ def test_calibration_of_a_tag() -> None:
     truth = np.array([[1.0], [0.0]] * 10)
     figures = tag_figures(("rock",), truth, np.full((20, 1), 0.9), [str(k) for k in range(20)])
     assert figures.ece == pytest.approx(0.4)
+
+
+def test_figures_of_draws_are_those_of_the_drawn_tracks() -> None:
+    """Also where scores are equal, where some is not known, and where no track has a tag."""
+    rng = np.random.default_rng(0)
+    scores = rng.random((120, 3)).round(1)
+    truth = (rng.random((120, 3)) < 0.2).astype(float)
+    truth[rng.random((120, 3)) < 0.1] = np.nan
+    truth[:, 2] = 0
+    groups = [str(k) for k in rng.integers(0, 25, 120)]
+    found = drawn_figures(truth, scores, groups, seed=3, n_draws=20)
+    for draw, which in enumerate(bootstrap_groups(groups, 20, 3)):
+        for figure, values in ((area, found.auc_roc), (precision, found.auc_pr)):
+            expected = [figure(truth[which, k], scores[which, k]) for k in range(3)]
+            np.testing.assert_allclose(values[draw], expected)
