@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -326,7 +326,14 @@ def stamp(path: Path) -> Stamp | None:
     return os.fsencode(path.absolute()), status.st_size, status.st_mtime_ns
 
 
-def read_keys(folder: Path, recipe: ViewRecipe) -> dict[Stamp | None, str]:
+class Digested(Protocol):
+    """What inputs depend on beside the audio, as a recipe or a configuration."""
+
+    def digest(self) -> str:
+        """Hash of it."""
+
+
+def read_keys(folder: Path, recipe: Digested) -> dict[Stamp | None, str]:
     """Keys by stamp, as `write_keys` stored them, so that unchanged files need not be read again.
 
     The result is empty if there are none.
@@ -339,13 +346,13 @@ def read_keys(folder: Path, recipe: ViewRecipe) -> dict[Stamp | None, str]:
     return known
 
 
-def write_keys(folder: Path, recipe: ViewRecipe, keys: Mapping[Stamp, str]) -> None:
+def write_keys(folder: Path, recipe: Digested, keys: Mapping[Stamp, str]) -> None:
     """Store the keys of files by their stamp, atomically."""
     rows = [[path.hex(), size, changed, key] for (path, size, changed), key in keys.items()]
     replace_file(_keys_file(folder, recipe), json.dumps(rows, indent=0).encode("ascii"))
 
 
-def _keys_file(folder: Path, recipe: ViewRecipe) -> Path:
+def _keys_file(folder: Path, recipe: Digested) -> Path:
     return folder / f"keys-{recipe.digest()}.json"
 
 

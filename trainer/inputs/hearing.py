@@ -10,7 +10,7 @@ from tempo_core import listening
 from tempo_core.audio import AudioFile, AudioSource
 from tempo_core.config import Windows
 from tempo_core.estimate import DEFAULT_WINDOWS
-from tempo_core.excerpts import check, sounding
+from tempo_core.excerpts import Excerpt, check, sounding
 from tempo_core.genres import Genres, names_of
 from tempo_core.heard import Heard
 from tempo_core.model import Checkpoint
@@ -34,14 +34,28 @@ def hear(
 
     Parameters
     ----------
+    genres
+        What is known of the genre. For the others see `music_of`.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be decoded, is silent or too short.
+    """
+    return Heard(music_of(source, sr, plan, n_windows), sr, genres=genres)
+
+
+def music_of(source: AudioSource, sr: int, plan: Windows, n_windows: int | None) -> list[Excerpt]:
+    """The music of a file in the order of time, without silence at the ends; at least one excerpt.
+
+    Parameters
+    ----------
     sr
         Sample rate [Hz] of the model.
     plan
         The model's length and distance of windows.
     n_windows
         Number of windows to listen to, see `tempo_core.listening.rounds`; None for the whole file.
-    genres
-        What is known of the genre.
 
     Raises
     ------
@@ -53,7 +67,7 @@ def hear(
         excerpts = source.read(sr, [(0.0, listening.WHOLE)])
         check(excerpts, sr)
         music = sounding(excerpts, sr) or excerpts
-    return Heard(music, sr, genres=genres)
+    return music
 
 
 def hear_file(

@@ -103,14 +103,19 @@ class InOrder(Sampler[int]):
 class EpochModule(lightning.LightningModule, Generic[R]):
     """A network in training by a recipe; what it learns from and how is left to subclasses.
 
-    `validation_step` appends the tempo of each recording [BPM] to `answers`, and logs
-    `validation_loss`; how good the tempi are is logged at the end of the epoch.
+    `validation_step` logs `validation_loss`. `monitor` and `mode` (`min` or `max`) say by which of
+    what is logged the best epoch is chosen, and the end of the training.
     """
 
-    def __init__(self, recipe: R, held_tempi: Sequence[float]) -> None:
+    monitor, mode = "validation_loss", "min"
+
+    def __init__(self, recipe: R) -> None:
         super().__init__()
-        self.recipe, self.held_tempi = recipe, held_tempi
-        self.answers: list[float] = []  # of this validation so far, in order of the recordings
+        self.recipe = recipe
+
+    @abstractmethod
+    def told(self, metrics: Mapping[str, float]) -> str:
+        """What was logged of an epoch on held-out recordings, as part of a line for people."""
 
     @abstractmethod
     def batches(self, rank: int, world: int) -> BatchesByNumber[Any]:
@@ -126,12 +131,6 @@ class EpochModule(lightning.LightningModule, Generic[R]):
         place = f"{self.recipe.seed} {self.current_epoch} {batch_idx} {self.global_rank}"
         torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "little"))
 
-    def on_validation_epoch_end(self) -> None:
-        """Log how good the network is on recordings that it does not learn from."""
-        figures = progress(list(self.held_tempi), self.answers)
-        self.answers = []
-        self.log_dict(figures, sync_dist=True)
-
     def configure_optimizers(self) -> Any:
         recipe = self.recipe
         optimizer = torch.optim.AdamW(
@@ -139,6 +138,31 @@ class EpochModule(lightning.LightningModule, Generic[R]):
         )
         schedule = schedule_of(optimizer, recipe, self.batches(0, 1).steps * recipe.epochs)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+class TempoModule(EpochModule[R]):
+    """A network for tempi in training.
+
+    `validation_step` appends the tempo of each recording [BPM] to `answers`; how good the tempi are
+    is logged at the end of the epoch.
+    """
+
+    def __init__(self, recipe: R, held_tempi: Sequence[float]) -> None:
+        super().__init__(recipe)
+        self.held_tempi = held_tempi
+        self.answers: list[float] = []  # of this validation so far, in order of the recordings
+
+    def on_validation_epoch_end(self) -> None:
+        """Log how good the network is on recordings that it does not learn from."""
+        figures = progress(list(self.held_tempi), self.answers)
+        self.answers = []
+        self.log_dict(figures, sync_dist=True)
+
+    def told(self, metrics: Mapping[str, float]) -> str:
+        return (
+            f"right {100 * metrics['validation_acc1']:.1f} %, "
+            f"half within {metrics['validation_error_50']:.2f} BPM"
+        )
 
 
 def schedule_of(
@@ -174,7 +198,7 @@ def train(
         # Advice about workers, intervals of logging and folders that are not empty.
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.optim.lr_scheduler")
-        trainer = _trainer(learning.recipe, run, folder, io)
+        trainer = _trainer(learning, run, folder, io)
         trainer.fit(learning, ckpt_path=last if last.exists() else None)
     best = io.load_checkpoint(folder / "best.safetensors")["state_dict"]
     state = {k.removeprefix("network."): v for k, v in best.items() if k.startswith("network.")}
@@ -232,11 +256,12 @@ class EpochLines(callbacks.Callback):
     def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
         if self.lines and trainer.is_global_zero:
             metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
+            learning = trainer.lightning_module
+            assert isinstance(learning, EpochModule)
             print(
                 f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: loss "
                 f"{metrics['loss']:.3f}; held back: loss {metrics['validation_loss']:.3f}, "
-                f"right {100 * metrics['validation_acc1']:.1f} %, "
-                f"half within {metrics['validation_error_50']:.2f} BPM",
+                f"{learning.told(metrics)}",
                 file=sys.stderr,
             )
 
@@ -267,15 +292,17 @@ def check_accelerator(accelerator: str, devices: int) -> None:
         raise ConfigError(f"{devices} devices are wanted, there are {n}; give --devices {n}")
 
 
-def _trainer(recipe: EpochRecipe, run: FitRun, folder: Path, io: PlainCheckpointIO) -> Trainer:
+def _trainer(
+    learning: EpochModule[Any], run: FitRun, folder: Path, io: PlainCheckpointIO
+) -> Trainer:
     """The trainer of lightning that keeps the best and the last epoch in a folder."""
     # Two: what lightning calls `save_last` skips the epochs that are not the best.
     best_and_last = [
         callbacks.ModelCheckpoint(
-            folder, name, monitor=monitor, save_on_train_epoch_end=True,
+            folder, name, monitor=monitor, mode=learning.mode, save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
-        for name, monitor in (("best", "validation_loss"), ("last", None))
+        for name, monitor in (("best", learning.monitor), ("last", None))
     ]  # fmt: skip
     for kept in best_and_last:
         kept.FILE_EXTENSION = ".safetensors"
@@ -288,11 +315,13 @@ def _trainer(recipe: EpochRecipe, run: FitRun, folder: Path, io: PlainCheckpoint
         accelerator=run.accelerator,
         devices=run.devices,
         strategy=strategy,
-        max_epochs=recipe.epochs,
+        max_epochs=learning.recipe.epochs,
         callbacks=[
             *best_and_last,
             History(),
-            callbacks.EarlyStopping("validation_loss", patience=recipe.patience),
+            callbacks.EarlyStopping(
+                learning.monitor, mode=learning.mode, patience=learning.recipe.patience
+            ),
             EpochLines(run.stop, lines=not bar and not run.quiet),
         ],
         logger=[

@@ -39,8 +39,8 @@ from ..tasks import tempo
 from ..torch_ops import Learnable, tensors, usable
 from .epochs import (
     BatchesByNumber,
-    EpochModule,
     FitRun,
+    TempoModule,
     check_accelerator,
     made_of,
     run_digest,
@@ -165,7 +165,7 @@ class Held(Dataset[Hearing]):
         return maps, statistics, heard.weights, np.stack([target] * len(rows))
 
 
-class Learning(EpochModule[FitRecipe]):
+class Learning(TempoModule[FitRecipe]):
     """The tempo network as lightning trains it; `tempo.loss` is taken for each member by itself.
 
     Validation runs the network as it runs in use, without torch.

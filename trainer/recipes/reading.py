@@ -91,7 +91,7 @@ def write_recipe(folder: Path, name: str, recipe: EpochRecipe, made: Mapping[str
 
 def _read(kind: type[R], name: str, file: Path | None, given: Mapping[str, Any]) -> R:
     """The recipe of the package, with what a file and a caller say in its place."""
-    recipe = _changed(kind(), yaml.safe_load(shipped(name)), f"recipe {name}")
+    recipe = changed(kind(), yaml.safe_load(shipped(name)), f"recipe {name}")
     if file is not None:
         values = _values(file)
         meant = values.get(FOR, name)
@@ -100,9 +100,9 @@ def _read(kind: type[R], name: str, file: Path | None, given: Mapping[str, Any])
                 f"{file}: for is {_shown(meant)}; a recipe for {name} is needed here"
                 + ("" if meant in NAMES else f", there are recipes for {', '.join(NAMES)}")
             )
-        recipe = _changed(recipe, values, str(file))
+        recipe = changed(recipe, values, str(file))
     known = {key: value for key, value in given.items() if value is not None}
-    return _changed(recipe, known, f"recipe {name}")
+    return changed(recipe, known, f"recipe {name}")
 
 
 def _values(file: Path) -> dict[Any, Any]:
@@ -145,8 +145,21 @@ class _Strict(yaml.SafeLoader):
         raise yaml.constructor.ConstructorError(None, None, why, key.start_mark)
 
 
-def _changed(recipe: R, values: Mapping[Any, Any], where: str) -> R:
-    """A recipe with some of its settings changed; `where` begins the message of an error."""
+def changed(recipe: R, values: Mapping[Any, Any], where: str) -> R:
+    """A recipe with some of its settings changed, those of parts of it by nested keys.
+
+    Parameters
+    ----------
+    values
+        As they were read from a file; `for` and `made` are no settings.
+    where
+        Begins the message of an error.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown, or a value is not allowed.
+    """
     return _merged(recipe, {k: v for k, v in values.items() if k not in (FOR, MADE)}, where, "")
 
 
@@ -165,6 +178,8 @@ def _merged(config: C, values: Mapping[Any, Any], where: str, above: str) -> C:
             if not isinstance(value, dict):
                 raise ConfigError(f"{where}: {above}{key} is {_shown(value)}; keys are needed")
             value = _merged(now, value, where, f"{above}{key}.")
+        elif isinstance(value, list) and "names" in fields[key].metadata:
+            value = tuple(value)
         elif isinstance(value, (dict, list)):
             raise ConfigError(f"{where}: {above}{key} is {_shown(value)}; one value is needed")
         changed[key] = _number(value) if isinstance(now, float) else value

@@ -41,7 +41,6 @@ class EpochRecipe(Config):
     weight_decay: float = setting(1e-2, 0.0, 1.0)
     patience: int = setting(4, 1, 100_000)  # epochs without a better validation loss
     seed: int = setting(0, 0, 2**32 - 1)
-    augmentation: Augmenting = Augmenting()
 
 
 @dataclass(frozen=True)
@@ -71,4 +70,5 @@ class ReferenceRecipe(EpochRecipe):
 
     window: float = setting(10.0, 6.0, 60.0)
     hop: float = setting(5.0, 0.5, 60.0)
+    augmentation: Augmenting = Augmenting()
     pool: str = choice("median", "mode")

@@ -17,7 +17,7 @@ from tempo_core.errors import AudioError
 
 from ..evaluation.history import Row, pack
 from ..inputs.recordings import Recording, digest_of
-from ..learning.epochs import EpochModule, FitRun, check_accelerator, made_of, run_digest, train
+from ..learning.epochs import FitRun, TempoModule, check_accelerator, made_of, run_digest, train
 from ..learning.job import Failure, Job, hear_all, refuse_nothing
 from ..learning.labels import TempoLabels
 from ..learning.network import RUNS, check_splits
@@ -33,7 +33,7 @@ FEATURES = "features"  # folder of spectrograms, in the cache of the training se
 INTERRUPTED = "interrupted; run the same again to go on"
 
 
-class ReferenceLearning(EpochModule[ReferenceRecipe]):
+class ReferenceLearning(TempoModule[ReferenceRecipe]):
     """A reference network as lightning trains it."""
 
     def __init__(
