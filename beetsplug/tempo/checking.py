@@ -100,7 +100,10 @@ def _check_library(
     folder = path_of(settings.report)
     if folder is not None:
         # Here, so that a missing package of the report is noticed before the work.
+        from trainer.evaluation.saving import make_folder
         from trainer.learning import tag_evaluating  # noqa: F401
+
+        make_folder(folder)
     labels = _heard_labels(lib, settings, log)
     asked = {
         Path(os.fsdecode(path))
