@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from trainer.learning.tag_checking import CheckedLabels
     from trainer.learning.tag_cleaning import CleanTags
 
-LEAST_DOUBT = 0.9  # from which a label is listed
 SEED = 0  # of the folds
 
 
@@ -186,7 +185,9 @@ def _print_doubtful(
     labels: HeardLabels, checked: CheckedLabels, asked: set[Path], settings: Any
 ) -> str:
     """Print the doubtful labels of the tracks that were asked for; returns a summary."""
-    least = LEAST_DOUBT if settings.least is None else settings.least
+    from trainer.evaluation.tag_doubts import LISTED
+
+    least = LISTED if settings.least is None else settings.least
     of_these = [one for one in checked.doubtful if labels.tracks[one.track].path in asked]
     doubtful = [one for one in of_these if one.doubt >= least]
     of_tracks: dict[int, list[DoubtfulLabel]] = {}
