@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from trainer.learning.tag_checking import CheckedLabels
     from trainer.learning.tag_cleaning import CleanTags
 
-LEAST_DOUBT = 0.9  # from which a label is listed
 SEED = 0  # of the folds
 
 
@@ -100,7 +99,10 @@ def _check_library(
     folder = path_of(settings.report)
     if folder is not None:
         # Here, so that a missing package of the report is noticed before the work.
+        from trainer.evaluation.saving import make_folder
         from trainer.learning import tag_evaluating  # noqa: F401
+
+        make_folder(folder)
     labels = _heard_labels(lib, settings, log)
     asked = {
         Path(os.fsdecode(path))
@@ -183,7 +185,9 @@ def _print_doubtful(
     labels: HeardLabels, checked: CheckedLabels, asked: set[Path], settings: Any
 ) -> str:
     """Print the doubtful labels of the tracks that were asked for; returns a summary."""
-    least = LEAST_DOUBT if settings.least is None else settings.least
+    from trainer.evaluation.tag_doubts import LISTED
+
+    least = LISTED if settings.least is None else settings.least
     of_these = [one for one in checked.doubtful if labels.tracks[one.track].path in asked]
     doubtful = [one for one in of_these if one.doubt >= least]
     of_tracks: dict[int, list[DoubtfulLabel]] = {}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from beets import ui
 from beets.exceptions import UserError
 
+from tempo_core.sound_tags import is_field
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from optparse import Values
@@ -211,6 +213,20 @@ def require_folder(opts: Values, name: str) -> None:
     value = getattr(opts, name)
     if value and Path(value).expanduser().is_file():
         raise UserError(f"{called(name)} {value} is a file, not a folder")
+
+
+def require_label_field(field: str) -> None:
+    """Refuse what is no name of a field, and fields that the analysis fills.
+
+    Raises
+    ------
+    UserError
+        If tags cannot be learned from the field.
+    """
+    if not is_field(field):
+        raise UserError(f"--field {field}: give the name of a field, such as genres or mood")
+    if field.startswith(("tempo_", "sound_")):
+        raise UserError(f"--field {field}: what the analysis wrote itself is no label")
 
 
 def called(name: str) -> str:

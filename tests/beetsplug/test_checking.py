@@ -109,6 +109,8 @@ def test_too_few_labels(beet: Beet) -> None:
         (["--check", "-f"], "-f does nothing with --check"),
         (["--check", "--apply"], "--apply is for --suggest"),
         (["--check", "--least", "2"], "--least must be a probability"),
+        (["--check", "--field", "a b"], "--field a b: give the name of a field"),
+        (["--check", "--field", "sound_tags"], "what the analysis wrote itself is no label"),
         (["--suggest", "--report", "x"], "--report is for --check"),
         (["--check", "--report", str(ROOT / "Makefile")], "is a file, not a folder"),
     ],

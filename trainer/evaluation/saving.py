@@ -174,4 +174,4 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be made ({error.strerror})") from error
     if not os.access(folder, os.W_OK):
-        raise ConfigError(f"{folder}: cannot be written to; give another --out")
+        raise ConfigError(f"{folder}: cannot be written to; give another folder")

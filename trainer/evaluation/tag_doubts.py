@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, logsumexp
 
 Floats = NDArray[np.float64]
+LISTED = 0.9  # doubt from which a label is listed by default
 LEAST_PROBABILITY = 1e-6  # of a tag, and 1 minus it of the surest
 
 

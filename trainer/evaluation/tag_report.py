@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tempo_core.console import counted
-from tempo_core.errors import StorageError
 from tempo_core.markup import page, table
 
 from ..files import write_bytes, write_tsv
@@ -26,6 +25,7 @@ from . import plots, tag_plots
 from .metrics import reliability
 from .report import PLOTS_FOLDER, REPORT_FILE, REPORT_STYLE, draw
 from .report_parts import MOST_ROWS, figure, more, path_cell, scroll
+from .saving import make_folder
 from .tag_doubts import DoubtfulLabel
 from .tag_figures import TagFigures, tag_figures
 from .text_tables import number
@@ -95,19 +95,14 @@ def write_tag_report(folder: Path, tracks: TaggedTracks) -> Path:
 
     Raises
     ------
-    StorageError
-        If a file cannot be written.
+    ConfigError, StorageError
+        If the folder cannot be made, or a file in it cannot be written.
     """
     mapped = tag_plots.sound_map(tracks.embeddings)
     with rc_context({"font.family": plots.fonts()}):
         drawn = tag_pictures(tracks, mapped)
         pictures = {stem: draw(one) for stem, one in drawn.items()}
-    try:
-        (folder / PLOTS_FOLDER).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: no folder can be made there ({error.strerror}); give another one"
-        ) from error
+    make_folder(folder / PLOTS_FOLDER)
     for stem, data in pictures.items():
         write_bytes(folder / PLOTS_FOLDER / f"{stem}.png", data)
     write_tsv(folder / TAGS_TABLE, *_tags_table(tracks.figures))

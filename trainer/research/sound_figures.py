@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tempo_core.cli.command import Command
 from tempo_core.estimate import Estimator
 
+from ..evaluation.tag_doubts import LISTED
 from ..evaluation.tag_figures import TagFigures, area, macro, tag_figures
 from ..inputs.recordings import artist_of, read_songs
 from ..learning.tag_checking import check_labels
@@ -95,8 +96,14 @@ def of_few(songs: Songs, n: int, seed: int) -> float:
     return macro(area, truth, odds)
 
 
-def of_flipped(songs: Songs, seed: int) -> float:
-    """Area under the ROC curve of finding labels that are wrong, by the doubt about them."""
+def of_flipped(songs: Songs, seed: int) -> tuple[float, int, float, float]:
+    """How labels that are wrong are found by the doubt about them.
+
+    Returns
+    -------
+    Area under the ROC curve; number of labels from `LISTED` on, the share of these that are wrong,
+    and the share of the wrong ones that are among them.
+    """
     rng = np.random.default_rng(seed)
     n = len(songs.genre)
     wrong = rng.choice(n, round(FLIPPED * n), replace=False)
@@ -108,7 +115,13 @@ def of_flipped(songs: Songs, seed: int) -> float:
     doubts = np.zeros(n)
     for one in check_labels(songs.genres, songs.embeddings, truth, songs.artists, seed).doubtful:
         doubts[one.track] = one.doubt
-    return area(np.isin(np.arange(n), wrong).astype(float), doubts)
+    is_wrong, is_listed = np.isin(np.arange(n), wrong), doubts >= LISTED
+    n_found = int((is_wrong & is_listed).sum())
+    n_listed = int(is_listed.sum())
+    return (
+        area(is_wrong.astype(float), doubts), n_listed, n_found / max(1, n_listed),
+        n_found / wrong.size,
+    )  # fmt: skip
 
 
 def of_neighbours(songs: Songs) -> float:
@@ -138,6 +151,7 @@ def main(data: Path, model: str, draws: int, seed: int) -> None:
     seeds = range(seed, seed + draws)
     heads = [of_head(songs, s) for s in seeds]
     first = heads[0][0]
+    flipped = [mean_of(x) for x in zip(*(of_flipped(songs, s) for s in seeds), strict=True)]
     found = {
         "songs": len(songs.genre),
         "artists": len(set(songs.artists)),
@@ -150,7 +164,8 @@ def main(data: Path, model: str, draws: int, seed: int) -> None:
         "ece": mean_of([figures.ece for figures, _, _ in heads]),
         "of_tags": {t.tag: [t.n_with, round(t.auc_roc, 3), round(t.auc_pr, 3)] for t in first.tags},
         "few": {n: mean_of([of_few(songs, n, s) for s in seeds]) for n in FEW},
-        "flipped": mean_of([of_flipped(songs, s) for s in seeds]),
+        "flipped": flipped[0],
+        "listed": dict(zip(("n", "wrong", "of_wrong"), flipped[1:], strict=True)),
         "neighbours": round(of_neighbours(songs), 3),
     }
     click.echo(json.dumps(found, indent=1))

@@ -80,7 +80,9 @@ def check(opts: Values, settings: Any) -> None:
         options.refuse(opts, OF_LISTS, "is for --suggest and --check")
     if not opts.suggest:
         options.refuse(opts, ("apply",), "is for --suggest")
-    if not opts.check:
+    if opts.check:
+        options.require_label_field(opts.field or settings.tags.field)
+    else:
         options.refuse(opts, ("report",), "is for --check")
     options.require_folder(opts, "report")
     if not opts.apply:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from beets.exceptions import UserError
 
 from tempo_core import methods
-from tempo_core.sound_tags import is_field
 
 from .. import options
 
@@ -85,7 +84,7 @@ def check(opts: Values, settings: Any) -> None:
     if opts.task != "tags":
         options.refuse(opts, ("field",), "is for --task tags")
     else:
-        _check_field(opts.field or settings.tags.field)
+        options.require_label_field(opts.field or settings.tags.field)
     if opts.task != "tempo":
         unused = ("threads",) if opts.task == "pace" else ()
         options.refuse(opts, (*methods.options("tempo"), *unused), f"is not for --task {opts.task}")
@@ -97,20 +96,6 @@ def check(opts: Values, settings: Any) -> None:
             if which and method not in which:
                 told = " and ".join(which)
                 options.refuse(opts, (name,), f"is for {told}, the method is {method}")
-
-
-def _check_field(field: str) -> None:
-    """Refuse what is no name of a field, and fields that the analysis fills.
-
-    Raises
-    ------
-    UserError
-        If tags cannot be learned from the field.
-    """
-    if not is_field(field):
-        raise UserError(f"--field {field}: give the name of a field, such as genres or mood")
-    if field.startswith(("tempo_", "sound_")):
-        raise UserError(f"--field {field}: what the analysis wrote itself is no label")
 
 
 def run(plugin: Plugin, lib: Library, settings: Any, query: list[str]) -> None:

@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
-from tempo_core.errors import StorageError
+from tempo_core.errors import ConfigError
 from trainer.evaluation import tag_plots
 from trainer.evaluation.tag_doubts import find_doubtful
 from trainer.evaluation.tag_report import TaggedTracks, tag_parts, write_tag_report
@@ -183,7 +183,7 @@ def test_pictures_with_names_whatever_they_contain(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="no folder can be made there"):
+    with pytest.raises(ConfigError, match="cannot be made"):
         write_tag_report(tmp_path / "file", library(4, ["rock"]))
 
 
