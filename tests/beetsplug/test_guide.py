@@ -11,6 +11,7 @@ import yaml
 from beetsplug.tempo.settings import DEFAULTS, TEMPLATE
 from tempo_core.cli import main
 from tempo_core.labels.sources import ABOUT
+from trainer.research.reference.__main__ import main as research
 from trainer.trainingset.clean import Reason
 
 from .conftest import ROOT, Beet
@@ -82,6 +83,7 @@ def test_the_guides_name_no_option_that_there_is_not(beet: Beet) -> None:
     offered = {option for command in COMMANDS for option in offered_by(beet, command)}
     context = click.Context(main)
     commands = [main.get_command(context, name) for name in main.list_commands(context)]
+    commands += research.commands.values()
     elsewhere = {o for command in commands if command for p in command.params for o in p.opts}
     assert described <= offered | elsewhere | {"--help"}
 

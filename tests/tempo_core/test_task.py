@@ -76,7 +76,7 @@ def test_columns_need_no_numpy() -> None:
     assert run.stdout == (
         "['bpm', 'confidence', 'octave_confidence', 'stability', 'tempo_range', 'paces', 'key', "
         "'key_confidence', 'beat_confidence', 'first_beat', 'downbeat', 'downbeat_confidence', "
-        "'grid'] False\n"
+        "'grid', 'sound_tags'] False\n"
     )
 
 
