@@ -50,6 +50,7 @@ _JOINED = (
     "JOIN models ON models.name = sounds.name"
 )
 _WHOLE = "typeof(embedding) = 'blob' AND n_dims > 0 AND length(embedding) = 2 * n_dims"
+_IS_PATH = "typeof(path) = 'blob'"  # anything may be in a damaged file
 
 
 class Embeddings:
@@ -232,14 +233,17 @@ class Embeddings:
         rows = []
         if self.file.exists():
             rows = self._ask(
-                f"SELECT path, embedding FROM {_JOINED} WHERE {_WHOLE} ORDER BY path", (self.name,)
+                f"SELECT path, embedding FROM {_JOINED} WHERE {_IS_PATH} AND {_WHOLE} "
+                "ORDER BY path",
+                (self.name,),
             )
         if not rows:
             return [], np.zeros((0, 0), np.float16)
         joined = np.frombuffer(b"".join(blob for _, blob in rows), _STORED)
         embeddings = joined.reshape(len(rows), -1).astype(np.float16, copy=False)
         # The sum is finite if all numbers are, and half as much to look at.
-        right = np.isfinite(embeddings.sum(axis=1, dtype=np.float32))
+        with np.errstate(invalid="ignore"):  # of damaged ones
+            right = np.isfinite(embeddings.sum(axis=1, dtype=np.float32))
         keys = [key for (key, _), is_right in zip(rows, right, strict=True) if is_right]
         return keys, embeddings[right]
 
@@ -296,13 +300,14 @@ class Embeddings:
         if not self.file.exists():
             return 0
         counting = {os.fsencode(path) for path in paths}
-        known = (row[0] for row in self._ask("SELECT path FROM files"))
+        known = (row[0] for row in self._ask(f"SELECT path FROM files WHERE {_IS_PATH}"))
         gone = [key for key in known if key not in counting and not os.path.exists(key)]  # noqa: PTH110
         deleted = 0
 
         def write(db: sqlite3.Connection) -> None:
             nonlocal deleted
             db.executemany("DELETE FROM files WHERE path = ?", [(key,) for key in gone])
+            db.execute(f"DELETE FROM files WHERE NOT {_IS_PATH}")
             deleted = db.execute(
                 "DELETE FROM sounds WHERE content NOT IN (SELECT content FROM files) OR name != ? "
                 "AND content IN (SELECT content FROM sounds WHERE name = ?)",
@@ -340,7 +345,7 @@ class Embeddings:
         """Context in which a damaged file is put aside, and other errors become `StorageError`."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if self._read_only or not _is_damage(error):
                 raise StorageError(f"{self.file}: cannot be used ({error})") from error
             self._put_aside(str(error))
@@ -414,11 +419,16 @@ class Embeddings:
         )
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error says that the content of the file is not what it should be."""
+def _is_damage(error: Exception) -> bool:
+    """Whether an error says that the content of the file is not what it should be.
+
+    A message of SQLite that quotes damaged text may be no text itself: a `UnicodeDecodeError`.
+    """
     # What the system refuses is an `OperationalError`, and so is a table that is not there.
     text = str(error)
-    return not isinstance(error, sqlite3.OperationalError) or "no such" in text
+    return not isinstance(error, sqlite3.OperationalError) or any(
+        told in text for told in ("no such", "unsupported file format")
+    )
 
 
 def _seen(key: bytes) -> tuple[int, int]:

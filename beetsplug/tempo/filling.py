@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import beets
 from beets import ui
 from beets.dbcore import types
 from beets.exceptions import UserError
 from beets.library import Item
-from beets.util import syspath
 from mediafile import MediaFile
 
 from tempo_core.background import interruptible
@@ -26,10 +24,12 @@ from tempo_core.sound_tags import word_of
 from tempo_core.tasks.tags.decode import embedding_name, tag_probabilities, tags_of
 
 from .guarding import library_errors
+from .items import own, same_file, set_or_clear
 from .keeping import store, tried
 from .progress import Progress, name_of, print_line
 from .selecting import Selection, as_it_is, ask, items_of
 from .sounds import open_store, paths_of, tags_model
+from .writing import TagError, read_field, write_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ def suggest_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
         If the model knows no values of the field, a file could not be written, the library or the
         store cannot be used, or the run was interrupted.
     """
-    field = settings.field or GENRES
+    field = GENRES if settings.field in (None, "", "genre") else settings.field
     with library_errors("nothing was written"):
         suggestions, n_empty, n_unheard = _suggestions(lib, args, settings, field, log)
         names = {s.id: s for s in suggestions}
@@ -207,14 +207,47 @@ def _apply(
 
 
 def _fill(item: Item, field: str, value: str, write: bool, stopped: Callable[[], bool]) -> None:
-    """Fill the field of a track, in its file as well if that is wanted, and store it."""
-    item[field] = [value] if isinstance(item._type(field), types.DelimitedString) else value
-    filled = str(item.get(SUGGESTED, with_album=False) or "").split()
-    item[SUGGESTED] = " ".join(sorted({*filled, field}))
+    """Fill the field of a track, in its file as well if that is wanted, and store it.
+
+    Raises
+    ------
+    TagError
+        If the tag cannot be written, or the file has another value that the library does not know.
+    """
+    mark = own(item, SUGGESTED)
+    filled = str(mark or "").split()
     if write:
-        # This one tag only: who imports "as is" wants the others left alone.
-        media = MediaFile(syspath(item.path), id3v23=beets.config["id3v23"].get(bool))
-        media.update({field: item[field]})
-        media.save()
-    item.mtime = item.current_mtime()
+        _check_empty(item, field, value)
+        # The mark goes first: if the run is killed once the file is written, `beet update` would
+        # take the tag for somebody's label. The next run fills the field.
+        item[SUGGESTED] = " ".join(sorted({*filled, field}))
+        store(item, stopped)
+    try:
+        with same_file(item):  # `beet update` must still see what else has changed in the file
+            item[field] = [value] if isinstance(item._type(field), types.DelimitedString) else value
+        if write:
+            write_fields(item, (field,))
+    except BaseException:
+        item.load()
+        set_or_clear(item, SUGGESTED, mark)
+        store(item, stopped)
+        raise
+    item[SUGGESTED] = " ".join(sorted({*filled, field}))
     store(item, stopped)
+
+
+def _check_empty(item: Item, field: str, value: str) -> None:
+    """Check that the file of a track has no value in a field, or this one from a killed run.
+
+    Raises
+    ------
+    TagError
+        If it has another one, or cannot be read.
+    """
+    found = read_field(item, field)
+    values = found if isinstance(found, list) else [found]
+    said = [str(one) for one in values if one]
+    if said and said != [value]:
+        raise TagError(
+            f"its file says {field} {', '.join(said)}, the library does not; `beet update` reads it"
+        )

@@ -88,6 +88,20 @@ def write_fields(item: Item, names: Sequence[str] = ("bpm",)) -> None:
     plugins.send("after_write", item=item, path=item.path)
 
 
+def read_field(item: Item, name: str) -> Any:
+    """The value of a field in the file of an item, whatever the library says.
+
+    Raises
+    ------
+    TagError
+        If the file cannot be read.
+    """
+    try:
+        return getattr(MediaFile(_behind_links(item.path)), name)
+    except (OSError, UnreadableFileError) as error:
+        raise TagError(f"cannot read the tag: {_reason(error, item.path)}") from error
+
+
 def _behind_links(path: bytes) -> Path:
     """The path of a file with all symbolic links followed."""
     # `Path.resolve` raises a RuntimeError for a link to itself; `realpath` does not.

@@ -44,6 +44,23 @@ def songs(make_audio: MakeAudio) -> list[Path]:
     ]
 
 
+def rock(beet: Beet, song: Path) -> Path:
+    """Add a file to the library that sounds like hard rock; returns its path."""
+    beet.add(song)
+    with store_of(beet) as store:
+        store.put(song, np.array([9.0, *[0] * (N_DIMS - 1)]))
+    return song
+
+
+def retag(song: Path, **tags: object) -> None:
+    """Write tags as another program does, some seconds after the library has read the file."""
+    media = MediaFile(song)
+    media.update(tags)
+    media.save()
+    later = time.time() + 10
+    os.utime(song, (later, later))
+
+
 def tags(beet: Beet) -> dict[str, str | None]:
     return {item.title: item.get("sound_tags") for item in beet.items()}
 
@@ -298,9 +315,7 @@ def test_suggestions_are_for_what_is_empty_the_surest_first(beet: Beet, words: P
 def test_applied_suggestions_fill_what_is_empty_and_nothing_else(
     beet: Beet, words: Path, songs: list[Path]
 ) -> None:
-    beet.add(songs[0])
-    with store_of(beet) as store:
-        store.put(songs[0], np.array([9.0, *[0] * (N_DIMS - 1)]))
+    rock(beet, songs[0])
     hear(beet, {"known": ROCK}, genres=["Polka"])
     media_before = MediaFile(songs[0]).as_dict()
     run = beet("tempo-tags", "--suggest", "--apply", "title:house", ",", "title:known")
@@ -324,12 +339,82 @@ def test_applied_suggestions_fill_what_is_empty_and_nothing_else(
     assert "sound_suggested" not in item
 
 
+@pytest.mark.parametrize("ending", ["flac", "m4a", "ogg"])
+def test_suggestions_are_written_to_files_of_other_formats(
+    beet: Beet, words: Path, make_audio: MakeAudio, ending: str
+) -> None:
+    song = rock(beet, make_audio(f"songs/a.{ending}", bpm=120, duration=14, title="a", artist="x"))
+    before = MediaFile(song).as_dict()
+    assert beet("tempo-tags", "--suggest", "--apply").code == 0
+    after = MediaFile(song).as_dict()
+    assert after["genres"] == ["Hard Rock"]
+    assert {k for k in after if after[k] != before[k]} == {"genre", "genres"}
+
+
+def test_what_only_the_file_says_is_not_overwritten(
+    beet: Beet, words: Path, songs: list[Path]
+) -> None:
+    song = rock(beet, songs[0])
+    retag(song, genres=["Jazz", "Blues"])
+    before = song.read_bytes()
+    run = beet("tempo-tags", "--suggest", "--apply")
+    assert run.code == 1
+    assert "its file says genres Jazz, Blues, the library does not; `beet update`" in run.err
+    item = beet.item()
+    assert not item.genres
+    assert "sound_suggested" not in item
+    assert song.read_bytes() == before
+    beet("update")
+    assert beet.item().genres == ["Jazz", "Blues"]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_library_as_it_was(
+    beet: Beet, words: Path, songs: list[Path]
+) -> None:
+    rock(beet, songs[0]).unlink()
+    before = dict(beet.item())
+    run = beet("tempo-tags", "--suggest", "--apply")
+    assert run.code == 1
+    assert "cannot read the tag: No such file" in run.err
+    assert dict(beet.item()) == before
+
+
+def test_a_run_that_was_killed_behind_the_file_is_made_up_for(
+    beet: Beet, words: Path, songs: list[Path]
+) -> None:
+    """The file has the value, and the library only the mark that it is a suggestion."""
+    song = rock(beet, songs[0])
+    item = beet.item()
+    item["sound_suggested"] = "genres"
+    item.store()
+    retag(song, genres=["Hard Rock"])
+    before = song.read_bytes()
+    assert "genres of 1 track filled" in beet("tempo-tags", "--suggest", "--apply").out
+    assert beet.item().genres == ["Hard Rock"]
+    assert beet.item().sound_suggested == "genres"
+    assert song.read_bytes() == before
+
+
+def test_update_still_sees_what_else_changed_in_a_file(
+    beet: Beet, words: Path, songs: list[Path]
+) -> None:
+    song = rock(beet, songs[0])
+    retag(song, album="another")
+    assert beet("tempo-tags", "--suggest", "--apply", "-W").code == 0
+    beet("update")
+    assert beet.item().album == "another"
+
+
+def test_the_old_name_of_the_field_is_the_new_one(beet: Beet, words: Path) -> None:
+    hear(beet, {"loud": ROCK})
+    out = beet("tempo-tags", "--suggest", "--field", "genre").out
+    assert "a suggestion for 1 of 1 track without genres" in out
+
+
 def test_without_write_the_files_stay_as_they_are(
     beet: Beet, words: Path, songs: list[Path]
 ) -> None:
-    beet.add(songs[0])
-    with store_of(beet) as store:
-        store.put(songs[0], np.array([9.0, *[0] * (N_DIMS - 1)]))
+    rock(beet, songs[0])
     before = songs[0].read_bytes()
     beet("tempo-tags", "--suggest", "--apply", "-W")
     assert beet.item().genres == ["Hard Rock"]

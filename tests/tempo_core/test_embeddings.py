@@ -249,6 +249,42 @@ def test_a_file_that_is_no_store_is_put_aside(file: Path, song: Path, kind: str)
     assert file.with_name("tempo-sounds.db.damaged-1").read_bytes() == before
 
 
+def test_damage_that_sqlite_cannot_even_name(file: Path, song: Path) -> None:
+    """The message quotes bytes of the file, which are no text."""
+    with Embeddings(file, NAME) as store:
+        store.put(song, embedding())
+    file.write_bytes(
+        file.read_bytes().replace(b"INDEX files_content ON", b"IN\xc2EX files_content ON")
+    )
+    told: list[str] = []
+    with Embeddings(file, NAME, told.append) as store:
+        assert store.get(song) is None
+        store.put(song, embedding())
+        assert same(store.get(song), embedding())
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("path", ["NULL", "7", "'text'"])
+def test_a_path_that_is_none(file: Path, song: Path, path: str) -> None:
+    with Embeddings(file, NAME) as store:
+        store.put(song, embedding())
+        change(file, "DROP TABLE files")
+        change(file, "CREATE TABLE files (path, size, mtime_ns, content)")
+        change(file, f"INSERT INTO files VALUES ({path}, 1, 1, ?)", content_of(song))
+        assert store.all()[0] == []
+        assert store.prune([]) == 1
+        assert rows_of(file, "SELECT * FROM files") == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_numbers_of_both_signs_give_no_warning(file: Path, song: Path) -> None:
+    with Embeddings(file, NAME) as store:
+        store.put(song, embedding())
+        blob = np.array([np.inf, -np.inf, *[0] * 6], "<f2").tobytes()
+        change(file, "UPDATE sounds SET embedding = ?", blob)
+        assert store.all()[0] == []
+
+
 def test_a_store_that_becomes_damaged_while_it_is_used(file: Path, song: Path) -> None:
     told: list[str] = []
     with Embeddings(file, NAME, told.append) as store:
