@@ -85,6 +85,8 @@ def activate(name: str, task: str = "tempo") -> None:
 def rollback(task: str = "tempo") -> str:
     """Use the model before the current one again; returns its file name or `SHIPPED`.
 
+    Models whose files are gone are passed over.
+
     Raises
     ------
     CheckpointError
@@ -93,8 +95,9 @@ def rollback(task: str = "tempo") -> str:
     names = history(task)
     if not names:
         raise CheckpointError("nothing to go back to: the model in the package is in use")
-    _write({**_read(), task: names[:-1]})
-    return (names[:-1] or [SHIPPED])[-1]
+    before = [n for n in names[:-1] if n == SHIPPED or (folder() / n).is_file()]
+    _write({**_read(), task: before})
+    return (before or [SHIPPED])[-1]
 
 
 def add(path: Path) -> Path:

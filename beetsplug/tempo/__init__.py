@@ -123,3 +123,4 @@ class TempoPlugin(BeetsPlugin):
         settings = load(self.config)
         if settings.auto:
             self._import.write(task, settings)
+        self._import.keep_sounds(task)

@@ -40,7 +40,7 @@ from .origin import is_done
 from .progress import describe, name_of
 from .skipping import NotMusic
 from .sound_queries import SOUND_TAGS
-from .sounds import Sounds
+from .sounds import Sounds, item_imported_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -173,17 +173,28 @@ class ImportAnalysis:
                 self._write(item, as_is, _writes(settings))
                 if remember_key(item):
                     store(item, _aborted())
+            except Exception as error:
+                self._log.warning("{}: {}", shown(item.path), explain(error))
+
+    def keep_sounds(self, task: ImportTask) -> None:
+        """Keep what the tracks of a task sound like, now that their files are in their places.
+
+        An error with a track becomes a warning.
+        """
+        for item in task.imported_items():
+            try:
                 self._keep_sound(item)
             except Exception as error:
                 self._log.warning("{}: {}", shown(item.path), explain(error))
 
     def _keep_sound(self, item: Item) -> None:
-        """Keep what a track sounds like, now that its file is in its place."""
         sound = self._heard.pop(item.id, None)
         if sound is not None and self.estimator:
             if self._sounds is None:
                 self._sounds = Sounds(item.db, self.estimator, self._log)
             self._sounds.keep(item.path, sound)
+        elif own(item, SOUND_TAGS) is not None:
+            item_imported_again(item, self._log)
 
     def _write(self, item: Item, as_is: bool, write: bool) -> None:
         """Write tempo and key of a track if beets did not, and store that nothing is pending.

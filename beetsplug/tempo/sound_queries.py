@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SOUND_TAGS = "sound_tags"
 LIKELY = 0.5  # probability from which a word counts, unless the pattern says otherwise
-_RANGE = re.compile(r"[-+0-9.eE\s]*")  # what is meant as a range behind a comma
+_RANGE = re.compile(r"[-+0-9.eE\s]*|.*\.\..*")  # what is meant as a range behind a comma
 _EXPECTED = "a range of probabilities from 0 to 1, such as 0.7.. or 0.2..0.5"
 # The text with a space in front of each word, and behind the word the number, which `CAST` reads as
 # far as it is one.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tempo_core.errors import AudioError, StorageError
+from tempo_core.errors import AudioError, CheckpointError, StorageError
 
 from .keeping import patiently
 
@@ -182,6 +182,21 @@ def item_moved(item: Item, destination: bytes, log: BeetsLogger) -> None:
 def item_removed(item: Item, log: BeetsLogger) -> None:
     """Note that a track was removed from the library, as `item_moved`."""
     _note(item, lambda store: store.forget(item.path), log)
+
+
+def item_imported_again(item: Item, log: BeetsLogger) -> None:
+    """Note where a track is that was in the library before, as `item_moved`.
+
+    beets removes the one of before, and `item_removed` forgets the file; its content is known.
+    """
+    from tempo_core.tasks.tags.decode import embedding_name
+
+    try:
+        if store_file(item.db).exists():
+            with open_store(item.db, embedding_name(tags_model()), log) as store:
+                store.get(item.path)
+    except (StorageError, CheckpointError) as error:
+        log.debug("{}", error)  # `beet tempo-tags` finds it
 
 
 def _note(item: Item, change: Callable[[Embeddings], None], log: BeetsLogger) -> None:

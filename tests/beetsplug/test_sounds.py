@@ -103,6 +103,18 @@ def test_an_import_keeps_sounds_where_the_files_are(
     assert "0 listened to, 2 known before; 0 changed" in run.out
 
 
+@pytest.mark.parametrize("auto", [True, False])
+def test_an_import_again_keeps_sounds(beet: Beet, songs: list[Path], auto: bool) -> None:
+    """beets removes the track of before, of the same file, once more."""
+    beet.configure(tempo={"tasks": ALL})
+    beet("import", "-A", songs[0].parent)
+    before = heard(beet)
+    beet.configure(tempo={"tasks": ALL, "auto": auto})
+    run = beet("import", "-A", "-L")
+    assert (run.code, "warning" in run.err) == (0, False)
+    assert set(heard(beet)) == set(before) == {"house", "rock"}
+
+
 def test_no_problem_with_the_store_stops_an_import(beet: Beet, songs: list[Path]) -> None:
     (beet.database.parent / STORE).mkdir()
     beet.configure(tempo={"tasks": ALL})

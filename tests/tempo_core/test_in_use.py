@@ -70,6 +70,14 @@ def test_use_list_rollback_remove(learned: Path) -> None:
     assert models("remove", checkpoint.resolve("shipped").stem).exit_code == 1
 
 
+def test_rollback_passes_over_a_model_whose_file_is_gone(learned: Path) -> None:
+    models("use", str(learned))
+    models("use", "shipped")
+    (in_use.folder() / learned.name).unlink()
+    assert models("rollback").stdout == "shipped is in use\n"
+    assert checkpoint.resolve("default") == checkpoint.resolve("shipped")
+
+
 @pytest.mark.parametrize("command", ["use", "remove"])
 def test_a_name_that_nobody_has_is_answered_with_all_there_are(
     command: str, learned: Path, tmp_path: Path

@@ -125,7 +125,8 @@ def tag_pictures(tracks: TaggedTracks, mapped: tag_plots.SoundMap) -> dict[str, 
     found["map-by-tag"] = tag_plots.tag_maps(mapped, tracks.tags, tracks.truth)
     if len(tracks.tags) > 1:
         confused = tag_plots.tag_confusion(tracks.tags, tracks.truth, tracks.probabilities)
-        found["confusion"] = tag_plots.confusion(confused)
+        if len(confused.names) > 1:  # else all labelled tracks that count have the same tag
+            found["confusion"] = tag_plots.confusion(confused)
     if not np.isnan(tracks.figures.auc_pr):
         found["precision-recall"] = tag_plots.precision_recall(
             tracks.figures, tracks.truth, tracks.probabilities

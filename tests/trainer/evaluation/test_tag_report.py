@@ -112,6 +112,16 @@ def test_hardly_any_tracks_or_tags(tmp_path: Path, n: int, n_tags: int) -> None:
     assert (tmp_path / "plots" / "map.png").exists() == (n > 0)
 
 
+def test_one_tag_that_stands_alone_has_no_matrix(tmp_path: Path) -> None:
+    """All other tracks have two tags each, so that the matrix would be one square."""
+    tracks = library(60, ["calm", "loud", "wild"])
+    tracks.truth[:] = [[1, 0, 0], [1, 0, 0], [0, 1, 1]] * 20
+    sure = 0.1 + 0.8 * tracks.truth
+    alike = tracks_of(tracks.tags, tracks.truth, sure, tracks.embeddings)
+    write_tag_report(tmp_path, alike)
+    assert not (tmp_path / "plots" / "confusion.png").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n_tags", [120, 10_000])
 def test_many_tags(tmp_path: Path, n_tags: int) -> None:
