@@ -68,7 +68,7 @@ def test_patterns(library: Library, query: str | list[str], expected: str) -> No
 
 
 @pytest.mark.parametrize(
-    "pattern", ["rock,0.7", "rock,..", "rock,2..", "rock,0.5..0.2", "rock,e..", "-"]
+    "pattern", ["rock,0.7", "rock,..", "rock,2..", "rock,0.5..0.2", "rock,e..", "rock,nan..", "-"]
 )
 def test_bad_patterns_are_one_line(library: Library, beet: Beet, pattern: str) -> None:
     run = beet("ls", f"sound:{pattern}")
