@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import beets
 from beets import ui
 from beets.dbcore import types
 from beets.exceptions import UserError
 from beets.library import Item
-from beets.util import syspath
 from mediafile import MediaFile
 
 from tempo_core.background import interruptible
@@ -30,6 +28,7 @@ from .keeping import store, tried
 from .progress import Progress, name_of, print_line
 from .selecting import Selection, as_it_is, ask, items_of
 from .sounds import open_store, paths_of, tags_model
+from .writing import write_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,9 +211,7 @@ def _fill(item: Item, field: str, value: str, write: bool, stopped: Callable[[],
     filled = str(item.get(SUGGESTED, with_album=False) or "").split()
     item[SUGGESTED] = " ".join(sorted({*filled, field}))
     if write:
-        # This one tag only: who imports "as is" wants the others left alone.
-        media = MediaFile(syspath(item.path), id3v23=beets.config["id3v23"].get(bool))
-        media.update({field: item[field]})
-        media.save()
-    item.mtime = item.current_mtime()
+        # First the file: what a killed run left out of the library is empty there, and is filled
+        # by the next run.
+        write_fields(item, (field,))
     store(item, stopped)
