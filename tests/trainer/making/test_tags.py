@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -204,4 +206,74 @@ def test_what_is_not_the_wheel_is_refused(tmp_path: Path, content: bytes) -> Non
     wheel = tmp_path / "other.whl"
     wheel.write_bytes(content)
     with pytest.raises(ConfigError, match="not the wheel of musicnn"):
+        musicnn.Musicnn(wheel)
+
+
+def index_of(blocks: list[list[tuple[bytes, bytes]]], times: int = 1) -> bytes:
+    """The index of a bundle with some blocks, each named so many times."""
+    data, handles = b"", []
+    for entries in blocks:
+        content = block(entries)
+        handles.append(varint(len(data)) + varint(len(content)))
+        data += content
+    top = block([(b"%09d" % k, handle) for k, handle in enumerate(handles * times)])
+    footer = varint(0) + varint(0) + varint(len(data)) + varint(len(top))
+    return data + top + footer.ljust(48, b"\0")
+
+
+ONE = field(1, 0, varint(1)) + field(5, 0, varint(4))  # a tensor of one number
+BELOW = field(2, 2, b"\x0b" + field(1, 0, b"\xff" * 9 + b"\1"))  # a shape with a size of -1
+HOSTILE = {
+    "nothing": b"",
+    "a number without an end": b"\xff" * 400_000,
+    "no block": bytes(48),
+    "a block named often": index_of([[(b"k%05d" % k, ONE) for k in range(5000)]], times=500),
+    "a long number inside": index_of([[(b"a", b"\xff" * 300_000)]]),
+    "a long name": index_of([[(b"a" * 300_000, ONE)]]),
+    "the same name twice": index_of([[(b"a", ONE), (b"a", ONE)]]),
+    "more than there is": index_of([[(b"a", ONE), (b"b", ONE)]]),
+    "a number where a message is": index_of([[(b"a", field(2, 0, varint(1)) + ONE)]]),
+    "a size below zero": index_of([[(b"a", field(2, 2, varint(len(BELOW)) + BELOW) + ONE)]]),
+    "no text": index_of([[(b"\xff", ONE)]]),
+    "a large index": bytes(2 << 20),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("index", HOSTILE.values(), ids=HOSTILE)
+def test_a_bundle_that_is_none_is_refused_at_once(index: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(ConfigError, match="no bundle of tensors"):
+        musicnn.read_bundle(index, bytes(4))
+    assert time.process_time() - began < 0.5
+
+
+def test_a_damaged_bundle_is_read_or_refused() -> None:
+    rng = np.random.default_rng(0)
+    index, data = bundle({"a": np.ones((2, 3)), "b": np.ones(4)})
+    for _ in range(2000):
+        damaged = np.frombuffer(index, np.uint8).copy()
+        places = rng.integers(0, len(damaged), 3)
+        damaged[places] = rng.choice([0, 1, 127, 128, 255], 3)
+        with suppress(ConfigError):
+            musicnn.read_bundle(damaged.tobytes(), data)
+
+
+def test_a_wheel_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    wheel = tmp_path / "musicnn.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for member, content in zip(musicnn.MEMBERS, bundle({"a": np.ones(3)}), strict=True):
+            archive.writestr(member, content)
+    with pytest.raises(ConfigError, match="not the wheel of musicnn"):
+        musicnn.Musicnn(wheel)
+
+
+def test_a_member_that_unpacks_to_very_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(musicnn, "LARGEST", 1000)
+    wheel = tmp_path / "musicnn.whl"
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member in musicnn.MEMBERS:
+            archive.writestr(member, bytes(100_000))
+    with pytest.raises(ConfigError, match="larger than 1000 bytes"):
         musicnn.Musicnn(wheel)
