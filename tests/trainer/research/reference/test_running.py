@@ -146,8 +146,11 @@ def test_a_run_that_gets_no_better_ends_early(made_sounds: Path, tmp_path: Path)
         SMALL, epochs=50, patience=1, learning_rate=1e-8, monitor="loss", schedule="constant"
     )
     found = run(made_sounds, tmp_path, recipe)
-    rows = PlainCheckpointIO().load_checkpoint(found.folder / "last.safetensors")
-    assert rows["epoch"] < 30
+    last = found.folder / "last.safetensors"
+    assert PlainCheckpointIO().load_checkpoint(last)["epoch"] < 30
+    before = last.read_bytes(), (found.folder / "model.safetensors").read_bytes()
+    assert run(made_sounds, tmp_path, recipe).folder == found.folder  # it does not learn on
+    assert (last.read_bytes(), (found.folder / "model.safetensors").read_bytes()) == before
 
 
 def test_a_batch_is_a_function_of_epoch_and_step(tmp_path: Path) -> None:
