@@ -71,7 +71,7 @@ def test_batches_have_pieces_with_targets() -> None:
 
 @pytest.fixture(scope="module")
 def learned() -> Checkpoint[TagsConfig]:
-    recipe = TagsRecipe(steps=120, batch=16)
+    recipe = TagsRecipe(steps=300, batch=16)
     bank = filterbank(FRONT_END)
     return Checkpoint(
         "tags", "", "tags", FRONT_END, Windows(), CONFIG, bank, Mel(FRONT_END, bank),
