@@ -210,7 +210,7 @@ def train(
 def _ended_early(trainer: Trainer, checkpoint: Mapping[str, Any]) -> bool:
     """Whether the run whose last epoch this is ended since it got no better."""
     early = trainer.early_stopping_callback
-    state = checkpoint["callbacks"].get(early.state_key) if early else None
+    state = checkpoint["callbacks"].get(early.state_key, {}) if early else {}
     return bool(state) and (state["stopped_epoch"] > 0 or state["wait_count"] >= state["patience"])
 
 
