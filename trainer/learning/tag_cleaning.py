@@ -150,14 +150,15 @@ def merged(into: Mapping[str, str]) -> dict[str, str]:
     ConfigError
         If names count as each other in a circle.
     """
-    ends = {}
+    ends: dict[str, str] = {}
     for name in into:
-        way = [name]
-        while (following := into.get(way[-1], way[-1])) != way[-1]:
-            way.append(following)
-            if len(way) > len(into) + 1:
+        end, way = name, set()
+        while end not in ends and into.get(end, end) != end:
+            if end in way:
                 raise ConfigError(f"merge goes in a circle at {told(name)}; leave a line out")
-        ends[name] = way[-1]
+            way.add(end)
+            end = into[end]
+        ends |= dict.fromkeys(way | {name}, ends.get(end, end))
     return ends
 
 
