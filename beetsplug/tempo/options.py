@@ -215,18 +215,22 @@ def require_folder(opts: Values, name: str) -> None:
         raise UserError(f"{called(name)} {value} is a file, not a folder")
 
 
-def require_label_field(field: str) -> None:
-    """Refuse what is no name of a field, and fields that the analysis fills.
+def label_field(given: str | None, default: str) -> str:
+    """The field with the labels, in small letters: `Mood` and `mood` are one field to beets.
 
     Raises
     ------
     UserError
-        If tags cannot be learned from the field.
+        If it is no name of a field, or the analysis fills it.
     """
+    field = (default if given is None else given).lower()
     if not is_field(field):
-        raise UserError(f"--field {field}: give the name of a field, such as genres or mood")
+        raise UserError(
+            f"--field {field or 'nothing'}: give the name of a field, such as genres or mood"
+        )
     if field.startswith(("tempo_", "sound_")):
         raise UserError(f"--field {field}: what the analysis wrote itself is no label")
+    return field
 
 
 def called(name: str) -> str:

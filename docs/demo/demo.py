@@ -239,6 +239,10 @@ def run(demo: Path, site: DemoSite, *, check: bool) -> int:
     print("The same as a runner wants it, with the pace to use; and what mixes with a track:\n")
     shell.show("beet", "tempo", "--cadence", "170..180")
     shell.show("beet", "tempo-mix", "title:Mezzanine")
+    print("What does it sound like, and what sounds like this?\n")
+    shell.show("beet", "tempo-tags")
+    shell.show("beet", "ls", "-f", "$artist - $title: $sound_tags", "sound:house")
+    shell.show("beet", "tempo-similar", "title:Mezzanine", "--max", "3")
     print("What does a song-information site say? (One that runs here, with the usual mistakes.)\n")
     report = os.path.relpath(demo / "report.html", REPOSITORY)
     shell.show("beet", "tempo-labels", "--report", report)
@@ -262,11 +266,16 @@ def run(demo: Path, site: DemoSite, *, check: bool) -> int:
         f"{n_right} of {len(OLD) + len(NEW)} tracks within 0.1 BPM of the tempo played"
         + (f", {n_octave} of half or double that." if n_octave else ".")
     )
+    alike = shell.output("beet", "tempo-similar", "title:Mezzanine", "-f", "$artist", "--max", "1")
+    is_alike = alike.strip() == "Glass Elevator"
+    if not is_alike:
+        print(f"What sounds most like Glass Elevator is by {alike.strip()}.")
     wrong_labels = check_labels(shell)
     for line in wrong_labels:
         print(line)
     print(f"{len(OLD) + len(NEW) - len(wrong_labels)} labels judged as they should be.")
-    return 1 if check and (found["wrong"] or wrong_labels or asked_again) else 0
+    is_wrong = found["wrong"] or wrong_labels or asked_again or not is_alike
+    return 1 if check and is_wrong else 0
 
 
 if __name__ == "__main__":

@@ -183,6 +183,7 @@ def test_sets_by_sound_too(beet: Beet) -> None:
     )
 
 
+@pytest.mark.slow
 def test_similar_songs_of_one_style_are_neighbours(beet: Beet, make_audio: MakeAudio) -> None:
     """With real audio: what is nearest is of the same style, at another tempo."""
     for style in ("house", "rock"):

@@ -18,10 +18,14 @@ from mediafile import MediaFile
 from beetsplug.tempo import sound_tagging
 from beetsplug.tempo.keeping import note_failure
 from beetsplug.tempo.sounds import STORE
+from beetsplug.tempo.writing import update_tags
 from tempo_core.errors import AudioError
+from tempo_core.packets import same_packets
 from tempo_core.sound_tags import parse_tags
 
+from ..audio import click_track, write_audio
 from ..conftest import MakeAudio
+from ..formats import EACH_FORMAT
 from .conftest import Beet
 from .sounds import N_DIMS, hear, learn, store_of
 
@@ -508,3 +512,22 @@ def test_many_tracks_take_seconds(beet: Beet, words: Path) -> None:
     assert "0 listened to, 19999 known before; 19999 changed" in run.out
     assert time.process_time() - start < 10
     assert parse_tags(beet.item("id:777").sound_tags) == {"hard-rock": 1.0}
+
+
+@pytest.mark.parametrize("form", EACH_FORMAT)
+def test_a_genre_is_written_to_files_of_every_format_and_nothing_else(
+    form: str, beet: Beet, tmp_path: Path
+) -> None:
+    beet.load()
+    path = write_audio(tmp_path / f"song.{form}", click_track(120, 3, 44100), 44100)
+    media = MediaFile(path)
+    media.update({"title": "Night Bus", "comments": "as it was", "bpm": 120})
+    media.save()
+    before = MediaFile(path).as_dict()
+    copy = tmp_path / f"before.{form}"
+    copy.write_bytes(path.read_bytes())
+    update_tags(path, {"genres": ["Hard Rock"]})
+    after = MediaFile(path).as_dict()
+    assert after["genres"] == ["Hard Rock"]
+    assert {k for k in after if after[k] != before[k]} <= {"genre", "genres"}
+    assert same_packets(copy, path)

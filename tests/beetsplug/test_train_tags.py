@@ -150,6 +150,19 @@ def test_bad_settings(beet: Beet, tags: dict[str, object], told: str) -> None:
     assert told in run.err
 
 
+@pytest.mark.parametrize("field", ["", "a b", "sound_tags", "SOUND_TAGS", "Tempo_Source", "é"])
+def test_a_field_that_has_no_labels_is_refused(beet: Beet, field: str) -> None:
+    run = beet("tempo-train", "--task", "tags", "--field", field)
+    assert run.code == 1
+    assert "--field" in run.err
+
+
+def test_a_field_is_one_however_it_is_written(tagged: Beet) -> None:
+    run = tagged("tempo-train", "--task", "tags", "--pretend", "--field", "GENRES")
+    assert run.code == 0
+    assert "would learn from the genres of" in run.out
+
+
 @pytest.mark.slow
 def test_tracks_that_were_never_heard_are(beet: Beet, clicks: Clicks, home: Path) -> None:
     """Clicks of two kinds of tempo, which sound alike: nothing is learned, and all is kept."""

@@ -145,6 +145,9 @@ def read_rows(
         If the table cannot be read or lacks a column.
     """
     try:
+        # A pipe would wait for its writer, and a device has no end.
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ConfigError(f"{path}: is not a regular file; give {wanted}")
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             reader = csv.DictReader(file, delimiter="\t", restval="")
             there = reader.fieldnames or ()

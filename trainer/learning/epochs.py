@@ -199,10 +199,19 @@ def train(
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", module="torch.optim.lr_scheduler")
         trainer = _trainer(learning, run, folder, io)
-        trainer.fit(learning, ckpt_path=last if last.exists() else None)
+        # Lightning would go on for an epoch where a run had ended for want of progress.
+        if not (last.exists() and _ended_early(trainer, io.load_checkpoint(last))):
+            trainer.fit(learning, ckpt_path=last if last.exists() else None)
     best = io.load_checkpoint(folder / "best.safetensors")["state_dict"]
     state = {k.removeprefix("network."): v for k, v in best.items() if k.startswith("network.")}
     return state, io.load_checkpoint(last)["callbacks"][History.state_key]["rows"]
+
+
+def _ended_early(trainer: Trainer, checkpoint: Mapping[str, Any]) -> bool:
+    """Whether the run whose last epoch this is ended since it got no better."""
+    early = trainer.early_stopping_callback
+    state = checkpoint["callbacks"].get(early.state_key, {}) if early else {}
+    return bool(state) and (state["stopped_epoch"] > 0 or state["wait_count"] >= state["patience"])
 
 
 def made_of(

@@ -14,7 +14,8 @@ from dataclasses import field as dataclass_field
 import numpy as np
 from numpy.typing import NDArray
 
-from tempo_core.config import LONGEST_NAME
+from tempo_core.config import LONGEST_NAME, told
+from tempo_core.errors import ConfigError
 from tempo_core.genres import genre_tree
 from tempo_core.sound_tags import word_of
 
@@ -36,7 +37,7 @@ class TagRules:
     min_tracks
         The fewest tracks with a tag that is learned.
     merge
-        Names that count as another one.
+        Names that count as another one, which may count as a third one in turn.
     drop
         Names that count as if nobody had written them.
     """
@@ -92,6 +93,11 @@ def clean(
         (n_tracks,) artists.
     most
         The most tags that are learned.
+
+    Raises
+    ------
+    ConfigError
+        If names to merge count as each other in a circle.
     """
     names = _Names(rules)
     of_tracks = [names.words(written) for written in values]
@@ -136,6 +142,26 @@ def clean(
     )
 
 
+def merged(into: Mapping[str, str]) -> dict[str, str]:
+    """What each name that counts as another one counts as in the end: c of a > b and b > c.
+
+    Raises
+    ------
+    ConfigError
+        If names count as each other in a circle.
+    """
+    ends: dict[str, str] = {}
+    for name in into:
+        end, way = name, set()
+        while end not in ends and into.get(end, end) != end:
+            if end in way:
+                raise ConfigError(f"merge goes in a circle at {told(name)}; leave a line out")
+            way.add(end)
+            end = into[end]
+        ends |= dict.fromkeys(way | {name}, ends.get(end, end))
+    return ends
+
+
 class _Names:
     """The names that people write, by the words that they stand for.
 
@@ -149,7 +175,10 @@ class _Names:
         self._canonical: dict[str, str] = {}
         self._spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._words: dict[str, tuple[str, str]] = {}  # by the names as they are written
-        self._merge = {self._word(old)[0]: self._word(new) for old, new in rules.merge.items()}
+        merge = {self._word(old)[0]: self._word(new) for old, new in rules.merge.items()}
+        spelled = dict(merge.values())
+        ends = merged({old: new for old, (new, _) in merge.items()})
+        self._merge = {old: (end, spelled[end]) for old, end in ends.items()}
         self._drop = {self._word(name)[0] for name in rules.drop} | {""}
 
     def words(self, written: Iterable[str]) -> set[str]:

@@ -64,11 +64,19 @@ def evaluate_tags(
     labels = read_tag_labels(table)
     path = checkpoint.resolve(model, "tags")
     job = Job(for_labels("tags", len(labels)), options, stop)
-    heard = hear_tracks(labels.tracks, labels, checkpoint.load(path, "tags"), path, job)
-    tracks = [labels.tracks[k] for k in heard.embeddings]
-    groups = groups_of([track.described for track in tracks])
+    base = checkpoint.load(path, "tags")
     rules = TagRules(options.field, options.min_tracks, options.merge, options.drop)
-    found = clean([track.names for track in tracks], groups, rules, MOST_TAGS)
+
+    def cleaned(tracks: Sequence[TagTrack]) -> tuple[list[str], CleanTags]:
+        groups = groups_of([track.described for track in tracks])
+        return groups, clean([track.names for track in tracks], groups, rules, MOST_TAGS)
+
+    _, found = cleaned(labels.tracks)
+    check_enough(found, rules)  # before anything is listened to
+    labelled = [labels.tracks[k] for k in found.tracks]
+    heard = hear_tracks(labelled, labels, base, path, job)
+    tracks = [labelled[k] for k in heard.embeddings]
+    groups, found = cleaned(tracks)
     check_enough(found, rules, heard.failed)
     tracks = [tracks[k] for k in found.tracks]
     groups = [groups[k] for k in found.tracks]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tempo_core import Estimator, checkpoint, in_use
 from tempo_core.console import counted
 from tempo_core.embeddings import Embeddings
-from tempo_core.errors import AudioError, LabelError, StorageError
+from tempo_core.errors import LabelError, StorageError
 from tempo_core.network import Network
 from tempo_core.sound_tags import Tag
 from tempo_core.tasks.tags.config import MOST_TAGS, TagsConfig
@@ -225,8 +225,6 @@ def hear_tracks(
             if store is not None and (found := store.get(file)) is not None:
                 return found
         embedding: Embedding = estimator.results(file)["tags"].embedding
-        if not _is_embedding(embedding, n_dims):
-            raise AudioError("cannot be described in numbers")
         with suppress(StorageError):  # it is only slower the next time
             if store is not None:
                 store.put(file, embedding)

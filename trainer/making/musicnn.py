@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from tempo_core.errors import ConfigError
+from tempo_core.errors import ConfigError, reason
 
 Array = NDArray[np.float32]
 
@@ -35,6 +36,10 @@ EPSILON = 1e-3  # added to variances, as TensorFlow does
 AT_ONCE = 4  # windows that go through the network together
 N_TAGS, N_DIMS = 50, 200
 FLOAT = 1  # number of the type in a bundle
+LARGEST = 64 << 20  # [bytes] of a member of the wheel; its weights have 3 MB
+LARGEST_INDEX = 1 << 20  # [bytes]; it has 3 kB
+LONGEST_KEY = 1000  # [bytes] of a name in a bundle
+LONGEST_NUMBER = 10  # [bytes] of 7 bits
 MEMBERS = "musicnn/MSD_musicnn/.index", "musicnn/MSD_musicnn/.data-00000-of-00001"
 # In the order of its output, as it names them.
 TAGS = (
@@ -65,12 +70,20 @@ class Musicnn:
     def __init__(self, wheel: Path):
         try:
             with zipfile.ZipFile(wheel) as archive:
-                index, data = (archive.read(member) for member in MEMBERS)
+                index, data = (_member(archive, name) for name in MEMBERS)
             weights = read_bundle(index, data)
-        except (OSError, KeyError, ValueError, IndexError, zipfile.BadZipFile) as error:
-            raise ConfigError(f"{wheel}: is not the wheel of musicnn 0.1.0 ({error})") from error
+            self._weights = {
+                name: torch.from_numpy(value.copy()) for name, value in weights.items()
+            }
+            self._forward(torch.zeros(1, WINDOW, N_MELS))  # all weights are there, and fit
+        except (
+            OSError, KeyError, ValueError, EOFError, RuntimeError, ConfigError, zlib.error,
+            zipfile.BadZipFile,
+        ) as error:  # fmt: skip
+            raise ConfigError(
+                f"{wheel}: is not the wheel of musicnn 0.1.0 ({reason(error)})"
+            ) from error
         self.name = f"musicnn {hashlib.sha256(data).hexdigest()[:16]}"
-        self._weights = {name: torch.from_numpy(value.copy()) for name, value in weights.items()}
 
     def answers(self, path: Path) -> Array:
         """(n_windows, N_TAGS + N_DIMS) of a file: probabilities of `TAGS`, then its last layer.
@@ -143,44 +156,77 @@ def spectrogram(audio: Array) -> Array:
     return np.asarray(np.log10(10000 * rounded + 1), np.float32)
 
 
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file of an archive; more than `LARGEST` bytes are never unpacked."""
+    with archive.open(name) as opened:
+        data = opened.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(f"{name} is larger than {LARGEST} bytes")
+    return data
+
+
 def read_bundle(index: bytes, data: bytes) -> dict[str, Array]:
     """Tensors of float32 in a bundle of TensorFlow (a checkpoint of one shard), by name.
 
     The index is a sorted table: blocks of keys that share prefixes, and a footer that points to
-    the block of all blocks. Its values are protocol buffers with shape, offset and size.
+    the block of all blocks. Its values are protocol buffers with shape, offset and size. Blocks
+    follow each other, as do keys, and tensors share no bytes, so that reading takes no more time
+    and memory than the bundle has bytes.
+
+    Raises
+    ------
+    ConfigError
+        If it is no such bundle.
     """
-    tensors: dict[str, Array] = {}
+    try:
+        if len(index) > LARGEST_INDEX:
+            raise ValueError(f"the index is larger than {LARGEST_INDEX} bytes")
+        return dict(_tensors(index, data))
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error) as error:
+        raise ConfigError(f"is no bundle of tensors ({reason(error)})") from error
+
+
+def _tensors(index: bytes, data: bytes) -> Iterator[tuple[str, Array]]:
+    """Names and tensors of a bundle."""
     footer = index[-48:]
     place = 0
     for _ in range(2):  # the block of statistics, which is not needed
         _, place = _number(footer, place)
     first, place = _number(footer, place)
     size, place = _number(footer, place)
+    end, last, left = 0, None, len(data)
     for _, handle in _entries(index, first, size):
         begin, place = _number(handle, 0)
         length, _ = _number(handle, place)
+        if begin < end:
+            raise ValueError("blocks overlap")
+        end = begin + length
         for key, value in _entries(index, begin, length):
+            if last is not None and key <= last:
+                raise ValueError("the keys are not sorted")
+            last = key
             about = _message(value)
             if not key or about.get(1, [0])[0] != FLOAT:
                 continue
             dims = _message(about[2][0]).get(2, []) if 2 in about else []
             shape = [_message(dim).get(1, [1])[0] for dim in dims]
             offset, n_bytes = about.get(4, [0])[0], about[5][0]
+            left -= n_bytes
+            if left < 0:
+                raise ValueError("the tensors have more bytes than there are")
             values = np.frombuffer(data[offset : offset + n_bytes], "<f4")
-            tensors[key.decode()] = values.reshape(shape)
-    return tensors
+            yield key.decode(), values.reshape(shape)
 
 
 def _number(data: bytes, place: int) -> tuple[int, int]:
     """A number of variable length, and the place behind it."""
-    value = shift = 0
-    while True:
-        byte = data[place]
-        place += 1
-        value |= (byte & 127) << shift
-        shift += 7
+    value = 0
+    for k in range(LONGEST_NUMBER):
+        byte = data[place + k]
+        value |= (byte & 127) << 7 * k
         if byte < 128:
-            return value, place
+            return value, place + k + 1
+    raise ValueError("a number is too long")
 
 
 def _entries(data: bytes, first: int, size: int) -> Iterator[tuple[bytes, bytes]]:
@@ -193,6 +239,8 @@ def _entries(data: bytes, first: int, size: int) -> Iterator[tuple[bytes, bytes]
         own, place = _number(block, place)
         length, place = _number(block, place)
         key = key[:shared] + block[place : place + own]
+        if len(key) > LONGEST_KEY:
+            raise ValueError("a name is too long")
         place += own
         yield key, block[place : place + length]
         place += length

@@ -228,9 +228,9 @@ def words_in(answers: Array, names: Sequence[str]) -> NDArray[np.float64]:
     mood the `SHARE` with the highest probability of it.
     """
     truth = np.zeros(answers.shape)
-    styles = [k for k, name in enumerate(names) if name not in MOODS]
+    styles = np.array([k for k, name in enumerate(names) if name not in MOODS], int)
     surest = np.argsort(-answers[:, styles], axis=1)[:, :N_SUREST]
-    np.put_along_axis(truth, np.array(styles)[surest], 1.0, axis=1)
+    np.put_along_axis(truth, styles[surest], 1.0, axis=1)
     for k, name in enumerate(names):
         if name in MOODS:
             truth[:, k] = answers[:, k] >= np.quantile(answers[:, k], 1 - SHARE)

@@ -81,7 +81,7 @@ def check(opts: Values, settings: Any) -> None:
     if not opts.suggest:
         options.refuse(opts, ("apply",), "is for --suggest")
     if opts.check:
-        options.require_label_field(opts.field or settings.tags.field)
+        opts.field = options.label_field(opts.field, settings.tags.field)
     else:
         options.refuse(opts, ("report",), "is for --check")
     options.require_folder(opts, "report")

@@ -84,7 +84,7 @@ def check(opts: Values, settings: Any) -> None:
     if opts.task != "tags":
         options.refuse(opts, ("field",), "is for --task tags")
     else:
-        options.require_label_field(opts.field or settings.tags.field)
+        opts.field = options.label_field(opts.field, settings.tags.field)
     if opts.task != "tempo":
         unused = ("threads",) if opts.task == "pace" else ()
         options.refuse(opts, (*methods.options("tempo"), *unused), f"is not for --task {opts.task}")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import AudioError
 from ...heard import Heard
 from ...model import Checkpoint
 from ...sound_tags import LEAST, Tag, format_tags
@@ -50,13 +51,24 @@ def activate(logits: Array, config: TagsConfig | None = None, temperature: float
 
 def pool(scored: Sequence[Scored], config: TagsConfig | None = None) -> Embedding:
     """The mean of the embeddings of all pieces, (n_dims,)."""
-    return np.concatenate([scores for _, scores in scored]).mean(axis=0).astype(np.float16)
+    mean = np.concatenate([scores for _, scores in scored]).mean(axis=0)
+    with np.errstate(over="ignore"):  # too large numbers become infinite, which `decode` refuses
+        return mean.astype(np.float16)
 
 
 def decode(
     pooled: Embedding, heard: Heard, results: Results, checkpoint: Checkpoint[TagsConfig]
 ) -> Tagging:
-    """The tags that follow from the embedding."""
+    """The tags that follow from the embedding.
+
+    Raises
+    ------
+    AudioError
+        If the embedding is not finite, which the weights of a model file may cause: what is no
+        number would be kept, and compared with others.
+    """
+    if not np.isfinite(pooled).all():
+        raise AudioError("sounds like nothing that the model can put into numbers")
     return Tagging(pooled, tags_from(pooled, checkpoint))
 
 
@@ -64,7 +76,10 @@ def tag_probabilities(embeddings: NDArray[Any], checkpoint: Checkpoint[TagsConfi
     """Embeddings of tracks (n, n_dims) → probabilities (n, n_tags) of the tags of a model."""
     if not checkpoint.config.tags:
         return np.zeros((len(embeddings), 0), np.float32)
-    logits = checkpoint.network.ops.linear(HEAD, embeddings.astype(np.float32))
+    # Weights of a model file may be as large as numbers can be: what is none then is not likely.
+    with np.errstate(over="ignore", invalid="ignore"):
+        logits = checkpoint.network.ops.linear(HEAD, embeddings.astype(np.float32))
+    logits = np.where(np.isnan(logits), -np.inf, logits)
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)  # so nothing overflows
 
 

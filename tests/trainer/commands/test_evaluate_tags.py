@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tempo_core import checkpoint
 from tempo_core.cli import main
 from tempo_core.embeddings import Embeddings
 from tempo_core.tasks.tags.decode import embedding_name
+from trainer.learning import tag_evaluating
 from trainer.learning.labels import STORE
 
 MODEL = checkpoint.load(checkpoint.resolve("shipped", "tags"), "tags")
@@ -76,3 +78,20 @@ def test_what_makes_no_sense(table: Path, tmp_path: Path) -> None:
     result = evaluate(tmp_path, "--task", "tags", "--out", out)
     assert "takes one table" in result.output
     assert not out.exists()
+
+
+def test_nothing_is_listened_to_where_no_tag_has_enough_tracks(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tag_evaluating, "hear_tracks", None)
+    result = evaluate(table, "--task", "tags", "--out", tmp_path / "report")
+    assert result.exit_code == 1
+    assert "no tag that can be learned: at least 20 tracks" in result.output
+
+
+def test_a_table_that_is_a_pipe_or_a_device_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        result = evaluate(path, "--task", "tags", "--out", tmp_path / "report")
+        assert result.exit_code == 1
+        assert "is not a regular file; give a table" in result.output

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from trainer.evaluation.tag_doubts import DoubtfulLabel, find_doubtful
 from trainer.evaluation.tag_figures import area
 from trainer.learning.tag_checking import FITS_A_TAG, check_labels
 
@@ -38,6 +39,24 @@ def test_wrong_labels_come_first() -> None:
     assert area(np.isin(np.arange(N), wrong).astype(float), doubts) > 0.95
     first = found.doubtful[0]
     assert first.other == TAGS[genre[first.track]]
+
+
+def test_what_is_surely_wrong_misleads_only_once() -> None:
+    """Without the labels that fit worst, wrong and right ones are told apart better."""
+    embeddings, genre, artists = sounds()
+    wrong = np.arange(0, N, 5)
+    stated = genre.copy()
+    stated[wrong] = (stated[wrong] + 1) % 3
+    truth = np.eye(3)[stated]
+    found = check_labels(TAGS, embeddings, truth, artists)
+    once = find_doubtful(TAGS, truth, found.probabilities)
+
+    def gap(doubtful: list[DoubtfulLabel]) -> float:
+        doubts = np.array([one.doubt for one in sorted(doubtful, key=lambda one: one.track)])
+        right = np.setdiff1d(np.arange(N), wrong)
+        return float(doubts[wrong].mean() - doubts[right].mean())
+
+    assert gap(found.doubtful) > gap(once) + 0.01
 
 
 def test_the_same_again_and_a_stop() -> None:

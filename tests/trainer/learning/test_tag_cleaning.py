@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from tempo_core.errors import ConfigError
 from tempo_core.genres import GenreTree
 from trainer.learning import tag_cleaning
 from trainer.learning.tag_cleaning import CleanTags, TagRules, clean
@@ -121,3 +122,16 @@ def test_nothing_at_all() -> None:
     found = clean([], [], GENRES, 9)
     assert found.names == found.left_out == ()
     assert found.truth.shape == (0, 0)
+
+
+def test_merges_are_followed_to_their_end() -> None:
+    rules = TagRules("mood", 5, merge={"trap": "Hip hop", "Hip-Hop": "Rap", "Rap": "rap"})
+    found = cleaned(*["trap"] * 3, *["hip hop"] * 3, *["RAP"] * 2, *["calm"] * 9, rules=rules)
+    assert found.names == ("calm", "rap")
+    assert found.truth[:, 1].sum() == 8
+
+
+def test_merges_in_a_circle_are_refused() -> None:
+    rules = TagRules("mood", 5, merge={"a": "b", "b": "c", "c": "a"})
+    with pytest.raises(ConfigError, match="merge goes in a circle at 'a'"):
+        cleaned("a", rules=rules)

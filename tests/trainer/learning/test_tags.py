@@ -394,3 +394,13 @@ def test_options_of_tags_are_for_tags(tmp_path: Path) -> None:
     run = CliRunner().invoke(cli, ["train", "--field", "mood", "--min-tracks", "3", str(tmp_path)])
     assert run.exit_code == 2
     assert "--field, --min-tracks: not for --task tempo" in run.stderr
+
+
+def test_what_other_fields_were_learned_from_stays_known() -> None:
+    learn_from(toy(), OPTIONS)
+    second = learn_from(toy(seed=1), replace(OPTIONS, field="grouping"))
+    known = memory.of_card(checkpoint.load(second.path).card)
+    assert known is not None
+    assert known.knows(Path("/nowhere/0 0.mp3"))
+    assert known.knows(Path("/nowhere/1 0.mp3"))
+    assert not known.knows(Path("/nowhere/2 0.mp3"))

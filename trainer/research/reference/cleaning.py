@@ -14,6 +14,7 @@ from tempo_core.console import counted
 from tempo_core.errors import ConfigError
 from tempo_core.labels.titles import artist_names, normalise
 
+from ...learning.tag_cleaning import merged
 from ...trainingset.split import divide
 from ...trainingset.tables import SPLITS, CollectedTrack
 from .recipe import ARROW, Cleaning
@@ -57,9 +58,9 @@ def clean(tracks: Sequence[TaggedTrack], cleaning: Cleaning) -> TagSet:
     ConfigError
         If no tag is left.
     """
-    into = {
-        tag_name(old): tag_name(new) for old, _, new in (m.partition(ARROW) for m in cleaning.merge)
-    }
+    into = merged(
+        {tag_name(a): tag_name(b) for a, _, b in (m.partition(ARROW) for m in cleaning.merge)}
+    )
     dropped = set(map(tag_name, cleaning.drop))
     named = [
         replace(t, tags=frozenset(into.get(tag, tag) for tag in t.tags) - dropped) for t in tracks

@@ -59,16 +59,20 @@ class TagModel:
             If the file is missing, or not such a model.
         """
         try:
+            if not path.is_file():  # a pipe would wait for its writer
+                raise ValueError("it is not a regular file")
             data = path.read_bytes()
             weights, header = load(data), json.loads(metadata(data)["model"])
             if header["kind"] != KIND:
                 raise ValueError(f"it is of the kind {header['kind']!r}")
-            recipe = changed(TagRecipe(), header["recipe"], str(path))
-            tags = tuple(map(str, header["tags"]))
+            recipe = changed(TagRecipe(), dict(header["recipe"]), str(path))
+            tags = _checked(header["tags"])
             with torch.device("meta"):  # shapes without memory: a file may say anything
                 wanted = {k: v.shape for k, v in TagNetwork(recipe, len(tags)).state_dict().items()}
             if {k: v.shape for k, v in weights.items()} != wanted:
                 raise ValueError("its weights are not those of its recipe")
+            if not all(torch.isfinite(weight).all() for weight in weights.values()):
+                raise ValueError("its weights are no finite numbers")
             network = TagNetwork(recipe, len(tags))
             network.load_state_dict(weights)
             card = dict(header["card"])
@@ -93,3 +97,11 @@ class TagModel:
         windows = windows_of(inputs, firsts_of(len(inputs), config).tolist(), config)
         found = window_scores(self.network, torch.from_numpy(windows))
         return np.asarray(found.mean(axis=0))
+
+
+def _checked(tags: Any) -> tuple[str, ...]:
+    """The tags of a header; `ValueError` unless they are different lines of text."""
+    right = isinstance(tags, list) and all(isinstance(t, str) and t.isprintable() for t in tags)
+    if not right or not tags or len(set(tags)) != len(tags):
+        raise ValueError("its tags are no names")
+    return tuple(tags)

@@ -90,10 +90,11 @@ def read_magnatagatune(folder: Path, audio: Path | None = None) -> Read:
         if split is None:
             problems.append(f"{table}, line {number}: {place!r} is in none of the folders 0 to f")
             continue
-        tags = (tag_name(tag) for tag, value in row.items() if tag not in NO_TAGS and value == "1")
+        # A column without a name is of no tag; what stands behind the last one has None for it.
+        tags = {tag_name(tag) for tag, value in row.items() if tag not in NO_TAGS and value == "1"}
         clip = about.get(place, {})
         tracks.append(TaggedTrack(
-            (audio or folder) / place, frozenset(tags), clip.get("artist", ""), split,
+            (audio or folder) / place, frozenset(tags) - {""}, clip.get("artist", ""), split,
             clip.get("title", ""), album=clip.get("album", ""),
         ))  # fmt: skip
     return tracks, problems
@@ -117,19 +118,17 @@ def read_lastfm(folder: Path, audio: Path | None = None, least_weight: float = 0
     for name, split in LASTFM.items():
         for file in _files(folder / name):
             try:
+                if not file.is_file():  # a pipe would wait for its writer
+                    raise ValueError("not a regular file")
                 with file.open("rb") as opened:
                     about = json.loads(opened.read(LARGEST))
                 path = found.get(about["track_id"])
                 if path is not None:
                     tracks.append(_of_lastfm(about, path, split, least_weight))
             except (
-                OSError,
-                ValueError,
-                TypeError,
-                KeyError,
-                AttributeError,
+                OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError,
                 RecursionError,
-            ) as error:
+            ) as error:  # fmt: skip
                 problems.append(f"{file}: is not about a track ({reason(error)})")
     return tracks, problems
 

@@ -33,8 +33,9 @@ class TaggedTrack:
 
 
 def tag_name(text: str) -> str:
-    """A tag as it is compared: in small letters, with single spaces."""
-    return " ".join(text.split()).casefold()
+    """A tag as it is compared: in small letters that can be printed, with single spaces."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(plain.split()).casefold()
 
 
 def tags_in(cell: str) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tempo_core import checkpoint
 from tempo_core.audio import Recorded
 from tempo_core.config import FrontEnd
-from tempo_core.errors import AudioError
+from tempo_core.errors import AudioError, CheckpointError
 from tempo_core.estimate import Estimator
 from tempo_core.network import Network
 from tempo_core.sound_tags import Tag, format_tags, parse_tags
@@ -27,6 +28,7 @@ from tempo_core.tasks.tags.decode import (
     tags_of,
 )
 from tempo_core.tasks.tags.network import PIECE, build
+from tempo_core.tasks.tags.row import TASK
 from tempo_core.tasks.tags.view import AT_ONCE, pieces_of
 from tests.audio import drum_pattern, speech
 from tests.models import random_network
@@ -179,3 +181,45 @@ def test_words_of_the_package_belong_to_no_field() -> None:
     assert tags_of(MODEL.config)
     assert all(tag.field == "" and tag.word for tag in tags_of(MODEL.config))
     assert Tag("", "rock") in tags_of(MODEL.config)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the network, on its way to infinity
+def test_numbers_too_large_for_an_embedding_are_one_message() -> None:
+    weights = dict(MODEL.network.weights)
+    weights["embedding.1.weight"] = weights["embedding.1.weight"] * np.float32(1e30)
+    model = dataclasses.replace(MODEL, network=Network(MODEL.network.definition, weights))
+    pooled = pool([(Batch((), np.arange(1), np.ones(1)), np.full((1, 4), 1e30, np.float32))])
+    assert np.isinf(pooled).all()
+    estimator = Estimator.of([(TASK, model)])
+    with pytest.raises(AudioError, match="into numbers"):
+        tagging(estimator, music(np.random.default_rng(9)))
+
+
+def test_weights_as_large_as_can_be_give_probabilities() -> None:
+    weights = dict(MODEL.network.weights)
+    weights["tags.weight"] = np.full_like(weights["tags.weight"], 3e38)
+    model = dataclasses.replace(MODEL, network=Network(MODEL.network.definition, weights))
+    mixed = np.resize([6e4, -6e4], (1, MODEL.config.model.n_dims)).astype(np.float16)
+    found = tag_probabilities(mixed, model)
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+HOSTILE_TAGS = [
+    ["a:" + "x" * 59], ["a\0b"], ["a\nb"], [""], ["a:b", "a:b"], [f"a:{k}" for k in range(10_000)],
+    "a:b", None, [5], [["a:b"]], {"a:b": 1}, [None], 7, ["\x1b[2J"], ["\u202ea:b"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tags", HOSTILE_TAGS, ids=range(len(HOSTILE_TAGS)))
+def test_a_model_file_with_tags_that_are_none_is_refused(tags: object, tmp_path: Path) -> None:
+    contents = checkpoint.read(checkpoint.resolve("shipped", "tags"))
+    n = len(tags) if isinstance(tags, list) else 1
+    head = {"tags.weight": np.zeros((n, MODEL.config.model.n_dims), np.float32),
+            "tags.bias": np.zeros(n, np.float32)}  # fmt: skip
+    path = checkpoint.write(
+        tmp_path, {**contents.header, "tags": tags}, contents.filterbank, contents.weights | head
+    )
+    with pytest.raises(CheckpointError) as raised:
+        checkpoint.load(path, "tags")
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 500

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from safetensors.torch import save
 
 from tempo_core.background import Stopped, never
 from tempo_core.errors import CheckpointError, ConfigError
@@ -22,7 +24,7 @@ from tests.trainer.research.reference.conftest import SMALL
 from trainer.learning.plain_checkpoint import PlainCheckpointIO
 from trainer.research.reference.__main__ import main
 from trainer.research.reference.inputs import InputConfig
-from trainer.research.reference.model import TagModel
+from trainer.research.reference.model import KIND, TagModel
 from trainer.research.reference.networks import FRONT_ENDS, TagNetwork
 from trainer.research.reference.published import read_source
 from trainer.research.reference.recipe import TagRecipe, read_recipe, write_recipe
@@ -144,8 +146,11 @@ def test_a_run_that_gets_no_better_ends_early(made_sounds: Path, tmp_path: Path)
         SMALL, epochs=50, patience=1, learning_rate=1e-8, monitor="loss", schedule="constant"
     )
     found = run(made_sounds, tmp_path, recipe)
-    rows = PlainCheckpointIO().load_checkpoint(found.folder / "last.safetensors")
-    assert rows["epoch"] < 30
+    last = found.folder / "last.safetensors"
+    assert PlainCheckpointIO().load_checkpoint(last)["epoch"] < 30
+    before = last.read_bytes(), (found.folder / "model.safetensors").read_bytes()
+    assert run(made_sounds, tmp_path, recipe).folder == found.folder  # it does not learn on
+    assert (last.read_bytes(), (found.folder / "model.safetensors").read_bytes()) == before
 
 
 def test_a_batch_is_a_function_of_epoch_and_step(tmp_path: Path) -> None:
@@ -190,6 +195,36 @@ def test_a_model_file_that_is_damaged_is_one_message(
     with pytest.raises(CheckpointError, match="is no model of this pipeline") as raised:
         TagModel.read(path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tags": "ab"}, {"tags": ["a", "a"]}, {"tags": ["a\nb", "c"]}, {"tags": [5, 6]},
+        {"tags": None}, {"recipe": 5}, {"recipe": [1]}, {"card": 5}, {"kind": None}, None,
+    ],
+)  # fmt: skip
+def test_a_header_that_makes_no_sense_is_one_message(
+    tmp_path: Path, change: dict[str, object] | None
+) -> None:
+    header = {"kind": KIND, "recipe": SMALL.to_dict(), "tags": ["a", "b"], "card": {}}
+    text = json.dumps(None if change is None else header | change)
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(save(dict(TagNetwork(SMALL, 2).state_dict()), {"model": text}))
+    with pytest.raises(CheckpointError, match="is no model of this pipeline"):
+        TagModel.read(path)
+
+
+def test_weights_that_are_no_numbers_and_pipes_are_refused(tmp_path: Path) -> None:
+    network = TagNetwork(SMALL, 2)
+    with torch.no_grad():
+        next(network.parameters()).fill_(float("nan"))
+    TagModel(network, SMALL, ("a", "b"), {}).save(tmp_path / "m.safetensors")
+    with pytest.raises(CheckpointError, match="no finite numbers"):
+        TagModel.read(tmp_path / "m.safetensors")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match="not a regular file"):
+        TagModel.read(tmp_path / "pipe")
 
 
 def test_a_row_that_is_no_use_is_one_line(made_sounds: Path, tmp_path: Path) -> None:

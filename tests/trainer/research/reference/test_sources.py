@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tempo_core.errors import ConfigError
 from trainer.research.reference.cleaning import clean, on_sides
 from trainer.research.reference.published import read_source
 from trainer.research.reference.recipe import Cleaning
-from trainer.research.reference.sources import TaggedTrack
+from trainer.research.reference.sources import TaggedTrack, tags_in
 from trainer.trainingset.tables import CollectedTrack, read_collection, write_table
 
 
@@ -80,10 +81,10 @@ def test_a_training_set(training_set: Path, tmp_path: Path) -> None:
 
 def test_magnatagatune(tmp_path: Path) -> None:
     (tmp_path / "annotations_final.csv").write_text(
-        '"clip_id"\t"No Voice"\t"harp"\t"mp3_path"\n'
+        '"clip_id"\t"No Voice"\t"harp"\t"mp3_path"\t""\n'
         '"1"\t"1"\t"0"\t"0/x-0-29.mp3"\n"2"\t"0"\t"1"\t"c/y-0-29.mp3"\n'
         '"3"\t"0"\t"0"\t"d/z-0-29.mp3"\n"4"\t"1"\t"1"\t"f/x-29-58.mp3"\n'
-        '"5"\t"1"\t"1"\t"odd/x.mp3"\n'
+        '"5"\t"1"\t"1"\t"odd/x.mp3"\n\n"6"\n"7"\t"1"\t"1"\t"1/w.mp3"\t"1"\t"more"\n'
     )
     (tmp_path / "clip_info_final.csv").write_text(
         "clip_id\ttitle\tartist\talbum\tmp3_path\n1\tT\tA\tL\t0/x-0-29.mp3\n"
@@ -94,9 +95,11 @@ def test_magnatagatune(tmp_path: Path) -> None:
         ("y-0-29.mp3", ["harp"], "", "validation"),
         ("z-0-29.mp3", [], "", "test"),
         ("x-29-58.mp3", ["harp", "no voice"], "", "test"),
+        ("w.mp3", ["harp", "no voice"], "", "train"),
     ]
-    assert len(problems) == 1
-    assert "line 6" in problems[0]
+    assert [f"line {n}:" in problem for n, problem in zip((6, 8), problems, strict=True)] == [
+        True
+    ] * 2
 
 
 def test_the_million_song_dataset(tmp_path: Path) -> None:
@@ -117,14 +120,16 @@ def test_the_million_song_dataset(tmp_path: Path) -> None:
         ("b", "[]"),
         ("c", '{"track_id": "TRA", "tags": 3}'),
         ("d", '{"track_id": "TRA", "tags": [[3, 100]]}'),
+        ("e", f'{{"track_id": "TRA", "tags": [["rock", 1{"0" * 400}]]}}'),
     ):
         (tmp_path / "lastfm_train" / f"{name}.json").write_text(text)
+    os.mkfifo(tmp_path / "lastfm_train" / "pipe.json")
     tracks, problems = read_source(tmp_path, tmp_path / "audio", least_weight=10)
     assert [(t.path.name, sorted(t.tags), t.artist, t.split) for t in tracks] == [
         ("TRA.mp3", ["classic pop"], "X", "train"),
         ("TRB.mp3", ["rock"], "X", "test"),
     ]
-    assert len(problems) == 4
+    assert len(problems) == 6
 
 
 def test_tags_are_merged_dropped_and_counted() -> None:
@@ -192,3 +197,14 @@ def test_a_side_without_tracks_is_refused() -> None:
         ConfigError, match="no track is on the validation side; another split is needed"
     ):
         on_sides(clean(tracks, Cleaning(least=1)), Cleaning(), 0)
+
+
+def test_merges_are_followed_to_their_end() -> None:
+    tracks = [track("a", "a"), track("b", "b"), track("c", "c")]
+    assert clean(tracks, Cleaning(merge=("a > b", "b > c"), least=3)).tags == ("c",)
+    with pytest.raises(ConfigError, match="in a circle"):
+        clean(tracks, Cleaning(merge=("a > b", "b > a"), least=1))
+
+
+def test_a_tag_can_be_printed() -> None:
+    assert tags_in("Sad\x1b[2J;a\udcffb; \0;x\nY") == {"sad [2j", "a b", "x y"}
