@@ -68,7 +68,9 @@ def test_estimate(env: Installed, music: Path) -> None:
 def test_models(env: Installed) -> None:
     lines = env.out("tempo-core", "models").splitlines()
     used = [line.split()[1] for line in lines if line.startswith("* ")]
-    assert [name.partition("-")[0] for name in used] == ["tempo", "pace", "key", "beats", "notes"]
+    assert [name.partition("-")[0] for name in used] == [
+        "tempo", "pace", "key", "beats", "notes", "tags",
+    ]  # fmt: skip
 
 
 def test_labels(env: Installed, music: Path, site: dict[str, str], tmp_path: Path) -> None:
