@@ -188,16 +188,15 @@ def _apply(
 ) -> int:
     """Fill the field of tracks that still have none; returns of how many."""
     write = ui.should_write(settings.write) and field in MediaFile.fields()
-    n = 0
-    for one, heard in zip(suggestions, items_of(lib, [s.id for s in suggestions]), strict=False):
+    values, n = {one.id: one.value for one in suggestions}, 0
+    for heard in items_of(lib, values):  # those that still exist
         if stopped():
             break
         item = as_it_is(lib, heard)
         if item is None or item.get(field, with_album=False):  # changed meanwhile
             progress.advance()
             continue
-        assert item.id == one.id
-        problem = tried(partial(_fill, item, field, one.value, write, stopped))
+        problem = tried(partial(_fill, item, field, values[heard.id or 0], write, stopped))
         if problem:
             progress.failure(item, problem)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -9,13 +10,15 @@ import sqlite3
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from beets import plugins
+from beets.library import Library
 from mediafile import MediaFile
 
-from beetsplug.tempo import sound_tagging
+from beetsplug.tempo import filling, sound_tagging
 from beetsplug.tempo.keeping import note_failure
 from beetsplug.tempo.sounds import STORE
 from beetsplug.tempo.writing import update_tags
@@ -426,6 +429,44 @@ def test_without_write_the_files_stay_as_they_are(
     beet("modify", "-y", "-W", "genres=")
     beet("tempo-tags", "--suggest", "--apply", "-p")
     assert not beet.item().genres
+
+
+def test_a_tag_that_cannot_be_written_leaves_no_mark(
+    beet: Beet, words: Path, songs: list[Path]
+) -> None:
+    beet.add(songs[0])
+    with store_of(beet) as store:
+        store.put(songs[0], np.array([9.0, *[0] * (N_DIMS - 1)]))
+    before = songs[0].read_bytes()
+    # Where the copy with the tag is to be written there is a folder.
+    digest = hashlib.sha256(os.fsencode(songs[0].name)).hexdigest()[:16]
+    (songs[0].parent / f".tempo-{digest}{songs[0].suffix}").mkdir()
+    run = beet("tempo-tags", "--suggest", "--apply")
+    assert run.code == 1
+    assert "genres of 0 tracks filled, 1 failed" in run.err
+    item = beet.item()
+    assert not item.genres
+    assert "sound_suggested" not in item
+    assert songs[0].read_bytes() == before
+
+
+def test_a_track_that_is_removed_meanwhile_is_passed_over(
+    beet: Beet, words: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear(beet, {"first": ROCK, "second": SLOW, "third": ROCK})
+    suggest = filling._suggestions
+
+    def then_removed(lib: Library, *rest: Any) -> Any:
+        found = suggest(lib, *rest)
+        lib.items("title:first").get().remove()
+        return found
+
+    monkeypatch.setattr(filling, "_suggestions", then_removed)
+    run = beet("tempo-tags", "--suggest", "--apply", "-W")
+    assert (run.code, run.err) == (0, "")
+    assert "genres of 2 tracks filled, 0 failed" in run.out
+    assert beet.item("title:second").genres == ["Slow, Core"]
+    assert beet.item("title:third").genres == ["Hard Rock"]
 
 
 def test_other_fields_are_text(beet: Beet, words: Path) -> None:

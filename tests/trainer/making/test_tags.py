@@ -71,6 +71,15 @@ def test_batches_have_pieces_with_targets() -> None:
     assert np.isfinite(pieces).all()
 
 
+def test_a_target_is_partly_that_of_the_whole_recording() -> None:
+    features = [np.ones((FRONT_END.n_mels, 3 * PIECE), np.float16)]
+    tags = np.zeros((2, musicnn.N_TAGS), np.float32)
+    tags[1] = 1.0
+    one = Taught(features, [tags], [np.zeros((2, musicnn.N_DIMS), np.float32)])
+    _, drawn, _ = PieceSampler(one, TagsRecipe(batch=16, whole=0.3), FRONT_END.fps).batch()
+    assert sorted(set(drawn[:, 0].tolist())) == pytest.approx([0.15, 0.85])
+
+
 @pytest.fixture(scope="module")
 def learned() -> Checkpoint[TagsConfig]:
     recipe = TagsRecipe(steps=150, batch=16)
