@@ -45,7 +45,8 @@ LOOSE = {
     "beetsplug": {
         "work": "analysing by_hand crates excerpting exporting fixing labelling label_batches "
         "mixing moving noting playing reviewing sets suggesting tapping training evaluating "
-        "evaluation_summary evaluation_tracks collecting importing sound_tagging filling similar",
+        "evaluation_summary evaluation_tracks collecting importing sound_tagging filling checking "
+        "similar",
         "settings": "settings options guarding",
     },
     "trainer": {},
