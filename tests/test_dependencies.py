@@ -19,8 +19,8 @@ INSTALLED_AS = {"backports": "backports-zstd", "bs4": "beautifulsoup4", "PIL": "
 # Distributions that need not be named because beets or matplotlib requires them.
 OF_BEETS = {"confuse", "mediafile", "pyyaml", "typing-extensions"}
 OF_MATPLOTLIB = {"pillow"}
-# Distributions that only Beautiful Soup and Lightning import.
-UNSEEN = {"lxml", "tensorboardx"}
+# Distributions that only Beautiful Soup, Dask, fsspec and Lightning import.
+UNSEEN = {"cryptography", "lxml", "s3fs", "tensorboardx"}
 
 
 def imported(*packages: str) -> set[str]:
@@ -53,7 +53,13 @@ def project() -> dict[str, set[str]]:
 
 
 def test_the_base_is_what_the_core_and_the_plugin_import(project: dict[str, set[str]]) -> None:
-    assert imported("tempo_core", "beetsplug") - OF_BEETS == project[""] - UNSEEN
+    optional = project["cluster"] | project["remote"]
+    assert imported("tempo_core", "beetsplug") - OF_BEETS - optional == project[""] - UNSEEN
+
+
+def test_the_core_imports_what_its_extras_name(project: dict[str, set[str]]) -> None:
+    optional = project["cluster"] | project["remote"]
+    assert optional - UNSEEN <= imported("tempo_core")
 
 
 def test_the_extras_are_what_the_trainer_imports_beside_it(project: dict[str, set[str]]) -> None:
