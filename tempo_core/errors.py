@@ -49,3 +49,7 @@ class StorageError(TempoError):
 
 class LayoutError(TempoError):
     """A file, or a tag in it, whose structure does not allow a safe change of a tag."""
+
+
+class ClusterError(TempoError):
+    """A cluster that cannot be reached, was lost, or cannot do the work."""

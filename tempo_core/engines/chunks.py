@@ -1,0 +1,130 @@
+"""The part of an engine that runs on the workers of a cluster: some tasks, one after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+from .. import errors
+from ..background import Stopped, call
+from ..console import explain
+from ..errors import TempoError, TimeLimitError
+from .provenance import Provenance, provenance
+from .work import Work, loaded
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as plain data: the name of its class and its message."""
+
+    kind: str
+    message: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """The failure that tells of an error."""
+        ours = isinstance(error, TempoError)
+        return cls(type(error).__name__ if ours else "", str(error) if ours else explain(error))
+
+    def error(self) -> Exception:
+        """The error again: of the same class if it is ours, else a `TempoError`."""
+        known = getattr(errors, self.kind, None) if self.kind else None
+        if known is TimeLimitError or not (
+            isinstance(known, type) and issubclass(known, TempoError)
+        ):
+            known = errors.AudioError if known is TimeLimitError else TempoError
+        return known(self.message)
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """What became of the tasks of a chunk.
+
+    Attributes
+    ----------
+    results
+        Of each task the result, or its `Failure`.
+    seconds
+        That the tasks took, without loading.
+    refused
+        Why this worker can do none of it; then there are no results.
+    """
+
+    results: Sequence[Any]
+    seconds: float
+    refused: Failure | None = None
+
+
+def run_chunk(
+    work: Work[Any, Any], expected: Provenance, tasks: Sequence[Any], time_limit: float | None
+) -> ChunkResult:
+    """Do the work on some tasks in this process.
+
+    Parameters
+    ----------
+    expected
+        What this process must have in common with the one that asks.
+    time_limit
+        Of each task [s].
+    """
+    try:
+        _check(work, expected)
+        function = loaded(work)
+    except (TempoError, ImportError) as error:
+        return ChunkResult((), 0.0, Failure.of(error))
+    begun = time.monotonic()
+    abandoned = _abandoned()
+    results: list[Any] = []
+    for task in tasks:
+        try:
+            results.append(call(partial(function, task), abandoned, time_limit))
+        except Stopped:
+            break  # nobody waits for the chunk any more
+        except Exception as error:
+            results.append(Failure.of(error))
+    return ChunkResult(results, time.monotonic() - begun)
+
+
+@cache
+def _check(work: Work[Any, Any], expected: Provenance) -> None:
+    """Refuse to work if this process would compute something else; once a process."""
+    expected.check(provenance(work), f"worker {_name()}")
+
+
+def about(work: Work[Any, Any]) -> Provenance | Failure:
+    """What the results of this process depend on, or why it cannot do the work."""
+    try:
+        loaded(work)
+        return provenance(work)
+    except (TempoError, ImportError) as error:
+        return Failure.of(error)
+
+
+def _name() -> str:
+    """Name of the worker that this is."""
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().address)
+    except ValueError:  # not in a task of a worker
+        return "here"
+
+
+def _abandoned() -> Callable[[], bool]:
+    """A function that says whether the client has given up the task that runs in this thread."""
+    from distributed import get_worker
+    from distributed.worker import thread_state
+
+    try:
+        worker, key = get_worker(), thread_state.key
+    except (ValueError, AttributeError):
+        return lambda: False
+
+    def abandoned() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is None or task.state in ("cancelled", "resumed")
+
+    return abandoned

@@ -1,0 +1,218 @@
+"""Opening of the engine that a command line names: threads, or a Dask cluster.
+
+A cluster that is opened here ends with the command. Its processes prove to each other who they are
+(TLS with keys that are made for the run), because whoever can speak to a Dask scheduler can run any
+code as its user.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..background import Stopped, call, never
+from ..console import explain, shown
+from ..errors import AudioError, ClusterError, ConfigError
+from .settings import ClusterSettings, read_settings
+from .threads import Threads
+from .work import Engine
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed.deploy.cluster import Cluster as DaskCluster
+
+LOCAL = re.compile(r"local:([1-9]\d{0,3})")
+SLURM = "slurm"
+FORMS = "tcp://HOST:PORT, tls://HOST:PORT, slurm, local:N, or a scheduler file *.json"
+CONNECTED_WITHIN = 30.0  # [s] for a scheduler to answer
+STARTED_WITHIN = 120.0  # [s] for the first worker on this machine; those of a queue have no limit
+# Dask's settings of clusters that are opened here. A task that dies is tried again by `Cluster`.
+OWN_CLUSTER = {
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.worker.memory.target": False,  # there is nothing to put aside on a disk
+    "distributed.worker.memory.spill": False,
+}
+
+
+def is_scheduler(value: str) -> bool:
+    """Whether a text names a scheduler: one of `FORMS`."""
+    return bool(
+        value == SLURM
+        or LOCAL.fullmatch(value)
+        or re.fullmatch(r"(tcp|tls)://[^\s/@]+:\d+", value)
+        or value.endswith(".json")
+    )
+
+
+@contextmanager
+def open_engine(
+    scheduler: str | None,
+    jobs: int,
+    config: Path | None = None,
+    stopped: Callable[[], bool] = never,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Iterator[Engine]:
+    """Context with the engine that a command line names.
+
+    Parameters
+    ----------
+    scheduler
+        One of `FORMS`; None for threads of this process.
+    jobs
+        Number of threads, without a scheduler.
+    config
+        YAML file of settings of the cluster, see `ClusterSettings`.
+    stopped
+        Called ten times a second while workers are waited for.
+    tell
+        Called with a line for people.
+
+    Raises
+    ------
+    ConfigError
+        If the scheduler or the settings make no sense.
+    ClusterError
+        If the cluster cannot be reached or started.
+    ImportError
+        If Dask is not installed.
+    Stopped
+        If `stopped` returned True meanwhile.
+    """
+    settings = read_settings(config)
+    if scheduler is None:
+        if config is not None:
+            raise ConfigError("settings of a cluster are for --scheduler; leave them out")
+        yield Threads(jobs)
+        return
+    if not is_scheduler(scheduler):
+        raise ConfigError(f"scheduler {shown(scheduler)!r} is none of {FORMS}")
+    import dask
+    import distributed  # noqa: F401  # before its settings are changed
+
+    from .cluster import Cluster
+
+    with ExitStack() as opened:
+        opened.enter_context(dask.config.set(OWN_CLUSTER))
+        opened.enter_context(_silent())
+        client = opened.enter_context(_client(scheduler, settings, stopped))
+        _wait_for_worker(client, scheduler, stopped, tell)
+        yield Cluster(client, scheduler, tell)
+
+
+@contextmanager
+def _client(
+    scheduler: str, settings: ClusterSettings, stopped: Callable[[], bool]
+) -> Iterator[Client]:
+    """A client of a scheduler, which is started if it is `local` or `slurm`."""
+    from distributed import Client
+
+    with ExitStack() as opened:
+        given: dict[str, Any] = {"security": settings.security()}
+        if scheduler == SLURM or LOCAL.fullmatch(scheduler):
+            start = _slurm if scheduler == SLURM else _local
+            cluster = _attempt(lambda: start(scheduler, settings), scheduler, "started", stopped)
+            opened.callback(_close, cluster)
+            given = {"address": cluster, "security": cluster.security}
+        elif scheduler.endswith(".json"):
+            if not Path(scheduler).is_file():
+                raise ClusterError(f"{shown(scheduler)}: there is no such scheduler file")
+            given["scheduler_file"] = scheduler
+        else:
+            given["address"] = scheduler
+        client = _attempt(
+            lambda: Client(timeout=CONNECTED_WITHIN, set_as_default=False, **given),
+            scheduler, "reached", stopped,
+        )  # fmt: skip
+        opened.callback(_close, client)
+        yield client
+
+
+def _attempt(
+    function: Callable[[], Any], scheduler: str, what: str, stopped: Callable[[], bool]
+) -> Any:
+    """The result of a function of Dask, whose errors are of many kinds."""
+    try:
+        return call(function, stopped)
+    except (ImportError, Stopped, ClusterError, ConfigError):
+        raise
+    except Exception as error:
+        told = f"the cluster {shown(scheduler)} cannot be {what} ({explain(error)})"
+        raise ClusterError(told) from error
+
+
+def _close(closable: Any) -> None:
+    """Close a client or a cluster, within some seconds, whatever state it is in."""
+    try:
+        call(lambda: closable.close(timeout=5), never, 10.0)
+    except (OSError, TimeoutError, AudioError, RuntimeError):
+        pass  # it is gone, or hangs: the process ends without it
+
+
+def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
+    """Processes of this machine, with one thread each."""
+    from distributed import LocalCluster, Security
+
+    match = LOCAL.fullmatch(scheduler)
+    assert match is not None
+    return LocalCluster(
+        n_workers=int(match[1]),
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        protocol="tls://",
+        security=Security.temporary(),
+        dashboard_address=settings.dashboard,
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def _slurm(_: str, settings: ClusterSettings) -> DaskCluster:
+    """Workers in jobs of SLURM."""
+    from dask_jobqueue import SLURMCluster
+
+    options = dict(settings.slurm)
+    if "security" not in options:
+        options["security"] = settings.security() or True
+    cluster = SLURMCluster(scheduler_options={"dashboard_address": settings.dashboard}, **options)
+    if settings.most_jobs is None:
+        cluster.scale(jobs=settings.jobs)
+    else:
+        cluster.adapt(minimum_jobs=settings.jobs, maximum_jobs=settings.most_jobs)
+    return cluster
+
+
+def _wait_for_worker(
+    client: Client, scheduler: str, stopped: Callable[[], bool], tell: Callable[[str], None]
+) -> None:
+    """Wait until there is a worker."""
+    try:
+        if client.nthreads():
+            return
+    except OSError as error:
+        raise ClusterError(f"the cluster {shown(scheduler)} does not answer") from error
+    limit = STARTED_WITHIN if LOCAL.fullmatch(scheduler) else None
+    if limit is None:
+        tell(f"waiting for the first worker of {shown(scheduler)}")
+    try:
+        call(lambda: client.wait_for_workers(1), stopped, limit)
+    except (OSError, TimeoutError, AudioError) as error:
+        raise ClusterError(f"no worker of {shown(scheduler)} has started") from error
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Context without the log of Dask on stderr: what matters to people is told in one line."""
+    names = ("distributed", "tornado", "asyncio", "dask_jobqueue")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
