@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
+from ..engines.schedulers import FORMS, is_scheduler
 from ..tasks import in_columns
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def cluster_options(command: Command) -> Command:
+    """Options of commands whose work a cluster can do: `scheduler` and `cluster_config`."""
+    config = click.option(
+        "--cluster-config", type=FILE, help="YAML file with settings of the cluster; see the guide."
+    )
+    scheduler = click.option(
+        "--scheduler", callback=scheduler_name, metavar="local:N|slurm|tcp://HOST:PORT|FILE.json",
+        help="Work on a Dask cluster, and not in threads: N processes here, jobs of SLURM, or the "
+        "scheduler at an address or in a scheduler file.",
+    )  # fmt: skip
+    return scheduler(config(command))
+
+
+def scheduler_name(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Callback of `--scheduler`."""
+    if value is not None and not is_scheduler(value):
+        raise click.BadParameter(f"give {FORMS}")
+    return value
 
 
 def window_count(ctx: click.Context, param: click.Parameter, value: str) -> int | str:

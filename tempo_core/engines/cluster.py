@@ -160,7 +160,7 @@ class _Run(Generic[T]):
     def __init__(self, submit: Callable[..., Future], name: str) -> None:
         self._submit, self._name = submit, name
         self._numbers = count()
-        self._waiting: dict[str, tuple[Future, _Chunk[T]]] = {}
+        self._waiting: dict[object, tuple[Future, _Chunk[T]]] = {}
         self._done: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._suspects: deque[_Chunk[T]] = deque()
         # Chunks that died with a worker, by its address, and when the first was told of [s].

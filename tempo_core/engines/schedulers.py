@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,10 +147,9 @@ def _attempt(
 
 def _close(closable: Any) -> None:
     """Close a client or a cluster, within some seconds, whatever state it is in."""
-    try:
+    # It may be gone, or hang: the process ends without it.
+    with suppress(OSError, TimeoutError, AudioError, RuntimeError):
         call(lambda: closable.close(timeout=5), never, 10.0)
-    except (OSError, TimeoutError, AudioError, RuntimeError):
-        pass  # it is gone, or hangs: the process ends without it
 
 
 def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:

@@ -33,6 +33,8 @@ class Work(Protocol[T_contra, R_co]):
             If something it needs is not there.
         """
 
+    def __hash__(self) -> int: ...
+
     def uses(self) -> Mapping[str, str]:
         """The models that the results depend on, each as `model:<name>@<hash>`, by task.
 
