@@ -37,6 +37,9 @@ class FileEstimator(Protocol):
     @property
     def tasks(self) -> tuple[str, ...]: ...
 
+    @property
+    def sources(self) -> dict[str, str]: ...
+
     def results(self, path: str | bytes | os.PathLike[str]) -> dict[str, Any]: ...
 
     def columns(self, results: Mapping[str, Any]) -> dict[str, Any]: ...
@@ -52,6 +55,11 @@ class OtherDesign:
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks that are answered."""
         return (TEMPO, *(self._others.tasks if self._others else ()))
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Model of every task by its name, each as `model:<name>@<hash>`."""
+        return {TEMPO: self._tempo.source, **(self._others.sources if self._others else {})}
 
     def results(self, path: str | bytes | os.PathLike[str]) -> dict[str, Any]:
         """Result of every task for a file, by the task's name; that of the tempo an `Estimate`.

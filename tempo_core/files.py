@@ -76,6 +76,23 @@ def _inside(place: str) -> list[str]:
     return sorted(name for name in names if Path(name).suffix.lower() in EXTENSIONS) or [place]
 
 
+def audio_inside(place: str) -> Iterator[str]:
+    """Audio files in a folder, folder by folder, sorted within each; the place itself if none.
+
+    Unlike with `audio_files`, no more than the names in one folder are in memory.
+    """
+    found = False
+    if Path(place).is_dir():
+        for root, folders, names in os.walk(place):
+            folders.sort()
+            for name in sorted(names):
+                if Path(name).suffix.lower() in EXTENSIONS:
+                    found = True
+                    yield os.path.join(root, name)  # noqa: PTH118
+    if not found:
+        yield place
+
+
 LONGEST_NAME = 255  # bytes that systems allow
 LONG_NAME = 200  # bytes of a name to which no more can be added
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..columns import Column
 from ..console import echo, encoding_of, escaped
-from .writers import JsonWriter, Row, TextWriter
+from ..results.rows import Row
+from .writers import JsonWriter, TextWriter
 
 CURVE_COLUMNS = ("path", "start", "bpm", "confidence")
 

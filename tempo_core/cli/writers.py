@@ -5,39 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import click
 
-from .. import tasks
 from ..columns import Column
 from ..console import echo, encoding_of, escaped
-
-if TYPE_CHECKING:
-    from ..tasks.tempo.course import TempoPoint
-
-# Columns and fields that are always written, in this order, because programs rely on them.
-TABLE_COLUMNS = ("bpm", "confidence", "paces", "key", "key_confidence")
-OBJECT_FIELDS = (
-    "bpm", "confidence", "octave_confidence", "stability", "paces", "key", "key_confidence",
-    "tempo_range",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Row:
-    """Result for a file: the values of the tasks' columns, by name, or the message of an error.
-
-    Either `values` or `error` is None. `curve` is the tempo of every window, if it was asked for.
-    """
-
-    path: str
-    values: Mapping[str, Any] | None
-    error: str | None
-    curve: Sequence[TempoPoint] | None = None
+from ..results.rows import Row, cells, plain, table_names
 
 
 class Writer(Protocol):
@@ -48,11 +23,6 @@ class Writer(Protocol):
 
     def row(self, row: Row) -> None: ...
     def end(self) -> None: ...
-
-
-def shown_by(names: Sequence[str]) -> dict[str, Column]:
-    """Columns of the tasks with the given names, by the names of the columns."""
-    return {column.name: column for column in chain(*map(tasks.columns, names))}
 
 
 class TextWriter:
@@ -93,17 +63,13 @@ class TsvWriter:
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self._columns = columns
-        further = [name for name, c in columns.items() if c.in_table and name not in TABLE_COLUMNS]
-        self._names = ("path", *TABLE_COLUMNS, *further, "error")
+        self._names = table_names(columns)
         self._writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
         self._writer.writerow(self._names)
 
     def row(self, row: Row) -> None:
-        cells: dict[str, Any] = {"path": row.path, "error": row.error or ""}
-        for name, value in (row.values or {}).items():
-            if value is not None:
-                cells[name] = self._columns[name].text(value)
-        self._writer.writerow([self._cell(cells.get(name)) for name in self._names])
+        found = cells(row, self._columns)
+        self._writer.writerow([self._cell(found.get(name)) for name in self._names])
         sys.stdout.flush()
 
     def end(self) -> None:
@@ -124,7 +90,6 @@ class JsonWriter:
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self._columns = columns
-        self._names = (*OBJECT_FIELDS, *(name for name in columns if name not in OBJECT_FIELDS))
         self._first = True
 
     def row(self, row: Row) -> None:
@@ -134,12 +99,7 @@ class JsonWriter:
 
     def plain(self, row: Row) -> dict[str, Any]:
         """The object of a file, without its error."""
-        values = row.values or {}
-        plain: dict[str, Any] = {"path": row.path}
-        for name in self._names:
-            value = values.get(name)
-            plain[name] = None if value is None else self._columns[name].plain(value)
-        return plain
+        return plain(row, self._columns)
 
     def end(self) -> None:
         click.echo("[]" if self._first else "\n]")

@@ -23,9 +23,9 @@ from click.testing import CliRunner, Result
 
 from tempo_core.cli import main
 from tempo_core.cli.group import OWN_COMMANDS
-from tempo_core.cli.writers import OBJECT_FIELDS
 from tempo_core.console import unescaped
 from tempo_core.keys import parse_key
+from tempo_core.results.rows import OBJECT_FIELDS
 from tempo_core.tasks import TASKS
 
 MakeAudio = Callable[..., Path]
