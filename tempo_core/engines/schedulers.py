@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -37,6 +38,8 @@ OWN_CLUSTER = {
     "distributed.worker.memory.target": False,  # there is nothing to put aside on a disk
     "distributed.worker.memory.spill": False,
 }
+
+LOGGERS = ("asyncio", "dask_jobqueue", "distributed", "tornado")
 
 
 def is_scheduler(value: str) -> bool:
@@ -158,6 +161,10 @@ def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
 
     match = LOCAL.fullmatch(scheduler)
     assert match is not None
+    # Threads and processes that are started from here inherit this: Ctrl-C is for the main thread
+    # of this process, which ends the others.
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     return LocalCluster(
         n_workers=int(match[1]),
         threads_per_worker=1,
@@ -206,12 +213,17 @@ def _wait_for_worker(
 @contextmanager
 def _silent() -> Iterator[None]:
     """Context without the log of Dask on stderr: what matters to people is told in one line."""
-    names = ("distributed", "tornado", "asyncio", "dask_jobqueue")
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    # Dask gives some of its loggers a level of their own.
+    loggers = [
+        logging.getLogger(name)
+        for name in {*LOGGERS, *logging.root.manager.loggerDict}
+        if name.partition(".")[0] in LOGGERS
+    ]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
