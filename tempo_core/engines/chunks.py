@@ -97,7 +97,7 @@ def _check(work: Work[Any, Any], expected: Provenance) -> None:
     expected.check(provenance(work), f"worker {_name()}")
 
 
-# Parameters of glibc's `mallopt`, and what it sets them to by itself in a process with large arrays.
+# Parameters of glibc's `mallopt`, and what glibc sets them to by itself where arrays are large.
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 LARGEST_MMAP_THRESHOLD = 1 << 25  # [bytes]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -35,6 +34,7 @@ STARTED_WITHIN = 120.0  # [s] for the first worker on this machine; those of a q
 OWN_CLUSTER = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
+    "distributed.worker.preload": ["tempo_core.engines.preload"],
     "distributed.worker.memory.target": False,  # there is nothing to put aside on a disk
     "distributed.worker.memory.spill": False,
 }
@@ -161,10 +161,6 @@ def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
 
     match = LOCAL.fullmatch(scheduler)
     assert match is not None
-    # Threads and processes that are started from here inherit this: Ctrl-C is for the main thread
-    # of this process, which ends the others.
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     return LocalCluster(
         n_workers=int(match[1]),
         threads_per_worker=1,
