@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
 
 from tempo_core.background import GRACE, call
+from tempo_core.console import echo
+from tempo_core.engines import Engine
+from tempo_core.engines.schedulers import open_engine
 
 T = TypeVar("T")
 
@@ -23,6 +28,25 @@ def load(name: str, stop: Event) -> Any:
         If it needs a package that is not installed.
     """
     return call(lambda: import_module(f"trainer.{name}"), stop.is_set)
+
+
+@contextmanager
+def opened(
+    scheduler: str | None, jobs: int, config: Path | None, stop: Event
+) -> Iterator[Engine | None]:
+    """Context with the engine of a cluster; None where no scheduler is named.
+
+    Raises
+    ------
+    ClusterError, ConfigError, ImportError, Stopped
+        See `tempo_core.engines.schedulers.open_engine`.
+    """
+
+    def tell(line: str) -> None:
+        echo(line, err=True)
+
+    with open_engine(scheduler, jobs, config, stop.is_set, tell) as engine:
+        yield None if scheduler is None else engine
 
 
 def work(function: Callable[[], T], stop: Event) -> T:
