@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -91,7 +93,25 @@ def run_chunk(
 @cache
 def _check(work: Work[Any, Any], expected: Provenance) -> None:
     """Refuse to work if this process would compute something else; once a process."""
+    _keep_memory()
     expected.check(provenance(work), f"worker {_name()}")
+
+
+# Parameters of glibc's `mallopt`, and what glibc sets them to by itself where arrays are large.
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+LARGEST_MMAP_THRESHOLD = 1 << 25  # [bytes]
+
+
+def _keep_memory() -> None:
+    """Undo a setting of Dask's workers, with which every array that is freed goes to the system.
+
+    They are started with `MALLOC_TRIM_THRESHOLD_`; with it the system clears as much memory again
+    as an estimate takes, a thousand times a track, and an estimate takes twice as long.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
+        libc.mallopt(TRIM_THRESHOLD, 2 * LARGEST_MMAP_THRESHOLD)
 
 
 def about(work: Work[Any, Any]) -> Provenance | Failure:

@@ -15,6 +15,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
-from ..background import POLL, call, never
+from ..background import POLL, Stopped, call, never
 from ..console import explain
 from ..errors import AudioError, ClusterError, TempoError
 from .chunks import ChunkResult, Failure, about, run_chunk
@@ -99,8 +100,8 @@ class Cluster:
                 run.submit(remaining, n_threads)
                 if run.is_over:
                     return
-                yield from run.finished(partial(self._result, stopped=stopped))
                 self._check_connection()
+                yield from run.finished(partial(self._result, stopped=stopped))
         finally:
             run.cancel(self._client)
 
@@ -126,8 +127,12 @@ class Cluster:
     def _answer(self, ask: Callable[[], Any], stopped: Callable[[], bool]) -> Any:
         """The answer of the scheduler or of workers to a question."""
         try:
-            return call(ask, stopped, ANSWERS_WITHIN)
-        except (OSError, TimeoutError, AudioError) as error:
+            # Dask would try for half a minute to get a lost connection back.
+            return call(ask, lambda: stopped() or not self._is_connected, ANSWERS_WITHIN)
+        except Stopped:
+            self._check_connection()
+            raise
+        except (OSError, TimeoutError, AudioError, CancelledError) as error:
             raise self._lost() from error
 
     def _n_threads(self, stopped: Callable[[], bool]) -> int:
@@ -138,8 +143,12 @@ class Cluster:
         result: ChunkResult = self._answer(future.result, stopped)
         return result
 
+    @property
+    def _is_connected(self) -> bool:
+        return self._client.status == "running"
+
     def _check_connection(self) -> None:
-        if self._client.status != "running":
+        if not self._is_connected:
             raise self._lost()
 
     def _lost(self) -> ClusterError:
@@ -204,7 +213,7 @@ class _Run(Generic[T]):
             elif future.status == "error":
                 self._note_death(chunk, future)
             else:
-                raise ClusterError("the scheduler has forgotten what it was to do")
+                raise ClusterError("the scheduler was lost, or has forgotten what it was to do")
             future.release()
         yield from self._given_up()
 

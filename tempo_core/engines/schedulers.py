@@ -34,9 +34,12 @@ STARTED_WITHIN = 120.0  # [s] for the first worker on this machine; those of a q
 OWN_CLUSTER = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
+    "distributed.worker.preload": ["tempo_core.engines.preload"],
     "distributed.worker.memory.target": False,  # there is nothing to put aside on a disk
     "distributed.worker.memory.spill": False,
 }
+
+LOGGERS = ("asyncio", "dask_jobqueue", "distributed", "tornado")
 
 
 def is_scheduler(value: str) -> bool:
@@ -206,12 +209,17 @@ def _wait_for_worker(
 @contextmanager
 def _silent() -> Iterator[None]:
     """Context without the log of Dask on stderr: what matters to people is told in one line."""
-    names = ("distributed", "tornado", "asyncio", "dask_jobqueue")
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    # Dask gives some of its loggers a level of their own.
+    loggers = [
+        logging.getLogger(name)
+        for name in {*LOGGERS, *logging.root.manager.loggerDict}
+        if name.partition(".")[0] in LOGGERS
+    ]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
