@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 
 from tempo_core.background import GRACE, call
 from tempo_core.console import echo
-from tempo_core.engines import Engine
+from tempo_core.engines import Engine, Threads
 from tempo_core.engines.schedulers import open_engine
 
 T = TypeVar("T")
+CLUSTER_GRACE = 5.0  # [s], as `GRACE`
 
 
 def load(name: str, stop: Event) -> Any:
@@ -49,12 +50,18 @@ def opened(
         yield None if scheduler is None else engine
 
 
-def work(function: Callable[[], T], stop: Event) -> T:
+def work(function: Callable[[], T], stop: Event, engine: Engine | None = None) -> T:
     """The result of a command's work, which Ctrl-C ends soon, whatever it is doing.
+
+    Parameters
+    ----------
+    engine
+        What does the work; that of a cluster has to take back what is under way there.
 
     Raises
     ------
     Stopped
         If it was to stop.
     """
-    return call(function, stop.is_set, patience=GRACE)
+    of_threads = engine is None or isinstance(engine, Threads)
+    return call(function, stop.is_set, patience=GRACE if of_threads else CLUSTER_GRACE)

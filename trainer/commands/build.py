@@ -177,7 +177,7 @@ def _build(request: BuildRequest, problems: list[Problem], stop: Event, engine: 
         drawing.write_overview(request.out, built.kept, built.dropped)
         return built
 
-    return work(run, stop)
+    return work(run, stop, engine)
 
 
 def _print(problems: Iterable[Problem]) -> None:

@@ -142,7 +142,7 @@ def evaluate(task: str, min_tracks: int, **given: Any) -> None:
         for name in ("asking", "key_asking", "published", "report", "labelled", "baselines"):
             load(f"evaluation.{name}", stop)
         with _engine(given, stop) as engine:
-            failed = work(lambda: _evaluate(request, stop, engine), stop)
+            failed = work(lambda: _evaluate(request, stop, engine), stop, engine)
     if failed:
         sys.exit(1)
 
@@ -175,6 +175,7 @@ def _evaluate_tags(given: dict[str, Any], min_tracks: int) -> None:
             found = work(
                 lambda: evaluating.evaluate_tags(table, out, model, asked, stop.is_set, engine),
                 stop,
+                engine,
             )
     for line in found.lines:
         echo(line)

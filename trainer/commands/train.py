@@ -122,7 +122,7 @@ def train(
         learning = load("learning.learn", stop)
         with opened(scheduler, options.jobs, cluster_config, stop) as engine:
             learned: Learned = work(
-                lambda: learning.learn(folder, options, stop.is_set, engine), stop
+                lambda: learning.learn(folder, options, stop.is_set, engine), stop, engine
             )
     tell(learned.failed, learned.summary(), options.quiet)
 
