@@ -25,7 +25,7 @@ from trainer.inputs.recordings import Recording
 from trainer.inputs.views import cache_views, cache_views_on
 from trainer.learning import tags
 from trainer.learning.job import Job
-from trainer.learning.labels import READERS
+from trainer.learning.labels import read_tag_labels
 from trainer.learning.options import LearnOptions
 from trainer.trainingset.build import JOURNAL, build
 from trainer.trainingset.tables import CACHE, LabelledTrack
@@ -160,7 +160,7 @@ def test_what_tracks_sound_like_is_that_of_threads(
         table = tmp_path / name / "tags.tsv"
         rows = [f"{track.path}\trock" for track in songs[:3]]
         table.write_text("\n".join(["path\ttags", *rows, f"{tmp_path}/gone.wav\trock", ""]))
-        labels = READERS["tags"](table)
+        labels = read_tag_labels(table)
         options = LearnOptions("tags", jobs=1, quiet=True)
         job = Job(methods.of_task("tags")[0], options, never, used)
         heard = tags.hear_tracks(labels.tracks, labels, base, path, job)
