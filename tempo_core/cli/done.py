@@ -9,6 +9,7 @@ from types import TracebackType
 
 from ..console import echo
 from ..engines.sharing import shared_path
+from ..errors import StorageError
 from ..results.journal import Journal
 
 
@@ -37,7 +38,12 @@ class Done:
         self._opened = ExitStack()
         self._journal = None
         if path is not None:
-            self._journal = self._opened.enter_context(Journal(path, "files that were written"))
+            try:
+                journal = Journal(path, "files that were written")
+            except StorageError as error:
+                told = f"{path}: is no journal ({error.__cause__}); give another --journal"
+                raise StorageError(told) from error
+            self._journal = self._opened.enter_context(journal)
 
     def __enter__(self) -> Done:
         return self

@@ -145,6 +145,16 @@ def test_a_journal_is_used_by_one_run(recordings: Path, tmp_path: Path) -> None:
     assert result.stderr.startswith(f"Error: {tmp_path / 'j'}: another run is using it")
 
 
+def test_what_is_no_journal_is_told(recordings: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no database, but more than a hundred characters of text " * 3)
+    for journal in (tmp_path / "text", tmp_path / "nowhere" / "j"):
+        result = run("notes", recordings, "-o", f"{tmp_path}/out/", "--journal", journal)
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"Error: {journal}: is no journal (")
+        assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("command", ["notes", "beats"])
 def test_what_does_not_fit_together(command: str, tmp_path: Path) -> None:
     for args, told in (
