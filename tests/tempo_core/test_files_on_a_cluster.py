@@ -82,7 +82,7 @@ def test_beats_are_those_of_threads(
     assert here.exit_code == there.exit_code == 1
     assert (there.stdout, there.stderr) == (here.stdout, here.stderr)
     assert there.stderr == f"nope.flac: {MISSING}\n1 of 3 files failed\n"
-    assert there.stdout.count("\n") > 20
+    assert len(there.stdout) > 500
 
 
 @pytest.mark.parametrize("where", ["threads", "cluster"])
