@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tempo_core import checkpoint, in_use
 from tempo_core.cli import main
+from tempo_core.cli.beats import BeatsWork
 from tempo_core.engines import provenance
 
 from ..audio import write_audio
@@ -175,6 +178,19 @@ def test_dask_is_an_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert result.exit_code == 1
     assert "beets-tempo[cluster]" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_another_model_in_use_is_loaded() -> None:
+    """Also by a process that has loaded the one before."""
+    work = BeatsWork("default")
+    model = checkpoint.load(checkpoint.resolve("shipped", "beats"), "beats")
+    before = work.uses()["beats"]
+    saved = checkpoint.save(in_use.folder(), replace(model, temperature=0.5))
+    in_use.activate(saved.name, "beats")
+    after = work.uses()["beats"]
+    assert (before, after) == (model.source, checkpoint.load(saved, "beats").source)
+    in_use.rollback("beats")
+    assert work.uses()["beats"] == before
 
 
 def test_another_version_is_refused(
