@@ -147,6 +147,14 @@ def replace_file(path: Path, data: Content, check: Callable[[Path], None] | None
         raise
 
 
+def part_of(path: Path) -> Path:
+    """Where a file is written before it takes its place; no other process has the same name."""
+    import platform
+    from uuid import uuid4
+
+    return path.with_suffix(f".{platform.node()[:40]}.{uuid4().hex[:12]}.part")
+
+
 def is_channel(path: Path) -> bool:
     """Whether a path leads to something that takes bytes but is no file: a pipe, a device."""
     try:

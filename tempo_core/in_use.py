@@ -63,6 +63,16 @@ def active(task: str = "tempo") -> Path | None:
     return path
 
 
+def mark() -> tuple[str, int, int] | None:
+    """What changes when another model is put in use; None if none ever was."""
+    path = folder() / ACTIVE
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return str(path), seen.st_ino, seen.st_mtime_ns
+
+
 def activate(name: str, task: str = "tempo") -> None:
     """Use a model from now on: the name of a file in the folder, or `SHIPPED`.
 

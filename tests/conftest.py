@@ -20,6 +20,7 @@ import pytest
 from mediafile import MediaFile
 from threadpoolctl import threadpool_limits
 
+from tempo_core.engines import work
 from tempo_core.keys import Key
 from tempo_core.opening import RegularFile
 
@@ -125,6 +126,12 @@ def home(_new_home: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> Path
     for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _nothing_loaded() -> None:
+    """Works load their models anew: a test may have others in their place."""
+    work._known.clear()
 
 
 @pytest.fixture

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from beets import ui
 from beets.exceptions import UserError
 
-from tempo_core.background import interruptible
-from tempo_core.errors import TempoError
+from tempo_core.background import Stopped, interruptible
+from tempo_core.engines.schedulers import open_engine
+from tempo_core.errors import ClusterError, ConfigError, TempoError
+from tempo_core.extras import advice
 
 from .applying import apply_found
 from .camelot_tags import code_key, coded_text
@@ -29,15 +32,17 @@ from .keeping import (
 )
 from .progress import AnalysisProgress, Progress, name_of
 from .selecting import BATCH_SIZE, as_it_is, each_item, items_of
+from .settings import path_of
 from .sounds import Sounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from beets.library import Item, Library
     from beets.logging import BeetsLogger
 
     from tempo_core import Estimator
+    from tempo_core.engines import Engine
 
     from .estimating import Found
 
@@ -96,9 +101,35 @@ def _work(
                 estimator = load_estimator(settings, stop.is_set)
             except (TempoError, ImportError) as error:
                 raise UserError(str(error)) from error
-            _Analysis(settings, progress, stop.is_set, log).run(lib, work, estimator)
+            analysis = _Analysis(settings, progress, stop.is_set, log)
+            with _cluster_errors(progress), _engine(settings, stop.is_set) as engine:
+                analysis.run(lib, work, estimator, engine)
     if stop.is_set():
         raise UserError(f"interrupted: {progress.summary()}; the next run continues from here")
+
+
+@contextmanager
+def _engine(settings: Any, stopped: Callable[[], bool]) -> Iterator[Engine | None]:
+    """Context with the engine of the cluster in the settings; None for threads."""
+    if not settings.scheduler:
+        yield None
+        return
+    config = path_of(settings.cluster_config)
+    with open_engine(settings.scheduler, settings.threads, config, stopped, ui.print_) as engine:
+        yield engine
+
+
+@contextmanager
+def _cluster_errors(progress: AnalysisProgress) -> Iterator[None]:
+    """Turn errors of a cluster into a `UserError`, one line that ends the command."""
+    try:
+        yield
+    except Stopped:
+        pass  # while it was opened; the caller says so
+    except ImportError as error:
+        raise UserError(f"a cluster needs more packages ({error}): {advice(error)}") from error
+    except (ClusterError, ConfigError) as error:
+        raise UserError(f"{error}: {progress.summary()}") from error
 
 
 def _finish(
@@ -146,8 +177,8 @@ class _Analysis:
         self._stopped = stopped
         self._write = ui.should_write(settings.write)
 
-    def run(self, lib: Library, work: Work, estimator: Estimator) -> None:
-        """Analyse those tracks of the library for which there is work."""
+    def run(self, lib: Library, work: Work, estimator: Estimator, engine: Engine | None) -> None:
+        """Analyse those tracks of the library for which there is work; no engine: in threads."""
         settings = self._settings
         items = (
             (item, work.tasks_of(item.id, settings.tasks)) for item in each_item(lib, work.analyse)
@@ -156,7 +187,8 @@ class _Analysis:
         if "tags" in settings.tasks and not settings.pretend:
             self._sounds = Sounds(lib, estimator, self._log)
             known = None if settings.force else self._sounds.known
-        for heard, result in estimate_tasks(estimator, items, settings, self._stopped, known):
+        results = estimate_tasks(estimator, items, settings, self._stopped, known, engine)
+        for heard, result in results:
             # Read again, so that changes made to the item during its analysis are not lost.
             item = as_it_is(lib, heard)
             if item is None:  # removed from the library meanwhile

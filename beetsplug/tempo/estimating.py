@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tempo_core
 from tempo_core.background import TIME_LIMIT, call, parallel
+from tempo_core.engines import loaded
+from tempo_core.engines.sharing import shared_model
 from tempo_core.errors import AudioError
 
 from .items import genres_of
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from tempo_core import Estimate, Estimator
     from tempo_core.embeddings import Embedding
+    from tempo_core.engines import Engine
 
     from .marking import Marked
 
@@ -100,6 +104,7 @@ def estimate_tasks(
     settings: Any,
     stopped: Callable[[], bool],
     known: Callable[[bytes], Embedding | None] | None = None,
+    engine: Engine | None = None,
 ) -> Iterator[tuple[Item, Found | Exception]]:
     """Analyse items, each for some of the tasks of the settings; see `estimate_all`.
 
@@ -108,18 +113,107 @@ def estimate_tasks(
     known
         Thread-safe function from a path to the embedding of a file that was listened to before;
         if nothing but the tags is asked of it, they follow from that.
+    engine
+        That of a cluster; None for threads.
     """
-
-    @cache
-    def finding(names: tuple[str, ...]) -> Callable[..., Found]:
-        has_all = set(names) == set(settings.tasks)
-        asked = estimator if has_all else estimator.asking(names)
-        return _finding(asked, names, known if names == ("tags",) else None)
-
+    if engine is not None:
+        return _on_cluster(engine, items, settings, stopped, known)
+    finding = _findings(estimator, settings.tasks, known)
     found = (
         (item, partial(finding(tuple(names)), genres=genres_of(item))) for item, names in items
     )
     return _each(found, settings.threads, stopped, settings.time_limit)
+
+
+def _findings(
+    estimator: Estimator,
+    tasks: Sequence[str],
+    known: Callable[[bytes], Embedding | None] | None = None,
+) -> Callable[[tuple[str, ...]], Callable[..., Found]]:
+    """What `_finding` returns for some of the tasks of an estimator, made once for each."""
+
+    @cache
+    def finding(names: tuple[str, ...]) -> Callable[..., Found]:
+        asked = estimator if set(names) == set(tasks) else estimator.asking(names)
+        return _finding(asked, names, known if names == ("tags",) else None)
+
+    return finding
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A track to analyse on a cluster: its number, and what is asked about it.
+
+    `embedding` is what it sounds like if that is known and nothing else is asked.
+    """
+
+    number: int
+    path: bytes
+    names: tuple[str, ...]
+    genres: str
+    embedding: Embedding | None
+
+
+@dataclass(frozen=True)
+class AnalysisWork:
+    """Analysis of tracks on a cluster, see `tempo_core.engines.Work`; settings as in `settings`."""
+
+    model: str
+    windows: int | str
+    range: tuple[float, float] | None
+    tasks: tuple[str, ...]
+
+    def load(self) -> Analysing:
+        """Load the models."""
+        estimator = tempo_core.Estimator(
+            model=self.model, windows=self.windows, bpm_range=self.range, tasks=self.tasks
+        )
+        return Analysing(estimator, _findings(estimator, self.tasks))
+
+    def uses(self) -> Mapping[str, str]:
+        """The models, by task."""
+        analysing = loaded(self)
+        assert isinstance(analysing, Analysing)
+        return analysing.estimator.sources
+
+
+@dataclass(frozen=True)
+class Analysing:
+    """The function from a track to what is found out about it, with the models in memory."""
+
+    estimator: Estimator
+    finding: Callable[[tuple[str, ...]], Callable[..., Found]]
+
+    def __call__(self, task: _Task) -> Found:
+        if task.embedding is not None:
+            return _tags_of(task.embedding, self.estimator)
+        return self.finding(task.names)(task.path, task.genres)
+
+
+def _on_cluster(
+    engine: Engine,
+    items: Iterable[tuple[Item, Sequence[str]]],
+    settings: Any,
+    stopped: Callable[[], bool],
+    known: Callable[[bytes], Embedding | None] | None,
+) -> Iterator[tuple[Item, Found | Exception]]:
+    """Analyse items on a cluster, see `estimate_tasks`; `known` is asked here, beside the store."""
+    work = AnalysisWork(
+        shared_model(settings.model), settings.windows, settings.range, tuple(settings.tasks)
+    )
+    under_way: dict[int, Item] = {}
+
+    def tasks() -> Iterator[_Task]:
+        for number, (item, names) in enumerate(items):
+            under_way[number] = item
+            # beets stores paths relative to the library, and workers know no library.
+            path, asked = item.path, tuple(names)
+            embedding = known(path) if known is not None and asked == ("tags",) else None
+            yield _Task(number, path, asked, genres_of(item), embedding)
+
+    with closing(engine.each(work, tasks(), stopped, settings.time_limit)) as results:
+        for task, result in results:
+            yield under_way.pop(task.number), result
 
 
 def _finding(
@@ -132,9 +226,7 @@ def _finding(
     def find(path: bytes, genres: str) -> Found:
         embedding = None if known is None else known(path)
         if embedding is not None:
-            from tempo_core.tasks.tags.decode import tags_from
-
-            return Found({"sound_tags": tags_from(embedding, estimator.model("tags"))})
+            return _tags_of(embedding, estimator)
         if "tempo" in names and "tags" not in names:
             estimate = estimator.estimate(path, genres)
             return Found(estimate.columns, estimate)
@@ -145,6 +237,13 @@ def _finding(
         return Found(estimator.columns(results), tempo, sound)
 
     return find
+
+
+def _tags_of(embedding: Embedding, estimator: Estimator) -> Found:
+    """The tags of a file that was listened to before."""
+    from tempo_core.tasks.tags.decode import tags_from
+
+    return Found({"sound_tags": tags_from(embedding, estimator.model("tags"))})
 
 
 def sound_of(path: bytes, embedding: Embedding) -> Sound:

@@ -48,6 +48,17 @@ class WindowCount(Positive):
             self.fail("must be a whole number from 1, or all", view)
 
 
+class SchedulerName(confuse.Template):
+    """Template of a scheduler of a Dask cluster, see `is_scheduler`."""
+
+    def convert(self, value: Any, view: Any) -> str:
+        from tempo_core.engines.schedulers import FORMS, is_scheduler
+
+        if isinstance(value, str) and is_scheduler(value):
+            return value
+        self.fail(f"must be {FORMS}", view)
+
+
 class TempoRange(confuse.Template):
     """Template of a range: a list of two tempi [BPM], the lower one first; read as a tuple."""
 
@@ -245,6 +256,8 @@ DEFAULTS: dict[str, Any] = {
     "decimals": False,
     "camelot_in": None,
     "threads": os.cpu_count() or 1,
+    "scheduler": None,
+    "cluster_config": None,
     "model": "default",
     "windows": 10,
     "tasks": ["tempo", "pace", "key", "beats"],
@@ -297,6 +310,8 @@ TEMPLATE = {
     "decimals": bool,
     "camelot_in": confuse.Optional(CodePlace()),
     "threads": Positive(),
+    "scheduler": confuse.Optional(SchedulerName()),
+    "cluster_config": confuse.Optional(confuse.Filename()),
     "model": str,
     "windows": WindowCount(),
     "tasks": TaskNames(),

@@ -6,16 +6,19 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..background import Stopped, call, interruptible, parallel, working
+from ..background import Stopped, call, interruptible, working
 from ..console import echo, encoding_of, escaped, explain, time_limit_option
-from ..errors import AudioError, TempoError
+from ..engines import loaded
+from ..engines.sharing import shared_model
+from ..errors import AudioError, ClusterError, TempoError
 from ..exports.beats import (
     COLUMNS,
     ENCODERS,
@@ -28,12 +31,12 @@ from ..files import audio_files, is_channel
 from ..transcription.storing import store
 from .command import Command
 from .destinations import Destinations, Target, target
-from .ordered import in_order
+from .done import Done, so_far, tell_known
+from .engine import File, Found, command_engine, each_in_order
+from .options import FILE, cluster_options
 
 if TYPE_CHECKING:
     from ..estimate import Estimator
-
-Found = tuple[str, Exception | None]  # a path, and why it cannot be used
 
 
 def beats_of(path: str, estimator: Estimator) -> TrackBeats:
@@ -62,6 +65,36 @@ def beats_of(path: str, estimator: Estimator) -> TrackBeats:
     )
 
 
+@dataclass(frozen=True)
+class BeatsWork:
+    """Finding of the beats of files; see `engines.Work`. `model` is the name or path of theirs."""
+
+    model: str
+
+    def load(self) -> FindingBeats:
+        """Load the models."""
+        from ..estimate import Estimator
+
+        models = {"beats": self.model}
+        return FindingBeats(Estimator(windows="all", tasks=("tempo", "beats"), models=models))
+
+    def uses(self) -> Mapping[str, str]:
+        """The models, by task."""
+        finding = loaded(self)
+        assert isinstance(finding, FindingBeats)
+        return finding.estimator.sources
+
+
+@dataclass(frozen=True)
+class FindingBeats:
+    """The function from a file to its beats, with the models in memory."""
+
+    estimator: Estimator
+
+    def __call__(self, file: File) -> TrackBeats:
+        return beats_of(file[1], self.estimator)
+
+
 @click.command(cls=Command, short_help="Where the beats and bars of files are.")
 @click.option("--format", "form", type=click.Choice(list(ENCODERS)), default="tsv",
               show_default=True)  # fmt: skip
@@ -74,6 +107,11 @@ def beats_of(path: str, estimator: Estimator) -> TrackBeats:
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
     help="Files at a time.",
 )  # fmt: skip
+@cluster_options
+@click.option(
+    "--journal", type=FILE,
+    help="Note there what -o has written; the same command then goes on where it was stopped.",
+)  # fmt: skip
 @click.option(
     "--model", default="default", show_default=True,
     help="Name or path of a model of the beats, see `models`.",
@@ -81,8 +119,9 @@ def beats_of(path: str, estimator: Estimator) -> TrackBeats:
 @time_limit_option
 @click.argument("files", nargs=-1, required=True)  # no click.Path, which would check them here
 def beats(
-    form: str, output: str | None, jobs: int, model: str, time_limit: float, files: tuple[str, ...]
-) -> None:
+    form: str, output: str | None, jobs: int, scheduler: str | None, cluster_config: Path | None,
+    journal: Path | None, model: str, time_limit: float, files: tuple[str, ...],
+) -> None:  # fmt: skip
     """List the beats of FILES, and of the audio files in folders: time, and place in the bar.
 
     Times are in seconds from the first sample that a player plays. Where the tempo is steady it is
@@ -94,48 +133,33 @@ def beats(
     several = len(files) > 1 or Path(files[0]).is_dir()
     if where is None and (form == "click.wav" or (several and form not in TEXT_FORMATS)):
         raise click.UsageError(f"--format {form} needs -o here")
-
-    def load() -> Estimator:
-        from ..estimate import Estimator
-
-        return Estimator(windows="all", tasks=("tempo", "beats"), models={"beats": model})
-
-    with interruptible() as stop:
-        estimator = call(load, stop.is_set)
+    if journal is not None and where is None:
+        raise click.UsageError("--journal is for -o; what is printed is not kept")
+    work = BeatsWork(shared_model(model))
+    with (
+        interruptible() as stop,
+        command_engine(scheduler, jobs, cluster_config, stop.is_set) as engine,
+    ):
+        finding = call(partial(loaded, work), stop.is_set)
+        assert isinstance(finding, FindingBeats)
+        how = f"{form} {sorted(finding.estimator.sources.values()) if journal else ''}"
         found = list(audio_files(files, stop.is_set, time_limit))
-        run = _Run(form, where, found, several, stop.is_set)
-        try:
-            for (number, (path, _)), result in _results(
-                found, estimator, jobs, stop.is_set, time_limit
-            ):
-                run.take(number, path, result)
-        finally:
-            run.end()
+        with Done(journal, how) as done:
+            run = _Run(form, where, found, several, stop.is_set, done)
+            tell_known(run.todo, len(found))
+            todo = [found[number] for number in run.todo]
+            try:
+                for (k, path), result in each_in_order(engine, work, todo, stop.is_set, time_limit):
+                    run.take(run.todo[k], path, result)
+            except ClusterError as error:
+                raise ClusterError(f"{error}: {so_far(run.n_done, len(found), journal)}") from error
+            finally:
+                run.end()
     if stop.is_set():
-        raise click.ClickException(f"interrupted: {run.n_done} of {len(found)} files are done")
+        raise click.ClickException(f"interrupted: {so_far(run.n_done, len(found), journal)}")
     if run.n_failed:
         click.echo(f"{run.n_failed} of {len(found)} files failed", err=True)
         sys.exit(1)
-
-
-def _results(
-    files: Sequence[Found],
-    estimator: Estimator,
-    jobs: int,
-    stopped: Callable[[], bool],
-    time_limit: float | None,
-) -> Iterator[tuple[tuple[int, Found], TrackBeats | Exception]]:
-    """((number, file), beats or error) of all files, in their order."""
-
-    def one(task: tuple[int, tuple[int, Found]]) -> TrackBeats:
-        _, (_, (path, problem)) = task
-        if problem is not None:
-            raise problem
-        return beats_of(path, estimator)
-
-    tasks = enumerate(enumerate(files))
-    with closing(parallel(one, tasks, jobs, stopped, time_limit)) as results:
-        yield from in_order(results)
 
 
 class _Run:
@@ -148,12 +172,21 @@ class _Run:
         found: Sequence[Found],
         several: bool,
         stopped: Callable[[], bool],
+        done: Done,
     ):
-        self.n_done = self.n_failed = 0
+        self.n_failed = 0
         self._stopped = stopped
         self._form, self._several = form, several
         destinations = Destinations(path for path, _ in found)
         self._paths = [None if where is None else destinations.take(where.of(p)) for p, _ in found]
+        self._done = done
+        written = [[path] if isinstance(path, Path) else [] for path in self._paths]
+        self._keys = [
+            done.key(path, paths) for (path, _), paths in zip(found, written, strict=True)
+        ]
+        keys = zip(self._keys, written, strict=True)
+        self.todo = [number for number, (key, paths) in enumerate(keys) if not done.has(key, paths)]
+        self.n_done = len(found) - len(self.todo)
         self._table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
         self._n_objects = 0
         if where is None and form == "tsv":
@@ -161,11 +194,14 @@ class _Run:
 
     def take(self, number: int, path: str, result: TrackBeats | Exception) -> None:
         """Write the beats of a file, or report why there are none."""
+        if isinstance(result, TrackBeats):
+            result = replace(result, path=path)  # which may be a longer one on the cluster
         problem = result if isinstance(result, Exception) else self._write(number, path, result)
         if isinstance(problem, Stopped):
             return
         self.n_done += 1
         if problem is None:
+            self._done.note(self._keys[number])
             return
         self.n_failed += 1
         told = explain(problem)

@@ -1,20 +1,20 @@
-"""A run of `tempo-core notes`: transcribing files in threads, and writing what comes out."""
+"""A run of `tempo-core notes`: transcribing files, here or on a cluster, and writing the notes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..background import parallel
 from ..console import echo, explain
+from ..engines import loaded
 from ..errors import StorageError, TempoError
 from ..transcription.choices import Wanted
 from ..transcription.storing import store
 from .destinations import Destinations, Target
-from .ordered import in_order
+from .done import Done
+from .engine import File, Found
 
 if TYPE_CHECKING:
     from ..estimate import Estimator
@@ -22,15 +22,34 @@ if TYPE_CHECKING:
     from ..transcription.roll import Roll, Span
     from .note_writers import DraftWriter
 
-Found = tuple[str, Exception | None]  # a path, and why it cannot be used
-
 
 @dataclass(frozen=True)
-class Job:
-    """What is done with each file; `span` is the part of it that a picture shows, None for none."""
+class NotesWork:
+    """Transcribing of files; see `engines.Work`.
 
+    Attributes
+    ----------
+    model
+        Name or path of the model of the notes.
+    span
+        The part of each file that a picture shows, None for no pictures.
+    """
+
+    model: str
     wanted: Wanted
     span: Span | None
+
+    def load(self) -> Transcribing:
+        """Load the models."""
+        from ..transcription import transcribing
+
+        return Transcribing(transcribing.load_estimator(self.model), self.wanted, self.span)
+
+    def uses(self) -> Mapping[str, str]:
+        """The models, by task."""
+        transcribing = loaded(self)
+        assert isinstance(transcribing, Transcribing)
+        return transcribing.estimator.sources
 
 
 @dataclass(frozen=True)
@@ -55,37 +74,27 @@ class Outputs:
     picture_form: str
 
 
-def transcribed(
-    files: Sequence[Found],
-    estimator: Estimator,
-    job: Job,
-    jobs: int,
-    stopped: Callable[[], bool],
-    time_limit: float | None,
-) -> Iterator[tuple[tuple[int, str], Result | Exception]]:
-    """Transcribe files in `jobs` threads; ((number, path), draft and picture) in their order.
+@dataclass(frozen=True)
+class Transcribing:
+    """The function from a file to its notes and its picture, with the models in memory."""
 
-    Parameters
-    ----------
-    stopped
-        Polled during the run; as soon as it returns True, the run ends.
-    time_limit
-        Longest time for a file [s], None for no limit.
-    """
-    from ..transcription.drafts import draft
-    from ..transcription.transcribing import transcribe
+    estimator: Estimator
+    wanted: Wanted
+    span: Span | None
 
-    def one(task: tuple[int, tuple[int, Found]]) -> Result:
-        _, (_, (path, problem)) = task
-        if problem is not None:
-            raise problem
-        made = draft(transcribe(path, estimator, job.wanted.threshold), job.wanted, Path(path).stem)
-        return Result(made, None if job.span is None else _picture(path, made, job.span))
+    @property
+    def models(self) -> str:
+        """The models that the notes depend on."""
+        return " ".join(self.estimator.sources.values())
 
-    tasks = enumerate(enumerate(files))
-    with closing(parallel(one, tasks, jobs, stopped, time_limit)) as results:
-        for (number, (path, _)), result in in_order(results):
-            yield (number, path), result
+    def __call__(self, file: File) -> Result:
+        from ..transcription.drafts import draft
+        from ..transcription.transcribing import transcribe
+
+        path = file[1]
+        notes = transcribe(path, self.estimator, self.wanted.threshold)
+        made = draft(notes, self.wanted, Path(path).stem)
+        return Result(made, None if self.span is None else _picture(path, made, self.span))
 
 
 def _picture(path: str, made: Draft, span: Span) -> Roll | Exception:
@@ -107,6 +116,13 @@ class Run:
         All files of the run.
     draw
         What draws pictures, see `roll.drawing`; None if there are to be none.
+    done
+        Which outputs an earlier run has written.
+
+    Attributes
+    ----------
+    todo
+        Numbers of the files of which there is something to write.
     """
 
     def __init__(
@@ -115,8 +131,9 @@ class Run:
         outputs: Outputs,
         writer: DraftWriter,
         draw: Callable[[Roll, str], bytes] | None,
+        done: Done,
     ) -> None:
-        self.n_done = self.n_failed = 0
+        self.n_failed = 0
         self.writer = writer
         self._draw = draw
         self._picture_form = outputs.picture_form
@@ -126,13 +143,25 @@ class Run:
             [None if where is None else destinations.take(where.of(path)) for path, _ in found]
             for where in (outputs.notes, outputs.picture)
         )
+        self._done = done
+        written = [
+            [path for path in paths if isinstance(path, Path)]
+            for paths in zip(self._notes, self._pictures, strict=True)
+        ]
+        self._keys = [
+            done.key(path, paths) for (path, _), paths in zip(found, written, strict=True)
+        ]
+        keys = zip(self._keys, written, strict=True)
+        self.todo = [number for number, (key, paths) in enumerate(keys) if not done.has(key, paths)]
+        self.n_done = len(found) - len(self.todo)
 
-    def take(self, file: tuple[int, str], result: Result | Exception) -> None:
+    def take(self, file: File, result: Result | Exception) -> None:
         """Write the output of a file, or report why there is none."""
         number, path = file
         self.n_done += 1
         problem = result if isinstance(result, Exception) else self._write(number, path, result)
         if problem is None:
+            self._done.note(self._keys[number])
             return
         self.n_failed += 1
         told = explain(problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ import click
 
 from ..background import call, interruptible
 from ..console import time_limit_option
+from ..engines import loaded
+from ..engines.sharing import shared_model
+from ..errors import ClusterError
 from ..files import audio_files
 from ..transcription.choices import (
     ALL,
@@ -29,11 +33,12 @@ from ..transcription.choices import (
 )
 from .command import Command
 from .destinations import target
-from .note_runs import Job, Outputs, Run, transcribed
-from .options import moment, share
+from .done import Done, so_far, tell_known
+from .engine import command_engine, each_in_order
+from .note_runs import NotesWork, Outputs, Run, Transcribing
+from .options import FILE, cluster_options, moment, share
 
 if TYPE_CHECKING:
-    from ..estimate import Estimator
     from ..transcription.roll import Roll
     from .note_writers import DraftWriter
 
@@ -68,6 +73,11 @@ if TYPE_CHECKING:
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
     help="Files at a time.",
 )  # fmt: skip
+@cluster_options
+@click.option(
+    "--journal", type=FILE,
+    help="Note there what -o has written; the same command then goes on where it was stopped.",
+)  # fmt: skip
 @click.option(
     "--model", default="default", show_default=True, help="Name or path of a model, see `models`."
 )
@@ -76,7 +86,8 @@ if TYPE_CHECKING:
 def notes(
     output: str | None, form: str | None, part: str, threshold: float | None, quantize: bool,
     grid: str | None, plot: str | None, begin: float | None, end: float | None, jobs: int,
-    model: str, time_limit: float, files: tuple[str, ...],
+    scheduler: str | None, cluster_config: Path | None, journal: Path | None, model: str,
+    time_limit: float, files: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Write down the notes of FILES, and of the audio files in folders, as MIDI.
 
@@ -92,28 +103,36 @@ def notes(
         raise click.UsageError("--from and --to are for --plot")
     if end is not None and end <= (begin or 0.0):
         raise click.UsageError("--to must be later than --from")
+    if journal is not None and output is None:
+        raise click.UsageError("--journal is for -o; what is printed is not kept")
     outputs = _outputs(output, form, plot, files)
     wanted = Wanted(part, quantize, grid or DEFAULT_VALUE, threshold)
-    job = Job(wanted, None if plot is None else (begin or 0.0, end))
+    work = NotesWork(
+        shared_model(model), wanted, None if plot is None else (begin or 0.0, end)
+    )  # fmt: skip
     draw = None if plot is None else _drawing()
-
-    def load() -> Estimator:
-        from ..transcription.transcribing import load_estimator
-
-        return load_estimator(model)
-
-    with interruptible() as stop:
-        estimator = call(load, stop.is_set)
+    with (
+        interruptible() as stop,
+        command_engine(scheduler, jobs, cluster_config, stop.is_set) as engine,
+    ):
+        transcribing = call(partial(loaded, work), stop.is_set)
+        assert isinstance(transcribing, Transcribing)
+        how = f"{work.wanted} {work.span} {outputs.form} {transcribing.models if journal else ''}"
         found = list(audio_files(files, stop.is_set, time_limit))
         several = len(files) > 1 or Path(files[0]).is_dir()
-        run = Run(found, outputs, _writer(outputs, several), draw)
-        try:
-            for file, result in transcribed(found, estimator, job, jobs, stop.is_set, time_limit):
-                run.take(file, result)
-        finally:
-            run.writer.end()
+        with Done(journal, how) as done:
+            run = Run(found, outputs, _writer(outputs, several), draw, done)
+            tell_known(run.todo, len(found))
+            todo = [found[number] for number in run.todo]
+            try:
+                for (k, path), result in each_in_order(engine, work, todo, stop.is_set, time_limit):
+                    run.take((run.todo[k], path), result)
+            except ClusterError as error:
+                raise ClusterError(f"{error}: {so_far(run.n_done, len(found), journal)}") from error
+            finally:
+                run.writer.end()
     if stop.is_set():
-        raise click.ClickException(f"interrupted: {run.n_done} of {len(found)} files are done")
+        raise click.ClickException(f"interrupted: {so_far(run.n_done, len(found), journal)}")
     if run.n_failed:
         click.echo(f"{run.n_failed} of {len(found)} files failed", err=True)
         sys.exit(1)

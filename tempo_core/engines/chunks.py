@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from .. import errors
+from .. import errors, in_use
 from ..background import Stopped, call
 from ..console import explain
 from ..errors import TempoError, TimeLimitError
@@ -73,7 +73,7 @@ def run_chunk(
         Of each task [s].
     """
     try:
-        _check(work, expected)
+        _check(work, expected, in_use.mark())
         function = loaded(work)
     except (TempoError, ImportError) as error:
         return ChunkResult((), 0.0, Failure.of(error))
@@ -91,8 +91,8 @@ def run_chunk(
 
 
 @cache
-def _check(work: Work[Any, Any], expected: Provenance) -> None:
-    """Refuse to work if this process would compute something else; once a process."""
+def _check(work: Work[Any, Any], expected: Provenance, _in_use: Hashable) -> None:
+    """Refuse to work if this process would compute something else; once for the models in use."""
     _keep_memory()
     expected.check(provenance(work), f"worker {_name()}")
 

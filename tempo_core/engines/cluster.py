@@ -85,6 +85,20 @@ class Cluster:
         ConfigError
             If a worker has another version of this package, or other models.
         """
+        try:
+            yield from self._each(work, tasks, stopped, time_limit)
+        except Stopped:
+            if not stopped():
+                raise
+
+    def _each(
+        self,
+        work: Work[T, R],
+        tasks: Iterable[T],
+        stopped: Callable[[], bool],
+        time_limit: float | None,
+    ) -> Generator[tuple[T, R | Exception], None, None]:
+        """As `each`, but a question that is stopped raises `Stopped`."""
         expected = provenance(work)
         self._check_workers(work, expected, stopped)
         submit = partial(

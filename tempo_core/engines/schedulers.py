@@ -168,7 +168,7 @@ def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
         host="127.0.0.1",
         protocol="tls://",
         security=Security.temporary(),
-        dashboard_address=settings.dashboard,
+        dashboard_address=settings.dashboard or "127.0.0.1:0",  # None is port 8787 of Dask
         silence_logs=logging.CRITICAL,
     )
 
@@ -180,7 +180,9 @@ def _slurm(_: str, settings: ClusterSettings) -> DaskCluster:
     options = dict(settings.slurm)
     if "security" not in options:
         options["security"] = settings.security() or True
-    cluster = SLURMCluster(scheduler_options={"dashboard_address": settings.dashboard}, **options)
+    cluster = SLURMCluster(
+        scheduler_options={"dashboard_address": settings.dashboard or ":0"}, **options
+    )
     if settings.most_jobs is None:
         cluster.scale(jobs=settings.jobs)
     else:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
+from .. import in_use
 from ..background import never
 
 T = TypeVar("T")
@@ -68,6 +69,7 @@ class Engine(Protocol):
         """
 
 
+# By work and `in_use.mark`: a process that waits for work may outlive a model that is in use.
 _known: OrderedDict[Hashable, Callable[[Any], Any]] = OrderedDict()
 _loading = threading.Lock()
 
@@ -75,10 +77,11 @@ _loading = threading.Lock()
 def loaded(work: Work[T, R]) -> Callable[[T], R]:
     """The function of a work, loaded once in this process; see `Work.load`."""
     assert isinstance(work, Hashable)
+    key = work, in_use.mark()
     with _loading:
-        if work not in _known:
-            _known[work] = work.load()
+        if key not in _known:
+            _known[key] = work.load()
             while len(_known) > MOST_LOADED:
                 _known.popitem(last=False)
-        _known.move_to_end(work)
-        return _known[work]
+        _known.move_to_end(key)
+        return _known[key]

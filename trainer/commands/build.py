@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tempo_core.cli.command import Command
+from tempo_core.cli.engine import command_engine
+from tempo_core.cli.options import cluster_options
 from tempo_core.console import echo, time_limit_option
 
 from ..options import SEEDS
 from . import load, work
 
 if TYPE_CHECKING:
+    from tempo_core.engines import Engine
+
     from ..trainingset.build import Built
 
 _PATH = click.Path(path_type=Path)
@@ -42,6 +46,8 @@ class BuildRequest:
         The most that the network's inputs may take on disk [GB]; None is no limit.
     cache
         Whether they are computed now; None is what the number of labels calls for.
+    scheduler, cluster_config
+        A cluster that listens to the files; None for threads.
     time_limit
         For each file [s].
     """
@@ -54,6 +60,8 @@ class BuildRequest:
     cache_size: float | None
     cache: bool | None
     jobs: int
+    scheduler: str | None
+    cluster_config: Path | None
     seed: int
     model: str
     time_limit: float
@@ -88,6 +96,7 @@ class BuildRequest:
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
     help="Files at a time.",
 )  # fmt: skip
+@cluster_options
 @click.option("--seed", type=SEEDS, default=0, show_default=True, help="Of the split.")
 @click.option("--model", default="default", show_default=True, help="Model that judges the labels.")
 @time_limit_option
@@ -110,7 +119,9 @@ def build(**given: Any) -> None:
     problems: list[Problem] = []
     try:
         with interruptible() as stop:
-            built = _build(request, problems, stop)
+            opening = (request.scheduler, request.jobs, request.cluster_config, stop.is_set)
+            with command_engine(*opening) as engine:
+                built = _build(request, problems, stop, engine)
     except TempoError:
         _print(problems)
         raise
@@ -124,7 +135,7 @@ def build(**given: Any) -> None:
         sys.exit(1)
 
 
-def _build(request: BuildRequest, problems: list[Problem], stop: Event) -> Built:
+def _build(request: BuildRequest, problems: list[Problem], stop: Event, engine: Engine) -> Built:
     """Build the training set; files with unusable labels are appended to `problems`."""
     from tempo_core.errors import ConfigError
     from tempo_core.labels.sources import check_names
@@ -162,11 +173,11 @@ def _build(request: BuildRequest, problems: list[Problem], stop: Event) -> Built
                 paths, labels, opened, problems, request.sources or TRAINABLE_SOURCES,
                 gathering.ReadingLimits(stop.is_set, request.time_limit),
             )  # fmt: skip
-            built: Built = building.build(tracks, request.out, options, stop.is_set)
+            built: Built = building.build(tracks, request.out, options, stop.is_set, engine)
         drawing.write_overview(request.out, built.kept, built.dropped)
         return built
 
-    return work(run, stop)
+    return work(run, stop, engine)
 
 
 def _print(problems: Iterable[Problem]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,15 +16,19 @@ import click
 
 from tempo_core.background import Stopped, interruptible
 from tempo_core.cli.command import Command
-from tempo_core.cli.options import window_count
+from tempo_core.cli.engine import command_engine
+from tempo_core.cli.options import cluster_options, window_count
 from tempo_core.console import counted, echo, shown, time_limit_option
+from tempo_core.errors import ClusterError
 
 from . import load, work
 
 if TYPE_CHECKING:
     from tempo_core.designs import TempoEstimator
+    from tempo_core.engines import Engine
 
     from ..evaluation.answers import Answer, LabelledRecording
+    from ..evaluation.asking import AskingOptions
     from ..evaluation.figures import EvaluationFigures
     from ..evaluation.key_answers import KeyAnswer
     from ..evaluation.key_estimators import KeyEstimator
@@ -52,6 +57,8 @@ class EvaluationRequest:
         no model of a task is named it is the one in use.
     windows
         How many windows of a track to listen to, or `all`.
+    scheduler, cluster_config
+        A cluster that estimates; None for threads.
     time_limit
         For each track [s].
     dataset, data_home, dataset_version, index, download
@@ -67,6 +74,8 @@ class EvaluationRequest:
     baselines: tuple[str, ...]
     windows: int | str
     jobs: int
+    scheduler: str | None
+    cluster_config: Path | None
     time_limit: float
     dataset: str | None
     data_home: Path | None
@@ -94,6 +103,7 @@ class EvaluationRequest:
               help="As for `estimate`.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1,
               show_default="all cores", help="Tracks at a time.")  # fmt: skip
+@cluster_options
 @time_limit_option
 @click.option(
     "--dataset", metavar="NAME", help="A published data set, such as gtzan_genre; see the guide."
@@ -131,9 +141,19 @@ def evaluate(task: str, min_tracks: int, **given: Any) -> None:
         # Loading them takes seconds, and other packages may be missing.
         for name in ("asking", "key_asking", "published", "report", "labelled", "baselines"):
             load(f"evaluation.{name}", stop)
-        failed = work(lambda: _evaluate(request, stop), stop)
+        with _engine(given, stop) as engine:
+            failed = work(lambda: _evaluate(request, stop, engine), stop, engine)
     if failed:
         sys.exit(1)
+
+
+@contextmanager
+def _engine(given: Mapping[str, Any], stop: Event) -> Iterator[Engine | None]:
+    """Context with the engine of the cluster that the options name; None for threads."""
+    scheduler = given["scheduler"]
+    opening = (scheduler, given["jobs"], given["cluster_config"], stop.is_set)
+    with command_engine(*opening) as engine:
+        yield None if scheduler is None else engine
 
 
 def _evaluate_tags(given: dict[str, Any], min_tracks: int) -> None:
@@ -150,12 +170,13 @@ def _evaluate_tags(given: dict[str, Any], min_tracks: int) -> None:
         asked = options.LearnOptions(
             task=TAGS, min_tracks=min_tracks, jobs=given["jobs"], time_limit=given["time_limit"]
         )
-        found = work(
-            lambda: evaluating.evaluate_tags(
-                given["sources"][0], given["out"], given["models"][0], asked, stop.is_set
-            ),
-            stop,
-        )
+        table, out, model = given["sources"][0], given["out"], given["models"][0]
+        with _engine(given, stop) as engine:
+            found = work(
+                lambda: evaluating.evaluate_tags(table, out, model, asked, stop.is_set, engine),
+                stop,
+                engine,
+            )
     for line in found.lines:
         echo(line)
     echo(f"report: {found.report}")
@@ -165,11 +186,12 @@ def _evaluate_tags(given: dict[str, Any], min_tracks: int) -> None:
         sys.exit(1)
 
 
-def _evaluate(request: EvaluationRequest, stop: Event) -> bool:
+def _evaluate(request: EvaluationRequest, stop: Event, engine: Engine | None) -> bool:
     """Measure, write the report and print the figures; returns whether anything failed."""
     from ..evaluation import labelled, report, saving
+    from ..evaluation.asking import AskingOptions
     from ..evaluation.key_tables import left_out
-    from ..evaluation.opening import by_task, open_keys, open_tempo
+    from ..evaluation.opening import by_task, key_works, tempo_works
 
     tracks, problems = _read_tracks(request)
     for problem in problems:
@@ -179,11 +201,23 @@ def _evaluate(request: EvaluationRequest, stop: Event) -> bool:
     keyed = [track for track in chosen if track.key is not None]
     saving.make_folder(request.out)
     of_tempo, of_key = by_task(request.models)
-    estimators = open_tempo(of_tempo, request.baselines, request.windows)
-    key_estimators = open_keys(of_key, request.baselines, request.windows) if keyed else []
+    works = tempo_works(of_tempo, request.baselines, request.windows)
+    estimators = [one.open() for one in works]
+    works_of_keys = key_works(of_key, request.baselines, request.windows) if keyed else []
+    key_estimators = [one.open() for one in works_of_keys]
+    options = AskingOptions(
+        request.jobs,
+        stop.is_set,
+        request.time_limit,
+        engine,
+        {
+            **{one.source: its for one, its in zip(estimators, works, strict=True)},
+            **{one.source: its for one, its in zip(key_estimators, works_of_keys, strict=True)},
+        },
+    )
     history = _history(request.out, of_tempo[0], request.log)
     answers, key_answers = _answers(
-        request, (estimators, key_estimators), (with_tempo, keyed), stop
+        request, (estimators, key_estimators), (with_tempo, keyed), options
     )
     notes = [
         *left_out(with_tempo, keyed),
@@ -244,7 +278,7 @@ def _answers(
     request: EvaluationRequest,
     estimators: tuple[Sequence[TempoEstimator], Sequence[KeyEstimator]],
     tracks: tuple[Sequence[LabelledRecording], Sequence[LabelledRecording]],
-    stop: Event,
+    options: AskingOptions,
 ) -> tuple[list[Answer], list[KeyAnswer]]:
     """The answers of all estimators, those that are kept in the report's folder included.
 
@@ -263,24 +297,32 @@ def _answers(
     from ..evaluation import asking, key_asking
 
     total = sum(len(asked) * len(some) for asked, some in zip(estimators, tracks, strict=True))
-    options = asking.AskingOptions(request.jobs, stop.is_set, request.time_limit)
+    n_done = 0
     with tqdm(total=total, unit="track", disable=None) as bar:
 
         def shown_as(name: str, path: Path, failure: str) -> None:
+            nonlocal n_done
+            n_done += 1
             bar.set_description(name, refresh=False)
             if failure:
                 bar.write(shown(f"{path}: {failure}"), file=sys.stderr)
             bar.update()
 
-        answers = asking.ask_all(
-            estimators[0], request.windows, tracks[0], request.out, options,
-            lambda a: shown_as(a.estimator, a.path, a.failure),
-        )  # fmt: skip
-        keys = key_asking.ask_all_keys(
-            estimators[1], request.windows, tracks[1], request.out, options,
-            lambda a: shown_as(a.estimator, a.track.path, a.failure),
-        )  # fmt: skip
-    if stop.is_set():
+        try:
+            answers = asking.ask_all(
+                estimators[0], request.windows, tracks[0], request.out, options,
+                lambda a: shown_as(a.estimator, a.path, a.failure),
+            )  # fmt: skip
+            keys = key_asking.ask_all_keys(
+                estimators[1], request.windows, tracks[1], request.out, options,
+                lambda a: shown_as(a.estimator, a.track.path, a.failure),
+            )  # fmt: skip
+        except ClusterError as error:
+            raise ClusterError(
+                f"{error}: {n_done} of {total} estimates are there; the same command goes on from "
+                "here"
+            ) from error
+    if options.stopped():
         raise Stopped(
             f"interrupted: {len(answers) + len(keys)} of {total} estimates are there; "
             "the same command goes on from here"

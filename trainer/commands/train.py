@@ -12,12 +12,13 @@ from click.core import ParameterSource
 
 from tempo_core import methods
 from tempo_core.cli.command import Command
+from tempo_core.cli.options import cluster_options
 from tempo_core.console import time_limit_option
 
 from ..learning.options import GENRES, MIN_TRACKS, LearnOptions
 from ..options import SEEDS, tell
 from ..recipes.recipe import NETWORKS
-from . import load, work
+from . import load, opened, work
 
 if TYPE_CHECKING:
     from ..learning.learn import Learned
@@ -78,13 +79,14 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
     help="Threads.",
 )  # fmt: skip
+@cluster_options
 @time_limit_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but failures.")
 @click.argument("folder", type=_PATH)
 @click.pass_context
 def train(
     ctx: click.Context, folder: Path, network: str | None, seed: int | None, no_install: bool,
-    **given: Any,
+    scheduler: str | None, cluster_config: Path | None, **given: Any,
 ) -> None:  # fmt: skip
     """Learn from the training set in FOLDER, which `tempo-core build` makes.
 
@@ -118,13 +120,18 @@ def train(
         # Before anything is read: a missing package is told first.
         load(f"learning.{methods.of_task(options.task)[0].module}", stop)
         learning = load("learning.learn", stop)
-        learned: Learned = work(lambda: learning.learn(folder, options, stop.is_set), stop)
+        with opened(scheduler, options.jobs, cluster_config, stop) as engine:
+            learned: Learned = work(
+                lambda: learning.learn(folder, options, stop.is_set, engine), stop, engine
+            )
     tell(learned.failed, learned.summary(), options.quiet)
 
 
 # Options that only `fit` and --network have a use for, and those that --network has none for.
 OF_EPOCHS = ("network", "recipe")
-NOT_OF_NETWORK = ("method", "from_scratch", "install_anyway", "guard")
+NOT_OF_NETWORK = (
+    "method", "from_scratch", "install_anyway", "guard", "scheduler", "cluster_config",
+)  # fmt: skip
 
 
 def _given(ctx: click.Context, names: Iterable[str]) -> str:

@@ -8,10 +8,10 @@ comparison with another model only takes the time of that model.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import joblib
@@ -21,6 +21,8 @@ from tempo_core import checkpoint
 from tempo_core.background import TIME_LIMIT, never, parallel
 from tempo_core.console import explain
 from tempo_core.designs import TempoEstimator
+from tempo_core.engines import Engine, Work
+from tempo_core.engines.sharing import shared_path
 from tempo_core.errors import AudioError
 from tempo_core.estimate import Estimate, Estimator
 
@@ -32,18 +34,45 @@ if TYPE_CHECKING:
     from ..inputs.recordings import Recording
 from .answer_log import ANSWER_LOG, AnswerLog, shallow
 
+R = TypeVar("R")
+AskTask = tuple[int, str, str]  # number, path and genre of a track
+
 
 @dataclass(frozen=True)
 class AskingOptions:
     """Options of asking estimators.
 
     `jobs` tracks are processed at a time, each for at most `time_limit` [s]. `stopped` is called
-    ten times a second; once it returns True, tracks in progress are abandoned.
+    ten times a second; once it returns True, tracks in progress are abandoned. `engine` is that of
+    a cluster, None for threads; `works` are what it does for each estimator, by its source.
     """
 
     jobs: int
     stopped: Callable[[], bool] = never
     time_limit: float = TIME_LIMIT
+    engine: Engine | None = None
+    works: Mapping[str, Work[AskTask, Any]] = field(default_factory=dict)
+
+    def each(
+        self,
+        source: str,
+        function: Callable[[LabelledRecording], R],
+        tracks: Sequence[LabelledRecording],
+    ) -> Iterator[tuple[LabelledRecording, R | Exception]]:
+        """Tracks with what an estimator says of them, as it comes.
+
+        Parameters
+        ----------
+        source
+            Of the estimator.
+        function
+            Asks it in a thread; on a cluster its work is done instead.
+        """
+        if self.engine is None:
+            return parallel(function, tracks, self.jobs, self.stopped, self.time_limit)
+        tasks = ((k, shared_path(str(track.path)), track.genre) for k, track in enumerate(tracks))
+        found = self.engine.each(self.works[source], tasks, self.stopped, self.time_limit)
+        return ((tracks[task[0]], result) for task, result in found)
 
 
 def answer_of(track: LabelledRecording, estimator: str, result: Estimate | Exception) -> Answer:
@@ -93,8 +122,8 @@ def ask(
             unknown.append(track)
         else:
             yield known
-    estimates = parallel(
-        lambda track: estimated(estimator, track), unknown, options.jobs, stopped, time_limit
+    estimates = options.each(
+        estimator.source, lambda track: estimated(estimator, track.path, track.genre), unknown
     )
     for track, result in estimates:
         answer = answer_of(track, name, result)
@@ -103,11 +132,11 @@ def ask(
         yield answer
 
 
-def estimated(estimator: TempoEstimator, track: LabelledRecording) -> Estimate:
+def estimated(estimator: TempoEstimator, path: Path, genre: str) -> Estimate:
     """The estimate of a track; a model that counts by genre is told its genre, where known."""
     if isinstance(estimator, Estimator):
-        return estimator.estimate(track.path, track.genre or None)
-    return estimator.estimate(track.path)
+        return estimator.estimate(path, genre or None)
+    return estimator.estimate(path)
 
 
 def ask_all(

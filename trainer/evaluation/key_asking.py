@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tempo_core.background import parallel
 from tempo_core.console import explain
 
 from .answers import LabelledRecording
@@ -40,10 +39,9 @@ def ask_keys(
             unknown.append(track)
         else:
             yield known
-    estimates = parallel(
-        lambda track: estimator.estimate(track.path), unknown, options.jobs, options.stopped,
-        options.time_limit,
-    )  # fmt: skip
+    estimates = options.each(
+        estimator.source, lambda track: estimator.estimate(track.path), unknown
+    )
     for track, result in estimates:
         if isinstance(result, Exception):  # not logged, because the next run may succeed
             yield KeyAnswer(track, name, failure=explain(result))

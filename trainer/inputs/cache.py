@@ -26,7 +26,7 @@ from safetensors.numpy import save_file
 
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.errors import ConfigError, StorageError
-from tempo_core.files import replace_file
+from tempo_core.files import part_of, replace_file
 from tempo_core.opening import RegularFile
 from tempo_core.tasks.tempo.config import TempoGrid
 
@@ -120,7 +120,7 @@ def cache_file(folder: Path, key: str) -> Path:
 
 def write_views(views: Views, path: Path, **notes: str) -> None:
     """Write one cache file atomically, with notes for `read_notes`."""
-    temporary = path.with_suffix(f".{os.getpid()}.part")
+    temporary = part_of(path)  # processes of other machines may share the folder
     arrays = {"maps": views.maps, "statistics": views.statistics}
     if views.clarity is not None:
         arrays["clarity"] = views.clarity

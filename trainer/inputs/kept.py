@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from tempo_core.errors import AudioError
+from tempo_core.files import part_of
 from tempo_core.spectrum import Array
 
 from .cache import hash_file
@@ -53,7 +53,7 @@ def _load(
         except AudioError as error:
             raise AudioError(f"{path}: {error}") from error
         # Another run may fill the same cache at once.
-        temporary = target.with_suffix(f".{os.getpid()}.part")
+        temporary = part_of(target)
         save_file({"features": features}, temporary)
         temporary.replace(target)
     found: NDArray[np.float16] = load_file(target)["features"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
@@ -16,6 +17,8 @@ from tqdm import tqdm
 
 from tempo_core.audio import AudioFile
 from tempo_core.config import FrontEnd, Windows
+from tempo_core.engines import Engine
+from tempo_core.engines.sharing import shared_path
 from tempo_core.errors import AudioError
 from tempo_core.heard import Window
 from tempo_core.spectrum import Mel
@@ -166,6 +169,60 @@ def cache_views(
     return list(
         tqdm(results, total=len(recordings), unit="file", desc="reading audio", disable=hidden)
     )
+
+
+@dataclass(frozen=True)
+class ViewsWork:
+    """Computing cache files; see `tempo_core.engines.Work`.
+
+    `cache` is the absolute path of the folder, which all processes share. Tasks are the number of a
+    file, its path, and the key of its cache file or None; results are the paths of cache files.
+    """
+
+    recipe: ViewRecipe
+    cache: str
+
+    def load(self) -> Callable[[tuple[int, str, str | None]], str]:
+        """There is nothing to load."""
+        return self._make
+
+    def uses(self) -> Mapping[str, str]:
+        """No model."""
+        return {}
+
+    def _make(self, task: tuple[int, str, str | None]) -> str:
+        _, path, key = task
+        return str(_cached(Path(path), self.recipe, Path(self.cache), key))
+
+
+def cache_views_on(
+    engine: Engine,
+    recordings: Sequence[Recording],
+    recipe: ViewRecipe,
+    cache: Path,
+    stopped: Callable[[], bool],
+    time_limit: float,
+    quiet: bool = False,
+) -> list[Path | Exception]:
+    """As `cache_views` by an engine; the error in place of a file that cannot be used.
+
+    The list is short if the run was stopped.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    known = read_keys(cache, recipe)
+    gone = _of_the_gone(recordings, recipe, cache)
+    work = ViewsWork(recipe, shared_path(str(cache)))
+    tasks = (
+        (k, shared_path(str(r.path)), gone.get(r.path) or known.get(stamp(r.path)))
+        for k, r in enumerate(recordings)
+    )
+    found: dict[int, Path | Exception] = {}
+    hidden = True if quiet else None
+    with tqdm(total=len(recordings), unit="file", desc="reading audio", disable=hidden) as bar:
+        for (k, _, _), result in engine.each(work, tasks, stopped, time_limit):
+            found[k] = result if isinstance(result, Exception) else cache / Path(result).name
+            bar.update()
+    return [found[k] for k in sorted(found)]
 
 
 def _of_the_gone(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from tempo_core.background import Stopped, parallel
 from tempo_core.console import counted
+from tempo_core.engines import Engine
 from tempo_core.errors import ConfigError
 from tempo_core.methods import Method
 from tempo_core.model import Checkpoint
@@ -26,12 +27,14 @@ FROM_THE_BEGINNING = "interrupted; run the same again to begin anew"
 class Job:
     """A learning run: its method, its options, and whether it is to go on.
 
-    `stop` is asked between steps; once it returns True, the run is abandoned.
+    `stop` is asked between steps; once it returns True, the run is abandoned. `engine` is that of a
+    cluster, for the methods that can use one; None for threads.
     """
 
     method: Method
     options: LearnOptions
     stop: Callable[[], bool]
+    engine: Engine | None = None
 
     def check_going_on(self, message: str = FROM_THE_BEGINNING) -> None:
         """End the run if it is to stop.
@@ -110,12 +113,29 @@ def hear_all(
     Stopped
         If the run was to stop.
     """
+    options, numbers = job.options, range(len(paths))
+    results = parallel(hear, numbers, options.jobs, job.stop, options.time_limit)
+    return gather(paths, results, job, interrupted, expected)
+
+
+def gather(
+    paths: Sequence[Path],
+    results: Iterable[tuple[int, T | Exception]],
+    job: Job,
+    interrupted: str = FROM_THE_BEGINNING,
+    expected: tuple[type[Exception], ...] = (Exception,),
+) -> tuple[dict[int, T], list[Failure]]:
+    """What was heard in files, as `hear_all` returns it.
+
+    Parameters
+    ----------
+    results
+        The number of each file in `paths`, with what was heard or why nothing was, as they come.
+    """
     heard: dict[int, T] = {}
     failed: dict[int, Exception] = {}
-    options = job.options
     with job.progress_bar("listening", len(paths), "track") as bar:
-        numbers = range(len(paths))
-        for k, result in parallel(hear, numbers, options.jobs, job.stop, options.time_limit):
+        for k, result in results:
             bar.update()
             if isinstance(result, expected):
                 failed[k] = result

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tempo_core import checkpoint, in_use
+from tempo_core.engines import Engine
 from tempo_core.errors import ConfigError, StorageError
 from tempo_core.methods import Method
 from tempo_core.sound_tags import is_field
@@ -63,7 +64,12 @@ def go_on() -> bool:
     return False
 
 
-def learn(source: Path, options: LearnOptions, stop: Callable[[], bool] = go_on) -> Learned:
+def learn(
+    source: Path,
+    options: LearnOptions,
+    stop: Callable[[], bool] = go_on,
+    engine: Engine | None = None,
+) -> Learned:
     """Learn from a training set, or from a table of statements.
 
     Parameters
@@ -74,6 +80,8 @@ def learn(source: Path, options: LearnOptions, stop: Callable[[], bool] = go_on)
     stop
         Asked between steps; once it returns True, the run is abandoned. What a method then keeps
         for the next run is its own affair: `fit` its epochs, `paces` its features.
+    engine
+        That of a cluster, which listens for `fit` and `tags`; None for threads.
 
     Raises
     ------
@@ -83,10 +91,15 @@ def learn(source: Path, options: LearnOptions, stop: Callable[[], bool] = go_on)
         If there is too little to learn from, or something cannot be read or written.
     """
     check_options(options)
-    return learn_from(READERS[options.task](source), options, stop)
+    return learn_from(READERS[options.task](source), options, stop, engine)
 
 
-def learn_from(labels: Labels, options: LearnOptions, stop: Callable[[], bool] = go_on) -> Learned:
+def learn_from(
+    labels: Labels,
+    options: LearnOptions,
+    stop: Callable[[], bool] = go_on,
+    engine: Engine | None = None,
+) -> Learned:
     """Learn from labels that were read already, see `learn`.
 
     Parameters
@@ -96,8 +109,13 @@ def learn_from(labels: Labels, options: LearnOptions, stop: Callable[[], bool] =
     """
     check_options(options)
     method = choose_method(len(labels), options)
+    if engine is not None and not (method.needs_views or options.task == "tags"):
+        raise ConfigError(
+            f"a scheduler is for the method fit and the task tags, and not for {method.name}, "
+            "which works in threads; leave it out"
+        )
     try:
-        proposal: Proposal = _module(method).learn(labels, Job(method, options, stop))
+        proposal: Proposal = _module(method).learn(labels, Job(method, options, stop, engine))
         return _finish(proposal, options)
     except OSError as error:
         raise StorageError(

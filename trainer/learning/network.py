@@ -22,7 +22,7 @@ from ..evaluation.calibration import calibrate_both
 from ..inputs.cache import ViewRecipe
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import Recording
-from ..inputs.views import cache_views
+from ..inputs.views import cache_views, cache_views_on
 from ..recipes.reading import fit_recipe
 from ..recipes.recipe import FitRecipe
 from ..trainingset.tables import CACHE, WINDOWS
@@ -114,6 +114,15 @@ def _corpus(
     """Recordings with their views in the cache, and those that cannot be read any more."""
     recipe = ViewRecipe(base.front_end, WINDOWS, base.config.grid)
     cache, options = folder / CACHE, job.options
+    if job.engine is not None:
+        made = cache_views_on(
+            job.engine, recordings, recipe, cache, job.stop, options.time_limit, options.quiet
+        )
+        job.check_going_on("interrupted; what was computed is kept, and the next run goes on there")
+        pairs = list(zip(recordings, made, strict=True))
+        usable = [(r, path) for r, path in pairs if isinstance(path, Path)]
+        broken = [(r.path, error) for r, error in pairs if isinstance(error, Exception)]
+        return Corpus([r for r, _ in usable], [path for _, path in usable]), broken
     try:
         paths = cache_views(recordings, recipe, cache, options.jobs, options.quiet)
         return Corpus(recordings, paths), []

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tempo_core import checkpoint
 from tempo_core.background import Stopped
 from tempo_core.console import counted
+from tempo_core.engines import Engine
 from tempo_core.methods import for_labels
 from tempo_core.tasks.tags.config import MOST_TAGS
 
@@ -40,7 +41,12 @@ class TagEvaluation:
 
 
 def evaluate_tags(
-    table: Path, folder: Path, model: str, options: LearnOptions, stop: Callable[[], bool]
+    table: Path,
+    folder: Path,
+    model: str,
+    options: LearnOptions,
+    stop: Callable[[], bool],
+    engine: Engine | None = None,
 ) -> TagEvaluation:
     """Judge the tags in a table by cross validation, and write the report into a folder.
 
@@ -52,6 +58,8 @@ def evaluate_tags(
         Name or path of the model whose embeddings are used.
     options
         `field`, `min_tracks`, `seed`, `jobs`, `time_limit` and `quiet` count.
+    engine
+        That of a cluster, for what is listened to; None for threads.
 
     Raises
     ------
@@ -63,7 +71,7 @@ def evaluate_tags(
     """
     labels = read_tag_labels(table)
     path = checkpoint.resolve(model, "tags")
-    job = Job(for_labels("tags", len(labels)), options, stop)
+    job = Job(for_labels("tags", len(labels)), options, stop, engine)
     base = checkpoint.load(path, "tags")
     rules = TagRules(options.field, options.min_tracks, options.merge, options.drop)
 

@@ -8,7 +8,7 @@ good they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from tempo_core import Estimator, checkpoint, in_use
 from tempo_core.console import counted
 from tempo_core.embeddings import Embeddings
+from tempo_core.engines import loaded
+from tempo_core.engines.sharing import shared_path
 from tempo_core.errors import LabelError, StorageError
 from tempo_core.network import Network
 from tempo_core.sound_tags import Tag
@@ -31,7 +33,7 @@ from tempo_core.tasks.tags.network import HEAD, build
 from ..evaluation.tag_figures import area, macro, precision
 from ..trainingset import memory
 from ..trainingset.grouping import folds_of, groups_of
-from .job import Failure, Job, Proposal, and_why, hear_all
+from .job import Failure, Job, Proposal, and_why, gather, hear_all
 from .labels import TagLabels, TagTrack
 from .tag_cleaning import MIN_ARTISTS, CleanTags, TagRules, clean
 from .tag_comparing import (
@@ -217,26 +219,93 @@ def hear_tracks(
     missing = [k for k in range(len(paths)) if k not in there]
     if not missing:
         return _Heard(there, [], lines)
-    estimator = Estimator(tasks=["tags"], models={"tags": path})
+    files = [paths[k] for k in missing]
 
-    def hear(number: int) -> Embedding:
-        file = paths[missing[number]]
+    def kept(file: Path) -> Embedding | None:
         with suppress(StorageError):
-            if store is not None and (found := store.get(file)) is not None:
-                return found
-        embedding: Embedding = estimator.results(file)["tags"].embedding
+            return None if store is None else store.get(file)
+        return None
+
+    def keep(file: Path, embedding: Embedding) -> None:
         with suppress(StorageError):  # it is only slower the next time
             if store is not None:
                 store.put(file, embedding)
-        return embedding
 
     try:
-        heard, failed = hear_all([paths[k] for k in missing], hear, job)
+        if job.engine is not None:
+            work = SoundWork(shared_path(str(path)))
+            heard, failed = gather(files, _on_cluster(work, files, job, kept, keep), job)
+        else:
+            listen = SoundWork(str(path)).load()
+
+            def hear(number: int) -> Embedding:
+                found = kept(files[number])
+                if found is None:
+                    found = listen((number, str(files[number])))
+                    keep(files[number], found)
+                return found
+
+            heard, failed = hear_all(files, hear, job)
     finally:
         if store is not None:
             store.close()
     there |= {missing[number]: embedding for number, embedding in heard.items()}
     return _Heard(dict(sorted(there.items())), failed, lines)
+
+
+@dataclass(frozen=True)
+class SoundWork:
+    """Finding out what files sound like; see `tempo_core.engines.Work`.
+
+    `model` is the path of a model of tags. Tasks are (number, path).
+    """
+
+    model: str
+
+    def load(self) -> Listening:
+        """Load the model."""
+        return Listening(Estimator(tasks=["tags"], models={"tags": self.model}))
+
+    def uses(self) -> Mapping[str, str]:
+        """The model, by task."""
+        listening = loaded(self)
+        assert isinstance(listening, Listening)
+        return listening.estimator.sources
+
+
+@dataclass(frozen=True)
+class Listening:
+    """The function from a file to what it sounds like, with the model in memory."""
+
+    estimator: Estimator
+
+    def __call__(self, file: tuple[int, str]) -> Embedding:
+        embedding: Embedding = self.estimator.results(file[1])["tags"].embedding
+        return embedding
+
+
+def _on_cluster(
+    work: SoundWork,
+    files: Sequence[Path],
+    job: Job,
+    kept: Callable[[Path], Embedding | None],
+    keep: Callable[[Path, Embedding], None],
+) -> Iterator[tuple[int, Embedding | Exception]]:
+    """Listen to files that are not kept yet, see `gather`; the store is used here alone."""
+    assert job.engine is not None
+    unknown = []
+    for number, file in enumerate(files):
+        job.check_going_on()
+        found = kept(file)
+        if found is None:
+            unknown.append((number, shared_path(str(file))))
+        else:
+            yield number, found
+    results = job.engine.each(work, unknown, job.stop, job.options.time_limit)
+    for (number, _), result in results:
+        if not isinstance(result, Exception):
+            keep(files[number], result)
+        yield number, result
 
 
 def _is_embedding(values: NDArray[Any], n_dims: int) -> bool:

@@ -19,7 +19,9 @@ from threadpoolctl import threadpool_limits
 from tempo_core import checkpoint, methods
 from tempo_core.background import TIME_LIMIT, never
 from tempo_core.config import Windows
-from tempo_core.errors import ConfigError
+from tempo_core.engines import Engine
+from tempo_core.engines.sharing import shared_model
+from tempo_core.errors import ClusterError, ConfigError
 
 from ..inputs import cache
 from ..inputs.cache import ViewRecipe
@@ -28,7 +30,7 @@ from .clean import FAILURES, merged, without_copies
 from .fill_cache import CacheFolder, fill_cache
 from .journal import Journal
 from .listen import Listening
-from .listen_all import ListenedTracks, listen_to_all
+from .listen_all import ListenedTracks, ReadWork, listen_to_all
 from .running import Running
 from .split import SPLIT_FILE, divide, read_split, write_split
 from .tables import (
@@ -98,6 +100,7 @@ def build(
     folder: Path,
     options: BuildOptions,
     stop: Callable[[], bool] = never,
+    engine: Engine | None = None,
 ) -> Built:
     """Make or bring up to date the training set in a folder.
 
@@ -109,6 +112,9 @@ def build(
         Folder of the training set; it is made if it is missing.
     stop
         Called ten times a second; once it returns True, the run is abandoned.
+    engine
+        What listens to the files and fills the cache; None is threads. The processes of a cluster
+        must see files and folder at the same paths.
 
     Raises
     ------
@@ -124,12 +130,13 @@ def build(
     # Tracks are processed in parallel; more threads inside one operation would only compete.
     threadpool_limits(1, user_api="blas")
     recipe = ViewRecipe(model.front_end, options.windows, model.config.grid)
-    running = Running(options.jobs, options.time_limit, options.quiet, stop)
+    running = Running(options.jobs, options.time_limit, options.quiet, stop, engine)
+    work = ReadWork(shared_model(options.model), recipe)
     try:
         (folder / CACHE).mkdir(parents=True, exist_ok=True)
         with Journal(folder / JOURNAL) as journal:
             labelled, dropped = check_labels(_read(tracks, running))
-            listened = listen_to_all(labelled, model, recipe, journal, running)
+            listened = listen_to_all(labelled, model.source, work, journal, running)
             audible, unheard = check_recordings(listened, model.front_end.sr)
             dropped += unheard
             pairs = running.abandonable(partial(find_copies, audible, model.front_end.fps))
@@ -158,6 +165,10 @@ def build(
             return built
     except OSError as error:
         raise cache.explain(error, folder) from error
+    except ClusterError as error:
+        raise ClusterError(
+            f"{error}; what was computed is kept, and the next run goes on there"
+        ) from error
 
 
 def _without_lost(built: Built, lost: list[DroppedTrack], notes: list[str], folder: Path) -> Built:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tempo_core.console import explain
+from tempo_core.errors import StorageError
 from tempo_core.labels.matching import ComparedRecording, MatchPair, Outcome, version_gate
 
 from .fingerprint import same_recordings
@@ -231,9 +232,9 @@ def failure(track: LabelledTrack, error: Exception) -> DroppedTrack:
 
     Raises
     ------
-    OSError
+    OSError, StorageError
         If the error is one of the operating system, which says nothing about the file itself.
     """
-    if isinstance(error, OSError):
+    if isinstance(error, (OSError, StorageError)):
         raise error
     return drop(track, Reason.UNREADABLE, explain(error))

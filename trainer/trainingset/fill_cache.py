@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from tempo_core import listening
+from tempo_core.engines.sharing import shared_path
 from tempo_core.tasks.tempo.periodicity import N_MAPS
 from tempo_core.windows import window_spans
 
@@ -36,6 +39,35 @@ class CacheFolder:
         return cache.cache_file(self.folder, self.keys[track.path])
 
 
+# The number of a track, its path, the cache file to write, and how many windows it is to have.
+FillTask = tuple[int, str, str, int]
+
+
+@dataclass(frozen=True)
+class FillWork:
+    """Computing cache files, which all processes share; see `tempo_core.engines.Work`."""
+
+    recipe: ViewRecipe
+
+    def load(self) -> Callable[[FillTask], None]:
+        """There is nothing to load."""
+        threadpool_limits(1, user_api="blas")  # files are processed in parallel, not their parts
+        return self._compute
+
+    def uses(self) -> Mapping[str, str]:
+        """No model."""
+        return {}
+
+    def _compute(self, task: FillTask) -> None:
+        _, path, target, n_windows = task
+        recipe, file = self.recipe, Path(target)
+        views = views_of(Path(path), recipe.front_end, recipe.windows, recipe.grid, n_windows)
+        try:
+            cache.write_views(views, file, digest=recipe.digest())
+        except OSError as error:
+            raise cache.explain(error, file.parents[1]) from error
+
+
 def fill_cache(
     tracks: Sequence[CollectedTrack],
     lengths: Mapping[Path, int],
@@ -57,6 +89,8 @@ def fill_cache(
     ------
     ConfigError
         If the cache's limit is too small for any choice of windows.
+    StorageError
+        If a cache file cannot be written.
     """
     counts = {t.path: count_windows(lengths[t.path], place.recipe) for t in tracks}
     wanted, notes = share_space(counts, place)
@@ -74,20 +108,18 @@ def fill_cache(
             else:
                 cache.touch(path)
 
-    def compute(track: CollectedTrack) -> None:
-        recipe = place.recipe
-        n_windows = wanted[track.path]
-        views = views_of(track.path, recipe.front_end, recipe.windows, recipe.grid, n_windows)
-        cache.write_views(views, place.file(track), digest=recipe.digest())
-
     lost = []
     # All cache files are checked first, so that the progress bar counts only the missing ones.
     missing = list(outdated())
+    tasks = (
+        (k, shared_path(str(t.path)), shared_path(str(place.file(t))), wanted[t.path])
+        for k, t in enumerate(missing)
+    )
     with running.progress("computing the network's inputs", len(missing)) as bar:
-        for track, result in running.each(compute, missing):
+        for (k, _, _, _), result in running.do(FillWork(place.recipe), tasks):
             bar.update()
             if isinstance(result, Exception):
-                lost.append(failure(track, result))
+                lost.append(failure(missing[k], result))
     return lost, notes
 
 

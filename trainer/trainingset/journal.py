@@ -107,10 +107,20 @@ class Journal:
         values["fingerprint"] = np.frombuffer(values["fingerprint"], "<u4").astype(np.uint32)
         return Listening(**values)
 
-    def contents(self, how: str) -> frozenset[str]:
-        """Hashes of all contents that were listened to in this way, see `heard`."""
-        rows = self._db.execute(f"SELECT content FROM {TABLE} WHERE how = ?", (how,))
-        return frozenset(str(content) for (content,) in rows)
+    def contents(self, how: str) -> dict[int, frozenset[str]]:
+        """Hashes of contents that were listened to in this way, by the size of the file [bytes].
+
+        A file of another size has none of them, so that few have to be told where it is read. Those
+        whose file was replaced by another one at its path are not among them.
+        """
+        rows = self._db.execute(
+            f"SELECT DISTINCT size, content FROM files JOIN {TABLE} USING (content) WHERE how = ?",
+            (how,),
+        )
+        found: dict[int, set[str]] = {}
+        for size, content in rows:
+            found.setdefault(int(size), set()).add(str(content))
+        return {size: frozenset(contents) for size, contents in found.items()}
 
     def note_heard(self, content: str, how: str, heard: Listening) -> None:
         """Store what was heard in a file of this content, which `heard` returns."""

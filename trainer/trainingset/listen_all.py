@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
+from tempo_core import checkpoint
+from tempo_core.engines.sharing import shared_path
 from tempo_core.model import Checkpoint
 from tempo_core.tasks.tempo.config import TempoConfig
 
@@ -45,22 +49,48 @@ class ListenedTracks:
     stamps: dict[Stamp, str] = field(default_factory=dict)
 
 
+# The number of a file, its path, and hashes of contents that it may have and that are known.
+ReadTask = tuple[int, str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class ReadWork:
+    """Reading files, and listening to them; see `tempo_core.engines.Work`.
+
+    `model` is the name or path of the model that listens. Results are as of `read_file`.
+    """
+
+    model: str
+    recipe: ViewRecipe
+
+    def load(self) -> Callable[[ReadTask], tuple[str, str, Listening | None]]:
+        """Load the model."""
+        model = checkpoint.load(checkpoint.resolve(self.model))
+        threadpool_limits(1, user_api="blas")  # files are processed in parallel, not their parts
+        return lambda task: read_file(Path(task[1]), model, self.recipe, task[2])
+
+    def uses(self) -> Mapping[str, str]:
+        """The model."""
+        return {"tempo": checkpoint.load(checkpoint.resolve(self.model)).source}
+
+
 def listen_to_all(
-    tracks: Sequence[LabelledTrack],
-    model: Checkpoint[TempoConfig],
-    recipe: ViewRecipe,
-    journal: Journal,
-    running: Running,
+    tracks: Sequence[LabelledTrack], source: str, work: ReadWork, journal: Journal, running: Running
 ) -> ListenedTracks:
     """Listen to each track, or take from the journal what was heard in it.
+
+    Parameters
+    ----------
+    source
+        Of the model that listens.
 
     Raises
     ------
     Stopped
         If the build is to stop. What was heard until then is in the journal.
     """
-    how = f"{model.source} {LONGEST_TRACK:g}"
-    recipe_digest = recipe.digest()
+    how = f"{source} {LONGEST_TRACK:g}"
+    recipe_digest = work.recipe.digest()
     listened = ListenedTracks()
     found: dict[Path, HeardFile | DroppedTrack] = {}
 
@@ -68,9 +98,14 @@ def listen_to_all(
         listened.stamps[stamp] = listened.keys[track.path] = key
         found[track.path] = heard
 
-    def unknown() -> Iterator[tuple[LabelledTrack, Stamp]]:
+    under_way: dict[int, tuple[LabelledTrack, Stamp]] = {}
+    # A file that was moved, or whose network inputs are computed in a new way, sounds the same.
+    known_contents = journal.contents(how)
+
+    def unknown() -> Iterator[ReadTask]:
         """The tracks whose files have to be read."""
-        for track, stamp in running.each(lambda track: cache.stamp(track.path), tracks, 1):
+        stamps = running.each(lambda track: cache.stamp(track.path), tracks)
+        for number, (track, stamp) in enumerate(stamps):
             if isinstance(stamp, Exception):
                 found[track.path] = failure(track, stamp)
                 continue
@@ -82,16 +117,13 @@ def listen_to_all(
             if known and heard:
                 note(track, stamp, known[1], HeardFile(known[0], heard))
                 continue
-            yield track, stamp
-
-    # A file that was moved, or whose network inputs are computed in a new way, sounds the same.
-    known_contents = journal.contents(how)
-
-    def read(task: tuple[LabelledTrack, Stamp]) -> tuple[str, str, Listening | None]:
-        return read_file(task[0].path, model, recipe, known_contents)
+            under_way[number] = track, stamp
+            same_size = known_contents.get(stamp[1], frozenset())
+            yield number, shared_path(str(track.path)), same_size
 
     with running.progress("listening", len(tracks)) as bar:
-        for (track, stamp), result in running.each(read, unknown()):
+        for (number, _, _), result in running.do(work, unknown()):
+            track, stamp = under_way.pop(number)
             bar.update(1 + len(found) - bar.n)
             if isinstance(result, Exception):
                 found[track.path] = failure(track, result)

@@ -1,4 +1,4 @@
-"""Running the steps of a build: in several threads, with a progress bar, until it is stopped."""
+"""Running the steps of a build: in threads or on a cluster, with a progress bar, until stopped."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from tempo_core.background import Background, Stopped, parallel
+from tempo_core.engines import Engine, Threads, Work
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,12 +21,14 @@ class Running:
 
     `jobs` files are processed at a time, and each may take `time_limit` [s]. `stop` is called ten
     times a second; once it returns True, the step is abandoned. With `quiet` no bar is shown.
+    `engine` does what is done with all files; None is that of `jobs` threads.
     """
 
     jobs: int
     time_limit: float
     quiet: bool
     stop: Callable[[], bool]
+    engine: Engine | None = None
 
     def progress(self, what: str, total: int | None) -> tqdm[None]:
         """A progress bar over tracks; `total` None for an unknown number."""
@@ -33,14 +36,18 @@ class Running:
         return tqdm(desc=what, total=total, unit="track", disable=hidden, dynamic_ncols=True)
 
     def each(
-        self, function: Callable[[T], R], tasks: Iterable[T], jobs: int | None = None
+        self, function: Callable[[T], R], tasks: Iterable[T]
     ) -> Iterator[tuple[T, R | Exception]]:
-        """Apply a function to tasks in threads, see `background.parallel`.
+        """Apply a function to tasks in one thread, see `background.parallel`.
 
-        Yields (task, its result or the exception it raised). `jobs` is the number of threads; None
-        means that of the build.
+        Yields (task, its result or the exception it raised).
         """
-        return parallel(function, tasks, jobs or self.jobs, self.stop, self.time_limit)
+        return parallel(function, tasks, 1, self.stop, self.time_limit)
+
+    def do(self, work: Work[T, R], tasks: Iterable[T]) -> Iterator[tuple[T, R | Exception]]:
+        """Do some work on tasks; yields as `each` does."""
+        engine = self.engine or Threads(self.jobs)
+        return engine.each(work, tasks, self.stop, self.time_limit)
 
     def abandonable(self, function: Callable[[], T]) -> T:
         """The result of a long function, run in a thread that is abandoned if the build is stopped.

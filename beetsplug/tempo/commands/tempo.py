@@ -17,7 +17,7 @@ from ..settings import check_tasks
 CHANGES = ("half", "double", "set", "nudge")
 ALTERNATIVES = (*CHANGES, "unlock", "tap", "review", "cadence")
 # Options that are for nothing but an analysis, and for nothing that only lists.
-OF_ANALYSIS = ("force", "threads", "tasks", "retry")
+OF_ANALYSIS = ("force", "threads", "scheduler", "cluster_config", "tasks", "retry")
 
 if TYPE_CHECKING:
     from optparse import Values
@@ -44,6 +44,11 @@ def subcommand() -> ui.Subcommand:
     )
     options.add_threads(command, "tracks to analyse at a time")
     add = command.parser.add_option
+    add(
+        "--scheduler", metavar="NAME",
+        help="analyse on a Dask cluster: local:N, slurm, tcp://HOST:PORT or FILE.json",
+    )  # fmt: skip
+    add("--cluster-config", metavar="FILE", help="YAML file with settings of the cluster")
     add(
         "--tasks", metavar="NAMES",
         help="what to find out, with commas between: tempo and more, or key alone",
@@ -97,6 +102,14 @@ def check(opts: Values, settings: Any) -> None:
         If an option makes no sense; the message names it.
     """
     options.require_whole(opts, ("threads",))
+    if opts.scheduler is not None:
+        from tempo_core.engines.schedulers import FORMS, is_scheduler
+
+        if not is_scheduler(opts.scheduler):
+            raise UserError(f"--scheduler must be {FORMS}")
+    if opts.threads is not None:
+        options.refuse(opts, ("scheduler",), "is instead of --threads; leave one out")
+        opts.scheduler = ""  # threads in this run, whatever the configuration says
     if opts.tasks is not None:
         opts.tasks = [name.strip() for name in opts.tasks.split(",")]
         if problem := check_tasks(opts.tasks):
