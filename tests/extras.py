@@ -8,7 +8,18 @@ from pathlib import Path
 
 # Packages of the extras other than `train`. soundfile is installed with `train` too, because
 # librosa needs it, but commands that need only `train` must not import it themselves.
-NOT_IN_TRAIN = ("soundfile", "mirdata")
+NOT_IN_TRAIN = (
+    "cryptography",
+    "dask",
+    "dask_jobqueue",
+    "distributed",
+    "mirdata",
+    "pyarrow",
+    "s3fs",
+    "soundfile",
+)
+# Those of other extras that Lightning needs as well.
+OF_LIGHTNING = ("aiohttp", "fsspec")
 FINDER = """\
 import sys
 

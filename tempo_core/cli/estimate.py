@@ -16,7 +16,6 @@ from ..background import Stopped, call, interruptible
 from ..columns import Column
 from ..console import counted, echo, explain, time_limit_option
 from ..engines import loaded
-from ..engines.schedulers import open_engine
 from ..errors import ClusterError
 from ..files import audio_files
 from ..results.formats import FORMATS
@@ -25,6 +24,7 @@ from ..results.rows import shown_by
 from ..results.tracks import Track, all_places, count_tracks, tracks
 from .command import Command
 from .curve_writers import CURVE_WRITERS
+from .engine import command_engine
 from .estimating import EstimateRun, EstimateWork, Estimating
 from .options import cluster_options, task_names, window_count
 from .ordered import in_order
@@ -96,11 +96,9 @@ def estimate(
             name = "--curve" if curve else "--format"
             raise click.UsageError(f"{name} is for standard output; leave --out or {name} out")
         check_output(out)
-    if scheduler is not None and _is_given(ctx, "jobs"):
-        raise click.UsageError("--jobs is for threads; leave it out with --scheduler")
     work = EstimateWork(model, windows, tuple(names), curve)
     opening = (scheduler, jobs, cluster_config)
-    with interruptible() as stop, open_engine(*opening, stop.is_set, _say) as engine:
+    with interruptible() as stop, command_engine(*opening, stop.is_set) as engine:
         estimating = call(partial(loaded, work), stop.is_set)
         assert isinstance(estimating, Estimating)
         run = EstimateRun(engine, work, stop.is_set, time_limit)
@@ -121,10 +119,6 @@ Places = tuple[Sequence[str], Sequence[Path]]  # files and folders, and lists of
 
 def _is_given(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
-
-
-def _say(line: str) -> None:
-    echo(line, err=True)
 
 
 def _print(

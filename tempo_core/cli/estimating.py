@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..console import explain
-from ..engines import Engine, loaded
+from ..engines import Engine, Threads, loaded
+from ..engines.sharing import shared_path
 from ..errors import ConfigError
 from ..results.rows import Row
 from ..results.tracks import Track
@@ -66,7 +67,7 @@ class Estimating:
     def __call__(self, track: Track) -> Row:
         if track.problem is not None:
             return Row(track.path, None, track.problem)
-        results = self.estimator.results(track.path)
+        results = self.estimator.results(track.absolute or track.path)
         points = results["tempo"].curve if self.curves else None
         return Row(track.path, self.estimator.columns(results), None, points)
 
@@ -85,6 +86,8 @@ class EstimateRun:
 
     def rows(self, tracks: Iterable[Track]) -> Iterator[tuple[Track, Row]]:
         """Tracks with their rows as they come; a track that fails also has a row."""
+        if not isinstance(self.engine, Threads):
+            tracks = (replace(track, absolute=shared_path(track.path)) for track in tracks)
         each = self.engine.each(self.work, tracks, self.stopped, self.time_limit)
         with closing(each) as results:
             for track, result in results:

@@ -22,12 +22,14 @@ STDIN = Path("-")
 class Track:
     """A track of a run: its path, and why it cannot be used, or None.
 
-    `number` counts the tracks of a run from 0.
+    `number` counts the tracks of a run from 0. `absolute` is the path for other processes, None
+    where there are none.
     """
 
     number: int
     path: str
     problem: str | None = None
+    absolute: str | None = None
 
 
 def tracks(
