@@ -35,8 +35,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-CHUNK_SECONDS = 4.0  # [s] of work in a chunk: what is lost at most if a worker dies
-LARGEST_CHUNK = 64
+# A chunk has as much work as this [s], but no more than this share of the time of the run so far:
+# at the end of a short run no worker waits long for the last chunk of another.
+CHUNK_SECONDS, CHUNK_SHARE = 4.0, 1 / 16
+# More of them in a second than this would keep client and scheduler busy, which take some four
+# milliseconds of a processor for each; chunks of a large cluster are longer.
+CHUNKS_A_SECOND = 50
+LARGEST_CHUNK = 256
 # [s] in which all chunks that died with one worker are told of.
 SAME_DEATH = 0.3
 MOST_DEATHS = 3  # processes that a task may die with, if others died with them
@@ -188,11 +193,13 @@ class _Run(Generic[T]):
         self._suspects: deque[_Chunk[T]] = deque()
         # Chunks that died with a worker, by its address, and when the first was told of [s].
         self._deaths: dict[str, tuple[float, list[_Chunk[T]]]] = {}
-        self._size = 1
+        self._size = self._n_threads = 1
+        self._begun = time.monotonic()
         self.is_over = False
 
     def submit(self, remaining: Iterator[T], n_threads: int) -> None:
         """Send chunks until every thread of the cluster has one; note if there is none left."""
+        self._n_threads = n_threads
         exhausted = False
         while len(self._waiting) < n_threads and not exhausted:
             if self._suspects:
@@ -235,7 +242,9 @@ class _Run(Generic[T]):
         if found.refused is not None:
             raise found.refused.error()
         each = max(found.seconds / len(chunk.tasks), 1e-6)
-        self._size = max(1, min(LARGEST_CHUNK, 2 * self._size, round(CHUNK_SECONDS / each)))
+        share = CHUNK_SHARE * (time.monotonic() - self._begun)
+        seconds = max(self._n_threads / CHUNKS_A_SECOND, min(CHUNK_SECONDS, share))
+        self._size = max(1, min(LARGEST_CHUNK, 2 * self._size, round(seconds / each)))
         for task, result in zip(chunk.tasks, found.results, strict=True):
             yield task, result.error() if isinstance(result, Failure) else result
 
