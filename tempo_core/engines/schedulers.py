@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -99,12 +100,22 @@ def open_engine(
 
     from .cluster import Cluster
 
+    if scheduler == SLURM:
+        _import_jobqueue()
     with ExitStack() as opened:
         opened.enter_context(dask.config.set(OWN_CLUSTER))
         opened.enter_context(_silent())
         client = opened.enter_context(_client(scheduler, settings, stopped))
         _wait_for_worker(client, scheduler, stopped, tell)
         yield Cluster(client, scheduler, tell)
+
+
+def _import_jobqueue() -> None:
+    """Import dask-jobqueue, which takes Ctrl-C for itself, and give Ctrl-C back."""
+    handler = signal.getsignal(signal.SIGINT)
+    import dask_jobqueue  # noqa: F401
+
+    signal.signal(signal.SIGINT, handler)
 
 
 @contextmanager
