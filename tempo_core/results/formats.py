@@ -30,6 +30,8 @@ class Format(ABC):
 
     # Whether a file can be read, and added to, at any time; if not, it is made anew by each run.
     grows = True
+    # Packages that write it, beside those that every installation has.
+    needs: tuple[str, ...] = ()
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self.columns = columns
@@ -153,6 +155,7 @@ class Parquet(Format):
     """
 
     grows = False
+    needs = ("pyarrow.parquet",)
 
     @property
     def names(self) -> tuple[str, ...]:

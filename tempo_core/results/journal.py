@@ -159,15 +159,10 @@ class Journal:
         return None if row is None else row[0]
 
     def _row(self, statement: str, *values: object) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = self._execute(statement, values).fetchone()
-        return row
-
-    def _write(self, statement: str, *values: object) -> None:
-        self._execute(statement, values)
-
-    def _execute(self, statement: str, values: tuple[object, ...]) -> sqlite3.Cursor:
+        """The first row of the result of a statement; see `_write`."""
         try:
-            return self._db.execute(statement, values)
+            row: tuple[Any, ...] | None = self._db.execute(statement, values).fetchone()
+            return row
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise
@@ -175,6 +170,16 @@ class Journal:
                 f"{self._path}: cannot be written ({error}); what is done is kept: free some "
                 "space and run it again"
             ) from error
+
+    def _write(self, statement: str, *values: object) -> None:
+        """Execute a statement that writes.
+
+        Raises
+        ------
+        StorageError
+            If the file cannot be written.
+        """
+        self._row(statement, *values)
 
 
 def _id(path: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 
 from ..errors import ConfigError, StorageError
@@ -26,9 +27,14 @@ def check_output(path: Path) -> None:
     ConfigError
         If its ending is unknown, it is no file, or it is a file without a journal, which is
         somebody else's.
+    ImportError
+        If a package that writes the format is not installed.
     """
-    if path.suffix.lower() not in FORMATS:
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
         raise ConfigError(f"{path}: the name must end with {', '.join(FORMATS)}")
+    for name in form.needs:
+        import_module(name)
     if path.is_dir() or is_channel(path):
         raise ConfigError(f"{path}: is no file; give the name of a file")
     if path.exists() and not journal_of(path).exists():
