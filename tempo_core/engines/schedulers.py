@@ -31,6 +31,7 @@ SLURM = "slurm"
 FORMS = "tcp://HOST:PORT, tls://HOST:PORT, slurm, local:N, or a scheduler file *.json"
 CONNECTED_WITHIN = 30.0  # [s] for a scheduler to answer
 STARTED_WITHIN = 120.0  # [s] for the first worker on this machine; those of a queue have no limit
+CLOSED_WITHIN = 20.0  # [s] on a busy machine
 # Dask's settings of clusters that are opened here. A task that dies is tried again by `Cluster`.
 OWN_CLUSTER = {
     "distributed.scheduler.allowed-failures": 0,
@@ -160,10 +161,10 @@ def _attempt(
 
 
 def _close(closable: Any) -> None:
-    """Close a client or a cluster, within some seconds, whatever state it is in."""
+    """Close a client or a cluster, whatever state it is in."""
     # It may be gone, or hang: the process ends without it.
     with suppress(OSError, TimeoutError, AudioError, RuntimeError):
-        call(lambda: closable.close(timeout=5), never, 10.0)
+        call(lambda: closable.close(timeout=CLOSED_WITHIN), never, 1.5 * CLOSED_WITHIN)
 
 
 def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
