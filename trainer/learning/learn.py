@@ -17,6 +17,7 @@ from tempo_core.sound_tags import is_field
 from .job import Failure, Job, Proposal
 from .labels import READERS, Labels
 from .options import LearnOptions, choose_method
+from .processes import ALONE, Processes
 
 __all__ = ["LearnOptions", "Learned", "check_options", "choose_method", "learn", "learn_from"]
 
@@ -63,7 +64,12 @@ def go_on() -> bool:
     return False
 
 
-def learn(source: Path, options: LearnOptions, stop: Callable[[], bool] = go_on) -> Learned:
+def learn(
+    source: Path,
+    options: LearnOptions,
+    stop: Callable[[], bool] = go_on,
+    processes: Processes = ALONE,
+) -> Learned:
     """Learn from a training set, or from a table of statements.
 
     Parameters
@@ -74,19 +80,28 @@ def learn(source: Path, options: LearnOptions, stop: Callable[[], bool] = go_on)
     stop
         Asked between steps; once it returns True, the run is abandoned. What a method then keeps
         for the next run is its own affair: `fit` its epochs, `paces` its features.
+    processes
+        Those that share the run, of which this is one.
 
     Raises
     ------
     Stopped
         If `stop` returned True.
+    Dismissed
+        In all `processes` but the first.
     TempoError
         If there is too little to learn from, or something cannot be read or written.
     """
     check_options(options)
-    return learn_from(READERS[options.task](source), options, stop)
+    return learn_from(READERS[options.task](source), options, stop, processes)
 
 
-def learn_from(labels: Labels, options: LearnOptions, stop: Callable[[], bool] = go_on) -> Learned:
+def learn_from(
+    labels: Labels,
+    options: LearnOptions,
+    stop: Callable[[], bool] = go_on,
+    processes: Processes = ALONE,
+) -> Learned:
     """Learn from labels that were read already, see `learn`.
 
     Parameters
@@ -97,7 +112,8 @@ def learn_from(labels: Labels, options: LearnOptions, stop: Callable[[], bool] =
     check_options(options)
     method = choose_method(len(labels), options)
     try:
-        proposal: Proposal = _module(method).learn(labels, Job(method, options, stop))
+        job = Job(method, options, stop, processes)
+        proposal: Proposal = _module(method).learn(labels, job)
         return _finish(proposal, options)
     except OSError as error:
         raise StorageError(
