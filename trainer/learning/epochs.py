@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event
 from typing import Any, Generic, TypeVar
 
 import lightning
@@ -335,7 +336,14 @@ class Ending(callbacks.Callback):
 
     def _is_asked(self, trainer: Trainer) -> bool:
         """Whether any of the processes is asked to end."""
-        return trainer.strategy.reduce_boolean_decision(self.processes.asked.is_set(), all=False)
+        if not self._any(trainer, self.processes.asked):
+            return False
+        if self._any(trainer, self.processes.requeue):
+            self.processes.requeue.set()
+        return True
+
+    def _any(self, trainer: Trainer, event: Event) -> bool:
+        return trainer.strategy.reduce_boolean_decision(event.is_set(), all=False)
 
 
 class EpochLines(callbacks.Callback):

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from tempo_core.background import POLL, Stopped, call, never
+from tempo_core.background import POLL, Stopped, call
 from tempo_core.console import counted
 from tempo_core.errors import ConfigError
 
@@ -36,7 +36,7 @@ START_LIMIT = timedelta(minutes=10)  # between the starts of the first and of th
 # process may have to wait for another that reads from a slow disk.
 SILENCE_LIMIT = timedelta(minutes=30)
 FAREWELL = 10.0  # [s] that the first process waits for the others to have heard how it ended
-END, READERS, REQUEUE = "end", "readers of the end", "requeue"  # keys of the store
+END, READERS = "end", "readers of the end"  # keys of the store
 
 
 class Dismissed(Exception):
@@ -55,8 +55,9 @@ class Processes:
         What lightning calls a cluster environment; None if it starts processes by itself.
     store
         The key-value store that they share; None if there is only one.
-    asked
-        Set once the run is to end soon, after a step and with a checkpoint.
+    asked, requeue
+        Set once the run is to end soon, after a step and with a checkpoint; and whether the
+        scheduler is then to begin it again.
     in_epochs
         Set while this process trains, when it sees to `asked` by itself.
     """
@@ -66,6 +67,7 @@ class Processes:
     environment: Any = None
     store: Any = None
     asked: threading.Event = field(default_factory=threading.Event)
+    requeue: threading.Event = field(default_factory=threading.Event)
     in_epochs: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -145,7 +147,7 @@ class Processes:
         Raises
         ------
         ConfigError
-            If it failed, with its message.
+            If it failed, with its message, or was killed.
         Stopped
             If `stop` returned True.
         """
@@ -154,29 +156,30 @@ class Processes:
                 raise Stopped("interrupted")
             time.sleep(POLL)
         message = self._get(END)
-        self.leave()
+        self._leave()
         if message:
             raise ConfigError(f"the first process ended: {message}")
 
-    def leave(self) -> None:
-        """Spare the first process waiting for this one."""
-        with suppress(RuntimeError):
-            self.store.add(READERS, 1)
+    def end_with(self, error: BaseException) -> None:
+        """End with what the first process ended with, if it has, or with `error`.
 
-    def fails(self, error: BaseException) -> None:
-        """What `error` is due to if it is to the end of another process.
+        A process that stopped because all are to end waits for the first one: where a process ends
+        with an error, a launcher kills the others at once.
 
         Raises
         ------
         ConfigError
-            If the first process has ended or is gone.
+            If the first process has ended.
         """
-        if self._has(END):
-            try:
-                self.hear_the_end(never)
-            except ConfigError as reason:
-                raise reason from error
-        self.leave()
+        deadline = time.monotonic() + (FAREWELL if isinstance(error, Stopped) else 0)
+        with suppress(Stopped):
+            self.hear_the_end(lambda: time.monotonic() >= deadline)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Spare the first process waiting for this one."""
+        with suppress(RuntimeError):
+            self.store.add(READERS, 1)
 
     def _has(self, name: str) -> bool:
         return bool(self._ask(lambda: self.store.check([name])))
@@ -274,21 +277,16 @@ def joined(
         return
     environment, store = call(lambda: _connect(started, devices, accelerator), stop)
     processes = Processes(started.rank, started.world, environment, store)
-    requeue = threading.Event()
 
     def ask(number: int, _frame: Any) -> None:
         processes.asked.set()
         if number == signal.SIGUSR1:
-            requeue.set()
+            processes.requeue.set()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGUSR1)}
     try:
         with _ending_alike(processes, stop):
             yield processes
-    except BaseException:
-        if started.by == "srun":
-            _requeue(processes, requeue)
-        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -303,9 +301,11 @@ def _ending_alike(processes: Processes, stop: Callable[[], bool]) -> Iterator[No
         processes.hear_the_end(stop)
     except BaseException as error:
         if processes.is_first:
+            if processes.requeue.is_set():
+                _requeue()
             processes.tell_the_end(str(error) or type(error).__name__)
-        else:
-            processes.fails(error)
+        elif processes.store is not None:
+            processes.end_with(error)
         raise
     else:
         processes.tell_the_end("")
@@ -350,16 +350,10 @@ def _connect(started: Started, devices: int, accelerator: str) -> tuple[Any, Any
     return environment, dist.PrefixStore("run", store)
 
 
-def _requeue(processes: Processes, wanted: threading.Event) -> None:
-    """Let SLURM begin the job again later, if a process was asked to end for that."""
-    shared = processes.store
-    with suppress(RuntimeError):
-        if wanted.is_set() and shared is not None:
-            shared.set(REQUEUE, "yes")
-        if processes.is_first and shared is not None and shared.check([REQUEUE]):
-            wanted.set()
+def _requeue() -> None:
+    """Let SLURM begin the job anew later."""
     job = os.environ.get("SLURM_JOB_ID")
-    if not (processes.is_first and wanted.is_set() and job):
+    if not job:
         return
     try:
         subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True)
