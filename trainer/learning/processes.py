@@ -239,7 +239,7 @@ def check_started(started: Started | None, nodes: int, devices: int) -> None:
         return
     if (started.nodes, started.world) != (nodes, nodes * devices):
         raise ConfigError(
-            f"{started.by} started {counted(started.world, 'process')} on "
+            f"{started.by} started {counted(started.world, 'task')} on "
             f"{counted(started.nodes, 'node')}, but --nodes {nodes} --devices {devices} needs "
             f"{nodes * devices} on {nodes}; let the numbers agree (only --method fit and --network "
             "share their work)"
