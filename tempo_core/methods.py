@@ -53,7 +53,7 @@ METHODS = (
     ),
     Method(
         "fit", "tempo", "network", 1000, "trains the whole network",
-        ("from_scratch", "epochs", "devices", "accelerator", "guard"), needs_views=True,
+        ("from_scratch", "epochs", "nodes", "devices", "accelerator", "guard"), needs_views=True,
     ),
     Method("paces", "pace", "paces", 0, "learns at which paces you move"),
     Method("keys", "key", "keys", 0, "learns which keys you give"),

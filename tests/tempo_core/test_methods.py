@@ -30,7 +30,7 @@ def test_what_may_be_chosen_and_said() -> None:
     assert methods.names("tempo") == methods.choices() == ("auto", "shift", "adapt", "fit")
     assert methods.names("pace") == ("auto", "paces")
     assert set(methods.options("tempo")) == {
-        "method", "from_scratch", "epochs", "devices", "accelerator", "guard",
+        "method", "from_scratch", "epochs", "nodes", "devices", "accelerator", "guard",
     }  # fmt: skip
     assert methods.names("key") == ("auto", "keys")
     assert methods.options("pace") == methods.options("key") == ()

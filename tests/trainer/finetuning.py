@@ -43,16 +43,16 @@ def corpus(folder: Path, n: int, split: str) -> Corpus:
 
 
 def run(
-    folder: Path, recipe: FitRecipe = RECIPE, devices: int = 1
+    folder: Path, recipe: FitRecipe = RECIPE, devices: int = 1, **of_run: Any
 ) -> tuple[Network, list[dict[str, float]]]:
-    """Run `fit` in a folder."""
+    """Run `fit` in a folder, with options of `FitRun`."""
     torch.set_num_threads(1)  # a sum of floats depends on it
     folder.mkdir(parents=True, exist_ok=True)
     base = adaptable(checkpoint.load(checkpoint.resolve("shipped")))
     train, validation = corpus(folder, 6, "train"), corpus(folder, 2, "validation")
     guard = guards.load(base).part(replay=True)
     data = FitData(train, validation, guard)
-    return finetune(base, data, recipe, FitRun(folder / "runs", devices, quiet=True))
+    return finetune(base, data, recipe, FitRun(folder / "runs", devices, quiet=True, **of_run))
 
 
 def die_after(n_checkpoints: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from tempo_core.console import time_limit_option
 from ..learning.options import GENRES, MIN_TRACKS, LearnOptions
 from ..options import SEEDS, tell
 from ..recipes.recipe import NETWORKS
-from . import load, opened, work
+from . import load, opened
 
 if TYPE_CHECKING:
     from ..learning.learn import Learned
@@ -53,8 +54,12 @@ _METHODS = "; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.name in
 )  # fmt: skip
 @click.option("--seed", type=SEEDS, show_default="0, or as the recipe says")
 @click.option(
+    "--nodes", type=click.IntRange(min=1), default=1, show_default=True,
+    help="Computers for fit and --network; srun or torchrun starts the processes on them.",
+)  # fmt: skip
+@click.option(
     "--devices", type=click.IntRange(min=1), default=1, show_default=True,
-    help="Processes, or GPUs, for fit and --network.",
+    help="Processes, or GPUs, on each computer for fit and --network.",
 )  # fmt: skip
 @click.option(
     "--accelerator", default="cpu", show_default=True, metavar="cpu|gpu|auto",
@@ -99,7 +104,9 @@ def train(
     table: of each track its tags, with semicolons between. With --task notes it has recordings, and
     beside each a MIDI file of the same name, or the layout of MusicNet.
     """
-    from tempo_core.background import interruptible
+    from tempo_core.background import GRACE, call, interruptible
+
+    from ..learning.processes import joined
 
     _refuse_options_of_others(ctx, given["task"])
     if network is not None:
@@ -109,26 +116,40 @@ def train(
 
         seed = seed_in(given["recipe"])
     options = LearnOptions(install=not no_install, seed=seed or 0, **given)
-    with interruptible() as stop:
+    place = (options.nodes, options.devices) if _shares(network, options) else (1, 1)
+    with interruptible() as stop, joined(*place, options.accelerator, stop.is_set) as processes:
+        options = replace(options, quiet=options.quiet or not processes.is_first)
+        over = processes.over(stop.is_set)
         if network is not None:
             training = load("reference.train", stop)
-            trained: TrainedNetwork = work(
-                lambda: training.train(folder, network, options, stop.is_set), stop
-            )
+            trained: TrainedNetwork = call(
+                lambda: training.train(folder, network, options, over, processes), over,
+                patience=GRACE,
+            )  # fmt: skip
             tell(trained.failed, trained.summary(), options.quiet)
             return
         # Before anything is read: a missing package is told first.
         load(f"learning.{methods.of_task(options.task)[0].module}", stop)
         learning = load("learning.learn", stop)
-        with opened(scheduler, options.jobs, cluster_config, stop) as engine:
-            learned: Learned = work(
-                lambda: learning.learn(folder, options, stop.is_set, engine), stop, engine
+        # The first process fills the cache for all.
+        own = (scheduler, cluster_config) if processes.is_first else (None, None)
+        with opened(own[0], options.jobs, own[1], stop) as engine:
+            learned: Learned = call(
+                lambda: learning.learn(folder, options, over, processes, engine),
+                over,
+                patience=GRACE,
             )
-    tell(learned.failed, learned.summary(), options.quiet)
+        tell(learned.failed, learned.summary(), options.quiet)
+
+
+def _shares(network: str | None, options: LearnOptions) -> bool:
+    """Whether processes on several computers share what is to be done."""
+    return network is not None or options.from_scratch or options.method in OF_NODES
 
 
 # Options that only `fit` and --network have a use for, and those that --network has none for.
 OF_EPOCHS = ("network", "recipe")
+OF_NODES = methods.with_option("nodes")
 NOT_OF_NETWORK = (
     "method", "from_scratch", "install_anyway", "guard", "scheduler", "cluster_config",
 )  # fmt: skip

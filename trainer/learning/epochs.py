@@ -1,8 +1,9 @@
 """Training in epochs with lightning: what all networks that are trained so have in common.
 
 Batches and dropout are functions of (seed, epoch, step) alone, and everything else that a run needs
-is in a checkpoint after each epoch. So a run that was killed goes on from its last epoch to the
-same result, and several processes share a batch instead of each drawing its own.
+is in a checkpoint: after each epoch, and after the last step of a run that its scheduler ends. So a
+run that was killed goes on from there to the same result, and several processes share a batch
+instead of each drawing its own.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ import sys
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event
 from typing import Any, Generic, TypeVar
 
 import lightning
 import torch
 from lightning.pytorch import Trainer, callbacks, loggers
 from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -35,9 +39,11 @@ from ..evaluation.metrics import progress
 from ..inputs.recordings import Recording, digest_of
 from ..recipes.recipe import EpochRecipe
 from .plain_checkpoint import PlainCheckpointIO
+from .processes import ALONE, GONE, Processes
 
 B = TypeVar("B")  # a batch
 R = TypeVar("R", bound=EpochRecipe)
+ENDED = "ended as asked; what was learned so far is kept, run the same again to go on"
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,11 @@ class FitRun:
         For checkpoints and logs (CSV, TensorBoard). A run with the same data and recipe that was
         killed goes on from what it finds there.
     devices, accelerator
-        Processes on the CPU, or GPUs, and their kind as lightning names it.
+        Processes on the CPU, or GPUs, of each computer, and their kind as lightning names it.
     stop
         Asked after each batch; once it returns True, the run is abandoned. None is never.
+    processes
+        Those that were started from outside; otherwise lightning starts one for each device.
     """
 
     folder: Path
@@ -60,6 +68,7 @@ class FitRun:
     accelerator: str = "cpu"
     stop: Callable[[], bool] | None = None
     quiet: bool = False
+    processes: Processes = ALONE
 
 
 class BatchesByNumber(Dataset[B]):
@@ -87,14 +96,18 @@ class BatchesByNumber(Dataset[B]):
 
 
 class InOrder(Sampler[int]):
-    """Numbers of the batches of the current epoch, in order, also where a killed run goes on."""
+    """Numbers of the batches of the current epoch, in order, also where a killed run goes on.
 
-    def __init__(self, steps: int, epoch: Callable[[], int]) -> None:
-        self.steps, self.epoch = steps, epoch
+    `place` gives the number of the current epoch, and how many of its steps are done.
+    """
+
+    def __init__(self, steps: int, place: Callable[[], tuple[int, int]]) -> None:
+        self.steps, self.place = steps, place
 
     def __iter__(self) -> Iterator[int]:
-        for step in range(self.steps):
-            yield self.epoch() * self.steps + step
+        epoch, done = self.place()
+        for step in range(done, self.steps):
+            yield epoch * self.steps + step
 
     def __len__(self) -> int:
         return self.steps
@@ -112,6 +125,7 @@ class EpochModule(lightning.LightningModule, Generic[R]):
     def __init__(self, recipe: R) -> None:
         super().__init__()
         self.recipe = recipe
+        self.losses, self.n_learned = torch.zeros(()), 0  # of this epoch so far: a sum, examples
 
     @abstractmethod
     def told(self, metrics: Mapping[str, float]) -> str:
@@ -123,10 +137,32 @@ class EpochModule(lightning.LightningModule, Generic[R]):
 
     def train_dataloader(self) -> DataLoader[Any]:
         batches = self.batches(self.trainer.global_rank, self.trainer.world_size)
-        in_order = InOrder(batches.steps, lambda: self.current_epoch)
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.current
+        in_order = InOrder(batches.steps, lambda: (self.current_epoch, done.ready))
         return DataLoader(batches, batch_size=None, sampler=in_order)
 
+    def learned(self, loss: Tensor, n: int) -> Tensor:
+        """The loss of a step on `n` examples, which becomes part of the epoch's mean."""
+        self.losses = self.losses.to(loss.device) + n * loss.detach()
+        self.n_learned += n
+        return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        # Lightning can take the mean as well, but forgets it where a run goes on in an epoch.
+        if self.trainer.is_last_batch:
+            mean = self.losses / self.n_learned
+            self.log("loss", mean, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["losses"] = self.losses, self.n_learned
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # Those of an earlier version end with an epoch and have none.
+        self.losses, self.n_learned = checkpoint.get("losses", (self.losses, 0))
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        if batch_idx == 0:
+            self.losses, self.n_learned = torch.zeros(()), 0
         # Dropout is a function of the step, too, so its state need not be in a checkpoint.
         place = f"{self.recipe.seed} {self.current_epoch} {batch_idx} {self.global_rank}"
         torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "little"))
@@ -188,10 +224,17 @@ def train(
     ------
     Stopped
         If `run.stop` returned True.
+    Dismissed
+        In all processes but the first of `run.processes`.
     CheckpointError
         If a checkpoint cannot be written or read.
+    ConfigError
+        If another process was ended.
     """
     io = PlainCheckpointIO()
+    if run.processes.is_first:
+        for part in folder.glob(".*.part"):  # of a checkpoint when a run was killed
+            part.unlink(missing_ok=True)
     last = folder / "last.safetensors"
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
@@ -201,10 +244,33 @@ def train(
         trainer = _trainer(learning, run, folder, io)
         # Lightning would go on for an epoch where a run had ended for want of progress.
         if not (last.exists() and _ended_early(trainer, io.load_checkpoint(last))):
-            trainer.fit(learning, ckpt_path=last if last.exists() else None)
+            with _in_epochs(run.processes):
+                trainer.fit(learning, ckpt_path=last if last.exists() else None)
+    run.processes.dismiss()
     best = io.load_checkpoint(folder / "best.safetensors")["state_dict"]
     state = {k.removeprefix("network."): v for k, v in best.items() if k.startswith("network.")}
     return state, io.load_checkpoint(last)["callbacks"][History.state_key]["rows"]
+
+
+@contextmanager
+def _in_epochs(processes: Processes) -> Iterator[None]:
+    """Context of the training itself, in which processes depend on each other.
+
+    Raises
+    ------
+    ConfigError
+        If another process was ended.
+    """
+    processes.in_epochs.set()
+    try:
+        yield
+    except RuntimeError as error:
+        # What gloo raises has no class of its own.
+        if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):
+            raise ConfigError(GONE) from error
+        raise
+    finally:
+        processes.in_epochs.clear()
 
 
 def _ended_early(trainer: Trainer, checkpoint: Mapping[str, Any]) -> bool:
@@ -247,6 +313,37 @@ class History(callbacks.Callback):
     def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows.append({"epoch": float(trainer.current_epoch), **metrics})
+
+
+class Ending(callbacks.Callback):
+    """Ends a run that is asked to end, in all processes after the same step, with a checkpoint.
+
+    It takes the place of that of the last epoch, which is older in any case.
+    """
+
+    def __init__(self, processes: Processes, last: Path) -> None:
+        self.processes, self.last = processes, last
+
+    def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
+        if self._is_asked(trainer):  # after the last step of an epoch, and its checkpoint
+            raise Stopped(ENDED)
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        # After the last step the validation is due, from which lightning does not go on.
+        if not trainer.is_last_batch and self._is_asked(trainer):
+            trainer.save_checkpoint(self.last)
+            raise Stopped(ENDED)
+
+    def _is_asked(self, trainer: Trainer) -> bool:
+        """Whether any of the processes is asked to end."""
+        if not self._any(trainer, self.processes.asked):
+            return False
+        if self._any(trainer, self.processes.requeue):
+            self.processes.requeue.set()
+        return True
+
+    def _any(self, trainer: Trainer, event: Event) -> bool:
+        return trainer.strategy.reduce_boolean_decision(event.is_set(), all=False)
 
 
 class EpochLines(callbacks.Callback):
@@ -316,13 +413,17 @@ def _trainer(
     for kept in best_and_last:
         kept.FILE_EXTENSION = ".safetensors"
     strategy: str | Strategy = "auto"
-    if run.devices > 1:
-        backend = "gloo" if run.accelerator == "cpu" else None
+    backend = "gloo" if run.accelerator == "cpu" else None
+    processes = run.processes
+    if processes.environment is not None:
+        strategy = DDPStrategy(process_group_backend=backend)
+    elif run.devices > 1:
         strategy = DDPStrategy(start_method="spawn", process_group_backend=backend)
     bar = not run.quiet and sys.stdout.isatty() and sys.stderr.isatty()
     return Trainer(
         accelerator=run.accelerator,
         devices=run.devices,
+        num_nodes=processes.world // run.devices or 1,
         strategy=strategy,
         max_epochs=learning.recipe.epochs,
         callbacks=[
@@ -332,13 +433,17 @@ def _trainer(
                 learning.monitor, mode=learning.mode, patience=learning.recipe.patience
             ),
             EpochLines(run.stop, lines=not bar and not run.quiet),
+            # One that lightning starts cannot be asked.
+            *([] if processes is ALONE else [Ending(processes, folder / "last.safetensors")]),
         ],
         logger=[
             # Each row is written at once, so that the curve of a killed run is complete.
             loggers.CSVLogger(folder, "csv", flush_logs_every_n_steps=1),
             loggers.TensorBoardLogger(folder, "tensorboard"),
         ],
-        plugins=[io],
+        # Named, since lightning takes a script that sbatch runs for one of several processes.
+        plugins=[io, processes.environment or LightningEnvironment()],
+        default_root_dir=folder,
         gradient_clip_val=1.0,
         num_sanity_val_steps=0,
         enable_progress_bar=bar,

@@ -17,6 +17,7 @@ from tempo_core.methods import Method
 from tempo_core.model import Checkpoint
 
 from .options import LearnOptions
+from .processes import ALONE, Processes
 
 T = TypeVar("T")
 Failure = tuple[Path, Exception]  # a file that could not be used, and the reason
@@ -27,13 +28,15 @@ FROM_THE_BEGINNING = "interrupted; run the same again to begin anew"
 class Job:
     """A learning run: its method, its options, and whether it is to go on.
 
-    `stop` is asked between steps; once it returns True, the run is abandoned. `engine` is that of a
-    cluster, for the methods that can use one; None for threads.
+    `stop` is asked between steps; once it returns True, the run is abandoned. `processes` are those
+    that share the run. `engine` is that of a cluster, for the methods that can use one; None for
+    threads.
     """
 
     method: Method
     options: LearnOptions
     stop: Callable[[], bool]
+    processes: Processes = ALONE
     engine: Engine | None = None
 
     def check_going_on(self, message: str = FROM_THE_BEGINNING) -> None:

@@ -18,6 +18,7 @@ from tempo_core.sound_tags import is_field
 from .job import Failure, Job, Proposal
 from .labels import READERS, Labels
 from .options import LearnOptions, choose_method
+from .processes import ALONE, Processes
 
 __all__ = ["LearnOptions", "Learned", "check_options", "choose_method", "learn", "learn_from"]
 
@@ -68,6 +69,7 @@ def learn(
     source: Path,
     options: LearnOptions,
     stop: Callable[[], bool] = go_on,
+    processes: Processes = ALONE,
     engine: Engine | None = None,
 ) -> Learned:
     """Learn from a training set, or from a table of statements.
@@ -80,6 +82,8 @@ def learn(
     stop
         Asked between steps; once it returns True, the run is abandoned. What a method then keeps
         for the next run is its own affair: `fit` its epochs, `paces` its features.
+    processes
+        Those that share the run, of which this is one.
     engine
         That of a cluster, which listens for `fit` and `tags`; None for threads.
 
@@ -87,17 +91,20 @@ def learn(
     ------
     Stopped
         If `stop` returned True.
+    Dismissed
+        In all `processes` but the first.
     TempoError
         If there is too little to learn from, or something cannot be read or written.
     """
     check_options(options)
-    return learn_from(READERS[options.task](source), options, stop, engine)
+    return learn_from(READERS[options.task](source), options, stop, processes, engine)
 
 
 def learn_from(
     labels: Labels,
     options: LearnOptions,
     stop: Callable[[], bool] = go_on,
+    processes: Processes = ALONE,
     engine: Engine | None = None,
 ) -> Learned:
     """Learn from labels that were read already, see `learn`.
@@ -115,7 +122,8 @@ def learn_from(
             "which works in threads; leave it out"
         )
     try:
-        proposal: Proposal = _module(method).learn(labels, Job(method, options, stop, engine))
+        job = Job(method, options, stop, processes, engine)
+        proposal: Proposal = _module(method).learn(labels, job)
         return _finish(proposal, options)
     except OSError as error:
         raise StorageError(

@@ -52,20 +52,19 @@ def learn(labels: TempoLabels, job: Job) -> Proposal:
         If a split is empty, or nothing in it can be read.
     Stopped
         If the run was to stop.
+    Dismissed
+        In all processes of the run but the first.
     """
     models, options, recipe = load_models(), job.options, _recipe(job)
     base = adaptable(models.base)
     check_splits(labels)
-    train, failed = _corpus(labels.of_split("train"), labels.folder, base, job)
-    refuse_nothing(len(train), failed)
-    validation, gone = _corpus(labels.of_split("validation"), labels.folder, base, job)
-    failed += gone
-    refuse_nothing(len(validation), failed)
+    train, validation, failed = _corpora(labels, base, job)
     torch.set_num_threads(options.jobs if options.devices == 1 else 1)
     data = FitData(train, validation, models.guard.part(replay=True))
     run = FitRun(
-        labels.folder / RUNS, options.devices, options.accelerator, job.stop, options.quiet
-    )
+        labels.folder / RUNS, options.devices, options.accelerator, job.stop, options.quiet,
+        job.processes,
+    )  # fmt: skip
     network, history = finetune(base, data, recipe, run)
     torch.set_num_threads(1)
     threadpool_limits(1, user_api="blas")
@@ -108,10 +107,41 @@ def _recipe(job: Job) -> FitRecipe:
     return fit_recipe(name, options.recipe, seed=options.seed, epochs=options.epochs)
 
 
-def _corpus(
+def _corpora(labels: TempoLabels, base: Model, job: Job) -> tuple[Corpus, Corpus, list[Failure]]:
+    """What to learn from, what to validate on, and the recordings that cannot be read any more.
+
+    The views are in the cache then. Only the first process of a run reads recordings, and knows
+    those that cannot be read.
+    """
+    failed: list[Failure] = []
+
+    def fill() -> list[dict[str, str]]:
+        """The cache file's name of each recording, by number, of either split."""
+        names = []
+        for recordings in splits:
+            paths, gone = _cached(recordings, labels.folder, base, job)
+            failed.extend(gone)
+            refuse_nothing(len(paths), failed)
+            names.append({str(k): path.name for k, path in paths.items()})
+        return names
+
+    splits = [labels.of_split(split) for split in ("train", "validation")]
+    train, validation = (
+        Corpus(
+            [recordings[int(k)] for k in names],
+            [labels.folder / CACHE / name for name in names.values()],
+        )
+        for recordings, names in zip(
+            splits, job.processes.once("views", fill, job.stop), strict=True
+        )
+    )
+    return train, validation, failed
+
+
+def _cached(
     recordings: Sequence[Recording], folder: Path, base: Model, job: Job
-) -> tuple[Corpus, list[Failure]]:
-    """Recordings with their views in the cache, and those that cannot be read any more."""
+) -> tuple[dict[int, Path], list[Failure]]:
+    """Cache files of recordings, by number, and the recordings that cannot be read any more."""
     recipe = ViewRecipe(base.front_end, WINDOWS, base.config.grid)
     cache, options = folder / CACHE, job.options
     if job.engine is not None:
@@ -119,27 +149,26 @@ def _corpus(
             job.engine, recordings, recipe, cache, job.stop, options.time_limit, options.quiet
         )
         job.check_going_on("interrupted; what was computed is kept, and the next run goes on there")
-        pairs = list(zip(recordings, made, strict=True))
-        usable = [(r, path) for r, path in pairs if isinstance(path, Path)]
-        broken = [(r.path, error) for r, error in pairs if isinstance(error, Exception)]
-        return Corpus([r for r, _ in usable], [path for _, path in usable]), broken
+        numbered = list(enumerate(made))
+        broken = [
+            (recordings[k].path, error) for k, error in numbered if isinstance(error, Exception)
+        ]
+        return {k: path for k, path in numbered if isinstance(path, Path)}, broken
     try:
         paths = cache_views(recordings, recipe, cache, options.jobs, options.quiet)
-        return Corpus(recordings, paths), []
+        return dict(enumerate(paths)), []
     except (AudioError, OSError):
         pass  # one of them: find out which
-    kept: list[Recording] = []
+    kept: dict[int, Path] = {}
     failed: list[Failure] = []
-    paths = []
-    for recording in recordings:
+    for k, recording in enumerate(recordings):
         try:
-            paths += cache_views([recording], recipe, cache, 1, quiet=True)
-            kept.append(recording)
+            (kept[k],) = cache_views([recording], recipe, cache, 1, quiet=True)
         except AudioError as error:
             failed.append((recording.path, error))
         except FileNotFoundError:
             failed.append((recording.path, AudioError("no such file")))
-    return Corpus(kept, paths), failed
+    return kept, failed
 
 
 def _calibrations(

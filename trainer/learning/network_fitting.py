@@ -1,7 +1,8 @@
 """Training of the whole tempo network with lightning, for the method `fit`.
 
 The batches of a run are a function of (seed, epoch, step) alone: a run that was killed goes on from
-its last epoch to the same result, and several processes share a batch instead of each drawing its
+its last epoch to the same result, one that was asked to end from its last step, and several
+processes share a batch instead of each drawing its
 own. Part of each batch is from the guard set, whose octave is left open, so that the network keeps
 finding the rate of other music.
 """
@@ -193,6 +194,9 @@ class Learning(TempoModule[FitRecipe]):
         held = Held(self.data.validation, self.config, self.recipe.weighed)
         return DataLoader(held, batch_size=None, collate_fn=lambda item: item)
 
+    def on_train_start(self) -> None:
+        self.on_train_epoch_start()  # which lightning leaves out where a run goes on in an epoch
+
     def on_train_epoch_start(self) -> None:
         if not self.recipe.from_scratch:
             # The running means were learned from more music than one person has.
@@ -211,8 +215,7 @@ class Learning(TempoModule[FitRecipe]):
             logits = whole.combine(self.network.ops, rate, prior)
             parts.append(tempo.loss(self.masked(logits), targets))
         loss = torch.stack(parts).mean()
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(maps))
-        return loss
+        return self.learned(loss, len(maps))
 
     def on_validation_epoch_start(self) -> None:
         self.used = usable(self.network)
@@ -256,7 +259,8 @@ def finetune(
     network = Learnable(build(base.front_end, base.config))
     if not recipe.from_scratch:
         network.load_state_dict(tensors(base.network.weights))
-    write_recipe(folder, "tempo" if recipe.from_scratch else "fit", recipe, _made(base, data))
+    if run.processes.is_first:
+        write_recipe(folder, "tempo" if recipe.from_scratch else "fit", recipe, _made(base, data))
     state, history = train(Learning(network, data, base.config, recipe), run, folder)
     network.load_state_dict(state)
     return usable(network), history

@@ -33,8 +33,9 @@ class LearnOptions:
         Epochs of `fit`, steps of `adapt` and `notes`; None is what the method has by default.
     recipe
         File with the settings of `fit`; None is the recipe of the package.
-    devices, accelerator
-        Processes or GPUs of `fit`, and their kind as lightning names it.
+    nodes, devices, accelerator
+        Computers of a cluster that `fit` runs on, processes or GPUs on each of them, and their kind
+        as lightning names it.
     out
         The folder the model is written to; None is the folder of learned models.
     install, install_anyway
@@ -56,6 +57,7 @@ class LearnOptions:
     epochs: int | None = None
     recipe: Path | None = None
     seed: int = 0
+    nodes: int = 1
     devices: int = 1
     accelerator: str = "cpu"
     out: Path | None = None

@@ -71,7 +71,7 @@ def evaluate_tags(
     """
     labels = read_tag_labels(table)
     path = checkpoint.resolve(model, "tags")
-    job = Job(for_labels("tags", len(labels)), options, stop, engine)
+    job = Job(for_labels("tags", len(labels)), options, stop, engine=engine)
     base = checkpoint.load(path, "tags")
     rules = TagRules(options.field, options.min_tracks, options.merge, options.drop)
 

@@ -24,6 +24,7 @@ from ..learning.job import Failure, Job
 from ..learning.labels import TempoLabels, read_tempo_labels
 from ..learning.learn import check_options
 from ..learning.options import LearnOptions
+from ..learning.processes import ALONE, Processes
 from ..recipes.recipe import NETWORKS
 from .estimator import Pooling, ReferenceEstimator
 from .networks import REFERENCES
@@ -53,7 +54,11 @@ class TrainedNetwork:
 
 
 def train(
-    folder: Path, name: str, options: LearnOptions, stop: Callable[[], bool]
+    folder: Path,
+    name: str,
+    options: LearnOptions,
+    stop: Callable[[], bool],
+    processes: Processes = ALONE,
 ) -> TrainedNetwork:
     """Train a network from scratch on a training set, and compare it on the test split.
 
@@ -63,11 +68,15 @@ def train(
         One of `NETWORKS`.
     options
         Those of learning; its model is written to `out`, by default to the folder of the runs.
+    processes
+        Those that share the training, of which this is one.
 
     Raises
     ------
     Stopped
         If `stop` returned True; the next run goes on.
+    Dismissed
+        In all `processes` but the first.
     TempoError
         If there is too little to learn from, or something cannot be read or written.
     """
@@ -75,7 +84,7 @@ def train(
         raise ConfigError(f"no network {name!r}; there are {', '.join(NETWORKS)}")
     options = dataclasses.replace(options, method=FIT.name, from_scratch=True, install=False)
     check_options(options)
-    job = Job(FIT, options, stop)
+    job = Job(FIT, options, stop, processes)
     labels = read_tempo_labels(folder)
     try:
         path, run, failed = _trained(labels, name, job)

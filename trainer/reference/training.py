@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from tempo_core.config import FrontEnd, Windows
 from tempo_core.errors import AudioError
 
 from ..evaluation.history import Row, pack
-from ..inputs.recordings import Recording, digest_of
+from ..inputs.recordings import digest_of
 from ..learning.epochs import FitRun, TempoModule, check_accelerator, made_of, run_digest, train
 from ..learning.job import Failure, Job, hear_all, refuse_nothing
 from ..learning.labels import TempoLabels
@@ -55,8 +54,7 @@ class ReferenceLearning(TempoModule[ReferenceRecipe]):
     def training_step(self, batch: Batch, _number: int) -> Tensor:
         seen, tempi = batch
         loss = self.reference.loss(self.network(seen), tempi)
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(seen))
-        return loss
+        return self.learned(loss, len(seen))
 
     def validation_step(self, batch: Batch, _number: int) -> None:
         seen, tempi = batch
@@ -122,20 +120,24 @@ def train_reference(
         If a split is empty, nothing in it can be read, or the recipe is none.
     Stopped
         If the run was to stop; the next one goes on from the last epoch.
+    Dismissed
+        In all processes of the run but the first.
     """
     options = job.options
     recipe = reference_recipe(name, options.recipe, seed=options.seed, epochs=options.epochs)
     check_splits(labels, "")
-    features = labels.folder / CACHE / FEATURES
-    train_set, failed = _window_set(labels.of_split("train"), features, recipe, job)
-    held, gone = _window_set(labels.of_split("validation"), features, recipe, job)
+    train_set, failed = _window_set(labels, "train", recipe, job)
+    held, gone = _window_set(labels, "validation", recipe, job)
     digests = [digest_of(train_set.recordings), digest_of(held.recordings)]
     depends_on = {"recipe": asdict(recipe), "data": digests}
     folder = labels.folder / RUNS / f"{name}-{run_digest(depends_on)}"
     made = made_of(train_set.recordings, held.recordings)
-    write_recipe(folder, name, recipe, made)
+    if job.processes.is_first:
+        write_recipe(folder, name, recipe, made)
     torch.set_num_threads(options.jobs if options.devices == 1 else 1)
-    run = FitRun(folder, options.devices, options.accelerator, job.stop, options.quiet)
+    run = FitRun(
+        folder, options.devices, options.accelerator, job.stop, options.quiet, job.processes
+    )
     network, history = train_network(name, (train_set, held), recipe, run, folder)
     torch.set_num_threads(1)
     threadpool_limits(1, user_api="blas")
@@ -152,16 +154,29 @@ def train_reference(
 
 
 def _window_set(
-    recordings: Sequence[Recording], folder: Path, recipe: ReferenceRecipe, job: Job
+    labels: TempoLabels, split: str, recipe: ReferenceRecipe, job: Job
 ) -> tuple[WindowSet, list[Failure]]:
-    """Recordings with their features in the cache, and those that cannot be read any more."""
+    """Recordings of a split with their features in the cache, and those that cannot be read.
+
+    Only the first process of a run reads recordings, and knows those that cannot be read.
+    """
+    recordings, folder = labels.of_split(split), labels.folder / CACHE / FEATURES
     folder.mkdir(parents=True, exist_ok=True)
     front_end, windows = FrontEnd(), plan_of(recipe)
     make = partial(features_file, front_end=front_end, windows=windows, folder=folder)
-    paths, failed = hear_all(
-        [r.path for r in recordings], lambda k: make(recordings[k].path), job, INTERRUPTED,
-        (AudioError,),
-    )  # fmt: skip
-    refuse_nothing(len(paths), failed)
-    kept = [recordings[k] for k in paths]
-    return WindowSet.of(kept, list(paths.values()), front_end, windows), failed
+    failed: list[Failure] = []
+
+    def fill() -> dict[str, str]:
+        """The name of each recording's file, by number."""
+        paths, gone = hear_all(
+            [r.path for r in recordings], lambda k: make(recordings[k].path), job, INTERRUPTED,
+            (AudioError,),
+        )  # fmt: skip
+        failed.extend(gone)
+        refuse_nothing(len(paths), failed)
+        return {str(k): path.name for k, path in paths.items()}
+
+    names = job.processes.once(f"features of {split}", fill, job.stop)
+    kept = [recordings[int(k)] for k in names]
+    paths = [folder / name for name in names.values()]
+    return WindowSet.of(kept, paths, front_end, windows), failed

@@ -24,7 +24,9 @@ from trainer.evaluation.history import Row, read_history
 from trainer.learning import guard as guards
 from trainer.learning.epochs import FitRun, check_accelerator, schedule_of
 from trainer.learning.network_fitting import Batches, FitData, finetune
+from trainer.learning.plain_checkpoint import PlainCheckpointIO
 from trainer.learning.prior_fitting import adaptable
+from trainer.learning.processes import Processes
 from trainer.recipes.reading import fit_recipe
 from trainer.recipes.recipe import FitRecipe
 
@@ -120,6 +122,41 @@ def test_killed_and_resumed_it_is_the_same(
     assert [row["epoch"] for row in read_history(logs[0])] == [0, 1, 2, 3]
     assert read_history(logs[0]) == read_history(logs[1])
     assert_same(whole[1].weights, resumed.weights, 0.0)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        6,
+        pytest.param(4, marks=pytest.mark.slow, id="the last of an epoch"),
+        pytest.param(1, marks=pytest.mark.slow, id="the first"),
+        pytest.param(15, marks=pytest.mark.slow, id="the last but one"),
+    ],
+)
+def test_asked_to_end_it_goes_on_after_the_same_step(
+    steps: int, whole: tuple[Path, Network, list[Row]], tmp_path: Path
+) -> None:
+    """The steps are counted where Ctrl-C is looked for, after each of them."""
+    processes, done = Processes(), 0
+
+    def ask_after_some() -> bool:
+        nonlocal done
+        done += 1
+        if done == steps:
+            processes.asked.set()
+        return False
+
+    with pytest.raises(Stopped, match="ended as asked"):
+        run(tmp_path, stop=ask_after_some, processes=processes)
+    assert done == steps
+    (folder,) = (tmp_path / "runs").iterdir()
+    left = folder / ".last.safetensors.1.part"  # as a process leaves it that was killed
+    left.write_bytes(b"half of it")
+    assert PlainCheckpointIO().load_checkpoint(folder / "last.safetensors")["global_step"] == steps
+    resumed, history = run(tmp_path)
+    assert history == whole[2]
+    assert_same(whole[1].weights, resumed.weights, 0.0)
+    assert not left.exists()
 
 
 def test_a_stopped_run_says_so_and_goes_on(tmp_path: Path) -> None:

@@ -101,8 +101,7 @@ class TagLearning(EpochModule[TagRecipe]):
     def training_step(self, batch: Batch, _number: int) -> Tensor:
         windows, truth = batch
         loss = nn.functional.binary_cross_entropy_with_logits(self.network(windows), truth)
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(truth))
-        return loss
+        return self.learned(loss, len(truth))
 
     def validation_step(self, batch: Batch, _number: int) -> None:
         windows, truth = batch
