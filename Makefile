@@ -15,7 +15,7 @@ SCRIPTS = tests/audio.py tests/conftest.py docs benchmarks
 # Python keeps what it has compiled, whatever the environment says: tests start many processes.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help install demo test slow bare lint types format format-check check bench clean
+.PHONY: help install demo test slow test-cluster bare lint types format format-check check bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -35,6 +35,14 @@ test: $(INSTALLED) ## run the tests
 
 slow: $(INSTALLED) ## run the tests that are left out by default, because they take minutes
 	$(PYTEST) -m slow $(PYTEST_ARGS)
+
+test-cluster: $(INSTALLED) ## start a real SLURM on this machine and test the batch files (root; installs Debian's slurm-wlm and munge)
+	@if ! command -v slurmctld >/dev/null || ! command -v munged >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q slurm-wlm munge; \
+		else echo "test-cluster: needs slurm-wlm and munge, which only root can install"; fi; \
+	fi
+	$(BIN)/python -m pytest -m cluster tests/cluster $(PYTEST_ARGS)
 
 bare: $(INSTALLED) ## build the wheel, install it without extras and try it there
 	$(BIN)/python -m pytest -m install tests/install $(PYTEST_ARGS)
