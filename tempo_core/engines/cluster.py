@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-# A chunk has as much work as this [s], but no more than this share of the time of the run so far:
-# at the end of a short run no worker waits long for the last chunk of another.
-CHUNK_SECONDS, CHUNK_SHARE = 4.0, 1 / 16
+# A chunk has as much work as this share of the time of the run so far, within these limits [s]: at
+# the end of a short run no worker waits long for the last chunk of another.
+CHUNK_SHARE = 1 / 16
+LEAST_CHUNK_SECONDS, CHUNK_SECONDS = 0.5, 4.0
 # More of them in a second than this would keep client and scheduler busy, which take some four
 # milliseconds of a processor for each; chunks of a large cluster are longer.
 CHUNKS_A_SECOND = 50
@@ -243,7 +244,8 @@ class _Run(Generic[T]):
             raise found.refused.error()
         each = max(found.seconds / len(chunk.tasks), 1e-6)
         share = CHUNK_SHARE * (time.monotonic() - self._begun)
-        seconds = max(self._n_threads / CHUNKS_A_SECOND, min(CHUNK_SECONDS, share))
+        wanted = min(CHUNK_SECONDS, max(LEAST_CHUNK_SECONDS, share))
+        seconds = max(wanted, self._n_threads / CHUNKS_A_SECOND)
         self._size = max(1, min(LARGEST_CHUNK, 2 * self._size, round(seconds / each)))
         for task, result in zip(chunk.tasks, found.results, strict=True):
             yield task, result.error() if isinstance(result, Failure) else result

@@ -108,7 +108,7 @@ def test_train_on_two_nodes_and_after_preemption(training_set: Path, slurm: Slur
     models = slurm.folder / "models"
     job = slurm.submit(
         BATCH / "train.sbatch", "--epochs", "6", "--no-install", "--out", str(models),
-        SET=str(training_set),
+        SET=str(training_set), MASTER_ADDR="127.0.0.1",
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while "epoch 1/6" not in slurm.log(job):
