@@ -15,11 +15,8 @@ NOT_IN_TRAIN = (
     "distributed",
     "mirdata",
     "pyarrow",
-    "s3fs",
     "soundfile",
 )
-# Those of other extras that Lightning needs as well.
-OF_LIGHTNING = ("aiohttp", "fsspec")
 FINDER = """\
 import sys
 

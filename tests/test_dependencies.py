@@ -19,8 +19,8 @@ INSTALLED_AS = {"backports": "backports-zstd", "bs4": "beautifulsoup4", "PIL": "
 # Distributions that need not be named because beets or matplotlib requires them.
 OF_BEETS = {"confuse", "mediafile", "pyyaml", "typing-extensions"}
 OF_MATPLOTLIB = {"pillow"}
-# Distributions that only Beautiful Soup, Dask, fsspec and Lightning import.
-UNSEEN = {"cryptography", "lxml", "s3fs", "tensorboardx"}
+# Distributions that only Beautiful Soup, Dask and Lightning import.
+UNSEEN = {"cryptography", "lxml", "tensorboardx"}
 
 
 def imported(*packages: str) -> set[str]:
@@ -53,12 +53,12 @@ def project() -> dict[str, set[str]]:
 
 
 def test_the_base_is_what_the_core_and_the_plugin_import(project: dict[str, set[str]]) -> None:
-    optional = project["cluster"] | project["remote"]
+    optional = project["cluster"]
     assert imported("tempo_core", "beetsplug") - OF_BEETS - optional == project[""] - UNSEEN
 
 
 def test_the_core_imports_what_its_extras_name(project: dict[str, set[str]]) -> None:
-    optional = project["cluster"] | project["remote"]
+    optional = project["cluster"]
     assert optional - UNSEEN <= imported("tempo_core")
 
 

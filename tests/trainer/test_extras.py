@@ -17,7 +17,7 @@ import trainer.commands
 from tempo_core.cli.command import lacking
 from tempo_core.extras import OF_PACKAGE, advice
 from tests.audio import click_track, write_audio
-from tests.extras import NOT_IN_TRAIN, OF_LIGHTNING, without
+from tests.extras import NOT_IN_TRAIN, without
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [f"trainer.commands.{module.name}" for module in iter_modules(trainer.commands.__path__)]
@@ -70,7 +70,7 @@ def test_paces_are_learned_with_nothing_but_the_extra_train(tmp_path: Path) -> N
     ("package", "extra"),
     [("torch", "train"), ("lightning", "train"), ("pretty_midi", "train"),
      ("soundfile", "synthesis"), ("mirdata", "datasets"), ("distributed", "cluster"),
-     ("pyarrow", "cluster"), ("s3fs", "remote")],
+     ("pyarrow", "cluster")],
 )  # fmt: skip
 def test_what_is_missing_is_named_with_its_extra(
     package: str, extra: str, monkeypatch: pytest.MonkeyPatch
@@ -94,4 +94,4 @@ def test_what_is_missing_is_named_with_its_extra(
 def test_what_is_in_a_package_is_of_its_extra() -> None:
     assert "[synthesis]" in advice(ImportError("no", name="soundfile.utilities"))
     assert "[train]" in advice(ImportError("something is wrong"))
-    assert set(OF_PACKAGE) == {*NOT_IN_TRAIN, *OF_LIGHTNING}
+    assert set(OF_PACKAGE) == set(NOT_IN_TRAIN)
