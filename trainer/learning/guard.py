@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,6 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from tempo_core.checkpoint import metadata
-from tempo_core.compression import zstd
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.errors import CheckpointError, reason
 from tempo_core.files import replace_file
@@ -30,6 +30,8 @@ from tempo_core.tasks.tempo.config import TempoConfig, TempoGrid
 FOLDER = Path(__file__).parent / "data"
 LAYOUT = 2  # to be raised when what `view.inputs_of` computes changes
 N_LEVELS = 128  # of a quantised map: few enough to pack well, and answers stay the same
+AXES = (-1, 2)  # along which differences of the maps are packed
+PACKING = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "pb": 0}]
 REPLAYED = 3  # one clip of so many of a style is for replay
 _NAME = re.compile(r"^guard-(?P<hash>[0-9a-f]{8})\.safetensors$")
 
@@ -84,9 +86,11 @@ def save(guard: Guard, model: Checkpoint[TempoConfig], folder: Path) -> Path:
     low, high = maps.min(axis=(2, 3), keepdims=True), maps.max(axis=(2, 3), keepdims=True)
     step = np.maximum(high - low, 1e-9) / (N_LEVELS - 1)
     levels = np.round((maps - low) / step).astype(np.uint8)
-    # Differences along the tempo axis are mostly small, so they pack well; `load` sums them up
-    # modulo 256.
-    packed = zstd.compress(np.diff(levels, axis=-1, prepend=np.uint8(0)).tobytes(), 19)
+    # Differences along the axis of the tempo and that of the bands are mostly small, so they pack
+    # well; `load` sums them up modulo 256.
+    for axis in AXES:
+        levels = np.diff(levels, axis=axis, prepend=np.uint8(0))
+    packed = lzma.compress(np.ascontiguousarray(levels), lzma.FORMAT_XZ, filters=PACKING)
     arrays = {
         "maps": np.frombuffer(packed, np.uint8),
         "low": low.astype(np.float32),
@@ -134,9 +138,10 @@ def load(model: Checkpoint[TempoConfig], path: Path | None = None) -> Guard:
                 f"{path}: made for the front end {header['digest']}, the model has {wanted}; "
                 "make one for it with `python -m trainer.making.guard`"
             )
-        packed = zstd.decompress(arrays["maps"].tobytes())
+        packed = lzma.decompress(arrays["maps"].tobytes())
         levels = np.frombuffer(packed, np.uint8).reshape(header["shape"])
-        levels = np.cumsum(levels, axis=-1, dtype=np.uint8)
+        for axis in AXES:
+            levels = np.cumsum(levels, axis=axis, dtype=np.uint8)
         maps = levels.astype(np.float32) * arrays["step"] + arrays["low"]
         return Guard(
             maps.astype(np.float32),
@@ -144,5 +149,5 @@ def load(model: Checkpoint[TempoConfig], path: Path | None = None) -> Guard:
             tuple(arrays["bpm"].tolist()),
             tuple(header["styles"]),
         )
-    except (OSError, SafetensorError, zstd.ZstdError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, lzma.LZMAError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: is not a usable guard set ({reason(error)})") from error

@@ -85,13 +85,15 @@ def check(opts: Values, settings: Any) -> None:
         options.refuse(opts, ("field",), "is for --task tags")
     else:
         opts.field = options.label_field(opts.field, settings.tags.field)
+    # Several computers are for `tempo-core train`.
+    of_tempo = [name for name in methods.options("tempo") if hasattr(opts, name)]
     if opts.task != "tempo":
         unused = ("threads",) if opts.task == "pace" else ()
-        options.refuse(opts, (*methods.options("tempo"), *unused), f"is not for --task {opts.task}")
+        options.refuse(opts, (*of_tempo, *unused), f"is not for --task {opts.task}")
     elif opts.from_scratch and method not in (methods.AUTO, "fit"):
         raise UserError(f"--from-scratch is a way to fit, the method is {method}; leave one out")
     elif method != methods.AUTO:
-        for name in methods.options("tempo"):
+        for name in of_tempo:
             which = methods.with_option(name)
             if which and method not in which:
                 told = " and ".join(which)
