@@ -90,7 +90,7 @@ def save(guard: Guard, model: Checkpoint[TempoConfig], folder: Path) -> Path:
     # well; `load` sums them up modulo 256.
     for axis in AXES:
         levels = np.diff(levels, axis=axis, prepend=np.uint8(0))
-    packed = lzma.compress(np.ascontiguousarray(levels), lzma.FORMAT_XZ, filters=PACKING)
+    packed = lzma.compress(levels.tobytes(), lzma.FORMAT_XZ, filters=PACKING)
     arrays = {
         "maps": np.frombuffer(packed, np.uint8),
         "low": low.astype(np.float32),
