@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -187,6 +188,8 @@ def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
 
 def _slurm(_: str, settings: ClusterSettings) -> DaskCluster:
     """Workers in jobs of SLURM."""
+    if shutil.which("sbatch") is None:
+        raise ClusterError("slurm cannot be used: there is no `sbatch` on this machine")
     from dask_jobqueue import SLURMCluster
 
     options = dict(settings.slurm)

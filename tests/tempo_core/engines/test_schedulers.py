@@ -97,7 +97,7 @@ def test_slurm_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     settings = tmp_path / "c.yaml"
     settings.write_text("slurm: {cores: 1, memory: 1GB}\n")
     with (
-        pytest.raises(ClusterError, match="slurm cannot be started"),
+        pytest.raises(ClusterError, match="there is no `sbatch`"),
         open_engine("slurm", 1, settings),
     ):
         pass
