@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -123,9 +123,8 @@ def _engine(settings: Any, stopped: Callable[[], bool]) -> Iterator[Engine | Non
 def _cluster_errors(progress: AnalysisProgress) -> Iterator[None]:
     """Turn errors of a cluster into a `UserError`, one line that ends the command."""
     try:
-        yield
-    except Stopped:
-        pass  # while it was opened; the caller says so
+        with suppress(Stopped):  # while the cluster was opened; the caller tells of it
+            yield
     except ImportError as error:
         raise UserError(f"a cluster needs more packages ({error}): {advice(error)}") from error
     except (ClusterError, ConfigError) as error:

@@ -16,6 +16,7 @@ from ..background import Stopped, call, interruptible
 from ..columns import Column
 from ..console import counted, echo, explain, time_limit_option
 from ..engines import loaded
+from ..engines.sharing import shared_model
 from ..errors import ClusterError
 from ..files import audio_files
 from ..results.formats import FORMATS
@@ -96,7 +97,7 @@ def estimate(
             name = "--curve" if curve else "--format"
             raise click.UsageError(f"{name} is for standard output; leave --out or {name} out")
         check_output(out)
-    work = EstimateWork(model, windows, tuple(names), curve)
+    work = EstimateWork(shared_model(model), windows, tuple(names), curve)
     opening = (scheduler, jobs, cluster_config)
     with interruptible() as stop, command_engine(*opening, stop.is_set) as engine:
         estimating = call(partial(loaded, work), stop.is_set)
@@ -170,8 +171,8 @@ def _store(
 
     Raises
     ------
-    ClickException
-        If the run was interrupted.
+    ClusterError, Stopped
+        If the cluster was lost, or the run was interrupted; what is done is kept.
     """
     from tqdm import tqdm
 
@@ -191,7 +192,7 @@ def _store(
             if run.stopped():
                 raise Stopped("interrupted")
         except (ClusterError, Stopped) as error:
-            raise ClusterError(
+            raise type(error)(
                 f"{error}; {counted(journal.count(), 'track')} done, in {out} and its journal: the "
                 "same command goes on from here"
             ) from error

@@ -13,9 +13,16 @@ from typing import Any
 from .. import errors, in_use
 from ..background import Stopped, call
 from ..console import explain
-from ..errors import TempoError, TimeLimitError
+from ..errors import AudioError, TempoError, TimeLimitError
 from .provenance import Provenance, provenance
 from .work import Work, loaded
+
+# Classes of errors that are made of a message, by their names.
+KINDS: dict[str, type[TempoError]] = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, TempoError) and kind is not TimeLimitError
+}
 
 
 @dataclass(frozen=True)
@@ -28,17 +35,15 @@ class Failure:
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """The failure that tells of an error."""
-        ours = isinstance(error, TempoError)
-        return cls(type(error).__name__ if ours else "", str(error) if ours else explain(error))
+        if isinstance(error, TimeLimitError):  # which is made of a time and not of a message
+            return cls(AudioError.__name__, str(error))
+        if type(error).__name__ in KINDS:
+            return cls(type(error).__name__, str(error))
+        return cls(TempoError.__name__, explain(error))
 
     def error(self) -> Exception:
-        """The error again: of the same class if it is ours, else a `TempoError`."""
-        known = getattr(errors, self.kind, None) if self.kind else None
-        if known is TimeLimitError or not (
-            isinstance(known, type) and issubclass(known, TempoError)
-        ):
-            known = errors.AudioError if known is TimeLimitError else TempoError
-        return known(self.message)
+        """The error again: of the same class if it is one of `errors`, else a `TempoError`."""
+        return KINDS[self.kind](self.message)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from uuid import uuid4
 
 from ..background import POLL, Stopped, call, never
 from ..console import explain
-from ..errors import AudioError, ClusterError, TempoError
+from ..errors import AudioError, ClusterError, TempoError, TimeLimitError
 from .chunks import ChunkResult, Failure, about, run_chunk
 from .provenance import Provenance, provenance
 from .work import Work
@@ -48,6 +48,7 @@ SAME_DEATH = 0.3
 MOST_DEATHS = 3  # processes that a task may die with, if others died with them
 COUNTED_EVERY = 1.0  # [s] between two looks at how many threads there are
 ANSWERS_WITHIN = 60.0  # [s] for the scheduler to answer
+LOADED_WITHIN = 900.0  # [s] for all workers to load the models, which a thousand do at once
 DIED_TWICE = "the process that worked on it died, and so did the next one (a crash, or no memory)"
 
 
@@ -115,7 +116,7 @@ class Cluster:
         n_threads, counted = 1, -COUNTED_EVERY
         try:
             while not stopped():
-                if time.monotonic() - counted > COUNTED_EVERY:
+                if time.monotonic() - counted > COUNTED_EVERY or run.has_deaths:
                     n_threads, counted = self._n_threads(stopped), time.monotonic()
                 run.submit(remaining, n_threads)
                 if run.is_over:
@@ -131,7 +132,7 @@ class Cluster:
         """Refuse workers that would compute something else; tell of those that may differ a bit."""
         ask = partial(self._client.run, about, work, on_error="return")
         told = set()
-        for address, found in self._answer(ask, stopped).items():
+        for address, found in self._answer(ask, stopped, LOADED_WITHIN).items():
             if isinstance(found, Failure):
                 raise ClusterError(f"worker {address} cannot do this: {found.message}")
             if not isinstance(found, Provenance):
@@ -144,15 +145,20 @@ class Cluster:
         for line in sorted(told):
             self._tell(f"workers of {self._name} have {line}: results may differ slightly")
 
-    def _answer(self, ask: Callable[[], Any], stopped: Callable[[], bool]) -> Any:
-        """The answer of the scheduler or of workers to a question."""
+    def _answer(
+        self, ask: Callable[[], Any], stopped: Callable[[], bool], limit: float = ANSWERS_WITHIN
+    ) -> Any:
+        """The answer of the scheduler or of workers to a question, within a limit [s]."""
         try:
             # Dask would try for half a minute to get a lost connection back.
-            return call(ask, lambda: stopped() or not self._is_connected, ANSWERS_WITHIN)
+            return call(ask, lambda: stopped() or not self._is_connected, limit)
         except Stopped:
             self._check_connection()
             raise
-        except (OSError, TimeoutError, AudioError, CancelledError) as error:
+        except TimeLimitError as error:
+            told = f"the cluster {self._name} has not answered for {limit:g} s"
+            raise ClusterError(told) from error
+        except (OSError, TimeoutError, CancelledError) as error:
             raise self._lost() from error
 
     def _n_threads(self, stopped: Callable[[], bool]) -> int:
@@ -210,6 +216,14 @@ class _Run(Generic[T]):
             else:
                 exhausted = True
         self.is_over = exhausted and not self._waiting and not self._deaths
+
+    @property
+    def has_deaths(self) -> bool:
+        """Whether a worker has died just now, so that there are fewer threads.
+
+        With a chunk too many, two wait for one worker, and who is to blame for its death is unsure.
+        """
+        return bool(self._deaths)
 
     def _send(self, chunk: _Chunk[T]) -> None:
         # A new name each time: Dask remembers which names died.

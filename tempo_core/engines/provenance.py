@@ -15,6 +15,9 @@ from ..errors import ConfigError
 from .work import Work
 
 PACKAGE = "beets-tempo"
+PACKAGES = ("tempo_core", "trainer", "beetsplug/tempo")
+# So that a checkout and an installed wheel of the same code are the same.
+NOT_IN_THE_WHEEL = (("trainer", "making"), ("trainer", "research"))
 # Others that a result depends on in the last digits, or in how damaged a file may be.
 BESIDE = ("numpy", "av")
 
@@ -89,13 +92,16 @@ def provenance(work: Work[Any, Any]) -> Provenance:
 
 @cache
 def _package() -> str:
-    """Version of this package with a digest of the code of the core: `0.1.0 (code 1f2e3d4c)`."""
+    """Version of this package with a digest of its code: `0.1.0 (code 1f2e3d4c)`."""
     try:
         own = version(PACKAGE)
     except PackageNotFoundError:  # used from a folder
         own = "of unknown version"
     digest = hashlib.sha256()
-    root = Path(__file__).parents[1]
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    root = Path(__file__).parents[2]
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            name = path.relative_to(root)
+            if name.parts[:2] not in NOT_IN_THE_WHEEL:
+                digest.update(name.as_posix().encode() + b"\0" + path.read_bytes())
     return f"{own} (code {digest.hexdigest()[:8]})"

@@ -63,5 +63,9 @@ def work(function: Callable[[], T], stop: Event, engine: Engine | None = None) -
     Stopped
         If it was to stop.
     """
-    of_threads = engine is None or isinstance(engine, Threads)
-    return call(function, stop.is_set, patience=GRACE if of_threads else CLUSTER_GRACE)
+    return call(function, stop.is_set, patience=patience_with(engine))
+
+
+def patience_with(engine: Engine | None) -> float:
+    """Time that work has to end by itself after Ctrl-C [s]; see `work`."""
+    return GRACE if engine is None or isinstance(engine, Threads) else CLUSTER_GRACE

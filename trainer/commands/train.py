@@ -19,7 +19,7 @@ from tempo_core.console import time_limit_option
 from ..learning.options import GENRES, MIN_TRACKS, LearnOptions
 from ..options import SEEDS, tell
 from ..recipes.recipe import NETWORKS
-from . import load, opened
+from . import load, opened, patience_with
 
 if TYPE_CHECKING:
     from ..learning.learn import Learned
@@ -135,10 +135,9 @@ def train(
         own = (scheduler, cluster_config) if processes.is_first else (None, None)
         with opened(own[0], options.jobs, own[1], stop) as engine:
             learned: Learned = call(
-                lambda: learning.learn(folder, options, over, processes, engine),
-                over,
-                patience=GRACE,
-            )
+                lambda: learning.learn(folder, options, over, processes, engine), over,
+                patience=patience_with(engine),
+            )  # fmt: skip
         tell(learned.failed, learned.summary(), options.quiet)
 
 

@@ -2,9 +2,8 @@
 
 The batches of a run are a function of (seed, epoch, step) alone: a run that was killed goes on from
 its last epoch to the same result, one that was asked to end from its last step, and several
-processes share a batch instead of each drawing its
-own. Part of each batch is from the guard set, whose octave is left open, so that the network keeps
-finding the rate of other music.
+processes share a batch instead of each drawing its own. Part of each batch is from the guard set,
+whose octave is left open, so that the network keeps finding the rate of other music.
 """
 
 from __future__ import annotations

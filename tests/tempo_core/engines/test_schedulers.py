@@ -13,7 +13,7 @@ from tempo_core.engines import Threads, schedulers
 from tempo_core.engines.schedulers import is_scheduler, open_engine
 from tempo_core.errors import ClusterError, ConfigError
 
-from .works import Squares
+from .works import Squares, Whereabouts
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_slurm_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         pass
 
 
-def test_processes_here_speak_tls_and_end_with_the_engine(tmp_path: Path) -> None:
+def test_processes_here_speak_tls_and_end_with_the_engine() -> None:
     with open_engine("local:1", 1) as engine:
-        client = engine._client  # type: ignore[attr-defined]
-        assert client.scheduler.address.startswith("tls://127.0.0.1:")
-        assert dict(engine.each(Squares(str(tmp_path / "log")), [7])) == {7: 49}
+        ((_, address),) = engine.each(Whereabouts(), [0])
+        assert str(address).startswith("tls://127.0.0.1:")
+    assert not Path(f"/proc/{str(address).rpartition(' ')[2]}").exists()
 
 
 @pytest.mark.slow

@@ -74,3 +74,19 @@ class OnlyHere:
 
     def uses(self) -> Mapping[str, str]:
         return {}
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Address and pid of the worker that does it, with a space between."""
+
+    def load(self) -> Callable[[int], str]:
+        return self._where
+
+    def uses(self) -> Mapping[str, str]:
+        return {}
+
+    def _where(self, _number: int) -> str:
+        from distributed import get_worker
+
+        return f"{get_worker().address} {os.getpid()}"
