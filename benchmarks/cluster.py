@@ -1,6 +1,7 @@
 """Costs of work on a Dask cluster of this machine: `python benchmarks/cluster.py [PART…]`.
 
-- `speed`: estimates by two worker processes, over those by one and those by two threads, in turn.
+- `speed`: estimates by two worker processes, over those by one, in turn; beside them two threads,
+  and two processes that know nothing of each other.
 - `overhead`: what Dask takes beside the work, for each track, with tracks that take no time.
 - `memory`: peak of client and of scheduler with 1,000 to 1,000,000 of these.
 - `journal`: output and journal of a million rows: time, size, and time to go on.
@@ -16,9 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import bench
@@ -77,7 +79,8 @@ def speed(cache: Path, n_tracks: int, duration: float, n_runs: int) -> Iterator[
     tracks = [Track(k, str(file.path)) for k, file in enumerate(files)]
     # Not started anew each time: what is measured is the work.
     engines = {"2 threads": (None, 2), "1 process": ("local:1", 1), "2 processes": ("local:2", 2)}
-    walls: dict[str, list[float]] = {name: [] for name in engines}
+    alone = "2 processes without Dask"
+    walls: dict[str, list[float]] = {name: [] for name in [*engines, alone]}
     for _ in range(n_runs):
         for name, (scheduler, jobs) in engines.items():
             with open_engine(scheduler, jobs) as engine:
@@ -85,6 +88,7 @@ def speed(cache: Path, n_tracks: int, duration: float, n_runs: int) -> Iterator[
                 start = time.perf_counter()
                 assert len(list(engine.each(work, tracks))) == n_tracks
                 walls[name].append(time.perf_counter() - start)
+        walls[alone].append(without_dask([track.path for track in tracks]))
     yield f"{n_tracks} tracks of {duration:g} s (mp3, flac, m4a; 60 files), {n_runs} runs in turn."
     yield ""
     yield "| engine | median [s] | tracks a second | over 1 process, in the same run |"
@@ -96,6 +100,39 @@ def speed(cache: Path, n_tracks: int, duration: float, n_runs: int) -> Iterator[
             f"| {name} | {median:.1f} | {n_tracks / median:.2f} | "
             f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |"
         )
+
+
+def without_dask(paths: Sequence[str]) -> float:
+    """Time [s] until two processes are done that estimate half of the tracks each."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, __file__, "--as-half", *paths[k::2]],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for k in range(2)
+    ]
+    for process in running:
+        assert process.stdout
+        process.stdout.readline()  # its models are loaded
+    start = time.perf_counter()
+    for process in running:
+        process.communicate("go\n")
+    return time.perf_counter() - start
+
+
+def as_half(paths: Sequence[str]) -> None:
+    """One of the processes of `without_dask`."""
+    from tempo_core import Estimator
+
+    estimator = Estimator()
+    for path in paths[:4]:
+        estimator.estimate(path)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for path in paths:
+        estimator.estimate(path)
 
 
 def overhead() -> Iterator[str]:
@@ -153,13 +190,13 @@ def dask_processes(n_workers: int) -> Iterator[tuple[str, int]]:
         file = f"{folder}/scheduler.json"
         common = ["--no-dashboard", "--scheduler-file", file]
         dask = [sys.executable, "-m", "dask"]
-        quiet: dict[str, int] = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+        quiet = partial(subprocess.Popen, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         address = ["--host", "127.0.0.1", "--port", "0"]
-        scheduler = subprocess.Popen([*dask, "scheduler", *address, *common], **quiet)  # type: ignore[call-overload]
+        scheduler = quiet([*dask, "scheduler", *address, *common])
         while not Path(file).exists():
             time.sleep(0.1)
         count = ["--nworkers", str(n_workers), "--nthreads", "1"]
-        workers = subprocess.Popen([*dask, "worker", *count, *common], **quiet)  # type: ignore[call-overload]
+        workers = quiet([*dask, "worker", *count, *common])
         try:
             yield file, scheduler.pid
         finally:
@@ -193,7 +230,9 @@ def journal(n: int) -> Iterator[str]:
 
     yield f"{n:,} rows."
     yield ""
-    yield "| output | write [s] | ms a row | output [MB] | journal [MB] | go on, nothing new [s] | go on, 1,000 new [s] |"  # noqa: E501
+    columns_of_table = ("output", "write [s]", "ms a row", "output [MB]", "journal [MB]",
+                        "go on, nothing new [s]", "go on, 1,000 new [s]")  # fmt: skip
+    yield f"| {' | '.join(columns_of_table)} |"
     yield "|---|---|---|---|---|---|---|"
     with tempfile.TemporaryDirectory() as folder:
         for ending in FORMATS:
@@ -217,7 +256,9 @@ def formats(cache: Path, duration: float) -> Iterator[str]:
     estimator = Estimator()
     yield f"Tracks of {duration:g} s, ten of each format, tempo, paces, key and beats."
     yield ""
-    yield "| format | size [MB] | read [MB] | processor [s] | CPU hours for a million | read for a million [TB] |"  # noqa: E501
+    columns = ("format", "size [MB]", "read [MB]", "processor [s]", "CPU hours for a million",
+               "read for a million [TB]")  # fmt: skip
+    yield f"| {' | '.join(columns)} |"
     yield "|---|---|---|---|---|---|"
     for name in FORMATS:
         files = bench.tracks(cache / name, 10, duration, [name])
@@ -246,5 +287,7 @@ def bytes_read() -> int:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--as-client"]:
         as_client(int(sys.argv[2]), sys.argv[3])
+    elif sys.argv[1:2] == ["--as-half"]:
+        as_half(sys.argv[2:])
     else:
         main()
