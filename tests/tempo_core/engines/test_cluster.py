@@ -7,13 +7,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from distributed import LocalCluster
 
 from tempo_core.engines import Engine, Threads
+from tempo_core.engines.chunks import run_chunk
 from tempo_core.engines.cluster import DIED_TWICE, LARGEST_CHUNK
+from tempo_core.engines.provenance import provenance
 from tempo_core.engines.schedulers import open_engine
 from tempo_core.errors import AudioError, ClusterError, ConfigError, TempoError
 
@@ -100,6 +103,7 @@ def test_the_last_task_may_be_the_deadly_one(engine: Engine, log: str) -> None:
     results = dict(engine.each(Squares(log, deadly=(2,)), range(3)))
     assert [results[0], results[1]] == [0, 1]
     assert isinstance(results[2], AudioError)
+    assert len({pid for number, pid in begun(log) if number == 2}) == 2  # it had a second try
 
 
 def test_a_task_that_takes_too_long_is_given_up(engine: Engine, log: str) -> None:
@@ -120,9 +124,19 @@ def test_a_run_that_is_stopped_ends_at_once(engine: Engine, log: str) -> None:
     assert len(list(engine.each(Squares(log), range(10)))) == 10
 
 
-def test_workers_with_other_models_are_refused(engine: Engine) -> None:
+def test_workers_with_other_models_are_refused_before_anything_is_done(engine: Engine) -> None:
+    tasks = iter(range(3))
     with pytest.raises(ConfigError, match=r"worker tcp://.*@\d+ for the task tempo, here it is"):
-        list(engine.each(OtherModels(), range(3)))
+        list(engine.each(OtherModels(), tasks))
+    assert next(tasks) == 0
+
+
+def test_a_worker_that_comes_later_is_refused_too() -> None:
+    other = replace(provenance(OtherModels()), models=(("tempo", "model:tempo@0"),))
+    result = run_chunk(OtherModels(), other, [1], None)
+    assert result.results == ()
+    assert result.refused is not None
+    assert isinstance(result.refused.error(), ConfigError)
 
 
 def test_workers_without_the_model_are_refused(engine: Engine) -> None:

@@ -170,6 +170,9 @@ def test_an_output_that_was_changed_is_made_good_from_the_journal(tmp_path: Path
     out.unlink()
     run(out, range(6))
     assert out.read_bytes() == before
+    out.write_bytes(before + b"7\t67.0\thalf a row")  # as a run leaves it that was killed
+    run(out, range(6))
+    assert out.read_bytes() == before
 
 
 def test_names_that_are_no_text(tmp_path: Path) -> None:
