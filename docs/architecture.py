@@ -90,6 +90,8 @@ ABOUT = {
     "tempo_core/network": "forward pass in NumPy",
     "tempo_core/mixing": "which track after which",
     "tempo_core/sounds": "store, what is alike",
+    "tempo_core/engines": "threads, clusters",
+    "tempo_core/results": "rows, formats, journal",
     "tempo_core/labels": "published tempi and keys",
     "tempo_core/tagging": "change one tag",
     "tempo_core/tempi and keys": "levels, paces, genres",
