@@ -118,7 +118,11 @@ def without_dask(paths: Sequence[str]) -> float:
         process.stdout.readline()  # its models are loaded
     start = time.perf_counter()
     for process in running:
-        process.communicate("go\n")
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in running:
+        process.communicate()
     return time.perf_counter() - start
 
 
