@@ -22,7 +22,7 @@ from ..files import audio_files
 from ..results.formats import FORMATS
 from ..results.results import Results, check_output
 from ..results.rows import shown_by
-from ..results.tracks import Track, all_places, count_tracks, tracks
+from ..results.tracks import Track, all_places, check_lists, count_tracks, tracks
 from .command import Command
 from .curve_writers import CURVE_WRITERS
 from .engine import command_engine
@@ -97,6 +97,7 @@ def estimate(
             name = "--curve" if curve else "--format"
             raise click.UsageError(f"{name} is for standard output; leave --out or {name} out")
         check_output(out)
+    check_lists(lists)
     work = EstimateWork(shared_model(model), windows, tuple(names), curve)
     opening = (scheduler, jobs, cluster_config)
     with interruptible() as stop, command_engine(*opening, stop.is_set) as engine:
@@ -184,7 +185,8 @@ def _store(
         journal, total = results.journal, count_tracks(*places)
         known = min(journal.count(), total or sys.maxsize)
         try:
-            with tqdm(total=total, initial=known, unit="track", disable=None) as bar:
+            hidden = True if sys.stderr is None else None
+            with tqdm(total=total, initial=known, unit="track", disable=hidden) as bar:
                 found = tracks(*places, run.stopped, run.time_limit)
                 for _, row in run.rows(results.new(found)):
                     results.add(row)

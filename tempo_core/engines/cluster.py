@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
+from threading import Timer
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
@@ -48,6 +49,7 @@ SAME_DEATH = 0.3
 MOST_DEATHS = 3  # processes that a task may die with, if others died with them
 COUNTED_EVERY = 1.0  # [s] between two looks at how many threads there are
 ANSWERS_WITHIN = 60.0  # [s] for the scheduler to answer
+PATIENCE = 10.0  # [s] without an answer of all workers, after which that is told
 LOADED_WITHIN = 900.0  # [s] for all workers to load the models, which a thousand do at once
 DIED_TWICE = "the process that worked on it died, and so did the next one (a crash, or no memory)"
 
@@ -132,7 +134,16 @@ class Cluster:
         """Refuse workers that would compute something else; tell of those that may differ a bit."""
         ask = partial(self._client.run, about, work, on_error="return")
         told = set()
-        for address, found in self._answer(ask, stopped, LOADED_WITHIN).items():
+        waiting = Timer(PATIENCE, self._tell, [f"waiting for the workers of {self._name}"])
+        waiting.daemon = True
+        waiting.start()
+        try:
+            answers = self._answer(ask, stopped, LOADED_WITHIN)
+        finally:
+            waiting.cancel()
+        for address, found in answers.items():
+            if isinstance(found, OSError):
+                continue  # it is gone; one that comes is asked with its first chunk
             if isinstance(found, Failure):
                 raise ClusterError(f"worker {address} cannot do this: {found.message}")
             if not isinstance(found, Provenance):

@@ -7,12 +7,14 @@ code as its user.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from distributed import Client
     from distributed.deploy.cluster import Cluster as DaskCluster
 
+ADDRESS = re.compile(r"(tcp|tls)://[^\s/@]+:\d+")
 LOCAL = re.compile(r"local:([1-9]\d{0,3})")
 SLURM = "slurm"
 FORMS = "tcp://HOST:PORT, tls://HOST:PORT, slurm, local:N, or a scheduler file *.json"
@@ -37,6 +40,7 @@ CLOSED_WITHIN = 20.0  # [s] on a busy machine
 OWN_CLUSTER = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.worker-ttl": "2 minutes",  # after which a silent worker is dead
     "distributed.worker.preload": ["tempo_core.engines.preload"],
     "distributed.worker.memory.target": False,  # there is nothing to put aside on a disk
     "distributed.worker.memory.spill": False,
@@ -50,7 +54,7 @@ def is_scheduler(value: str) -> bool:
     return bool(
         value == SLURM
         or LOCAL.fullmatch(value)
-        or re.fullmatch(r"(tcp|tls)://[^\s/@]+:\d+", value)
+        or ADDRESS.fullmatch(value)
         or value.endswith(".json")
     )
 
@@ -135,9 +139,7 @@ def _client(
             opened.callback(_close, cluster)
             given = {"address": cluster, "security": cluster.security}
         elif scheduler.endswith(".json"):
-            if not Path(scheduler).is_file():
-                raise ClusterError(f"{shown(scheduler)}: there is no such scheduler file")
-            given["scheduler_file"] = scheduler
+            given["address"] = _address_in(Path(scheduler))
         else:
             given["address"] = scheduler
         client = _attempt(
@@ -146,6 +148,27 @@ def _client(
         )  # fmt: skip
         opened.callback(_close, client)
         yield client
+
+
+def _address_in(file: Path) -> str:
+    """The address in a scheduler file.
+
+    Raises
+    ------
+    ClusterError
+        If the file is not there, or has none.
+    """
+    try:
+        with file.open("rb") as opened:
+            address = json.load(opened)["address"]
+    except OSError as error:
+        told = f"{file}: there is no such scheduler file ({error.strerror or error})"
+        raise ClusterError(told) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ClusterError(f"{file}: is no scheduler file") from error
+    if not (isinstance(address, str) and ADDRESS.fullmatch(address)):
+        raise ClusterError(f"{file}: has no address of a scheduler")
+    return address
 
 
 def _attempt(
@@ -174,6 +197,12 @@ def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
 
     match = LOCAL.fullmatch(scheduler)
     assert match is not None
+    # Ctrl-C is for this process, which ends its workers. `preload` makes them ignore it, but a
+    # process that is still starting can do no more than inherit that it is held back. The tracker
+    # is started before, because it lets Ctrl-C through again in the thread that starts it.
+    resource_tracker.ensure_running()
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     return LocalCluster(
         n_workers=int(match[1]),
         threads_per_worker=1,
@@ -190,6 +219,11 @@ def _slurm(_: str, settings: ClusterSettings) -> DaskCluster:
     """Workers in jobs of SLURM."""
     if shutil.which("sbatch") is None:
         raise ClusterError("slurm cannot be used: there is no `sbatch` on this machine")
+    if lacking := [name for name in ("cores", "memory") if name not in settings.slurm]:
+        raise ConfigError(
+            f"slurm needs to know {' and '.join(lacking)} of a job; name them under `slurm` in "
+            "--cluster-config"
+        )
     from dask_jobqueue import SLURMCluster
 
     options = dict(settings.slurm)

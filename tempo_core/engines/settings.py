@@ -76,7 +76,10 @@ def read_settings(path: Path | None) -> ClusterSettings:
         given = {}
     if not isinstance(given, dict):
         raise ConfigError(f"{path}: must be settings by name")
-    return ClusterSettings(**{name: _checked(path, name, given[name]) for name in given})
+    settings = ClusterSettings(**{name: _checked(path, name, given[name]) for name in given})
+    if settings.most_jobs is not None and settings.most_jobs < settings.jobs:
+        raise ConfigError(f"{path}: most_jobs must be at least jobs, which are {settings.jobs}")
+    return settings
 
 
 def _checked(path: Path, name: Any, value: Any) -> Any:

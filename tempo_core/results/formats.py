@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -10,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..columns import Column
 from ..console import escaped
@@ -23,6 +24,31 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter
 
 ROW_GROUP = 20_000  # rows of Parquet in memory at a time
+
+
+class Hash(Protocol):
+    """A hash of bytes that are added to it, as those of `hashlib`."""
+
+    def update(self, data: bytes, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+def new_hash(data: bytes = b"") -> Hash:
+    """A hash by which an output is known again."""
+    return hashlib.blake2b(data, digest_size=16)
+
+
+def hashed(path: Path, size: int) -> Hash | None:
+    """Hash of the first `size` bytes of a file; None if it has not so many, or cannot be read."""
+    found = new_hash()
+    try:
+        with path.open("rb") as file:
+            while size > 0 and (block := file.read(min(size, 1 << 20))):
+                found.update(block)
+                size -= len(block)
+    except OSError:
+        return None
+    return found if size == 0 else None
 
 
 class Format(ABC):
@@ -46,8 +72,8 @@ class Format(ABC):
         """The bytes of a row."""
 
     @abstractmethod
-    def open(self, path: Path, size: int | None) -> Output:
-        """The file: with its first `size` bytes as they are, or new where `size` is None."""
+    def open(self, path: Path, size: int | None, begun: Hash | None) -> Output:
+        """The file: with its first `size` bytes and their hash, or new where these are None."""
 
 
 class Output(ABC):
@@ -58,12 +84,15 @@ class Output(ABC):
         """Add a row."""
 
     @abstractmethod
-    def sync(self) -> int | None:
-        """Let everything reach the disk; the size of the file [bytes], None if it does not grow."""
+    def sync(self) -> tuple[int, bytes] | None:
+        """Let everything reach the disk; the size [bytes] and digest of the file so far.
+
+        None if it does not grow.
+        """
 
     @abstractmethod
-    def finish(self, n_rows: int) -> None:
-        """Complete the file, which has `n_rows` rows now.
+    def finish(self, n_rows: int) -> tuple[int, bytes]:
+        """Complete the file, which has `n_rows` rows now; its size [bytes] and digest.
 
         Raises
         ------
@@ -81,10 +110,11 @@ class Lines(Format):
 
     header = b""
 
-    def open(self, path: Path, size: int | None) -> Output:
-        if size is None:
+    def open(self, path: Path, size: int | None, begun: Hash | None) -> Output:
+        if size is None or begun is None:
             replace_file(path, self.header)
-        return _LinesFile(path, size if size is not None else len(self.header))
+            size, begun = len(self.header), new_hash(self.header)
+        return _LinesFile(path, size, begun)
 
 
 class Tsv(Lines):
@@ -127,21 +157,23 @@ class JsonLines(Lines):
 
 
 class _LinesFile(Output):
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, begun: Hash) -> None:
+        self._hash = begun
         self._file = path.open("rb+")
         self._file.truncate(size)
         self._file.seek(size)
 
     def add(self, data: bytes) -> None:
         self._file.write(data)
+        self._hash.update(data)
 
-    def sync(self) -> int | None:
+    def sync(self) -> tuple[int, bytes]:
         self._file.flush()
         os.fsync(self._file.fileno())
-        return self._file.tell()
+        return self._file.tell(), self._hash.digest()
 
-    def finish(self, n_rows: int) -> None:
-        self.sync()
+    def finish(self, n_rows: int) -> tuple[int, bytes]:
+        return self.sync()
 
     def close(self) -> None:
         self._file.close()
@@ -164,8 +196,8 @@ class Parquet(Format):
     def encode(self, row: Row) -> bytes:
         return json.dumps(cells(row, self.columns)).encode()
 
-    def open(self, path: Path, size: int | None) -> Output:
-        return _ParquetFile(path, self._schema())
+    def open(self, path: Path, size: int | None, begun: Hash | None) -> Output:
+        return _ParquetFile(path.resolve(), self._schema())
 
     def _schema(self) -> Schema:
         import pyarrow
@@ -204,10 +236,10 @@ class _ParquetFile(Output):
         self._writer.write_table(pyarrow.table(found, schema=self._schema))
         self._rows = []
 
-    def sync(self) -> int | None:
+    def sync(self) -> None:
         return None
 
-    def finish(self, n_rows: int) -> None:
+    def finish(self, n_rows: int) -> tuple[int, bytes]:
         from pyarrow.parquet import read_metadata
 
         if self._rows:
@@ -219,7 +251,11 @@ class _ParquetFile(Output):
             os.fsync(file.fileno())
         if (written := read_metadata(self._part).num_rows) != n_rows:
             raise StorageError(f"{self._path}: {written} rows were written and not {n_rows}")
+        size = self._part.stat().st_size
+        whole = hashed(self._part, size)
+        assert whole is not None
         self._part.replace(self._path)
+        return size, whole.digest()
 
     def close(self) -> None:
         if self._writer is not None:
@@ -229,17 +265,12 @@ class _ParquetFile(Output):
 
 
 def _value(value: Any, kind: type | None) -> Any:
-    """A cell as a value of Parquet; bytes of names that are no text are escaped."""
+    """A cell as a value of Parquet: texts as in a table, see `escaped`."""
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        return value if value.isascii() else escaped_surrogates(value)
+        return escaped(value)
     return float(value) if kind is float else value
-
-
-def escaped_surrogates(text: str) -> str:
-    r"""Text that UTF-8 can hold: a byte that is no valid text becomes `\xff`."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\\udc", "\\x")
 
 
 FORMATS: dict[str, type[Format]] = {".tsv": Tsv, ".jsonl": JsonLines, ".parquet": Parquet}

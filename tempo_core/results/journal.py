@@ -11,12 +11,26 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, StorageError
 
-LAYOUT = "1"
+LAYOUT = "2"
+APPLICATION = 0x54454D50  # in the header of the SQLite file, by which it is known as ours
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What surely is in an output: its first `size` bytes with their `digest`.
+
+    `place` is the first one behind the rows that they hold.
+    """
+
+    size: int
+    place: int
+    digest: bytes
 
 
 class Journal:
@@ -32,7 +46,7 @@ class Journal:
     Raises
     ------
     ConfigError
-        If another process uses it, or it is of something else.
+        If another process uses it, or it is of something else, or is no journal.
     StorageError
         If it cannot be opened.
     """
@@ -43,6 +57,7 @@ class Journal:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=1)
             # Without shared memory, which network shares do not have; the lock ends with a process.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._refuse_others()
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(
@@ -55,15 +70,30 @@ class Journal:
         except sqlite3.Error as error:
             if "locked" in str(error):
                 raise ConfigError(f"{path}: another run is using it; wait until it ends") from error
-            raise StorageError(f"{path}: cannot be used ({error}); give another --out") from error
+            raise StorageError(f"{path}: cannot be used ({error}); give another name") from error
         if known is None:
             self._write("INSERT INTO notes VALUES ('about', ?)", f"{LAYOUT} {about}")
         elif known != f"{LAYOUT} {about}":
             self._db.close()
             raise ConfigError(
                 f"{path}: holds results of other settings or models ({str(known).partition(' ')[2]}"
-                f", and not {about}); give another --out"
+                f", and not {about}); give another name"
             )
+
+    def _refuse_others(self) -> None:
+        """Refuse a database of something else; one without content becomes a journal.
+
+        Raises
+        ------
+        ConfigError
+            If it is one of something else.
+        """
+        (application,) = self._db.execute("PRAGMA application_id").fetchone()
+        (n_tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if application != APPLICATION and n_tables:
+            self._db.close()
+            raise ConfigError(f"{self._path}: is a database of something else; give another name")
+        self._db.execute(f"PRAGMA application_id = {APPLICATION}")
 
     def __enter__(self) -> Journal:
         return self
@@ -76,11 +106,18 @@ class Journal:
         row = self._row("SELECT place IS NOT NULL FROM rows WHERE id = ?", _id(path))
         return None if row is None else bool(row[0])
 
+    def has_failed(self, path: str) -> bool:
+        """Whether there is a row of a path, and it is that of a track that failed."""
+        row = self._row("SELECT failed FROM rows WHERE id = ?", _id(path))
+        return row is not None and bool(row[0])
+
     def add(self, path: str, data: bytes, *, failed: bool) -> None:
-        """Keep the row of a path, which is not in the output yet."""
+        """Keep the row of a path; in place of an earlier one if there is one."""
         self._write(
-            "INSERT OR REPLACE INTO rows VALUES (?, ?, NULL, ?)", _id(path), int(failed), data
-        )
+            "INSERT INTO rows VALUES (?, ?, NULL, ?) "
+            "ON CONFLICT (id) DO UPDATE SET failed = excluded.failed, data = excluded.data",
+            _id(path), int(failed), data,
+        )  # fmt: skip
 
     def place(self, path: str) -> bytes:
         """Give the row of a path the next place in the output; returns the row."""
@@ -111,14 +148,6 @@ class Journal:
                 assert row is not None
                 yield bytes(row[0])
 
-    def forget_failed(self) -> int:
-        """Forget the rows of tracks that failed; returns how many there were."""
-        n = self.count(failed=True)
-        if n:
-            self._write("DELETE FROM rows WHERE failed")
-            self.note_synced(None, 0, b"")
-        return n
-
     def count(self, *, failed: bool = False) -> int:
         """Number of rows, or of those of tracks that failed."""
         condition = " WHERE failed" if failed else ""
@@ -138,20 +167,17 @@ class Journal:
         assert row is not None
         return int(row[0])
 
-    def synced(self) -> tuple[int | None, int, bytes]:
-        """What surely is in the output: its size [bytes], the first place behind, its last bytes.
-
-        The size is None if the output does not grow.
-        """
+    def synced(self) -> Synced | None:
+        """What surely is in the output; None if nothing is."""
         row = self._note("synced")
-        if row is None:
-            return None, 0, b""
-        size, place, tail = str(row).split(" ")
-        return (None if size == "-" else int(size)), int(place), bytes.fromhex(tail)
+        if not row:
+            return None
+        size, place, digest = str(row).split(" ")
+        return Synced(int(size), int(place), bytes.fromhex(digest))
 
-    def note_synced(self, size: int | None, place: int, tail: bytes) -> None:
-        """Note what surely is in the output now, see `synced`."""
-        told = f"{'-' if size is None else size} {place} {tail.hex()}"
+    def note_synced(self, synced: Synced | None) -> None:
+        """Note what surely is in the output now; None: it is to be made again."""
+        told = "" if synced is None else f"{synced.size} {synced.place} {synced.digest.hex()}"
         self._write("INSERT OR REPLACE INTO notes VALUES ('synced', ?)", told)
 
     def _note(self, name: str) -> object:

@@ -75,28 +75,50 @@ def all_places(places: Iterable[str], lists: Iterable[Path]) -> Iterator[str]:
     yield from places
     for path in lists:
         if path == STDIN:
-            yield from _lines(sys.stdin.buffer)
+            if sys.stdin is None:
+                raise ConfigError("standard input is closed; give a list of files")
+            yield from _lines(sys.stdin.buffer, path)
             continue
         try:
             with path.open("rb") as file:
-                yield from _lines(file)
+                yield from _lines(file, path)
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror or error}") from error
 
 
-def _lines(file: BinaryIO) -> Iterator[str]:
-    """Lines of a file but empty ones, as paths: their bytes may be no text."""
+def check_lists(lists: Iterable[Path]) -> None:
+    """Refuse lists that are not there, before anything is done.
+
+    Raises
+    ------
+    ConfigError
+        If one is missing, or is a folder.
+    """
+    for path in lists:
+        if path != STDIN and (path.is_dir() or not path.exists()):
+            raise ConfigError(f"{path}: there is no such list of files")
+
+
+def _lines(file: BinaryIO, path: Path) -> Iterator[str]:
+    """Lines of a file but blank ones, as paths: their bytes may be no text.
+
+    Raises
+    ------
+    ConfigError
+        If it is another kind of file.
+    """
     for line in file:
-        name = line.rstrip(b"\r\n")
-        if name:
-            yield name.decode("utf-8", "surrogateescape")
+        if b"\0" in line:
+            raise ConfigError(f"{path}: is no list of files, with one in each line")
+        if line.strip():
+            yield line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
 
 
 def count_tracks(places: Iterable[str], lists: Iterable[Path]) -> int | None:
     """Number of places, for a progress bar; None if it is not known before the end."""
     number = 0
     for path in lists:
-        if path == STDIN:
+        if not path.is_file():  # what is read from a pipe is gone
             return None
         try:
             with path.open("rb") as file:

@@ -88,6 +88,43 @@ def test_a_list_on_standard_input_and_folders(music: Path, tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+def test_a_list_in_a_pipe(music: Path, tmp_path: Path) -> None:
+    pipe, out = tmp_path / "list", tmp_path / "out.tsv"
+    os.mkfifo(pipe)
+    run = _begin("estimate", "--from", pipe, "--out", out)
+    with pipe.open("w") as file:
+        file.write(f"{music.parent / 'a'}\n   \n")
+    run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert len(_table(out)) == 3
+
+
+def test_lists_that_are_none(music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.tsv"
+    result = _run("estimate", "--from", tmp_path / "no list", "--out", out)
+    assert result.stderr == f"Error: {tmp_path / 'no list'}: there is no such list of files\n"
+    assert not list(tmp_path.iterdir())
+    audio = music.parent / "a" / "0.wav"
+    result = _run("estimate", "--from", audio, "--out", out)
+    assert result.stderr == f"Error: {audio}: is no list of files, with one in each line\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-"])
+def test_a_stream_that_is_closed(closed: str, music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.tsv"
+    places = "--from -" if closed == "<&-" else f"'{music.parent / 'a'}'"
+    done = subprocess.run(
+        f"'{sys.executable}' -m tempo_core.cli estimate {places} --out '{out}' {closed}",
+        shell=True, capture_output=True, text=True,
+    )  # fmt: skip
+    if closed == "<&-":
+        assert done.stderr == "Error: standard input is closed; give a list of files\n"
+        assert done.returncode == 1
+    else:
+        assert done.returncode == 0
+        assert len(_table(out)) == 3
+
+
 def test_files_that_come_later_and_what_failed(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     folder = tmp_path / "new"
@@ -116,7 +153,7 @@ def test_files_that_come_later_and_what_failed(music: Path, tmp_path: Path) -> N
         (["--scheduler", "local:2", "--jobs", "2"], "--jobs is for threads"),
         (["--scheduler", "pbs"], "give tcp://HOST:PORT"),
         (["--cluster-config", "x.yaml"], "x.yaml"),
-        (["--from", "nowhere.txt"], "nowhere.txt: No such file"),
+        (["--from", "nowhere.txt"], "nowhere.txt: there is no such list"),
     ],
 )
 def test_options_that_make_no_sense(options: list[str], told: str) -> None:
@@ -207,6 +244,19 @@ def test_kill_9_of_a_worker(long_list: Path, tmp_path: Path) -> None:
     assert (run.returncode, told) == (0, "")
     assert [row["path"] for row in _table(out)] == long_list.read_text().split("\n")
     assert all(row["bpm"] for row in _table(out))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [0.6, 0.9, 1.2])
+def test_ctrl_c_while_a_cluster_starts(moment: float, long_list: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.tsv"
+    run = _begin("estimate", "--from", long_list, "--out", out, "--scheduler", "local:2")
+    time.sleep(moment)
+    os.killpg(run.pid, signal.SIGINT)
+    _, told = run.communicate(timeout=30)
+    assert run.returncode == 1
+    assert told.startswith("Error: interrupted")
+    assert told.count("\n") == 1
 
 
 @pytest.mark.slow

@@ -56,6 +56,7 @@ def test_settings_without_a_scheduler_are_refused(tmp_path: Path) -> None:
         ("slurm: [1]", "slurm must be options of a job"),
         ("tls: {ca: a}", "tls must be the files ca, cert, key"),
         ("dashboard: 8787", "dashboard must be an address"),
+        ("{jobs: 3, most_jobs: 1}", "most_jobs must be at least jobs"),
         ("queue: long", "no setting 'queue'; there are jobs"),
         ("- a", "must be settings by name"),
         ("a: [", "is no YAML file"),
@@ -88,6 +89,36 @@ def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path
     with (
         pytest.raises(ClusterError, match="there is no such scheduler file"),
         open_engine(str(tmp_path / "s.json"), 1),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x", "is no scheduler file"),
+        ("{}", "is no scheduler file"),
+        ("[]", "is no scheduler file"),
+        ('{"address": 7}', "has no address of a scheduler"),
+        ('{"address": "http://h:1"}', "has no address of a scheduler"),
+    ],
+)
+def test_a_scheduler_file_that_is_none(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "s.json"
+    file.write_text(text)
+    with pytest.raises(ClusterError, match=told), open_engine(str(file), 1):
+        pass
+
+
+def test_jobs_of_slurm_without_what_they_need(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sbatch").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with (
+        pytest.raises(ConfigError, match=r"slurm needs to know cores and memory of a job"),
+        open_engine("slurm", 1),
     ):
         pass
 

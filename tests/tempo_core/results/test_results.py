@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,77 @@ def test_an_output_that_was_changed_is_made_good_from_the_journal(tmp_path: Path
     assert out.read_bytes() == before
 
 
+def test_an_output_that_was_edited_in_the_middle_is_made_again(tmp_path: Path) -> None:
+    out = tmp_path / "out.tsv"
+    run(out, range(100))
+    before = out.read_bytes()
+    out.write_bytes(before.replace(b"\n2\t62.0\t", b"\n2\t92.0\t"))
+    assert out.read_bytes() != before
+    run(out, range(100))
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", [b"hello", b""])
+def test_a_damaged_parquet_file_is_made_again(tmp_path: Path, damage: bytes) -> None:
+    out = tmp_path / "out.parquet"
+    run(out, range(8))
+    out.write_bytes(damage)
+    assert run(out, range(8)) == []
+    assert read(out) == expected(range(8))
+    with out.open("ab") as file:
+        file.write(b"more")
+    run(out, range(8))
+    assert read(out) == expected(range(8))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_failed_and_is_not_named_now_keeps_its_row(tmp_path: Path, ending: str) -> None:
+    out = tmp_path / f"out{ending}"
+    run(out, range(10))
+    assert run(out, [9, 10], retry=True) == ["9", "10"]
+    assert read(out) == expected(range(11))  # in its place
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_trying_again_replaces_a_row_when_there_is_another(tmp_path: Path, ending: str) -> None:
+    out = tmp_path / f"out{ending}"
+    run(out, range(10))
+    good = Row("4", {"bpm": 64.0, "confidence": 0.5}, None)
+    with Results(out, form_of(out), "tests", retry=True) as results:
+        tracks = list(results.new(tracks_of(range(10))))
+        assert read(out) == expected(range(10))
+        results.add(good)  # and the run is stopped before track 9 is done
+    assert [track.path for track in tracks] == ["4", "9"]
+    wanted = expected(range(10))
+    wanted[4] = ("4", 64.0, "")
+    assert run(out, range(10)) == []
+    assert read(out) == wanted
+
+
+def test_the_same_name_in_another_folder_is_another_track(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.tsv"
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert run(out, [1]) == ["1"]
+    with Results(out, form_of(out), "tests") as results:
+        assert list(results.new([Track(0, "./1"), Track(1, "../b/1"), Track(2, "../a/1")])) == []
+    assert read(out) == expected([1, 1])
+
+
+def test_a_database_of_something_else_stays_as_it_is(tmp_path: Path) -> None:
+    out = tmp_path / "out.tsv"
+    with sqlite3.connect(journal_of(out)) as other:
+        other.execute("CREATE TABLE items (id INTEGER)")
+    other.close()
+    before = journal_of(out).read_bytes()
+    with pytest.raises(ConfigError, match="is a database of something else"):
+        Results(out, form_of(out), "tests")
+    assert journal_of(out).read_bytes() == before
+
+
 def test_names_that_are_no_text(tmp_path: Path) -> None:
     name = b"a\tb\xff\n\xe4".decode("utf-8", "surrogateescape")
     for ending in ENDINGS:
@@ -194,6 +266,11 @@ def test_somebody_elses_file_is_left_alone(tmp_path: Path) -> None:
     out.write_text("my own table")
     with pytest.raises(ConfigError, match="is there already"):
         check_output(out)
+    journal_of(out).touch()
+    with pytest.raises(ConfigError, match="is there already"):
+        check_output(out)
+    with pytest.raises(ConfigError, match="there is no folder"):
+        check_output(tmp_path / "no folder" / "out.tsv")
     with pytest.raises(ConfigError, match=r"must end with \.tsv, \.jsonl, \.parquet"):
         check_output(tmp_path / "out.csv")
     (tmp_path / "folder.tsv").mkdir()
