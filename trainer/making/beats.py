@@ -31,7 +31,10 @@ from tempo_core.tasks.beats.row import TASK
 from tempo_core.tasks.tempo.config import TempoConfig
 
 from ..inputs.augment import tone_gains
-from ..inputs.beat_tracks import (
+from ..inputs.hearing import tempo_of
+from ..tasks.beats import loss as loss_of
+from ..torch_ops import Learnable, usable
+from .beat_tracks import (
     BeatExample,
     BeatTrack,
     example,
@@ -39,9 +42,6 @@ from ..inputs.beat_tracks import (
     read_beat_charts,
     read_beat_clips,
 )
-from ..inputs.hearing import tempo_of
-from ..tasks.beats import loss as loss_of
-from ..torch_ops import Learnable, usable
 from .steps import descend
 
 Array = NDArray[np.float32]

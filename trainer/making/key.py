@@ -1,10 +1,10 @@
 """Make the key model: `python -m trainer.making.key --help`.
 
 First it learns from painted music (`synthesis.painted`) and from sounds that have no key
-(`synthesis.keyless`), then on from that together with songs whose key people named, and with
-recordings on whose key two profiles and the network agree. The weights of several such runs are
-averaged. Five folds by artist over all keyed songs say how good
-that is, and by what temperature the confidence holds.
+(`synthesis.rendering.keyless`), then on from that together with songs whose key people named, and
+with recordings on whose key two profiles and the network agree. The weights of several such runs
+are averaged. Five folds by artist over all keyed songs say how good that is, and by what
+temperature the confidence holds.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from .. import options
 from ..evaluation.keys import KeyMetrics, measure_keys
 from ..evaluation.metrics import expected_calibration_error
 from ..inputs.harmony import load_features, seen, spectrum_of
-from ..synthesis import keyless
 from ..synthesis.key_profiles import PROFILES, chroma, key_of_profile
-from ..synthesis.mixing import SR
 from ..synthesis.painted import KeyedSong, Painter, read_song
+from ..synthesis.rendering import keyless
+from ..synthesis.rendering.mixing import SR
 from ..tasks.key import loss as loss_of
 from ..torch_ops import Learnable, usable
 

@@ -39,9 +39,9 @@ from .. import options
 from ..evaluation.notes import NoteMetrics, mean, measure_notes
 from ..inputs.annotated import Annotated, annotated, spectrum_of
 from ..learning.note_fitting import NoteRecipe, begin, fit
-from ..synthesis.mixing import SR
 from ..synthesis.notes import Sources
-from ..synthesis.pieces import KINDS, NOTHING, Piece, draw_piece, render, sounding
+from ..synthesis.rendering.mixing import SR
+from ..synthesis.rendering.pieces import KINDS, NOTHING, Piece, draw_piece, render, sounding
 from ..synthesis.songs import Song, load_song
 from ..torch_ops import Learnable, usable
 

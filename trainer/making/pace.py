@@ -37,7 +37,6 @@ from tempo_core.tasks.pace.row import clear, encode
 from tempo_core.tasks.tempo.config import TempoConfig
 
 from ..inputs.augment import tone_gains
-from ..inputs.pace_cases import clip_cases, song_cases
 from ..inputs.pace_tracks import Case, judged
 from ..inputs.recordings import by_split, read_rhythm, read_songs
 from ..synthesis.notes import Sources
@@ -45,6 +44,7 @@ from ..synthesis.paces import NO_EVIDENCE, compatibility, evidence, stretched
 from ..tasks.pace import TaughtPaceNet, evidence_loss
 from ..tasks.pace import loss as loss_of
 from ..torch_ops import Learnable, usable
+from .pace_cases import clip_cases, song_cases
 from .steps import descend
 
 Array = NDArray[np.float32]

@@ -35,7 +35,6 @@ from ..evaluation.calibration import platt
 from ..evaluation.metrics import expected_calibration_error
 from ..evaluation.tag_figures import area
 from ..inputs.augment import tone_gains
-from ..inputs.beat_tracks import features_of
 from ..inputs.kept import load_features
 from ..inputs.recordings import (
     Recording,
@@ -49,6 +48,7 @@ from ..inputs.views import filterbank as mel_filterbank
 from ..tasks.tags import loss as loss_of
 from ..torch_ops import Learnable, usable
 from . import musicnn
+from .beat_tracks import features_of
 from .steps import descend
 
 Array = NDArray[np.float32]

@@ -31,7 +31,7 @@ from tempo_core.levels import TOLERANCE, is_same
 
 from ..evaluation.metrics import expected_calibration_error
 from ..files import read_tsv
-from ..inputs.beat_tracks import BeatTrack, read_beat_charts, read_beat_clips
+from ..making.beat_tracks import BeatTrack, read_beat_charts, read_beat_clips
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

@@ -37,8 +37,8 @@ from ..making.notes import (
     told,
     transcribed,
 )
-from ..synthesis.mixing import SR
-from ..synthesis.pieces import NOTHING
+from ..synthesis.rendering.mixing import SR
+from ..synthesis.rendering.pieces import NOTHING
 
 
 def export(data: Path, folder: Path, n_pieces: int, seed: int) -> None:

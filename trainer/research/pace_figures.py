@@ -33,9 +33,9 @@ from tempo_core.tasks.pace.row import clear_windows
 
 from ..evaluation.metrics import expected_calibration_error
 from ..files import read_tsv
-from ..inputs.pace_cases import clip_cases, load_tracks, song_case
 from ..inputs.pace_tracks import Case, judged
 from ..inputs.recordings import Recording, by_split, read_songs
+from ..making.pace_cases import clip_cases, load_tracks, song_case
 from ..synthesis.notes import Sources
 from ..synthesis.paces import compatibility
 

@@ -1,6 +1,6 @@
 """Render clips: `python -m trainer.synthesis --midi … --samples … --out …`."""
 
 # Worker processes can only import the functions from another module than `__main__`.
-from trainer.synthesis.clips import main
+from trainer.synthesis.rendering.clips import main
 
 main()

@@ -8,7 +8,7 @@ import numpy as np
 
 from tempo_core.config import FrontEnd
 from tempo_core.tasks.beats.config import BeatsConfig, BeatsModel
-from trainer.inputs.beat_tracks import BeatTrack
+from trainer.making.beat_tracks import BeatTrack
 from trainer.making.beats import BeatsRecipe, FoldSampler, Source, fit
 
 FRONT_END = FrontEnd()

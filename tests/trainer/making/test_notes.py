@@ -20,7 +20,7 @@ from tests.songs import write_song
 from trainer.making import notes as making
 from trainer.making.notes import RenderedPiece, by_kind, invented, kind_of, rendered
 from trainer.research import note_figures
-from trainer.synthesis.pieces import KINDS, NOTHING
+from trainer.synthesis.rendering.pieces import KINDS, NOTHING
 
 SECONDS = 6.0
 renders = pytest.mark.skipif(

@@ -20,7 +20,6 @@ from tempo_core.tasks.pace.row import clear
 from tempo_core.tasks.tempo.config import TempoGrid
 from tempo_core.windows import window_spans
 from tests.audio import Audio, click_track, write_audio
-from trainer.inputs.pace_cases import load_tracks, song_case
 from trainer.inputs.pace_tracks import (
     Case,
     HeardTrack,
@@ -34,6 +33,7 @@ from trainer.inputs.pace_tracks import (
 from trainer.inputs.recordings import Recording
 from trainer.learning import pace_fitting
 from trainer.making.pace import CandidateSampler, PaceRecipe, calibrate, finish, fit, group_of
+from trainer.making.pace_cases import load_tracks, song_case
 from trainer.research.pace_figures import area_under_curve, balanced_accuracy, by_tempo, profile
 from trainer.synthesis.paces import Score
 

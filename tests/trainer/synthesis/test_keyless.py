@@ -10,8 +10,8 @@ import pretty_midi
 import pytest
 import soundfile
 
-from trainer.synthesis import keyless
-from trainer.synthesis.mixing import SR
+from trainer.synthesis.rendering import keyless
+from trainer.synthesis.rendering.mixing import SR
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,7 @@ import soundfile
 
 from tempo_core.errors import ConfigError
 from tests.audio import write_audio
-from trainer.inputs.pace_cases import load_scores, score_of_clip
-from trainer.synthesis.clips import ClipSet, _write_clip, main
-from trainer.synthesis.compose import SAMPLE_PATTERNS, attempts
-from trainer.synthesis.mixing import SR
+from trainer.making.pace_cases import load_scores, score_of_clip
 from trainer.synthesis.notes import Sources
 from trainer.synthesis.paces import (
     Score,
@@ -25,6 +22,9 @@ from trainer.synthesis.paces import (
     score_of,
     stretched,
 )
+from trainer.synthesis.rendering.clips import ClipSet, _write_clip, main
+from trainer.synthesis.rendering.compose import SAMPLE_PATTERNS, attempts
+from trainer.synthesis.rendering.mixing import SR
 from trainer.synthesis.styles import Style
 
 
@@ -167,8 +167,8 @@ def test_scores_are_recomputed_where_they_are_missing(
 ) -> None:
     from click.testing import CliRunner
 
-    from trainer.synthesis import clips as rendering
-    from trainer.synthesis import compose
+    from trainer.synthesis.rendering import clips as rendering
+    from trainer.synthesis.rendering import compose
 
     monkeypatch.setattr(rendering, "STYLES", (DRUMS_ONLY,))
     monkeypatch.setattr(compose.attempts, "__defaults__", (8.0, (DRUMS_ONLY,), False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.synthesis.pieces import Part, Piece, sounding
+from trainer.synthesis.rendering.pieces import Part, Piece, sounding
 from trainer.synthesis.studies import Played, draw_study
 from trainer.synthesis.tones import play
 

@@ -17,10 +17,11 @@ from click.testing import CliRunner
 
 from tests.audio import write_audio
 from trainer.inputs.recordings import read_clips
-from trainer.synthesis import clips
-from trainer.synthesis import sheet as listening_sheet
-from trainer.synthesis.clips import MADE_WITH, _write_clip, make_clip, mostly_silent
-from trainer.synthesis.compose import (
+from trainer.synthesis.notes import InstrumentPart, Note, Section, Sources
+from trainer.synthesis.rendering import clips
+from trainer.synthesis.rendering import sheet as listening_sheet
+from trainer.synthesis.rendering.clips import MADE_WITH, _write_clip, make_clip, mostly_silent
+from trainer.synthesis.rendering.compose import (
     SAMPLE_PATTERNS,
     SOUNDFONTS,
     compose,
@@ -29,8 +30,13 @@ from trainer.synthesis.compose import (
     draw_midi_sound,
     draw_sample_sounds,
 )
-from trainer.synthesis.harmony import ACCOMPANIMENTS, VOICE_PROGRAM, figure_notes, harmony_parts
-from trainer.synthesis.mixing import (
+from trainer.synthesis.rendering.harmony import (
+    ACCOMPANIMENTS,
+    VOICE_PROGRAM,
+    figure_notes,
+    harmony_parts,
+)
+from trainer.synthesis.rendering.mixing import (
     CODECS,
     SR,
     compress,
@@ -42,11 +48,10 @@ from trainer.synthesis.mixing import (
     speak,
     transcode,
 )
-from trainer.synthesis.notes import InstrumentPart, Note, Section, Sources
-from trainer.synthesis.performances import groove_hits
-from trainer.synthesis.render import render, render_loop, render_midi, render_samples
-from trainer.synthesis.samples import LOOPS
-from trainer.synthesis.score import ACCENTS, arrange, follow, humanise, pattern_hits
+from trainer.synthesis.rendering.performances import groove_hits
+from trainer.synthesis.rendering.render import render, render_loop, render_midi, render_samples
+from trainer.synthesis.rendering.samples import LOOPS
+from trainer.synthesis.rendering.score import ACCENTS, arrange, follow, humanise, pattern_hits
 from trainer.synthesis.songs import _chord, load_song
 from trainer.synthesis.styles import STYLES, Style
 

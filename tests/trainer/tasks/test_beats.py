@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from tempo_core.tasks.beats.bars import BARS
-from trainer.inputs.beat_tracks import beat_targets
+from trainer.making.beat_tracks import beat_targets
 from trainer.tasks.beats import bar_scores, loss
 
 N_BEATS, N_PHASES = 16, 24

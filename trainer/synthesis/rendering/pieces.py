@@ -19,12 +19,12 @@ import pretty_midi
 import scipy.signal
 import soundfile
 
+from ..notes import Hits, Sources
+from ..songs import Song
+from ..studies import Played, draw_study
+from ..styles import STYLES
 from .mixing import SR, compress, equalise, noise_like, reverberate
-from .notes import Hits, Sources
 from .performances import groove_hits
-from .songs import Song
-from .studies import Played, draw_study
-from .styles import STYLES
 
 Rng = np.random.Generator
 

@@ -25,15 +25,15 @@ from tqdm import tqdm
 
 from tempo_core.cli.command import Command
 
-from .compose import attempts
-from .mixing import SR
-from .notes import (
+from ..notes import (
     Composition,
     Sources,
 )
-from .paces import score_of
+from ..paces import score_of
+from ..styles import STYLES, Style
+from .compose import attempts
+from .mixing import SR
 from .render import render
-from .styles import STYLES, Style
 
 SILENT_LEVEL = 1e-3  # root mean square below which a second of audio is silent
 

@@ -17,7 +17,7 @@ from tempo_core.tasks.beats.bars import BARS
 from tempo_core.tasks.folding import fold_beats, prepare
 
 from ..files import read_tsv
-from . import kept
+from ..inputs import kept
 
 Array = NDArray[np.float32]
 

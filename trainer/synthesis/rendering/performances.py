@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 
-from .notes import Hits, Note, Sources
-from .styles import Style
+from ..notes import Hits, Note, Sources
+from ..styles import Style
 
 # Parts of the drums by the pitch in the Groove MIDI Dataset (of a Roland TD-11), and General MIDI
 # pitches for those that General MIDI does not have.

@@ -18,10 +18,10 @@ from tempo_core.paces import SAME_PACE
 from tempo_core.tasks.pace.candidates import candidates
 
 from ..files import read_tsv
+from ..inputs.pace_tracks import Case, HeardTrack, keep, listener, read_track
+from ..inputs.recordings import Recording, read_clips
 from ..synthesis.notes import Sources
 from ..synthesis.paces import Score, compatibility, score_of
-from .pace_tracks import Case, HeardTrack, keep, listener, read_track
-from .recordings import Recording, read_clips
 
 UNKNOWN = math.nan  # target of a candidate about which nothing is known
 
@@ -74,7 +74,7 @@ def score_of_clip(row: dict[str, str], sources: Sources, duration: float = 30.0)
         If the row is not what this version of the synthesis would render.
     """
     # Imported here because composing needs further packages, but reading stored scores does not.
-    from ..synthesis.compose import attempts
+    from ..synthesis.rendering.compose import attempts
 
     seed, index = Path(row["file"]).stem.split("-")
     balanced = row["split"] == "test"

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .notes import Hits, Note, Section
-from .styles import Style
+from ..notes import Hits, Note, Section
+from ..styles import Style
 
 ACCENTS = {"x": 1.0, "o": 0.62, "-": 0.3}  # factor on the velocity, by the mark in a pattern
 DRUMS = ("kick", "snare", "hat", "perc", "tom", "crash")

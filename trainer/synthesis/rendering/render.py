@@ -10,10 +10,7 @@ import numpy as np
 import pretty_midi
 import soundfile
 
-from .compose import draw_midi_sound
-from .harmony import VOICE_PROGRAM
-from .mixing import SR, compress, duck, equalise, master, reverberate, sing
-from .notes import (
+from ..notes import (
     Composition,
     Drums,
     Hits,
@@ -22,6 +19,9 @@ from .notes import (
     Note,
     SampleSound,
 )
+from .compose import draw_midi_sound
+from .harmony import VOICE_PROGRAM
+from .mixing import SR, compress, duck, equalise, master, reverberate, sing
 from .samples import LOOPS, at_speed, read_sample
 
 

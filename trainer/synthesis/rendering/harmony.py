@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .notes import InstrumentPart, Note, Sources
-from .songs import Chord, load_song
-from .styles import Style
+from ..notes import InstrumentPart, Note, Sources
+from ..songs import Chord, load_song
+from ..styles import Style
 
 # General MIDI programs for melodies.
 MELODY_PROGRAMS = (0, 4, 11, 24, 26, 40, 48, 52, 56, 65, 73, 80, 81, 82, 85, 88)

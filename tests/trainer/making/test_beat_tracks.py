@@ -9,7 +9,7 @@ import pytest
 
 from tempo_core.config import FrontEnd
 from tempo_core.tasks.beats.bars import BARS
-from trainer.inputs.beat_tracks import (
+from trainer.making.beat_tracks import (
     BeatTrack,
     bar_target,
     counted,

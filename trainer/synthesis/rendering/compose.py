@@ -14,9 +14,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from .harmony import harmony_parts
-from .mixing import SR
-from .notes import (
+from ..notes import (
     Composition,
     Drums,
     Hits,
@@ -27,10 +25,12 @@ from .notes import (
     Section,
     Sources,
 )
+from ..styles import STYLES, Style
+from .harmony import harmony_parts
+from .mixing import SR
 from .performances import groove_hits
 from .samples import LOOPS, read_sample
 from .score import DRUMS, arrange, follow, humanise, pattern_hits
-from .styles import STYLES, Style
 
 MAX_ATTEMPTS = 10  # greatest number of attempts to draw a clip that is not mostly silent
 # (path, weight) of soundfonts; the last one is compressed and takes seconds to load.

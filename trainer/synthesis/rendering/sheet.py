@@ -1,7 +1,8 @@
-"""Picture of rendered clips: `python -m trainer.synthesis.sheet --clips CLIPS --out sheet.png`.
+"""Picture of rendered clips.
 
-It shows spectrograms of a few clips of every style, with the beats drawn over them and stronger
-downbeats. So one can see that the drums are on the beats and that each style has its pattern.
+`python -m trainer.synthesis.rendering.sheet --clips CLIPS --out sheet.png` shows spectrograms of a
+few clips of every style, with the beats drawn over them and stronger downbeats. So one can see that
+the drums are on the beats and that each style has its pattern.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from PIL import Image
 
 from tempo_core.cli.command import Command
 
-from ..files import read_tsv
+from ...files import read_tsv
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
