@@ -49,8 +49,10 @@ def songs(beet: Beet, make_audio: MakeAudio, tmp_path: Path) -> Path:
             }  # fmt: skip
         if k == 8:  # the file got a tempo since it was added
             beet.add(path)
+            seen = path.stat()
             media.bpm = 101
             media.save()
+            os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
         else:
             beet.add(path, **fields)
         tempo = 150 if k == WRONG else 120 + k
