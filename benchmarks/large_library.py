@@ -21,7 +21,7 @@ from typing import Any
 
 SEED = 0
 MODEL, KEY_MODEL = "model:tempo-20261128@f00cd0d1", "model:key-20261128@7e8e522d"
-KEYS = ("Am", "Em", "Bm", "Dm", "Gm", "Cm", "Fm", "Bb", "Eb", "Ab")  # as long as each other
+KEYS = ("Am", "Em", "Bm", "Dm", "Gm", "Cm", "Fm", "A#", "D#", "G#")  # as beets spells them
 GENRES = (
     "House", "Techno", "Trance", "Rock", "Indie Rock", "Metal", "Jazz", "Soul", "Funk", "Disco",
     "Hip Hop", "Ambient", "Folk", "Country", "Blues", "Reggae", "Punk", "Pop", "Salsa", "Grime",
@@ -234,6 +234,8 @@ def fields(track: Track, status: os.stat_result) -> dict[str, Any]:
         found["tempo_marker"] = f"{tempo:.2f} {MODEL}"
     else:
         found["tempo_verdict"] = "conflict" if track.contradicts else "kept"
+        found["tempo_key_source"] = "tag"
+        del found["tempo_key_marker"]
     if track.id % 100 == 3:
         found["tempo_paces_manual"] = f"{tempo:.0f}"
     return found

@@ -131,6 +131,7 @@ CASES = {
     "write -p bpm:120..121": Case("write -p bpm:120..121", plain=True),
     "write -p": Case("write -p", plain=True),
     "update -p": Case("update -p", plain=True),
+    "update -p, all files changed": Case("update -p", plain=True, sql="UPDATE items SET mtime = 1"),
     "move bpm:120..121": Case("move -d RUN/other bpm:120..121", plain=True, moves=True),
     "move": Case("move -d RUN/other", plain=True, moves=True),
 }  # fmt: skip
@@ -177,6 +178,7 @@ def fresh(folder: Path, case: Case) -> None:
             path.unlink()
         elif path.is_dir() and path.name != "music":
             shutil.rmtree(path)
+    (run / "other").mkdir()
     for name in STORES:
         shutil.copyfile(folder / "made" / name, run / name)
     if case.sql:
