@@ -318,7 +318,7 @@ def fill_labels(made: Path, run: Path) -> None:
             record = Record(
                 track.id, "deezer", Status.FOUND if has_tempo else Status.NOT_FOUND, "",
                 track.artist, track.title, "2026-11-29T00:00:00+00:00", 2, track.path,
-                **({"raw_bpm": str(item.bpm), "bpm": float(item.bpm)} if has_tempo else {}),
+                **(_label(item.bpm) if has_tempo else {}),
             )  # fmt: skip
             store._db.execute(
                 f"INSERT INTO labels ({', '.join(_FIELDS)}) VALUES ({marks})",
@@ -327,6 +327,13 @@ def fill_labels(made: Path, run: Path) -> None:
         store._db.execute("COMMIT")
         store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     library._close()
+
+
+def _label(bpm: int) -> dict[str, Any]:
+    """What is in a record with a tempo that the audio agrees with."""
+    from tempo_core.labels.record import LabelVerdict
+
+    return {"raw_bpm": str(bpm), "bpm": float(bpm), "verdict": LabelVerdict.AGREE}
 
 
 def make_mixxx(path: Path, run: Path, database: Path) -> None:

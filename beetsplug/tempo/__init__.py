@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from beets import ui
     from beets.dbcore import types
     from beets.importer import ImportSession, ImportTask
-    from beets.library import Item
+    from beets.library import Item, Library
 
     from .importing import ImportAnalysis
 
@@ -77,7 +77,7 @@ class TempoPlugin(BeetsPlugin):
 
         item_removed(item, self._log)
 
-    def cli_exit(self) -> None:
+    def cli_exit(self, lib: Library) -> None:
         """Note what is left of moves and removals at the end of a command."""
         from .following import FOLLOWING
 

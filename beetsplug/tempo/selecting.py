@@ -66,8 +66,8 @@ class Selection:
             self._lib, f"SELECT count(*) FROM items WHERE ({where}) AND {condition}", values
         )[0]
 
-    def ids(self, where: str = "1") -> list[int]:
-        """Ids of the tracks that match the query and a condition in SQL.
+    def ids(self, where: str = "1", where_values: Sequence[Any] = ()) -> list[int]:
+        """Ids of the tracks that match the query and a condition in SQL with its values.
 
         Their order is that of the query, or the order in which beets lists tracks.
         """
@@ -75,7 +75,7 @@ class Selection:
         ids = ask(
             self._lib,
             f"SELECT items.id FROM items WHERE ({where}) AND {condition} ORDER BY {self._order}",
-            values,
+            [*where_values, *values],
         )
         return ids if self._matched is None else [id_ for id_ in ids if id_ in self._matched]
 
