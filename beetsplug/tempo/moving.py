@@ -89,7 +89,7 @@ def _paces(lib: Library, args: list[str], wanted: PaceQuery) -> dict[int, float]
     found = []
     for item in light_items(lib, ids, OF_TEMPO):
         if fitting := wanted.within(paces_of(item, wanted.least)):
-            pace = precisely(item, max(fitting, key=lambda known: known[1])[0])
+            pace = precisely(tempo_of(item), max(fitting, key=lambda known: known[1])[0])
             found.append((pace, item.id or 0))
     found.sort(key=lambda known: (round(known[0], 1), known[1]))
     return {id_: pace for pace, id_ in found}
@@ -113,9 +113,8 @@ def tempo_of(item: Item) -> float:
     return precise
 
 
-def precisely(item: Item, pace: float) -> float:
+def precisely(tempo: float, pace: float) -> float:
     """A pace [BPM], replaced by a simple multiple of the precise tempo if one is close to it."""
-    tempo = tempo_of(item)
     exact = [ratio * tempo for ratio in RATIO_NAMES]
     return min(
         (bpm for bpm in exact if abs(bpm - pace) <= PACE_ROUNDING),
