@@ -20,6 +20,7 @@ from .keeping import patiently
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from beets.dbcore import types
     from beets.library import Library
 
 AT_ONCE = 2000  # tracks in one query
@@ -43,6 +44,18 @@ class Fields:
 
 # What `moving.tempo_of` and `stated.paces_of` look at.
 OF_TEMPO = Fields(("bpm",), ("tempo_bpm", "tempo_marker", "tempo_paces", "tempo_paces_manual"))
+
+
+class LightItem(Item):
+    """An item with some of its fields, and none that are computed, which beets looks for first."""
+
+    @classmethod
+    def _getters(cls) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def _type(cls, key: str) -> types.Type:
+        return Item._type(key)  # beets keeps the types of plugins by the name of the class
 
 
 def light_items(lib: Library, ids: Iterable[int], fields: Fields) -> Iterator[Item]:
@@ -73,4 +86,4 @@ def light_items(lib: Library, ids: Iterable[int], fields: Fields) -> Iterator[It
         found = {row["id"]: row for row in rows}
         for id_ in batch:
             if row := found.get(id_):
-                yield Item(lib, fixed_values=dict(row), flex_values=values[id_])
+                yield LightItem(lib, fixed_values=dict(row), flex_values=values[id_])

@@ -198,9 +198,11 @@ def mix_of(track: Item, other: Item, most: float) -> Mix | None:
     if other.id == track.id or not tempo_of(other):
         return None
     # Looking at the key may take a look at the file, so the tempo comes first.
-    if transition(counted(track), counted(other), most) is None:
+    mine, theirs = counted(track), counted(other)
+    if transition(mine, theirs, most) is None:
         return None
-    way = transition(counted(track, known_key(track)), counted(other, known_key(other)), most)
+    mine, theirs = replace(mine, key=known_key(track)), replace(theirs, key=known_key(other))
+    way = transition(mine, theirs, most)
     return None if way is None else Mix(other, way)
 
 
