@@ -115,17 +115,17 @@ def counted(item: Item, key: Key | None = None) -> Counted:
     return Counted(tempo, tuple(pace for pace, _ in paces_of(item)) or (tempo,), key)
 
 
+def recorded(item: Item) -> Recorded:
+    """What tells the recording of a track."""
+    return Recorded(
+        item.artist or "", item.title or "", item.album or "", item.length or 0.0,
+        tuple(f"{name} {value}" for name in IDENTIFIERS if (value := item[name])),
+    )  # fmt: skip
+
+
 def recordings_of(items: Sequence[Item]) -> list[int]:
     """For each track the index of the first one that is the same recording."""
-    return recordings(
-        [
-            Recorded(
-                item.artist or "", item.title or "", item.album or "", item.length or 0.0,
-                tuple(f"{name} {item[name]}" for name in IDENTIFIERS if item[name]),
-            )
-            for item in items
-        ]
-    )  # fmt: skip
+    return recordings([recorded(item) for item in items])
 
 
 def loudness_of(item: Item) -> float | None:
