@@ -315,7 +315,7 @@ def fill_labels(made: Path, run: Path) -> None:
         store._db.execute("BEGIN")
         marks = ", ".join("?" * len(_FIELDS))
         for item in items_of(library, ids):
-            track, has_tempo = described(item, None), item.id % 100 == 11
+            track, has_tempo = described(item, None), (item.id or 0) % 100 == 11
             record = Record(
                 track.id, "deezer", Status.FOUND if has_tempo else Status.NOT_FOUND, "",
                 track.artist, track.title, "2026-11-29T00:00:00+00:00", 2, track.path,
