@@ -1,8 +1,8 @@
 """Time and memory of every command on libraries of 1,000, 10,000 and 100,000 tracks.
 
 `python benchmarks/scale.py [--sizes 1000,10000,100000] [COMMAND…]` makes the libraries
-(`large_library.py`) and runs each command, or those whose names begin with one of the words, in a
-process of its own on a fresh copy of the library and its stores. Printed are processor time (user
+(`large/`) and runs each command, or those that have or begin with one of these names, in a process
+of its own on a fresh copy of the library and its stores. Printed are processor time (user
 and system, of children as well) and the peak of memory, and how often as much each size takes as
 the one before. "plain" is the same command of beets without the plugin. A command that takes more
 than five minutes of a processor is stopped. `--folder` keeps the libraries, and with `--results`
@@ -24,117 +24,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import bench
+from large.cases import CASES, Case
 
 SIZES = (1_000, 10_000, 100_000)  # tracks
 LIMIT = 300  # [s] of a processor
 STORES = ("library.db", "labels.db", "tempo-sounds.db")
-N_NEW = 20  # tracks without an analysis, see `large_library.N_NEW`
-FORGET_NEW = (
-    f"DELETE FROM item_attributes WHERE entity_id <= {N_NEW} AND key LIKE 'tempo%';"
-    f"UPDATE items SET bpm = 0, initial_key = '' WHERE id <= {N_NEW}"
-)
-FORGET_LABELS = "UPDATE items SET bpm = 0 WHERE id % 100 = 11"
-
-
-@dataclass(frozen=True)
-class Case:
-    """A command to measure.
-
-    Attributes
-    ----------
-    args
-        Its arguments, with blanks between; `RUN` is the folder of the library, `ALBUM` that of an
-        album that is not in it.
-    plain
-        Measure it without the plugin as well.
-    sql
-        What is changed in the library before.
-    moves
-        It moves files or writes to them.
-    answered
-        It is run before, so that its own results are there.
-    mixxx
-        It needs a library of Mixxx.
-    """
-
-    args: str
-    plain: bool = False
-    sql: str = ""
-    moves: bool = False
-    answered: bool = False
-    mixxx: bool = False
-
-
-CASES = {
-    "ls": Case("ls", plain=True),
-    "ls bpm:120..121": Case("ls bpm:120..121", plain=True),
-    "ls pace:170..174": Case("ls pace:170..174"),
-    "ls -a pace:170..174": Case("ls -a pace:170..174"),
-    "ls sound:rock": Case("ls sound:rock"),
-    "ls sound:rock,0.9..": Case("ls sound:rock,0.9.."),
-    "ls tempo_verdict:conflict": Case("ls tempo_verdict:conflict", plain=True),
-    "ls -f $camelot": Case("ls -f $camelot", plain=True),
-    "ls -f $camelot bpm:120..121": Case("ls -f $camelot bpm:120..121", plain=True),
-    "tempo": Case("tempo"),
-    "tempo -p": Case("tempo -p"),
-    "tempo, 20 new": Case("tempo", sql=FORGET_NEW, moves=True),
-    "tempo -p --tasks key": Case("tempo -p --tasks key"),
-    "tempo --retry": Case("tempo --retry"),
-    "tempo bpm:120..121": Case("tempo bpm:120..121"),
-    "tempo tempo_source::^label:": Case("tempo tempo_source::^label:"),
-    "tempo --cadence 170..174": Case("tempo --cadence 170..174"),
-    "tempo --cadence 120..180": Case("tempo --cadence 120..180"),
-    "tempo --cadence --m3u": Case("tempo --cadence 170..174 --m3u RUN/out.m3u"),
-    "tempo --double -W": Case("tempo --double -W bpm:..110"),
-    "tempo --lock -W": Case("tempo --lock -W bpm:120..121"),
-    "tempo --unlock": Case("tempo --unlock bpm:120..121"),
-    "tempo --review": Case("tempo --review"),
-    "tempo-mix": Case("tempo-mix id:1"),
-    "tempo-mix --sound": Case("tempo-mix --sound id:1"),
-    "tempo-mix --crate": Case("tempo-mix --crate genres:House id:1"),
-    "tempo-mix --path 20": Case("tempo-mix --path 20 id:1"),
-    "tempo-mix --path 20, any first": Case("tempo-mix --path 20"),
-    "tempo-mix --path 20 --sound": Case("tempo-mix --path 20 --sound id:1"),
-    "tempo-mix --path 20 --sheet": Case("tempo-mix --path 20 --sheet RUN/out.html id:1"),
-    "tempo-similar": Case("tempo-similar id:1"),
-    "tempo-similar --bpm --key": Case("tempo-similar --bpm 120..122 --key id:1"),
-    "tempo-similar, many seeds": Case("tempo-similar bpm:120..121"),
-    "tempo-tags": Case("tempo-tags"),
-    "tempo-tags -p": Case("tempo-tags -p"),
-    "tempo-tags --suggest": Case("tempo-tags --suggest"),
-    "tempo-tags --suggest --apply": Case("tempo-tags --suggest --apply -W"),
-    "tempo-tags --check": Case("tempo-tags --check"),
-    "tempo-tags --check --report": Case("tempo-tags --check --report RUN/report"),
-    "tempo-labels": Case("tempo-labels"),
-    "tempo-labels again": Case("tempo-labels", answered=True),
-    "tempo-labels -p": Case("tempo-labels -p"),
-    "tempo-labels --report": Case("tempo-labels --report RUN/labels.html"),
-    "tempo-labels --export": Case("tempo-labels --export RUN/labels.tsv"),
-    "tempo-labels --apply": Case("tempo-labels --apply -W", sql=FORGET_LABELS),
-    **{
-        f"tempo-export {form}": Case(f"tempo-export --format {form} -o RUN/out.{form}")
-        for form in ("rekordbox", "traktor", "m3u8", "csv")
-    },
-    "tempo-export mixxx": Case("tempo-export --format mixxx -o RUN/mixxxdb.sqlite", mixxx=True),
-    "tempo-labels --import": Case("tempo-labels --import RUN/../out.xml --source rekordbox -W"),
-    "tempo-notes -p": Case("tempo-notes -p"),
-    "tempo-eval, answers known": Case("tempo-eval --out RUN/eval", answered=True),
-    **{
-        f"tempo-train -p --task {task}": Case(f"tempo-train -p --task {task}")
-        for task in ("tempo", "pace", "key", "tags")
-    },
-    "modify bpm:120..121": Case("modify -y -W -M bpm:120..121 comments=x", plain=True),
-    "modify": Case("modify -y -W -M comments=x", plain=True),
-    "rm bpm:120..121": Case("rm -f bpm:120..121", plain=True),
-    "import of an album": Case("import -q ALBUM", plain=True, moves=True),
-    "move -p": Case("move -p", plain=True),
-    "write -p bpm:120..121": Case("write -p bpm:120..121", plain=True),
-    "write -p": Case("write -p", plain=True),
-    "update -p": Case("update -p", plain=True),
-    "update -p, all files changed": Case("update -p", plain=True, sql="UPDATE items SET mtime = 1"),
-    "move bpm:120..121": Case("move -d RUN/other bpm:120..121", plain=True, moves=True),
-    "move": Case("move -d RUN/other", plain=True, moves=True),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -152,8 +46,7 @@ def prepare(folder: Path, n: int) -> None:
     """Make the library of a size, unless it is there."""
     if not (folder / "run" / "ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        maker = Path(__file__).with_name("large_library.py")
-        bench.run_child([sys.executable, str(maker), str(folder), str(n)], environment())
+        in_process("library.make", folder, str(n))
         (folder / "run" / "ready").touch()
     if not (folder / "out.xml").exists():
         fresh(folder, CASES["ls"])
@@ -186,27 +79,26 @@ def fresh(folder: Path, case: Case) -> None:
             db.executescript(case.sql)
         db.close()
     if case.mixxx:
-        in_process("make_mixxx", run / "mixxxdb.sqlite", run, run / "library.db")
+        in_process("stores.make_mixxx", run / "mixxxdb.sqlite", run, run / "library.db")
 
 
 def restore(folder: Path) -> None:
     """Give the library its files back after a command that moved them or wrote to them."""
     made, run = folder / "made", folder / "run"
-    in_process("link_music", made, run)
-    in_process("stamp_keys", made / "library.db", run)
+    in_process("library.link_music", made, run)
+    in_process("library.stamp_keys", made / "library.db", run)
 
 
-def in_process(name: str, *paths: Path) -> None:
-    """Call a function of `large_library` in another process.
+def in_process(name: str, *args: Path | str) -> None:
+    """Call a function of `large` in another process, with paths and numbers.
 
     The peak of memory of this one would count for those that it starts.
     """
-    code = (
-        f"import sys, pathlib as p; import large_library as l; l.{name}(*map(p.Path, sys.argv[1:]))"
-    )
+    module, _, function = name.partition(".")
+    code = f"import sys; from large import {module}; {module}.{function}(*sys.argv[1:])"
     folders = os.pathsep.join([str(Path(__file__).parent), environment()["PYTHONPATH"]])
-    command = [sys.executable, "-c", code, *map(str, paths)]
-    bench.run_child(command, {"PYTHONPATH": folders})
+    command = [sys.executable, "-c", code, *map(str, args)]
+    bench.run_child(command, environment() | {"PYTHONPATH": folders})
 
 
 def measure(folder: Path, case: Case, *, plain: bool) -> Measured:
@@ -286,6 +178,11 @@ def table(results: Results) -> list[str]:
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 
+def is_called(name: str, word: str) -> bool:
+    """Whether a word of the command line means a case: its name, or else the beginning of it."""
+    return name == word if word in CASES else name.startswith(word)
+
+
 def told(found: Measured | None) -> str:
     """Processor time [s]; a mark where the command did not end well."""
     if found is None:
@@ -298,7 +195,9 @@ def told(found: Measured | None) -> str:
 def main() -> None:
     """Measure every command on every size, and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("commands", nargs="*", metavar="COMMAND", help="beginnings of names")
+    parser.add_argument(
+        "commands", nargs="*", metavar="COMMAND", help="names or beginnings of names"
+    )
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="(default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="keep the libraries here")
     parser.add_argument("--results", type=Path, help="file to add results to")
@@ -307,7 +206,7 @@ def main() -> None:
     chosen = {
         name: case
         for name, case in CASES.items()
-        if not options.commands or any(name.startswith(word) for word in options.commands)
+        if not options.commands or any(is_called(name, word) for word in options.commands)
     }
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.folder or Path(temporary)).resolve()

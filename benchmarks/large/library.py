@@ -1,4 +1,4 @@
-"""A beets library of any number of analysed tracks: `python benchmarks/large_library.py FOLDER N`.
+"""A beets library of any number of analysed tracks, for `scale.py`.
 
 The schema is that of a real library, into which the plugin has analysed one track; the rows are
 written with SQL. Each track has a file of its own with its own tags, and beside the library lie a
@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SEED = 0
+from .stores import SEED, fill_labels, fill_sounds
+
 MODEL, KEY_MODEL = "model:tempo-20261128@f00cd0d1", "model:key-20261128@7e8e522d"
 KEYS = ("Am", "Em", "Bm", "Dm", "Gm", "Cm", "Fm", "A#", "D#", "G#")  # as beets spells them
 GENRES = (
@@ -97,8 +98,9 @@ def tracks(n: int) -> Iterator[Track]:
         )  # fmt: skip
 
 
-def make(folder: Path, n: int) -> None:
-    """Make a library of `n` tracks in a folder."""
+def make(where: str, number: str) -> None:
+    """Make a library of a number of tracks in a folder."""
+    folder, n = Path(where), int(number)
     made, run = folder / "made", folder / "run"
     made.mkdir(parents=True)
     run.mkdir()
@@ -106,21 +108,21 @@ def make(folder: Path, n: int) -> None:
     _begin(run, made)
     n_albums = 1 + (n - 1) // ALBUM_SIZE
     for track in tracks(n + ALBUM_SIZE):
-        where = made if track.id <= n else folder / "album"
-        path = where / "music" / track.path if where == made else where / Path(track.path).name
+        music = made / "music" / track.path
+        path = music if track.id <= n else folder / "album" / music.name
         _write_audio(track, path)
-    link_music(made, run)
+    link_music(str(made), str(run))
     with closing(sqlite3.connect(made / "library.db")) as db, db:
         _fill(db, n, n_albums, run / "music")
     fill_sounds(made, run)
     fill_labels(made, run)
 
 
-def link_music(made: Path, run: Path) -> None:
+def link_music(made: str, run: str) -> None:
     """Give the folder in which commands run the files; what changed in it before is gone."""
     for name in ("music", "other"):  # their links count: without one a file has changed
-        shutil.rmtree(run / name, ignore_errors=True)
-    shutil.copytree(made / "music", run / "music", copy_function=os.link)
+        shutil.rmtree(Path(run, name), ignore_errors=True)
+    shutil.copytree(Path(made, "music"), Path(run, "music"), copy_function=os.link)
 
 
 def _begin(run: Path, made: Path) -> None:
@@ -242,121 +244,16 @@ def fields(track: Track, status: os.stat_result) -> dict[str, Any]:
     return found
 
 
-def stamp_keys(database: Path, run: Path) -> None:
+def stamp_keys(database: str, run: str) -> None:
     """Note the times that the files have now, as they were linked again."""
     with closing(sqlite3.connect(database)) as db, db:
         rows = db.execute("SELECT id, path, initial_key FROM items").fetchall()
         values = []
         for id_, path, key in rows:
-            status = (run / "music" / os.fsdecode(path)).stat()
+            status = Path(run, "music", os.fsdecode(path)).stat()
             values.append((f"{key} {status.st_mtime_ns}.{status.st_ctime_ns}", id_))
         db.executemany(
             "UPDATE item_attributes SET value = ? "
             "WHERE entity_id = ? AND key = 'tempo_file_key_seen'",
             values,
         )
-
-
-def fill_sounds(made: Path, run: Path) -> None:
-    """Make the store of sounds with random embeddings, and the fields with their words."""
-    import numpy as np
-
-    from beetsplug.tempo.sounds import STORE, tags_model
-    from tempo_core.embeddings import _TABLES, LAYOUT
-    from tempo_core.tasks.tags.decode import embedding_name, tag_probabilities, tag_texts, tags_of
-
-    model, rng = tags_model(), np.random.default_rng(SEED)
-    n_dims, name = model.config.model.n_dims, embedding_name(model)
-    with (
-        closing(sqlite3.connect(made / "library.db")) as library, library,
-        closing(sqlite3.connect(made / STORE)) as db, db,
-    ):  # fmt: skip
-        for table in _TABLES:
-            db.execute(table)
-        db.execute(f"PRAGMA user_version = {LAYOUT}")
-        db.execute("INSERT INTO models VALUES (?, ?)", (name, n_dims))
-        rows = library.execute("SELECT id, path FROM items ORDER BY id").fetchall()
-        for start in range(0, len(rows), 5000):
-            some = rows[start : start + 5000]
-            embeddings = rng.normal(size=(len(some), n_dims)).astype("<f2")
-            texts = tag_texts(tag_probabilities(embeddings, model), tags_of(model.config))
-            for (id_, path), embedding, text in zip(some, embeddings, texts, strict=True):
-                file, content = run / "music" / os.fsdecode(path), id_.to_bytes(16, "big")
-                status = file.stat()
-                seen = (os.fsencode(file), status.st_size, status.st_mtime_ns, content)
-                db.execute("INSERT INTO files VALUES (?, ?, ?, ?)", seen)
-                db.execute(
-                    "INSERT INTO sounds VALUES (?, ?, ?)", (content, name, embedding.tobytes())
-                )
-                library.execute(
-                    "INSERT INTO item_attributes (entity_id, key, value) "
-                    "VALUES (?, 'sound_tags', ?)",
-                    (id_, text),
-                )
-
-
-def fill_labels(made: Path, run: Path) -> None:
-    """Make the store of labels: the answer of a site about every track, a tempo for one in 100."""
-    import beets
-    from beets.library import Library
-    from beets.plugins import load_plugins
-
-    from beetsplug.tempo.describing import described
-    from beetsplug.tempo.selecting import items_of
-    from tempo_core.labels.record import Record, Status
-    from tempo_core.labels.store import _FIELDS, Store, _values
-
-    beets.config["plugins"] = ["tempo"]
-    load_plugins()  # for the types of the fields
-    library = Library(str(made / "library.db"), str(run / "music"))
-    with library.transaction() as transaction:
-        ids = [row[0] for row in transaction.query("SELECT id FROM items")]
-    with Store(made / "labels.db") as store:
-        store._db.execute("BEGIN")
-        marks = ", ".join("?" * len(_FIELDS))
-        for item in items_of(library, ids):
-            track, has_tempo = described(item, None), (item.id or 0) % 100 == 11
-            record = Record(
-                track.id, "deezer", Status.FOUND if has_tempo else Status.NOT_FOUND, "",
-                track.artist, track.title, "2026-11-29T00:00:00+00:00", 2, track.path,
-                **(_label(item.bpm) if has_tempo else {}),
-            )  # fmt: skip
-            store._db.execute(
-                f"INSERT INTO labels ({', '.join(_FIELDS)}) VALUES ({marks})",
-                _values(record, _FIELDS),
-            )
-        store._db.execute("COMMIT")
-        store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    library._close()
-
-
-def _label(bpm: int) -> dict[str, Any]:
-    """What is in a record with a tempo that the audio agrees with."""
-    from tempo_core.labels.record import LabelVerdict
-
-    return {"raw_bpm": str(bpm), "bpm": float(bpm), "verdict": LabelVerdict.AGREE}
-
-
-def make_mixxx(path: Path, run: Path, database: Path) -> None:
-    """A library of Mixxx that knows all tracks."""
-    from tests.tempo_core.exports.test_mixxx import LAYOUT
-
-    with closing(sqlite3.connect(path)) as db, db:
-        db.executescript(LAYOUT)
-        with closing(sqlite3.connect(database)) as library:
-            for id_, file in library.execute("SELECT id, path FROM items"):
-                location = str(run / "music" / os.fsdecode(file))
-                db.execute("INSERT INTO track_locations VALUES (?, ?)", (id_, location))
-                db.execute(
-                    "INSERT INTO library (id, location, duration, samplerate) "
-                    "VALUES (?, ?, 4, 44100)", (id_, id_),
-                )  # fmt: skip
-
-
-def main() -> None:
-    """Make the library that the command line asks for."""
-    make(Path(sys.argv[1]), int(sys.argv[2]))
-
-
-if __name__ == "__main__":
-    main()
