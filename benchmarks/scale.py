@@ -15,6 +15,7 @@ import argparse
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -173,7 +174,8 @@ def table(results: Results) -> list[str]:
         row += ["" if one is None else f"{one.peak:.0f}" for one in found]
         row.append(next((f"{one.lines:,}" for one in reversed(found) if one), ""))
         for one, other in pairwise(found):
-            row.append(f"{other.cpu / one.cpu:.1f}" if one and other else "")
+            ended = one and other and min(one.status, other.status) >= 0
+            row.append(f"{other.cpu / one.cpu:.1f}" if one and other and ended else "")
         rows.append(row)
     return ["| " + " | ".join(row) + " |" for row in rows]
 
@@ -188,7 +190,8 @@ def told(found: Measured | None) -> str:
     if found is None:
         return ""
     if found.status < 0:
-        return f"> {LIMIT}" if found.cpu >= LIMIT - 1 else f"signal {-found.status}"
+        stopped = found.status in (-signal.SIGXCPU, -signal.SIGKILL)
+        return f"> {LIMIT}" if stopped else f"signal {-found.status}"
     return f"{found.cpu:.2f}" + (f" (exit {found.status})" if found.status else "")
 
 
