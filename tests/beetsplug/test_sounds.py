@@ -17,7 +17,7 @@ from tempo_core.errors import StorageError
 from tempo_core.sound_tags import parse_tags
 
 from ..conftest import MakeAudio
-from .conftest import Beet
+from .conftest import Beet, n_transactions
 from .sounds import N_DIMS, hear, store_of
 
 ALL = ["tempo", "pace", "key", "beats", "tags"]
@@ -149,11 +149,6 @@ def test_moves_and_removals_are_followed(beet: Beet) -> None:
     # Its sound stays for a while: it may be imported again.
     assert db.execute("SELECT count(*) FROM sounds").fetchone() == (3,)
     db.close()
-
-
-def n_transactions(file: Path) -> int:
-    """Number of transactions that have changed a file of SQLite, from its header."""
-    return int.from_bytes(file.read_bytes()[24:28], "big")
 
 
 @pytest.mark.parametrize(
