@@ -20,15 +20,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import AudioError, StorageError
-from .packets import AnyPath, content_of
+
+if TYPE_CHECKING:
+    from .packets import AnyPath
 
 Embedding = NDArray[np.float16]
+
+Change = tuple[bytes, bytes | None]  # path of a file, and its new one; None if it does not count
 
 LAYOUT = 1  # raised whenever a reader of the previous layout would misread the file
 PATIENCE = 10.0  # [s] to wait for another process
@@ -132,6 +136,8 @@ class Embeddings:
         )
         if rows:
             return _decoded(rows[0][0])
+        from .packets import content_of  # which loads libav, and most calls need none
+
         try:
             content = content_of(path)
         except AudioError:
@@ -179,7 +185,11 @@ class Embeddings:
         read = self._read.pop(key, None)
         if content is None and read is not None and read[:2] == seen:
             content = read[2]
-        known = content or content_of(path)
+        if content is None:
+            from .packets import content_of
+
+            content = content_of(path)
+        known = content
 
         def write(db: sqlite3.Connection) -> None:
             db.execute(
@@ -247,35 +257,37 @@ class Embeddings:
         keys = [key for (key, _), is_right in zip(rows, right, strict=True) if is_right]
         return keys, embeddings[right]
 
-    def move(self, old: AnyPath, new: AnyPath) -> None:
-        """Note that a file was moved, or copied and the copy counts from now on.
+    def follow(self, changes: Sequence[Change]) -> None:
+        """Note what became of files, one after another in one transaction.
+
+        A file was moved, or copied and the copy counts from now on; or it does not count any more,
+        and its embedding stays until `prune`.
 
         Raises
         ------
         StorageError
             If the store cannot be written.
         """
-        if not self.file.exists() or os.fsencode(old) == os.fsencode(new):
+        changes = [(old, new) for old, new in changes if old != new]
+        if not changes or not self.file.exists():
             return
-        self._write(
-            lambda db: db.execute(
-                "UPDATE OR REPLACE files SET path = ? WHERE path = ?",
-                (os.fsencode(new), os.fsencode(old)),
-            )
-        )
+
+        def write(db: sqlite3.Connection) -> None:
+            for old, new in changes:
+                if new is None:
+                    db.execute("DELETE FROM files WHERE path = ?", (old,))
+                else:
+                    db.execute("UPDATE OR REPLACE files SET path = ? WHERE path = ?", (new, old))
+
+        self._write(write)
+
+    def move(self, old: AnyPath, new: AnyPath) -> None:
+        """Note that a file was moved, as `follow`."""
+        self.follow([(os.fsencode(old), os.fsencode(new))])
 
     def forget(self, path: AnyPath) -> None:
-        """Note that a file does not count any more; its embedding stays until `prune`.
-
-        Raises
-        ------
-        StorageError
-            If the store cannot be written.
-        """
-        if self.file.exists():
-            self._write(
-                lambda db: db.execute("DELETE FROM files WHERE path = ?", (os.fsencode(path),))
-            )
+        """Note that a file does not count any more, as `follow`."""
+        self.follow([(os.fsencode(path), None)])
 
     def prune(self, paths: Iterable[AnyPath]) -> int:
         """Delete what belongs to none of some files, unless it is of a file that exists.

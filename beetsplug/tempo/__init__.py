@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from beets import ui
     from beets.dbcore import types
     from beets.importer import ImportSession, ImportTask
-    from beets.library import Item
+    from beets.library import Item, Library
 
     from .importing import ImportAnalysis
 
@@ -59,6 +59,7 @@ class TempoPlugin(BeetsPlugin):
         self.register_listener("pluginload", self.withdraw_fields)
         self.register_listener("item_moved", self.item_moved)
         self.register_listener("item_removed", self.item_removed)
+        self.register_listener("cli_exit", self.cli_exit)
 
     def commands(self) -> list[ui.Subcommand]:
         """The commands that the plugin adds to `beet`."""
@@ -75,6 +76,12 @@ class TempoPlugin(BeetsPlugin):
         from .sounds import item_removed
 
         item_removed(item, self._log)
+
+    def cli_exit(self, lib: Library) -> None:
+        """Note what is left of moves and removals at the end of a command."""
+        from .following import FOLLOWING
+
+        FOLLOWING.settle()
 
     def withdraw_fields(self) -> None:
         """Withdraw the types of fields that other plugins declare differently, with a warning.

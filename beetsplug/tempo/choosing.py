@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from beets import ui
 
+from tempo_core.labels.record import LabelVerdict
 from tempo_core.levels import COUNTED_ELSE, TOLERANCE
 from tempo_core.tempi import FASTEST_TEMPO, SLOWEST_TEMPO
 
@@ -105,16 +106,36 @@ def is_doubtful(sure: float) -> str:
     )
 
 
-# Analysed tracks of which a person may have stated paces.
-STATED = (
-    f"({_value(STATED_FIELDS[0])} IS NOT NULL OR {_value(STATED_FIELDS[1])} NOT LIKE '%:%') "
-    f"AND {DONE}"
+# Tracks of which a person may have stated paces, and those of them that were analysed.
+MAY_BE_STATED = (
+    f"({_value(STATED_FIELDS[0])} IS NOT NULL OR {_value(STATED_FIELDS[1])} NOT LIKE '%:%')"
 )
+STATED = f"{MAY_BE_STATED} AND {DONE}"
 # `origin.stated_tempo` is there, as a condition in SQL.
 _IS_STATED = f"ifnull({_value(TEMPO.marker)}, '') LIKE '% {MANUAL}'"
 # Between the precise tempo and that of the marker [BPM].
 _DIFFERENCE = (
     f"ifnull(abs(CAST({_value('tempo_bpm')} AS REAL) - CAST({_value(TEMPO.marker)} AS REAL)), 999)"
+)
+# Tracks whose tempo an analysis set, for certain, so that `origin.is_ours`: nearly all of these.
+_SURELY_OURS = (
+    f"{_value('tempo_source')} LIKE 'model:%' AND items.bpm = {_rounded('tempo_bpm')} "
+    f"AND {_value('tempo_bpm')} NOT GLOB '*[^0-9.]*' "
+    f"AND ifnull({_value('tempo_verdict')}, '{Decision.SET.word}') = '{Decision.SET.word}' "
+    f"AND NOT {_IS_STATED} AND NOT {IS_LOCKED}"
+)
+# Tracks whose `bpm` may be a label, see `collecting.item_labels`.
+MAY_BE_LABEL = f"{HAS_BPM} AND NOT ifnull({_SURELY_OURS}, 0)"
+# Tracks whose key somebody may have given, see `collecting.key_said`. Of a text with other
+# characters than these beets may make another one.
+_IS_KEY_SURELY_OURS = (
+    f"{_value(KEY.source)} LIKE 'model:%' AND items.initial_key = {_value(FOUND_KEY)} "
+    "AND items.initial_key NOT GLOB '*[^A-G#m]*' "
+    f"AND ifnull({_value(KEY.marker)}, ' model:') LIKE '% model:%'"
+)
+MAY_BE_KEYED = (
+    f"({HAS_KEY} AND NOT ifnull({_IS_KEY_SURELY_OURS}, 0)) "
+    f"OR {_value('tempo_label_verdict')} = '{LabelVerdict.AGREE.value}'"
 )
 # Tracks whose `tempo_source` may differ from their `origin`: few, which are checked in Python.
 _DOUBTFUL = (

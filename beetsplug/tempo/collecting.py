@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tempo_core.background import TIME_LIMIT
@@ -17,14 +16,17 @@ from trainer.trainingset.clean import merge
 from trainer.trainingset.gather import published
 from trainer.trainingset.tables import LabelledTrack, key_label
 
-from .describing import tags_of_file, track_of
+from .choosing import MAY_BE_KEYED, MAY_BE_LABEL, MAY_BE_STATED
+from .describing import OF_TRACK_ID, tags_of_file, track_id
 from .file_keys import key_of
 from .filling import SUGGESTED
 from .items import bpm_of, genres_of, own
 from .key_fields import is_key_ours, key_origin
 from .labelling import make_options
+from .light import light_items
 from .origin import MANUAL, is_from_label, is_ours, origin, stated_tempo
 from .selecting import Selection, items_of
+from .stated import stated_paces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,27 +55,39 @@ def labelled_tracks(lib: Library, query: list[str], settings: Any) -> Iterator[L
         If the label store cannot be used.
     """
     # `pretend`: changes since the last `beet tempo` are taken into account, but not stored here.
-    ids = Selection(lib, query, pretend=True).ids()
-    database = make_options(lib, settings).database
-    with ExitStack() as stack:
-        store = None
-        if database.exists():
-            opened = stack.enter_context(Store(database, read_only=True))
-            store = opened if len(opened) else None
-        for item in items_of(lib, ids):
-            labels = list(item_labels(item, settings.time_limit))
-            if store is not None:
-                track = track_of(item, settings.time_limit)
+    selection = Selection(lib, query, pretend=True)
+    said = set(selection.ids(MAY_BE_LABEL))
+    with Store(make_options(lib, settings).database, read_only=True) as store:
+        known = _found(lib, selection, store)
+        for item in items_of(lib, (id_ for id_ in selection.ids() if id_ in said or id_ in known)):
+            labels = list(item_labels(item, settings.time_limit)) if item.id in said else []
+            if item.id in known:
                 # An earlier version may have stored the plugin's own tempo as a label of `tags`.
                 own_tag = is_ours(item) or is_from_label(item)
                 records = [
                     record
-                    for record in store.current(track.id).values()
+                    for record in store.current(track_id(item)).values()
                     if not (own_tag and record.source == "tags")
                 ]
                 labels += published(records, settings.labels.trainable)
             if labels:
                 yield merge([_labelled(item, *label) for label in labels])
+
+
+def _found(lib: Library, selection: Selection, store: Store) -> set[int]:
+    """Ids of those tracks for which the label store has something."""
+    found = store.found()
+    if not found:
+        return set()
+    items = light_items(lib, selection.ids(), OF_TRACK_ID)
+    return {item.id for item in items if item.id is not None and track_id(item) in found}
+
+
+def tracks_with_paces(lib: Library, query: list[str]) -> Iterator[tuple[Item, tuple[float, ...]]]:
+    """The tracks that match a query and have paces [BPM] that a person stated."""
+    for item in items_of(lib, Selection(lib, query).ids(MAY_BE_STATED)):
+        if paces := stated_paces(item):
+            yield item, paces
 
 
 def keyed_tracks(
@@ -88,7 +102,7 @@ def keyed_tracks(
     trainable
         Leave out keys of sites that a model may not be trained on.
     """
-    for item in items_of(lib, Selection(lib, query, pretend=True).ids()):
+    for item in items_of(lib, Selection(lib, query, pretend=True).ids(MAY_BE_KEYED)):
         said = key_said(item)
         if said is None:
             continue

@@ -1,43 +1,46 @@
-"""Crates: the tracks of the library among which `beet tempo-mix` chooses, read with few fields.
-
-Of thousands of tracks few are shown. Loading them whole takes five times as long.
-"""
+"""Crates: the tracks of the library among which `beet tempo-mix` chooses, read with few fields."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from beets import dbcore
 from beets.dbcore.query import OrQuery
-from beets.library import Item
 
 from tempo_core.mixing.recordings import Recorded, recordings
 from tempo_core.mixing.transitions import Counted
 
+from .file_keys import FILE_KEY, KEY_SEEN
 from .items import own
+from .light import OF_TEMPO, Fields, light_items
 from .moving import tempo_of
 from .queries import PaceQuery
-from .selecting import Selection
+from .selecting import Selection, ask
 from .stated import paces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from beets.library import Library
+    from beets.library import Item, Library
 
     from tempo_core.keys import Key
 
 STEADY = 0.8  # `tempo_stability` below which the tempo of a track changes
 # A fingerprint has thousands of characters; its end and its length tell it from any other.
-_COLUMNS = (
-    "id, path, bpm, initial_key, artist, title, album, length, mb_trackid, acoustid_id, isrc, "
-    "rg_track_gain, r128_track_gain, CASE WHEN acoustid_fingerprint != '' THEN "
+_FINGERPRINT = (
+    "CASE WHEN acoustid_fingerprint != '' THEN "
     "length(acoustid_fingerprint) || substr(acoustid_fingerprint, -200) END AS acoustid_fingerprint"
 )
+OF_MIXING = Fields(
+    (
+        *OF_TEMPO.columns, "path", "initial_key", "artist", "title", "album", "length",
+        "mb_trackid", "acoustid_id", _FINGERPRINT, "isrc", "rg_track_gain", "r128_track_gain",
+    ),
+    (*OF_TEMPO.flexible, FILE_KEY, KEY_SEEN, "tempo_stability", "tempo_range"),
+)  # fmt: skip
 IDENTIFIERS = ("mb_trackid", "acoustid_id", "acoustid_fingerprint", "isrc")
 
 
@@ -82,7 +85,8 @@ class Crate:
         if ids is not None:
             where = f"id IN (SELECT value FROM json_each(?)) AND ({where})"
             values = (json.dumps(ids), *values)
-        return light_items(lib, where, values)
+        found = ask(lib, f"SELECT id FROM items WHERE {where} ORDER BY id", values)
+        return light_items(lib, found, OF_MIXING)
 
     def ids(self, lib: Library) -> list[int] | None:
         """Ids of the tracks that match all queries, sorted; None for the whole library."""
@@ -95,24 +99,6 @@ class Crate:
             matching = set(Selection(lib, words).ids())
             found = matching if found is None else found & matching
         return None if found is None else sorted(found)
-
-
-def light_items(lib: Library, where: str, values: Sequence[Any] = ()) -> Iterator[Item]:
-    """Items that satisfy a condition in SQL, by their ids, with the fields that mixing needs."""
-    with lib.transaction() as transaction:
-        rows = transaction.query(
-            f"SELECT {_COLUMNS} FROM items WHERE {where} ORDER BY id", tuple(values)
-        )
-        flexible = transaction.query(
-            "SELECT entity_id, key, value FROM item_attributes WHERE key GLOB 'tempo_*' "
-            "AND entity_id IN (SELECT value FROM json_each(?))",
-            (json.dumps([row["id"] for row in rows]),),
-        )
-    fields: defaultdict[int, dict[str, str]] = defaultdict(dict)
-    for id_, field, value in flexible:
-        fields[id_][field] = value
-    for row in rows:
-        yield Item(lib, fixed_values=dict(row), flex_values=fields[row["id"]])
 
 
 def is_steady(item: Item) -> bool:
@@ -129,17 +115,17 @@ def counted(item: Item, key: Key | None = None) -> Counted:
     return Counted(tempo, tuple(pace for pace, _ in paces_of(item)) or (tempo,), key)
 
 
+def recorded(item: Item) -> Recorded:
+    """What tells the recording of a track."""
+    return Recorded(
+        item.artist or "", item.title or "", item.album or "", item.length or 0.0,
+        tuple(f"{name} {value}" for name in IDENTIFIERS if (value := item[name])),
+    )  # fmt: skip
+
+
 def recordings_of(items: Sequence[Item]) -> list[int]:
     """For each track the index of the first one that is the same recording."""
-    return recordings(
-        [
-            Recorded(
-                item.artist or "", item.title or "", item.album or "", item.length or 0.0,
-                tuple(f"{name} {item[name]}" for name in IDENTIFIERS if item[name]),
-            )
-            for item in items
-        ]
-    )  # fmt: skip
+    return recordings([recorded(item) for item in items])
 
 
 def loudness_of(item: Item) -> float | None:

@@ -15,6 +15,7 @@ from tempo_core.paces import parse_paces
 from .file_keys import key_text
 from .items import bpm_of, genres_of, own
 from .key_fields import FOUND_KEY, key_origin
+from .light import Fields
 from .origin import Decision, is_from_label, is_ours
 
 if TYPE_CHECKING:
@@ -36,6 +37,30 @@ def track_of(item: Item, time_limit: float = TIME_LIMIT) -> TrackQuery:
     return described(item, tags_of_file(item, time_limit))
 
 
+# What `track_id` looks at.
+OF_TRACK_ID = Fields(
+    ("artist", "artists", "artist_credit", "artist_sort", "title", "album", "length", "isrc",
+     "mb_trackid"),
+)  # fmt: skip
+
+
+def track_id(item: Item) -> str:
+    """The id of an item in the label store, as of its description; its file is not looked at."""
+    return TrackQuery(
+        title=item.title,
+        artists=_artists(item),
+        album=item.album,
+        duration=item.length or None,
+        isrc=item.isrc or None,
+        recording_id=item.mb_trackid or None,
+    ).id
+
+
+def _artists(item: Item) -> tuple[str, ...]:
+    names = (item.artist, *item.get("artists", ()), item.artist_credit, item.artist_sort)
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
 def described(item: Item, file: TrackQuery | None) -> TrackQuery:
     """The description of an item for looking up labels.
 
@@ -45,10 +70,9 @@ def described(item: Item, file: TrackQuery | None) -> TrackQuery:
         The tags of its file; None if they cannot be read.
     """
     tag_bpm, tag_key = _tags(item, file)
-    names = (item.artist, *item.get("artists", ()), item.artist_credit, item.artist_sort)
     return TrackQuery(
         title=item.title,
-        artists=tuple(dict.fromkeys(name for name in names if name)),
+        artists=_artists(item),
         album=item.album,
         genre=genres_of(item),
         duration=item.length or None,

@@ -15,7 +15,6 @@ from tempo_core.console import shown
 from tempo_core.errors import TempoError
 from tempo_core.shadowing import check_trainer
 
-from . import stated
 from .evaluation_summary import disagreement_lines, figure_lines, key_lines, pace_lines
 from .evaluation_tracks import (
     LEARNED,
@@ -156,13 +155,13 @@ def _evaluate_library(lib: Library, args: list[str], settings: Any, log: BeetsLo
         from trainer.evaluation.key_estimators import KEY_BASELINES, KeyModel
         from trainer.evaluation.saving import make_folder
 
-        from .collecting import keyed_tracks, labelled_tracks
+        from .collecting import keyed_tracks, labelled_tracks, tracks_with_paces
     except ImportError as error:
         raise UserError(
             f"tempo-eval needs more packages ({error}): pip install 'beets-tempo[train]'"
         ) from error
     found = list(labelled_tracks(lib, args, settings))
-    paces = dict(stated.labelled(lib.items(args)))
+    paces = {item.filepath: paces for item, paces in tracks_with_paces(lib, args)}
     keyed = list(keyed_tracks(lib, args, settings, trainable=False))
     beside = Path(os.fsdecode(lib.path)).parent / EVALUATION_FOLDER
     folder = path_of(settings.out) or beside

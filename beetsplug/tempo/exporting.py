@@ -144,7 +144,8 @@ def track_of(item: Item, size: int, moves: Sequence[tuple[str, ...]] = ()) -> Ex
     moves
         Beginnings of paths, each with what the other program has in its place.
     """
-    grid = _counted_grid(item)
+    tempo = tempo_of(item)
+    grid = _counted_grid(item, tempo)
     return ExportTrack(
         path=relocated(os.fsdecode(item.path), moves),
         title=item.title or "",
@@ -155,24 +156,24 @@ def track_of(item: Item, size: int, moves: Sequence[tuple[str, ...]] = ()) -> Ex
         track_number=item.track or 0,
         year=item.year or 0,
         duration=item.length or 0.0,
-        bpm=tempo_of(item) or None,
+        bpm=tempo or None,
         key=key_of(item),
         grid=grid,
         clock=_clock(item) if grid is not None else Clock(),
         confidence=own(item, "tempo_confidence"),
-        paces=tuple(dict.fromkeys(round(precisely(item, pace), 2) for pace, _ in paces_of(item))),
+        paces=tuple(dict.fromkeys(round(precisely(tempo, pace), 2) for pace, _ in paces_of(item))),
         bit_rate=item.bitrate or 0,
         sample_rate=item.samplerate or 0,
         size=size,
     )
 
 
-def _counted_grid(item: Item) -> Grid | None:
-    """The beat grid of a track, counted as its tempo; None if it is of another pulse.
+def _counted_grid(item: Item, tempo: float) -> Grid | None:
+    """The beat grid of a track, counted as its tempo [BPM]; None if it is of another pulse.
 
     The fields have the grid of the audio, which may contradict the tempo that a person set.
     """
-    grid, tempo, heard = grid_of(item), tempo_of(item), own(item, "tempo_bpm")
+    grid, heard = grid_of(item), own(item, "tempo_bpm")
     if grid is None or not tempo or not is_tempo(heard) or tempo == heard:
         return grid
     level = level_of(tempo / heard, OF_ONE_PULSE)

@@ -25,14 +25,14 @@ from tempo_core.tasks.tags.decode import embedding_name, tag_probabilities, tags
 
 from .guarding import library_errors
 from .items import own, same_file, set_or_clear
-from .keeping import store, tried
+from .keeping import store, store_each, tried
 from .progress import Progress, name_of, print_line
 from .selecting import Selection, as_it_is, ask, items_of
 from .sounds import open_store, paths_of, tags_model
 from .writing import TagError, read_field, write_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from beets.library import Library
     from beets.logging import BeetsLogger
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tempo_core.sound_tags import Tag
 
 GENRES = "genres"
+AT_ONCE = 100  # tracks in one transaction: few, because they are read just before
 LEAST = 0.5  # probability from which a value is suggested
 SUGGESTED = "sound_suggested"  # the fields of a track that were filled by a suggestion
 
@@ -189,6 +190,8 @@ def _apply(
     """Fill the field of tracks that still have none; returns of how many."""
     write = ui.should_write(settings.write) and field in MediaFile.fields()
     values, n = {one.id: one.value for one in suggestions}, 0
+    if not write:
+        return _fill_library(lib, values, field, progress, stopped)
     for heard in items_of(lib, values):  # those that still exist
         if stopped():
             break
@@ -196,7 +199,7 @@ def _apply(
         if item is None or item.get(field, with_album=False):  # changed meanwhile
             progress.advance()
             continue
-        problem = tried(partial(_fill, item, field, values[heard.id or 0], write, stopped))
+        problem = tried(partial(_fill, item, field, values[heard.id or 0], stopped))
         if problem:
             progress.failure(item, problem)
         else:
@@ -205,8 +208,46 @@ def _apply(
     return n
 
 
-def _fill(item: Item, field: str, value: str, write: bool, stopped: Callable[[], bool]) -> None:
-    """Fill the field of a track, in its file as well if that is wanted, and store it.
+def _fill_library(
+    lib: Library,
+    values: Mapping[int, str],
+    field: str,
+    progress: Progress,
+    stopped: Callable[[], bool],
+) -> int:
+    """As `_apply`, without the files: many tracks in each transaction, which waits for the disk."""
+    ids, n = list(values), 0
+    for start in range(0, len(ids), AT_ONCE):
+        if stopped():
+            break
+        found = list(items_of(lib, ids[start : start + AT_ONCE]))
+        empty_ones = [item for item in found if not item.get(field, with_album=False)]
+        for _ in range(len(found) - len(empty_ones)):  # changed meanwhile
+            progress.advance()
+        for item in empty_ones:
+            _set(item, field, values[item.id or 0])
+            item[SUGGESTED] = _filled(item, field)
+        for item, problem in zip(empty_ones, store_each(lib, empty_ones, stopped), strict=True):
+            if problem:
+                progress.failure(item, problem)
+            else:
+                n += 1
+                progress.advance()
+    return n
+
+
+def _set(item: Item, field: str, value: str) -> None:
+    with same_file(item):  # `beet update` must still see what else has changed in the file
+        item[field] = [value] if isinstance(item._type(field), types.DelimitedString) else value
+
+
+def _filled(item: Item, field: str) -> str:
+    """The fields of a track that suggestions have filled, with this one."""
+    return " ".join(sorted({*str(own(item, SUGGESTED) or "").split(), field}))
+
+
+def _fill(item: Item, field: str, value: str, stopped: Callable[[], bool]) -> None:
+    """Fill the field of a track and of its file, and store it.
 
     Raises
     ------
@@ -214,24 +255,19 @@ def _fill(item: Item, field: str, value: str, write: bool, stopped: Callable[[],
         If the tag cannot be written, or the file has another value that the library does not know.
     """
     mark = own(item, SUGGESTED)
-    filled = str(mark or "").split()
-    if write:
-        _check_empty(item, field, value)
-        # The mark goes first: if the run is killed once the file is written, `beet update` would
-        # take the tag for somebody's label. The next run fills the field.
-        item[SUGGESTED] = " ".join(sorted({*filled, field}))
-        store(item, stopped)
+    _check_empty(item, field, value)
+    # The mark goes first: if the run is killed once the file is written, `beet update` would take
+    # the tag for somebody's label. The next run fills the field.
+    item[SUGGESTED] = _filled(item, field)
+    store(item, stopped)
     try:
-        with same_file(item):  # `beet update` must still see what else has changed in the file
-            item[field] = [value] if isinstance(item._type(field), types.DelimitedString) else value
-        if write:
-            write_fields(item, (field,))
+        _set(item, field, value)
+        write_fields(item, (field,))
     except BaseException:
         item.load()
         set_or_clear(item, SUGGESTED, mark)
         store(item, stopped)
         raise
-    item[SUGGESTED] = " ".join(sorted({*filled, field}))
     store(item, stopped)
 
 

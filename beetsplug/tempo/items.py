@@ -24,7 +24,8 @@ REVIEWED = "tempo_reviewed"  # what a person answered in `beet tempo --review`
 
 def bpm_of(item: Item) -> int:
     """The item's `bpm`; 0 if it has none, or a number that cannot be a tempo."""
-    return int(item.bpm) if is_tempo(item.bpm) else 0
+    bpm = item.bpm
+    return int(bpm) if is_tempo(bpm) else 0
 
 
 def locked_tempo(item: Item) -> float | None:

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -261,6 +261,26 @@ def store_all(lib: Any, items: Sequence[Item], stopped: Callable[[], bool] = lam
         for item, fields in zip(items, dirty, strict=True):
             item._dirty = fields
         raise
+
+
+def store_each(
+    lib: Any, items: Sequence[Item], stopped: Callable[[], bool] = lambda: False
+) -> list[Exception | None]:
+    """Store items in one transaction, or each by itself if one of them fails; their errors.
+
+    Raises
+    ------
+    sqlite3.Error, DBAccessError
+        If the library cannot be written.
+    """
+
+    def all_of_them() -> None:
+        store_all(lib, items, stopped)
+
+    if tried(all_of_them) is None:
+        return [None] * len(items)
+    # A plugin that hears of the change raised.
+    return [tried(partial(store, item, stopped)) for item in items]
 
 
 def atomically(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .camelot_tags import code_key
 from .file_keys import remember_key
 from .items import file_status, own
-from .keeping import PENDING, announce, catch_up, keep, store, store_all, tried
+from .keeping import PENDING, announce, catch_up, keep, store, store_each, tried
 from .label_fields import apply_label, set_fields
 from .marking import KEY
 from .selecting import items_of
@@ -174,7 +174,9 @@ class LabelBatches:
             for k, ((item, _), problem) in enumerate(zip(tracks, problems, strict=True))
             if problem is None and not self._applying.writes(item)
         ]
-        self._store_together([item for item, _ in tracks], together, problems)
+        stored = store_each(self._lib, [tracks[k][0] for k in together], self._stopped)
+        for k, problem in zip(together, stored, strict=True):
+            problems[k] = problem
         for (item, one), problem in zip(tracks, problems, strict=True):
             if problem is None and self._applying.writes(item):
                 if self._stopped():
@@ -184,21 +186,6 @@ class LabelBatches:
 
     def _set(self, item: Item, track: LabelledTrack) -> None:
         self._applying.set(item, track)
-
-    def _store_together(
-        self, items: list[Item], which: list[int], problems: list[Exception | None]
-    ) -> None:
-        """Store some of the items in one transaction, or each by itself if one of them fails."""
-
-        def all_of_them() -> None:
-            store_all(self._lib, [items[k] for k in which], self._stopped)
-
-        if tried(all_of_them) is not None:  # a plugin that hears of the change raised
-            for k in which:
-                problems[k] = tried(partial(self._alone, items[k]))
-
-    def _alone(self, item: Item) -> None:
-        store(item, self._stopped)
 
     def _write(self, item: Item) -> Exception | None:
         problem = keep(item, (), write=True, stopped=self._stopped)

@@ -19,7 +19,7 @@ from tempo_core.labels.options import LabelOptions, attributions, open_plan, ope
 from tempo_core.labels.record import KeyVerdict
 from tempo_core.labels.report import REVIEWED_VERDICTS
 from tempo_core.labels.results import ResultFiles
-from tempo_core.labels.sources import address_of, source_settings
+from tempo_core.labels.sources import source_settings
 from tempo_core.labels.summary import Tally, describe, describe_failures, is_silent
 
 from .choosing import settle
@@ -29,7 +29,7 @@ from .guarding import library_errors
 from .items import file_status
 from .label_batches import Applying, LabelBatches, LabelledTrack
 from .progress import Progress
-from .selecting import Selection, each_item, items_of
+from .selecting import Selection, fresh_items
 from .settings import path_of
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _show_plan(
     n_open = 0
     progress = Progress(len(ids), quiet=settings.quiet, pretend=True, log=log)
     with interruptible() as stop, open_plan(options) as plan, progress:
-        for item in each_item(lib, ids):
+        for item in fresh_items(lib, ids):
             if stop.is_set():
                 raise UserError("interrupted")
             track = track_of(item, settings.time_limit)
@@ -162,8 +162,7 @@ def _label(
 
     with interruptible() as stop, open_run(options, stopped_source) as run:
         # A site takes seconds to answer; meanwhile the next tracks may change.
-        is_slow = any(address_of(name, options.settings) for name in options.names)
-        items = each_item(lib, ids) if is_slow else items_of(lib, ids)
+        items = fresh_items(lib, ids)
         with progress, LabelBatches(lib, applying, stop.is_set, finished) as batches:
             for track in labelled_tracks(run, items, settings.time_limit, stop.is_set):
                 batches.add(track)

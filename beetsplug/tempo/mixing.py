@@ -17,6 +17,7 @@ from .crates import counted, is_steady, recordings_of
 from .file_keys import known_key
 from .moving import show, tempo_of
 from .playlists import write_playlist
+from .selecting import Selection, items_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,27 +151,29 @@ def the_one_with_tempo(lib: Library, args: list[str]) -> Item:
     UserError
         If there is none, or more than one, or it has no tempo.
     """
-    track = the_one(lib.items(args))
+    track = the_one(lib, args)
     if not tempo_of(track):
         raise UserError(f"{shown(str(track))} has no tempo; `beet tempo` finds it")
     return track
 
 
-def the_one(items: Sequence[Item]) -> Item:
-    """The only item of a sequence.
+def the_one(lib: Library, args: list[str]) -> Item:
+    """The only track that a query matches.
 
     Raises
     ------
     UserError
         If there is none, or more than one.
     """
-    if not items:
+    ids = Selection(lib, args).ids()
+    first = list(items_of(lib, ids[:N_NAMED]))
+    if not first:
         raise UserError("no track matches; give a query that matches one")
-    if len(items) > 1:
-        names = "".join(f"\n  {shown(str(item))}" for item in islice(items, N_NAMED))
-        more = "\n  …" if len(items) > N_NAMED else ""
-        raise UserError(f"{len(items)} tracks match, give one of them:{names}{more}")
-    return items[0]
+    if len(ids) > 1:
+        names = "".join(f"\n  {shown(str(item))}" for item in first)
+        more = "\n  …" if len(ids) > N_NAMED else ""
+        raise UserError(f"{len(ids)} tracks match, give one of them:{names}{more}")
+    return first[0]
 
 
 def told_left_out(left_out: Sequence[tuple[int, str, str]]) -> str:
@@ -195,9 +198,11 @@ def mix_of(track: Item, other: Item, most: float) -> Mix | None:
     if other.id == track.id or not tempo_of(other):
         return None
     # Looking at the key may take a look at the file, so the tempo comes first.
-    if transition(counted(track), counted(other), most) is None:
+    mine, theirs = counted(track), counted(other)
+    if transition(mine, theirs, most) is None:
         return None
-    way = transition(counted(track, known_key(track)), counted(other, known_key(other)), most)
+    mine, theirs = replace(mine, key=known_key(track)), replace(theirs, key=known_key(other))
+    way = transition(mine, theirs, most)
     return None if way is None else Mix(other, way)
 
 

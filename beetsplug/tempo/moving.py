@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beets import ui
-from beets.dbcore.query import AndQuery, InvalidQueryArgumentValueError
+from beets.dbcore.query import InvalidQueryArgumentValueError
 from beets.exceptions import UserError
-from beets.library import Item, parse_query_parts
 
 from tempo_core.console import printable
 from tempo_core.levels import TOLERANCE
 from tempo_core.paces import RATIO_NAMES, simple_ratio
 
 from .items import bpm_of, own
+from .light import OF_TEMPO, light_items
 from .marking import TEMPO
 from .origin import SAME_TEMPO, stated_tempo
 from .playlists import write_playlist
 from .queries import PaceQuery
+from .selecting import Selection, items_of
 from .stated import paces_of
 
 if TYPE_CHECKING:
-    from beets.library import Library
+    from beets.library import Item, Library
 
 PACE_ROUNDING = 0.51  # [BPM] by which a pace may differ from its precise value: `bpm` is whole
 
@@ -71,18 +72,27 @@ def list_cadence(
         raise UserError("--cadence needs steps a minute, such as 170..180")
     if wanted.rangemin and wanted.rangemax and wanted.rangemin > wanted.rangemax:
         raise UserError(f"--cadence {cadence}: the lower number comes first")
-    query, _ = parse_query_parts(args, Item)
-    found = []
-    for item in lib.items(AndQuery([query, wanted])):
-        fitting = wanted.within(paces_of(item, wanted.least))
-        found.append((precisely(item, max(fitting, key=lambda known: known[1])[0]), item))
+    found = _paces(lib, args, wanted)
     if not found:
         raise UserError(f"nothing to move to at {cadence}; `beet tempo` analyses what is missing")
-    found.sort(key=lambda known: (round(known[0], 1), known[1].id))
-    for pace, item in found:
+    for item in items_of(lib, found):
+        pace = found[item.id or 0]
         show(item, format_, pace=f"{pace:.1f}", relation=relation(pace, tempo_of(item)))
     if playlist is not None:
-        write_playlist(playlist, (item for _, item in found), relative_to)
+        write_playlist(playlist, items_of(lib, found), relative_to)
+
+
+def _paces(lib: Library, args: list[str], wanted: PaceQuery) -> dict[int, float]:
+    """The pace [BPM] to use for each track that fits, by its id, the slowest first."""
+    condition, values = wanted.clause()
+    ids = Selection(lib, args).ids(condition or "0", values)
+    found = []
+    for item in light_items(lib, ids, OF_TEMPO):
+        if fitting := wanted.within(paces_of(item, wanted.least)):
+            pace = precisely(tempo_of(item), max(fitting, key=lambda known: known[1])[0])
+            found.append((pace, item.id or 0))
+    found.sort(key=lambda known: (round(known[0], 1), known[1]))
+    return {id_: pace for pace, id_ in found}
 
 
 def tempo_of(item: Item) -> float:
@@ -103,9 +113,8 @@ def tempo_of(item: Item) -> float:
     return precise
 
 
-def precisely(item: Item, pace: float) -> float:
+def precisely(tempo: float, pace: float) -> float:
     """A pace [BPM], replaced by a simple multiple of the precise tempo if one is close to it."""
-    tempo = tempo_of(item)
     exact = [ratio * tempo for ratio in RATIO_NAMES]
     return min(
         (bpm for bpm in exact if abs(bpm - pace) <= PACE_ROUNDING),

@@ -29,7 +29,7 @@ from .origin import Decision
 from .playing import Player
 from .progress import name_of, print_line
 from .queries import HAS_BPM
-from .selecting import Selection, as_it_is, ask, each_item
+from .selecting import Selection, as_it_is, ask, each_item, items_of
 from .suggesting import usual_octave
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def review_library(lib: Library, args: list[str], settings: Any, log: BeetsLogge
             settle(lib)
         ids = doubtful_tracks(lib, args, settings)
     if settings.pretend:
-        for item in each_item(lib, ids):
+        for item in items_of(lib, ids):
             if readings := readings_of(item):
                 print_line(f"{name_of(item)}: {readings.first:.2f} or {readings.second:.2f} BPM")
         ui.print_(f"tempo: would have: {counted(len(ids), 'track')} to review")

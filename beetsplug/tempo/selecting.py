@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from beets.library import Library
 
 BATCH_SIZE = 500  # tracks in memory at a time
+FRESHNESS = 1.0  # [s] for which a track counts as just read, see `fresh_items`
 
 
 class Selection:
@@ -66,8 +68,8 @@ class Selection:
             self._lib, f"SELECT count(*) FROM items WHERE ({where}) AND {condition}", values
         )[0]
 
-    def ids(self, where: str = "1") -> list[int]:
-        """Ids of the tracks that match the query and a condition in SQL.
+    def ids(self, where: str = "1", where_values: Sequence[Any] = ()) -> list[int]:
+        """Ids of the tracks that match the query and a condition in SQL with its values.
 
         Their order is that of the query, or the order in which beets lists tracks.
         """
@@ -75,7 +77,7 @@ class Selection:
         ids = ask(
             self._lib,
             f"SELECT items.id FROM items WHERE ({where}) AND {condition} ORDER BY {self._order}",
-            values,
+            [*where_values, *values],
         )
         return ids if self._matched is None else [id_ for id_ in ids if id_ in self._matched]
 
@@ -128,6 +130,26 @@ def each_item(lib: Library, ids: Iterable[int]) -> Iterator[Item]:
     return (item for id_ in ids if (item := patiently(partial(lib.get_item, id_))))
 
 
+def fresh_items(lib: Library, ids: Sequence[int]) -> Iterator[Item]:
+    """As `each_item`, but read together as long as they are asked for in quick succession.
+
+    Each was read at most `FRESHNESS` before its turn: where it takes seconds from one to the next,
+    they are read one by one.
+    """
+    start, size = 0, 1
+    while start < len(ids):
+        batch, n_passed, read_at = ids[start : start + size], 0, time.monotonic()
+        found = _found(lib, Item, batch)
+        for id_ in batch:
+            if n_passed and time.monotonic() - read_at > FRESHNESS:
+                break
+            n_passed += 1
+            if id_ in found:
+                yield found[id_]
+        start += n_passed
+        size = min(2 * size, BATCH_SIZE) if n_passed == len(batch) else 1
+
+
 def as_it_is(lib: Library, item: Item) -> Item | None:
     """A track read from the library again; None if it was removed."""
     return next(each_item(lib, [item.id]), None) if item.id else None
@@ -142,9 +164,13 @@ def _load(lib: Library, model: type[Any], ids: Iterable[int]) -> Iterator[Any]:
     """The tracks or albums with some ids that still exist, `BATCH_SIZE` in memory at a time."""
     remaining = iter(ids)
     while batch := list(islice(remaining, BATCH_SIZE)):
-        fetch = partial(lib._fetch, model, InQuery("id", batch))
-        found = {one.id: one for one in patiently(fetch)}
+        found = _found(lib, model, batch)
         yield from (found[id_] for id_ in batch if id_ in found)
+
+
+def _found(lib: Library, model: type[Any], ids: Sequence[int]) -> dict[int, Any]:
+    """The tracks or albums with some ids that exist now, by their ids."""
+    return {one.id: one for one in patiently(partial(lib._fetch, model, InQuery("id", ids)))}
 
 
 def ask(lib: Library, sql: str, values: Sequence[Any] = ()) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,16 +14,18 @@ from tempo_core.console import shown
 from tempo_core.keys import Key
 from tempo_core.mixing.energy import course, energies
 from tempo_core.mixing.path import SetTrack, best_path
-from tempo_core.mixing.recordings import artist_key
+from tempo_core.mixing.recordings import Recorded, artist_key, recordings
 from tempo_core.mixing.sheet import Sheet, SheetTrack
-from tempo_core.mixing.transitions import Transition, transition
+from tempo_core.mixing.transitions import Counted, Transition, transition
 from tempo_core.similarity import directions, mean_of
 
-from .crates import counted, is_steady, loudness_of, recordings_of
+from .crates import OF_MIXING, counted, is_steady, loudness_of, recorded
 from .file_keys import known_key, stored_key
+from .light import light_items
 from .mixing import the_one_with_tempo, told_left_out, told_likeness, told_pitch
 from .moving import show, tempo_of
 from .playlists import write_playlist, write_whole
+from .selecting import items_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +99,16 @@ class Step:
     likeness: float | None = None
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """What counts of a track that a set may have; of thousands the items are not kept."""
+
+    id: int
+    counted: Counted
+    recorded: Recorded
+    loudness: float | None
+
+
 def list_set(
     lib: Library, args: list[str], crate: Crate, wanted: Wanted, output: Output, log: BeetsLogger
 ) -> None:
@@ -116,24 +128,17 @@ def list_set(
         or if a file cannot be written.
     """
     start = the_one_with_tempo(lib, args) if args else None
-    items = [item for item in crate.all(lib) if tempo_of(item)]
-    if start is not None:
-        items = [start, *(item for item in items if item.id != start.id)]
-    is_taken = [crate.unsteady or item is start or is_steady(item) for item in items]
-    left_out = [(is_taken.count(False), "unsteady track", "--unsteady")]
-    items = [item for item, taken in zip(items, is_taken, strict=True) if taken]
-    if not items:
+    candidates, n_unsteady = _candidates(lib, start, crate)
+    left_out = [(n_unsteady, "unsteady track", "--unsteady")]
+    if not candidates:
         raise UserError(f"no track of the crate has a tempo{told_left_out(left_out)}")
-    steps = _best(items, crate, wanted, has_start=start is not None)
+    steps = _best(lib, candidates, crate, wanted, has_start=start is not None)
     if len(steps) < min(2, wanted.n):
         what = f"{shown(str(start))} and another" if start else "any two tracks"
         raise UserError(
             f"no transition within {wanted.pitch:g} % and in keys that fit joins {what} of "
-            f"{told_count(len(items), 'track')}{told_left_out(left_out)}"
+            f"{told_count(len(candidates), 'track')}{told_left_out(left_out)}"
         )
-    steps = [
-        replace(step, item=item) for step in steps if (item := lib.get_item(step.item.id or 0))
-    ]
     for number, step in enumerate(steps, 1):
         describe(number, step, output.format_, with_sound=wanted.sounds is not None)
     if output.playlist is not None:
@@ -147,19 +152,45 @@ def list_set(
         )  # fmt: skip
 
 
-def _best(items: Sequence[Item], crate: Crate, wanted: Wanted, *, has_start: bool) -> list[Step]:
+def _candidates(lib: Library, start: Item | None, crate: Crate) -> tuple[list[_Candidate], int]:
+    """The tracks to choose from, the first one before others; and how many are left out."""
+    first = [] if start is None else [start]
+    others = (item for item in crate.all(lib) if start is None or item.id != start.id)
+    found, n_unsteady = [], 0
+    for item in chain(first, others):
+        if not tempo_of(item):
+            continue
+        if crate.unsteady or item is start or is_steady(item):
+            track = counted(item, stored_key(item))
+            found.append(_Candidate(item.id or 0, track, recorded(item), loudness_of(item)))
+        else:
+            n_unsteady += 1
+    return found, n_unsteady
+
+
+def _best(
+    lib: Library,
+    candidates: Sequence[_Candidate],
+    crate: Crate,
+    wanted: Wanted,
+    *,
+    has_start: bool,
+) -> list[Step]:
     """The best set of some tracks; `has_start` says that it begins with the first of them."""
-    numbers = range(len(items)) if crate.duplicates else recordings_of(items)
-    energy = energies([tempo_of(item) for item in items], [loudness_of(item) for item in items])
-    artists = [artist_key(item.artist or "") for item in items]
-    keys = [stored_key(item) for item in items]
-    sounds = None if wanted.sounds is None else _directions(wanted.sounds, items)
+    every = range(len(candidates))
+    numbers = every if crate.duplicates else recordings([one.recorded for one in candidates])
+    energy = energies(
+        [one.counted.tempo for one in candidates], [one.loudness for one in candidates]
+    )
+    artists = [artist_key(one.recorded.artist) for one in candidates]
+    known = [one.counted for one in candidates]  # with the keys as they are known by now
+    sounds = None if wanted.sounds is None else _directions(wanted.sounds, candidates)
     looked_at = {0} if has_start else set()
     for round_ in range(ROUNDS):
-        pool = sorted(looked_at) if round_ == ROUNDS - 1 else range(len(items))
+        pool = sorted(looked_at) if round_ == ROUNDS - 1 else every
         tracks = [
             SetTrack(
-                counted(items[k], keys[k]),
+                known[k],
                 numbers[k],
                 artists[k],
                 float(energy[k]),
@@ -171,32 +202,39 @@ def _best(items: Sequence[Item], crate: Crate, wanted: Wanted, *, has_start: boo
         found = best_path(tracks, wanted.n, pitch=wanted.pitch, curve=wanted.curve, start=start)
         path = [pool[k] for k in found]
         looked_at |= set(path)
-        in_files = {k: known_key(items[k]) for k in path}
-        if all(keys[k] == key for k, key in in_files.items()):
+        in_files = _keys_in_files(lib, candidates, path)
+        if all(known[k].key == key for k, key in in_files.items()):
             break
         for k, key in in_files.items():
-            keys[k] = key
+            known[k] = replace(known[k], key=key)
+    items = {item.id: item for item in items_of(lib, [candidates[k].id for k in path])}
     steps: list[Step] = []
-    for k in path:
-        way = None
-        if steps:
-            before = counted(steps[-1].item, steps[-1].key)
-            way = transition(before, counted(items[k], keys[k]), wanted.pitch)
-        steps.append(Step(items[k], keys[k], float(energy[k]), way))
-    if sounds is not None:
-        for number, (one, other) in enumerate(pairwise(path), 1):
-            if sounds[one].any() and sounds[other].any():
-                likeness = float(sounds[one] @ sounds[other])
-                steps[number] = replace(steps[number], likeness=likeness)
+    for before, k in zip([None, *path], path, strict=False):
+        if (item := items.get(candidates[k].id)) is None:  # removed meanwhile
+            continue
+        way = likeness = None
+        if before is not None:
+            way = transition(known[before], known[k], wanted.pitch)
+            if sounds is not None and sounds[before].any() and sounds[k].any():
+                likeness = float(sounds[before] @ sounds[k])
+        steps.append(Step(item, known[k].key, float(energy[k]), way, likeness))
     return steps
 
 
-def _directions(sounds: LibrarySounds, items: Sequence[Item]) -> NDArray[np.float32]:
+def _keys_in_files(
+    lib: Library, candidates: Sequence[_Candidate], path: Sequence[int]
+) -> dict[int, Key | None]:
+    """The keys of the tracks of a path as their files have them, by the numbers of the tracks."""
+    numbers = {candidates[k].id: k for k in path}
+    return {numbers[item.id or 0]: known_key(item) for item in light_items(lib, numbers, OF_MIXING)}
+
+
+def _directions(sounds: LibrarySounds, candidates: Sequence[_Candidate]) -> NDArray[np.float32]:
     """What tracks sound like as directions (n, n_dims); zeros of those that are not known."""
     directed = directions(sounds.embeddings, mean_of(sounds.embeddings))
-    found = np.zeros((len(items), directed.shape[1]), np.float32)
-    for row, item in zip(found, items, strict=True):
-        if (place := sounds.places.get(item.id or 0)) is not None:
+    found = np.zeros((len(candidates), directed.shape[1]), np.float32)
+    for row, one in zip(found, candidates, strict=True):
+        if (place := sounds.places.get(one.id)) is not None:
             row[:] = directed[place]
     return found
 

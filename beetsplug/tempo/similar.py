@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -14,9 +13,10 @@ from tempo_core.console import counted as told_count
 from tempo_core.keys import harmony
 from tempo_core.similarity import similarities
 
-from .crates import light_items, recordings_of
+from .crates import OF_MIXING, recordings_of
 from .file_keys import stored_key
 from .guarding import library_errors
+from .light import light_items
 from .moving import show, tempo_of
 from .playlists import write_playlist
 from .selecting import Selection, ask
@@ -132,7 +132,7 @@ def _found(
     wanted: Wanted,
 ) -> list[tuple[Item, float]]:
     """The tracks to list and how similar each is."""
-    chosen = list(light_items(lib, "id IN (SELECT value FROM json_each(?))", [json.dumps(seeds)]))
+    chosen = list(light_items(lib, sorted(seeds), OF_MIXING))
     keys = [key for item in chosen if (key := stored_key(item))]
     if wanted.in_key and not keys:
         raise UserError("--key needs tracks whose key is known; `beet tempo` finds it")
@@ -176,9 +176,8 @@ def _candidates(
     ]
     for start in range(0, len(places), AT_ONCE):
         some = {sounds.ids[k]: k for k in places[start : start + AT_ONCE]}
-        where = "id IN (SELECT value FROM json_each(?))"
-        loaded = {item.id: item for item in light_items(lib, where, [json.dumps(list(some))])}
-        yield from ((loaded[id_], k) for id_, k in some.items() if id_ in loaded)
+        for item in light_items(lib, some, OF_MIXING):
+            yield item, some[item.id or 0]
 
 
 def _with_tempo_near(lib: Library, tempi: PaceQuery) -> set[int]:

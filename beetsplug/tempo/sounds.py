@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_core.errors import AudioError, CheckpointError, StorageError
 
+from .following import FOLLOWING
 from .keeping import patiently
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from beets.library import Item, Library
     from beets.logging import BeetsLogger
@@ -62,6 +63,7 @@ def open_store(lib: Library, name: str, log: BeetsLogger, *, read_only: bool = F
     from tempo_core.console import shown
     from tempo_core.embeddings import Embeddings
 
+    FOLLOWING.settle()
     return Embeddings(store_file(lib), name, lambda text: log.warning("{}", shown(text)), read_only)
 
 
@@ -101,6 +103,7 @@ class Sounds:
         """
         if sound is None or self._store is None:
             return
+        FOLLOWING.settle()
         try:
             self._store.put(path, sound.embedding, sound.content)
         except StorageError as error:
@@ -176,12 +179,12 @@ def tags_model() -> Checkpoint[Any]:
 
 def item_moved(item: Item, destination: bytes, log: BeetsLogger) -> None:
     """Note that the file of a track was moved; no problem with the store ends the move."""
-    _note(item, lambda store: store.move(item.path, destination), log)
+    _note(item, destination, log)
 
 
 def item_removed(item: Item, log: BeetsLogger) -> None:
     """Note that a track was removed from the library, as `item_moved`."""
-    _note(item, lambda store: store.forget(item.path), log)
+    _note(item, None, log)
 
 
 def item_imported_again(item: Item, log: BeetsLogger) -> None:
@@ -199,16 +202,16 @@ def item_imported_again(item: Item, log: BeetsLogger) -> None:
         log.debug("{}", error)  # `beet tempo-tags` finds it
 
 
-def _note(item: Item, change: Callable[[Embeddings], None], log: BeetsLogger) -> None:
+def _note(item: Item, destination: bytes | None, log: BeetsLogger) -> None:
     lib: Any = item._db
     if lib is None:
         return
     try:
-        if store_file(lib).exists():
-            with open_store(lib, "", log) as store:
-                change(store)
-    except StorageError as error:
-        log.debug("{}", error)  # the content of the file tells it apart
+        file = store_file(lib)
+    except StorageError:
+        return
+    if file.exists():
+        FOLLOWING.add(file, (item.path, destination), log)
 
 
 def paths_of(lib: Library, ids: Iterable[int] | None = None) -> dict[bytes, int]:

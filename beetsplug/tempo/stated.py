@@ -17,9 +17,6 @@ from tempo_core.paces import FASTEST_PACE, OFFERED, SLOWEST_PACE
 from tempo_core.tempi import is_tempo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     from beets.library import Item
 
 STATED_FIELDS = ("tempo_paces_manual", "tempo_paces")  # the first field with stated paces counts
@@ -111,9 +108,3 @@ def paces_of(item: Item, least: float | None = None) -> list[tuple[float, float]
     else:
         found += read_estimate(text) or ()
     return [known for known in found if known[0] > 0 and known[1] >= least]
-
-
-def labelled(items: Iterable[Item]) -> list[tuple[Path, tuple[float, ...]]]:
-    """The path and the stated paces [BPM] of those items that have stated paces."""
-    found = ((item.filepath, stated_paces(item)) for item in items)
-    return [(path, paces) for path, paces in found if paces is not None]

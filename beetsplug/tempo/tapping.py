@@ -83,7 +83,7 @@ def tap_track(lib: Library, args: list[str], settings: Any, log: BeetsLogger) ->
     with library_errors("nothing was changed"):
         if not settings.pretend:
             settle(lib)
-        item = the_one(list(lib.items(args)))
+        item = the_one(lib, args)
     try:
         require_unlocked(item)
     except ByHandError as error:

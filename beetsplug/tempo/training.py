@@ -103,12 +103,13 @@ def _show(lib: Library, args: list[str], settings: Any) -> None:
 
 def _show_paces(lib: Library, args: list[str], settings: Any) -> None:
     """Print each track with stated paces."""
-    from .stated import stated_paces
+    from .collecting import tracks_with_paces
 
-    found = [(item, paces) for item in lib.items(args) if (paces := stated_paces(item))]
-    for item, paces in found:
+    n = 0
+    for item, paces in tracks_with_paces(lib, args):
         print_line(f"{name_of(item)}: {' '.join(f'{bpm:g}' for bpm in paces)}")
-    print_line(f"tempo-train: would learn from the paces of {len(found)} tracks")
+        n += 1
+    print_line(f"tempo-train: would learn from the paces of {n} tracks")
 
 
 def _show_keys(lib: Library, args: list[str], settings: Any) -> None:
@@ -254,9 +255,9 @@ def _train_paces(
     from trainer.learning.labels import PaceLabels
     from trainer.learning.learn import learn_from
 
-    from .stated import labelled
+    from .collecting import tracks_with_paces
 
-    statements = [(Path(os.fsdecode(path)), paces) for path, paces in labelled(lib.items(args))]
+    statements = [(item.filepath, paces) for item, paces in tracks_with_paces(lib, args)]
     labels = PaceLabels(statements, training_folder(lib, settings) / "paces")
     learned = learn_from(labels, _learn_options(settings), stop)
     _tell(learned, [], settings, log)

@@ -168,18 +168,13 @@ def _change(
     db: sqlite3.Connection, tracks: Sequence[ExportTrack], player: Player
 ) -> tuple[Updated, list[Row]]:
     """Change the rows of tracks; returns also the rows of all that Mixxx knows."""
-    done, rows = Updated(), []
+    done, rows, known = Updated(), [], _known(db)
     for track in tracks:
-        known = db.execute(
-            "SELECT library.id, samplerate, duration, bpm_lock FROM library "
-            "JOIN track_locations ON library.location = track_locations.id "
-            "WHERE track_locations.location = ?",
-            (with_slashes(track.path).encode("utf-8", "replace").decode(),),
-        ).fetchone()
-        if known is None:
+        found = known.get(with_slashes(track.path).encode("utf-8", "replace").decode())
+        if found is None:
             done.unknown.append(track)
             continue
-        id_, sr, duration, is_locked = known
+        id_, sr, duration, is_locked = found
         grid = None if is_locked else track.grid_of(player)
         values = dict(_beats(grid, sr or track.sample_rate, duration or track.duration, track.bpm))
         values |= _keys(track.key)
@@ -191,6 +186,19 @@ def _change(
             done.changed.append(track)
         rows.append((id_, values))
     return done, rows
+
+
+def _known(db: sqlite3.Connection) -> dict[str, tuple[int, int, float, int]]:
+    """Id, sample rate, duration and lock of all tracks by their paths, in one pass.
+
+    Without an index on `library.location`, which Mixxx need not have, a query for each track would
+    go through all of them.
+    """
+    rows = db.execute(
+        "SELECT track_locations.location, library.id, samplerate, duration, bpm_lock FROM library "
+        "JOIN track_locations ON library.location = track_locations.id ORDER BY library.id DESC"
+    )
+    return {location: (id_, sr, duration, lock) for location, id_, sr, duration, lock in rows}
 
 
 def _beats(

@@ -86,6 +86,22 @@ class Store:
             raise LabelError(f"{self.path}: cannot be read ({error})") from error
         return {record.source: record for record in map(_record, rows)}
 
+    def found(self) -> set[str]:
+        """The tracks (`TrackQuery.id`) of which some answer has ever been a label.
+
+        Raises
+        ------
+        LabelError
+            If the file cannot be read.
+        """
+        try:
+            rows = self._db.execute(
+                "SELECT DISTINCT track FROM labels WHERE status = ?", (Status.FOUND.value,)
+            )
+            return {track for (track,) in rows}
+        except sqlite3.Error as error:
+            raise LabelError(f"{self.path}: cannot be read ({error})") from error
+
     def add(self, record: Record) -> None:
         """Add a record permanently.
 

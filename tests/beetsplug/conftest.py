@@ -131,6 +131,11 @@ class Beet:
             library._close()
 
 
+def n_transactions(file: Path) -> int:
+    """Number of transactions that have changed a file of SQLite, from its header."""
+    return int.from_bytes(file.read_bytes()[24:28], "big")
+
+
 def forget_beets() -> None:
     """Reset the state that a command of beets leaves in this process."""
     beets.plugins._instances.clear()

@@ -93,14 +93,14 @@ def test_the_result_is_that_of_one_track_at_a_time(
             shutil.copytree(tmp_path / "before" / folder.name, folder)
         monkeypatch.setattr(label_batches, "MAX_SIZE", size)
         sizes = []
-        store_all = label_batches.store_all
+        store_each = label_batches.store_each
 
-        def counted(lib: Any, items: list[Item], *args: Any) -> None:
+        def counted(lib: Any, items: list[Item], *args: Any) -> list[Exception | None]:
             sizes.append(len(items))
-            store_all(lib, items, *args)
+            return store_each(lib, items, *args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(label_batches, "store_all", counted)
+            patch.setattr(label_batches, "store_each", counted)
             done = beet("tempo-labels", "--import", songs, "--apply", write)
         assert (done.code, done.err) == (0, "")
         return done.out, state(beet), max(sizes)
@@ -195,14 +195,14 @@ beets.ui.main(sys.argv[1:])
 @pytest.mark.parametrize(
     ("where", "name", "call", "after", "write"),
     [
-        ("beetsplug.tempo.label_batches", "store_all", 2, True, "-W"),
+        ("beetsplug.tempo.label_batches", "store_each", 2, True, "-W"),
         ("beets.dbcore.db.Transaction", "mutate", 40, True, "-W"),
         ("beetsplug.tempo.keeping", "write_tags", 3, False, "-w"),
         *(
             pytest.param(*moment, marks=pytest.mark.slow)
             for moment in (
-                ("beetsplug.tempo.label_batches", "store_all", 2, False, "-W"),
-                ("beetsplug.tempo.label_batches", "store_all", 2, True, "-w"),
+                ("beetsplug.tempo.label_batches", "store_each", 2, False, "-W"),
+                ("beetsplug.tempo.label_batches", "store_each", 2, True, "-w"),
                 ("beets.dbcore.db.Transaction", "mutate", 60, True, "-w"),
                 ("beetsplug.tempo.keeping", "write_tags", 3, True, "-w"),
                 ("pathlib.Path", "replace", 3, True, "-w"),

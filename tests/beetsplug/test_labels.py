@@ -610,14 +610,14 @@ def test_a_library_that_is_locked_ends_the_run_in_one_line(
     monkeypatch.setattr(keeping, "LOCK_PATIENCE", 0.2)
     labelled.configure(timeout=0.2)
     holder = sqlite3.connect(labelled.database)
-    store_all = label_batches.store_all
+    store_each = label_batches.store_each
 
-    def locked(*args: Any) -> None:
+    def locked(*args: Any) -> list[Exception | None]:
         holder.execute("BEGIN IMMEDIATE")
-        store_all(*args)
+        return store_each(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(label_batches, "store_all", locked)
+        patch.setattr(label_batches, "store_each", locked)
         run = labelled("tempo-labels")
     holder.rollback()
     holder.close()

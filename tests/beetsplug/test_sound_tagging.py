@@ -29,7 +29,7 @@ from tempo_core.sound_tags import parse_tags
 from ..audio import click_track, write_audio
 from ..conftest import MakeAudio
 from ..formats import EACH_FORMAT
-from .conftest import Beet
+from .conftest import Beet, n_transactions
 from .sounds import N_DIMS, hear, learn, store_of
 
 ROCK, SLOW = [9.0], [0.0, 9.0]  # embeddings that `words` tell apart
@@ -431,6 +431,14 @@ def test_without_write_the_files_stay_as_they_are(
     assert not beet.item().genres
 
 
+def test_without_files_many_tracks_are_filled_together(beet: Beet, words: Path) -> None:
+    hear(beet, {f"track {k}": ROCK for k in range(30)})
+    before = n_transactions(beet.database)
+    assert "genres of 30 tracks filled" in beet("tempo-tags", "--suggest", "--apply", "-W").out
+    assert n_transactions(beet.database) - before <= 3
+    assert {item.sound_suggested for item in beet.items()} == {"genres"}
+
+
 def test_a_tag_that_cannot_be_written_leaves_no_mark(
     beet: Beet, words: Path, songs: list[Path]
 ) -> None:
@@ -492,22 +500,23 @@ def test_words_of_the_package_are_genres_as_the_library_spells_them(beet: Beet) 
     assert "1.00 Folk  artist 2 - quiet" in out
 
 
+@pytest.mark.parametrize("option", [(), ("-W",)])
 def test_what_changed_meanwhile_is_not_overwritten(
-    beet: Beet, words: Path, monkeypatch: pytest.MonkeyPatch
+    beet: Beet, words: Path, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...]
 ) -> None:
     from beetsplug.tempo import filling
 
     hear(beet, {"loud": ROCK})
-    as_it_is = filling.as_it_is
+    apply = filling._apply
 
-    def meanwhile(lib: object, item: object) -> object:
+    def meanwhile(*args: Any) -> int:
         now = beet.library.items()[0]
         now.genres = ["Polka"]
         now.store()
-        return as_it_is(lib, item)  # type: ignore[arg-type]
+        return apply(*args)
 
-    monkeypatch.setattr(filling, "as_it_is", meanwhile)
-    run = beet("tempo-tags", "--suggest", "--apply", "-W")
+    monkeypatch.setattr(filling, "_apply", meanwhile)
+    run = beet("tempo-tags", "--suggest", "--apply", *option)
     assert "genres of 0 tracks filled" in run.out
     assert beet.item().genres == ["Polka"]
 

@@ -11,13 +11,13 @@ import pytest
 from beets.library import Library
 from beets.logging import getLogger
 
-from beetsplug.tempo.sounds import STORE, paths_of, store_file
+from beetsplug.tempo.sounds import STORE, paths_of, sounds_of, store_file
 from tempo_core.embeddings import Embeddings
 from tempo_core.errors import StorageError
 from tempo_core.sound_tags import parse_tags
 
 from ..conftest import MakeAudio
-from .conftest import Beet
+from .conftest import Beet, n_transactions
 from .sounds import N_DIMS, hear, store_of
 
 ALL = ["tempo", "pace", "key", "beats", "tags"]
@@ -149,6 +149,45 @@ def test_moves_and_removals_are_followed(beet: Beet) -> None:
     # Its sound stays for a while: it may be imported again.
     assert db.execute("SELECT count(*) FROM sounds").fetchone() == (3,)
     db.close()
+
+
+@pytest.mark.parametrize(
+    "command", [("modify", "-y", "-W", "album=other"), ("remove", "-f", "title:track")]
+)
+def test_many_moves_and_removals_are_noted_together(beet: Beet, command: tuple[str, ...]) -> None:
+    hear(beet, {f"track {k}": [k] for k in range(30)} | {"last": [1]})
+    file = beet.database.parent / STORE
+    before = n_transactions(file)
+    beet(*command)
+    assert n_transactions(file) - before <= 3
+    assert len(heard(beet)) == len(beet.items())
+    with store_of(beet) as store:
+        assert set(store.all()[0]) == {item.filepath for item in beet.items()}
+
+
+def test_what_is_not_noted_yet_is_known_in_the_same_process(beet: Beet) -> None:
+    hear(beet, {"one": [1], "two": [2]})
+    beet.load()
+    library = beet.library
+    item = library.items("title:one").get()
+    assert item is not None
+    item.album = "other"
+    item.move()
+    item.store()
+    assert len(sounds_of(library, getLogger("beets")).ids) == 2
+
+
+def test_what_a_failed_command_has_moved_is_noted_when_its_process_ends(beet: Beet) -> None:
+    hear(beet, {"one": [1], "two": [2]})
+    other = beet.music.parent / "other"
+    (other / "Non-Album").mkdir(parents=True)
+    (other / "Non-Album" / "artist 2").touch()  # where the second needs a folder
+    moving = beet.start("move", "-d", str(other))
+    moving.communicate()
+    assert moving.returncode == 1
+    with store_of(beet) as store:
+        assert beet.item("title:one").filepath in store.all()[0]
+    assert beet.item("title:one").filepath.is_relative_to(other)
 
 
 def test_a_move_does_not_fail_because_of_the_store(beet: Beet) -> None:

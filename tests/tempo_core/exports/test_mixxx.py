@@ -125,6 +125,21 @@ def test_tempo_grid_and_key_are_set_and_nothing_else(database: Path) -> None:
     assert (third["key"], third["key_id"], third["bpm"], third["beats"]) == ("C", 1, 99, None)
 
 
+def test_tracks_are_found_in_one_pass(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    connect = sqlite3.connect
+
+    def traced(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*args, **options)
+        connection.set_trace_callback(asked.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    tracks = [ExportTrack(path, key=Key(0, False)) for path in PATHS]
+    assert mixxx.update(database, tracks, None, Player.MIXXX).changed == tracks
+    assert sum("track_locations.location" in statement for statement in asked) == 1
+
+
 def test_a_message_as_mixxx_writes_it() -> None:
     """The same bytes as Mixxx 2.3.3 stored for 128 BPM, but for the place of the beat."""
     columns = dict(mixxx._beats(steady(0.25, 128.0), 44100, 4.0, 128.0))

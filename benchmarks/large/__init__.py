@@ -1,0 +1,1 @@
+"""Large libraries and the commands that `scale.py` measures on them."""
