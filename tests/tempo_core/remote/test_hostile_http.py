@@ -1,4 +1,4 @@
-"""Sites that send what they should not: rows with an error or right results, and never much memory."""
+"""Sites that send what they should not: rows with an error or right results, in little memory."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ EITHER: dict[str, Hostile] = {
     "the whole in chunks later": later(hostile.chunked),
     "the whole first": first_only(hostile.whole),
     "refused ranges": wide(hostile.status(416)),
-    "tags come and go": lambda data: hostile.in_turn(Content(data), Content(data, None), Content(data)),
+    "tags come and go": lambda data: hostile.in_turn(
+        Content(data), Content(data, None), Content(data)
+    ),
     "a tag with quotes and lines": lambda data: Content(data, '"a\x01\x02"'),
     "several parts": lambda data: hostile.part(data, stated="0-1/2, 3-4/5"),
 }  # fmt: skip
@@ -219,7 +221,8 @@ def test_ctrl_c_ends_a_read(kind: str, site: Site, storages: Storages) -> None:
         site.answers["/robots.txt"] = silent
     path = storages(http=[{"site": site.url, "robots": kind == "robots"}])
     process = subprocess.Popen(
-        [sys.executable, "-m", "tempo_core.cli", "estimate", f"{site.url}/a.wav", "--storages", path],
+        [sys.executable, "-m", "tempo_core.cli", "estimate", f"{site.url}/a.wav",
+         "--storages", path],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     end = time.monotonic() + 60

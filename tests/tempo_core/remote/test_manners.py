@@ -1,7 +1,8 @@
-"""What is sent to whom: redirects, robots.txt, headers with secrets, and settings of the machine."""
+"""What is sent to whom: redirects, robots.txt, secrets, and settings of the machine."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -194,7 +195,7 @@ def test_a_delay_between_requests_is_kept(site: Site, storages: Storages) -> Non
     assert [row["error"] for row in rows] == ["", ""]
     times = [request.at for request in site.requests]
     assert len(times) >= 3
-    assert min(b - a for a, b in zip(times, times[1:], strict=False)) > 0.35
+    assert min(b - a for a, b in pairwise(times)) > 0.35
 
 
 def test_too_long_a_delay_is_an_error(site: Site, storages: Storages) -> None:
