@@ -22,9 +22,9 @@ def status(number: int, **headers: str) -> Answer:
     return lambda exchange: exchange.answer(number, f"status {number}".encode(), **headers)
 
 
-def redirect(location: str, number: int = 302) -> Answer:
+def redirect(location: str, number: int = 302, **headers: str) -> Answer:
     """An answer that leads elsewhere."""
-    return status(number, Location=location)
+    return status(number, Location=location, **headers)
 
 
 def delayed(seconds: float, answer: Answer) -> Answer:

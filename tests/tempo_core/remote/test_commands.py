@@ -158,11 +158,13 @@ def test_evaluate(
     monkeypatch.setattr("trainer.evaluation.plots.png", lambda _figure: b"\x89PNG")
     here = table(tmp_path / "here.tsv", [(short, 120), (long, 100), (tmp_path / "gone.wav", 99)])
     there = table(tmp_path / "there.tsv", [
-        (f"{site.url}/short.flac", 120), (f"{site.url}/long.wav", 100), (f"{site.url}/gone.wav", 99),
+        (f"{site.url}/{name}", bpm)
+        for name, bpm in (("short.flac", 120), ("long.wav", 100), ("gone.wav", 99))
     ])  # fmt: skip
     common = ("--windows", 2, "--jobs", 1, "--storages", secretly)
     results = [
-        run("evaluate", labels, "--out", tmp_path / labels.stem, *common) for labels in (here, there)
+        run("evaluate", labels, "--out", tmp_path / labels.stem, *common)
+        for labels in (here, there)
     ]  # fmt: skip
     assert [result.exit_code for result in results] == [1, 1]
     assert "gone.wav" in results[1].stderr

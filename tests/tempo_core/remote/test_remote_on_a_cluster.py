@@ -135,7 +135,8 @@ def test_a_killed_run_goes_on(
     (tmp_path / "list").write_text("\n".join(urls))
     out = tmp_path / "out.jsonl"
     args = ("estimate", "--from", tmp_path / "list", "--out", out, "--tasks", "tempo",
-            "--windows", 2, "--storages", storages(http=[site]), "--scheduler", "local:2")  # fmt: skip
+            "--windows", 2, "--storages", storages(http=[site]),
+            "--scheduler", "local:2")  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "tempo_core.cli", *map(str, args)], stderr=subprocess.DEVNULL
     )

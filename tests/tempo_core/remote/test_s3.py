@@ -10,6 +10,7 @@ import pytest
 
 from tests.audio import click_track, write_audio
 
+from . import hostile
 from .conftest import Row, Storages, estimated, run, without_path
 from .s3_server import KEY, SECRET, S3Server
 from .servers import Site
@@ -255,12 +256,8 @@ def test_credentials_of_the_machine_if_they_are_wanted(
 @pytest.mark.parametrize("status", [301, 302, 307])
 def test_redirects_are_not_followed(status: int, other: Site, storages: Storages) -> None:
     """Not even to where S3 itself says that a bucket lies."""
-    from . import hostile
-
     with Site() as endpoint:
-        answer = hostile.status(
-            status, Location=f"{other.url}/archive/a", X_Amz_Bucket_Region="x-1"
-        )
+        answer = hostile.redirect(f"{other.url}/archive/a", status, X_Amz_Bucket_Region="x-1")
         endpoint.answers.update({"/archive/a.flac": answer, "/archive": answer})
         about = {"bucket": "archive", "endpoint": endpoint.url, "key": KEY, "secret": SECRET}
         path = storages(s3=[about])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 import zipfile
 import zlib
@@ -218,9 +220,6 @@ def test_names_are_shown_in_one_line(short: Path, tmp_path: Path, storages: Stor
 
 @pytest.mark.slow
 def test_a_bomb_takes_no_memory(short: Path, tmp_path: Path, storages: Storages) -> None:
-    import subprocess
-    import sys
-
     path = tmp_path / "bomb.zip"
     path.write_bytes(archive(bomb("a.flac", 4000, short.read_bytes()[:9000])))
     room = tmp_path / "room"
