@@ -34,7 +34,8 @@ def stored(name: str, content: bytes, **others: int) -> Member:
 
 def deflated(name: str, content: bytes, **others: int) -> Member:
     """A compressed member."""
-    data = zlib.compress(content, 6, wbits=-15)
+    packer = zlib.compressobj(6, wbits=-15)
+    data = packer.compress(content) + packer.flush()
     return Member(name.encode(), data, len(content), zlib.crc32(content), DEFLATED, **others)
 
 

@@ -122,7 +122,7 @@ class Content:
 
     def __call__(self, exchange: Exchange) -> None:
         asked = exchange.asked.headers
-        about = {
+        about: dict[str, Any] = {
             "Content_Type": "audio/flac", "Accept_Ranges": "bytes",
             "ETag": self.etag, "Last_Modified": self.modified,
         }  # fmt: skip

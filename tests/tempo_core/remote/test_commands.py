@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def test_beats_with_a_journal(site: Site, secretly: Path, short: Path, tmp_path:
     assert there.stdout == here.stdout.replace(str(short), urls[0])
 
 
-def table(path: Path, places: list[tuple[object, float]]) -> Path:
+def table(path: Path, places: Sequence[tuple[object, float]]) -> Path:
     """A table of labels."""
     with path.open("w", newline="") as file:
         rows = csv.writer(file, delimiter="\t")

@@ -174,11 +174,12 @@ def test_an_obedient_site_says_that_a_file_has_changed(site: Site, storages: Sto
 def test_a_time_limit_ends_a_read(kind: str, site: Site, storages: Storages) -> None:
     data = site.files["/long.wav"]
     silent = hostile.delayed(60, hostile.status(200))
-    site.answers["/a.wav"] = {
+    answers: dict[str, Answer] = {
         "silent": silent, "dripping": hostile.dripping(data, 0.1),
         "silent later": hostile.in_turn(Content(data), Content(data), silent),
         "silent robots": Content(data),
-    }[kind]  # fmt: skip
+    }  # fmt: skip
+    site.answers["/a.wav"] = answers[kind]
     if kind == "silent robots":
         site.answers["/robots.txt"] = silent
     path = storages(http=[{"site": site.url, "robots": kind == "silent robots"}])
@@ -212,11 +213,12 @@ def test_a_silent_site_is_given_up(site: Site, storages: Storages) -> None:
 def test_ctrl_c_ends_a_read(kind: str, site: Site, storages: Storages) -> None:
     data = site.files["/long.wav"]
     silent = hostile.delayed(60, hostile.status(200))
-    site.answers["/a.wav"] = {
+    answers: dict[str, Answer] = {
         "silent": silent, "dripping": hostile.dripping(data, 0.05),
         "waiting": hostile.status(503, Retry_After="60"), "endless": hostile.endless(),
         "robots": Content(data),
-    }[kind]  # fmt: skip
+    }  # fmt: skip
+    site.answers["/a.wav"] = answers[kind]
     if kind == "robots":
         site.answers["/robots.txt"] = silent
     path = storages(http=[{"site": site.url, "robots": kind == "robots"}])
@@ -258,16 +260,13 @@ def test_endless_bodies_take_no_memory(
     site.answers["/a.wav"] = ENDLESS[name]
     room = tmp_path / "room"
     room.mkdir()
-    command = [
-        sys.executable, "-m", "tempo_core.cli", "estimate", "--tasks", "tempo", "--time-limit", "8",
-        "--storages", storages(http=[site]), f"{site.url}/a.wav", "--format", "tsv",
-    ]  # fmt: skip
     peaks = []
     for place in (f"{site.url}/short.flac", f"{site.url}/a.wav"):
-        command[-3] = place
         child = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, env=os.environ | {"TMPDIR": str(room)}
-        )
+            [sys.executable, "-m", "tempo_core.cli", "estimate", "--tasks", "tempo", place,
+             "--time-limit", "8", "--format", "tsv", "--storages", storages(http=[site])],
+            stdout=subprocess.DEVNULL, env=os.environ | {"TMPDIR": str(room)},
+        )  # fmt: skip
         _, _, usage = os.wait4(child.pid, 0)
         child.returncode = 0
         peaks.append(usage.ru_maxrss / 1024)
