@@ -48,9 +48,9 @@ def garbage(exchange: Exchange) -> None:
     exchange.close_connection = True
 
 
-def whole(data: bytes) -> Answer:
+def whole(data: bytes, etag: str = '"1"') -> Answer:
     """All of the content, whatever range was asked for."""
-    return lambda exchange: exchange.answer(200, data, ETag='"1"', **AUDIO)
+    return lambda exchange: exchange.answer(200, data, ETag=etag, **AUDIO)
 
 
 def whole_without_length(data: bytes) -> Answer:

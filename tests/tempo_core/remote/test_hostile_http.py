@@ -73,7 +73,7 @@ ROWS_WITH_AN_ERROR: dict[str, Hostile] = {
     "forbidden later": later(wide(hostile.status(403))),
     "out of range later": later(wide(hostile.status(416, Content_Range="bytes */7"))),
     "broken later": later(wide(hostile.broken)),
-    "another whole file later": later(lambda data: hostile.whole(bytes(len(data)))),
+    "another whole file later": later(lambda data: hostile.whole(data[::-1], '"2"')),
     "a page later": later(wide(Content(b"<html>sign in</html>"))),
     "a redirect away later": later(wide(hostile.redirect("http://127.0.0.1:9/x"))),
     "heads without end": wide(lambda exchange: endless_heads(exchange)),

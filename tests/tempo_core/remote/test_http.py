@@ -117,14 +117,6 @@ def test_other_schemes_stay_closed(site: Site, storages: Storages, short: Path) 
     assert site.requests == []
 
 
-def test_schemes_in_capitals(site: Site, storages: Storages) -> None:
-    """A scheme is the same in capitals, and a host too."""
-    (row,) = estimated(
-        f"HTTP://127.0.0.1:{site.port}/short.flac", "--storages", storages(http=[site])
-    )
-    assert row["error"] == ""
-
-
 @pytest.mark.parametrize("place", ["u:sesame@127.0.0.1:{port}", "sesame@127.0.0.1:{port}"])
 def test_addresses_with_a_password_are_refused(place: str, site: Site, storages: Storages) -> None:
     url = f"http://{place.format(port=site.port)}/short.flac"
