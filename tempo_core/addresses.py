@@ -89,7 +89,8 @@ def is_folder(address: str) -> bool:
     member, inside, _ = address.removeprefix("zip://").rpartition(INSIDE)
     if address.startswith("zip://") and inside:
         return member == "" or member.endswith("/")
-    return urlsplit(without_query(address)).path in ("", "/") or address.endswith("/")
+    _, slash, path = without_query(address).partition("://")[2].partition("/")
+    return not slash or not path or path.endswith("/")
 
 
 def as_text(name: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
