@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..addresses import place_of, without_query
 from ..console import echo, explain
 from ..engines import loaded
 from ..errors import StorageError, TempoError
@@ -93,7 +94,7 @@ class Transcribing:
 
         path = file[1]
         notes = transcribe(path, self.estimator, self.wanted.threshold)
-        made = draft(notes, self.wanted, Path(path).stem)
+        made = draft(notes, self.wanted, Path(place_of(path)).stem)
         return Result(made, None if self.span is None else _picture(path, made, self.span))
 
 
@@ -167,7 +168,7 @@ class Run:
         told = explain(problem)
         if isinstance(result, Exception) or isinstance(self._notes[number], Exception):
             self.writer.failure(path, told)
-        echo(f"{path}: {told}", err=True)
+        echo(f"{without_query(path)}: {told}", err=True)
 
     def _write(self, number: int, path: str, result: Result) -> Exception | None:
         """Write notes and picture; returns what went wrong."""
@@ -175,7 +176,7 @@ class Run:
         if isinstance(notes, Exception):
             return notes
         if result.draft.problem:
-            echo(f"{path}: {result.draft.problem}", err=True)
+            echo(f"{without_query(path)}: {result.draft.problem}", err=True)
         try:
             self.writer.draft(path, result.draft, notes)
         except StorageError as error:

@@ -27,7 +27,7 @@ from safetensors.numpy import save_file
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.errors import ConfigError, StorageError
 from tempo_core.files import part_of, replace_file
-from tempo_core.opening import RegularFile
+from tempo_core.reading import RegularFile
 from tempo_core.tasks.tempo.config import TempoGrid
 
 # Version of the cached views; raise it when the results of `views.views_of` change. Before version
