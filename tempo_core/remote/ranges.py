@@ -65,7 +65,11 @@ class Blocks:
                 return begin, block
         self._ahead = min(2 * self._ahead, MOST_BLOCK) if position == self._next else LEAST_BLOCK
         stop = min(max(end, position + self._ahead), position + LARGEST_FETCH, self.size)
-        stop = min([stop, *(begin for begin in self._kept if begin > position)])
+        following = min((begin for begin in self._kept if begin > position), default=stop)
+        if following <= stop:  # whoever searches backwards gets a whole block, too
+            stop = following
+            before = [b + len(block) for b, block in self._kept.items() if b < position]
+            position = min(position, max([0, stop - LEAST_BLOCK, *before]))
         block = self._source.fetch(position, stop)
         self._kept[position] = block
         if len(self._kept) > N_KEPT:

@@ -69,7 +69,9 @@ class _Limited(BytesFile):
     """An archive as `zipfile` reads it: not more of it at a time than a directory may have."""
 
     def read(self, size: int | None = -1) -> bytes:
-        if size is None or size < 0 or size > LARGEST_DIRECTORY:
+        left = max(0, self._end_position() - self.tell())
+        size = left if size is None or size < 0 else min(size, left)
+        if size > LARGEST_DIRECTORY:
             raise AudioError("its directory is too large")
         return super().read(size)
 
