@@ -14,6 +14,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from tempo_core.cli import main
+from tempo_core.remote import s3 as s3_module
+from tempo_core.remote import web
 from tests.audio import click_track, write_audio
 
 from .s3_server import S3Server
@@ -41,6 +43,13 @@ def estimated(*args: object, tasks: str = "tempo") -> list[Row]:
 def without_path(row: Row) -> Row:
     """What a row says of the audio."""
     return {name: value for name, value in row.items() if name != "path"}
+
+
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are tried again at once in this process, not after seconds."""
+    for module in (web, s3_module):
+        monkeypatch.setattr(module, "BACKOFF", 0.01)
 
 
 @pytest.fixture(scope="session")
