@@ -103,15 +103,8 @@ def _s3() -> Iterator[S3Server]:
 @pytest.fixture
 def s3(_s3: S3Server) -> Iterator[S3Server]:
     """An S3 server without buckets, which knows of no request."""
-    client = _s3.client()
-    for bucket in client.list_buckets()["Buckets"]:
-        name = bucket["Name"]
-        for found in client.list_objects_v2(Bucket=name).get("Contents", []):
-            client.delete_object(Bucket=name, Key=found["Key"])
-        client.delete_bucket(Bucket=name)
-    _s3.requests.clear()
     yield _s3
-    _s3.refuse = lambda environ: None
+    _s3.forget()
 
 
 @pytest.fixture

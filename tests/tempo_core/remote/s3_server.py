@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import requests
 from botocore.config import Config
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -70,6 +71,14 @@ class S3Server:
             return [ERROR.format(code).encode()]
         body = self._moto(environ, start)
         return ClosingIterator(_counted(body, request), getattr(body, "close", None))
+
+    def forget(self) -> None:
+        """Delete all buckets, and what was asked."""
+        self.refuse = lambda environ: None
+        with requests.Session() as session:
+            session.trust_env = False
+            session.post(f"{self.url}/moto-api/reset")
+        self.requests.clear()
 
     def client(self) -> Any:
         """A client of boto3 with a key."""

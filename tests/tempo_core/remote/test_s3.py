@@ -36,7 +36,8 @@ def bucket(s3: S3Server, short: Path, long: Path) -> Any:
     client = s3.client()
     client.create_bucket(Bucket="archive")
     for path in (short, long):
-        client.put_object(Bucket="archive", Key=f"music/{path.name}", Body=path.read_bytes())
+        key, data = f"music/{path.name}", path.read_bytes()
+        client.put_object(Bucket="archive", Key=key, Body=data, ACL="public-read")
     s3.requests.clear()
     return client
 
@@ -98,11 +99,17 @@ def test_a_prefix_is_listed(bucket: Any, s3: S3Server, storages: Storages) -> No
 
 
 def test_a_long_list(bucket: Any, s3: S3Server, storages: Storages) -> None:
-    """More than the thousand that S3 lists at once."""
-    for k in range(1010):
-        bucket.put_object(Bucket="archive", Key=f"many/{k:04}.flac", Body=b"x")
+    """More than S3 lists at once, which are a thousand, and two here."""
+
+    def two(environ: dict[str, Any]) -> None:
+        if "list-type" in environ["QUERY_STRING"]:
+            environ["QUERY_STRING"] += "&max-keys=2"
+
+    for k in range(7):
+        bucket.put_object(Bucket="archive", Key=f"many/{k}.flac", Body=b"x")
+    s3.refuse = two
     rows = estimated("s3://archive/many/", "--storages", storages(s3=[with_key(s3)]), "--jobs", 4)
-    assert [row["path"] for row in rows] == [f"s3://archive/many/{k:04}.flac" for k in range(1010)]
+    assert [row["path"] for row in rows] == [f"s3://archive/many/{k}.flac" for k in range(7)]
     assert all(row["error"] for row in rows)
 
 
@@ -182,7 +189,7 @@ def test_only_configured_buckets_are_asked(s3: S3Server, storages: Storages, sho
         "s3://archive@private/a.flac", "s3://arn:aws:s3:us-east-1:1:accesspoint/x/object/a.flac",
     ]  # fmt: skip
     for row in estimated(*wrong, "--storages", path):
-        assert row["error"] or row["path"] == "s3://archive", row["path"]
+        assert row["error"] or row["path"].startswith("s3://archive/music/"), row["path"]
     assert not any("private" in request.path for request in s3.requests)
     assert not any("arn" in request.path for request in s3.requests)
     s3.requests.clear()
