@@ -23,6 +23,7 @@ from ..errors import AudioError
 from .http import EMPTY, PIECE
 from .loop import wait
 from .ranges import HEAD
+from .s3_session import OneServer
 from .settings import Bucket, Storages
 from .web import BACKOFF, CONNECTED_WITHIN, MAX_TRIES, NO_BYTE_FOR, Changed
 
@@ -185,6 +186,7 @@ def _opened(bucket: Bucket) -> S3FileSystem:
     config: dict[str, Any] = {
         "connect_timeout": CONNECTED_WITHIN, "read_timeout": NO_BYTE_FOR, "proxies": {},
         "retries": {"max_attempts": 0}, "ignore_configured_endpoint_urls": True,
+        "http_session_cls": OneServer,
     }  # fmt: skip
     if bucket.endpoint:
         config["s3"] = {"addressing_style": "path"}
