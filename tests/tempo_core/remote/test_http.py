@@ -189,9 +189,7 @@ def test_too_long_a_wait_is_an_error(wait: str, site: Site, storages: Storages) 
     assert len(site.asked("/a.flac")) == 1
 
 
-@pytest.mark.parametrize(
-    "failure", [hostile.status(500), hostile.status(502), hostile.broken]
-)
+@pytest.mark.parametrize("failure", [hostile.status(500), hostile.status(502), hostile.broken])
 def test_what_may_pass_is_tried_three_times(
     failure: Answer, site: Site, storages: Storages
 ) -> None:

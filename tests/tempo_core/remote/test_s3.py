@@ -289,3 +289,15 @@ def test_a_server_of_another_kind(site: Site, storages: Storages) -> None:
     (row,) = estimated("s3://archive/a.flac", "--storages", storages(s3=[about]))
     assert row["error"]
     assert SECRET not in str([request.headers for request in site.requests])
+
+
+@pytest.mark.parametrize("status", [200, 206, 404, 500])
+def test_endless_answers_are_left(status: int, storages: Storages) -> None:
+    with Site() as endpoint:
+        answer = hostile.endless(status, begin=b"<Error><Code>")
+        endpoint.answers.update({"/archive/a.flac": answer, "/archive": answer})
+        about = {"bucket": "archive", "endpoint": endpoint.url, "key": KEY, "secret": SECRET}
+        path = storages(s3=[about])
+        for row in estimated("s3://archive/a.flac", "s3://archive/", "--storages", path):
+            assert row["error"]
+        assert endpoint.n_sent < 300e6
