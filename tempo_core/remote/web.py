@@ -194,6 +194,7 @@ class Web:
                 try:
                     state.robots = await self._read_robots(site)
                     state.interval = self._interval(site, state.robots)
+                    state.free_at = max(state.free_at, time.monotonic() + state.interval)
                 except AudioError as error:
                     state.robots, keep = error, KEEP_FAILURE
                 state.robots_until = time.monotonic() + keep
