@@ -53,8 +53,11 @@ class Elsewhere(Protocol):
     def inside(self, address: str) -> Iterator[str]:
         """Addresses of the audio files in a folder or an archive, one by one."""
 
-    def state(self, address: str) -> str:
-        """What changes when the object does: its size with its mark or time."""
+    def state(self, address: str) -> tuple[int, str]:
+        """Size of an object [bytes], and a text that changes when the object does.
+
+        It is its ETag or time as far as the storage tells them; it may be empty.
+        """
 
 
 ELSEWHERE: ContextVar[Elsewhere | None] = ContextVar("ELSEWHERE", default=None)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+from ..addresses import elsewhere, is_open_address
+from ..background import call, interrupted
 from ..console import echo
 from ..engines.sharing import shared_path
-from ..errors import StorageError
+from ..errors import StorageError, TempoError
 from ..results.journal import Journal
+
+STATE_WITHIN = 60.0  # [s] for a storage to say in which state an object is
 
 
 class Done:
@@ -61,11 +66,15 @@ class Done:
         if self._journal is None:
             return None
         try:
-            seen = Path(path).stat()
-        except (OSError, ValueError):
+            if is_open_address(path):
+                state = call(partial(elsewhere().state, path), interrupted, STATE_WITHIN)
+            else:
+                seen = Path(path).stat()
+                state = seen.st_size, str(seen.st_mtime_ns)
+        except (OSError, ValueError, TempoError):
             return None
         names = [shared_path(str(name)) for name in (path, *outputs)]
-        return "\0".join([*names, str(seen.st_size), str(seen.st_mtime_ns), self._how])
+        return "\0".join([*names, *map(str, state), self._how])
 
     def has(self, key: str | None, outputs: Sequence[Path]) -> bool:
         """Whether all outputs of an audio file are there."""

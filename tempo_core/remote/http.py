@@ -36,7 +36,9 @@ class HttpObject:
         If it cannot be read.
     """
 
-    def __init__(self, web: Web, address: str, known: tuple[int, str] | None = None) -> None:
+    def __init__(
+        self, web: Web, address: str, known: tuple[int, str] | None = None, n_head: int = HEAD
+    ) -> None:
         self._web, self._url = web, usable(address)
         if urlsplit(self._url).path.endswith("/"):
             raise AudioError(
@@ -47,7 +49,7 @@ class HttpObject:
         self._mark = self._time = ""  # ETag and Last-Modified
         self.head = b""
         if known is None:
-            self.head = self._get(0, HEAD)
+            self.head = self._get(0, n_head)
         else:
             self._size = known[0]
             self._mark, _, self._time = known[1].partition("\n")

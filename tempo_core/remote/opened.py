@@ -15,9 +15,9 @@ from ..addresses import ELSEWHERE, INSIDE, NOT_CONFIGURED, Bytes, is_address
 from ..errors import AudioError
 from ..files import EXTENSIONS
 from ..reading import RegularFile
-from .ranges import Blocks
+from .ranges import HEAD, Blocks
 from .settings import Storages
-from .zips import Directory, directories, open_member
+from .zips import NO_MEMBER, Directory, directories, open_member
 
 if TYPE_CHECKING:
     from .s3 import Buckets
@@ -42,16 +42,21 @@ class Opened:
         source = self._ranged(address)
         return Blocks(source, source.head)
 
-    def state(self, address: str) -> str:
+    def state(self, address: str) -> tuple[int, str]:
         """See `Elsewhere`."""
         if address.startswith("zip://"):
-            content, (size, mark) = self._open_archive(self._split(address)[1])
-            content.close()
-        else:
-            source = self._ranged(address)
-            source.close()
-            size, mark = source.size, source.mark
-        return f"{size} {mark}"
+            member, archive = self._split(address)
+            content, (size, mark) = self._open_archive(archive)
+            try:
+                found = directories.of(content, archive, mark).get(member)
+            finally:
+                content.close()
+            if found is None:
+                raise AudioError(NO_MEMBER)
+            return found.size, f"{found.crc} {size} {mark}"
+        source = self._ranged(address, n_head=1)
+        source.close()
+        return source.size, source.mark
 
     def inside(self, address: str) -> Iterator[str]:
         """See `Elsewhere`."""
@@ -82,15 +87,15 @@ class Opened:
                 wait(made.close())
         self._made.clear()
 
-    def _ranged(self, address: str, known: Known | None = None) -> Any:
-        """An object of S3 or of a site."""
+    def _ranged(self, address: str, known: Known | None = None, n_head: int = HEAD) -> Any:
+        """An object of S3 or of a site; its first request is for `n_head` bytes."""
         if address.startswith("s3://"):
             from .s3 import S3Object
 
-            return S3Object(self._buckets, address, known)
+            return S3Object(self._buckets, address, known, n_head)
         from .http import HttpObject
 
-        return HttpObject(self._web, address, known)
+        return HttpObject(self._web, address, known, n_head)
 
     @property
     def _web(self) -> Web:

@@ -110,14 +110,20 @@ class Buckets:
 class S3Object:
     """An object in a bucket; see `HttpObject`."""
 
-    def __init__(self, buckets: Buckets, address: str, known: tuple[int, str] | None = None):
+    def __init__(
+        self,
+        buckets: Buckets,
+        address: str,
+        known: tuple[int, str] | None = None,
+        n_head: int = HEAD,
+    ) -> None:
         self._buckets = buckets
         self._bucket, self._key = buckets.split(address)
         if not self._key:
             raise AudioError("is a bucket, and there is no audio file in it")
         self._size: int | None = known[0] if known else None
         self.mark = known[1] if known else ""
-        self.head = b"" if known else self.fetch(0, HEAD)
+        self.head = b"" if known else self.fetch(0, n_head)
 
     @property
     def size(self) -> int:

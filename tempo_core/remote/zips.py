@@ -22,6 +22,7 @@ LOCAL_HEADER = struct.Struct("<4s5HIIIHH")
 LOCAL_MARK = b"PK\x03\x04"
 PACKED_PIECE, PIECE = 1 << 16, 1 << 20  # [bytes] to unpack, and to make of it, at a time
 ENCRYPTED = 0x1  # flag of a member
+NO_MEMBER, DAMAGED = "no such member of the archive", "is damaged in its archive"
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def open_member(archive: Bytes, directory: Directory, name: str) -> Bytes:
         raise AudioError("is no usable name of a member of an archive")
     found = directory.get(name)
     if found is None:
-        raise AudioError("no such member of the archive")
+        raise AudioError(NO_MEMBER)
     if found.is_encrypted:
         raise AudioError("is encrypted in its archive")
     if found.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -131,9 +132,6 @@ def open_member(archive: Bytes, directory: Directory, name: str) -> Bytes:
             raise AudioError(DAMAGED)
         return Stored(archive, begin, found.size)
     return Deflated(archive, begin, found)
-
-
-DAMAGED = "is damaged in its archive"
 
 
 def _data_of(archive: Bytes, member: Member) -> int:
