@@ -20,8 +20,9 @@ NOT_CONFIGURED = "no storage is configured for it; see --storages"
 INSIDE = "::"  # between the member of an archive and the archive
 _ADDRESS = re.compile(r"(?:https?|s3|zip)://")
 # The same with one slash less, as a `Path` writes it.
-_IN_PATH = re.compile(r"^((?:zip:/[^/].*?::)?)(https?|s3):/(?!/)", re.DOTALL)
+_IN_PATH = re.compile(r"^((?:zip:/(?!/).*?::)?)(https?|s3):/(?!/)", re.DOTALL)
 _ZIP_IN_PATH = re.compile(r"^zip:/(?!/)")
+_USER = re.compile(r"(https?://|s3://)[^/?#\\]*@")
 _QUERY = re.compile(r"(https?://[^?#]*)[?#].*", re.DOTALL)
 
 
@@ -105,8 +106,22 @@ def as_text(name: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
 
 
 def without_query(name: str) -> str:
-    """A name for messages: an address without its query, which may hold a signature."""
-    return _QUERY.sub(r"\1", name) if "://" in name else name
+    """A name for messages: an address without its query, which may hold a signature.
+
+    It has no user and no password either.
+    """
+    return _QUERY.sub(r"\1", without_user(name)) if "://" in name else name
+
+
+def without_user(address: str) -> str:
+    """An address with a sign in place of its user and password, if it has any."""
+    return _USER.sub(r"\1…@", address) if is_address(address) else address
+
+
+def check_user(address: str) -> None:
+    """Refuse, as `AudioError`, an address with a user or a password in it."""
+    if without_user(address) != address:
+        raise AudioError("has a user or a password in it; give them in the storages file")
 
 
 def place_of(name: str) -> str:

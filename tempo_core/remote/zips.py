@@ -22,6 +22,9 @@ LOCAL_HEADER = struct.Struct("<4s5HIIIHH")
 LOCAL_MARK = b"PK\x03\x04"
 PACKED_PIECE, PIECE = 1 << 16, 1 << 20  # [bytes] to unpack, and to make of it, at a time
 ENCRYPTED = 0x1  # flag of a member
+# What is larger than so many bytes, and so many times as large as what is stored of it, is a trap
+# for disks: audio that is not silent does not become a hundredth.
+LARGE, MOST_PACKED = 1 << 26, 100
 NO_MEMBER, DAMAGED = "no such member of the archive", "is damaged in its archive"
 
 
@@ -131,6 +134,8 @@ def open_member(archive: Bytes, directory: Directory, name: str) -> Bytes:
         if found.packed != found.size:
             raise AudioError(DAMAGED)
         return Stored(archive, begin, found.size)
+    if found.size > max(LARGE, MOST_PACKED * found.packed):
+        raise AudioError(f"would unpack to {found.size >> 20} MB of hardly any content")
     return Deflated(archive, begin, found)
 
 

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from ..addresses import without_user
 from ..background import call, never
 from ..console import explain
 from ..errors import ConfigError, TempoError
@@ -63,7 +64,7 @@ def tracks(
             try:
                 path = call(partial(next, inside, None), stopped, time_limit)
             except (TempoError, OSError) as error:
-                yield Track(next(numbers), place, explain(error))
+                yield Track(next(numbers), without_user(place), explain(error))
                 break
             if path is None:
                 break

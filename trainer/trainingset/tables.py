@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tempo_core.addresses import as_text, is_address, without_query
+from tempo_core.addresses import as_text, is_address, without_query, without_user
 from tempo_core.config import Windows
 from tempo_core.console import unescaped
 from tempo_core.errors import ConfigError, reason
@@ -115,10 +115,12 @@ def file_in_table(cell: str, table: Path) -> Path:
     Raises
     ------
     ConfigError
-        If it is an address that a `Path` would change, with two slashes inside.
+        If it is an address that a `Path` would change, with two slashes inside, or has a password.
     """
     name = unescaped(cell)
     if is_address(name):
+        if without_user(name) != name:
+            raise ConfigError(f"{without_query(name)}: has a user or a password in it")
         if as_text(Path(name)) != name:
             raise ConfigError(f"{without_query(name)}: is an address with // or . in its path")
         return Path(name)
