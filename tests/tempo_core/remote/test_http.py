@@ -117,15 +117,6 @@ def test_other_schemes_stay_closed(site: Site, storages: Storages, short: Path) 
     assert site.requests == []
 
 
-@pytest.mark.parametrize("place", ["u:sesame@127.0.0.1:{port}", "sesame@127.0.0.1:{port}"])
-def test_addresses_with_a_password_are_refused(place: str, site: Site, storages: Storages) -> None:
-    url = f"http://{place.format(port=site.port)}/short.flac"
-    result = run("estimate", "--format", "tsv", url, "--storages", storages(http=[site]))
-    assert result.exit_code == 1
-    assert "sesame" not in result.output
-    assert site.requests == []
-
-
 @pytest.mark.parametrize(
     "name", ["a b.flac", "ü é.flac", "50%.flac", "a+b&c.flac", "日本.flac", "[x].flac", "a;b.flac"]
 )
