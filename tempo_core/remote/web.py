@@ -94,14 +94,14 @@ class Web:
         AudioError
             If there is no usable answer.
         """
+        site = self._site_of(url)
         for _ in range(MAX_REDIRECTS + 1):
-            site = self._site_of(url)
             if site.robots:
                 await self._obey_robots(site, url)
             answer = await self._send(site, url, headers, take)
             if not isinstance(answer, _Redirect):
                 return answer
-            url = answer.url
+            site, url = self._redirected(url, answer.url), answer.url
         raise AudioError(f"{host_of(url)} redirects more than {MAX_REDIRECTS} times")
 
     async def close(self) -> None:
@@ -111,6 +111,14 @@ class Web:
 
     def _site_of(self, url: str) -> Site:
         return site_of(self._sites, url)
+
+    def _redirected(self, url: str, target: str) -> Site:
+        """The site that a redirect leads to; AudioError if it is not configured."""
+        try:
+            return self._site_of(target)
+        except AudioError as error:
+            told = f"{host_of(url)} redirects to {origin_of(target)}; {NOT_CONFIGURED}"
+            raise AudioError(told) from error
 
     async def _send(
         self, site: Site, url: str, headers: Mapping[str, str], take: Take[T]
@@ -238,9 +246,7 @@ class Web:
                 found = await self._send(site, url, {}, take)
                 if not isinstance(found, _Redirect):
                     return Protego.parse(plain_rules(found))
-                url = found.url
-                if url != f"{site.origin}/robots.txt":
-                    site = self._site_of(url)
+                site, url = self._redirected(url, found.url), found.url
         except AudioError as error:
             if str(error) in (REFUSALS[404], REFUSALS[410]):
                 return Protego.parse("")  # RFC 9309, 2.3.1.3: no rules
