@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,13 @@ def estimated(*args: object, tasks: str = "tempo") -> list[Row]:
 def without_path(row: Row) -> Row:
     """What a row says of the audio."""
     return {name: value for name, value in row.items() if name != "path"}
+
+
+def some(values: Iterable[Any], *names: object) -> list[Any]:
+    """Values as parameters of a test: those that are named by default, the others if it is slow."""
+    return [
+        value if value in names else pytest.param(value, marks=pytest.mark.slow) for value in values
+    ]
 
 
 @pytest.fixture(autouse=True)

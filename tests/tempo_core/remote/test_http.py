@@ -16,7 +16,7 @@ from tests.audio import click_track, write_audio
 from tests.formats import EACH_FORMAT
 
 from . import hostile
-from .conftest import Row, Storages, estimated, run, without_path
+from .conftest import Row, Storages, estimated, run, some, without_path
 from .servers import Answer, Content, Exchange, Site
 
 MakeAudio = Callable[..., Path]
@@ -54,7 +54,7 @@ def test_the_environment_may_name_the_settings(
     assert "no storage" in estimated(url, "--storages", nothing)[0]["error"]
 
 
-@pytest.mark.parametrize("windows", [2, 10])
+@pytest.mark.parametrize("windows", some([2, 10], 2))
 def test_not_all_of_a_long_file_is_fetched(
     windows: int, site: Site, storages: Storages, tmp_path: Path
 ) -> None:
@@ -136,7 +136,7 @@ def test_queries_belong_to_an_address(site: Site, storages: Storages) -> None:
     assert {request.path for request in site.requests} == {"/short.flac?id=3&x=a%20b"}
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410, 418])
+@pytest.mark.parametrize("status", some([401, 403, 404, 410, 418], 401, 404))
 def test_refusals_are_not_asked_twice(status: int, site: Site, storages: Storages) -> None:
     site.answers["/a.flac"] = hostile.status(status)
     urls = (f"{site.url}/a.flac", f"{site.url}/short.flac")
@@ -151,7 +151,7 @@ def at_most(seconds: float) -> str:
     return format_datetime(datetime.now(timezone.utc) + timedelta(seconds=seconds), usegmt=True)
 
 
-@pytest.mark.parametrize("number", [429, 503])
+@pytest.mark.parametrize("number", some([429, 503], 503))
 def test_a_busy_site_is_waited_for(number: int, site: Site, storages: Storages) -> None:
     busy = hostile.status(number, Retry_After="1")
     site.answers["/a.flac"] = hostile.in_turn(busy, Content(site.files["/short.flac"]))
@@ -161,6 +161,7 @@ def test_a_busy_site_is_waited_for(number: int, site: Site, storages: Storages) 
     assert 0.95 <= second.at - first.at < 5
 
 
+@pytest.mark.slow
 def test_a_date_to_wait_for(site: Site, storages: Storages) -> None:
     content = Content(site.files["/short.flac"])
     busy = hostile.status(503, Retry_After=at_most(2))

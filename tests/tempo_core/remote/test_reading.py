@@ -22,6 +22,7 @@ from tempo_core.remote.settings import Site as SiteSettings
 
 from . import hostile
 from .archives import archive, deflated, stored
+from .conftest import some
 from .s3_server import KEY, SECRET, S3Server
 from .servers import Content, Site
 
@@ -92,7 +93,7 @@ def taken(file: BinaryIO, step: tuple[Any, ...]) -> object:
         return type(error), file.tell()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", some(KINDS, "http", "s3", "deflated"))
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
