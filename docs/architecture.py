@@ -55,8 +55,8 @@ LOOSE = {
         "models in use": "checkpoint in_use",
         "task": "task model columns",
         "sounds": "embeddings similarity",
-        "audio": "config reading opening excerpts resampling audio spectrum windows listening heard "
-        "packets clicks clock",
+        "audio": "config reading opening excerpts resampling audio spectrum windows listening "
+        "heard packets clicks clock",
         "tempi and keys": "levels tempi paces beatgrid keys genres sound_tags markers methods",
     },
 }
