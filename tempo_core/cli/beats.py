@@ -184,9 +184,7 @@ class _Run:
         self._paths = [None if where is None else destinations.take(where.of(p)) for p, _ in found]
         self._done = done
         written = [[path] if isinstance(path, Path) else [] for path in self._paths]
-        self._keys = [
-            done.key(path, paths) for (path, _), paths in zip(found, written, strict=True)
-        ]
+        self._keys = done.keys(zip((path for path, _ in found), written, strict=True))
         keys = zip(self._keys, written, strict=True)
         self.todo = [number for number, (key, paths) in enumerate(keys) if not done.has(key, paths)]
         self.n_done = len(found) - len(self.todo)

@@ -149,9 +149,7 @@ class Run:
             [path for path in paths if isinstance(path, Path)]
             for paths in zip(self._notes, self._pictures, strict=True)
         ]
-        self._keys = [
-            done.key(path, paths) for (path, _), paths in zip(found, written, strict=True)
-        ]
+        self._keys = done.keys(zip((path for path, _ in found), written, strict=True))
         keys = zip(self._keys, written, strict=True)
         self.todo = [number for number, (key, paths) in enumerate(keys) if not done.has(key, paths)]
         self.n_done = len(found) - len(self.todo)
