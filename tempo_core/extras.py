@@ -17,6 +17,7 @@ OF_PACKAGE = {
     "s3fs": "remote",
     "soundfile": "synthesis",
     "yaml": "remote",
+    "yarl": "remote",
 }
 
 

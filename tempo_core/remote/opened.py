@@ -82,8 +82,8 @@ class Opened:
         """Close all connections."""
         from .loop import wait
 
-        with suppress(Exception):  # at the end of a process they are closed in any case
-            for made in self._made.values():
+        for made in self._made.values():
+            with suppress(Exception):  # at the end of a process they are closed in any case
                 wait(made.close())
         self._made.clear()
 

@@ -8,7 +8,7 @@ from typing import Protocol
 HEAD = 1 << 16  # [bytes] of an object that its first request is for
 # [bytes] of a request at a new place, and of one after others without a gap, which each ask for
 # twice as much as the one before.
-LEAST_BLOCK, MOST_BLOCK = 1 << 16, 1 << 20
+LEAST_BLOCK, MOST_BLOCK = 1 << 16, 1 << 19
 LARGEST_FETCH = 1 << 23  # [bytes] of a request in any case
 N_KEPT = 8  # blocks in memory
 
@@ -65,8 +65,9 @@ class Blocks:
                 return begin, block
         self._ahead = min(2 * self._ahead, MOST_BLOCK) if position == self._next else LEAST_BLOCK
         stop = min(max(end, position + self._ahead), position + LARGEST_FETCH, self.size)
-        following = min((begin for begin in self._kept if begin > position), default=stop)
-        if following <= stop:  # whoever searches backwards gets a whole block, too
+        following = min((begin for begin in self._kept if begin > position), default=self.size)
+        if following <= stop:
+            # Before what is kept, or before the end, some search backwards: a whole block as well.
             stop = following
             before = [b + len(block) for b, block in self._kept.items() if b < position]
             position = min(position, max([0, stop - LEAST_BLOCK, *before]))

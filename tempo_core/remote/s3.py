@@ -145,13 +145,14 @@ class S3Object:
                 self._bucket, "get_object", Key=self._key, Range=f"bytes={begin}-{end - 1}", **given
             )
             try:
-                async with answer["Body"] as body:
-                    return await self._taken(begin, end, answer, body)
+                return await self._taken(begin, end, answer, answer["Body"])
             except (BotoCoreError, HTTPClientError, aiohttp.ClientError, OSError) as error:
                 if attempt + 1 == MAX_TRIES:
                     told = f"the bucket broke off in the middle ({type(error).__name__})"
                     raise AudioError(told) from None
                 await asyncio.sleep(BACKOFF * 2**attempt)
+            finally:
+                answer["Body"].close()
         raise AssertionError("unreachable")
 
     async def _taken(self, begin: int, end: int, answer: dict[str, Any], body: Any) -> bytes:

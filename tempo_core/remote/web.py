@@ -11,7 +11,6 @@ from typing import TypeVar
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import aiohttp
-from multidict import CIMultiDict
 from protego import Protego
 from yarl import URL
 
@@ -143,9 +142,10 @@ class Web:
     async def _try(
         self, site: Site, url: str, headers: Mapping[str, str], take: Take[T]
     ) -> T | _Redirect:
-        sent = CIMultiDict({"User-Agent": user_agent(), "Accept": "*/*"})
-        sent.update(site.headers)
-        sent.update({"Accept-Encoding": "identity", **headers})
+        sent = {
+            "User-Agent": user_agent(), **dict(site.headers), "Accept-Encoding": "identity",
+            **headers,
+        }  # fmt: skip
         try:
             request = self._opened().get(
                 URL(url, encoded=True), headers=sent, allow_redirects=False
