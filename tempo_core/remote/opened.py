@@ -135,7 +135,7 @@ class Opened:
         except Changed:
             if known is None:
                 raise
-            del self._archives[archive]  # it is another one than some time ago
+            self._archives.pop(archive, None)  # it is another one than some time ago
             return self._member(archive, member, None)
 
     def _member(self, archive: str, member: str, known: Known | None) -> Bytes:

@@ -16,7 +16,8 @@ from ..errors import AudioError
 from ..reading import BytesFile
 from .spool import Spool
 
-LARGEST_DIRECTORY = 1 << 26  # [bytes] of an archive, enough for half a million members
+# [bytes] of an archive, enough for a hundred thousand members; in memory it is ten times as much.
+LARGEST_DIRECTORY = 1 << 24
 N_KEPT = 8  # directories in memory
 LOCAL_HEADER = struct.Struct("<4s5HIIIHH")
 LOCAL_MARK = b"PK\x03\x04"

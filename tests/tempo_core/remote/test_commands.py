@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from trainer.trainingset.tables import TRACKS
 from . import hostile
 from .conftest import Storages, run, some
 from .s3_server import KEY, SECRET, S3Server
-from .servers import Content, Site
+from .servers import Content, Exchange, Site
 
 HEADERS = {"Authorization": "Bearer open-sesame-42"}
 
@@ -141,6 +142,26 @@ def test_beats_with_a_journal(site: Site, secretly: Path, short: Path, tmp_path:
     here = run("beats", short)
     there = run("beats", urls[0], "--storages", secretly)
     assert there.stdout == here.stdout.replace(str(short), urls[0])
+
+
+def test_states_are_asked_for_at_the_same_time(
+    site: Site, secretly: Path, short: Path, tmp_path: Path
+) -> None:
+    """Whether the files of a journal are as before is not asked of one after the other."""
+    together, content = threading.Barrier(2), Content(short.read_bytes())
+
+    def at_once(exchange: Exchange) -> None:
+        together.wait(10)
+        content(exchange)
+
+    urls = [f"{site.url}/{k}.flac" for k in range(2)]
+    args = ("beats", *urls, "-o", f"{tmp_path}/out/", "--journal", tmp_path / "j", "--jobs", 1)
+    site.answers = {f"/{k}.flac": content for k in range(2)}
+    assert run(*args, "--storages", secretly).exit_code == 0
+    site.answers = {f"/{k}.flac": at_once for k in range(2)}
+    again = run(*args, "--storages", secretly)
+    assert again.exit_code == 0
+    assert "2 of 2 files were done before" in again.stderr
 
 
 def table(path: Path, places: Sequence[tuple[object, float]]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,34 @@ def test_a_long_list(bucket: Any, s3: S3Server, storages: Storages) -> None:
     rows = estimated("s3://archive/many/", "--storages", storages(s3=[with_key(s3)]), "--jobs", 4)
     assert [row["path"] for row in rows] == [f"s3://archive/many/{k}.flac" for k in range(7)]
     assert all(row["error"] for row in rows)
+
+
+def test_a_list_that_breaks_off(
+    bucket: Any, s3: S3Server, storages: Storages, short: Path, tmp_path: Path
+) -> None:
+    """What was listed has rows, and the rest is an error of the place."""
+
+    def two(environ: dict[str, Any]) -> tuple[str, str] | None:
+        environ["QUERY_STRING"] += "&max-keys=2" if "list-type" in environ["QUERY_STRING"] else ""
+        is_next = "continuation-token" in environ["QUERY_STRING"]
+        return ("403 Forbidden", "AccessDenied") if is_next else None
+
+    for k in range(4):
+        bucket.put_object(Bucket="archive", Key=f"many/{k}.flac", Body=short.read_bytes())
+    s3.refuse = two
+    out, path = tmp_path / "out.jsonl", storages(s3=[with_key(s3)])
+    args = ("estimate", "s3://archive/many/", "--out", out, "--tasks", "tempo", "--storages", path)
+    assert run(*args).exit_code == 1
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(row["path"], bool(row["error"])) for row in rows] == [
+        ("s3://archive/many/0.flac", False), ("s3://archive/many/1.flac", False),
+        ("s3://archive/many/", True),
+    ]  # fmt: skip
+    s3.refuse = lambda environ: None
+    result = run(*args, "--retry")
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert {f"s3://archive/many/{k}.flac" for k in range(4)} <= {row["path"] for row in rows}
+    assert "Traceback" not in result.output
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from . import hostile
 from .archives import ENCRYPTED, Member, archive, bomb, deflated, stored
 from .conftest import Row, Storages, estimated, run, some, without_path
 from .s3_server import KEY, SECRET, S3Server
-from .servers import Site
+from .servers import Content, Site
 
 
 @pytest.fixture
@@ -82,6 +83,34 @@ def test_not_all_of_an_archive_is_fetched(
     )
     assert row["error"] == ""
     assert site.n_sent < len(site.files["/big.zip"]) / 3
+
+
+def test_an_archive_that_changes(
+    short: Path, site: Site, storages: Storages, tmp_path: Path
+) -> None:
+    """Between two runs and in the middle of one; members lie elsewhere then."""
+    music = short.read_bytes()
+    old, new = (
+        archive(stored("a.flac", music)),
+        archive(stored("0", b"x" * 99), stored("a.flac", music)),
+    )
+    url, options = (
+        f"zip://a.flac::{site.url}/a.zip",
+        ("--storages", storages(zip=True, http=[site])),
+    )
+    for k, data in enumerate((old, new, old)):
+        site.answers["/a.zip"] = Content(data, f'"{k}"')
+        assert estimated(url, *options)[0]["error"] == ""
+    site.answers["/a.zip"] = hostile.in_turn(Content(old, '"a"'), Content(new, '"b"'))
+    rows = estimated(url, url, url, url, "--jobs", 4, *options)
+    assert [row["error"] for row in rows if "changed" not in row["error"]].count("") >= 3
+
+
+def test_an_archive_at_a_site_without_ranges(packed: Path, site: Site, storages: Storages) -> None:
+    site.answers["/a.zip"] = hostile.whole(packed.read_bytes())
+    options = ("--storages", storages(zip=True, http=[site]))
+    for place in (f"zip://cd/short.flac::{site.url}/a.zip", f"zip://::{site.url}/a.zip"):
+        assert estimated(place, *options)[0]["error"]
 
 
 @pytest.mark.parametrize("place", ["zip://::{}", "zip://cd/::{}"])
