@@ -121,13 +121,13 @@ def open_engine(
         opened.enter_context(_silent())
         client = opened.enter_context(_client(scheduler, settings, stopped))
         if storages is not None:
-            _check_secrets(storages, str(getattr(client.scheduler, "address", "")))
+            check_secrets(storages, str(getattr(client.scheduler, "address", "")))
             storages = replace(storages, on_cluster=True)
         _wait_for_worker(client, scheduler, stopped, tell)
         yield Cluster(client, scheduler, tell, storages)
 
 
-def _check_secrets(storages: Storages, address: str) -> None:
+def check_secrets(storages: Storages, address: str) -> None:
     """Refuse to send secrets to a scheduler on another machine as they are."""
     from ..remote.settings import is_loopback
 

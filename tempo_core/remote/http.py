@@ -10,9 +10,9 @@ import aiohttp
 
 from ..errors import AudioError
 from .loop import wait
-from .ranges import HEAD
+from .ranges import HEAD, Changed
 from .spool import Spool
-from .web import Changed, Web, usable
+from .web import Web, usable
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _EMPTY = re.compile(r"bytes \*/0")

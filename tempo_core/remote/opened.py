@@ -15,7 +15,7 @@ from ..addresses import ELSEWHERE, INSIDE, NOT_CONFIGURED, Bytes, is_address
 from ..errors import AudioError
 from ..files import EXTENSIONS
 from ..reading import RegularFile
-from .ranges import HEAD, Blocks
+from .ranges import HEAD, Blocks, Changed
 from .settings import Storages
 from .zips import NO_MEMBER, Directory, directories, open_member
 
@@ -128,8 +128,6 @@ class Opened:
         return member, archive
 
     def _open_member(self, address: str) -> Bytes:
-        from .web import Changed
-
         member, archive = self._split(address)
         known = self._archives.get(archive)
         try:
@@ -155,7 +153,7 @@ class Opened:
         if not is_address(archive):
             file = RegularFile(archive)
             return file, (file.size, str(os.fstat(file.fileno()).st_mtime_ns))
-        source = self._ranged(archive, known)
+        source = self._ranged(archive, known, n_head=1)  # its directory is at its end
         if getattr(source, "is_whole", False):
             source.close()
             raise AudioError("its archive is at a server that gives no parts of files; download it")

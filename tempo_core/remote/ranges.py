@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Protocol
 
+from ..errors import AudioError
+
 HEAD = 1 << 16  # [bytes] of an object that its first request is for
 # [bytes] of a request at a new place, and of one after others without a gap, which each ask for
 # twice as much as the one before.
 LEAST_BLOCK, MOST_BLOCK = 1 << 16, 1 << 19
 LARGEST_FETCH = 1 << 23  # [bytes] of a request in any case
 N_KEPT = 8  # blocks in memory
+
+
+class Changed(AudioError):
+    """An object that is another one than it was when it was opened."""
+
+    def __init__(self) -> None:
+        super().__init__("it was changed while it was read")
 
 
 class Ranged(Protocol):

@@ -22,10 +22,10 @@ from ..addresses import NOT_CONFIGURED
 from ..errors import AudioError
 from .http import EMPTY, PIECE
 from .loop import wait
-from .ranges import HEAD
+from .ranges import HEAD, Changed
 from .s3_session import OneServer
 from .settings import Bucket, Storages
-from .web import BACKOFF, CONNECTED_WITHIN, MAX_TRIES, NO_BYTE_FOR, Changed
+from .web import BACKOFF, CONNECTED_WITHIN, MAX_TRIES, NO_BYTE_FOR
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 REFUSALS = {
@@ -76,8 +76,9 @@ class Buckets:
                 return await getattr(client, method)(Bucket=name, **given)
             except ClientError as error:
                 code = str(error.response.get("Error", {}).get("Code", ""))
-                if code == "InvalidRange":
-                    raise AudioError(EMPTY) from None
+                if code == "InvalidRange":  # of an object with no byte, or fewer than before
+                    is_first = given["Range"].startswith("bytes=0-")
+                    raise (AudioError(EMPTY) if is_first else Changed()) from None
                 if code in ("PreconditionFailed", "412"):
                     raise Changed from None
                 problem = REFUSALS.get(code, f"the bucket answers {code[:40]}")
@@ -94,10 +95,13 @@ class Buckets:
         following: dict[str, str] = {}
         while True:
             page = self.ask(name, "list_objects_v2", Prefix=prefix, **following)
-            yield from (found["Key"] for found in page.get("Contents", ()))
+            keys = [str(found["Key"]) for found in page.get("Contents", ())]
+            yield from (key for key in keys if key.startswith(prefix))
             token = page.get("NextContinuationToken")
             if not page.get("IsTruncated") or not token:
                 return
+            if token == following.get("ContinuationToken"):
+                raise AudioError("the bucket lists the same keys again and again")
             following = {"ContinuationToken": token}
 
     async def close(self) -> None:

@@ -35,13 +35,6 @@ REFUSALS = {
 }  # fmt: skip
 
 
-class Changed(AudioError):
-    """An object that is another one than it was when it was opened."""
-
-    def __init__(self) -> None:
-        super().__init__("it was changed while it was read")
-
-
 class _Again(Exception):
     """A request that may succeed later: what happened, and the time to wait [s], 0 for any."""
 
