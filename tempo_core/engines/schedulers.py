@@ -116,6 +116,8 @@ def open_engine(
 
     if scheduler == SLURM:
         _import_jobqueue()
+    if storages is not None and "://" in scheduler:
+        check_secrets(storages, scheduler)
     with ExitStack() as opened:
         opened.enter_context(dask.config.set(OWN_CLUSTER))
         opened.enter_context(_silent())

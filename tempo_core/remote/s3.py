@@ -201,10 +201,14 @@ def _opened(bucket: Bucket) -> S3FileSystem:
     }  # fmt: skip
     if bucket.endpoint:
         config["s3"] = {"addressing_style": "path"}
+    # What is left out here would be taken from FSSPEC_S3_… or from ~/.config/fsspec.
     system = S3FileSystem(
         anon=not (bucket.machine or bucket.key), key=bucket.key or None,
         secret=bucket.secret or None, endpoint_url=bucket.endpoint or None, session=session,
         client_kwargs={"region_name": bucket.region or None}, config_kwargs=config,
+        token=None, username=None, password=None, use_ssl=True, requester_pays=False,
+        version_aware=False, cache_regions=False, s3_additional_kwargs=None, asynchronous=False,
+        loop=None,
         skip_instance_cache=True, use_listings_cache=False,
     )  # fmt: skip
     return system

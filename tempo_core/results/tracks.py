@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..addresses import without_user
-from ..background import call, never
+from ..background import Stopped, call, never
 from ..console import explain
 from ..errors import ConfigError, TempoError
 from ..files import audio_inside
@@ -63,6 +63,8 @@ def tracks(
         while not stopped():
             try:
                 path = call(partial(next, inside, None), stopped, time_limit)
+            except Stopped:
+                return
             except (TempoError, OSError) as error:
                 yield Track(next(numbers), without_user(place), explain(error))
                 break

@@ -31,6 +31,7 @@ class S3Request:
     path: str
     range: str
     authorization: str
+    token: str
     n_sent: int = 0
 
 
@@ -62,6 +63,7 @@ class S3Server:
         request = S3Request(
             environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("HTTP_RANGE", ""),
             environ.get("HTTP_AUTHORIZATION", ""),
+            environ.get("HTTP_X_AMZ_SECURITY_TOKEN", ""),
         )  # fmt: skip
         self.requests.append(request)
         refused = self.refuse(environ)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import fsspec.config
 import numpy as np
 import pytest
 
@@ -258,6 +259,14 @@ def of_somebody_else(home: Path, other: Site, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, value)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name)
+    # As fsspec reads it from FSSPEC_S3_… and ~/.config/fsspec when it is imported.
+    of_fsspec = {
+        "token": "token-of-somebody-else", "profile": "work", "requester_pays": True,
+        "use_ssl": False, "cache_regions": True, "username": OTHER_KEY, "password": OTHER_SECRET,
+        "client_kwargs": {"endpoint_url": other.url}, "endpoint_url": other.url, "key": OTHER_KEY,
+        "secret": OTHER_SECRET, "asynchronous": True,
+    }  # fmt: skip
+    monkeypatch.setitem(fsspec.config.conf, "s3", of_fsspec)
     return trap
 
 
@@ -272,6 +281,7 @@ def test_what_the_machine_is_set_to_is_not_used(
     rows = estimated("s3://archive/music/", "--storages", path)
     assert [row["error"] for row in rows] == ["", ""]
     assert not any(OTHER_KEY in request.authorization for request in s3.requests)
+    assert {request.token for request in s3.requests} == {""}
     assert all(("Credential" in r.authorization) == (how == "key") for r in s3.requests)
     assert not trap.exists()
 
