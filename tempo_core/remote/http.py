@@ -11,8 +11,9 @@ import aiohttp
 from ..errors import AudioError
 from .loop import wait
 from .ranges import HEAD, Changed
+from .sites import usable
 from .spool import Spool
-from .web import Web, usable
+from .web import Web
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _EMPTY = re.compile(r"bytes \*/0")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import aiohttp
 from protego import Protego
@@ -20,6 +18,7 @@ from ..labels.http.addresses import host_of, origin_of
 from ..labels.http.answers import MAX_WAIT, retry_after
 from ..labels.http.robots import MAX_ROBOTS_LENGTH, PRODUCT, plain_rules, user_agent
 from .settings import Site, Storages
+from .sites import redirect_target, site_of
 
 T = TypeVar("T")
 MAX_REDIRECTS, MAX_TRIES = 5, 3
@@ -148,7 +147,7 @@ class Web:
                 if status in (200, 206, 416):
                     return await take(response)
                 if status in REDIRECTS and "Location" in response.headers:
-                    return _Redirect(_target(url, response.headers["Location"]))
+                    return _Redirect(redirect_target(url, response.headers["Location"]))
                 if status in BUSY or 500 <= status < 600:
                     # Some send Retry-After 0 with every refusal, which must not mean no wait.
                     raise _Again(f"answers {status}", retry_after(response.headers))
@@ -256,56 +255,3 @@ async def _pause(state: _State) -> None:
     state.free_at = begin + state.interval
     if begin > now:
         await asyncio.sleep(begin - now)
-
-
-def usable(address: str) -> str:
-    """An address as it is asked for: quoted where that is needed, in one form.
-
-    Raises
-    ------
-    AudioError
-        If it is none, or has a user, a password, or a path that leads elsewhere.
-    """
-    if "@" in re.split(r"[/?#\\]", address.partition("://")[2], maxsplit=1)[0]:
-        raise AudioError(
-            "has a user or a password in it; give them in the storages file, as a header"
-        )
-    if "#" in address:
-        raise AudioError("has a # in it; write it as %23")
-    origin = origin_of(address)
-    if not origin or not (origin.isascii() and address.isprintable()):
-        raise AudioError("is no usable address")
-    parts = urlsplit(address)
-    plain = unquote(unquote(parts.path))
-    if any(part in (".", "..") for part in re.split(r"[\\/]", plain)) or not plain.isprintable():
-        raise AudioError("is no usable address: its path leads elsewhere")
-    query = f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
-    return f"{origin}{quote(parts.path, safe=_SAFE) or '/'}{query}"
-
-
-_SAFE = "!#$%&'()*+,/:;=?@[]~"  # what stays as it is in an address; % because it may be quoted
-
-
-def site_of(sites: Sequence[Site], url: str) -> Site:
-    """The site that an address is of, that with the longest path if there are several.
-
-    Raises
-    ------
-    AudioError
-        If none is.
-    """
-    origin, path = origin_of(url), urlsplit(url).path
-    found = [site for site in sites if site.holds(origin, path)]
-    if not found:
-        raise AudioError(NOT_CONFIGURED)
-    return max(found, key=lambda site: len(site.folder))
-
-
-def _target(url: str, location: str) -> str:
-    """Where a redirect leads to."""
-    try:
-        return usable(urljoin(url, location).partition("#")[0])
-    except (AudioError, ValueError) as error:
-        raise AudioError(
-            f"{host_of(url)} redirects to something that is no usable address"
-        ) from error

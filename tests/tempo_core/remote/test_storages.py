@@ -9,7 +9,7 @@ import pytest
 
 from tempo_core.errors import AudioError
 from tempo_core.remote.settings import Bucket, Site, Storages, is_loopback, read_storages
-from tempo_core.remote.web import site_of, usable
+from tempo_core.remote.sites import site_of, usable
 
 SETTINGS = """
 http:
