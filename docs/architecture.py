@@ -55,8 +55,8 @@ LOOSE = {
         "models in use": "checkpoint in_use",
         "task": "task model columns",
         "sounds": "embeddings similarity",
-        "audio": "config opening excerpts resampling audio spectrum windows listening heard "
-        "packets clicks clock",
+        "audio": "config reading opening excerpts resampling audio spectrum windows listening "
+        "heard packets clicks clock",
         "tempi and keys": "levels tempi paces beatgrid keys genres sound_tags markers methods",
     },
 }
@@ -91,6 +91,7 @@ ABOUT = {
     "tempo_core/mixing": "which track after which",
     "tempo_core/sounds": "store, what is alike",
     "tempo_core/engines": "threads, clusters",
+    "tempo_core/remote": "audio at addresses",
     "tempo_core/results": "rows, formats, journal",
     "tempo_core/labels": "published tempi and keys",
     "tempo_core/tagging": "change one tag",

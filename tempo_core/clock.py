@@ -16,10 +16,11 @@ import os
 import struct
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import BinaryIO
 
 from .beatgrid import BAR, Grid
 from .errors import AudioError, LayoutError, reason
-from .opening import RegularFile
+from .reading import open_file
 from .tagging import id3, mp4
 
 MP3_DELAY = 529  # samples by which every decoder of mp3 delays the audio
@@ -88,7 +89,7 @@ def read_clock(path: str | bytes | os.PathLike[str]) -> Clock:
     AudioError
         If the file cannot be read.
     """
-    with RegularFile(path) as file:
+    with open_file(path) as file:
         try:
             head = file.read(8)
             if head[4:] == b"ftyp":
@@ -118,7 +119,7 @@ def shifted(grid: Grid, seconds: float) -> Grid:
     return Grid(tuple(sections))
 
 
-def _of_mp3(file: RegularFile) -> Clock:
+def _of_mp3(file: BinaryIO) -> Clock:
     """Clock of an mp3, see ISO/IEC 11172-3 and the headers of Xing and LAME; of others, none."""
     start = 0
     while True:  # several tags may follow each other
@@ -192,7 +193,7 @@ def _crc_table() -> tuple[int, ...]:
     return tuple(found)
 
 
-def _of_mp4(file: RegularFile) -> Clock:
+def _of_mp4(file: BinaryIO) -> Clock:
     """Clock of the first track of sound in an MP4 file."""
     delay = mp4.sound_start(mp4.read(file))
     return Clock(delay=delay if delay < LONGEST_DELAY else 0.0)

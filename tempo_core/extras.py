@@ -4,13 +4,20 @@ from __future__ import annotations
 
 # Extras by the package that is imported; any other missing package is in `train`.
 OF_PACKAGE = {
+    "aiobotocore": "remote",
+    "aiohttp": "remote",
+    "botocore": "remote",
     "cryptography": "cluster",
     "dask": "cluster",
     "dask_jobqueue": "cluster",
     "distributed": "cluster",
+    "fsspec": "remote",
     "mirdata": "datasets",
     "pyarrow": "cluster",
+    "s3fs": "remote",
     "soundfile": "synthesis",
+    "yaml": "remote",
+    "yarl": "remote",
 }
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from .addresses import check_user, elsewhere, is_address, is_folder, is_open_address, without_user
 from .background import parallel
 
 # Endings of audio files, for the search in folders; whether a file is audio says its content.
@@ -63,13 +64,15 @@ def audio_files(
     names = (os.fspath(place) for place in places)
     for place, found in parallel(_inside, names, 1, stopped, time_limit):
         if isinstance(found, Exception):
-            yield place, found
+            yield without_user(place), found
         else:
             yield from ((name, None) for name in found)
 
 
 def _inside(place: str) -> list[str]:
     """Audio files in a folder; the place itself if it is a file or has none."""
+    if is_address(place):
+        return list(audio_inside(place))
     if not Path(place).is_dir():
         return [place]
     names = (os.path.join(root, name) for root, _, names in os.walk(place) for name in names)  # noqa: PTH118
@@ -79,10 +82,21 @@ def _inside(place: str) -> list[str]:
 def audio_inside(place: str) -> Iterator[str]:
     """Audio files in a folder, folder by folder, sorted within each; the place itself if none.
 
-    Unlike with `audio_files`, no more than the names in one folder are in memory.
+    The place may be an address: of a prefix in a bucket, or of an archive. Unlike with
+    `audio_files`, no more than the names in one folder are in memory.
+
+    Raises
+    ------
+    AudioError
+        If it is an address with a password in it, or cannot be listed.
     """
     found = False
-    if Path(place).is_dir():
+    check_user(place)
+    if is_open_address(place):
+        for name in elsewhere().inside(place) if is_folder(place) else ():
+            found = True
+            yield name
+    elif Path(place).is_dir():
         for root, folders, names in os.walk(place):
             folders.sort()
             for name in sorted(names):

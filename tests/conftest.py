@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from tempo_core.engines import work
 from tempo_core.keys import Key
-from tempo_core.opening import RegularFile
+from tempo_core.reading import RegularFile
 
 from .audio import chord_song, click_track, drum_pattern, write_audio, write_bad_files
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tempo_core.engines.provenance import NOT_IN_THE_WHEEL
 from tests.audio import click_track, write_audio
 
 ROOT = Path(__file__).parents[1]
@@ -112,6 +113,19 @@ def test_no_room_of_the_trainer_imports_upwards() -> None:
     for name, targets in _graph(files).items():
         for target in targets:
             assert level[target.split(".")[1]] <= level[name.split(".")[1]], f"{name} -> {target}"
+
+
+def test_nothing_in_the_wheel_imports_what_is_not() -> None:
+    """What is left out of the wheel is what only experiments and the making of models use."""
+    tomllib = pytest.importorskip("tomllib", reason="of Python 3.11")
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    assert tuple(wheel["targets"]["wheel"]["exclude"]) == NOT_IN_THE_WHEEL
+    left_out = [ROOT / part for part in NOT_IN_THE_WHEEL]
+    assert all(path.exists() for path in left_out)
+    files = {name: path for package in MAY_IMPORT for name, path in _files(package).items()}
+    outside = {n for n, path in files.items() if any(path.is_relative_to(p) for p in left_out)}
+    for name, targets in _graph(files).items():
+        assert name in outside or not targets & outside, name
 
 
 def test_circles_are_found(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ INSTALLED_AS = {"backports": "backports-zstd", "bs4": "beautifulsoup4", "PIL": "
 # Distributions that need not be named because beets or matplotlib requires them.
 OF_BEETS = {"confuse", "mediafile", "pyyaml", "typing-extensions"}
 OF_MATPLOTLIB = {"pillow"}
+# That of aiobotocore, which needs it in one exact version.
+OF_AIOBOTOCORE = {"botocore"}
 # Distributions that only Beautiful Soup, Dask and Lightning import.
 UNSEEN = {"cryptography", "lxml", "tensorboardx"}
 
@@ -53,12 +55,12 @@ def project() -> dict[str, set[str]]:
 
 
 def test_the_base_is_what_the_core_and_the_plugin_import(project: dict[str, set[str]]) -> None:
-    optional = project["cluster"]
+    optional = project["cluster"] | project["remote"] | OF_AIOBOTOCORE
     assert imported("tempo_core", "beetsplug") - OF_BEETS - optional == project[""] - UNSEEN
 
 
 def test_the_core_imports_what_its_extras_name(project: dict[str, set[str]]) -> None:
-    optional = project["cluster"]
+    optional = project["cluster"] | project["remote"]
     assert optional - UNSEEN <= imported("tempo_core")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from tempo_core.addresses import as_text
 from tempo_core.errors import ConfigError, StorageError, reason
 from tempo_core.files import replace_file
 
@@ -89,9 +90,13 @@ def read_tsv(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
+def _cell(value: object) -> str:
+    return as_text(value) if isinstance(value, Path) else str(value)
+
+
 def tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     """A tab-separated table with a header line, as bytes; None becomes an empty cell."""
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else _cell(cell) for cell in row] for row in rows]
     # A carriage return in a cell has to be quoted, which `csv.QUOTE_MINIMAL` does not do.
     odd = any("\r" in cell for row in cells for cell in row)
     text = io.StringIO(newline="")

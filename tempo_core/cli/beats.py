@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..addresses import without_query
 from ..background import Stopped, call, interruptible, working
 from ..console import echo, encoding_of, escaped, explain, time_limit_option
 from ..engines import loaded
@@ -30,10 +31,10 @@ from ..exports.beats import (
 from ..files import audio_files, is_channel
 from ..transcription.storing import store
 from .command import Command
-from .destinations import Destinations, Target, target
+from .destinations import Destinations, Target, is_several, target
 from .done import Done, so_far, tell_known
 from .engine import File, Found, command_engine, each_in_order
-from .options import FILE, cluster_options
+from .options import FILE, cluster_options, storages_option
 
 if TYPE_CHECKING:
     from ..estimate import Estimator
@@ -108,6 +109,7 @@ class FindingBeats:
     help="Files at a time.",
 )  # fmt: skip
 @cluster_options
+@storages_option
 @click.option(
     "--journal", type=FILE,
     help="Note there what -o has written; the same command then goes on where it was stopped.",
@@ -120,7 +122,8 @@ class FindingBeats:
 @click.argument("files", nargs=-1, required=True)  # no click.Path, which would check them here
 def beats(
     form: str, output: str | None, jobs: int, scheduler: str | None, cluster_config: Path | None,
-    journal: Path | None, model: str, time_limit: float, files: tuple[str, ...],
+    storages: Path | None, journal: Path | None, model: str, time_limit: float,
+    files: tuple[str, ...],
 ) -> None:  # fmt: skip
     """List the beats of FILES, and of the audio files in folders: time, and place in the bar.
 
@@ -130,7 +133,7 @@ def beats(
     exit status 1.
     """
     where = None if output is None else target("-o", output, files, ENDINGS[form])
-    several = len(files) > 1 or Path(files[0]).is_dir()
+    several = len(files) > 1 or is_several(files[0])
     if where is None and (form == "click.wav" or (several and form not in TEXT_FORMATS)):
         raise click.UsageError(f"--format {form} needs -o here")
     if journal is not None and where is None:
@@ -181,9 +184,7 @@ class _Run:
         self._paths = [None if where is None else destinations.take(where.of(p)) for p, _ in found]
         self._done = done
         written = [[path] if isinstance(path, Path) else [] for path in self._paths]
-        self._keys = [
-            done.key(path, paths) for (path, _), paths in zip(found, written, strict=True)
-        ]
+        self._keys = done.keys(zip((path for path, _ in found), written, strict=True))
         keys = zip(self._keys, written, strict=True)
         self.todo = [number for number, (key, paths) in enumerate(keys) if not done.has(key, paths)]
         self.n_done = len(found) - len(self.todo)
@@ -205,7 +206,7 @@ class _Run:
             return
         self.n_failed += 1
         told = explain(problem)
-        echo(f"{path}: {told}", err=True)
+        echo(f"{without_query(path)}: {told}", err=True)
         if self._paths[number] is None and self._form == "json":
             self._object({"path": path, "error": told})
 
@@ -223,7 +224,7 @@ class _Run:
             except TempoError as error:
                 return error
             # Into a pipe or a device, which may be standard output, goes nothing but the file.
-            echo(f"{path}: {summary(beats)} -> {to}", err=is_channel(to))
+            echo(f"{without_query(path)}: {summary(beats)} -> {to}", err=is_channel(to))
         elif self._form == "json":
             self._object({"path": path, **beats.plain(), "error": None})
         elif self._form == "tsv":

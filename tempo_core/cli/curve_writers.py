@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from ..addresses import without_query
 from ..columns import Column
 from ..console import echo, encoding_of, escaped
 from ..results.rows import Row
@@ -38,7 +39,7 @@ class CurveTsvWriter:
 
     def row(self, row: Row) -> None:
         if row.error is not None:
-            echo(f"{row.path}: {row.error}", err=True)
+            echo(f"{without_query(row.path)}: {row.error}", err=True)
         path = escaped(row.path, encoding_of(sys.stdout))
         for point in row.curve or ():
             tempo = "" if point.bpm is None else f"{point.bpm:.2f}"

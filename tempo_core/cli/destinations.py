@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from ..addresses import is_address, is_folder, place_of
 from ..console import shown
 from ..errors import ConfigError
 from ..files import named
@@ -34,6 +35,7 @@ class Target:
 
     def of(self, path: str) -> Path:
         """The path for the output of an audio file."""
+        path = place_of(path)
         audio = Path(path)
         if self.is_folder:
             return Path(self.name) / named(audio.stem, self.ending)
@@ -58,7 +60,7 @@ def target(option: str, name: str, files: Sequence[str], ending: str) -> Target:
     """
     if not name:
         raise click.UsageError(f"{option} names nothing")
-    several = len(files) > 1 or any(Path(file).is_dir() for file in files)
+    several = len(files) > 1 or any(map(is_several, files))
     separators = (os.sep, os.altsep or os.sep)
     is_folder = name.endswith(separators) or Path(name).is_dir()
     found = Target(name, ending, is_folder or (several and NAME not in name))
@@ -73,6 +75,11 @@ def target(option: str, name: str, files: Sequence[str], ending: str) -> Target:
     elif not Path(name).parent.is_dir():
         raise click.UsageError(f"{option} {shown(name)}: there is no folder {Path(name).parent}")
     return found
+
+
+def is_several(place: str) -> bool:
+    """Whether a place is a folder, or the address of something like one."""
+    return Path(place).is_dir() or (is_address(place) and is_folder(place))
 
 
 class Destinations:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+from ..addresses import elsewhere, is_open_address
+from ..background import interrupted, parallel
 from ..console import echo
 from ..engines.sharing import shared_path
-from ..errors import StorageError
+from ..errors import StorageError, TempoError
 from ..results.journal import Journal
+
+STATE_WITHIN = 60.0  # [s] for a storage to say in which state an object is
+N_STATES = 8  # objects whose state is asked for at a time
 
 
 class Done:
@@ -56,16 +61,37 @@ class Done:
     ) -> None:
         self._opened.close()
 
-    def key(self, path: str, outputs: Sequence[Path]) -> str | None:
-        """What `has` and `note` know an audio file as it is by; None if there is no such file."""
+    def keys(self, files: Iterable[tuple[str, Sequence[Path]]]) -> list[str | None]:
+        """What `has` and `note` know audio files as they are by; None if there is no such file.
+
+        Parameters
+        ----------
+        files
+            Paths, and the outputs that each is to have.
+        """
+        files = list(files)
         if self._journal is None:
-            return None
+            return [None] * len(files)
+        found = [None if is_open_address(path) else self._key(path, to) for path, to in files]
+        objects = [number for number, (path, _) in enumerate(files) if is_open_address(path)]
+        states = parallel(
+            lambda number: self._key(*files[number]), objects, N_STATES, interrupted, STATE_WITHIN
+        )
+        for number, key in states:
+            found[number] = None if isinstance(key, Exception) else key
+        return found
+
+    def _key(self, path: str, outputs: Sequence[Path]) -> str | None:
         try:
-            seen = Path(path).stat()
-        except (OSError, ValueError):
+            if is_open_address(path):
+                state = elsewhere().state(path)
+            else:
+                seen = Path(path).stat()
+                state = seen.st_size, str(seen.st_mtime_ns)
+        except (OSError, ValueError, TempoError):
             return None
         names = [shared_path(str(name)) for name in (path, *outputs)]
-        return "\0".join([*names, str(seen.st_size), str(seen.st_mtime_ns), self._how])
+        return "\0".join([*names, *map(str, state), self._how])
 
     def has(self, key: str | None, outputs: Sequence[Path]) -> bool:
         """Whether all outputs of an audio file are there."""

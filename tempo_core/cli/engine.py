@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +28,8 @@ def command_engine(
 ) -> Iterator[Engine]:
     """Context with the engine that `--scheduler`, `--jobs` and `--cluster-config` name.
 
+    In it audio at addresses can be read, here and by the engine, where `--storages` says so.
+
     Raises
     ------
     UsageError
@@ -35,11 +37,19 @@ def command_engine(
     ClusterError, ConfigError, ImportError, Stopped
         See `open_engine`.
     """
-    given = click.get_current_context().get_parameter_source("jobs")
+    context = click.get_current_context()
+    given = context.get_parameter_source("jobs")
     if scheduler is not None and given == ParameterSource.COMMANDLINE:
         raise click.UsageError("--jobs is for threads; leave it out with --scheduler")
-    with open_engine(scheduler, jobs, config, stopped, _say) as engine:
-        yield engine
+    with ExitStack() as opened:
+        storages = None
+        if (path := context.params.get("storages")) is not None:
+            from ..remote import active, read_storages
+
+            storages = read_storages(path, _say)
+            opened.enter_context(active(storages))
+        engine = open_engine(scheduler, jobs, config, stopped, _say, storages)
+        yield opened.enter_context(engine)
 
 
 def _say(line: str) -> None:

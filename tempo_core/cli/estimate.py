@@ -27,7 +27,7 @@ from .command import Command
 from .curve_writers import CURVE_WRITERS
 from .engine import command_engine
 from .estimating import EstimateRun, EstimateWork, Estimating
-from .options import cluster_options, task_names, window_count
+from .options import cluster_options, storages_option, task_names, window_count
 from .ordered import in_order
 from .writers import WRITERS, Writer
 
@@ -52,6 +52,7 @@ from .writers import WRITERS, Writer
     help="Files at a time.",
 )  # fmt: skip
 @cluster_options
+@storages_option
 @click.option(
     "--windows", callback=window_count, default="10", show_default=True, metavar="N|all",
     help="Windows of 12 s to listen to at most, or the whole file.",
@@ -73,8 +74,8 @@ from .writers import WRITERS, Writer
 def estimate(
     ctx: click.Context, form: str, out: Path | None, lists: tuple[Path, ...], unordered: bool,
     retry: bool, jobs: int, scheduler: str | None, cluster_config: Path | None,
-    windows: int | str, model: str, names: Sequence[str], curve: bool, time_limit: float,
-    files: tuple[str, ...],
+    storages: Path | None, windows: int | str, model: str, names: Sequence[str], curve: bool,
+    time_limit: float, files: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Estimate tempo and key of FILES, and of the audio files in folders.
 

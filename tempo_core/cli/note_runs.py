@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..addresses import place_of, without_query
 from ..console import echo, explain
 from ..engines import loaded
 from ..errors import StorageError, TempoError
@@ -93,7 +94,7 @@ class Transcribing:
 
         path = file[1]
         notes = transcribe(path, self.estimator, self.wanted.threshold)
-        made = draft(notes, self.wanted, Path(path).stem)
+        made = draft(notes, self.wanted, Path(place_of(path)).stem)
         return Result(made, None if self.span is None else _picture(path, made, self.span))
 
 
@@ -148,9 +149,7 @@ class Run:
             [path for path in paths if isinstance(path, Path)]
             for paths in zip(self._notes, self._pictures, strict=True)
         ]
-        self._keys = [
-            done.key(path, paths) for (path, _), paths in zip(found, written, strict=True)
-        ]
+        self._keys = done.keys(zip((path for path, _ in found), written, strict=True))
         keys = zip(self._keys, written, strict=True)
         self.todo = [number for number, (key, paths) in enumerate(keys) if not done.has(key, paths)]
         self.n_done = len(found) - len(self.todo)
@@ -167,7 +166,7 @@ class Run:
         told = explain(problem)
         if isinstance(result, Exception) or isinstance(self._notes[number], Exception):
             self.writer.failure(path, told)
-        echo(f"{path}: {told}", err=True)
+        echo(f"{without_query(path)}: {told}", err=True)
 
     def _write(self, number: int, path: str, result: Result) -> Exception | None:
         """Write notes and picture; returns what went wrong."""
@@ -175,7 +174,7 @@ class Run:
         if isinstance(notes, Exception):
             return notes
         if result.draft.problem:
-            echo(f"{path}: {result.draft.problem}", err=True)
+            echo(f"{without_query(path)}: {result.draft.problem}", err=True)
         try:
             self.writer.draft(path, result.draft, notes)
         except StorageError as error:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import click
 
+from ..addresses import without_query
 from ..console import counted, echo, encoding_of, escaped
 from ..transcription.drafts import Draft
 from ..transcription.formats import encode
@@ -49,7 +50,7 @@ class FileWriter:
         assert destination is not None
         data, is_stdout = encode(draft, self._form), _is_stdout(destination)
         store(destination, data)
-        echo(f"{path}: {summary(draft)} -> {destination}", err=is_stdout)
+        echo(f"{without_query(path)}: {summary(draft)} -> {destination}", err=is_stdout)
 
     def failure(self, path: str, error: str) -> None:
         pass

@@ -32,11 +32,11 @@ from ..transcription.choices import (
     Wanted,
 )
 from .command import Command
-from .destinations import target
+from .destinations import is_several, target
 from .done import Done, so_far, tell_known
 from .engine import command_engine, each_in_order
 from .note_runs import NotesWork, Outputs, Run, Transcribing
-from .options import FILE, cluster_options, moment, share
+from .options import FILE, cluster_options, moment, share, storages_option
 
 if TYPE_CHECKING:
     from ..transcription.roll import Roll
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     help="Files at a time.",
 )  # fmt: skip
 @cluster_options
+@storages_option
 @click.option(
     "--journal", type=FILE,
     help="Note there what -o has written; the same command then goes on where it was stopped.",
@@ -86,8 +87,8 @@ if TYPE_CHECKING:
 def notes(
     output: str | None, form: str | None, part: str, threshold: float | None, quantize: bool,
     grid: str | None, plot: str | None, begin: float | None, end: float | None, jobs: int,
-    scheduler: str | None, cluster_config: Path | None, journal: Path | None, model: str,
-    time_limit: float, files: tuple[str, ...],
+    scheduler: str | None, cluster_config: Path | None, storages: Path | None,
+    journal: Path | None, model: str, time_limit: float, files: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Write down the notes of FILES, and of the audio files in folders, as MIDI.
 
@@ -119,7 +120,7 @@ def notes(
         assert isinstance(transcribing, Transcribing)
         how = f"{work.wanted} {work.span} {outputs.form} {transcribing.models if journal else ''}"
         found = list(audio_files(files, stop.is_set, time_limit))
-        several = len(files) > 1 or Path(files[0]).is_dir()
+        several = len(files) > 1 or is_several(files[0])
         with Done(journal, how) as done:
             run = Run(found, outputs, _writer(outputs, several), draw, done)
             tell_known(run.todo, len(found))

@@ -28,6 +28,13 @@ def cluster_options(command: Command) -> Command:
     return scheduler(config(command))
 
 
+storages_option = click.option(
+    "--storages", type=FILE, envvar="TEMPO_STORAGES", show_envvar=True,
+    help="YAML file with the storages that audio at addresses may come from (http, s3, zip); see "
+    "the guide.",
+)  # fmt: skip
+
+
 def scheduler_name(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Callback of `--scheduler`."""
     if value is not None and not is_scheduler(value):

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import click
 
+from ..addresses import without_query
 from ..columns import Column
 from ..console import echo, encoding_of, escaped
 from ..results.rows import Row, cells, plain, table_names
@@ -33,7 +34,7 @@ class TextWriter:
 
     def row(self, row: Row) -> None:
         if row.values is None:
-            echo(f"{row.path}: {row.error}", err=True)
+            echo(f"{without_query(row.path)}: {row.error}", err=True)
             return
         values, told = dict(row.values), []
         if "bpm" in values:
@@ -49,7 +50,7 @@ class TextWriter:
             if value is not None and self._columns[name].in_text:
                 text = self._columns[name].text(value)
                 told.append(f"{name} {text:g}" if isinstance(text, float) else f"{name} {text}")
-        echo(f"{row.path}: {' '.join(told)}")
+        echo(f"{without_query(row.path)}: {' '.join(told)}")
 
     def end(self) -> None:
         pass

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import errors, in_use
 from ..background import Stopped, call
@@ -16,6 +16,9 @@ from ..console import explain
 from ..errors import AudioError, TempoError, TimeLimitError
 from .provenance import Provenance, provenance
 from .work import Work, loaded
+
+if TYPE_CHECKING:
+    from ..remote import Storages
 
 # Classes of errors that are made of a message, by their names.
 KINDS: dict[str, type[TempoError]] = {
@@ -66,7 +69,11 @@ class ChunkResult:
 
 
 def run_chunk(
-    work: Work[Any, Any], expected: Provenance, tasks: Sequence[Any], time_limit: float | None
+    work: Work[Any, Any],
+    expected: Provenance,
+    tasks: Sequence[Any],
+    time_limit: float | None,
+    storages: Storages | None = None,
 ) -> ChunkResult:
     """Do the work on some tasks in this process.
 
@@ -74,25 +81,38 @@ def run_chunk(
     ----------
     expected
         What this process must have in common with the one that asks.
+    storages
+        Where audio at addresses may come from; None for nowhere.
     time_limit
         Of each task [s].
     """
     try:
         _check(work, expected, in_use.mark())
         function = loaded(work)
+        reading = _reading(storages)
     except (TempoError, ImportError) as error:
         return ChunkResult((), 0.0, Failure.of(error))
     begun = time.monotonic()
     abandoned = _abandoned()
     results: list[Any] = []
-    for task in tasks:
-        try:
-            results.append(call(partial(function, task), abandoned, time_limit))
-        except Stopped:
-            break  # nobody waits for the chunk any more
-        except Exception as error:
-            results.append(Failure.of(error))
+    with reading:
+        for task in tasks:
+            try:
+                results.append(call(partial(function, task), abandoned, time_limit))
+            except Stopped:
+                break  # nobody waits for the chunk any more
+            except Exception as error:
+                results.append(Failure.of(error))
     return ChunkResult(results, time.monotonic() - begun)
+
+
+def _reading(storages: Storages | None) -> AbstractContextManager[None]:
+    """Context in which audio at addresses may be read."""
+    if storages is None:
+        return nullcontext()
+    from ..remote import active
+
+    return active(storages)
 
 
 @cache
@@ -119,10 +139,11 @@ def _keep_memory() -> None:
         libc.mallopt(TRIM_THRESHOLD, 2 * LARGEST_MMAP_THRESHOLD)
 
 
-def about(work: Work[Any, Any]) -> Provenance | Failure:
+def about(work: Work[Any, Any], storages: Storages | None = None) -> Provenance | Failure:
     """What the results of this process depend on, or why it cannot do the work."""
     try:
         loaded(work)
+        _reading(storages)
         return provenance(work)
     except (TempoError, ImportError) as error:
         return Failure.of(error)

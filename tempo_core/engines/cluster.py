@@ -34,6 +34,8 @@ from .work import Work
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+    from ..remote import Storages
+
 T = TypeVar("T")
 R = TypeVar("R")
 # A chunk has as much work as this share of the time of the run so far, within these limits [s]: at
@@ -73,10 +75,19 @@ class Cluster:
         Of the cluster, for messages.
     tell
         Called with a line for people.
+    storages
+        Where the workers may read audio at addresses; None for nowhere.
     """
 
-    def __init__(self, client: Client, name: str, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        tell: Callable[[str], None],
+        storages: Storages | None = None,
+    ) -> None:
         self._client, self._name, self._tell = client, name, tell
+        self._storages = storages
 
     def each(
         self,
@@ -111,8 +122,9 @@ class Cluster:
         expected = provenance(work)
         self._check_workers(work, expected, stopped)
         submit = partial(
-            self._client.submit, run_chunk, work, expected, time_limit=time_limit, pure=False
-        )
+            self._client.submit, run_chunk, work, expected, time_limit=time_limit,
+            storages=self._storages, pure=False,
+        )  # fmt: skip
         run: _Run[T] = _Run(submit, f"{type(work).__name__}-{uuid4().hex[:8]}")
         remaining = iter(tasks)
         n_threads, counted = 1, -COUNTED_EVERY
@@ -132,7 +144,7 @@ class Cluster:
         self, work: Work[Any, Any], expected: Provenance, stopped: Callable[[], bool]
     ) -> None:
         """Refuse workers that would compute something else; tell of those that may differ a bit."""
-        ask = partial(self._client.run, about, work, on_error="return")
+        ask = partial(self._client.run, about, work, self._storages, on_error="return")
         told = set()
         waiting = Timer(PATIENCE, self._tell, [f"waiting for the workers of {self._name}"])
         waiting.daemon = True

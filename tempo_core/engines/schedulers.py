@@ -14,9 +14,11 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ..background import Stopped, call, never
 from ..console import explain, shown
@@ -28,6 +30,8 @@ from .work import Engine
 if TYPE_CHECKING:
     from distributed import Client
     from distributed.deploy.cluster import Cluster as DaskCluster
+
+    from ..remote import Storages
 
 ADDRESS = re.compile(r"(tcp|tls)://[^\s/@]+:\d+")
 LOCAL = re.compile(r"local:([1-9]\d{0,3})")
@@ -66,6 +70,7 @@ def open_engine(
     config: Path | None = None,
     stopped: Callable[[], bool] = never,
     tell: Callable[[str], None] = lambda line: None,
+    storages: Storages | None = None,
 ) -> Iterator[Engine]:
     """Context with the engine that a command line names.
 
@@ -81,11 +86,14 @@ def open_engine(
         Called ten times a second while workers are waited for.
     tell
         Called with a line for people.
+    storages
+        Where workers of a cluster may read audio at addresses; threads go by the context that they
+        are started in.
 
     Raises
     ------
     ConfigError
-        If the scheduler or the settings make no sense.
+        If the scheduler or the settings make no sense, or secrets would not be encrypted.
     ClusterError
         If the cluster cannot be reached or started.
     ImportError
@@ -108,12 +116,29 @@ def open_engine(
 
     if scheduler == SLURM:
         _import_jobqueue()
+    if storages is not None and "://" in scheduler:
+        check_secrets(storages, scheduler)
     with ExitStack() as opened:
         opened.enter_context(dask.config.set(OWN_CLUSTER))
         opened.enter_context(_silent())
         client = opened.enter_context(_client(scheduler, settings, stopped))
+        if storages is not None:
+            check_secrets(storages, str(getattr(client.scheduler, "address", "")))
+            storages = replace(storages, on_cluster=True)
         _wait_for_worker(client, scheduler, stopped, tell)
-        yield Cluster(client, scheduler, tell)
+        yield Cluster(client, scheduler, tell, storages)
+
+
+def check_secrets(storages: Storages, address: str) -> None:
+    """Refuse to send secrets to a scheduler on another machine as they are."""
+    from ..remote.settings import is_loopback
+
+    host = urlsplit(address).hostname or ""
+    if storages.has_secrets and not address.startswith("tls://") and not is_loopback(host):
+        raise ConfigError(
+            f"{address} is not encrypted, and the storages have secrets: use tls://, or "
+            "`credentials: machine`"
+        )
 
 
 def _import_jobqueue() -> None:

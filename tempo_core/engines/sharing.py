@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..addresses import shared_address
+
 
 def shared_path(path: str) -> str:
-    """The path of a file, absolute; a URL as it is."""
-    return path if "://" in path else os.path.abspath(path)  # noqa: PTH100  # resolve() follows links
+    """The path of a file, absolute; an address, see `shared_address`."""
+    return shared_address(path) if "://" in path else os.path.abspath(path)  # noqa: PTH100  # resolve() follows links
 
 
 def shared_model(model: str) -> str:

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from ..errors import AudioError, LabelError, reason
-from ..opening import RegularFile
+from ..reading import RegularFile
 
 LARGEST_FILE = 1 << 30  # [bytes] a collection of 100,000 tracks takes a tenth of it
 LONGEST_TAG = 1 << 22  # [bytes] without the end of a tag

@@ -18,7 +18,7 @@ from ..console import explain
 from ..errors import AudioError, TempoError
 from ..keys import parse_key
 from ..markers import KEY_MARKER, TEMPO_MARKER
-from ..opening import RegularFile
+from ..reading import open_file
 from ..tagging.id3 import inflates_beyond
 from .record import TrackQuery, parse_bpm, read_tempi
 
@@ -96,7 +96,7 @@ def read_track(path: str | bytes | os.PathLike[str]) -> TrackQuery:
         If the file cannot be read or is not an audio file with tags.
     """
     try:
-        with RegularFile(path) as opened:
+        with open_file(path) as opened:
             file = mutagen.File(opened, options=_formats())
     except TempoError:
         raise

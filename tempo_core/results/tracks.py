@@ -10,7 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from ..background import call, never
+from ..addresses import without_user
+from ..background import Stopped, call, never
 from ..console import explain
 from ..errors import ConfigError, TempoError
 from ..files import audio_inside
@@ -62,8 +63,10 @@ def tracks(
         while not stopped():
             try:
                 path = call(partial(next, inside, None), stopped, time_limit)
+            except Stopped:
+                return
             except (TempoError, OSError) as error:
-                yield Track(next(numbers), place, explain(error))
+                yield Track(next(numbers), without_user(place), explain(error))
                 break
             if path is None:
                 break

@@ -14,7 +14,7 @@ import pytest
 from beets.library import Item
 
 from tempo_core.errors import TimeLimitError
-from tempo_core.opening import NOT_REGULAR
+from tempo_core.reading import NOT_REGULAR
 
 from ..conftest import MakeAudio
 from .conftest import Beet

@@ -13,7 +13,7 @@ import pytest
 from tempo_core.audio import AudioFile, read_excerpts
 from tempo_core.errors import AudioError
 from tempo_core.excerpts import Excerpt, check, sounding
-from tempo_core.opening import RegularFile
+from tempo_core.reading import RegularFile
 from tests.audio import FORMATS, click_track, write_audio
 from tests.formats import EACH_FORMAT
 

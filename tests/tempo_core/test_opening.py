@@ -19,7 +19,8 @@ import pytest
 from tempo_core.audio import AudioFile, read_excerpts
 from tempo_core.errors import AudioError
 from tempo_core.labels.files import read_track
-from tempo_core.opening import NOT_REGULAR, Music, RegularFile, open_container, regular_file
+from tempo_core.opening import Music, open_container
+from tempo_core.reading import NOT_REGULAR, RegularFile, regular_file
 
 from ..conftest import MakeAudio
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tempo_core.addresses import as_text, without_query
 from tempo_core.cli.command import Command
 from tempo_core.cli.engine import command_engine
-from tempo_core.cli.options import cluster_options
+from tempo_core.cli.options import cluster_options, storages_option
 from tempo_core.console import echo, time_limit_option
 
 from ..options import SEEDS
@@ -48,6 +49,8 @@ class BuildRequest:
         Whether they are computed now; None is what the number of labels calls for.
     scheduler, cluster_config
         A cluster that listens to the files; None for threads.
+    storages
+        Settings of the storages that audio at addresses may come from.
     time_limit
         For each file [s].
     """
@@ -62,6 +65,7 @@ class BuildRequest:
     jobs: int
     scheduler: str | None
     cluster_config: Path | None
+    storages: Path | None
     seed: int
     model: str
     time_limit: float
@@ -97,6 +101,7 @@ class BuildRequest:
     help="Files at a time.",
 )  # fmt: skip
 @cluster_options
+@storages_option
 @click.option("--seed", type=SEEDS, default=0, show_default=True, help="Of the split.")
 @click.option("--model", default="default", show_default=True, help="Model that judges the labels.")
 @time_limit_option
@@ -182,4 +187,4 @@ def _build(request: BuildRequest, problems: list[Problem], stop: Event, engine: 
 
 def _print(problems: Iterable[Problem]) -> None:
     for path, reason in problems:
-        echo(f"{path}: {reason}", err=True)
+        echo(f"{without_query(as_text(path))}: {reason}", err=True)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tempo_core.addresses import as_text, without_query
 from tempo_core.background import Stopped, interruptible
 from tempo_core.cli.command import Command
 from tempo_core.cli.engine import command_engine
-from tempo_core.cli.options import cluster_options, window_count
+from tempo_core.cli.options import cluster_options, storages_option, window_count
 from tempo_core.console import counted, echo, shown, time_limit_option
 from tempo_core.errors import ClusterError
 
@@ -59,6 +60,8 @@ class EvaluationRequest:
         How many windows of a track to listen to, or `all`.
     scheduler, cluster_config
         A cluster that estimates; None for threads.
+    storages
+        Settings of the storages that audio at addresses may come from.
     time_limit
         For each track [s].
     dataset, data_home, dataset_version, index, download
@@ -76,6 +79,7 @@ class EvaluationRequest:
     jobs: int
     scheduler: str | None
     cluster_config: Path | None
+    storages: Path | None
     time_limit: float
     dataset: str | None
     data_home: Path | None
@@ -104,6 +108,7 @@ class EvaluationRequest:
 @click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1,
               show_default="all cores", help="Tracks at a time.")  # fmt: skip
 @cluster_options
+@storages_option
 @time_limit_option
 @click.option(
     "--dataset", metavar="NAME", help="A published data set, such as gtzan_genre; see the guide."
@@ -305,7 +310,7 @@ def _answers(
             n_done += 1
             bar.set_description(name, refresh=False)
             if failure:
-                bar.write(shown(f"{path}: {failure}"), file=sys.stderr)
+                bar.write(shown(f"{without_query(as_text(path))}: {failure}"), file=sys.stderr)
             bar.update()
 
         try:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from tempo_core.errors import StorageError
+from tempo_core.addresses import as_text, elsewhere, is_open_address
+from tempo_core.errors import AudioError, StorageError
 from tempo_core.paces import format_paces, parse_paces
 
 from .answers import Answer, LabelledRecording
@@ -90,11 +91,14 @@ class EstimateLog:
 
 def _key(estimator: str, path: Path) -> tuple[Any, ...]:
     """(estimator, path, size [bytes], modification time [ns]), None for what is unknown."""
+    name = as_text(path)
     try:
+        if is_open_address(path):
+            return (estimator, name, *elsewhere().state(name))
         stat = path.stat()
-        return (estimator, str(path), stat.st_size, stat.st_mtime_ns)
-    except OSError:
-        return (estimator, str(path), None, None)
+        return (estimator, name, stat.st_size, stat.st_mtime_ns)
+    except (OSError, AudioError):
+        return (estimator, name, None, None)
 
 
 class AnswerLog(EstimateLog):

@@ -18,6 +18,7 @@ import joblib
 from tqdm import tqdm
 
 from tempo_core import checkpoint
+from tempo_core.addresses import as_text
 from tempo_core.background import TIME_LIMIT, never, parallel
 from tempo_core.console import explain
 from tempo_core.designs import TempoEstimator
@@ -70,7 +71,9 @@ class AskingOptions:
         """
         if self.engine is None:
             return parallel(function, tracks, self.jobs, self.stopped, self.time_limit)
-        tasks = ((k, shared_path(str(track.path)), track.genre) for k, track in enumerate(tracks))
+        tasks = (
+            (k, shared_path(as_text(track.path)), track.genre) for k, track in enumerate(tracks)
+        )
         found = self.engine.each(self.works[source], tasks, self.stopped, self.time_limit)
         return ((tracks[task[0]], result) for task, result in found)
 

@@ -130,7 +130,7 @@ def read_labelled_table(path: Path) -> tuple[list[LabelledRecording], list[str]]
                 paces=pace_list(row.get("paces", "")),
                 key=key,
             )
-        except ValueError as error:
+        except (ConfigError, ValueError) as error:
             problems.append(f"{path}, line {number}: {error}")
             continue
         tracks.append(track)

@@ -6,6 +6,7 @@ import base64
 import html
 from pathlib import Path
 
+from tempo_core.addresses import as_text, without_query
 from tempo_core.markup import Markup
 
 MOST_ROWS = 100  # greatest number of rows in a list; the rest is only counted
@@ -18,7 +19,7 @@ def more(count: int, table: str) -> str:
 
 def path_cell(path: Path) -> Markup:
     """A path in a table, which may be broken anywhere."""
-    return Markup(f'<span class="path">{html.escape(str(path))}</span>')
+    return Markup(f'<span class="path">{html.escape(without_query(as_text(path)))}</span>')
 
 
 def scroll(text: str) -> str:

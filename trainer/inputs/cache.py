@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from tempo_core.addresses import as_text, elsewhere, is_open_address
 from tempo_core.config import FrontEnd, Windows
 from tempo_core.errors import ConfigError, StorageError
 from tempo_core.files import part_of, replace_file
-from tempo_core.opening import RegularFile
+from tempo_core.reading import open_file
 from tempo_core.tasks.tempo.config import TempoGrid
 
 # Version of the cached views; raise it when the results of `views.views_of` change. Before version
@@ -106,7 +107,7 @@ def hash_file(path: Path) -> Any:
     AudioError
         If the file cannot be opened, or is not a regular file.
     """
-    with RegularFile(path) as file:
+    with open_file(path) as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):
             digest.update(block)
@@ -318,7 +319,20 @@ Stamp = tuple[bytes, int, int]  # path, size [bytes], time of the last change [n
 
 
 def stamp(path: Path) -> Stamp | None:
-    """The stamp of a file, which shows whether it has changed; None if there is no such file."""
+    """The stamp of a file, which shows whether it has changed; None if there is no such file.
+
+    Raises
+    ------
+    AudioError
+        If it is at an address, and cannot be read.
+    """
+    if is_open_address(path):
+        size, mark = elsewhere().state(as_text(path))
+        return (
+            os.fsencode(as_text(path)),
+            size,
+            int(hashlib.sha256(mark.encode()).hexdigest()[:15], 16),
+        )
     try:
         status = path.stat()
     except OSError:

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from tempo_core.addresses import as_text
 from tempo_core.console import explain
 from tempo_core.errors import StorageError
 from tempo_core.labels.matching import ComparedRecording, MatchPair, Outcome, version_gate
@@ -192,7 +193,7 @@ def keep_one(
             drop(copy, Reason.CONFLICT, f"copies of one recording: {problem.detail}")
             for copy in (best, *others)
         ]
-    return merged, [drop(copy, Reason.DUPLICATE, f"of {best.path}") for copy in others]
+    return merged, [drop(copy, Reason.DUPLICATE, f"of {as_text(best.path)}") for copy in others]
 
 
 def without_copies(

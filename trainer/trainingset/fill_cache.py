@@ -9,6 +9,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from tempo_core import listening
+from tempo_core.addresses import as_text
 from tempo_core.engines.sharing import shared_path
 from tempo_core.tasks.tempo.periodicity import N_MAPS
 from tempo_core.windows import window_spans
@@ -112,7 +113,7 @@ def fill_cache(
     # All cache files are checked first, so that the progress bar counts only the missing ones.
     missing = list(outdated())
     tasks = (
-        (k, shared_path(str(t.path)), shared_path(str(place.file(t))), wanted[t.path])
+        (k, shared_path(as_text(t.path)), shared_path(str(place.file(t))), wanted[t.path])
         for k, t in enumerate(missing)
     )
     with running.progress("computing the network's inputs", len(missing)) as bar:

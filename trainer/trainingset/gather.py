@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tempo_core.addresses import as_text
 from tempo_core.background import TIME_LIMIT, never, parallel
 from tempo_core.console import explain
 from tempo_core.errors import ConfigError, reason
@@ -55,7 +56,7 @@ def find_files(
         How long the search of one of the places may take [s]; None for no limit.
     """
     distinct = dict.fromkeys(
-        absolute(Path(name)) for name, _ in audio_files(places, stop, time_limit)
+        absolute(Path(name)) for name, _ in audio_files(map(as_text, places), stop, time_limit)
     )
     return [p for p in distinct if not any(fnmatch.fnmatch(str(p), e) for e in exclude)]
 

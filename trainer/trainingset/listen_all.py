@@ -9,6 +9,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from tempo_core import checkpoint
+from tempo_core.addresses import as_text
 from tempo_core.engines.sharing import shared_path
 from tempo_core.model import Checkpoint
 from tempo_core.tasks.tempo.config import TempoConfig
@@ -119,7 +120,7 @@ def listen_to_all(
                 continue
             under_way[number] = track, stamp
             same_size = known_contents.get(stamp[1], frozenset())
-            yield number, shared_path(str(track.path)), same_size
+            yield number, shared_path(as_text(track.path)), same_size
 
     with running.progress("listening", len(tracks)) as bar:
         for (number, _, _), result in running.do(work, unknown()):

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tempo_core.addresses import as_text, is_address, without_query, without_user
 from tempo_core.config import Windows
 from tempo_core.console import unescaped
 from tempo_core.errors import ConfigError, reason
@@ -97,16 +98,32 @@ def key_label(text: str) -> str:
 
 
 def absolute(path: Path) -> Path:
-    """An absolute path. Links are not followed, so that a file keeps the name its owner gave it."""
+    """An absolute path. Links are not followed, so that a file keeps the name its owner gave it.
+
+    An address stays as it is.
+    """
+    if is_address(path):
+        return path
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def file_in_table(cell: str, table: Path) -> Path:
     """The path of a file that is named in a table, plain or escaped as in tables of `tempo-core`.
 
-    Relative paths start at the folder of the table.
+    Relative paths start at the folder of the table. An address stays as it is.
+
+    Raises
+    ------
+    ConfigError
+        If it is an address that a `Path` would change, with two slashes inside, or has a password.
     """
     name = unescaped(cell)
+    if is_address(name):
+        if without_user(name) != name:
+            raise ConfigError(f"{without_query(name)}: has a user or a password in it")
+        if as_text(Path(name)) != name:
+            raise ConfigError(f"{without_query(name)}: is an address with // or . in its path")
+        return Path(name)
     given = name != cell and (table.parent / cell).exists()
     return absolute(table.parent / (cell if given else name))
 

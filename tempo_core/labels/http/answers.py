@@ -6,7 +6,7 @@ import codecs
 import datetime
 import email.utils
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -16,6 +16,7 @@ from ..record import Status, one_line
 from .addresses import host_of, origin_of
 from .errors import SourceError
 
+MAX_WAIT = 120.0  # [s] accepted Crawl-delay, and sum of all waiting between tries for a page
 # Beginnings of the names of Python's codecs for texts.
 CHARSET_PREFIXES = (
     "utf-8", "utf-16", "ascii", "iso8859", "cp125", "koi8", "mac-", "shift_jis", "euc_", "gb",
@@ -105,9 +106,9 @@ def redirect_target(response: requests.Response) -> str:
     return f"{origin}/{parts.path.lstrip('/')}{query}" if origin else url
 
 
-def retry_after(response: requests.Response) -> float:
-    """Time that the server asks to wait from now on [s], 0 if it asks for none."""
-    text = response.headers.get("Retry-After", "").strip()
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Time that the server asks to wait from now on, by headers [s], 0 if it asks for none."""
+    text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]+", text):
         return float(text[:12])
     try:

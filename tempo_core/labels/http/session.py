@@ -29,6 +29,7 @@ from protego import Protego
 from ..record import Status
 from .addresses import host_of, is_this_machine, origin_of, proxy_address, without_secrets
 from .answers import (
+    MAX_WAIT,
     Page,
     is_challenge,
     page_of,
@@ -47,7 +48,6 @@ MAX_SECONDS = 30.0  # [s] on the network for a page, with redirects and repeated
 MAX_REDIRECTS = 5  # for a page
 MAX_TRIES = 3  # of a request
 BACKOFF = 2.0  # [s] before the second try; doubled for the third
-MAX_WAIT = 120.0  # [s] accepted Crawl-delay, and sum of all waiting between tries for a page
 MIN_INTERVAL = 1.0  # [s] between two requests to a host that is not this machine
 BUSY_STATUSES = (429, 500, 502, 503, 504)  # statuses after which the request is repeated
 
@@ -320,7 +320,7 @@ class PoliteSession:
                     return response
                 problem = f"answers {status}"
                 # Some sites send Retry-After 0 with every refusal, which must not mean no wait.
-                delay = retry_after(response) or delay
+                delay = retry_after(response.headers) or delay
             self._patience -= delay
             if self._patience < 0:
                 message = f"{host_of(url)} {problem} and asks to wait {delay:.0f} s"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 
-from tempo_core.engines.provenance import NOT_IN_THE_WHEEL, Provenance, provenance
+from tempo_core.engines.provenance import Provenance, provenance
 from tempo_core.errors import ConfigError
 
 from .works import Squares
@@ -44,13 +42,3 @@ def test_another_is_refused(other: Provenance, told: str) -> None:
 def test_other_packages_are_told_of() -> None:
     other = replace(OWN, beside=(("python", dict(OWN.beside)["python"]), ("numpy", "1.26.0")))
     assert f"numpy 1.26.0 and not {version('numpy')}" in OWN.differences(other)
-
-
-def test_what_is_not_in_the_wheel_is_not_in_the_digest() -> None:
-    if sys.version_info < (3, 11):
-        pytest.skip("tomllib")
-    import tomllib
-
-    settings = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
-    wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert [path.as_posix() for path in NOT_IN_THE_WHEEL] == wheel["exclude"]

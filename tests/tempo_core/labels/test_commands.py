@@ -21,7 +21,7 @@ from tempo_core.cli import main
 from tempo_core.console import escaped
 from tempo_core.labels.demo_site import DemoSite, Entry
 from tempo_core.labels.store import Store
-from tempo_core.opening import NOT_REGULAR
+from tempo_core.reading import NOT_REGULAR
 from trainer.trainingset.gather import read_labels as read_labels_table
 
 MakeAudio = Callable[..., Path]

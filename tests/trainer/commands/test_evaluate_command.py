@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from tempo_core import checkpoint
 from tempo_core.cli import main
-from tempo_core.opening import NOT_REGULAR
+from tempo_core.reading import NOT_REGULAR
 from tests.conftest import KeyedSong
 from trainer.commands.evaluate import BASELINE_NAMES, KEY_BASELINE_NAMES
 from trainer.evaluation.answers import read_answers

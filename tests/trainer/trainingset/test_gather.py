@@ -18,7 +18,7 @@ from tempo_core.errors import ConfigError
 from tempo_core.labels.files import read_track
 from tempo_core.labels.record import LabelVerdict, Record, Status
 from tempo_core.labels.store import Store
-from tempo_core.opening import NOT_REGULAR
+from tempo_core.reading import NOT_REGULAR
 from trainer.trainingset.clean import Reason, check_label, merge
 from trainer.trainingset.gather import find_files, gather, read_labels
 from trainer.trainingset.tables import (

@@ -1,0 +1,99 @@
+"""Tests of what a file of settings means, and of which addresses it allows."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from tempo_core.errors import AudioError
+from tempo_core.remote.settings import Bucket, Site, Storages, is_loopback, read_storages
+from tempo_core.remote.sites import site_of, usable
+
+SETTINGS = """
+http:
+  - https://archive.example.org/audio/
+  - site: HTTP://127.0.0.1:80
+    robots: false
+    headers: {Authorization: Bearer sesame}
+    requests: 7
+s3:
+  - {bucket: archive, endpoint: "http://127.0.0.1:9000", key: known, secret: sesame}
+  - {bucket: other, credentials: machine}
+  - {bucket: open, region: eu-central-1}
+zip: true
+"""
+FOUND = Storages(
+    (
+        Site("https://archive.example.org", "/audio"),
+        Site("http://127.0.0.1", "", False, (("Authorization", "Bearer sesame"),), 7),
+    ),
+    (
+        Bucket("archive", "http://127.0.0.1:9000", "", "known", "sesame"),
+        Bucket("other", machine=True),
+        Bucket("open", region="eu-central-1"),
+    ),
+    zip=True,
+)
+
+
+def _read(tmp_path: Path, mode: int = 0o600) -> tuple[Storages, list[str]]:
+    told: list[str] = []
+    path = tmp_path / "storages.yaml"
+    path.write_text(SETTINGS)
+    path.chmod(mode)
+    return read_storages(path, told.append), told
+
+
+def test_settings(tmp_path: Path) -> None:
+    assert _read(tmp_path) == (FOUND, [])
+    assert pickle.loads(pickle.dumps(FOUND)) == FOUND
+    assert len({FOUND, _read(tmp_path)[0]}) == 1
+
+
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    assert FOUND.has_secrets
+    assert not Storages((FOUND.sites[0],), FOUND.buckets[1:]).has_secrets
+    assert "sesame" not in repr(FOUND) + str(FOUND)
+    assert "known" not in repr(FOUND)
+    _, told = _read(tmp_path, 0o644)
+    assert len(told) == 1
+    assert "chmod" in told[0]
+
+
+@pytest.mark.parametrize(("address", "sent"), [
+    ("HTTP://Example.org:80/A b", "http://example.org/A%20b"),
+    ("https://example.org", "https://example.org/"),
+    ("https://example.org/ü%20?x=%2F&y=a b", "https://example.org/%C3%BC%20?x=%2F&y=a%20b"),
+    ("https://[::1]:8080/a", "https://[::1]:8080/a"),
+])  # fmt: skip
+def test_addresses_as_they_are_asked_for(address: str, sent: str) -> None:
+    assert usable(address) == sent
+
+
+@pytest.mark.parametrize("address", [
+    "http://u:p@example.org/", "http://u@example.org/a", "http://example.org\\@evil.org/",
+    "http://example.org/a/../b", "http://example.org/a/%2e%2e/b", "http://example.org/a\\..\\b",
+    "http://example.org/%252e%252e/b", "http://example.org/a#b", "http://example.org/a\r\nX: y",
+    "http://example.org:99999/", "http:///a", "http://exämple.org/", "http://example.org/%0d%0a",
+])  # fmt: skip
+def test_addresses_that_are_refused(address: str) -> None:
+    with pytest.raises(AudioError):
+        usable(address)
+
+
+def test_a_part_of_a_site() -> None:
+    sites = (Site("https://a.org", "/audio"), Site("https://a.org", "/audio/own", robots=False))
+    assert site_of(sites, "https://a.org/audio/x") is sites[0]
+    assert site_of(sites, "https://a.org/audio") is sites[0]
+    assert site_of(sites, "https://a.org/audio/own/x?y") is sites[1]
+    for other in ("https://a.org/audios", "https://a.org/", "http://a.org/audio/x",
+                  "https://a.org:8443/audio/x", "https://a.org.evil.org/audio/x"):  # fmt: skip
+        with pytest.raises(AudioError, match="no storage is configured"):
+            site_of(sites, other)
+
+
+def test_this_machine() -> None:
+    assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost")))
+    assert not any(map(is_loopback, ("10.0.0.1", "example.org", "", "0.0.0.0")))
