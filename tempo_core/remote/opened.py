@@ -80,6 +80,8 @@ class Opened:
 
     def close(self) -> None:
         """Close all connections."""
+        if not self._made:
+            return
         from .loop import wait
 
         for made in self._made.values():
