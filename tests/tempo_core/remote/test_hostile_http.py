@@ -143,7 +143,8 @@ def asked(answer: Hostile, site: Site, storages: Storages) -> tuple[Row, Row]:
 
 @pytest.mark.parametrize("name", some(
     ROWS_WITH_AN_ERROR, "a later place", "cut off", "cut off without length",
-    "another length later", "a huge number", "another whole file later", "gone later", "heads without end", "not modified",
+    "another length later", "a huge number", "another whole file later", "gone later",
+    "heads without end", "not modified",
 ))  # fmt: skip
 def test_rows_with_an_error(name: str, site: Site, storages: Storages) -> None:
     row, _ = asked(ROWS_WITH_AN_ERROR[name], site, storages)
