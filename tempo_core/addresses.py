@@ -90,7 +90,7 @@ def is_open_address(name: str | os.PathLike[str]) -> bool:
 
 def is_folder(address: str) -> bool:
     """Whether an address is of all that is in a folder or in an archive."""
-    member, inside, _ = address.removeprefix("zip://").rpartition(INSIDE)
+    member, inside, _ = parts_of(address)
     if address.startswith("zip://") and inside:
         return member == "" or member.endswith("/")
     _, slash, path = without_query(address).partition("://")[2].partition("/")
@@ -124,6 +124,15 @@ def check_user(address: str) -> None:
         raise AudioError("has a user or a password in it; give them in the storages file")
 
 
+def parts_of(address: str) -> tuple[str, str, str]:
+    """Member, `INSIDE` and archive in an address of a member; the first two empty if it is none."""
+    rest = address.removeprefix("zip://")
+    member, begin, host = rest.rpartition(f"{INSIDE}http")
+    if host.startswith(("://[", "s://[")):  # of the sixth version, which may have two colons too
+        return member, INSIDE, begin.removeprefix(INSIDE) + host
+    return rest.rpartition(INSIDE)
+
+
 def place_of(name: str) -> str:
     """Path by which outputs for a file are named: of an address its last two parts.
 
@@ -133,7 +142,7 @@ def place_of(name: str) -> str:
         return name
     rest = without_query(name)
     if rest.startswith("zip://"):
-        member, _, archive = rest.removeprefix("zip://").rpartition(INSIDE)
+        member, _, archive = parts_of(rest)
         parts = [PurePosixPath(archive.replace("\\", "/")).stem, *member.split("/")]
     else:
         path = urlsplit(rest).path if rest.startswith("http") else rest.removeprefix("s3://")
@@ -144,7 +153,7 @@ def place_of(name: str) -> str:
 
 def shared_address(address: str) -> str:
     """An address as it means the same in another process: a path of an archive is absolute."""
-    member, inside, archive = address.rpartition(INSIDE)
+    member, inside, archive = parts_of(address)
     if address.startswith("zip://") and inside and not is_address(archive):
-        return f"{member}{inside}{os.path.abspath(archive)}"  # noqa: PTH100  # keeps links
+        return f"zip://{member}{inside}{os.path.abspath(archive)}"  # noqa: PTH100  # keeps links
     return address

@@ -16,7 +16,6 @@ OF_PACKAGE = {
     "pyarrow": "cluster",
     "s3fs": "remote",
     "soundfile": "synthesis",
-    "yaml": "remote",
     "yarl": "remote",
 }
 

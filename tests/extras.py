@@ -17,6 +17,8 @@ NOT_IN_TRAIN = (
     "pyarrow",
     "soundfile",
 )
+# Those of the extra `remote`. torch and lightning bring some of them along, and may import them.
+REMOTE = ("aiobotocore", "aiohttp", "botocore", "fsspec", "s3fs", "yarl")
 FINDER = """\
 import sys
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ..addresses import ELSEWHERE, INSIDE, NOT_CONFIGURED, Bytes, is_address
+from ..addresses import ELSEWHERE, INSIDE, NOT_CONFIGURED, Bytes, is_address, parts_of
 from ..errors import AudioError
 from ..files import EXTENSIONS
 from ..reading import RegularFile
@@ -80,6 +80,8 @@ class Opened:
 
     def close(self) -> None:
         """Close all connections."""
+        if not self._made:
+            return
         from .loop import wait
 
         for made in self._made.values():
@@ -122,7 +124,7 @@ class Opened:
         """Member and archive in an address."""
         if not self._storages.zip:
             raise AudioError(NOT_CONFIGURED)
-        member, inside, archive = address.removeprefix("zip://").rpartition(INSIDE)
+        member, inside, archive = parts_of(address)
         if not inside or not archive or archive.startswith("zip://"):
             raise AudioError("is no address of a member; give zip://member::/path/archive.zip")
         return member, archive

@@ -13,6 +13,7 @@ from tempo_core.addresses import (
     is_address,
     is_folder,
     is_open_address,
+    parts_of,
     place_of,
     shared_address,
     without_query,
@@ -22,7 +23,8 @@ ADDRESSES = (
     "https://archive.example.org/a%20b/c.flac", "http://127.0.0.1:8000/x.mp3?sign=abc",
     "s3://bucket/album/song one.mp3", "s3://bucket/", "zip://member.mp3::/data/a.zip",
     "zip://folder/m.mp3::s3://bucket/a.zip", "zip://m.mp3::https://example.org/a.zip",
-    "zip://::/data/a.zip", "zip://m.mp3::a.zip",
+    "zip://::/data/a.zip", "zip://::s3://bucket/a.zip", "zip://m.mp3::http://[::1]:8000/a.zip",
+    "zip://m.mp3::a.zip",
 )  # fmt: skip
 
 
@@ -39,6 +41,26 @@ def test_other_names_are_none(name: str) -> None:
     assert not is_address(name)
     assert as_text(Path(name)) == str(Path(name))
     assert place_of(name) == without_query(name) == name
+
+
+@pytest.mark.parametrize(("address", "member", "archive"), [
+    ("zip://a/b.mp3::/data/a.zip", "a/b.mp3", "/data/a.zip"), ("zip://::a.zip", "", "a.zip"),
+    ("zip://a::b.mp3::s3://bucket/a.zip", "a::b.mp3", "s3://bucket/a.zip"),
+    ("zip://b.mp3::http://[::1]:80/a.zip", "b.mp3", "http://[::1]:80/a.zip"),
+    ("zip://::https://[fe80::1]/a.zip", "", "https://[fe80::1]/a.zip"),
+    ("zip://::http.mp3::/a.zip", "::http.mp3", "/a.zip"),
+])  # fmt: skip
+def test_members(address: str, member: str, archive: str) -> None:
+    assert parts_of(address) == (member, "::", archive)
+
+
+@pytest.mark.parametrize(("address", "told"), [
+    ("http://u:p@host/a@b.mp3?c=d", "http://…@host/a@b.mp3"), ("s3://k:s@bucket/a", "s3://…@bucket/a"),
+    ("zip://a@b.mp3::https://p@host/a.zip", "zip://a@b.mp3::https://…@host/a.zip"),
+    ("http://u:p@x@host\\@other/", "http://…@host\\@other/"), ("http://host/@", "http://host/@"),
+])  # fmt: skip
+def test_no_message_has_a_password(address: str, told: str) -> None:
+    assert without_query(address) == told
 
 
 def test_no_address_is_open_by_default() -> None:

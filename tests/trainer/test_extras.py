@@ -17,7 +17,7 @@ import trainer.commands
 from tempo_core.cli.command import lacking
 from tempo_core.extras import OF_PACKAGE, advice
 from tests.audio import click_track, write_audio
-from tests.extras import NOT_IN_TRAIN, without
+from tests.extras import NOT_IN_TRAIN, REMOTE, without
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [f"trainer.commands.{module.name}" for module in iter_modules(trainer.commands.__path__)]
@@ -94,4 +94,5 @@ def test_what_is_missing_is_named_with_its_extra(
 def test_what_is_in_a_package_is_of_its_extra() -> None:
     assert "[synthesis]" in advice(ImportError("no", name="soundfile.utilities"))
     assert "[train]" in advice(ImportError("something is wrong"))
-    assert set(OF_PACKAGE) == set(NOT_IN_TRAIN)
+    assert "[remote]" in advice(ImportError("no", name="s3fs.core"))
+    assert set(OF_PACKAGE) == {*NOT_IN_TRAIN, *REMOTE}

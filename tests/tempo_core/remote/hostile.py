@@ -77,6 +77,7 @@ def part(
     stated: str = "{first}-{last}/{length}",
     cut: int | None = None,
     etag: str | None = '"1"',
+    length: str | None = "{n}",
 ) -> Answer:
     """The range that was asked for, with something wrong.
 
@@ -88,6 +89,8 @@ def part(
         Value of Content-Range behind its unit.
     cut
         Length of what is sent before the connection ends [bytes]; None for all.
+    length
+        Value of Content-Length if it is cut, with `{n}` for the right one; None for no such header.
     """
 
     def answer(exchange: Exchange) -> None:
@@ -101,7 +104,8 @@ def part(
         if cut is None:
             exchange.answer(206, found, **heads)
         else:
-            promised = {"Content_Length": str(len(found)), **heads}
+            n = None if length is None else length.format(n=len(found))
+            promised = {"Content_Length": n, **heads}
             exchange.answer(206, iter([found[:cut]]), **promised)
 
     return answer

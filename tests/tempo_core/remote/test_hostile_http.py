@@ -16,7 +16,7 @@ from tests.audio import click_track, write_audio
 
 from . import hostile
 from .conftest import Row, Storages, estimated, run, some, without_path
-from .servers import Answer, Content, Exchange, Site
+from .servers import Answer, Content, Exchange, Site, asked_range
 
 LATE = 4.0  # [s] two on a machine that has nothing else to do
 Hostile = Callable[[bytes], Answer]
@@ -37,6 +37,18 @@ def first_only(bad: Callable[[bytes], Answer]) -> Hostile:
     return lambda data: hostile.in_turn(bad(data), Content(data))
 
 
+def later_place(data: bytes) -> Answer:
+    """Ranges that begin a little later than asked for, and that say so."""
+
+    def answer(exchange: Exchange) -> None:
+        span = asked_range(exchange.asked.headers, len(data)) or range(len(data))
+        begin = span.start + 6 if span.start else 0
+        place = f"bytes {begin}-{span.stop - 1}/{len(data)}"
+        exchange.answer(206, data[begin : span.stop], Content_Range=place, ETag='"1"')
+
+    return answer
+
+
 def without_length(data: bytes) -> Answer:
     return hostile.part(data, stated="{first}-{last}/*")
 
@@ -50,6 +62,8 @@ ROWS_WITH_AN_ERROR: dict[str, Hostile] = {
     "a choice": wide(hostile.status(300)),
     "not modified": wide(hostile.status(304)),
     "another place": lambda data: hostile.part(data, stated="7-{last}/{length}"),
+    "a later place": lambda data: later_place(data),
+    "cut off without length": lambda data: hostile.part(data, cut=1000, length=None),
     "another end": lambda data: hostile.part(data, stated="{first}-999999999/{length}"),
     "no place": lambda data: hostile.part(data, stated=""),
     "a wrong unit": lambda data: hostile.part(data, stated="frames 0-9/10"),
@@ -128,8 +142,9 @@ def asked(answer: Hostile, site: Site, storages: Storages) -> tuple[Row, Row]:
 
 
 @pytest.mark.parametrize("name", some(
-    ROWS_WITH_AN_ERROR, "another place", "cut off", "another length later", "a huge number",
-    "another whole file later", "gone later", "heads without end", "not modified",
+    ROWS_WITH_AN_ERROR, "a later place", "cut off", "cut off without length",
+    "another length later", "a huge number", "another whole file later", "gone later",
+    "heads without end", "not modified",
 ))  # fmt: skip
 def test_rows_with_an_error(name: str, site: Site, storages: Storages) -> None:
     row, _ = asked(ROWS_WITH_AN_ERROR[name], site, storages)
@@ -155,9 +170,14 @@ def test_no_wrong_results(
     row, _ = asked(EITHER[name], site, storages)
     if not row["error"]:
         assert without_path(row) == local_rows["long"]
+    if name == "compressed":
+        assert "compressed" in row["error"]
 
 
-@pytest.mark.parametrize("name", ["another tag later", "another date later"])
+@pytest.mark.parametrize("name", [
+    "another tag later", "another date later", "another length later", "a shorter one later",
+    "another whole file later",
+])  # fmt: skip
 def test_a_file_that_changes_is_told_so(name: str, site: Site, storages: Storages) -> None:
     row, _ = asked(ROWS_WITH_AN_ERROR[name], site, storages)
     assert "changed while it was read" in row["error"]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,9 @@ import pytest
 from tempo_core.errors import AudioError
 from tempo_core.remote.settings import Bucket, Site, Storages, is_loopback, read_storages
 from tempo_core.remote.sites import site_of, usable
+from tests.extras import REMOTE, without
+
+ROOT = Path(__file__).parents[3]
 
 SETTINGS = """
 http:
@@ -97,3 +103,22 @@ def test_a_part_of_a_site() -> None:
 def test_this_machine() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost")))
     assert not any(map(is_loopback, ("10.0.0.1", "example.org", "", "0.0.0.0")))
+
+
+def test_archives_on_disk_need_no_more_packages(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.wav", b"something")
+    settings = tmp_path / "storages.yaml"
+    settings.write_text("zip: true\n")
+    code = (
+        "import sys; from pathlib import Path; from tempo_core.reading import open_bytes\n"
+        "from tempo_core.remote import active, read_storages\n"
+        "with active(read_storages(Path(sys.argv[1]))):\n"
+        "    print(open_bytes(f'zip://a.wav::{sys.argv[2]}').part(0, 9).decode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(settings), str(tmp_path / "a.zip")],
+        env=without(REMOTE, tmp_path, ROOT), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "something\n"
+    assert done.stderr == ""
