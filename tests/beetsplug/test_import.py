@@ -194,7 +194,7 @@ def test_other_plugins_listening_to_writes_are_no_trouble(
         if any(getattr(listener, "__self__", None) is tempo for listener in listeners)
     }
     assert mine == {
-        "pluginload", "import_begin", "import_task_files", "item_moved", "item_removed",
+        "pluginload", "cli_exit", "import_begin", "import_task_files", "item_moved", "item_removed",
     }  # fmt: skip
 
 
