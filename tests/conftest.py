@@ -8,8 +8,10 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -100,6 +102,28 @@ def _no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # One folder for the session: building matplotlib's font cache takes seconds.
         patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
         patch.setenv("MPLBACKEND", "Agg")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _databases_do_not_wait() -> Iterator[None]:
+    """Let SQLite not wait for the disk after each change, which takes longer than most tests.
+
+    Only a loss of power would show the difference. `kill -9` is tried in other processes, which
+    wait as always.
+    """
+    opened = sqlite3.connect
+
+    def connect(database: Any, timeout: float = 5.0, *args: Any, **kwargs: Any) -> Any:
+        # A database that another one holds or that is damaged is opened as it would be.
+        connection = opened(database, 0.0, *args, **kwargs)
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(f"PRAGMA busy_timeout = {round(1000 * timeout)}")
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", connect)
         yield
 
 

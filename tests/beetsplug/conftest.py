@@ -145,17 +145,19 @@ def forget_beets() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _defaults_parsed_once() -> Iterator[None]:
-    """Parse the default settings of beets only once, since that takes longer than most commands."""
+def _settings_parsed_once() -> Iterator[None]:
+    """Parse settings of one content only once, since that takes longer than most commands."""
     parse = yaml_util.load_yaml
-    parsed: dict[str, Any] = {}
+    parsed: dict[bytes, Any] = {}
 
     def load_yaml(filename: str, loader: Any = yaml_util.Loader) -> Any:
-        if Path(filename).name != "config_default.yaml":
-            return parse(filename, loader)
-        if filename not in parsed:
-            parsed[filename] = parse(filename, loader)
-        return copy.deepcopy(parsed[filename])
+        try:
+            content = Path(filename).read_bytes()
+        except OSError:
+            return parse(filename, loader)  # says it as it does
+        if content not in parsed:
+            parsed[content] = parse(filename, loader)
+        return copy.deepcopy(parsed[content])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml_util, "load_yaml", load_yaml)
