@@ -23,6 +23,7 @@ from beetsplug.tempo.tempo_tags import precise_bpm
 from beetsplug.tempo.writing import update_tags, write_fields
 from tempo_core.keys import parse_key
 from tempo_core.labels.files import read_track
+from tests.rows import mostly_slow
 
 from ..audio import FORMATS
 from ..conftest import MakeAudio
@@ -161,7 +162,7 @@ READ = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("version", [3, 4])
+@mostly_slow("version", [3, 4], quick=1)
 @pytest.mark.parametrize(("text", "bpm"), READ)
 def test_tags_of_others_are_rounded(
     text: str, bpm: int, version: int, beet: Beet, make_audio: MakeAudio

@@ -17,6 +17,7 @@ from mediafile import MediaFile
 
 from tempo_core import Estimate, Estimator
 from tests.audio import chord_song, click_track, write_audio
+from tests.rows import mostly_slow
 
 from .conftest import ROOT, Beet
 
@@ -83,7 +84,7 @@ def test_an_import_fills_it(beet: Beet, in_a: Path) -> None:
     assert beet("update").out == ""
 
 
-@pytest.mark.parametrize("suffix", [".flac", ".m4a"])
+@mostly_slow("suffix", [".flac", ".m4a"], quick=1)
 def test_an_import_keeps_what_stands_under_another_name(
     suffix: str, beet: Beet, song: MakeSong
 ) -> None:
@@ -105,7 +106,7 @@ def test_an_import_keeps_what_stands_under_another_name(
     assert beet.item().initial_key == "D#"
 
 
-@pytest.mark.parametrize("text", [" ", "-", "?"])
+@mostly_slow("text", [" ", "-", "?"], quick=1)
 def test_a_key_that_says_nothing_is_filled(text: str, beet: Beet, in_a: Path) -> None:
     file = mutagen.File(in_a)
     file["initialkey"] = text

@@ -15,6 +15,7 @@ from beetsplug.tempo.sounds import STORE, paths_of, store_file
 from tempo_core.embeddings import Embeddings
 from tempo_core.errors import StorageError
 from tempo_core.sound_tags import parse_tags
+from tests.rows import mostly_slow
 
 from ..conftest import MakeAudio
 from .conftest import Beet
@@ -103,7 +104,7 @@ def test_an_import_keeps_sounds_where_the_files_are(
     assert "0 listened to, 2 known before; 0 changed" in run.out
 
 
-@pytest.mark.parametrize("auto", [True, False])
+@mostly_slow("auto", [True, False], quick=1)
 def test_an_import_again_keeps_sounds(beet: Beet, songs: list[Path], auto: bool) -> None:
     """beets removes the track of before, of the same file, once more."""
     beet.configure(tempo={"tasks": ALL})

@@ -38,6 +38,7 @@ from tests.audio import (
     write_audio,
 )
 from tests.formats import EACH_FORMAT
+from tests.rows import mostly_slow
 
 MakeAudio = Callable[..., Path]
 
@@ -71,7 +72,7 @@ def test_a_steady_band_is_within_0_1_bpm(estimator: Estimator, tmp_path: Path, s
     assert found == pytest.approx(level * bpm, abs=0.1)
 
 
-@pytest.mark.parametrize("bpm", [118.0, 124.5, 127.98, 132.3])
+@mostly_slow("bpm", [118.0, 124.5, 127.98, 132.3], quick=2)
 def test_house_is_counted_as_people_count_it(
     estimator: Estimator, tmp_path: Path, bpm: float
 ) -> None:
@@ -347,7 +348,7 @@ LAYOUTS: dict[str, Callable[[Audio], Audio]] = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@mostly_slow("layout", LAYOUTS, quick=2)
 @pytest.mark.parametrize(
     ("sr", "duration"),
     [(44100, 20), pytest.param(22050, 100, marks=pytest.mark.slow), (48000, 4 * 60 / 126)],

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.audio import STYLES
+from tests.rows import mostly_slow
 from tests.tempo_core import golden
 from tests.tempo_core.golden import notes, sounds
 
@@ -64,7 +65,7 @@ def test_the_answer_for_a_recording_is_the_one_on_record(name: str) -> None:
     golden.same(golden.say(Path(os.environ["TEMPO_DATA"]) / name, {}), RECORDINGS[name])
 
 
-@pytest.mark.parametrize("seed", notes.SEEDS)
+@mostly_slow("seed", notes.SEEDS, quick=1)
 def test_the_notes_are_those_on_record(seed: int) -> None:
     expected = json.loads(notes.EXPECTED.read_text())[str(seed)]
     found = notes.heard(seed)

@@ -30,6 +30,7 @@ from tempo_core.tasks.tempo.decode import UNCLEAR_CONFIDENCE, decode, pool
 from tempo_core.tasks.tempo.refine import LEAST_WEIGHT
 from tempo_core.tasks.tempo.row import TASK
 from tests.audio import Audio, drum_pattern, speech, write_audio, write_encoded
+from tests.rows import mostly_slow
 
 WINDOWS = Windows()
 SR = 11025
@@ -320,7 +321,7 @@ def test_what_does_not_cancel_is_the_mean_of_the_channels(music: Audio) -> None:
         np.testing.assert_array_equal(mix(both, SR), both.mean(axis=0))
 
 
-@pytest.mark.parametrize("n_channels", [3, 9, 33, 64])
+@mostly_slow("n_channels", [3, 9, 33, 64], quick=(1,))
 def test_any_number_of_channels_is_music(
     estimator: Estimator, tmp_path: Path, music: Audio, n_channels: int
 ) -> None:

@@ -20,6 +20,7 @@ from tempo_core.audio import AudioFile, read_excerpts
 from tempo_core.errors import AudioError
 from tempo_core.labels.files import read_track
 from tempo_core.opening import NOT_REGULAR, Music, RegularFile, open_container, regular_file
+from tests.rows import mostly_slow
 
 from ..conftest import MakeAudio
 
@@ -255,7 +256,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, track.duratio
 """
 
 
-@pytest.mark.parametrize(
+@mostly_slow(
     ("suffix", "tag"),
     [
         ("mp3", _tag(4, [b"TIT2", b"TPE1", b"TALB", b"TBPM", b"APIC", b"TXXX", b"GEOB"])),
@@ -267,6 +268,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, track.duratio
         pytest.param("flac", _tag(4, [b"TIT2"]), marks=pytest.mark.slow),
         pytest.param("wav", _tag(4, [b"TIT2"]), marks=pytest.mark.slow),
     ],
+    quick=(1, 3),
 )
 def test_a_tag_that_inflates_costs_no_memory(
     suffix: str, tag: bytes, make_audio: MakeAudio, tmp_path: Path

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tempo_core import shadowing
+from tests.rows import mostly_slow
 
 ROOT = Path(__file__).parents[2]
 OURS = {
@@ -184,8 +185,11 @@ def test_one_that_is_found_later_does_no_harm(folder: Path, theirs: Path) -> Non
     assert OURS_SAYS in run(HELP, folder, ROOT, theirs).stdout
 
 
-@pytest.mark.parametrize(
-    "command", [["tempo-core", "models"], ["tempo-core", "--help"], ["beet", "ls"]], ids=" ".join
+@mostly_slow(
+    "command",
+    [["tempo-core", "models"], ["tempo-core", "--help"], ["beet", "ls"]],
+    ids=" ".join,
+    quick=1,
 )
 def test_what_does_not_need_it_starts(command: list[str], folder: Path, theirs: Path) -> None:
     done = run(command, folder, theirs, ROOT)

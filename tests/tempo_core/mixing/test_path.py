@@ -15,6 +15,7 @@ from tempo_core.keys import Key
 from tempo_core.mixing.energy import course
 from tempo_core.mixing.path import SetTrack, best_path
 from tempo_core.mixing.transitions import Counted, transition
+from tests.rows import mostly_slow
 
 
 def crate(n: int, rng: random.Random, low: float = 60, high: float = 190) -> list[SetTrack]:
@@ -115,7 +116,7 @@ def test_unknown_artists_are_not_taken_for_one() -> None:
     assert best_path(tracks, 2, pitch=6, start=0) == [0, 1]
 
 
-@pytest.mark.parametrize("curve", ["up", "down", "wave", "flat"])
+@mostly_slow("curve", ["up", "down", "wave", "flat"], quick=(0, 2))
 def test_energy_follows_the_curve(curve: str) -> None:
     tracks = crate(400, random.Random(1), 115, 135)
     path = best_path(tracks, 20, pitch=6, curve=curve)
