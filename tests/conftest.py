@@ -106,13 +106,16 @@ def _no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _databases_do_not_wait() -> Iterator[None]:
-    """Let SQLite not wait for the disk after each change, which takes longer than most tests.
+def _disk_is_not_waited_for() -> Iterator[None]:
+    """Let files and databases not wait for the disk after each change, longer than most tests take.
 
     Only a loss of power would show the difference. `kill -9` is tried in other processes, which
     wait as always.
     """
     opened = sqlite3.connect
+
+    def fsync(file: Any) -> None:
+        os.fstat(file if isinstance(file, int) else file.fileno())  # it has to be open
 
     def connect(database: Any, timeout: float = 5.0, *args: Any, **kwargs: Any) -> Any:
         # A database that another one holds or that is damaged is opened as it would be.
@@ -124,6 +127,7 @@ def _databases_do_not_wait() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite3, "connect", connect)
+        patch.setattr(os, "fsync", fsync)
         yield
 
 

@@ -25,7 +25,6 @@ from tempo_core.keys import parse_key
 from tempo_core.labels.files import read_track
 from tests.rows import mostly_slow
 
-from ..audio import FORMATS
 from ..conftest import MakeAudio
 from ..containers import Case, cases
 from ..formats import EACH_FORMAT
@@ -184,7 +183,7 @@ def test_tags_of_others_are_rounded(
     check_still(beet, path)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", EACH_FORMAT)
 def test_a_precise_tag_of_others_survives(suffix: str, beet: Beet, make_audio: MakeAudio) -> None:
     """beets writes all tags at once; 128 does not take the place of 127.98, and 140 does."""
     path = make_audio(f"a.{suffix}", duration=1, title="A", artist="B", albumartist="B")

@@ -24,7 +24,6 @@ from tempo_core.tempi import is_tempo
 from tests.rows import mostly_slow
 from trainer.trainingset.gather import gather
 
-from ..audio import FORMATS
 from ..conftest import MakeAudio
 from ..formats import EACH_FORMAT
 from .conftest import Beet, BpmOf
@@ -216,7 +215,7 @@ def test_the_marker_in_every_format(
     assert read_track(path).tag_bpm == str(bpm // 2)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", EACH_FORMAT)
 def test_nothing_is_written_for_somebody_elses_values(
     suffix: str, beet: Beet, make_audio: MakeAudio
 ) -> None:

@@ -58,7 +58,7 @@ TEMPI = {
 }
 
 
-@pytest.mark.parametrize("style", [s for s in STYLES if s in TEMPI])
+@mostly_slow("style", [s for s in STYLES if s in TEMPI], quick=3)
 def test_a_steady_band_is_within_0_1_bpm(estimator: Estimator, tmp_path: Path, style: str) -> None:
     """The tempo of a steady band is within 0.1 BPM, up to the metrical level.
 

@@ -18,6 +18,7 @@ from tempo_core import checkpoint, in_use
 from tempo_core.cli import main
 from tempo_core.cli.beats import BeatsWork
 from tempo_core.engines import provenance
+from tests.rows import mostly_slow
 
 from ..audio import write_audio
 from ..clusters import local_cluster
@@ -88,8 +89,11 @@ def test_beats_are_those_of_threads(
     assert len(there.stdout) > 500
 
 
-@pytest.mark.parametrize("where", ["threads", "cluster"])
-@pytest.mark.parametrize("command", ["notes", "beats"])
+@mostly_slow(
+    ("command", "where"),
+    [("notes", "threads"), ("beats", "cluster"), ("notes", "cluster"), ("beats", "threads")],
+    quick=2,
+)
 def test_a_journal_tells_what_is_done(
     command: str, where: str, recordings: Path, scheduler: str, tmp_path: Path
 ) -> None:

@@ -393,7 +393,7 @@ def test_a_hole_of_hours_is_not_looked_into_at_every_place(
     assert len(wanted) < 20
 
 
-@pytest.mark.parametrize("kind", ["sine", "noise", "brown noise", "speech"])
+@mostly_slow("kind", ["sine", "noise", "brown noise", "speech"], quick=(1, 3))
 def test_what_has_no_pulse_is_less_sure_than_the_plugin_asks_for(
     estimator: Estimator, tmp_path: Path, kind: str
 ) -> None:

@@ -44,7 +44,7 @@ def pip(*arguments: str | Path) -> None:
 
 
 def install(place: Path, name: str, files: dict[str, bytes]) -> None:
-    """Build a wheel of some files and install it with pip into an environment or a folder.
+    """Build a wheel of some files and install it into an environment or unpack it into a folder.
 
     Parameters
     ----------
@@ -60,15 +60,15 @@ def install(place: Path, name: str, files: dict[str, bytes]) -> None:
         f"{about}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     contents[f"{about}/RECORD"] = "".join(f"{path},,\n" for path in contents).encode()
-    options = ["--no-compile", "--no-deps", "--no-index"]
     with tempfile.TemporaryDirectory() as folder:
         wheel = Path(folder) / f"{about.removesuffix('.dist-info')}-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
             for path, content in contents.items():
                 archive.writestr(path, content)
         if place.is_dir():
-            pip("install", *options, "--target", place, wheel)
+            shutil.unpack_archive(wheel, place, "zip")
         else:
+            options = ["--no-compile", "--no-deps", "--no-index"]
             pip("--python", place, "install", *options, wheel)
 
 

@@ -9,7 +9,6 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-import pytest
 
 from tempo_core.keys import Key
 from tempo_core.mixing.energy import course
@@ -59,9 +58,7 @@ def longest(tracks: list[SetTrack], pitch: float) -> int:
 
 
 # In the last three the longest set is only found by looking for length.
-@pytest.mark.parametrize(
-    ("n", "seed"), [*((12, k) for k in range(8)), (14, 22), (14, 25), (14, 27)]
-)
+@mostly_slow(("n", "seed"), [*((12, k) for k in range(8)), (14, 22), (14, 25), (14, 27)], quick=4)
 def test_every_transition_mixes_and_the_set_is_as_long_as_can_be(n: int, seed: int) -> None:
     rng = random.Random(seed)
     tracks = crate(n, rng, 90, 150)

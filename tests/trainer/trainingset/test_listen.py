@@ -51,7 +51,7 @@ def test_a_steady_song(hear: Callable[..., Listening], original: np.ndarray) -> 
     assert len(found.fingerprint) > 200
 
 
-@pytest.mark.parametrize("bpm", [100, 131, 150, 165])
+@mostly_slow("bpm", [100, 131, 150, 165], quick=2)
 def test_another_tempo_in_the_second_half(bpm: float, hear: Callable[..., Listening]) -> None:
     found = hear(song(117, "house", 1, 24), song(bpm, "rock", 2, 24))
     assert found.elsewhere > UNSTEADY_SHARE

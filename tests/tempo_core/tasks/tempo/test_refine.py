@@ -22,6 +22,7 @@ from tempo_core.tasks.tempo.refine import (
 )
 from tests.audio import Audio, applause, drum_pattern, speech, write_audio
 from tests.models import filterbank
+from tests.rows import mostly_slow
 
 SR = FrontEnd().sr
 FPS = FrontEnd().fps
@@ -42,7 +43,7 @@ def _music(bpm: float, duration: float, style: str = "house") -> Audio:
     return drum_pattern(bpm, duration, SR, style, np.random.default_rng(4))
 
 
-@pytest.mark.parametrize("bpm", [63.27, 87.5, 99.99, 127.98, 143.21, 174.03])
+@mostly_slow("bpm", [63.27, 87.5, 99.99, 127.98, 143.21, 174.03], quick=(0, 3))
 @pytest.mark.parametrize("style", ["house", "rock"])
 @pytest.mark.parametrize("off", [-0.015, 0.012])
 def test_a_steady_track_is_found_within_0_02_bpm(bpm: float, style: str, off: float) -> None:
