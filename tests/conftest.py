@@ -254,6 +254,15 @@ def aeolian(tmp_path_factory: pytest.TempPathFactory) -> list[KeyedSong]:
     return songs
 
 
+@pytest.fixture(scope="session")
+def scheduler() -> Iterator[str]:
+    """Address of a cluster of two processes on this machine."""
+    from .clusters import local_cluster  # takes its time to load
+
+    with local_cluster() as cluster:
+        yield cluster.scheduler_address
+
+
 @pytest.fixture
 def bad_files(tmp_path: Path) -> dict[str, Path]:
     """Paths that are not music, by the kind of fault (see `write_bad_files`)."""

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,6 @@ from tests.rows import mostly_slow
 from ..clusters import local_cluster
 from ..conftest import MakeAudio
 from .conftest import Beet
-
-
-@pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
-    with local_cluster() as cluster:
-        yield cluster.scheduler_address
 
 
 @pytest.fixture

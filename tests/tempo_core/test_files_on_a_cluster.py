@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,12 +37,6 @@ def written(folder: Path) -> Tree:
 
 def ages(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-
-
-@pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
-    with local_cluster() as cluster:
-        yield cluster.scheduler_address
 
 
 @pytest.fixture(scope="module")

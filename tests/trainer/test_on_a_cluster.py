@@ -17,7 +17,6 @@ from tempo_core.cli import main
 from tempo_core.engines import Threads
 from tempo_core.engines.cluster import Cluster
 from tempo_core.errors import AudioError, StorageError
-from tests.clusters import local_cluster
 from trainer.evaluation.answers import ANSWERS_TABLE
 from trainer.evaluation.key_answers import KEY_ANSWERS_TABLE
 from trainer.inputs.cache import ViewRecipe, read_views
@@ -35,12 +34,6 @@ from .conftest import BUILD_OPTIONS as OPTIONS
 
 def run(*args: object) -> Result:
     return CliRunner().invoke(main, [str(arg) for arg in args])
-
-
-@pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
-    with local_cluster() as cluster:
-        yield cluster.scheduler_address
 
 
 @pytest.fixture(scope="module")
