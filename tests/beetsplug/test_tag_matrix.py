@@ -34,7 +34,7 @@ def parameters() -> Iterator[Any]:
         yield pytest.param(case, id=case.name, marks=[pytest.mark.slow] if slow else [])
 
 
-@pytest.mark.parametrize("case", parameters())
+@pytest.mark.parametrize("case", list(parameters()))
 def test_a_tag_costs_nothing_else(case: Case, tmp_path: Path) -> None:
     result = examine(case, tmp_path)
     assert result.problems == ()
