@@ -181,7 +181,7 @@ def _rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             audio = drum_pattern(bpm, duration, sr, style, np.random.default_rng(seed))
             path = folder / f"{len(done)}{suffix}"
             samples = np.repeat(audio[:, None], channels, axis=1)
-            done[entry] = write_audio(path, samples, sr)
+            done[entry] = write_audio(path, samples, sr, quick=True)
         return done[entry]
 
     return render

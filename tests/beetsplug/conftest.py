@@ -205,11 +205,17 @@ def beet(home: Path, capsys: pytest.CaptureFixture[str], empty_database: Path) -
     forget_beets()
 
 
-@pytest.fixture
-def in_a(tmp_path: Path) -> Path:
-    """Chords in A major with a beat."""
+@pytest.fixture(scope="session")
+def _in_a(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Chords in A major with a beat, written once."""
     sr = 22050
     chords, clicks = chord_song(9, False, 16, sr), click_track(120, 16.0, sr)
     audio = (0.8 * chords + 0.2 * clicks[: len(chords)]).astype(np.float32)
+    return write_audio(tmp_path_factory.mktemp("in_a") / "a.flac", audio, sr)
+
+
+@pytest.fixture
+def in_a(tmp_path: Path, _in_a: Path) -> Path:
+    """Chords in A major with a beat."""
     (tmp_path / "in a").mkdir()
-    return write_audio(tmp_path / "in a" / "a.flac", audio, sr)
+    return Path(shutil.copyfile(_in_a, tmp_path / "in a" / "a.flac"))

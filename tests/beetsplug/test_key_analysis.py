@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from mediafile import MediaFile
 
 from tempo_core import Estimate, Estimator
-from tests.audio import chord_song, click_track, write_audio
+from tests.audio import Audio, chord_song, click_track, write_audio
 from tests.rows import mostly_slow
 
 from .conftest import ROOT, Beet
@@ -25,16 +26,21 @@ SR = 22050
 MakeSong = Callable[..., Path]
 
 
+@cache
+def chords_with_a_beat(pitch_class: int, minor: bool, seconds: float) -> Audio:
+    """Chords in a key with a beat, (n_samples,), at `SR`."""
+    chords = chord_song(pitch_class, minor, seconds, SR)
+    return (0.8 * chords + 0.2 * click_track(120, seconds, SR)[: len(chords)]).astype(np.float32)
+
+
 @pytest.fixture
 def song(tmp_path: Path) -> MakeSong:
     """Function that writes chords in a key (pitch class, minor) with a beat."""
 
     def make(name: str, pitch_class: int, *, minor: bool = False, seconds: float = 14) -> Path:
-        chords = chord_song(pitch_class, minor, seconds, SR)
-        audio = 0.8 * chords + 0.2 * click_track(120, seconds, SR)[: len(chords)]
         path = tmp_path / "songs" / name
         path.parent.mkdir(exist_ok=True)
-        return write_audio(path, audio.astype(np.float32), SR)
+        return write_audio(path, chords_with_a_beat(pitch_class, minor, seconds), SR)
 
     return make
 

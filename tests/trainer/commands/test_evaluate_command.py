@@ -252,6 +252,7 @@ def test_answers_from_before_paces_were_kept_are_asked_again(
     assert log.read_text().count("\n") == 2
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_wrong_paces_are_one_line(tmp_path: Path, make_audio: MakeAudio) -> None:
     make(make_audio, "a.wav", 126)
     table = tmp_path / "t.tsv"
