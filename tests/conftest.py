@@ -120,7 +120,7 @@ def _disk_is_not_waited_for() -> Iterator[None]:
     def connect(database: Any, timeout: float = 5.0, *args: Any, **kwargs: Any) -> Any:
         # A database that another one holds or that is damaged is opened as it would be.
         connection = opened(database, 0.0, *args, **kwargs)
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, UnicodeDecodeError):
             connection.execute("PRAGMA synchronous = OFF")
         connection.execute(f"PRAGMA busy_timeout = {round(1000 * timeout)}")
         return connection
@@ -254,12 +254,12 @@ def aeolian(tmp_path_factory: pytest.TempPathFactory) -> list[KeyedSong]:
     return songs
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:
-    """Address of a cluster of two processes on this machine."""
+    """Address of a cluster of one process on this machine; `engines` has tests of several."""
     from .clusters import local_cluster  # takes its time to load
 
-    with local_cluster() as cluster:
+    with local_cluster(1) as cluster:
         yield cluster.scheduler_address
 
 

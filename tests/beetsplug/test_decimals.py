@@ -304,7 +304,7 @@ def test_beet_tempo_writes_decimals(
     beet("remove", "-f")
 
 
-@pytest.mark.parametrize("suffix", EACH_FORMAT)
+@mostly_slow("suffix", EACH_FORMAT, quick=1)
 def test_a_tempo_set_by_hand_is_written_with_decimals(
     suffix: str, beet: Beet, make_audio: MakeAudio, analysed: Any
 ) -> None:

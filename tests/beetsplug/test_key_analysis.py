@@ -267,7 +267,7 @@ def test_the_query_and_albums(beet: Beet, song: MakeSong) -> None:
     assert {item.title: item.initial_key or "" for item in beet.items()} == {"A": "", "D": "D"}
 
 
-@pytest.mark.parametrize("args", [["-p"], ["-p", "-f"]])
+@mostly_slow("args", [["-p"], ["-p", "-f"]], quick=1)
 def test_pretending_writes_nothing(args: list[str], beet: Beet, in_a: Path) -> None:
     beet.add(in_a)
     before, content = dict(beet.item()), in_a.read_bytes()

@@ -87,7 +87,7 @@ def test_pretend_writes_nothing(beet: Beet, songs: list[Path]) -> None:
     assert all("sound_tags" not in item for item in beet.items())
 
 
-@pytest.mark.parametrize("move", [False, True])
+@mostly_slow("move", [False, True], quick=1)
 def test_an_import_keeps_sounds_where_the_files_are(
     beet: Beet, songs: list[Path], move: bool
 ) -> None:

@@ -237,6 +237,7 @@ def test_a_table_is_a_table_whatever_the_names_are(odd_names: Path, encoding: st
     assert all(float(row["bpm"]) == pytest.approx(126, abs=0.1) for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", pytest.param("text", marks=pytest.mark.slow)])
 def test_odd_names_in_the_other_forms(odd_names: Path, form: str) -> None:
     env = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "LC_ALL": "C"}
@@ -341,6 +342,7 @@ def test_output_that_cannot_be_written(form: str, make_audio: MakeAudio) -> None
     assert run.returncode == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes(make_audio: MakeAudio) -> None:
     path = make_audio("a.mp3")
     run = _start("estimate", "--format", "tsv", "--jobs", 1, *[path] * 4)

@@ -85,7 +85,7 @@ def test_house_is_counted_as_people_count_it(
     assert estimate.key_confidence is not None
 
 
-@pytest.mark.parametrize("suffix", EACH_FORMAT)
+@mostly_slow("suffix", EACH_FORMAT, quick=1)
 def test_every_format_gives_the_same_tempo(
     estimator: Estimator, make_audio: MakeAudio, suffix: str
 ) -> None:

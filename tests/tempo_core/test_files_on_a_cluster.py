@@ -84,7 +84,7 @@ def test_beats_are_those_of_threads(
 
 @mostly_slow(
     ("command", "where"),
-    [("notes", "threads"), ("beats", "cluster"), ("notes", "cluster"), ("beats", "threads")],
+    [("beats", "threads"), ("beats", "cluster"), ("notes", "threads"), ("notes", "cluster")],
     quick=2,
 )
 def test_a_journal_tells_what_is_done(

@@ -237,6 +237,7 @@ def test_stated_paces_are_compared(tmp_path: Path, make_audio: MakeAudio) -> Non
     assert (out / "report.html").read_text() == page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_answers_from_before_paces_were_kept_are_asked_again(
     tmp_path: Path, make_audio: MakeAudio

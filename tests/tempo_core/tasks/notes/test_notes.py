@@ -65,7 +65,7 @@ def test_what_is_moved_by_semitones_is_found_there(
     assert measure_notes(known(tune(shift)), found.notes, 6.0).f > 0.85
 
 
-@pytest.mark.parametrize("cents", [-30, 30])
+@mostly_slow("cents", [-30, 30], quick=1)
 def test_music_out_of_tune_keeps_its_notes(
     estimator: Estimator, tmp_path: Path, cents: int
 ) -> None:
