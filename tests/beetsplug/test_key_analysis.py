@@ -405,6 +405,7 @@ def test_queries_and_notations(beet: Beet, song: MakeSong, noise: Path) -> None:
     assert beet("ls", "-f", "<$camelot>", "title:noise").out == "<>\n"
 
 
+@pytest.mark.slow
 def test_what_mixes_goes_by_estimated_keys(beet: Beet, song: MakeSong, noise: Path) -> None:
     for title, pitch_class, minor in (
         ("chosen", 9, False), ("alike", 9, False), ("fifth", 4, False), ("relative", 6, True),
@@ -468,6 +469,7 @@ def test_noise_and_dry_drums_have_no_key(noise: Path, tmp_path: Path) -> None:
         assert 0 <= found["key_confidence"] < 0.3
 
 
+@pytest.mark.slow
 def test_music_that_modulates_has_the_key_of_most_of_it(tmp_path: Path) -> None:
     parts = [chord_song(9, False, 42, SR), chord_song(0, False, 16, SR)]
     found = columns_of(write_audio(tmp_path / "a.flac", np.concatenate(parts), SR))

@@ -209,6 +209,7 @@ def test_the_tag_of_another_program_is_kept_as_it_is(
     assert raw(tracks[1]) == "99.98"
 
 
+@pytest.mark.slow
 def test_quitting_and_going_on(beet: Beet, tracks: list[Path], player: FakePlayer) -> None:
     with reviewing() as terminal:
         terminal.until(QUESTION)

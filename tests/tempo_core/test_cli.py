@@ -131,6 +131,7 @@ def test_all_good_is_exit_status_0(make_audio: MakeAudio) -> None:
         assert _run("estimate", "--format", form, "--jobs", 2, path).exit_code == 0
 
 
+@pytest.mark.slow
 def test_jobs_do_not_change_the_result(make_audio: MakeAudio) -> None:
     paths = [make_audio(f"{bpm}.flac", bpm=bpm) for bpm in (118, 126, 133, 121)]
     one, three = (_run("estimate", "--format", "tsv", "--jobs", n, *paths) for n in (1, 3))

@@ -119,6 +119,7 @@ def test_a_long_track_by_windows_and_whole(estimator: Estimator, tmp_path: Path)
         assert Estimator(windows=n).estimate(path).bpm == pytest.approx(127.98, abs=0.1), n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "bpm", "style"),
     [
@@ -175,6 +176,7 @@ def test_a_track_that_speeds_up(estimator: Estimator, tmp_path: Path) -> None:
     assert estimate.stability < 0.6
 
 
+@pytest.mark.slow
 def test_a_live_band_drifts_a_little(tmp_path: Path) -> None:
     t = np.arange(150 * 11025) / 11025
     audio = drum_pattern(118, 152, 11025, "rock", np.random.default_rng(0))

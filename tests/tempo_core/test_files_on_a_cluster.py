@@ -61,6 +61,7 @@ def test_notes_are_those_of_threads(recordings: Path, scheduler: str, tmp_path: 
     assert written(tmp_path / "there") == written(tmp_path / "here")
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_here(recordings: Path, scheduler: str, tmp_path: Path) -> None:
     args = ("notes", recordings / "0.flac", "--from", "1", "-o")
     for name, others in (("here", ()), ("there", ("--scheduler", scheduler))):

@@ -200,6 +200,7 @@ def test_the_curves_are_those_of_the_model_and_no_others(folder: Path, tmp_path:
             assert read_history(out / "history.csv") == unpack(pack(rows))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_it_says_what_the_model_has_learned_from(folder: Path, tmp_path: Path) -> None:
     (track, *_) = read_collection(folder)

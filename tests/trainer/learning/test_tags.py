@@ -251,6 +251,7 @@ def test_tags_of_one_artist_each_are_refused() -> None:
         learn_from(own, OPTIONS)
 
 
+@pytest.mark.slow
 def test_of_ten_thousand_tags_those_of_enough_tracks_are_learned() -> None:
     labels = toy()
     many = relabelled(

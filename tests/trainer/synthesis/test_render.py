@@ -624,6 +624,7 @@ def test_every_style_renders() -> None:
         assert np.std(audio) > 0.01, row
 
 
+@pytest.mark.slow
 def test_a_clip_that_would_be_silent_is_drawn_again(samples: Path, tmp_path: Path) -> None:
     for path in sorted(samples.glob("bd_*")) + sorted(samples.glob("drum_bass*")):
         # Next to this kick drum there is one that is silent: half of the drawn clips would be.

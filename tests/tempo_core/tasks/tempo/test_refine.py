@@ -77,6 +77,7 @@ def test_an_edit_between_the_windows_does_little_harm(shift: float) -> None:
     assert refine(lines, 127.0) == pytest.approx(127.98, abs=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["mp3", pytest.param("m4a", marks=pytest.mark.slow)])
 def test_lossy_coding_does_not_move_the_tempo(tmp_path: Path, suffix: str) -> None:
     audio = drum_pattern(127.98, 40, 44100, "house", np.random.default_rng(1))
