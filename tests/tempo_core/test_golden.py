@@ -33,8 +33,8 @@ def test_there_is_an_answer_on_record_for_every_file() -> None:
     assert len(names) >= 40
 
 
-# Of each style one file by default, short or long, in every format but m4a. Of what is unusual the files
-# that take long, because of their length or their format, are slow.
+# Of each style one file by default, short or long, in every format but m4a. Of what is unusual the
+# files that take long, because of their length or their format, are slow.
 BY_DEFAULT = {
     "house-118-30.mp3", "rock-88-30.aiff", "ballad-58.4-30.opus", "shuffle-92-30.aiff",
     "waltz-156.3-30.opus", "house-118-150.flac", "rock-88-150.wma", "dnb-174.25-150.wav",
