@@ -93,7 +93,7 @@ def check_stable(beet: Beet) -> None:
 
 
 @mostly_slow("threaded", [True, False], quick=1)
-@pytest.mark.parametrize("flags", [[], ["-s"], ["-C"]], ids=["album", "singletons", "in place"])
+@mostly_slow("flags", [[], ["-s"], ["-C"]], ids=["album", "singletons", "in place"], quick=(0, 2))
 def test_as_is(flags: list[str], threaded: bool, beet: Beet, album: Path, tempi: Tempi) -> None:
     """An import "as is" writes the tag to the copy, not to the original, and updates `mtime`."""
     originals = state(album)
@@ -130,7 +130,7 @@ def test_moving(beet: Beet, album: Path, tempi: Tempi) -> None:
     check_stable(beet)
 
 
-@pytest.mark.parametrize("link", ["link", "hardlink"])
+@mostly_slow("link", ["link", "hardlink"], quick=1)
 def test_linking(link: str, beet: Beet, album: Path, tempi: Tempi) -> None:
     """Symbolic links stay links, and the other name of a hard link is not changed."""
     originals = state(album)
@@ -162,7 +162,7 @@ def test_as_is_without_tags(how: str, beet: Beet, album: Path, tempi: Tempi) -> 
 
 @pytest.mark.usefixtures("match")
 @mostly_slow("threaded", [True, False], quick=1)
-@pytest.mark.parametrize("flags", [[], ["-s"], ["-W"]], ids=["album", "singletons", "nowrite"])
+@mostly_slow("flags", [[], ["-s"], ["-W"]], ids=["album", "singletons", "nowrite"], quick=(0, 2))
 def test_with_a_match(
     flags: list[str], threaded: bool, beet: Beet, album: Path, tempi: Tempi
 ) -> None:

@@ -21,6 +21,7 @@ from beetsplug.tempo.collecting import labelled_tracks
 from beetsplug.tempo.reviewing import KEYS, readings_of
 from beetsplug.tempo.settings import TEMPLATE
 from tempo_core.clicks import CLICK_LEVEL
+from tests.rows import mostly_slow
 
 from ..conftest import MakeAudio
 from ..terminal import Terminal
@@ -289,7 +290,7 @@ def test_without_a_grid_the_clicks_are_with_the_music(
     assert at_beat > between + 0.3
 
 
-@pytest.mark.parametrize(
+@mostly_slow(
     ("setting", "installed", "message"),
     [
         (None, None, "neither ffplay nor mpv found: going on without sound"),
@@ -298,7 +299,7 @@ def test_without_a_grid_the_clicks_are_with_the_music(
         ("my-player --loud", PLAYER, None),
         (None, "#!/bin/sh\necho no device >&2\nexit 3\n",
          "ffplay cannot play (no device): going on without sound"),
-    ],
+    ], quick=2,
 )  # fmt: skip
 def test_players(
     setting: Any, installed: str | None, message: str | None, beet: Beet, tracks: list[Path],

@@ -27,6 +27,7 @@ from tempo_core.console import unescaped
 from tempo_core.keys import parse_key
 from tempo_core.results.rows import OBJECT_FIELDS
 from tempo_core.tasks import TASKS
+from tests.rows import mostly_slow
 
 MakeAudio = Callable[..., Path]
 OF_BEATS = ("beat_confidence", "first_beat", "downbeat", "downbeat_confidence", "grid")
@@ -267,8 +268,8 @@ def test_a_folder_is_searched_as_build_does(make_audio: MakeAudio, tmp_path: Pat
     assert [bool(row["error"]) for row in rows] == [False, False, True]
 
 
-@pytest.mark.parametrize(
-    "error", [MemoryError(), RecursionError("deep"), KeyError("x"), OSError(5, "I/O")]
+@mostly_slow(
+    "error", [MemoryError(), RecursionError("deep"), KeyError("x"), OSError(5, "I/O")], quick=2
 )
 def test_whatever_happens_to_a_file_is_its_row(
     error: Exception, make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch

@@ -405,7 +405,7 @@ def test_audio_in_memory_is_left_alone(estimator: Estimator) -> None:
     np.testing.assert_array_equal(audio, kept)
 
 
-@pytest.mark.parametrize("duration", [3.0, 11.0, 40.0])
+@mostly_slow("duration", [3.0, 11.0, 40.0], quick=(1,))
 def test_features_say_what_their_audio_says(duration: float) -> None:
     estimator = Estimator(tasks=("tempo", "pace"))
     audio = drum_pattern(123.4, duration, 11025, "rock", np.random.default_rng(0))

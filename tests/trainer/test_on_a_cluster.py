@@ -100,6 +100,7 @@ def test_a_full_disk_of_a_worker_ends_a_build(
     assert told[0] == told[1]
 
 
+@pytest.mark.slow
 def test_build_on_the_command_line(
     songs: list[LabelledTrack], scheduler: str, tmp_path: Path
 ) -> None:
