@@ -374,6 +374,7 @@ _AV_FORMATS = {
     ".m4a": ("ipod", "aac", 128_000),
     ".wma": ("asf", "wmav2", 128_000),
 }
+_QUICK = {".mp3": {"compression_level": "7"}, ".m4a": {"aac_coder": "fast"}}
 _SOUNDFILE_FORMATS = {
     ".flac": ("FLAC", "PCM_16"),
     ".ogg": ("OGG", "VORBIS"),
@@ -383,7 +384,9 @@ _SOUNDFILE_FORMATS = {
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 
 
-def write_audio(path: Path, samples: NDArray[Any], sr: int, *, subtype: str | None = None) -> Path:
+def write_audio(
+    path: Path, samples: NDArray[Any], sr: int, *, subtype: str | None = None, quick: bool = False
+) -> Path:
     """Write an audio file in one of `FORMATS`, given by the extension of the path.
 
     Parameters
@@ -397,6 +400,8 @@ def write_audio(path: Path, samples: NDArray[Any], sr: int, *, subtype: str | No
     subtype
         libsndfile's name of the sample format of wav, aiff and flac, None for 16-bit integers;
         "FLOAT" keeps NaN, infinity and values beyond full scale.
+    quick
+        Encode in the quickest way that the encoder has, which sounds a little worse.
 
     Returns
     -------
@@ -408,7 +413,8 @@ def write_audio(path: Path, samples: NDArray[Any], sr: int, *, subtype: str | No
     if samples.ndim == 1:
         samples = samples[:, None]
     if suffix in _AV_FORMATS:
-        write_encoded(path, samples, sr, *_AV_FORMATS[suffix])
+        tuning = _QUICK.get(suffix) if quick else None
+        write_encoded(path, samples, sr, *_AV_FORMATS[suffix], tuning=tuning)
     elif suffix in _SOUNDFILE_FORMATS:
         container, default = _SOUNDFILE_FORMATS[suffix]
         with soundfile.SoundFile(
@@ -431,6 +437,7 @@ def write_encoded(
     bit_rate: int | None = None,
     *,
     options: dict[str, str] | None = None,
+    tuning: dict[str, str] | None = None,
     copies: int = 1,
 ) -> Path:
     """Write an audio file with libav, in any container and codec that it supports.
@@ -449,6 +456,8 @@ def write_encoded(
         Bit rate [bit/s]; None for the default of the encoder.
     options
         Options of the container.
+    tuning
+        Options of the encoder.
     copies
         Number of audio streams with these samples.
 
@@ -461,7 +470,9 @@ def write_encoded(
     rate = next((r for r in rates if r >= sr), rates[-1])
     layout = _LAYOUTS[samples.shape[1]]
     with av.open(str(path), "w", format=container, options=options or {}) as output:
-        streams: list[Any] = [output.add_stream(encoder, rate=rate) for _ in range(copies)]
+        streams: list[Any] = [
+            output.add_stream(encoder, rate=rate, options=tuning or {}) for _ in range(copies)
+        ]
         for stream in streams:
             stream.layout = layout
             if bit_rate:

@@ -8,8 +8,10 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -103,6 +105,32 @@ def _no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _disk_is_not_waited_for() -> Iterator[None]:
+    """Let files and databases not wait for the disk after each change, longer than most tests take.
+
+    Only a loss of power would show the difference. `kill -9` is tried in other processes, which
+    wait as always.
+    """
+    opened = sqlite3.connect
+
+    def fsync(file: Any) -> None:
+        os.fstat(file if isinstance(file, int) else file.fileno())  # it has to be open
+
+    def connect(database: Any, timeout: float = 5.0, *args: Any, **kwargs: Any) -> Any:
+        # A database that another one holds or that is damaged is opened as it would be.
+        connection = opened(database, 0.0, *args, **kwargs)
+        with suppress(sqlite3.Error, UnicodeDecodeError):
+            connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(f"PRAGMA busy_timeout = {round(1000 * timeout)}")
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", connect)
+        patch.setattr(os, "fsync", fsync)
+        yield
+
+
 @pytest.fixture(scope="session")
 def _new_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """Function that returns a new path; `mktemp` is slow because it lists all earlier folders."""
@@ -153,7 +181,7 @@ def _rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             audio = drum_pattern(bpm, duration, sr, style, np.random.default_rng(seed))
             path = folder / f"{len(done)}{suffix}"
             samples = np.repeat(audio[:, None], channels, axis=1)
-            done[entry] = write_audio(path, samples, sr)
+            done[entry] = write_audio(path, samples, sr, quick=True)
         return done[entry]
 
     return render
@@ -224,6 +252,15 @@ def aeolian(tmp_path_factory: pytest.TempPathFactory) -> list[KeyedSong]:
         path = write_audio(folder / f"{k}.wav", audio, 11025)
         songs.append(KeyedSong(path, key, f"Band {k % 5}"))
     return songs
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """Address of a cluster of one process on this machine; `engines` has tests of several."""
+    from .clusters import local_cluster  # takes its time to load
+
+    with local_cluster(1) as cluster:
+        yield cluster.scheduler_address
 
 
 @pytest.fixture

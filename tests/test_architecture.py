@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,16 +37,19 @@ def _files(package: str) -> dict[str, Path]:
     return found
 
 
-def _imports(name: str, path: Path) -> Iterator[tuple[str, str | None]]:
+@cache
+def _imports(name: str, path: Path) -> list[tuple[str, str | None]]:
     """The imports in a file, also inside functions: (module, name imported from it or None)."""
+    found: list[tuple[str, str | None]] = []
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, None) for alias in node.names)
+            found += ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) + 1 - node.level] if node.level else []
             module = ".".join([*above, *(node.module or "").split(".")]).rstrip(".")
-            yield from ((module, alias.name) for alias in node.names)
+            found += ((module, alias.name) for alias in node.names)
+    return found
 
 
 def _graph(files: Mapping[str, Path]) -> dict[str, set[str]]:

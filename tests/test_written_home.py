@@ -189,6 +189,7 @@ def test_what_is_done_stays_and_what_was_interrupted_is_finished(beet: Beet, hom
     assert "0 tracks analysed: 0 set, 0 kept, 0 failed; 10 had a tempo already" in again.out
 
 
+@pytest.mark.slow
 def test_keys_are_added_to_what_was_analysed_without_them(beet: Beet) -> None:
     """The home was written when there were no estimated keys; everything else stays as it is."""
     beet("tempo", "--tasks", "tempo,pace")  # finishes what was interrupted
@@ -208,6 +209,7 @@ def test_keys_are_added_to_what_was_analysed_without_them(beet: Beet) -> None:
     assert "0 tracks analysed" in beet("tempo", "^title:Nothing").out
 
 
+@pytest.mark.slow
 def test_an_analysis_anew_leaves_everybody_their_own(beet: Beet) -> None:
     """Tracks whose fields were cleared are analysed again, with the same result as before."""
     before = fields(beet)

@@ -150,17 +150,19 @@ def forget_beets() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _defaults_parsed_once() -> Iterator[None]:
-    """Parse the default settings of beets only once, since that takes longer than most commands."""
+def _settings_parsed_once() -> Iterator[None]:
+    """Parse settings of one content only once, since that takes longer than most commands."""
     parse = yaml_util.load_yaml
-    parsed: dict[str, Any] = {}
+    parsed: dict[bytes, Any] = {}
 
     def load_yaml(filename: str, loader: Any = yaml_util.Loader) -> Any:
-        if Path(filename).name != "config_default.yaml":
-            return parse(filename, loader)
-        if filename not in parsed:
-            parsed[filename] = parse(filename, loader)
-        return copy.deepcopy(parsed[filename])
+        try:
+            content = Path(filename).read_bytes()
+        except OSError:
+            return parse(filename, loader)  # says it as it does
+        if content not in parsed:
+            parsed[content] = parse(filename, loader)
+        return copy.deepcopy(parsed[content])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml_util, "load_yaml", load_yaml)
@@ -208,11 +210,17 @@ def beet(home: Path, capsys: pytest.CaptureFixture[str], empty_database: Path) -
     forget_beets()
 
 
-@pytest.fixture
-def in_a(tmp_path: Path) -> Path:
-    """Chords in A major with a beat."""
+@pytest.fixture(scope="session")
+def _in_a(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Chords in A major with a beat, written once."""
     sr = 22050
     chords, clicks = chord_song(9, False, 16, sr), click_track(120, 16.0, sr)
     audio = (0.8 * chords + 0.2 * clicks[: len(chords)]).astype(np.float32)
+    return write_audio(tmp_path_factory.mktemp("in_a") / "a.flac", audio, sr)
+
+
+@pytest.fixture
+def in_a(tmp_path: Path, _in_a: Path) -> Path:
+    """Chords in A major with a beat."""
     (tmp_path / "in a").mkdir()
-    return write_audio(tmp_path / "in a" / "a.flac", audio, sr)
+    return Path(shutil.copyfile(_in_a, tmp_path / "in a" / "a.flac"))

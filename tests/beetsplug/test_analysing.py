@@ -16,6 +16,7 @@ import tempo_core
 from beetsplug.tempo.applying import agreeing_tempo
 from tempo_core import CheckpointError
 from tempo_core.paces import parse_paces
+from tests.rows import mostly_slow
 
 from ..conftest import MakeAudio
 from .conftest import Beet, BpmOf, TempoOf
@@ -110,7 +111,7 @@ def test_nothing_drifts_without_tags_either(
     assert [MediaFile(path).bpm for path in songs] == tempi
 
 
-@pytest.mark.parametrize(
+@mostly_slow(
     ("args", "settings", "written"),
     [
         ([], {}, True),
@@ -121,6 +122,7 @@ def test_nothing_drifts_without_tags_either(
         ([], {"import": {"write": False}, "tempo": {"write": True}}, True),
         (["-W"], {"tempo": {"write": True}}, False),
     ],
+    quick=4,
 )
 def test_who_decides_about_tags(
     args: list[str], settings: dict[str, Any], written: bool, beet: Beet, song: Path, bpm: int
@@ -190,7 +192,7 @@ def test_a_fractional_tag_is_kept_as_it_is(beet: Beet, make_audio: MakeAudio) ->
     assert mutagen.File(path)["bpm"] == ["125.98"]
 
 
-@pytest.mark.parametrize("how", ["-f", "--force", "configured"])
+@mostly_slow("how", ["-f", "--force", "configured"], quick=1)
 def test_force_overwrites(how: str, beet: Beet, song: Path, conflict: int, bpm: int) -> None:
     if how == "configured":
         beet.configure(tempo={"force": True})

@@ -10,6 +10,8 @@ import pytest
 from beets.library import Item
 from mediafile import MediaFile
 
+from tests.rows import mostly_slow
+
 from ..audio import drum_pattern, write_audio
 from ..conftest import MakeAudio
 from .conftest import Beet, BpmOf
@@ -51,7 +53,7 @@ def test_each_bad_file_is_one_line(
     assert again.err.splitlines()[-1].startswith(f"error: {n} tracks analysed: 0 set")
 
 
-@pytest.mark.parametrize(
+@mostly_slow(
     ("name", "sr", "channels", "duration"),
     [
         ("low.wav", 8000, 1, 8),
@@ -59,6 +61,7 @@ def test_each_bad_file_is_one_line(
         ("six.flac", 48_000, 6, 8),
         ("brief.mp3", 44_100, 2, 4),
     ],
+    quick=(2, 3),
 )
 def test_unusual_music_is_music(
     name: str,

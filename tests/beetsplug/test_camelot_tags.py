@@ -17,6 +17,7 @@ from beetsplug.tempo import keeping
 from beetsplug.tempo.camelot_tags import CODE_MARKER, with_code
 from beetsplug.tempo.tempo_tags import precise_bpm
 from beetsplug.tempo.writing import update_tags
+from tests.rows import mostly_slow
 
 from ..conftest import MakeAudio
 from ..containers import Case, cases
@@ -89,7 +90,7 @@ def put(beet: Beet, make_audio: MakeAudio) -> Any:
     return add
 
 
-@pytest.mark.parametrize("place", ["comments", "grouping"])
+@mostly_slow("place", ["comments", "grouping"], quick=1)
 @pytest.mark.parametrize("suffix", EACH_FORMAT)
 def test_a_code_in_every_format(suffix: str, place: str, coded: Beet, put: Any) -> None:
     beet = coded
@@ -281,7 +282,7 @@ def test_nowrite_changes_the_library_only(coded: Beet, put: Any) -> None:
     assert MediaFile(path).comments == "8A - mine"
 
 
-@pytest.mark.parametrize("suffix", ["mp3", "flac"])
+@mostly_slow("suffix", ["mp3", "flac"], quick=1)
 def test_an_analysis_codes_the_key_it_finds(
     suffix: str, coded: Beet, in_a: Path, make_audio: MakeAudio
 ) -> None:

@@ -23,8 +23,8 @@ from beetsplug.tempo.tempo_tags import precise_bpm
 from beetsplug.tempo.writing import update_tags, write_fields
 from tempo_core.keys import parse_key
 from tempo_core.labels.files import read_track
+from tests.rows import mostly_slow
 
-from ..audio import FORMATS
 from ..conftest import MakeAudio
 from ..containers import Case, cases
 from ..formats import EACH_FORMAT
@@ -161,7 +161,7 @@ READ = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("version", [3, 4])
+@mostly_slow("version", [3, 4], quick=1)
 @pytest.mark.parametrize(("text", "bpm"), READ)
 def test_tags_of_others_are_rounded(
     text: str, bpm: int, version: int, beet: Beet, make_audio: MakeAudio
@@ -183,7 +183,7 @@ def test_tags_of_others_are_rounded(
     check_still(beet, path)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", EACH_FORMAT)
 def test_a_precise_tag_of_others_survives(suffix: str, beet: Beet, make_audio: MakeAudio) -> None:
     """beets writes all tags at once; 128 does not take the place of 127.98, and 140 does."""
     path = make_audio(f"a.{suffix}", duration=1, title="A", artist="B", albumartist="B")
@@ -278,31 +278,33 @@ def test_switched_on_and_off(suffix: str, beet: Beet, make_audio: MakeAudio, ana
     check_still(beet, path)
 
 
-def test_beet_tempo_writes_decimals(beet: Beet, make_audio: MakeAudio, tempo_of: TempoOf) -> None:
+@mostly_slow("suffix", ["mp3", "m4a"])
+def test_beet_tempo_writes_decimals(
+    suffix: str, beet: Beet, make_audio: MakeAudio, tempo_of: TempoOf
+) -> None:
     beet.configure(tempo={"decimals": True})
-    for suffix in ("mp3", "m4a"):
-        path = make_audio(f"{suffix}/a.{suffix}", duration=8, bpm=126.37, title="A")
-        bpm = tempo_of(path).bpm
-        beet.add(path)
-        assert beet("tempo", "-p").code == 0
-        assert raw(path) == ""
-        assert beet("tempo", "-W").code == 0
-        assert raw(path) == ""
-        assert beet("tempo", "-f").code == 0
-        assert float(raw(path)) == round(bpm, 2) == beet.item().tempo_bpm
-        check_still(beet, path)
-        content = path.read_bytes()
-        assert "0 tracks analysed" in beet("tempo").out
-        assert path.read_bytes() == content
-        # Another library knows the tempo as an estimate.
-        beet("remove", "-f")
-        beet("import", "-AC", path.parent)
-        assert (beet.item().bpm, beet.item().tempo_source[:6]) == (round(bpm), "model:")
-        assert path.read_bytes() == content
-        beet("remove", "-f")
+    path = make_audio(f"{suffix}/a.{suffix}", duration=8, bpm=126.37, title="A")
+    bpm = tempo_of(path).bpm
+    beet.add(path)
+    assert beet("tempo", "-p").code == 0
+    assert raw(path) == ""
+    assert beet("tempo", "-W").code == 0
+    assert raw(path) == ""
+    assert beet("tempo", "-f").code == 0
+    assert float(raw(path)) == round(bpm, 2) == beet.item().tempo_bpm
+    check_still(beet, path)
+    content = path.read_bytes()
+    assert "0 tracks analysed" in beet("tempo").out
+    assert path.read_bytes() == content
+    # Another library knows the tempo as an estimate.
+    beet("remove", "-f")
+    beet("import", "-AC", path.parent)
+    assert (beet.item().bpm, beet.item().tempo_source[:6]) == (round(bpm), "model:")
+    assert path.read_bytes() == content
+    beet("remove", "-f")
 
 
-@pytest.mark.parametrize("suffix", EACH_FORMAT)
+@mostly_slow("suffix", EACH_FORMAT, quick=1)
 def test_a_tempo_set_by_hand_is_written_with_decimals(
     suffix: str, beet: Beet, make_audio: MakeAudio, analysed: Any
 ) -> None:

@@ -275,6 +275,7 @@ def keyed(beet: Beet, aeolian: list[KeyedSong]) -> Beet:
     return beet
 
 
+@pytest.mark.slow
 def test_keys_of_people_and_sites_are_compared(keyed: Beet, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     run = keyed("tempo-eval", "--report", report, "--baseline", "-q")

@@ -19,6 +19,7 @@ from beetsplug.tempo import analysing, file_keys
 from beetsplug.tempo.file_keys import key_of, remember_key
 from tempo_core.background import interruptible
 from tempo_core.keys import parse_key
+from tests.rows import mostly_slow
 
 from .conftest import Beet
 
@@ -111,7 +112,7 @@ def test_mixing_goes_by_the_file(beet: Beet, make_audio: MakeAudio) -> None:
     assert [item.get("tempo_file_key") for item in beet.items()] == ["F#m", "F#m", "Fm"]
 
 
-@pytest.mark.parametrize("fill", [("tempo",), ("tempo-mix", "title:this"), ("tempo-labels",)])
+@mostly_slow("fill", [("tempo",), ("tempo-mix", "title:this"), ("tempo-labels",)], quick=1)
 def test_a_key_is_read_once(
     fill: tuple[str, ...], beet: Beet, make_audio: MakeAudio, n_read: list[Path]
 ) -> None:
@@ -230,7 +231,7 @@ def test_pretending_keeps_nothing(beet: Beet, make_audio: MakeAudio) -> None:
 
 
 @pytest.mark.parametrize("options", [("-A",), ("-A", "-C"), ("-A", "-W")])
-@pytest.mark.parametrize(("text", "misread", "key"), [MISREAD[1], MISREAD[6], MISREAD[15]])
+@mostly_slow(("text", "misread", "key"), [MISREAD[1], MISREAD[6], MISREAD[15]], quick=1)
 def test_an_import_puts_a_misread_key_right(
     text: str, misread: str, key: str, options: tuple[str, ...], beet: Beet, make_audio: MakeAudio
 ) -> None:

@@ -184,6 +184,7 @@ def test_a_full_disk_is_one_line_and_the_library_stays_sound(filled: Beet) -> No
     assert "63 tracks" in run.stdout
 
 
+@pytest.mark.slow
 def test_without_a_place_for_errors_it_works_all_the_same(filled: Beet) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "beets", "tempo-labels"],

@@ -21,6 +21,7 @@ from mediafile import MediaFile
 
 import tempo_core
 from tempo_core import Estimate
+from tests.rows import mostly_slow
 
 from ..conftest import MakeAudio
 from .conftest import ROOT, Beet, BpmOf
@@ -91,8 +92,8 @@ def check_stable(beet: Beet) -> None:
     assert [dict(item) for item in beet.items()] == before
 
 
-@pytest.mark.parametrize("threaded", [True, False])
-@pytest.mark.parametrize("flags", [[], ["-s"], ["-C"]], ids=["album", "singletons", "in place"])
+@mostly_slow("threaded", [True, False], quick=1)
+@mostly_slow("flags", [[], ["-s"], ["-C"]], ids=["album", "singletons", "in place"], quick=(0, 2))
 def test_as_is(flags: list[str], threaded: bool, beet: Beet, album: Path, tempi: Tempi) -> None:
     """An import "as is" writes the tag to the copy, not to the original, and updates `mtime`."""
     originals = state(album)
@@ -129,7 +130,7 @@ def test_moving(beet: Beet, album: Path, tempi: Tempi) -> None:
     check_stable(beet)
 
 
-@pytest.mark.parametrize("link", ["link", "hardlink"])
+@mostly_slow("link", ["link", "hardlink"], quick=1)
 def test_linking(link: str, beet: Beet, album: Path, tempi: Tempi) -> None:
     """Symbolic links stay links, and the other name of a hard link is not changed."""
     originals = state(album)
@@ -144,7 +145,7 @@ def test_linking(link: str, beet: Beet, album: Path, tempi: Tempi) -> None:
     check_stable(beet)
 
 
-@pytest.mark.parametrize("how", ["-W", "import.write", "tempo.write"])
+@mostly_slow("how", ["-W", "import.write", "tempo.write"], quick=(0, 2))
 def test_as_is_without_tags(how: str, beet: Beet, album: Path, tempi: Tempi) -> None:
     originals = state(album)
     if how == "import.write":
@@ -160,8 +161,8 @@ def test_as_is_without_tags(how: str, beet: Beet, album: Path, tempi: Tempi) -> 
 
 
 @pytest.mark.usefixtures("match")
-@pytest.mark.parametrize("threaded", [True, False])
-@pytest.mark.parametrize("flags", [[], ["-s"], ["-W"]], ids=["album", "singletons", "nowrite"])
+@mostly_slow("threaded", [True, False], quick=1)
+@mostly_slow("flags", [[], ["-s"], ["-W"]], ids=["album", "singletons", "nowrite"], quick=(0, 2))
 def test_with_a_match(
     flags: list[str], threaded: bool, beet: Beet, album: Path, tempi: Tempi
 ) -> None:
@@ -260,7 +261,7 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("threaded", [True, False])
+@mostly_slow("threaded", [True, False], quick=1)
 def test_bad_files_never_stop_an_import(
     threaded: bool, beet: Beet, album: Path, tempi: Tempi, bad_files: dict[str, Path]
 ) -> None:
@@ -281,6 +282,7 @@ def test_bad_files_never_stop_an_import(
         assert item.bpm == tempi.get(item.title, 0)
 
 
+@pytest.mark.slow
 def test_unusual_audio_is_imported_like_any_other(
     beet: Beet, make_audio: MakeAudio, bpm_of: BpmOf
 ) -> None:
@@ -319,7 +321,7 @@ def test_a_file_that_vanishes_meanwhile(
     assert {item.title: item.bpm for item in beet.items()} == {"A": 0, "C": tempi["C"]}
 
 
-@pytest.mark.parametrize("threaded", [True, False])
+@mostly_slow("threaded", [True, False], quick=1)
 def test_a_missing_model_is_one_warning(threaded: bool, beet: Beet, album: Path) -> None:
     """A missing model is one warning for the whole import and does not stop it."""
     (album / "second").mkdir()

@@ -472,6 +472,7 @@ def raiser(request: pytest.FixtureRequest, beet: Beet, tmp_path: Path) -> None:
     beet.configure(plugins=["tempo", name], pluginpath=[str(folder)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "raiser", ["write", pytest.param("after_write", marks=pytest.mark.slow)], indirect=True
 )

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pytest
 from mediafile import MediaFile
 
 from tempo_core import Estimate, Estimator
-from tests.audio import chord_song, click_track, write_audio
+from tests.audio import Audio, chord_song, click_track, write_audio
+from tests.rows import mostly_slow
 
 from .conftest import ROOT, Beet
 
@@ -24,16 +26,21 @@ SR = 22050
 MakeSong = Callable[..., Path]
 
 
+@cache
+def chords_with_a_beat(pitch_class: int, minor: bool, seconds: float) -> Audio:
+    """Chords in a key with a beat, (n_samples,), at `SR`."""
+    chords = chord_song(pitch_class, minor, seconds, SR)
+    return (0.8 * chords + 0.2 * click_track(120, seconds, SR)[: len(chords)]).astype(np.float32)
+
+
 @pytest.fixture
 def song(tmp_path: Path) -> MakeSong:
     """Function that writes chords in a key (pitch class, minor) with a beat."""
 
     def make(name: str, pitch_class: int, *, minor: bool = False, seconds: float = 14) -> Path:
-        chords = chord_song(pitch_class, minor, seconds, SR)
-        audio = 0.8 * chords + 0.2 * click_track(120, seconds, SR)[: len(chords)]
         path = tmp_path / "songs" / name
         path.parent.mkdir(exist_ok=True)
-        return write_audio(path, audio.astype(np.float32), SR)
+        return write_audio(path, chords_with_a_beat(pitch_class, minor, seconds), SR)
 
     return make
 
@@ -83,7 +90,7 @@ def test_an_import_fills_it(beet: Beet, in_a: Path) -> None:
     assert beet("update").out == ""
 
 
-@pytest.mark.parametrize("suffix", [".flac", ".m4a"])
+@mostly_slow("suffix", [".flac", ".m4a"], quick=1)
 def test_an_import_keeps_what_stands_under_another_name(
     suffix: str, beet: Beet, song: MakeSong
 ) -> None:
@@ -105,7 +112,7 @@ def test_an_import_keeps_what_stands_under_another_name(
     assert beet.item().initial_key == "D#"
 
 
-@pytest.mark.parametrize("text", [" ", "-", "?"])
+@mostly_slow("text", [" ", "-", "?"], quick=1)
 def test_a_key_that_says_nothing_is_filled(text: str, beet: Beet, in_a: Path) -> None:
     file = mutagen.File(in_a)
     file["initialkey"] = text
@@ -260,7 +267,7 @@ def test_the_query_and_albums(beet: Beet, song: MakeSong) -> None:
     assert {item.title: item.initial_key or "" for item in beet.items()} == {"A": "", "D": "D"}
 
 
-@pytest.mark.parametrize("args", [["-p"], ["-p", "-f"]])
+@mostly_slow("args", [["-p"], ["-p", "-f"]], quick=1)
 def test_pretending_writes_nothing(args: list[str], beet: Beet, in_a: Path) -> None:
     beet.add(in_a)
     before, content = dict(beet.item()), in_a.read_bytes()
@@ -398,6 +405,7 @@ def test_queries_and_notations(beet: Beet, song: MakeSong, noise: Path) -> None:
     assert beet("ls", "-f", "<$camelot>", "title:noise").out == "<>\n"
 
 
+@pytest.mark.slow
 def test_what_mixes_goes_by_estimated_keys(beet: Beet, song: MakeSong, noise: Path) -> None:
     for title, pitch_class, minor in (
         ("chosen", 9, False), ("alike", 9, False), ("fifth", 4, False), ("relative", 6, True),
@@ -461,6 +469,7 @@ def test_noise_and_dry_drums_have_no_key(noise: Path, tmp_path: Path) -> None:
         assert 0 <= found["key_confidence"] < 0.3
 
 
+@pytest.mark.slow
 def test_music_that_modulates_has_the_key_of_most_of_it(tmp_path: Path) -> None:
     parts = [chord_song(9, False, 42, SR), chord_song(0, False, 16, SR)]
     found = columns_of(write_audio(tmp_path / "a.flac", np.concatenate(parts), SR))

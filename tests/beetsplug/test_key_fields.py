@@ -22,6 +22,7 @@ from tempo_core import Estimator
 from tempo_core.keys import Key
 from tempo_core.labels.files import read_track
 from tempo_core.markers import KEY_MARKER
+from tests.rows import mostly_slow
 from trainer.trainingset.gather import gather
 
 from ..conftest import MakeAudio
@@ -192,7 +193,7 @@ def ours(beet: Beet, in_a: Path) -> Path:
     return in_a
 
 
-@pytest.mark.parametrize("auto", [True, False])
+@mostly_slow("auto", [True, False], quick=1)
 def test_our_own_key_in_another_library(auto: bool, beet: Beet, ours: Path) -> None:
     beet.configure(tempo={"auto": auto})
     assert beet("import", "-A", "-q", ours.parent).code == 0
@@ -218,7 +219,7 @@ def test_a_correction_of_our_own_in_another_library(beet: Beet, ours: Path) -> N
     assert MediaFile(item.filepath).initial_key == "Bm"
 
 
-@pytest.mark.parametrize(("marker", "whose"), [(f"Em {SOURCE}", SOURCE), (None, "manual")])
+@mostly_slow(("marker", "whose"), [(f"Em {SOURCE}", SOURCE), (None, "manual")], quick=1)
 def test_importing_again_reads_the_marker_again(
     marker: str | None, whose: str, beet: Beet, in_a: Path
 ) -> None:

@@ -17,6 +17,7 @@ from mediafile import MediaFile
 
 from beetsplug.tempo import file_keys, keeping, label_batches
 from tempo_core.labels import files
+from tests.rows import mostly_slow
 
 from ..conftest import MakeAudio
 from .conftest import ROOT, Beet
@@ -79,7 +80,7 @@ def state(beet: Beet) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("write", ["-w", "-W"])
+@mostly_slow("write", ["-w", "-W"], quick=1)
 def test_the_result_is_that_of_one_track_at_a_time(
     write: str, beet: Beet, songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,7 +193,7 @@ beets.ui.main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize(
+@mostly_slow(
     ("where", "name", "call", "after", "write"),
     [
         ("beetsplug.tempo.label_batches", "store_each", 2, True, "-W"),
@@ -210,6 +211,7 @@ beets.ui.main(sys.argv[1:])
             )
         ),
     ],
+    quick=(2,),
 )
 def test_kill_9_at_the_worst_moments(
     where: str, name: str, call: int, after: bool, write: str, beet: Beet, songs: Path

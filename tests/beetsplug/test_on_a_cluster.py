@@ -6,23 +6,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tempo_core.engines import provenance
+from tests.rows import mostly_slow
 
 from ..clusters import local_cluster
 from ..conftest import MakeAudio
 from .conftest import Beet
-
-
-@pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
-    with local_cluster() as cluster:
-        yield cluster.scheduler_address
 
 
 @pytest.fixture
@@ -39,7 +33,7 @@ def fields(beet: Beet) -> list[dict[str, Any]]:
     return [dict(item) for item in beet.items("title+")]
 
 
-@pytest.mark.parametrize("tasks", ["tempo,pace,key,beats", "tempo,tags", "key"])
+@mostly_slow("tasks", ["tempo,pace,key,beats", "tempo,tags", "key"], quick=1)
 def test_a_library_is_analysed_as_in_threads(
     tasks: str, beet: Beet, songs: list[Path], scheduler: str
 ) -> None:

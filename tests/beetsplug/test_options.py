@@ -172,32 +172,39 @@ def test_unknown_options_are_refused(command: str, filled: Beet) -> None:
     assert "no such option: --thraeds" in run.err
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+WRONG_SETTINGS: list[tuple[dict[str, Any], str]] = [
+    ({"thraeds": 3}, "tempo.thraeds: unknown setting; did you mean threads?"),
+    ({"labels": {"intervall": 3}}, "tempo.labels.intervall: unknown setting; did you mean int"),
+    ({"train": {"x": 3}}, "tempo.train.x: unknown setting; known are folder, "),
+    ({"labels": 3}, "tempo.labels must have settings in it, or be left out"),
+    ({"labels": None}, "tempo.labels must have settings in it, or be left out"),
+    ({"train": ["method"]}, "tempo.train must have settings in it, or be left out"),
+    ({"labels": {"urls": {"spotify": "x"}}}, "tempo.labels.urls: no source 'spotify'"),
+    ({"labels": {"interval": float("inf")}}, "tempo.labels.interval: must be a number of sec"),
+    ({"labels": {"interval": float("nan")}}, "tempo.labels.interval: must be a number of sec"),
+    ({"train": {"cache_size": float("inf")}}, "tempo.train.cache_size: must be a number of g"),
+    ({"range": [60, float("inf")]}, "tempo.range: must be two tempi"),
+    ({"range": [float("nan"), 90]}, "tempo.range: must be two tempi"),
+    ({"range": [True, 90]}, "tempo.range: must be two tempi"),
+    ({"threads": True}, "tempo.threads: must be a whole number from 1"),
+    ({"notes": {"grid": 5}}, "tempo.notes.grid: must be one of 4, 8, 8t, 16, 16t, 32"),
+    ({"notes": {"threshold": 2}}, "tempo.notes.threshold: must be a number between 0 and 1"),
+    ({"notes": {"formt": 3}}, "tempo.notes.formt: unknown setting; did you mean format?"),
+    ({"windows": -1}, "tempo.windows: must be a whole number from 1, or all"),
+]
+
+
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("command", "settings", "message"),
     [
-        ({"thraeds": 3}, "tempo.thraeds: unknown setting; did you mean threads?"),
-        ({"labels": {"intervall": 3}}, "tempo.labels.intervall: unknown setting; did you mean int"),
-        ({"train": {"x": 3}}, "tempo.train.x: unknown setting; known are folder, "),
-        ({"labels": 3}, "tempo.labels must have settings in it, or be left out"),
-        ({"labels": None}, "tempo.labels must have settings in it, or be left out"),
-        ({"train": ["method"]}, "tempo.train must have settings in it, or be left out"),
-        ({"labels": {"urls": {"spotify": "x"}}}, "tempo.labels.urls: no source 'spotify'"),
-        ({"labels": {"interval": float("inf")}}, "tempo.labels.interval: must be a number of sec"),
-        ({"labels": {"interval": float("nan")}}, "tempo.labels.interval: must be a number of sec"),
-        ({"train": {"cache_size": float("inf")}}, "tempo.train.cache_size: must be a number of g"),
-        ({"range": [60, float("inf")]}, "tempo.range: must be two tempi"),
-        ({"range": [float("nan"), 90]}, "tempo.range: must be two tempi"),
-        ({"range": [True, 90]}, "tempo.range: must be two tempi"),
-        ({"threads": True}, "tempo.threads: must be a whole number from 1"),
-        ({"notes": {"grid": 5}}, "tempo.notes.grid: must be one of 4, 8, 8t, 16, 16t, 32"),
-        ({"notes": {"threshold": 2}}, "tempo.notes.threshold: must be a number between 0 and 1"),
-        ({"notes": {"formt": 3}}, "tempo.notes.formt: unknown setting; did you mean format?"),
-        ({"windows": -1}, "tempo.windows: must be a whole number from 1, or all"),
+        # All commands read the settings in the same way; by default each is tried with one.
+        pytest.param(command, *wrong, marks=[pytest.mark.slow] if k % len(COMMANDS) != j else [])
+        for k, wrong in enumerate(WRONG_SETTINGS)
+        for j, command in enumerate(COMMANDS)
     ],
 )
 def test_settings_that_make_no_sense_are_refused(
-    settings: dict[str, Any], message: str, command: str, filled: Beet
+    command: str, settings: dict[str, Any], message: str, filled: Beet
 ) -> None:
     filled.configure(tempo=settings)
     run = filled(command, *(["title:t0"] if command == "tempo-mix" else []))

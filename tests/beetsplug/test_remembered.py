@@ -16,6 +16,7 @@ from beetsplug.tempo.applying import apply_estimate
 from beetsplug.tempo.keeping import is_temporary
 from beetsplug.tempo.origin import Decision, is_done, is_ours, origin
 from tempo_core import AudioError, Estimate, Pace
+from tests.rows import mostly_slow
 
 from ..conftest import MakeAudio
 from .conftest import Beet, BpmOf
@@ -44,7 +45,7 @@ def test_a_track_that_fails_every_time_fails_once(beet: Beet, silent: Path) -> N
         assert beet("tempo", *args).code == 1
 
 
-@pytest.mark.parametrize("how", ["content", "time", "replaced", "permissions"])
+@mostly_slow("how", ["content", "time", "replaced", "permissions"], quick=(0, 3))
 def test_a_track_that_failed_is_tried_again_when_its_file_changes(
     how: str, beet: Beet, silent: Path, make_audio: MakeAudio
 ) -> None:

@@ -21,6 +21,7 @@ from beetsplug.tempo.collecting import labelled_tracks
 from beetsplug.tempo.reviewing import KEYS, readings_of
 from beetsplug.tempo.settings import TEMPLATE
 from tempo_core.clicks import CLICK_LEVEL
+from tests.rows import mostly_slow
 
 from ..conftest import MakeAudio
 from ..terminal import Terminal
@@ -209,6 +210,7 @@ def test_the_tag_of_another_program_is_kept_as_it_is(
     assert raw(tracks[1]) == "99.98"
 
 
+@pytest.mark.slow
 def test_quitting_and_going_on(beet: Beet, tracks: list[Path], player: FakePlayer) -> None:
     with reviewing() as terminal:
         terminal.until(QUESTION)
@@ -288,7 +290,7 @@ def test_without_a_grid_the_clicks_are_with_the_music(
     assert at_beat > between + 0.3
 
 
-@pytest.mark.parametrize(
+@mostly_slow(
     ("setting", "installed", "message"),
     [
         (None, None, "neither ffplay nor mpv found: going on without sound"),
@@ -297,7 +299,7 @@ def test_without_a_grid_the_clicks_are_with_the_music(
         ("my-player --loud", PLAYER, None),
         (None, "#!/bin/sh\necho no device >&2\nexit 3\n",
          "ffplay cannot play (no device): going on without sound"),
-    ],
+    ], quick=2,
 )  # fmt: skip
 def test_players(
     setting: Any, installed: str | None, message: str | None, beet: Beet, tracks: list[Path],

@@ -25,6 +25,7 @@ from beetsplug.tempo.writing import update_tags
 from tempo_core.errors import AudioError
 from tempo_core.packets import same_packets
 from tempo_core.sound_tags import parse_tags
+from tests.rows import mostly_slow
 
 from ..audio import click_track, write_audio
 from ..conftest import MakeAudio
@@ -346,7 +347,7 @@ def test_applied_suggestions_fill_what_is_empty_and_nothing_else(
     assert "sound_suggested" not in item
 
 
-@pytest.mark.parametrize("ending", ["flac", "m4a", "ogg"])
+@mostly_slow("ending", ["flac", "m4a", "ogg"], quick=1)
 def test_suggestions_are_written_to_files_of_other_formats(
     beet: Beet, words: Path, make_audio: MakeAudio, ending: str
 ) -> None:

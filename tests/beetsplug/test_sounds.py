@@ -15,6 +15,7 @@ from beetsplug.tempo.sounds import STORE, paths_of, sounds_of, store_file
 from tempo_core.embeddings import Embeddings
 from tempo_core.errors import StorageError
 from tempo_core.sound_tags import parse_tags
+from tests.rows import mostly_slow
 
 from ..conftest import MakeAudio
 from .conftest import Beet, n_transactions
@@ -86,7 +87,7 @@ def test_pretend_writes_nothing(beet: Beet, songs: list[Path]) -> None:
     assert all("sound_tags" not in item for item in beet.items())
 
 
-@pytest.mark.parametrize("move", [False, True])
+@mostly_slow("move", [False, True], quick=1)
 def test_an_import_keeps_sounds_where_the_files_are(
     beet: Beet, songs: list[Path], move: bool
 ) -> None:
@@ -103,7 +104,7 @@ def test_an_import_keeps_sounds_where_the_files_are(
     assert "0 listened to, 2 known before; 0 changed" in run.out
 
 
-@pytest.mark.parametrize("auto", [True, False])
+@mostly_slow("auto", [True, False], quick=1)
 def test_an_import_again_keeps_sounds(beet: Beet, songs: list[Path], auto: bool) -> None:
     """beets removes the track of before, of the same file, once more."""
     beet.configure(tempo={"tasks": ALL})

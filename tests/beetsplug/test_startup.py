@@ -12,6 +12,7 @@ from beets.dbcore import types
 from beets.library import Item
 
 from beetsplug.tempo import TempoPlugin
+from tests.rows import mostly_slow
 
 from .conftest import ROOT, Beet
 
@@ -70,7 +71,7 @@ def test_another_plugin_may_declare_the_same_field_in_the_same_way(beet: Beet) -
 
 
 @pytest.mark.parametrize("plugins", [["types", "tempo"], ["tempo", "types"]])
-@pytest.mark.parametrize("field", ["tempo_bpm", "tempo_paces", "tempo_source"])
+@mostly_slow("field", ["tempo_bpm", "tempo_paces", "tempo_source"], quick=1)
 @pytest.mark.parametrize("type_", ["int", "float", "bool", "date"])
 def test_a_type_that_the_user_gives_a_field_holds(
     field: str, type_: str, plugins: list[str], beet: Beet

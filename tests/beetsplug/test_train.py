@@ -61,11 +61,9 @@ def test_it_learns_compares_and_uses(counted: Beet, home: Path) -> None:
     assert "`beet tempo -f tempo_source::^model:`" in run.out
     path = in_use.active()
     assert path is not None
-    before = [item.bpm for item in counted.items()]
-    assert counted("tempo", "-f", "title:Song").code == 0
-    sources = {item.tempo_source for item in counted.items()}
+    assert counted("tempo", "-f", "artist:Singer 1").code == 0
+    sources = {item.tempo_source for item in counted.items("artist:'Singer 1'")}
     assert sources == {f"model:{path.stem.rpartition('-')[0]}@{path.stem[-8:]}"}
-    assert len(before) == len(TEMPI)
     assert SUGGESTED_LABELS in run.out
     # What a model in use has learned is not told again.
     assert json.loads(suggested.read_text()) == {"/unlabelled.wav": 80.0}

@@ -13,6 +13,7 @@ from beets.library import Item
 from tempo_core import checkpoint, in_use
 from tempo_core.embeddings import Embeddings
 from tempo_core.tasks.tags.decode import embedding_name
+from tests.rows import mostly_slow
 
 from .conftest import Beet
 
@@ -112,7 +113,7 @@ def test_a_field_that_nobody_fills(tagged: Beet) -> None:
     assert run.out.splitlines()[-1].endswith("of 0 tracks: no tags")
 
 
-@pytest.mark.parametrize("field", ["sound_tags", "path", "artist", "year"])
+@mostly_slow("field", ["sound_tags", "path", "artist", "year"], quick=2)
 def test_fields_that_are_no_tags_of_anybody_s(tagged: Beet, field: str) -> None:
     run = tagged("tempo-train", "--task", "tags", "--field", field)
     assert run.code == 1

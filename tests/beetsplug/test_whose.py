@@ -21,9 +21,9 @@ from beetsplug.tempo.selecting import ask
 from tempo_core.labels.files import read_track
 from tempo_core.markers import TEMPO_MARKER
 from tempo_core.tempi import is_tempo
+from tests.rows import mostly_slow
 from trainer.trainingset.gather import gather
 
-from ..audio import FORMATS
 from ..conftest import MakeAudio
 from ..formats import EACH_FORMAT
 from .conftest import Beet, BpmOf
@@ -215,7 +215,7 @@ def test_the_marker_in_every_format(
     assert read_track(path).tag_bpm == str(bpm // 2)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", EACH_FORMAT)
 def test_nothing_is_written_for_somebody_elses_values(
     suffix: str, beet: Beet, make_audio: MakeAudio
 ) -> None:
@@ -251,7 +251,7 @@ def ours(beet: Beet, make_audio: MakeAudio) -> list[Path]:
     return paths
 
 
-@pytest.mark.parametrize("auto", [True, False])
+@mostly_slow("auto", [True, False], quick=1)
 def test_our_own_values_in_another_library(
     auto: bool, beet: Beet, ours: list[Path], bpm_of: BpmOf
 ) -> None:
@@ -333,8 +333,8 @@ CORRECTED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("how", CORRECTED)
-@pytest.mark.parametrize(("bpm", "verdict"), [(63, "kept"), (100, "conflict")])
+@mostly_slow("how", CORRECTED, quick=(0, 3))
+@mostly_slow(("bpm", "verdict"), [(63, "kept"), (100, "conflict")], quick=1)
 def test_a_correction_survives(
     how: str, bpm: int, verdict: str, beet: Beet, analysed: Path
 ) -> None:
@@ -376,7 +376,7 @@ def test_our_own_value_that_comes_back_from_the_file(beet: Beet, analysed: Path)
     assert "126 BPM (manual)" in beet("tempo-train", "-p").out
 
 
-@pytest.mark.parametrize("moment", [2e9, None])  # None: programs can keep a file's time
+@mostly_slow("moment", [2e9, None], quick=1)  # None: programs can keep a file's time
 @pytest.mark.parametrize("drop", [True, False])
 @pytest.mark.parametrize("command", ["tempo", "tempo-labels"])
 def test_a_tempo_in_the_file_that_beets_has_not_seen_yet(
@@ -406,7 +406,7 @@ def test_a_tempo_in_the_file_that_beets_has_not_seen_yet(
     assert "101 BPM (tag)" in beet("tempo-train", "-p").out
 
 
-@pytest.mark.parametrize("change", ["tempo_source!", "tempo_source=tag", "tempo_source=me"])
+@mostly_slow("change", ["tempo_source!", "tempo_source=tag", "tempo_source=me"], quick=1)
 @pytest.mark.parametrize("marked", [True, False])
 def test_a_changed_record_makes_nobody_of_it(
     change: str, marked: bool, beet: Beet, analysed: Path
@@ -435,7 +435,7 @@ def test_a_person_may_stand_by_our_value(beet: Beet, analysed: Path) -> None:
     assert "126 BPM (manual)" in beet("tempo-train", "-p").out
 
 
-@pytest.mark.parametrize("bpm", [-90, 5, 12398, 99999])
+@mostly_slow("bpm", [-90, 5, 12398, 99999], quick=(0, 2))
 def test_an_impossible_tempo_is_a_missing_one(
     bpm: int, beet: Beet, make_audio: MakeAudio, bpm_of: BpmOf
 ) -> None:

@@ -418,8 +418,8 @@ TAGGABLE = [
 @pytest.mark.parametrize(
     "case",
     [
-        # One of four by default: what is around a tag is tried with `bpm` in each.
-        pytest.param(case, id=case.name, marks=[pytest.mark.slow] if k % 4 else [])
+        # One of eight by default: what is around a tag is tried with `bpm` in each.
+        pytest.param(case, id=case.name, marks=[pytest.mark.slow] if k % 8 else [])
         for k, case in enumerate(TAGGABLE)
     ],
 )

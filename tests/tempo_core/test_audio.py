@@ -16,6 +16,7 @@ from tempo_core.excerpts import Excerpt, check, sounding
 from tempo_core.reading import RegularFile
 from tests.audio import FORMATS, click_track, write_audio
 from tests.formats import EACH_FORMAT
+from tests.rows import mostly_slow
 
 SR = 11025
 
@@ -39,7 +40,7 @@ def test_every_format_decodes_to_the_same_music(tmp_path: Path, suffix: str) -> 
     assert peak == pytest.approx(200 + 100 * 2.5, abs=12)
 
 
-@pytest.mark.parametrize("suffix", EACH_FORMAT)
+@mostly_slow("suffix", EACH_FORMAT, quick=1)
 def test_a_span_is_the_same_audio_as_that_part_of_the_whole(tmp_path: Path, suffix: str) -> None:
     """A span has the same samples as that part of the whole file, as the refinement requires."""
     rng = np.random.default_rng(3)
@@ -62,7 +63,7 @@ def test_a_span_is_the_same_audio_as_that_part_of_the_whole(tmp_path: Path, suff
 
 
 @pytest.mark.parametrize("sr", [8000, 44100, 192000])
-@pytest.mark.parametrize("channels", [1, 2, 6])
+@mostly_slow("channels", [1, 2, 6], quick=(0, 2))
 def test_any_rate_and_number_of_channels(tmp_path: Path, sr: int, channels: int) -> None:
     samples = np.repeat(click_track(120, 2.0, sr)[:, None], channels, axis=1)
     (excerpt,) = read_excerpts(write_audio(tmp_path / "a.wav", samples, sr), SR, None)

@@ -24,6 +24,7 @@ from tempo_core.clicks import with_clicks
 from tempo_core.errors import AudioError
 from tempo_core.exports.beats import ENCODERS, TrackBeats
 from tempo_core.transcription.storing import store
+from tests.rows import mostly_slow
 
 from ..audio import drum_pattern, warped, write_audio
 from ..formats import EACH_FORMAT
@@ -71,7 +72,7 @@ def test_a_table_has_every_beat(song: Path) -> None:
     assert [b % 4 + 1 for b in beats[:-1]] == beats[1:]
 
 
-@pytest.mark.parametrize("form", EXACT)
+@mostly_slow("form", EXACT, quick=1)
 def test_the_grid_is_the_same_in_every_format(
     form: str, music: np.ndarray, song: Path, tmp_path: Path
 ) -> None:

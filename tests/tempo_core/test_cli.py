@@ -27,6 +27,7 @@ from tempo_core.console import unescaped
 from tempo_core.keys import parse_key
 from tempo_core.results.rows import OBJECT_FIELDS
 from tempo_core.tasks import TASKS
+from tests.rows import mostly_slow
 
 MakeAudio = Callable[..., Path]
 OF_BEATS = ("beat_confidence", "first_beat", "downbeat", "downbeat_confidence", "grid")
@@ -131,6 +132,7 @@ def test_all_good_is_exit_status_0(make_audio: MakeAudio) -> None:
         assert _run("estimate", "--format", form, "--jobs", 2, path).exit_code == 0
 
 
+@pytest.mark.slow
 def test_jobs_do_not_change_the_result(make_audio: MakeAudio) -> None:
     paths = [make_audio(f"{bpm}.flac", bpm=bpm) for bpm in (118, 126, 133, 121)]
     one, three = (_run("estimate", "--format", "tsv", "--jobs", n, *paths) for n in (1, 3))
@@ -237,6 +239,7 @@ def test_a_table_is_a_table_whatever_the_names_are(odd_names: Path, encoding: st
     assert all(float(row["bpm"]) == pytest.approx(126, abs=0.1) for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", pytest.param("text", marks=pytest.mark.slow)])
 def test_odd_names_in_the_other_forms(odd_names: Path, form: str) -> None:
     env = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "LC_ALL": "C"}
@@ -265,8 +268,8 @@ def test_a_folder_is_searched_as_build_does(make_audio: MakeAudio, tmp_path: Pat
     assert [bool(row["error"]) for row in rows] == [False, False, True]
 
 
-@pytest.mark.parametrize(
-    "error", [MemoryError(), RecursionError("deep"), KeyError("x"), OSError(5, "I/O")]
+@mostly_slow(
+    "error", [MemoryError(), RecursionError("deep"), KeyError("x"), OSError(5, "I/O")], quick=2
 )
 def test_whatever_happens_to_a_file_is_its_row(
     error: Exception, make_audio: MakeAudio, monkeypatch: pytest.MonkeyPatch
@@ -341,6 +344,7 @@ def test_output_that_cannot_be_written(form: str, make_audio: MakeAudio) -> None
     assert run.returncode == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes(make_audio: MakeAudio) -> None:
     path = make_audio("a.mp3")
     run = _start("estimate", "--format", "tsv", "--jobs", 1, *[path] * 4)

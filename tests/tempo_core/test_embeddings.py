@@ -19,6 +19,7 @@ from tempo_core.embeddings import LAYOUT, Embeddings
 from tempo_core.errors import AudioError, StorageError
 from tempo_core.packets import content_of
 from tests.conftest import MakeAudio
+from tests.rows import mostly_slow
 
 NAME = "0123456789abcdef"
 
@@ -79,7 +80,7 @@ def test_what_was_put_is_there_also_in_another_process(file: Path, song: Path) -
         assert (all_[0] == embedding()).all()
 
 
-@pytest.mark.parametrize("ending", ["flac", "mp3", "m4a", "ogg", "opus", "wav", "aiff", "wma"])
+@mostly_slow("ending", ["flac", "mp3", "m4a", "ogg", "opus", "wav", "aiff", "wma"], quick=1)
 def test_tags_pictures_and_place_change_nothing(
     file: Path, tmp_path: Path, make_audio: MakeAudio, ending: str
 ) -> None:

@@ -38,6 +38,7 @@ from tests.audio import (
     write_audio,
 )
 from tests.formats import EACH_FORMAT
+from tests.rows import mostly_slow
 
 MakeAudio = Callable[..., Path]
 
@@ -57,7 +58,7 @@ TEMPI = {
 }
 
 
-@pytest.mark.parametrize("style", [s for s in STYLES if s in TEMPI])
+@mostly_slow("style", [s for s in STYLES if s in TEMPI], quick=3)
 def test_a_steady_band_is_within_0_1_bpm(estimator: Estimator, tmp_path: Path, style: str) -> None:
     """The tempo of a steady band is within 0.1 BPM, up to the metrical level.
 
@@ -71,7 +72,7 @@ def test_a_steady_band_is_within_0_1_bpm(estimator: Estimator, tmp_path: Path, s
     assert found == pytest.approx(level * bpm, abs=0.1)
 
 
-@pytest.mark.parametrize("bpm", [118.0, 124.5, 127.98, 132.3])
+@mostly_slow("bpm", [118.0, 124.5, 127.98, 132.3], quick=2)
 def test_house_is_counted_as_people_count_it(
     estimator: Estimator, tmp_path: Path, bpm: float
 ) -> None:
@@ -84,14 +85,14 @@ def test_house_is_counted_as_people_count_it(
     assert estimate.key_confidence is not None
 
 
-@pytest.mark.parametrize("suffix", EACH_FORMAT)
+@mostly_slow("suffix", EACH_FORMAT, quick=1)
 def test_every_format_gives_the_same_tempo(
     estimator: Estimator, make_audio: MakeAudio, suffix: str
 ) -> None:
     assert estimator.estimate(make_audio(f"a.{suffix}", bpm=126)).bpm == pytest.approx(126, abs=0.1)
 
 
-@pytest.mark.parametrize(("sr", "channels"), [(8000, 1), (192000, 2), (48000, 6)])
+@mostly_slow(("sr", "channels"), [(8000, 1), (192000, 2), (48000, 6)], quick=(0, 2))
 def test_any_rate_and_channels(
     estimator: Estimator, make_audio: MakeAudio, sr: int, channels: int
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_long_track_by_windows_and_whole(estimator: Estimator, tmp_path: Path)
         assert Estimator(windows=n).estimate(path).bpm == pytest.approx(127.98, abs=0.1), n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "bpm", "style"),
     [
@@ -174,6 +176,7 @@ def test_a_track_that_speeds_up(estimator: Estimator, tmp_path: Path) -> None:
     assert estimate.stability < 0.6
 
 
+@pytest.mark.slow
 def test_a_live_band_drifts_a_little(tmp_path: Path) -> None:
     t = np.arange(150 * 11025) / 11025
     audio = drum_pattern(118, 152, 11025, "rock", np.random.default_rng(0))
@@ -347,7 +350,7 @@ LAYOUTS: dict[str, Callable[[Audio], Audio]] = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@mostly_slow("layout", LAYOUTS, quick=2)
 @pytest.mark.parametrize(
     ("sr", "duration"),
     [(44100, 20), pytest.param(22050, 100, marks=pytest.mark.slow), (48000, 4 * 60 / 126)],
@@ -402,7 +405,7 @@ def test_audio_in_memory_is_left_alone(estimator: Estimator) -> None:
     np.testing.assert_array_equal(audio, kept)
 
 
-@pytest.mark.parametrize("duration", [3.0, 11.0, 40.0])
+@mostly_slow("duration", [3.0, 11.0, 40.0], quick=(1,))
 def test_features_say_what_their_audio_says(duration: float) -> None:
     estimator = Estimator(tasks=("tempo", "pace"))
     audio = drum_pattern(123.4, duration, 11025, "rock", np.random.default_rng(0))

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tempo_core import checkpoint, in_use
 from tempo_core.cli import main
 from tempo_core.cli.beats import BeatsWork
 from tempo_core.engines import provenance
+from tests.rows import mostly_slow
 
 from ..audio import write_audio
 from ..clusters import local_cluster
@@ -37,12 +37,6 @@ def written(folder: Path) -> Tree:
 
 def ages(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-
-
-@pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
-    with local_cluster() as cluster:
-        yield cluster.scheduler_address
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +61,7 @@ def test_notes_are_those_of_threads(recordings: Path, scheduler: str, tmp_path: 
     assert written(tmp_path / "there") == written(tmp_path / "here")
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_here(recordings: Path, scheduler: str, tmp_path: Path) -> None:
     args = ("notes", recordings / "0.flac", "--from", "1", "-o")
     for name, others in (("here", ()), ("there", ("--scheduler", scheduler))):
@@ -88,8 +83,11 @@ def test_beats_are_those_of_threads(
     assert len(there.stdout) > 500
 
 
-@pytest.mark.parametrize("where", ["threads", "cluster"])
-@pytest.mark.parametrize("command", ["notes", "beats"])
+@mostly_slow(
+    ("command", "where"),
+    [("beats", "threads"), ("beats", "cluster"), ("notes", "threads"), ("notes", "cluster")],
+    quick=2,
+)
 def test_a_journal_tells_what_is_done(
     command: str, where: str, recordings: Path, scheduler: str, tmp_path: Path
 ) -> None:

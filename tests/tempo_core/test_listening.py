@@ -30,6 +30,7 @@ from tempo_core.tasks.tempo.decode import UNCLEAR_CONFIDENCE, decode, pool
 from tempo_core.tasks.tempo.refine import LEAST_WEIGHT
 from tempo_core.tasks.tempo.row import TASK
 from tests.audio import Audio, drum_pattern, speech, write_audio, write_encoded
+from tests.rows import mostly_slow
 
 WINDOWS = Windows()
 SR = 11025
@@ -179,7 +180,7 @@ WRONG_LENGTHS: dict[str, Callable[[Path, Audio], Path]] = {
 
 
 # By default one file that states no length, one that states a wrong one and one with a pause.
-BY_DEFAULT = {"no length, silence first", "a length of days", "song, pause, hidden track"}
+BY_DEFAULT = {"a length of days", "song, pause, hidden track"}
 
 
 @pytest.mark.parametrize(
@@ -320,7 +321,7 @@ def test_what_does_not_cancel_is_the_mean_of_the_channels(music: Audio) -> None:
         np.testing.assert_array_equal(mix(both, SR), both.mean(axis=0))
 
 
-@pytest.mark.parametrize("n_channels", [3, 9, 33, 64])
+@mostly_slow("n_channels", [3, 9, 33, 64], quick=(1,))
 def test_any_number_of_channels_is_music(
     estimator: Estimator, tmp_path: Path, music: Audio, n_channels: int
 ) -> None:
@@ -329,7 +330,7 @@ def test_any_number_of_channels_is_music(
     assert found.bpm == pytest.approx(124, abs=0.3)
 
 
-@pytest.mark.parametrize("gain", [1e-3, 50.0, 1e18, 1e30])
+@mostly_slow("gain", [1e-3, 50.0, 1e18, 1e30], quick=(0, 3))
 def test_any_level_is_music(
     estimator: Estimator, tmp_path: Path, music: Audio, gain: float
 ) -> None:
@@ -392,7 +393,7 @@ def test_a_hole_of_hours_is_not_looked_into_at_every_place(
     assert len(wanted) < 20
 
 
-@pytest.mark.parametrize("kind", ["sine", "noise", "brown noise", "speech"])
+@mostly_slow("kind", ["sine", "noise", "brown noise", "speech"], quick=(1, 3))
 def test_what_has_no_pulse_is_less_sure_than_the_plugin_asks_for(
     estimator: Estimator, tmp_path: Path, kind: str
 ) -> None:

@@ -23,6 +23,7 @@ from tempo_core.cli.destinations import Destinations
 from tempo_core.console import unescaped
 from tempo_core.errors import ConfigError
 from tempo_core.transcription import transcribing
+from tests.rows import mostly_slow
 
 from ..audio import write_audio
 from ..known_notes import BPM, MELODY, KnownNotes, played, song
@@ -307,7 +308,7 @@ def test_names_are_given_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no /dev/stdout")
-@pytest.mark.parametrize("redirected", [False, True])
+@mostly_slow("redirected", [False, True], quick=1)
 def test_notes_on_standard_output_are_alone_there(
     redirected: bool, make: Any, tmp_path: Path
 ) -> None:

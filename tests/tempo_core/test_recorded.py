@@ -15,6 +15,7 @@ from tempo_core.errors import AudioError
 from tempo_core.excerpts import MIN_DURATION
 from tempo_core.resampling import MOST_MIXED_CHANNELS, mix
 from tests.audio import click_track, write_audio
+from tests.rows import mostly_slow
 
 SR = 11025
 
@@ -30,8 +31,8 @@ def pitch(audio: np.ndarray) -> float:
     return float(np.argmax(np.abs(np.fft.rfft(audio * np.hanning(audio.size)))))
 
 
-@pytest.mark.parametrize("sr", [8000, 11025, 44100, 48000, 192000])
-@pytest.mark.parametrize("channels", [0, 1, 2, 3, 6, 7, MOST_MIXED_CHANNELS])
+@mostly_slow("sr", [8000, 11025, 44100, 48000, 192000], quick=(0, 2, 4))
+@mostly_slow("channels", [0, 1, 2, 3, 6, 7, MOST_MIXED_CHANNELS], quick=(0, 1, 2, 5, 6))
 def test_any_rate_and_number_of_channels(sr: int, channels: int) -> None:
     audio = _tone(4, sr) if channels == 0 else np.tile(_tone(4, sr), (channels, 1))
     recorded = Recorded(audio, sr)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tempo_core import shadowing
+from tests.rows import mostly_slow
 
 ROOT = Path(__file__).parents[2]
 OURS = {
@@ -43,7 +44,7 @@ def pip(*arguments: str | Path) -> None:
 
 
 def install(place: Path, name: str, files: dict[str, bytes]) -> None:
-    """Build a wheel of some files and install it with pip into an environment or a folder.
+    """Build a wheel of some files and install it into an environment or unpack it into a folder.
 
     Parameters
     ----------
@@ -59,15 +60,15 @@ def install(place: Path, name: str, files: dict[str, bytes]) -> None:
         f"{about}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     contents[f"{about}/RECORD"] = "".join(f"{path},,\n" for path in contents).encode()
-    options = ["--no-compile", "--no-deps", "--no-index"]
     with tempfile.TemporaryDirectory() as folder:
         wheel = Path(folder) / f"{about.removesuffix('.dist-info')}-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
             for path, content in contents.items():
                 archive.writestr(path, content)
         if place.is_dir():
-            pip("install", *options, "--target", place, wheel)
+            shutil.unpack_archive(wheel, place, "zip")
         else:
+            options = ["--no-compile", "--no-deps", "--no-index"]
             pip("--python", place, "install", *options, wheel)
 
 
@@ -184,8 +185,11 @@ def test_one_that_is_found_later_does_no_harm(folder: Path, theirs: Path) -> Non
     assert OURS_SAYS in run(HELP, folder, ROOT, theirs).stdout
 
 
-@pytest.mark.parametrize(
-    "command", [["tempo-core", "models"], ["tempo-core", "--help"], ["beet", "ls"]], ids=" ".join
+@mostly_slow(
+    "command",
+    [["tempo-core", "models"], ["tempo-core", "--help"], ["beet", "ls"]],
+    ids=" ".join,
+    quick=1,
 )
 def test_what_does_not_need_it_starts(command: list[str], folder: Path, theirs: Path) -> None:
     done = run(command, folder, theirs, ROOT)

@@ -10,6 +10,7 @@ from tempo_core.config import FrontEnd
 from tempo_core.spectrum import Mel, compress, mel_spectrogram, onset_strength
 from tests.audio import click_track
 from tests.models import filterbank
+from tests.rows import mostly_slow
 
 FRONT_END = FrontEnd()
 
@@ -18,9 +19,10 @@ def _features(audio: np.ndarray) -> np.ndarray:
     return mel_spectrogram(audio, FRONT_END, filterbank())
 
 
-@pytest.mark.parametrize(
+@mostly_slow(
     "front_end",
     [FRONT_END, FrontEnd(n_fft=800, hop_length=100, n_mels=32), FrontEnd(n_mels=41, fmax=4000.0)],
+    quick=1,
 )
 def test_mel_spectrogram_is_that_of_librosa(front_end: FrontEnd) -> None:
     audio = np.random.default_rng(0).normal(size=3 * front_end.sr).astype(np.float32)

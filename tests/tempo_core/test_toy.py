@@ -22,6 +22,7 @@ from tempo_core.spectrum import Mel
 from tests import toys
 from tests.audio import Audio, drum_pattern
 from tests.models import filterbank
+from tests.rows import mostly_slow
 from trainer.torch_ops import learnable
 
 from ..conftest import MakeAudio
@@ -189,7 +190,7 @@ def test_one_that_needs_the_tempo_comes_after_it(tmp_path: Path, make_audio: Mak
         )
 
 
-@pytest.mark.parametrize("duration", [2.0, 11.0, 100.0])
+@mostly_slow("duration", [2.0, 11.0, 100.0], quick=(1,))
 def test_it_hears_as_much_whether_it_is_asked_early_or_late(
     tmp_path: Path, make_audio: MakeAudio, duration: float
 ) -> None:

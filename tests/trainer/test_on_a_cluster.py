@@ -17,7 +17,6 @@ from tempo_core.cli import main
 from tempo_core.engines import Threads
 from tempo_core.engines.cluster import Cluster
 from tempo_core.errors import AudioError, StorageError
-from tests.clusters import local_cluster
 from trainer.evaluation.answers import ANSWERS_TABLE
 from trainer.evaluation.key_answers import KEY_ANSWERS_TABLE
 from trainer.inputs.cache import ViewRecipe, read_views
@@ -35,12 +34,6 @@ from .conftest import BUILD_OPTIONS as OPTIONS
 
 def run(*args: object) -> Result:
     return CliRunner().invoke(main, [str(arg) for arg in args])
-
-
-@pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
-    with local_cluster() as cluster:
-        yield cluster.scheduler_address
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +100,7 @@ def test_a_full_disk_of_a_worker_ends_a_build(
     assert told[0] == told[1]
 
 
+@pytest.mark.slow
 def test_build_on_the_command_line(
     songs: list[LabelledTrack], scheduler: str, tmp_path: Path
 ) -> None:

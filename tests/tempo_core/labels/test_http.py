@@ -27,6 +27,7 @@ from tempo_core.labels.http.errors import BudgetSpent, Closed, SourceError
 from tempo_core.labels.http.robots import user_agent
 from tempo_core.labels.http.session import Manners, PoliteSession
 from tempo_core.labels.record import Status
+from tests.rows import mostly_slow
 
 from .conftest import MakeSession
 from .hostile import ROBOTS, HostileSite, answer, answers, drip
@@ -711,9 +712,7 @@ def test_waits_add_up(make_session: MakeSession) -> None:
         assert len(site.requests) == 2
 
 
-@pytest.mark.parametrize(
-    "name", ["stars", "many stars", "many rules", "no delay at all", "too long"]
-)
+@mostly_slow("name", ["stars", "many stars", "many rules", "no delay at all", "too long"], quick=2)
 def test_a_robots_txt_takes_no_time(name: str, make_session: MakeSession) -> None:
     with HostileSite({"a" * 300: answer("x")}, robots=ROBOTS[name]) as site:
         begin = time.monotonic()

@@ -18,6 +18,7 @@ from tempo_core.labels import matching
 from tempo_core.labels.matching import GATES, Outcome, judge, queries
 from tempo_core.labels.record import Candidate, TrackQuery
 from tempo_core.labels.titles import album_versions, main_artist, normalise, parse_title
+from tests.rows import mostly_slow
 
 YES, PERHAPS, NO = Outcome.ACCEPTED, Outcome.DOUBTFUL, Outcome.REJECTED
 
@@ -376,9 +377,10 @@ def test_either_name_is_asked_for() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@mostly_slow(
     "piece",
     ["1", "1 ", "\u0327\u0301", " ", "\t", "\x1f", "(", "()", "\ufdfa", "feat. ", "part ii "],
+    quick=(1, 2, 9),
 )
 def test_names_without_end_take_no_time(piece: str) -> None:
     """Names of any length, which tags may have, are matched in a short time."""

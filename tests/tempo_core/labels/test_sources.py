@@ -25,6 +25,7 @@ from tempo_core.labels.sources.getsongbpm import source as getsongbpm
 from tempo_core.labels.sources.musicstax import source as musicstax
 from tempo_core.labels.sources.reccobeats import source as reccobeats
 from tempo_core.labels.sources.songbpm import source as songbpm
+from tests.rows import mostly_slow
 
 from .conftest import MakeSession, track_of
 
@@ -320,7 +321,7 @@ FINAL = {"patient": Status.RETRYABLE, "blocked": Status.BLOCKED, "challenge": St
 
 
 @pytest.mark.parametrize("trouble", TROUBLED)
-@pytest.mark.parametrize("name", ["musicstax", "songbpm"])
+@mostly_slow("name", ["musicstax", "songbpm"], quick=1)
 def test_trouble_has_a_status(name: str, trouble: str, ask: Ask, site: DemoSite) -> None:
     entry = Entry("Signal Fire", "The Lintels", 151, trouble=trouble)
     site.entries.append(entry)

@@ -9,12 +9,12 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-import pytest
 
 from tempo_core.keys import Key
 from tempo_core.mixing.energy import course
 from tempo_core.mixing.path import SetTrack, best_path
 from tempo_core.mixing.transitions import Counted, transition
+from tests.rows import mostly_slow
 
 
 def crate(n: int, rng: random.Random, low: float = 60, high: float = 190) -> list[SetTrack]:
@@ -58,9 +58,7 @@ def longest(tracks: list[SetTrack], pitch: float) -> int:
 
 
 # In the last three the longest set is only found by looking for length.
-@pytest.mark.parametrize(
-    ("n", "seed"), [*((12, k) for k in range(8)), (14, 22), (14, 25), (14, 27)]
-)
+@mostly_slow(("n", "seed"), [*((12, k) for k in range(8)), (14, 22), (14, 25), (14, 27)], quick=4)
 def test_every_transition_mixes_and_the_set_is_as_long_as_can_be(n: int, seed: int) -> None:
     rng = random.Random(seed)
     tracks = crate(n, rng, 90, 150)
@@ -115,7 +113,7 @@ def test_unknown_artists_are_not_taken_for_one() -> None:
     assert best_path(tracks, 2, pitch=6, start=0) == [0, 1]
 
 
-@pytest.mark.parametrize("curve", ["up", "down", "wave", "flat"])
+@mostly_slow("curve", ["up", "down", "wave", "flat"], quick=(0, 2))
 def test_energy_follows_the_curve(curve: str) -> None:
     tracks = crate(400, random.Random(1), 115, 135)
     path = best_path(tracks, 20, pitch=6, curve=curve)

@@ -200,6 +200,7 @@ def test_the_curves_are_those_of_the_model_and_no_others(folder: Path, tmp_path:
             assert read_history(out / "history.csv") == unpack(pack(rows))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_it_says_what_the_model_has_learned_from(folder: Path, tmp_path: Path) -> None:
     (track, *_) = read_collection(folder)
@@ -237,6 +238,7 @@ def test_stated_paces_are_compared(tmp_path: Path, make_audio: MakeAudio) -> Non
     assert (out / "report.html").read_text() == page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_answers_from_before_paces_were_kept_are_asked_again(
     tmp_path: Path, make_audio: MakeAudio
@@ -252,6 +254,7 @@ def test_answers_from_before_paces_were_kept_are_asked_again(
     assert log.read_text().count("\n") == 2
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_wrong_paces_are_one_line(tmp_path: Path, make_audio: MakeAudio) -> None:
     make(make_audio, "a.wav", 126)
     table = tmp_path / "t.tsv"

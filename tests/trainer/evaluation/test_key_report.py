@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from bs4 import BeautifulSoup
 from click.testing import CliRunner
 
@@ -48,6 +49,7 @@ def test_keys_alone_are_a_report_and_drawn_again(tmp_path: Path) -> None:
     assert path.read_text() == text
 
 
+@pytest.mark.slow
 def test_beside_tempi_and_then_without_keys(tmp_path: Path) -> None:
     tempi = answers_of("model", 100.0, 120.0, 140.1)
     saving.save(tmp_path, ABOUT, tempi, FOUND)

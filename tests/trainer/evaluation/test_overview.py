@@ -116,6 +116,7 @@ def test_rare_genres_share_a_row() -> None:
     assert max(rarest.values()) <= sizes[-1]
 
 
+@pytest.mark.slow
 def test_what_is_not_known_is_said() -> None:
     shown = panels(collection(30, 0, seconds=40.0), [])
     assert texts(shown["tempo by genre"]) == ["no genre is known"]
@@ -132,6 +133,7 @@ def test_every_tempo_is_on_the_axis() -> None:
         assert np.histogram(tempi, edges)[0].sum() == len(tempi)
 
 
+@pytest.mark.slow
 def test_a_name_in_any_script_is_drawn(tmp_path: Path) -> None:
     kept = [dataclasses.replace(t, genre="ロック\udcff") for t in collection(4, 1)]
     write_overview(tmp_path, kept, [])

@@ -16,6 +16,7 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 
 from tempo_core.errors import ConfigError
+from tests.rows import mostly_slow
 from trainer.evaluation import tag_plots
 from trainer.evaluation.tag_doubts import find_doubtful
 from trainer.evaluation.tag_report import TaggedTracks, tag_parts, write_tag_report
@@ -102,8 +103,8 @@ def test_pictures_tables_and_labels_to_look_at(tmp_path: Path) -> None:
     assert doubts == sorted(doubts, reverse=True)
 
 
-@pytest.mark.parametrize("n", [0, 1, 3])
-@pytest.mark.parametrize("n_tags", [0, 1, 2])
+@mostly_slow("n", [0, 1, 3], quick=2)
+@mostly_slow("n_tags", [0, 1, 2], quick=2)
 def test_hardly_any_tracks_or_tags(tmp_path: Path, n: int, n_tags: int) -> None:
     tracks = library(n, ["rock", "house"][:n_tags])
     text = write_tag_report(tmp_path, tracks).read_text()

@@ -61,6 +61,7 @@ def train(folder: Path, *args: object) -> Result:
     return CliRunner().invoke(main, ["train", str(folder), "--jobs", "1", *map(str, args)])
 
 
+@pytest.mark.slow
 def test_a_shift_is_learned_compared_and_used(tracks: list[CollectedTrack], tmp_path: Path) -> None:
     """Of somebody who counts at half from 100 BPM on."""
     slower = [t if t.bpm >= 50 else dataclasses.replace(t, bpm=2 * t.bpm) for t in tracks]

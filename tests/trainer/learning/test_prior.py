@@ -20,6 +20,7 @@ from tempo_core.tasks.tempo.axis import answerable
 from tempo_core.tasks.tempo.config import Model, TempoConfig, TempoGrid
 from tempo_core.tasks.tempo.network import build
 from tests.audio import drum_pattern, write_audio
+from tests.rows import mostly_slow
 from trainer.evaluation.metrics import acc1, acc2
 from trainer.inputs.recordings import Recording
 from trainer.learning import guard as guards
@@ -156,7 +157,7 @@ def test_the_same_seed_the_same_model(tracks: list[CurveTrack]) -> None:
     assert not np.array_equal(other.network.weights[name], first.network.weights[name])
 
 
-@pytest.mark.parametrize(("factor", "direction"), [(2.0, 1), (0.5, -1)])
+@mostly_slow(("factor", "direction"), [(2.0, 1), (0.5, -1)], quick=1)
 def test_a_shift_leans_towards_the_labels(
     tracks: list[CurveTrack], factor: float, direction: int
 ) -> None:

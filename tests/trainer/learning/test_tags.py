@@ -19,6 +19,7 @@ from tempo_core.embeddings import Embeddings
 from tempo_core.errors import ConfigError, LabelError
 from tempo_core.sound_tags import Tag
 from tempo_core.tasks.tags.decode import embedding_name, tag_probabilities, tags_of
+from tests.rows import mostly_slow
 from trainer.learning.job import Job
 from trainer.learning.labels import STORE, TagLabels, TagTrack, read_tag_labels
 from trainer.learning.learn import Learned, learn_from
@@ -250,6 +251,7 @@ def test_tags_of_one_artist_each_are_refused() -> None:
         learn_from(own, OPTIONS)
 
 
+@pytest.mark.slow
 def test_of_ten_thousand_tags_those_of_enough_tracks_are_learned() -> None:
     labels = toy()
     many = relabelled(
@@ -261,7 +263,7 @@ def test_of_ten_thousand_tags_those_of_enough_tracks_are_learned() -> None:
     assert max(map(len, learned.summary())) < 500
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
+@mostly_slow("name", ODD_NAMES, quick=3)
 def test_a_tag_of_any_name_is_learned_and_read_again(name: str) -> None:
     learned = learn_from(toy((name, "other")), OPTIONS)
     assert len(tags_in(learned)) == 2

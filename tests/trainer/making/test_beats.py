@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tempo_core.config import FrontEnd
 from tempo_core.tasks.beats.config import BeatsConfig, BeatsModel
@@ -45,6 +46,7 @@ def test_batches_have_folds_with_targets() -> None:
     assert np.allclose(beats.sum(axis=2)[beats.sum(axis=2) > 0], 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_network_learns_where_the_beats_are() -> None:
     recipe = BeatsRecipe(steps=60, batch=8, rows=(16,))
     network = fit(sampler(recipe), FRONT_END, CONFIG, recipe)

@@ -158,6 +158,7 @@ def test_a_calibration_that_turns_probabilities_round_is_refused(
         calibrate(1 / (1 + np.exp(-logits)), targets)
 
 
+@pytest.mark.slow
 def test_a_network_that_learned_the_contrary_makes_no_model() -> None:
     recipe = PaceRecipe(steps=30, batch=12, no_headline=1.0, mask=0.0)
     contrary = [replace(c, targets=1 - c.targets, score=None) for c in cases(6)]

@@ -327,6 +327,7 @@ def test_two_steps_of_training_make_a_model_that_estimates(folder: Path, tmp_pat
     }
 
 
+@pytest.mark.slow
 def test_learning_goes_on_from_the_members_of_a_model(folder: Path, tmp_path: Path) -> None:
     """After one step the weights are nearly those of the second member of the shipped model."""
     args = ["--data", folder, "--clips", folder, "--cache", tmp_path / "cache", "--steps", 1,

@@ -16,6 +16,7 @@ import soundfile
 from click.testing import CliRunner
 
 from tests.audio import write_audio
+from tests.rows import mostly_slow
 from trainer.inputs.recordings import read_clips
 from trainer.synthesis.notes import InstrumentPart, Note, Section, Sources
 from trainer.synthesis.rendering import clips
@@ -403,7 +404,7 @@ def lag(reference: np.ndarray, audio: np.ndarray, time: float) -> float:
     return float((np.argmax(match) - (reference[span].size - 1)) / SR)
 
 
-@pytest.mark.parametrize(("encoder", "container", "rate", "bit_rates"), CODECS)
+@mostly_slow(("encoder", "container", "rate", "bit_rates"), CODECS, quick=1)
 def test_codecs_keep_the_time(
     encoder: str, container: str, rate: int, bit_rates: tuple[int, int]
 ) -> None:
@@ -569,6 +570,7 @@ def test_an_interrupted_run_goes_on_with_the_same_clips(samples: Path, tmp_path:
     assert not list(tmp_path.glob("*/*.part"))
 
 
+@pytest.mark.slow
 def test_a_balanced_set_is_a_test_set(
     samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -624,6 +626,7 @@ def test_every_style_renders() -> None:
         assert np.std(audio) > 0.01, row
 
 
+@pytest.mark.slow
 def test_a_clip_that_would_be_silent_is_drawn_again(samples: Path, tmp_path: Path) -> None:
     for path in sorted(samples.glob("bd_*")) + sorted(samples.glob("drum_bass*")):
         # Next to this kick drum there is one that is silent: half of the drawn clips would be.

@@ -11,6 +11,7 @@ from tempo_core.audio import read_excerpts
 from tempo_core.config import FrontEnd
 from tempo_core.spectrum import mel_spectrogram
 from tests.audio import drum_pattern, write_audio
+from tests.rows import mostly_slow
 from trainer.inputs.views import filterbank
 from trainer.trainingset.fingerprint import LONGEST_PRINT, distance, fingerprint, same_recordings
 
@@ -48,7 +49,7 @@ def copies(original: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("name", list(copies(np.zeros(20 * SR))))
+@mostly_slow("name", list(copies(np.zeros(20 * SR))), quick=4)
 def test_copies_are_found(name: str, original: np.ndarray) -> None:
     prints = [of(original), of(song(1)), of(copies(original)[name]), of(song(2, 124, "house"))]
     assert list(same_recordings(prints, FPS)) == [(0, 2)]

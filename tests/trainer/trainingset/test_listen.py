@@ -13,6 +13,7 @@ from tempo_core.errors import AudioError
 from tempo_core.model import Checkpoint
 from tempo_core.tasks.tempo.config import TempoConfig
 from tests.audio import drum_pattern, write_audio
+from tests.rows import mostly_slow
 from trainer.trainingset.clean import UNSTEADY_SHARE
 from trainer.trainingset.listen import Listening, listen, silence
 
@@ -50,7 +51,7 @@ def test_a_steady_song(hear: Callable[..., Listening], original: np.ndarray) -> 
     assert len(found.fingerprint) > 200
 
 
-@pytest.mark.parametrize("bpm", [100, 131, 150, 165])
+@mostly_slow("bpm", [100, 131, 150, 165], quick=2)
 def test_another_tempo_in_the_second_half(bpm: float, hear: Callable[..., Listening]) -> None:
     found = hear(song(117, "house", 1, 24), song(bpm, "rock", 2, 24))
     assert found.elsewhere > UNSTEADY_SHARE
@@ -62,7 +63,7 @@ def test_a_third_at_another_tempo(hear: Callable[..., Listening]) -> None:
     assert found.elsewhere == pytest.approx(1 / 3, abs=0.1)
 
 
-@pytest.mark.parametrize("style", ["rock", "house", "dnb"])
+@mostly_slow("style", ["rock", "house", "dnb"], quick=1)
 @pytest.mark.parametrize("drift", [0.02, 0.035])
 def test_people_who_play_together_drift(
     drift: float, style: str, hear: Callable[..., Listening]

@@ -32,6 +32,7 @@ from tempo_core.tasks.key.row import TASK
 from tempo_core.tasks.key.tuning import estimate_tuning, retuned
 from tempo_core.tasks.key.view import prepare
 from tests.audio import applause, chord_song, speech
+from tests.rows import mostly_slow
 
 SR = 22050
 FRONT_END = HarmonyFrontEnd()
@@ -56,9 +57,7 @@ def tone(pitch: float, seconds: float = 3.0) -> np.ndarray:
     return np.sin(2 * np.pi * pitch * time).astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    "tonic", [k if k % 3 == 0 else pytest.param(k, marks=pytest.mark.slow) for k in range(12)]
-)
+@mostly_slow("tonic", range(12), quick=(0, 3))
 def test_every_major_key_is_found(estimator: Estimator, tonic: int) -> None:
     assert key_in(estimator, chord_song(tonic, False, 16, SR)).key == Key(tonic, False)
 
@@ -73,8 +72,8 @@ def test_most_minor_keys_are_found_and_else_their_dominant(estimator: Estimator)
         assert key in (Key(tonic, True), Key((tonic + 7) % 12, False))
 
 
-@pytest.mark.parametrize(
-    "cents", [-40, 40, *(pytest.param(c, marks=pytest.mark.slow) for c in (-25, 25))]
+@mostly_slow(
+    "cents", [-40, 40, *(pytest.param(c, marks=pytest.mark.slow) for c in (-25, 25))], quick=1
 )
 def test_tuning_is_estimated_and_does_no_harm(estimator: Estimator, cents: float) -> None:
     for tonic in (1, 8):

@@ -12,6 +12,7 @@ from tempo_core.estimate import Estimator
 from tempo_core.tasks.notes.decode import notes_of
 from tempo_core.tasks.notes.events import Note, Thresholds, Transcription
 from tests.audio import applause, write_audio
+from tests.rows import mostly_slow
 from trainer.evaluation.notes import measure_notes
 from trainer.synthesis.studies import Played
 from trainer.synthesis.tones import play
@@ -56,7 +57,7 @@ def test_plain_tones_are_found(estimator: Estimator, tmp_path: Path) -> None:
     assert all(1 <= n.velocity <= 127 and 0 <= n.confidence <= 1 for n in found.notes)
 
 
-@pytest.mark.parametrize("shift", [-12, -1, 1, 7, 12])
+@mostly_slow("shift", [-12, -1, 1, 7, 12], quick=(0, 3))
 def test_what_is_moved_by_semitones_is_found_there(
     estimator: Estimator, tmp_path: Path, shift: int
 ) -> None:
@@ -64,7 +65,7 @@ def test_what_is_moved_by_semitones_is_found_there(
     assert measure_notes(known(tune(shift)), found.notes, 6.0).f > 0.85
 
 
-@pytest.mark.parametrize("cents", [-30, 30])
+@mostly_slow("cents", [-30, 30], quick=1)
 def test_music_out_of_tune_keeps_its_notes(
     estimator: Estimator, tmp_path: Path, cents: int
 ) -> None:

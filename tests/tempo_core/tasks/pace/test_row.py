@@ -27,6 +27,7 @@ from tempo_core.tasks.pace.row import (
 )
 from tempo_core.tasks.tempo.config import TempoGrid
 from tempo_core.tasks.tempo.decode import Tempo
+from tests.rows import mostly_slow
 
 from ....conftest import MakeAudio
 
@@ -124,13 +125,14 @@ def test_candidates_come_most_probable_first_and_rounded(model: Checkpoint[PaceC
     assert [(p.bpm, p.probability) for p in found] == [(60.0, 0.88), (120.0, 0.2), (40.0, 0.1)]
 
 
-@pytest.mark.parametrize(
+@mostly_slow(
     ("bpm", "style", "compatible", "incompatible"),
     [
         (124, "house", (124, 62), (186, 82.7, 93)),
         (172, "dnb", (172, 86), (258, 114.7, 129)),
         (120, "rock", (120, 60, 240), (180, 80, 90)),
     ],
+    quick=1,
 )
 def test_what_one_can_move_to(
     bpm: float, style: str, compatible: tuple[float, ...], incompatible: tuple[float, ...],

@@ -16,6 +16,7 @@ from tempo_core.tasks.tempo.config import TempoGrid
 from tempo_core.tasks.tempo.decode import Tempo
 from tempo_core.tasks.tempo.loops import as_loop, n_beats
 from tests.audio import drum_pattern, write_audio
+from tests.rows import mostly_slow
 
 SR = 22050
 
@@ -92,9 +93,10 @@ def test_what_repeating_may_change(before: float, after: float, surer: bool, tak
     assert found["tempo"].confidence == repeated["tempo"].confidence
 
 
-@pytest.mark.parametrize(
+@mostly_slow(
     ("style", "bpm", "beats"),
     [("house", 126.3, 4), ("house", 126.3, 8), ("rock", 97.1, 4), ("dnb", 173.2, 16)],
+    quick=2,
 )
 def test_the_tempo_of_a_loop_is_exact(
     estimator: Estimator, tmp_path: Path, style: str, bpm: float, beats: int

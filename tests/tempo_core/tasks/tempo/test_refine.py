@@ -22,6 +22,7 @@ from tempo_core.tasks.tempo.refine import (
 )
 from tests.audio import Audio, applause, drum_pattern, speech, write_audio
 from tests.models import filterbank
+from tests.rows import mostly_slow
 
 SR = FrontEnd().sr
 FPS = FrontEnd().fps
@@ -42,7 +43,7 @@ def _music(bpm: float, duration: float, style: str = "house") -> Audio:
     return drum_pattern(bpm, duration, SR, style, np.random.default_rng(4))
 
 
-@pytest.mark.parametrize("bpm", [63.27, 87.5, 99.99, 127.98, 143.21, 174.03])
+@mostly_slow("bpm", [63.27, 87.5, 99.99, 127.98, 143.21, 174.03], quick=(0, 3))
 @pytest.mark.parametrize("style", ["house", "rock"])
 @pytest.mark.parametrize("off", [-0.015, 0.012])
 def test_a_steady_track_is_found_within_0_02_bpm(bpm: float, style: str, off: float) -> None:
@@ -76,6 +77,7 @@ def test_an_edit_between_the_windows_does_little_harm(shift: float) -> None:
     assert refine(lines, 127.0) == pytest.approx(127.98, abs=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["mp3", pytest.param("m4a", marks=pytest.mark.slow)])
 def test_lossy_coding_does_not_move_the_tempo(tmp_path: Path, suffix: str) -> None:
     audio = drum_pattern(127.98, 40, 44100, "house", np.random.default_rng(1))

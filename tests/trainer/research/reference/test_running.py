@@ -117,6 +117,7 @@ def test_a_network_learns_to_tell_tones_from_noise(
     assert noisy["deep"] < deep["deep"]
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_result(made_sounds: Path, tmp_path: Path) -> None:
     whole = run(made_sounds, tmp_path)
     other = tmp_path / "other"
@@ -141,6 +142,7 @@ def test_a_killed_run_goes_on_to_the_same_result(made_sounds: Path, tmp_path: Pa
     assert np.array_equal(weights(run(made_sounds, other).folder), weights(whole.folder))
 
 
+@pytest.mark.slow
 def test_a_run_that_gets_no_better_ends_early(made_sounds: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(
         SMALL, epochs=50, patience=1, learning_rate=1e-8, monitor="loss", schedule="constant"
