@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +136,7 @@ def measured(
 
 
 @contextmanager
-def serving(files: dict[str, Sequence[Path]]) -> Iterator[Servers]:
+def serving(files: Mapping[str, Sequence[Path]]) -> Iterator[Servers]:
     """Context in which the servers run in another process."""
     names = [str(path) for paths in files.values() for path in paths]
     with subprocess.Popen(
