@@ -368,7 +368,8 @@ def _part_with(threads: Iterable[threading.Thread]) -> None:
     """Wait `ABANDONED_WAIT` at most for threads that were told to end; note those that remain."""
     deadline = time.monotonic() + ABANDONED_WAIT
     for thread in threads:
-        thread.join(max(0, deadline - time.monotonic()))
+        if thread is not threading.current_thread():  # which may be the one that collects garbage
+            thread.join(max(0, deadline - time.monotonic()))
     _left[:] = [thread for thread in {*_left, *threads} if thread.is_alive()]
 
 

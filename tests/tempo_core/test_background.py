@@ -215,3 +215,25 @@ def test_commands_that_are_run_as_modules_are_known() -> None:
         assert spec.origin is not None
         assert background.is_ours(Path(spec.origin))
     assert not background.is_ours(Path("/somewhere/cli/__main__.py"))
+
+
+def test_one_of_its_threads_may_close_it() -> None:
+    """As when garbage is collected there."""
+    first_came, closed = threading.Event(), threading.Event()
+    problems = []
+
+    def work(task: int) -> int:
+        if task:
+            first_came.wait(10)
+            try:
+                results.close()
+            except RuntimeError as error:
+                problems.append(error)
+            closed.set()
+        return task
+
+    results = parallel(work, range(2), 1, lambda: False)
+    assert next(results) == (0, 0)
+    first_came.set()
+    assert closed.wait(10)
+    assert problems == []
