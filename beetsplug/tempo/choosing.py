@@ -118,20 +118,22 @@ _DIFFERENCE = (
     f"ifnull(abs(CAST({_value('tempo_bpm')} AS REAL) - CAST({_value(TEMPO.marker)} AS REAL)), 999)"
 )
 # Tracks whose tempo an analysis set, for certain, so that `origin.is_ours`: nearly all of these.
+# What Python may read in another way than SQL is not for certain.
 _SURELY_OURS = (
-    f"{_value('tempo_source')} LIKE 'model:%' AND items.bpm = {_rounded('tempo_bpm')} "
-    f"AND {_value('tempo_bpm')} NOT GLOB '*[^0-9.]*' "
-    f"AND ifnull({_value('tempo_verdict')}, '{Decision.SET.word}') = '{Decision.SET.word}' "
-    f"AND NOT {_IS_STATED} AND NOT {IS_LOCKED}"
+    f"{_value('tempo_source')} GLOB 'model:*' AND items.bpm = {_rounded('tempo_bpm')} "
+    f"AND {_value('tempo_bpm')} NOT GLOB '*[^0-9.]*' AND {_value('tempo_bpm')} NOT GLOB '*.*.*' "
+    f"AND {_value('tempo_verdict')} = '{Decision.SET.word}' "
+    f"AND ifnull({_value(TEMPO.marker)}, '') NOT GLOB '*{MANUAL}*' AND {_value(LOCKED)} IS NULL"
 )
 # Tracks whose `bpm` may be a label, see `collecting.item_labels`.
 MAY_BE_LABEL = f"{HAS_BPM} AND NOT ifnull({_SURELY_OURS}, 0)"
-# Tracks whose key somebody may have given, see `collecting.key_said`. Of a text with other
-# characters than these beets may make another one.
+# Tracks whose key somebody may have given, see `collecting.key_said`. Of a text of another form
+# than these beets may make another one.
 _IS_KEY_SURELY_OURS = (
-    f"{_value(KEY.source)} LIKE 'model:%' AND items.initial_key = {_value(FOUND_KEY)} "
-    "AND items.initial_key NOT GLOB '*[^A-G#m]*' "
-    f"AND ifnull({_value(KEY.marker)}, ' model:') LIKE '% model:%'"
+    f"{_value(KEY.source)} GLOB 'model:*' AND items.initial_key = {_value(FOUND_KEY)} "
+    "AND items.initial_key GLOB '[A-G]*' AND substr(items.initial_key, 2) IN ('', 'm', '#', '#m') "
+    f"AND ifnull({_value(KEY.marker)}, '') NOT GLOB '*{MANUAL}*' "
+    f"AND ifnull({_value(KEY.marker)}, '') NOT GLOB '*label:*'"
 )
 MAY_BE_KEYED = (
     f"({HAS_KEY} AND NOT ifnull({_IS_KEY_SURELY_OURS}, 0)) "

@@ -196,9 +196,30 @@ def add_all(beet: Beet, values: dict[str, tuple[Any, ...]]) -> Library:
     return library
 
 
+# What only other programs write; analysed tracks beside it.
+ODD_VALUES: dict[str, tuple[Any, ...]] = {
+    "bpm": (120,),
+    "tempo_bpm": ("120.04", "120.0.4", "1.2e2", " 120", "१२०", "1_20", "120,04", ""),
+    "tempo_source": (MODEL, MODEL.upper(), f" {MODEL}"),
+    "tempo_verdict": (None, "", "set", "SET"),
+    "tempo_marker": (None, "", f"120.04 {MODEL}", "120.04 manual ", "120.04 label:a model:b"),
+    "tempo_locked": (None, "", "१२०", "1_20", "1.2e2", "x"),
+}
+ODD_KEYS: dict[str, tuple[Any, ...]] = {
+    "initial_key": ("Am", "AM", "am", "AB", "G##", "A minor", "Ａ"),
+    "tempo_key": ("Am", "AM", "am", "AB", "G##", "A minor", "Ａ"),
+    "tempo_key_source": (KEY_MODEL, KEY_MODEL.upper(), ""),
+    "tempo_key_marker": (None, "", "Am label:a model:b", "Am manual ", f"Am {KEY_MODEL}"),
+    "tempo_label_source": (None, "site"),
+    "tempo_label_verdict": (None, "AGREE"),
+}
+
+
 @pytest.mark.parametrize(
     ("values", "where", "has_it"),
     [
+        (ODD_VALUES, MAY_BE_LABEL, lambda item: bool(list(item_labels(item)))),
+        (ODD_KEYS, MAY_BE_KEYED, lambda item: key_said(item) is not None),
         (VALUES, MAY_BE_LABEL, lambda item: bool(list(item_labels(item)))),
         (KEY_VALUES, MAY_BE_KEYED, lambda item: key_said(item) is not None),
         (
@@ -211,7 +232,7 @@ def add_all(beet: Beet, values: dict[str, tuple[Any, ...]]) -> Library:
             lambda item: stated_paces(item) is not None,
         ),
     ],
-    ids=["labels", "keys", "paces"],
+    ids=["odd labels", "odd keys", "labels", "keys", "paces"],
 )
 def test_sql_leaves_out_no_track_that_has_what_is_sought(
     beet: Beet,
