@@ -105,6 +105,40 @@ def _no_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+class QuickConnection(sqlite3.Connection):
+    """A database that does not wait for the disk from just before it is first changed.
+
+    Until then it is as any other: the setting has the database read, which must not come before
+    what a caller wants first, such as a lock of its own.
+    """
+
+    _is_quick = False
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        self._hurry(sql)
+        return super().execute(sql, *args)
+
+    def executemany(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        self._hurry(sql)
+        return super().executemany(sql, *args)
+
+    def executescript(self, sql: str) -> sqlite3.Cursor:
+        self._hurry(sql)
+        return super().executescript(sql)
+
+    def _hurry(self, sql: str) -> None:
+        changing = ("BEGIN", "CREATE", "INSERT", "UPDATE", "DELETE", "REPLACE")
+        if self._is_quick or self.in_transaction or not sql.lstrip().upper().startswith(changing):
+            return
+        self._is_quick = True
+        (patience,) = super().execute("PRAGMA busy_timeout").fetchone()
+        super().execute("PRAGMA busy_timeout = 0")
+        # If another one holds it, or it is damaged, the statement itself will say so.
+        with suppress(sqlite3.Error, UnicodeDecodeError):
+            super().execute("PRAGMA synchronous = OFF")
+        super().execute(f"PRAGMA busy_timeout = {patience}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _disk_is_not_waited_for() -> Iterator[None]:
     """Let files and databases not wait for the disk after each change, longer than most tests take.
@@ -117,13 +151,8 @@ def _disk_is_not_waited_for() -> Iterator[None]:
     def fsync(file: Any) -> None:
         os.fstat(file if isinstance(file, int) else file.fileno())  # it has to be open
 
-    def connect(database: Any, timeout: float = 5.0, *args: Any, **kwargs: Any) -> Any:
-        # A database that another one holds or that is damaged is opened as it would be.
-        connection = opened(database, 0.0, *args, **kwargs)
-        with suppress(sqlite3.Error, UnicodeDecodeError):
-            connection.execute("PRAGMA synchronous = OFF")
-        connection.execute(f"PRAGMA busy_timeout = {round(1000 * timeout)}")
-        return connection
+    def connect(*args: Any, **kwargs: Any) -> Any:
+        return opened(*args, **{"factory": QuickConnection, **kwargs})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite3, "connect", connect)

@@ -206,8 +206,8 @@ ODD_VALUES: dict[str, tuple[Any, ...]] = {
     "tempo_locked": (None, "", "१२०", "1_20", "1.2e2", "x"),
 }
 ODD_KEYS: dict[str, tuple[Any, ...]] = {
-    "initial_key": ("Am", "AM", "am", "AB", "G##", "A minor", "Ａ"),
-    "tempo_key": ("Am", "AM", "am", "AB", "G##", "A minor", "Ａ"),
+    "initial_key": ("Am", "AM", "am", "AB", "G##", "A minor", "\uff21"),
+    "tempo_key": ("Am", "AM", "am", "AB", "G##", "A minor", "\uff21"),
     "tempo_key_source": (KEY_MODEL, KEY_MODEL.upper(), ""),
     "tempo_key_marker": (None, "", "Am label:a model:b", "Am manual ", f"Am {KEY_MODEL}"),
     "tempo_label_source": (None, "site"),

@@ -8,7 +8,6 @@ import math
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -339,11 +338,7 @@ def test_a_journal_that_is_none_is_told(folder: Path, songs: list[LabelledTrack]
 
 
 @pytest.mark.slow
-def test_one_run_at_a_time(
-    folder: Path, songs: list[LabelledTrack], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Not the quick databases of other tests, which are read before they are locked.
-    monkeypatch.setattr("sqlite3.connect", sqlite3.dbapi2.connect)
+def test_one_run_at_a_time(folder: Path, songs: list[LabelledTrack]) -> None:
     with (
         Journal(folder / JOURNAL),
         pytest.raises(ConfigError, match="another run is building"),
