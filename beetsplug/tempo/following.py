@@ -60,13 +60,18 @@ class Following:
                 return
             from tempo_core.embeddings import Embeddings
 
-            log = self._log
             try:
-                with Embeddings(self._file, "", log.warning if log else None) as store:
+                with Embeddings(self._file, "", self._report) as store:
                     store.follow(changes)
             except StorageError as error:
-                if log:
-                    log.debug("{}", error)  # the content of the file tells it apart
+                if self._log:
+                    self._log.debug("{}", error)  # the content of the file tells it apart
+
+    def _report(self, text: str) -> None:
+        from tempo_core.console import shown
+
+        if self._log:
+            self._log.warning("{}", shown(text))
 
 
 FOLLOWING = Following()  # of this process

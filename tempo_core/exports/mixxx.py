@@ -170,7 +170,7 @@ def _change(
     """Change the rows of tracks; returns also the rows of all that Mixxx knows."""
     done, rows, known = Updated(), [], _known(db)
     for track in tracks:
-        found = known.get(with_slashes(track.path).encode("utf-8", "replace").decode())
+        found = known.get(with_slashes(track.path).encode("utf-8", "replace"))
         if found is None:
             done.unknown.append(track)
             continue
@@ -188,15 +188,17 @@ def _change(
     return done, rows
 
 
-def _known(db: sqlite3.Connection) -> dict[str, tuple[int, int, float, int]]:
+def _known(db: sqlite3.Connection) -> dict[bytes, tuple[int, int, float, int]]:
     """Id, sample rate, duration and lock of all tracks by their paths, in one pass.
+
+    The paths are bytes, because one that is no text would end the export of all others.
 
     Without an index on `library.location`, which Mixxx need not have, a query for each track would
     go through all of them.
     """
     rows = db.execute(
-        "SELECT track_locations.location, library.id, samplerate, duration, bpm_lock FROM library "
-        "JOIN track_locations ON library.location = track_locations.id ORDER BY library.id DESC"
+        "SELECT CAST(track_locations.location AS BLOB), library.id, samplerate, duration, bpm_lock "
+        "FROM library JOIN track_locations ON library.location = track_locations.id ORDER BY library.id DESC"
     )
     return {location: (id_, sr, duration, lock) for location, id_, sr, duration, lock in rows}
 

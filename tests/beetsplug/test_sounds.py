@@ -11,6 +11,7 @@ import pytest
 from beets.library import Library
 from beets.logging import getLogger
 
+from beetsplug.tempo.following import Following
 from beetsplug.tempo.sounds import STORE, paths_of, sounds_of, store_file
 from tempo_core.embeddings import Embeddings
 from tempo_core.errors import StorageError
@@ -200,6 +201,19 @@ def test_a_move_does_not_fail_because_of_the_store(beet: Beet) -> None:
     run = beet("modify", "-y", "-W", "title:one", "album=other")
     assert run.code == 0
     assert beet.item().filepath.exists()
+
+
+def test_a_store_that_a_move_finds_damaged_is_told_whatever_its_folder_is_called(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = tmp_path / "{of}" / STORE
+    store.parent.mkdir()
+    store.write_bytes(4096 * b"x")
+    following = Following()
+    following.add(store, (b"/a.mp3", b"/b.mp3"), getLogger("beets.tempo"))
+    following.settle()
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert f"{store} was damaged" in message
 
 
 def test_without_a_store_none_is_made_by_a_move(beet: Beet, songs: list[Path]) -> None:

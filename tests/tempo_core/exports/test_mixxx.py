@@ -140,6 +140,14 @@ def test_tracks_are_found_in_one_pass(database: Path, monkeypatch: pytest.Monkey
     assert sum("track_locations.location" in statement for statement in asked) == 1
 
 
+def test_paths_of_other_tracks_need_not_be_text(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as db, db:
+        db.execute("INSERT INTO track_locations VALUES (9, CAST(x'2fff' AS TEXT))")
+        db.execute("INSERT INTO library (id, location) VALUES (9, 9)")
+    track = ExportTrack(PATHS[0], key=Key(0, False))
+    assert mixxx.update(database, [track], None, Player.MIXXX).changed == [track]
+
+
 def test_a_message_as_mixxx_writes_it() -> None:
     """The same bytes as Mixxx 2.3.3 stored for 128 BPM, but for the place of the beat."""
     columns = dict(mixxx._beats(steady(0.25, 128.0), 44100, 4.0, 128.0))
