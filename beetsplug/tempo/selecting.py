@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from beets import dbcore
 from beets.dbcore.query import InQuery, InvalidQueryArgumentValueError
-from beets.dbcore.sort import NullSort
+from beets.dbcore.sort import MultipleSort, NullSort
 from beets.library import Album, Item, parse_query_parts
 
 from .applying import settled
@@ -56,8 +56,9 @@ class Selection:
             raise dbcore.InvalidQueryError(args, error) from error
         if isinstance(sort, NullSort) or album:
             sort = lib.get_default_item_sort()
-        sortable = not sort.is_slow() and not sort.field_names - Item._fields.keys()
-        self._order = (sort.order_clause() if sortable else None) or "items.id"
+        in_sql = not sort.is_slow() and not sort.field_names - Item._fields.keys()
+        self._order = (sort.order_clause() if in_sql else None) or "items.id"
+        self._sort = None if in_sql else sort
 
     def count(self, where: str = "1") -> int:
         """Number of tracks that match the query and a condition in SQL."""
@@ -73,6 +74,14 @@ class Selection:
 
         Their order is that of the query, or the order in which beets lists tracks.
         """
+        ids = self._ids(where, where_values)
+        if self._sort is not None:
+            places = self._places
+            ids.sort(key=lambda id_: places.get(id_, len(places)))
+        return ids
+
+    def _ids(self, where: str = "1", where_values: Sequence[Any] = ()) -> list[int]:
+        """As `ids`, sorted only as far as SQL can."""
         condition, values = self._condition
         ids = ask(
             self._lib,
@@ -80,6 +89,16 @@ class Selection:
             [*where_values, *values],
         )
         return ids if self._matched is None else [id_ for id_ in ids if id_ in self._matched]
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        """The places of the tracks in an order that SQL does not know, by their ids."""
+        sort: Any = self._sort
+        # The last sorts come first, because each keeps the order of those that it holds for equal.
+        keys: Any = [_SortKey(item, sort.field_names) for item in items_of(self._lib, self._ids())]
+        for one in reversed(sort.sorts if isinstance(sort, MultipleSort) else [sort]):
+            keys = one.sort(keys)
+        return {key.id: place for place, key in enumerate(keys)}
 
     @cached_property
     def _condition(self) -> tuple[str, list[Any]]:
@@ -96,6 +115,20 @@ class Selection:
         if self._album or _clause(Item, self._query)[0]:
             return None
         return frozenset(_matching(self._lib, Item, self._query, self._pretend))
+
+
+class _SortKey:
+    """What beets looks at to sort a track, so that the tracks need not stay in memory."""
+
+    def __init__(self, item: Item, fields: Iterable[str]) -> None:
+        self.id = item.id
+        self._types = item._types
+        self._values = {field: item.get(field) for field in fields}
+
+    def get(self, field: str, default: Any = None) -> Any:
+        """The value of one of the fields."""
+        value = self._values[field]
+        return default if value is None else value
 
 
 def _clause(model: type[Any], query: Any) -> tuple[str, list[Any]]:

@@ -198,9 +198,10 @@ def _known(db: sqlite3.Connection) -> dict[bytes, tuple[int, int, float, int]]:
     """
     rows = db.execute(
         "SELECT CAST(track_locations.location AS BLOB), library.id, samplerate, duration, bpm_lock "
-        "FROM library JOIN track_locations ON library.location = track_locations.id ORDER BY library.id DESC"
+        "FROM library JOIN track_locations ON library.location = track_locations.id "
+        "ORDER BY library.id DESC"
     )
-    return {location: (id_, sr, duration, lock) for location, id_, sr, duration, lock in rows}
+    return {location: tuple(values) for location, *values in rows}
 
 
 def _beats(

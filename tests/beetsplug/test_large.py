@@ -255,6 +255,26 @@ def test_analysed_tracks_are_left_out_by_sql(beet: Beet) -> None:
         assert Selection(beet.library, []).ids(where) == []
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["tempo_bpm-"], ["tempo_bpm-", "title-"], ["title+", "tempo_verdict-"], ["mood+"],
+        ["bpm-", "tempo_bpm+"], ["camelot+", "title-"], ["tempo_bpm+", "tempo_source::."],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_tracks_are_sorted_as_beets_sorts_them(beet: Beet, args: list[str]) -> None:
+    fill(beet, 12)
+    library = beet.library
+    for item in library.items():
+        item.update({"tempo_bpm": 119.7 + 0.3 * (item.id % 3), "bpm": 118 + item.id % 5})
+        item.update({"title": f"{'aB'[item.id % 2]} {item.id}", "initial_key": "CDA"[item.id % 3]})
+        if item.id % 4:
+            item.update({"tempo_verdict": "set", "mood": "Yx"[item.id % 2]})
+        item.store()
+    assert Selection(library, args).ids() == [item.id for item in library.items(args)]
+
+
 def test_light_items_say_what_whole_ones_say(beet: Beet) -> None:
     library = add_all(beet, {**VALUES, "tempo_paces_manual": (None, "87 174")})
     ids = Selection(library, []).ids()[::7]
