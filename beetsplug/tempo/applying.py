@@ -10,7 +10,7 @@ from tempo_core import tasks
 from tempo_core.levels import COUNTED_ELSE, RELATIVES, TOLERANCE
 from tempo_core.paces import COMPATIBLE, SAME_PACE, format_paces, parse_paces
 from tempo_core.tasks.tempo.columns import format_range
-from tempo_core.tempi import round_half_up
+from tempo_core.tempi import is_tempo, round_half_up
 
 from .grids import apply_beats, others_grid, set_others_grid, set_tempo
 from .items import bpm_of, locked_tempo, own, same_file, set_or_clear
@@ -284,7 +284,9 @@ def judged(item: Item) -> bool:
     if locked_tempo(item) is not None:
         return False
     before = own(item, "tempo_verdict"), own(item, "tempo_bpm")
-    agreed = precise_pace(bpm_of(item), own(item, "tempo_bpm"), estimated_paces(item))
+    if not is_tempo(before[1]):  # nothing to compare with
+        return False
+    agreed = precise_pace(bpm_of(item), before[1], estimated_paces(item))
     item.tempo_verdict = (Decision.KEPT if agreed else Decision.CONFLICT).word
     if agreed:
         set_tempo(item, agreed)

@@ -13,7 +13,7 @@ from mediafile import MediaFile
 
 import beetsplug.tempo.choosing as choosing
 import tempo_core
-from beetsplug.tempo.applying import settled
+from beetsplug.tempo.applying import judged, settled
 from beetsplug.tempo.marking import ALL_MARKED
 from beetsplug.tempo.moving import tempo_of
 from beetsplug.tempo.origin import UNKNOWN_MODEL, is_done, origin
@@ -159,6 +159,14 @@ def test_the_verdict_is_about_the_bpm_that_is_there(source: str, beet: Beet) -> 
         item = beet.item()
         assert (item.bpm, item.tempo_verdict, item.tempo_bpm) == (bpm, verdict, tempo)
         assert item.tempo_source == source
+
+
+@pytest.mark.parametrize("estimated", [None, 0.0])
+def test_without_an_estimate_there_is_nothing_to_judge_by(estimated: float | None) -> None:
+    fields = {"bpm": 120, "tempo_source": "tag", "tempo_verdict": "kept", "tempo_bpm": estimated}
+    item = Item(**fields)
+    assert not judged(item)
+    assert (item.bpm, item.tempo_verdict) == (120, "kept")
 
 
 def test_verdicts_of_what_was_analysed_before_there_were_any(beet: Beet) -> None:
