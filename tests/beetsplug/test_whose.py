@@ -163,8 +163,7 @@ def test_the_verdict_is_about_the_bpm_that_is_there(source: str, beet: Beet) -> 
 
 @pytest.mark.parametrize("estimated", [None, 0.0])
 def test_without_an_estimate_there_is_nothing_to_judge_by(estimated: float | None) -> None:
-    fields = {"bpm": 120, "tempo_source": "tag", "tempo_verdict": "kept", "tempo_bpm": estimated}
-    item = Item(**fields)
+    item = Item(bpm=120, tempo_source="tag", tempo_verdict="kept", tempo_bpm=estimated)
     assert not judged(item)
     assert (item.bpm, item.tempo_verdict) == (120, "kept")
 
