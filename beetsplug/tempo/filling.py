@@ -32,7 +32,7 @@ from .sounds import open_store, paths_of, tags_model
 from .writing import TagError, read_field, write_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from beets.library import Library
     from beets.logging import BeetsLogger
@@ -190,50 +190,49 @@ def _apply(
     """Fill the field of tracks that still have none; returns of how many."""
     write = ui.should_write(settings.write) and field in MediaFile.fields()
     values, n = {one.id: one.value for one in suggestions}, 0
-    if not write:
-        return _fill_library(lib, values, field, progress, stopped)
+    fill = _fill_files if write else _fill_library
+    for item, problem in fill(lib, values, field, stopped):
+        if item is not None and problem is not None:
+            progress.failure(item, problem)
+        else:
+            n += item is not None
+            progress.advance()
+    return n
+
+
+# A track and its error, if it had one; no track where it was removed or its field set meanwhile.
+_Outcome = tuple[Item, Exception | None] | tuple[None, None]
+
+
+def _fill_files(
+    lib: Library, values: Mapping[int, str], field: str, stopped: Callable[[], bool]
+) -> Iterator[_Outcome]:
+    """Fill the field of tracks and of their files, one after another."""
     for heard in items_of(lib, values):  # those that still exist
         if stopped():
             break
         item = as_it_is(lib, heard)
-        if item is None or item.get(field, with_album=False):  # changed meanwhile
-            progress.advance()
-            continue
-        problem = tried(partial(_fill, item, field, values[heard.id or 0], stopped))
-        if problem:
-            progress.failure(item, problem)
+        if item is None or own(item, field):
+            yield None, None
         else:
-            n += 1
-            progress.advance()
-    return n
+            yield item, tried(partial(_fill, item, field, values[heard.id or 0], stopped))
 
 
 def _fill_library(
-    lib: Library,
-    values: Mapping[int, str],
-    field: str,
-    progress: Progress,
-    stopped: Callable[[], bool],
-) -> int:
-    """As `_apply`, without the files: many tracks in each transaction, which waits for the disk."""
-    ids, n = list(values), 0
+    lib: Library, values: Mapping[int, str], field: str, stopped: Callable[[], bool]
+) -> Iterator[_Outcome]:
+    """Fill the field of tracks, many in each transaction, which waits for the disk."""
+    ids = list(values)
     for start in range(0, len(ids), AT_ONCE):
         if stopped():
             break
         found = list(items_of(lib, ids[start : start + AT_ONCE]))
-        empty_ones = [item for item in found if not item.get(field, with_album=False)]
-        for _ in range(len(found) - len(empty_ones)):  # changed meanwhile
-            progress.advance()
+        empty_ones = [item for item in found if not own(item, field)]
+        yield from [(None, None)] * (len(found) - len(empty_ones))
         for item in empty_ones:
             _set(item, field, values[item.id or 0])
             item[SUGGESTED] = _filled(item, field)
-        for item, problem in zip(empty_ones, store_each(lib, empty_ones, stopped), strict=True):
-            if problem:
-                progress.failure(item, problem)
-            else:
-                n += 1
-                progress.advance()
-    return n
+        yield from zip(empty_ones, store_each(lib, empty_ones, stopped), strict=True)
 
 
 def _set(item: Item, field: str, value: str) -> None:

@@ -16,7 +16,6 @@ from mediafile import MediaFile
 
 from beetsplug.tempo import fixing, keeping
 from beetsplug.tempo.moving import tempo_of
-from tests.rows import mostly_slow
 
 from ..conftest import MakeAudio
 from .conftest import ROOT, Beet, BpmOf
@@ -286,7 +285,7 @@ def test_nothing_touches_a_locked_tempo(
     assert "tempo_locked" not in beet.item("title:T0")
 
 
-@mostly_slow("write", [True, False], quick=1)
+@pytest.mark.parametrize("write", [True, False])
 def test_a_locked_tempo_survives_a_new_import(write: bool, beet: Beet, paths: list[Path]) -> None:
     """Importing again takes `bpm` from the file, which may have been given another one."""
     beet.configure(**{"import": {"copy": False, "write": write}}, tempo={"force": True})

@@ -130,7 +130,7 @@ def test_moving(beet: Beet, album: Path, tempi: Tempi) -> None:
     check_stable(beet)
 
 
-@mostly_slow("link", ["link", "hardlink"], quick=1)
+@pytest.mark.parametrize("link", ["link", "hardlink"])
 def test_linking(link: str, beet: Beet, album: Path, tempi: Tempi) -> None:
     """Symbolic links stay links, and the other name of a hard link is not changed."""
     originals = state(album)

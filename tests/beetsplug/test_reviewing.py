@@ -299,7 +299,7 @@ def test_without_a_grid_the_clicks_are_with_the_music(
         ("my-player --loud", PLAYER, None),
         (None, "#!/bin/sh\necho no device >&2\nexit 3\n",
          "ffplay cannot play (no device): going on without sound"),
-    ], quick=2,
+    ], quick=3,
 )  # fmt: skip
 def test_players(
     setting: Any, installed: str | None, message: str | None, beet: Beet, tracks: list[Path],
