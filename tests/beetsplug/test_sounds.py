@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from beets.library import Library
 from beets.logging import getLogger
 
+from beetsplug.tempo import following
 from beetsplug.tempo.following import Following
 from beetsplug.tempo.sounds import STORE, paths_of, sounds_of, store_file
 from tempo_core.embeddings import Embeddings
@@ -203,15 +205,69 @@ def test_a_move_does_not_fail_because_of_the_store(beet: Beet) -> None:
     assert beet.item().filepath.exists()
 
 
+def make_store(folder: Path, *paths: bytes) -> Path:
+    """A store that knows some files, each with another embedding."""
+    folder.mkdir()
+    with Embeddings(folder / STORE, "x") as store:
+        for k, path in enumerate(paths):
+            file = Path(os.fsdecode(path))
+            file.parent.mkdir(exist_ok=True)
+            file.touch()
+            store.put(file, np.full(2, k, np.float16), b"%016d" % k)
+    return folder / STORE
+
+
+def paths_in(store: Path) -> list[str]:
+    """Names of the files that a store knows, in the order of their embeddings."""
+    with sqlite3.connect(store) as db:
+        found = db.execute("SELECT path FROM files ORDER BY content").fetchall()
+    db.close()
+    return [Path(os.fsdecode(path)).name for (path,) in found]
+
+
+def test_changes_are_followed_in_their_order(tmp_path: Path) -> None:
+    a, b, c, d = (bytes(tmp_path / name) for name in "abcd")
+    store = make_store(tmp_path / "store", a, b)
+    noting, log = Following(), getLogger("beets.tempo")
+    for change in ((a, c), (b, a), (c, b), (a, d), (b, c), (d, None)):
+        noting.add(store, change, log)
+    assert paths_in(store) == ["a", "b"]
+    noting.settle()
+    assert paths_in(store) == ["c"]
+
+
+def test_changes_of_another_library_do_not_mix_with_those_before(tmp_path: Path) -> None:
+    a, b = bytes(tmp_path / "a"), bytes(tmp_path / "b")
+    one, other = make_store(tmp_path / "one", a), make_store(tmp_path / "other", a)
+    noting, log = Following(), getLogger("beets.tempo")
+    noting.add(one, (a, b), log)
+    noting.add(other, (a, None), log)
+    noting.settle()
+    assert (paths_in(one), paths_in(other)) == (["b"], [])
+
+
+@pytest.mark.parametrize(("name", "limit"), [("MAX_SIZE", 3), ("MAX_AGE", -1.0)])
+def test_many_or_old_changes_are_noted_while_the_command_goes_on(
+    name: str, limit: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [bytes(tmp_path / name) for name in "abcdef"]
+    store = make_store(tmp_path / "store", *paths[:3])
+    monkeypatch.setattr(following, name, limit)
+    noting = Following()
+    for old, new in zip(paths[:3], paths[3:], strict=True):
+        noting.add(store, (old, new), getLogger("beets.tempo"))
+    assert paths_in(store) == ["d", "e", "f"]
+
+
 def test_a_store_that_a_move_finds_damaged_is_told_whatever_its_folder_is_called(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = tmp_path / "{of}" / STORE
     store.parent.mkdir()
     store.write_bytes(4096 * b"x")
-    following = Following()
-    following.add(store, (b"/a.mp3", b"/b.mp3"), getLogger("beets.tempo"))
-    following.settle()
+    noting = Following()
+    noting.add(store, (b"/a.mp3", b"/b.mp3"), getLogger("beets.tempo"))
+    noting.settle()
     (message,) = [record.getMessage() for record in caplog.records]
     assert f"{store} was damaged" in message
 
