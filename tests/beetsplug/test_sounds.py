@@ -13,8 +13,10 @@ from beets.library import Library
 from beets.logging import getLogger
 
 from beetsplug.tempo import following
-from beetsplug.tempo.following import Following
-from beetsplug.tempo.sounds import STORE, paths_of, sounds_of, store_file
+from beetsplug.tempo.estimating import Sound
+from beetsplug.tempo.following import FOLLOWING, Following
+from beetsplug.tempo.sounds import STORE, Sounds, paths_of, sounds_of, store_file
+from tempo_core import Estimator
 from tempo_core.embeddings import Embeddings
 from tempo_core.errors import StorageError
 from tempo_core.sound_tags import parse_tags
@@ -179,6 +181,21 @@ def test_what_is_not_noted_yet_is_known_in_the_same_process(beet: Beet) -> None:
     item.move()
     item.store()
     assert len(sounds_of(library, getLogger("beets")).ids) == 2
+
+
+def test_a_removal_comes_before_what_is_heard_of_the_next_file_of_that_name(beet: Beet) -> None:
+    hear(beet, {"one": [1]})
+    beet.load()
+    library, log = beet.library, getLogger("beets.tempo")
+    item = library.items().get()
+    assert item is not None
+    path = item.path
+    sounds = Sounds(library, Estimator(tasks=("tags",)), log)
+    item.remove()
+    sounds.keep(path, Sound(np.ones(N_DIMS, np.float16), b"another"))
+    FOLLOWING.settle()
+    with store_of(beet) as store:
+        assert [bytes(known) for known in store.all()[0]] == [path]
 
 
 def test_what_a_failed_command_has_moved_is_noted_when_its_process_ends(beet: Beet) -> None:
