@@ -78,12 +78,9 @@ class Store:
         LabelError
             If the file cannot be read.
         """
-        try:
-            rows = self._db.execute(
-                f"SELECT {', '.join(_FIELDS)} FROM labels WHERE track = ? ORDER BY id", (track,)
-            ).fetchall()
-        except sqlite3.Error as error:
-            raise LabelError(f"{self.path}: cannot be read ({error})") from error
+        rows = self._read(
+            f"SELECT {', '.join(_FIELDS)} FROM labels WHERE track = ? ORDER BY id", track
+        )
         return {record.source: record for record in map(_record, rows)}
 
     def found(self) -> set[str]:
@@ -94,13 +91,8 @@ class Store:
         LabelError
             If the file cannot be read.
         """
-        try:
-            rows = self._db.execute(
-                "SELECT DISTINCT track FROM labels WHERE status = ?", (Status.FOUND.value,)
-            )
-            return {track for (track,) in rows}
-        except sqlite3.Error as error:
-            raise LabelError(f"{self.path}: cannot be read ({error})") from error
+        rows = self._read("SELECT DISTINCT track FROM labels WHERE status = ?", Status.FOUND.value)
+        return {track for (track,) in rows}
 
     def add(self, record: Record) -> None:
         """Add a record permanently.
@@ -135,6 +127,12 @@ class Store:
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM labels").fetchone()[0])
+
+    def _read(self, statement: str, *values: Any) -> list[Any]:
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise LabelError(f"{self.path}: cannot be read ({error})") from error
 
     def _write(self, statement: str, values: Iterable[Any]) -> None:
         try:
