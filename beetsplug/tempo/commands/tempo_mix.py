@@ -93,7 +93,8 @@ def run(plugin: Plugin, lib: Library, settings: Any, query: list[str]) -> None:
         if not sounds.ids:
             raise UserError("no track was listened to for --sound yet; `beet tempo-tags` does")
     if settings.path is not None:
-        from ..sets import Output, Wanted, list_set
+        from ..set_search import Wanted
+        from ..sets import Output, list_set
 
         wanted = Wanted(settings.path, settings.curve or CURVES[0], settings.pitch, sounds)
         output = Output(settings.format, settings.m3u, settings.relative_to, settings.sheet)
