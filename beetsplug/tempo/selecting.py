@@ -63,7 +63,7 @@ class Selection:
     def count(self, where: str = "1") -> int:
         """Number of tracks that match the query and a condition in SQL."""
         if self._matched is not None:
-            return len(self.ids(where))
+            return len(self._ids(where))
         condition, values = self._condition
         return ask(
             self._lib, f"SELECT count(*) FROM items WHERE ({where}) AND {condition}", values
