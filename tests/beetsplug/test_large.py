@@ -90,8 +90,8 @@ def test_statements_are_as_many_for_more_tracks(
     assert many_lines >= few_lines > 0
 
 
-def write_labels(beet: Beet, ids: set[int]) -> None:
-    """Put a label of a site into the store for some tracks, and that others have none."""
+def write_labels(beet: Beet, ids: set[int], source: str = "acousticbrainz") -> None:
+    """Put a label of a source into the store for some tracks, and that others have none."""
     with Store(beet.database.with_name("labels.db")) as store:
         for item in beet.items():
             track = track_of(item)
@@ -99,7 +99,7 @@ def write_labels(beet: Beet, ids: set[int]) -> None:
             status = Status.NOT_FOUND if bpm is None else Status.FOUND
             store.add(
                 Record(
-                    track.id, "acousticbrainz", status, "", track.artist, track.title, "2026", 1,
+                    track.id, source, status, "", track.artist, track.title, "2026", 1,
                     track.path, bpm=bpm, verdict=LabelVerdict.AGREE,
                 )
             )  # fmt: skip
@@ -126,6 +126,17 @@ def test_files_are_not_read_to_look_into_the_label_store(
         "artist 4 - title 4: 120 BPM (label:acousticbrainz)",
     ]
     assert read == []
+
+
+def test_a_tag_that_an_earlier_version_stored_is_no_label_of_a_tempo_of_ours(beet: Beet) -> None:
+    beet.configure(tempo={"labels": {"trainable": ["tags"]}})
+    fill(beet, 2)
+    write_labels(beet, {1, 2}, "tags")
+    beet("modify", "-y", "-W", "-M", "id:2", "bpm=0", "tempo_source!", "tempo_bpm!")
+    lines = beet("tempo-train", "-p").out.splitlines()
+    assert [line for line in lines if "label:tags" in line] == [
+        "artist 1 - title 1: 120 BPM (label:tags)"
+    ]
 
 
 @pytest.mark.parametrize(
