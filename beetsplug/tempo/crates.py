@@ -101,6 +101,11 @@ class Crate:
         return None if found is None else sorted(found)
 
 
+def as_in_crate(lib: Library, item: Item) -> Item:
+    """A track as those of a crate are read, to be compared with them."""
+    return next(light_items(lib, [item.id or 0], OF_MIXING), item)
+
+
 def is_steady(item: Item) -> bool:
     """Whether a track keeps its tempo, as far as is known."""
     stability = own(item, "tempo_stability")

@@ -13,7 +13,7 @@ from tempo_core.console import shown
 from tempo_core.mixing.transitions import Transition, sound_cost, transition
 from tempo_core.similarity import similarities
 
-from .crates import counted, is_steady, recordings_of
+from .crates import as_in_crate, counted, is_steady, recordings_of
 from .file_keys import known_key
 from .moving import show, tempo_of
 from .playlists import write_playlist
@@ -98,7 +98,7 @@ def list_mix(
         left_out.append((len(found) - len(steady), "unsteady track", "--unsteady"))
         found = steady
     if not crate.duplicates:
-        own, *theirs = recordings_of([track, *(mix.item for mix in found)])
+        own, *theirs = recordings_of([as_in_crate(lib, track), *(mix.item for mix in found)])
         seen, different = {own}, []
         for mix, recording in zip(found, theirs, strict=True):
             if recording not in seen:

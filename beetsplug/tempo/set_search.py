@@ -14,7 +14,7 @@ from tempo_core.mixing.recordings import Recorded, artist_key, recordings
 from tempo_core.mixing.transitions import Counted, Transition, transition
 from tempo_core.similarity import directions, mean_of
 
-from .crates import OF_MIXING, counted, is_steady, loudness_of, recorded
+from .crates import OF_MIXING, as_in_crate, counted, is_steady, loudness_of, recorded
 from .file_keys import known_key, stored_key
 from .light import light_items
 from .moving import tempo_of
@@ -85,13 +85,13 @@ class Candidate:
 
 def candidates_of(lib: Library, start: Item | None, crate: Crate) -> tuple[list[Candidate], int]:
     """The tracks to choose from, the first one before others; and how many are left out."""
-    first = [] if start is None else [start]
+    first = [] if start is None else [as_in_crate(lib, start)]
     others = (item for item in crate.all(lib) if start is None or item.id != start.id)
     found, n_unsteady = [], 0
     for item in chain(first, others):
         if not tempo_of(item):
             continue
-        if crate.unsteady or item is start or is_steady(item):
+        if crate.unsteady or (start and item.id == start.id) or is_steady(item):
             track = counted(item, stored_key(item))
             found.append(Candidate(item.id or 0, track, recorded(item), loudness_of(item)))
         else:
