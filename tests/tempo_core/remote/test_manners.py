@@ -223,3 +223,11 @@ def test_a_redirect_that_ends_is_followed_anew(site: Site, storages: Storages) -
     (row,) = estimated(f"{site.url}/r", "--storages", storages(http=[site]))
     assert not row["error"]
     assert len(site.asked("/r")) == 2
+
+
+def test_a_connection_that_breaks_is_tried_three_times(site: Site, storages: Storages) -> None:
+    """No more often: aiohttp would try each of them twice."""
+    site.answers["/a.flac"] = hostile.broken
+    (row,) = estimated(f"{site.url}/a.flac", "--storages", storages(http=[site]))
+    assert "cannot be reached" in row["error"]
+    assert len(site.asked("/a.flac")) == 3
