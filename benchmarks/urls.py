@@ -17,11 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bench
 import yaml
 
 sys.path.insert(0, str(bench.REPOSITORY))
+if TYPE_CHECKING:
+    from tempo_core import Estimator
 
 FORMATS = ("mp3", "flac", "m4a", "ogg", "opus", "wav")
 WINDOWS = (2, 10)
@@ -113,7 +116,7 @@ class Servers:
 
 
 def measured(
-    estimator: object, places: dict[str, list[str]], servers: Servers, n_runs: int
+    estimator: Estimator, places: dict[str, list[str]], servers: Servers, n_runs: int
 ) -> dict[str, Usage]:
     """What a track costs in each place. What is loaded at first does not count."""
     results: dict[str, list[tuple[float, float, float]]] = {where: [] for where in places}
@@ -122,12 +125,12 @@ def measured(
         for where, names in places.items():
             n_requests, n_bytes = servers.count()
             start = time.process_time()
-            bpms[where] = [estimator.estimate(name).bpm for name in names]  # type: ignore[attr-defined]
+            bpms[where] = [estimator.estimate(name).bpm for name in names]
             cpu = time.process_time() - start
             after = servers.count()
             if run:
-                one = (after[0] - n_requests, (after[1] - n_bytes) / 1e6, cpu)
-                results[where].append(tuple(value / len(names) for value in one))  # type: ignore[arg-type]
+                n, megabytes = after[0] - n_requests, (after[1] - n_bytes) / 1e6
+                results[where].append((n / len(names), megabytes / len(names), cpu / len(names)))
     assert bpms["http"] == bpms["s3"] == bpms["local"]
     return {
         where: Usage(*(statistics.median(values) for values in zip(*runs, strict=True)))

@@ -172,9 +172,9 @@ def open_bytes(path: AnyPath) -> Bytes:
 def open_file(path: AnyPath) -> BinaryIO:
     """A file or an object as a file, see `open_bytes`."""
     opened = open_bytes(path)
-    if not isinstance(opened, RegularFile):
-        opened = BytesFile(opened, place_of(as_text(path)))  # type: ignore[assignment]
-    return cast(BinaryIO, opened)
+    if isinstance(opened, RegularFile):
+        return cast(BinaryIO, opened)
+    return cast(BinaryIO, BytesFile(opened, place_of(as_text(path))))
 
 
 def check_size(size: int) -> None:

@@ -147,7 +147,7 @@ def beats(
         assert isinstance(finding, FindingBeats)
         how = f"{form} {sorted(finding.estimator.sources.values()) if journal else ''}"
         found = list(audio_files(files, stop.is_set, time_limit))
-        with Done(journal, how) as done:
+        with Done(journal, how, time_limit) as done:
             run = _Run(form, where, found, several, stop.is_set, done)
             tell_known(run.todo, len(found))
             todo = [found[number] for number in run.todo]

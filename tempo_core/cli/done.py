@@ -14,7 +14,7 @@ from ..engines.sharing import shared_path
 from ..errors import StorageError, TempoError
 from ..results.journal import Journal
 
-STATE_WITHIN = 60.0  # [s] for a storage to say in which state an object is
+STATE_WITHIN = 60.0  # [s] at most for a storage to say in which state an object is
 N_STATES = 8  # objects whose state is asked for at a time
 
 
@@ -31,6 +31,8 @@ class Done:
         The SQLite file; None for a run without one, which notes nothing and knows of nothing.
     how
         Everything that outputs depend on beside the audio.
+    time_limit
+        Of each file [s]; longer no object is asked for its state.
 
     Raises
     ------
@@ -38,8 +40,8 @@ class Done:
         If the journal cannot be used.
     """
 
-    def __init__(self, path: Path | None, how: str) -> None:
-        self._how = how
+    def __init__(self, path: Path | None, how: str, time_limit: float = STATE_WITHIN) -> None:
+        self._how, self._limit = how, min(time_limit, STATE_WITHIN)
         self._opened = ExitStack()
         self._journal = None
         if path is not None:
@@ -75,7 +77,7 @@ class Done:
         found = [None if is_open_address(path) else self._key(path, to) for path, to in files]
         objects = [number for number, (path, _) in enumerate(files) if is_open_address(path)]
         states = parallel(
-            lambda number: self._key(*files[number]), objects, N_STATES, interrupted, STATE_WITHIN
+            lambda number: self._key(*files[number]), objects, N_STATES, interrupted, self._limit
         )
         for number, key in states:
             found[number] = None if isinstance(key, Exception) else key

@@ -121,7 +121,7 @@ def notes(
         how = f"{work.wanted} {work.span} {outputs.form} {transcribing.models if journal else ''}"
         found = list(audio_files(files, stop.is_set, time_limit))
         several = len(files) > 1 or is_several(files[0])
-        with Done(journal, how) as done:
+        with Done(journal, how, time_limit) as done:
             run = Run(found, outputs, _writer(outputs, several), draw, done)
             tell_known(run.todo, len(found))
             todo = [found[number] for number in run.todo]

@@ -40,6 +40,9 @@ FORMS = "tcp://HOST:PORT, tls://HOST:PORT, slurm, local:N, or a scheduler file *
 CONNECTED_WITHIN = 30.0  # [s] for a scheduler to answer
 STARTED_WITHIN = 120.0  # [s] for the first worker on this machine; those of a queue have no limit
 CLOSED_WITHIN = 20.0  # [s] on a busy machine
+# [s] for client and cluster each after Ctrl-C. Dask kills a worker that does not answer, because it
+# is loading models, after 4 s. What is left then ends with this process.
+CLOSED_IN_HASTE = 6.0
 # Dask's settings of clusters that are opened here. A task that dies is tried again by `Cluster`.
 OWN_CLUSTER = {
     "distributed.scheduler.allowed-failures": 0,
@@ -161,7 +164,8 @@ def _client(
         if scheduler == SLURM or LOCAL.fullmatch(scheduler):
             start = _slurm if scheduler == SLURM else _local
             cluster = _attempt(lambda: start(scheduler, settings), scheduler, "started", stopped)
-            opened.callback(_close, cluster)
+            in_haste = scheduler != SLURM  # which has to be told that the jobs are to end
+            opened.callback(_close, cluster, stopped if in_haste else never)
             given = {"address": cluster, "security": cluster.security}
         elif scheduler.endswith(".json"):
             given["address"] = _address_in(Path(scheduler))
@@ -171,7 +175,7 @@ def _client(
             lambda: Client(timeout=CONNECTED_WITHIN, set_as_default=False, **given),
             scheduler, "reached", stopped,
         )  # fmt: skip
-        opened.callback(_close, client)
+        opened.callback(_close, client, stopped)
         yield client
 
 
@@ -209,11 +213,15 @@ def _attempt(
         raise ClusterError(told) from error
 
 
-def _close(closable: Any) -> None:
-    """Close a client or a cluster, whatever state it is in."""
+def _close(closable: Any, stopped: Callable[[], bool]) -> None:
+    """Close a client or a cluster, whatever state it is in; once `stopped`, in little time."""
+
+    def close() -> None:
+        closable.close(timeout=CLOSED_WITHIN)
+
     # It may be gone, or hang: the process ends without it.
-    with suppress(OSError, TimeoutError, AudioError, RuntimeError):
-        call(lambda: closable.close(timeout=CLOSED_WITHIN), never, 1.5 * CLOSED_WITHIN)
+    with suppress(OSError, TimeoutError, AudioError, RuntimeError, Stopped):
+        call(close, stopped, 1.5 * CLOSED_WITHIN, CLOSED_IN_HASTE)
 
 
 def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
@@ -228,7 +236,7 @@ def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
     resource_tracker.ensure_running()
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    return LocalCluster(
+    cluster = LocalCluster(
         n_workers=int(match[1]),
         threads_per_worker=1,
         processes=True,
@@ -238,6 +246,9 @@ def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
         dashboard_address=settings.dashboard or "127.0.0.1:0",  # None is port 8787 of Dask
         silence_logs=logging.CRITICAL,
     )
+    # `_close` does it; Dask would wait once more at exit. Workers do not outlive this process.
+    cluster.shutdown_on_close = False
+    return cluster
 
 
 def _slurm(_: str, settings: ClusterSettings) -> DaskCluster:
@@ -269,7 +280,7 @@ def _wait_for_worker(
 ) -> None:
     """Wait until there is a worker."""
     try:
-        if client.nthreads():
+        if call(client.nthreads, stopped):
             return
     except OSError as error:
         raise ClusterError(f"the cluster {shown(scheduler)} does not answer") from error

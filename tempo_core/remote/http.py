@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from .loop import wait
 from .ranges import HEAD, Changed
 from .sites import usable
 from .spool import Spool
-from .web import Web
+from .web import Take, Web
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _EMPTY = re.compile(r"bytes \*/0")
@@ -41,6 +42,7 @@ class HttpObject:
         self, web: Web, address: str, known: tuple[int, str] | None = None, n_head: int = HEAD
     ) -> None:
         self._web, self._url = web, usable(address)
+        self._found = self._url  # where redirects have led to
         if urlsplit(self._url).path.endswith("/"):
             raise AudioError(
                 "is a folder of a site, which cannot be listed; give the addresses of its files"
@@ -86,7 +88,7 @@ class HttpObject:
             if known := self._validator():
                 headers["If-Range"] = known
             try:
-                found = wait(self._web.ask(self._url, headers, partial(self._take, begin, end)))
+                found = self._asked(headers, partial(self._take, begin, end))
             except BaseException:
                 self.close()
                 raise
@@ -94,6 +96,18 @@ class HttpObject:
                 return found
         assert self._spool is not None
         return self._spool.part(begin, end - begin)
+
+    def _asked(self, headers: Mapping[str, str], take: Take[bytes | None]) -> bytes | None:
+        """What an answer of where redirects have led to holds; such places may hold for minutes."""
+        try:
+            return wait(self._web.ask(self._found, headers, take))
+        except Changed:
+            raise
+        except AudioError:
+            if self._found == self._url:
+                raise
+        self._found = self._url
+        return wait(self._web.ask(self._url, headers, take))
 
     def _validator(self) -> str:
         """What `If-Range` may have: a strong ETag, or a time."""
@@ -123,8 +137,9 @@ class HttpObject:
             raise Changed
         if not total or first != begin or last != min(end, total) - 1:
             raise AudioError("the server sends another part than was asked for")
-        self._size = total
-        return await _body(response, last + 1 - first)
+        body = await _body(response, last + 1 - first)
+        self._size, self._found = total, str(response.url)
+        return body
 
     def _compare(self, response: aiohttp.ClientResponse) -> None:
         """Note what the server says of the state of the object.

@@ -31,6 +31,9 @@ def wait(work: Coroutine[Any, Any, T]) -> T:
                 return future.result()
         except concurrent.futures.CancelledError as error:
             raise Stopped("nobody waits for this any more") from error
+        except KeyboardInterrupt:  # of a program that uses this package in its main thread
+            future.cancel()
+            raise
         if not is_wanted():
             future.cancel()
             raise Stopped("nobody waits for this any more")

@@ -59,6 +59,30 @@ class _State:
     robots_until: float = 0.0
 
 
+async def _once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request; aiohttp would try one that breaks once more, beside the tries that we count.
+
+    Raises
+    ------
+    _Again
+        If the connection broke before the answer.
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _unreachable(error) from error
+
+
+def _unreachable(error: aiohttp.ClientConnectionError) -> _Again:
+    cause = getattr(error, "os_error", None) or error.__cause__
+    told = getattr(cause, "strerror", None) or type(error).__name__
+    return _Again(f"cannot be reached ({told})")
+
+
 Take = Callable[[aiohttp.ClientResponse], Awaitable[T]]
 
 
@@ -157,9 +181,7 @@ class Web:
         except aiohttp.ClientConnectorCertificateError as error:
             raise AudioError(f"{host_of(url)} has no valid certificate") from error
         except aiohttp.ClientConnectionError as error:
-            cause = getattr(error, "os_error", None) or error.__cause__
-            told = getattr(cause, "strerror", None) or type(error).__name__
-            raise _Again(f"cannot be reached ({told})") from error
+            raise _unreachable(error) from error
         except aiohttp.ClientPayloadError as error:
             raise _Again("broke off in the middle of an answer") from error
         except (aiohttp.ClientError, ValueError) as error:
@@ -174,7 +196,7 @@ class Web:
             # No proxies and no ~/.netrc (`trust_env`), no cookies.
             self._session = aiohttp.ClientSession(
                 timeout=limits, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
-                auto_decompress=False,
+                auto_decompress=False, middlewares=(_once,),
             )  # fmt: skip
         return self._session
 

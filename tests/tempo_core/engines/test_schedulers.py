@@ -141,6 +141,36 @@ def test_processes_here_speak_tls_and_end_with_the_engine() -> None:
     assert not Path(f"/proc/{str(address).rpartition(' ')[2]}").exists()
 
 
+HANGING = """
+import threading, time
+from tempo_core.engines import schedulers
+if __name__ == "__main__":
+    schedulers.CLOSED_IN_HASTE = 0.5
+    stop = threading.Event()
+    with schedulers.open_engine("local:1", 1, stopped=stop.is_set) as engine:
+        engine._client.loop.add_callback(time.sleep, 20)
+        time.sleep(0.2)
+        stop.set()
+        print("stopped", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_after_ctrl_c_a_cluster_that_hangs_is_left(tmp_path: Path) -> None:
+    """Without Ctrl-C it would have its time. Dask does not wait for it at exit either."""
+    program = tmp_path / "tempo-core.py"  # a name by which the end of the process is ours
+    program.write_text(HANGING)
+    process = subprocess.Popen(
+        [sys.executable, str(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "stopped\n"
+    begun = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert time.monotonic() - begun < 5
+    assert "Traceback" not in errors
+
+
 @pytest.mark.slow
 def test_a_scheduler_that_is_killed_ends_the_run(tmp_path: Path) -> None:
     file, log = tmp_path / "scheduler.json", str(tmp_path / "log")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,17 @@ def test_states_are_asked_for_at_the_same_time(
     again = run(*args, "--storages", secretly)
     assert again.exit_code == 0
     assert "2 of 2 files were done before" in again.stderr
+
+
+def test_the_limit_of_time_is_also_for_states(site: Site, secretly: Path, tmp_path: Path) -> None:
+    """A silent server does not hold up a run for longer than that, twice: then the read fails."""
+    site.answers["/short.flac"] = hostile.delayed(60, hostile.status(200))
+    args = ("beats", f"{site.url}/short.flac", "-o", f"{tmp_path}/out/")
+    begun = time.monotonic()
+    result = run(*args, "--journal", tmp_path / "j", "--storages", secretly, "--time-limit", 1)
+    assert result.exit_code == 1
+    assert "given up after 1 s" in result.stderr
+    assert time.monotonic() - begun < 10
 
 
 def table(path: Path, places: Sequence[tuple[object, float]]) -> Path:

@@ -203,3 +203,31 @@ def test_too_long_a_delay_is_an_error(site: Site, storages: Storages) -> None:
     (row,) = estimated(f"{site.url}/short.flac", "--storages", storages(http=[site.url]))
     assert row["error"]
     assert site.asked("/short.flac") == []
+
+
+def test_a_redirect_is_followed_once(site: Site, storages: Storages) -> None:
+    """Where it led to is asked for the other parts of the object."""
+    site.answers["/r"] = hostile.redirect("/long.wav")
+    (row,) = estimated(f"{site.url}/r", "--storages", storages(http=[site]))
+    assert not row["error"]
+    assert len(site.asked("/r")) == 1
+    assert len(site.asked("/long.wav")) > 2
+
+
+def test_a_redirect_that_ends_is_followed_anew(site: Site, storages: Storages) -> None:
+    """As one to an address with a signature, which holds for a minute."""
+    content = Content(site.files["/long.wav"])
+    site.answers["/r"] = hostile.in_turn(hostile.redirect("/1"), hostile.redirect("/2"))
+    site.answers["/1"] = hostile.in_turn(content, content, hostile.status(403))
+    site.answers["/2"] = content
+    (row,) = estimated(f"{site.url}/r", "--storages", storages(http=[site]))
+    assert not row["error"]
+    assert len(site.asked("/r")) == 2
+
+
+def test_a_connection_that_breaks_is_tried_three_times(site: Site, storages: Storages) -> None:
+    """No more often: aiohttp would try each of them twice."""
+    site.answers["/a.flac"] = hostile.broken
+    (row,) = estimated(f"{site.url}/a.flac", "--storages", storages(http=[site]))
+    assert "cannot be reached" in row["error"]
+    assert len(site.asked("/a.flac")) == 3

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from tempo_core.errors import AudioError
 from tempo_core.reading import open_file
 from tempo_core.remote import Storages, active
+from tempo_core.remote.loop import wait
 from tempo_core.remote.settings import Bucket
 from tempo_core.remote.settings import Site as SiteSettings
 
@@ -141,3 +144,18 @@ def test_little_is_kept_in_memory(kind: str, places: tuple[dict[str, str], Path]
             assert len(file.read(1 << 40)) == LENGTH
     with pytest.raises(AudioError):
         open_file(addresses[kind] + "x")
+
+
+def test_ctrl_c_in_the_main_thread_cancels_the_request() -> None:
+    cancelled = threading.Event()
+
+    async def silent() -> None:
+        try:
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+            await asyncio.sleep(60)
+        finally:
+            cancelled.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        wait(silent())
+    assert cancelled.wait(5)
