@@ -64,9 +64,11 @@ def read_settings(path: Path | None) -> ClusterSettings:
         return ClusterSettings()
     import yaml
 
+    from ..strict_yaml import StrictLoader
+
     try:
         with path.open("rb") as file:
-            given = yaml.safe_load(file)
+            given = yaml.load(file, StrictLoader)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:

@@ -119,9 +119,11 @@ def read_storages(path: Path, tell: Callable[[str], None] = lambda line: None) -
     """
     import yaml
 
+    from ..strict_yaml import RefusedKeyError, StrictLoader
+
     try:
         with path.open("rb") as file:
-            given = yaml.safe_load(file)
+            given = yaml.load(file, StrictLoader)
             mode = path.stat().st_mode
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
@@ -129,7 +131,8 @@ def read_storages(path: Path, tell: Callable[[str], None] = lambda line: None) -
         # What it says of the place may quote a secret.
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark is not None else ""
-        raise ConfigError(f"{path}{where}: is no YAML file") from None
+        problem = error.problem if isinstance(error, RefusedKeyError) else "is no YAML file"
+        raise ConfigError(f"{path}{where}: {problem}") from None
     try:
         storages = _storages({} if given is None else given)
     except ConfigError as error:

@@ -13,12 +13,13 @@ from contextlib import suppress
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
 from tempo_core.config import Config, told
 from tempo_core.errors import ConfigError, reason
+from tempo_core.strict_yaml import StrictLoader
 
 from ..files import write_text
 from .recipe import NAMES, EpochRecipe, FitRecipe, ReferenceRecipe
@@ -27,7 +28,6 @@ R = TypeVar("R", bound=EpochRecipe)
 FILE = "recipe.yaml"  # beside a run
 LARGEST = 100_000  # [bytes] of a file that is read
 FOR, MADE = "for", "made"  # keys that are no settings
-MERGE = "tag:yaml.org,2002:merge"  # tag of the key `<<`
 NO_KEYS = ("from_scratch",)  # fields that are no keys: they follow from what the recipe is for
 
 
@@ -112,7 +112,7 @@ def _values(file: Path) -> dict[Any, Any]:
             raise ConfigError(f"no recipe {file}; give a YAML file")
         with file.open("rb") as opened:
             data = opened.read(LARGEST + 1)
-        values = yaml.load(data, _Strict) if len(data) <= LARGEST else None
+        values = yaml.load(data, StrictLoader) if len(data) <= LARGEST else None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({reason(error)})") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -121,28 +121,6 @@ def _values(file: Path) -> dict[Any, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{file}: is no recipe; give lines such as 'epochs: 20'")
     return values
-
-
-class _Strict(yaml.SafeLoader):
-    """The safe loader, which also refuses a key that is there twice, where the last one would win,
-    and keys that are merged with `<<`: merged again and again, a few lines fill the memory.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in seen:
-                self._refuse(f"the key {told(key.value)} is there twice", key)
-            if key.tag == MERGE:
-                self._refuse("keys cannot be merged", key)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-    @staticmethod
-    def _refuse(why: str, key: yaml.ScalarNode) -> NoReturn:
-        raise yaml.constructor.ConstructorError(None, None, why, key.start_mark)
 
 
 def changed(recipe: R, values: Mapping[Any, Any], where: str) -> R:

@@ -62,6 +62,7 @@ def test_settings_without_a_scheduler_are_refused(tmp_path: Path) -> None:
         ("a: [", "is no YAML file"),
         ("a: !!python/object/apply:os.system ['true']", "is no YAML file"),
         ("\x00", "is no YAML file"),
+        ("jobs: 1\njobs: 2", "the key 'jobs' is there twice"),
     ],
 )
 def test_settings_that_make_no_sense(tmp_path: Path, text: str, told: str) -> None:

@@ -70,6 +70,14 @@ def test_settings_that_cannot_be_read(tmp_path: Path, home: Path) -> None:
         assert path.name in result.stderr
 
 
+def test_what_is_there_twice_does_not_count_once(tmp_path: Path) -> None:
+    path = tmp_path / "storages.yaml"
+    path.write_text(f"http: [{SITE}]\nzip: true\nhttp: [{SITE}/b/]\n")
+    result = run("estimate", f"{SITE}/a.flac", "--storages", path)
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {path}, line 3: the key 'http' is there twice\n"
+
+
 @pytest.mark.parametrize("content", [b"", b"# nothing yet\n", b"{}", b"http:\nzip:\n"])
 def test_empty_settings(content: bytes, site: Site, tmp_path: Path) -> None:
     """Nothing is configured, or it is said so in one line; never an error of the program."""

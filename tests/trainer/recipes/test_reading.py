@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tempo_core.errors import ConfigError
+from tempo_core.strict_yaml import StrictLoader
 from trainer.recipes.reading import (
-    _Strict,
     fit_recipe,
     reference_recipe,
     seed_in,
@@ -140,7 +140,7 @@ def test_each_of_many_keys_is_compared_at_most_once(tmp_path: Path) -> None:
     assert isinstance(node, yaml.MappingNode)
     for key, _ in node.value:
         key.value = Key(key.value)
-    _Strict("").construct_mapping(node)
+    StrictLoader("").construct_mapping(node)
     assert looked_at < 2_000
     with pytest.raises(ConfigError, match="there is no key 'k0'"):
         reference_recipe("convblocks", path)
