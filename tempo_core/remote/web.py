@@ -83,6 +83,10 @@ def _unreachable(error: aiohttp.ClientConnectionError) -> _Again:
     return _Again(f"cannot be reached ({told})")
 
 
+def _unreadable(error: Exception) -> str:
+    return f"sends an answer that cannot be read ({type(error).__name__})"
+
+
 Take = Callable[[aiohttp.ClientResponse], Awaitable[T]]
 
 
@@ -175,6 +179,7 @@ class Web:
                 if status in BUSY or 500 <= status < 600:
                     # Some send Retry-After 0 with every refusal, which must not mean no wait.
                     raise _Again(f"answers {status}", retry_after(response.headers))
+                response.close()  # some send what such an answer cannot have, which the next got
                 raise AudioError(REFUSALS.get(status, f"the server answers {status}"))
         except (asyncio.TimeoutError, TimeoutError) as error:
             raise _Again("does not answer in time") from error
@@ -184,9 +189,11 @@ class Web:
             raise _unreachable(error) from error
         except aiohttp.ClientPayloadError as error:
             raise _Again("broke off in the middle of an answer") from error
+        except aiohttp.ClientResponseError as error:
+            # Perhaps the rest of an answer before it on this connection, which came too late.
+            raise _Again(_unreadable(error)) from error
         except (aiohttp.ClientError, ValueError) as error:
-            told = f"{host_of(url)} sends an answer that cannot be read ({type(error).__name__})"
-            raise AudioError(told) from error
+            raise AudioError(f"{host_of(url)} {_unreadable(error)}") from error
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -37,6 +37,17 @@ def delayed(seconds: float, answer: Answer) -> Answer:
     return wait
 
 
+def with_more_behind(answer: Answer, pause: float = 0.2) -> Answer:
+    """An answer, and after a time [s] bytes that do not belong to it, on the same connection."""
+
+    def send(exchange: Exchange) -> None:
+        answer(exchange)
+        exchange.wait(pause)
+        exchange.wfile.write(b"more than there is")
+
+    return send
+
+
 def broken(exchange: Exchange) -> None:
     """No answer at all: the connection ends."""
     exchange.close_connection = True

@@ -61,6 +61,8 @@ ROWS_WITH_AN_ERROR: dict[str, Hostile] = {
     "a redirect without target": wide(hostile.status(302)),
     "a choice": wide(hostile.status(300)),
     "not modified": wide(hostile.status(304)),
+    "not modified and more": wide(hostile.with_more_behind(hostile.status(304))),
+    "missing and more": wide(hostile.with_more_behind(hostile.status(404))),
     "another place": lambda data: hostile.part(data, stated="7-{last}/{length}"),
     "a later place": lambda data: later_place(data),
     "cut off without length": lambda data: hostile.part(data, cut=1000, length=None),
@@ -101,6 +103,8 @@ RIGHT_RESULTS: dict[str, Hostile] = {
     "a weak tag": lambda data: Content(data, 'W/"1"'),
     "cut off once": first_only(lambda data: hostile.part(data, cut=1000)),
     "broken once": first_only(wide(hostile.broken)),
+    "more behind it once": first_only(lambda data: hostile.with_more_behind(Content(data))),
+    "more behind it": lambda data: hostile.with_more_behind(Content(data)),
     "no tag later": lambda data: hostile.part(data, etag=None),
 }
 EITHER: dict[str, Hostile] = {
@@ -144,7 +148,7 @@ def asked(answer: Hostile, site: Site, storages: Storages) -> tuple[Row, Row]:
 @pytest.mark.parametrize("name", some(
     ROWS_WITH_AN_ERROR, "a later place", "cut off", "cut off without length",
     "another length later", "a huge number", "another whole file later", "gone later",
-    "heads without end", "not modified",
+    "heads without end", "not modified", "not modified and more",
 ))  # fmt: skip
 def test_rows_with_an_error(name: str, site: Site, storages: Storages) -> None:
     row, _ = asked(ROWS_WITH_AN_ERROR[name], site, storages)
@@ -155,7 +159,9 @@ def test_rows_with_an_error(name: str, site: Site, storages: Storages) -> None:
     assert "0x" not in row["error"]
 
 
-@pytest.mark.parametrize("name", some(RIGHT_RESULTS, "the whole in chunks", "cut off once"))
+@pytest.mark.parametrize(
+    "name", some(RIGHT_RESULTS, "the whole in chunks", "cut off once", "more behind it once")
+)
 def test_right_results(
     name: str, site: Site, storages: Storages, local_rows: dict[str, Row]
 ) -> None:
