@@ -47,7 +47,8 @@ class HostileSite:
         self._done = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._connections: set[socket.socket] = set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     @property
     def port(self) -> int:
@@ -62,6 +63,9 @@ class HostileSite:
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
+        # Before its number is free for another socket, whose connections it might accept.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._listener.close()
         for connection in [*self._connections]:
             with suppress(OSError):
