@@ -334,11 +334,11 @@ def test_files_that_cannot_be_imported(
 
 
 @pytest.mark.slow
-def test_a_library_of_20000_tracks(beet: Beet, crate: list[Path], tmp_path: Path) -> None:
+def test_a_library_of_5000_tracks(beet: Beet, crate: list[Path], tmp_path: Path) -> None:
     beet.load()
     library = beet.library
     with library.transaction():
-        for k in range(20_000):
+        for k in range(5_000):
             item = Item(
                 path=os.fsencode(crate[k % 2]), title=f"Title & {k}", artist="A", bpm=120,
                 tempo_bpm=120.5, tempo_first_beat=0.25, length=200.0,
@@ -351,8 +351,8 @@ def test_a_library_of_20000_tracks(beet: Beet, crate: list[Path], tmp_path: Path
         assert (
             beet("tempo-export", "--format", form, "-o", tmp_path / form, "title:Title").code == 0
         )
-        assert time.perf_counter() - begin < 60
+        assert time.perf_counter() - begin < 15
     begin = time.perf_counter()
-    assert len(list(rekordbox.read(tmp_path / "rekordbox"))) == 20_000
-    assert len(list(traktor.read(tmp_path / "traktor"))) == 20_000
+    assert len(list(rekordbox.read(tmp_path / "rekordbox"))) == 5_000
+    assert len(list(traktor.read(tmp_path / "traktor"))) == 5_000
     assert time.perf_counter() - begin < 10

@@ -416,18 +416,18 @@ def test_what_was_set_elsewhere_meanwhile_is_not_written_over(
 
 
 @pytest.mark.slow
-def test_twenty_thousand_tracks(beet: Beet, paths: list[Path]) -> None:
+def test_five_thousand_tracks(beet: Beet, paths: list[Path]) -> None:
     library = beet.library
     known = library.items("title:T0")[0]
     fields = {name: known[name] for name in known.keys(with_album=False) if name != "id"}
     with library.transaction():
-        for number in range(20_000):
+        for number in range(5_000):
             library.add(Item(**{**fields, "title": f"N{number}"}))
     begin = time.monotonic()
     run = beet("tempo", "-q", "-W", "--half", "title:N")
     assert (run.code, run.err) == (0, "")
-    assert time.monotonic() - begin < 300
-    assert len(beet.items("bpm:63")) == 20_000
+    assert time.monotonic() - begin < 75
+    assert len(beet.items("bpm:63")) == 5_000
 
 
 def test_the_patience_for_a_locked_library_is_that_of_other_commands(

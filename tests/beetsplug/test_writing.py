@@ -506,7 +506,7 @@ def test_kill_9_at_any_moment(make_audio: MakeAudio, rng: np.random.Generator) -
     """After kill -9 at any moment, each file is the old one or the new one."""
     paths = [make_audio(f"a.{suffix}", duration=2, title="T") for suffix in FORMATS]
     sounds = [heard(path) for path in paths]
-    for _ in range(50):
+    for _ in range(30):
         process = subprocess.Popen(
             [sys.executable, "-c", WRITING, *paths], stdout=subprocess.PIPE, cwd=ROOT
         )
