@@ -20,6 +20,7 @@ from s3fs import S3FileSystem
 
 from ..addresses import NOT_CONFIGURED
 from ..errors import AudioError
+from .connections import why
 from .http import EMPTY, PIECE
 from .loop import wait
 from .ranges import HEAD, Changed
@@ -85,7 +86,7 @@ class Buckets:
                 if code not in AGAIN:
                     raise AudioError(problem) from None
             except (BotoCoreError, HTTPClientError, aiohttp.ClientError, OSError) as error:
-                problem = f"the bucket cannot be reached ({type(error).__name__})"
+                problem = f"the bucket cannot be reached ({why(error)})"
             if attempt + 1 < MAX_TRIES:
                 await asyncio.sleep(BACKOFF * 2**attempt)
         raise AudioError(problem)
@@ -152,7 +153,7 @@ class S3Object:
                 return await self._taken(begin, end, answer, answer["Body"])
             except (BotoCoreError, HTTPClientError, aiohttp.ClientError, OSError) as error:
                 if attempt + 1 == MAX_TRIES:
-                    told = f"the bucket broke off in the middle ({type(error).__name__})"
+                    told = f"the bucket broke off in the middle of an answer ({why(error)})"
                     raise AudioError(told) from None
                 await asyncio.sleep(BACKOFF * 2**attempt)
             finally:

@@ -1,4 +1,4 @@
-"""Connections to the server of a bucket: without redirects, and without answers that never end."""
+"""Connections to the server of a bucket: no redirects, no tries of its own, no endless answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import aiohttp
 from aiobotocore.httpsession import AIOHTTPSession
+
+from .connections import once
 
 LARGEST_ANSWER = 1 << 24  # [bytes] that are read at once: lists of keys, and errors
 
@@ -22,7 +24,9 @@ class _Session:
         self._session = session
 
     async def request(self, *given: Any, **options: Any) -> aiohttp.ClientResponse:
-        response = await self._session.request(*given, allow_redirects=False, **options)
+        response = await self._session.request(
+            *given, allow_redirects=False, middlewares=(once,), **options
+        )
         response.content = _Body(response.content)  # type: ignore[assignment]
         return response
 
