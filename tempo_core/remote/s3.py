@@ -25,7 +25,7 @@ from .http import EMPTY, PIECE
 from .loop import wait
 from .ranges import HEAD, Changed
 from .s3_session import OneServer
-from .settings import Bucket, Storages
+from .settings import OPEN_TOKEN, Bucket, Storages, is_open
 from .web import BACKOFF, CONNECTED_WITHIN, MAX_TRIES, NO_BYTE_FOR
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
@@ -35,6 +35,8 @@ REFUSALS = {
     "AccessDenied": "the bucket does not allow it", "403": "the bucket does not allow it",
     "InvalidAccessKeyId": "the bucket does not know this key",
     "SignatureDoesNotMatch": "the bucket does not accept key and secret",
+    "ExpiredToken": "the session token of the bucket has expired",
+    "InvalidToken": "the bucket does not accept the session token",
     "InvalidObjectState": "is in an archive of the storage; restore it first",
 }  # fmt: skip
 AGAIN = ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "500", "503")
@@ -185,6 +187,7 @@ class S3Object:
 def _opened(bucket: Bucket) -> S3FileSystem:
     """The file system of s3fs for a bucket, which asks nobody but the server of the bucket."""
     session = AioSession()
+    session.register("before-send.s3", _keep_token)
     if not bucket.machine:
         # As if there were no AWS_… in the environment and no ~/.aws: only what stands here counts.
         constant = {
@@ -206,10 +209,17 @@ def _opened(bucket: Bucket) -> S3FileSystem:
     system = S3FileSystem(
         anon=not (bucket.machine or bucket.key), key=bucket.key or None,
         secret=bucket.secret or None, endpoint_url=bucket.endpoint or None, session=session,
+        token=bucket.token or None,
         client_kwargs={"region_name": bucket.region or None}, config_kwargs=config,
-        token=None, username=None, password=None, use_ssl=True, requester_pays=False,
+        username=None, password=None, use_ssl=True, requester_pays=False,
         version_aware=False, cache_regions=False, s3_additional_kwargs=None, asynchronous=False,
         loop=None,
         skip_instance_cache=True, use_listings_cache=False,
     )  # fmt: skip
     return system
+
+
+def _keep_token(request: Any, **_: Any) -> None:
+    """Refuse, as `AudioError`, to send a session token of the machine as everybody can read it."""
+    if "X-Amz-Security-Token" in request.headers and is_open(request.url):
+        raise AudioError(OPEN_TOKEN)

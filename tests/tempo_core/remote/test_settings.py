@@ -29,6 +29,12 @@ WRONG: list[dict[str, Any]] = [
     {"s3": [{"bucket": "a", "endpoint": "http://u:sesame@127.0.0.1:9"}]},
     {"s3": [{"bucket": "a", "credentials": "sesame"}]}, {"s3": [{"bucket": ""}]},
     {"s3": [{"bucket": "a", "credentials": "machine", "key": "k", "secret": "sesame"}]},
+    {"s3": [{"bucket": "a", "region": "x", "token": "sesame"}]},
+    {"s3": [{"bucket": "a", "region": "x", "credentials": "machine", "token": "sesame"}]},
+    {"s3": [{"bucket": "a", "region": "x", "key": "k", "secret": "s", "token": "sesame 2"}]},
+    {"s3": [{"bucket": "a", "region": "x", "key": "k\n", "secret": "sesame"}]},
+    {"s3": [{"bucket": "a", "endpoint": "http://10.0.0.1", "key": "k", "secret": "sesame",
+             "token": "sesame"}]},
     {"zip": "sometimes"}, {"zip": ["a.zip"]}, {"ftp": ["ftp://127.0.0.1"]}, {"file": True},
 ]  # fmt: skip
 
