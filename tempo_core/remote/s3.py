@@ -128,6 +128,8 @@ class S3Object:
         self._bucket, self._key = buckets.split(address)
         if not self._key:
             raise AudioError("is a bucket, and there is no audio file in it")
+        if self._key.endswith("/"):
+            raise AudioError("there is no audio file under it in the bucket")
         self._size: int | None = known[0] if known else None
         self.mark = known[1] if known else ""
         self.head = b"" if known else self.fetch(0, n_head)

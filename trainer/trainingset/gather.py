@@ -37,7 +37,7 @@ class Verbatim(csv.excel):
 
 
 def find_files(
-    places: Iterable[Path],
+    places: Iterable[Path | str],
     exclude: Sequence[str] = (),
     stop: Callable[[], bool] = never,
     time_limit: float | None = None,
@@ -47,7 +47,7 @@ def find_files(
     Parameters
     ----------
     places
-        Files and folders.
+        Files and folders. An address of a folder is a text, as a path loses the slash at its end.
     exclude
         Patterns (`*/Audiobooks/*`, `*.wma`) of paths to leave out.
     stop

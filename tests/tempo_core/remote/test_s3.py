@@ -151,6 +151,7 @@ def test_what_is_missing(place: str, bucket: Any, s3: S3Server, storages: Storag
     rows = estimated(place, "s3://archive/music/short.flac", "--storages", path)
     assert [bool(row["error"]) for row in rows] == [True, False]
     assert rows[0]["path"] == place
+    assert ("no audio file under it" in rows[0]["error"]) == (place == "s3://archive/nothing/")
     assert SECRET not in str(rows)
 
 
