@@ -29,6 +29,7 @@ from .settings import OPEN_TOKEN, Bucket, Storages, is_open
 from .web import BACKOFF, CONNECTED_WITHIN, MAX_TRIES, NO_BYTE_FOR
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+ELSEWHERE = "the bucket is in another region than the storages file says"
 REFUSALS = {
     "NoSuchKey": "no such object in the bucket", "404": "no such object in the bucket",
     "NoSuchBucket": "there is no such bucket",
@@ -37,6 +38,8 @@ REFUSALS = {
     "SignatureDoesNotMatch": "the bucket does not accept key and secret",
     "ExpiredToken": "the session token of the bucket has expired",
     "InvalidToken": "the bucket does not accept the session token",
+    "RequestTimeTooSkewed": "the bucket finds that the clock of this machine is wrong",
+    "AuthorizationHeaderMalformed": ELSEWHERE, "PermanentRedirect": ELSEWHERE, "301": ELSEWHERE,
     "InvalidObjectState": "is in an archive of the storage; restore it first",
 }  # fmt: skip
 AGAIN = ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "500", "503")

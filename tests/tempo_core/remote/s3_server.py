@@ -71,7 +71,7 @@ class S3Server:
         if refused is not None:
             status, code = refused
             start(status, [("Content-Type", "application/xml")])
-            return [ERROR.format(code).encode()]
+            return [] if request.method == "HEAD" else [ERROR.format(code).encode()]
         body = self._moto(environ, start)
         return ClosingIterator(_counted(body, request), getattr(body, "close", None))
 

@@ -180,6 +180,22 @@ def test_refusals(refusal: tuple[str, str], s3: S3Server, storages: Storages) ->
     assert len(s3.requests) < 40
 
 
+@pytest.mark.parametrize(("refusal", "said"), [
+    (("400 Bad Request", "AuthorizationHeaderMalformed"), "in another region"),
+    (("301 Moved Permanently", "PermanentRedirect"), "in another region"),
+    (("403 Forbidden", "RequestTimeTooSkewed"), "the clock of this machine"),
+    (("400 Bad Request", "ExpiredToken"), "token of the bucket has expired"),
+])  # fmt: skip
+@pytest.mark.usefixtures("bucket")
+def test_refusals_in_plain_words(
+    refusal: tuple[str, str], said: str, s3: S3Server, storages: Storages
+) -> None:
+    s3.refuse = lambda environ: refusal
+    (row,) = estimated("s3://archive/music/short.flac", "--storages", storages(s3=[with_key(s3)]))
+    assert said in row["error"]
+    assert len(s3.requests) < 5
+
+
 @pytest.mark.usefixtures("bucket")
 def test_a_busy_server_is_asked_again(s3: S3Server, storages: Storages) -> None:
     left = [2]
