@@ -29,7 +29,7 @@ from .settings import OPEN_TOKEN, Bucket, Storages, is_open
 from .web import BACKOFF, CONNECTED_WITHIN, MAX_TRIES, NO_BYTE_FOR
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
-ELSEWHERE = "the bucket is in another region than the storages file says"
+ELSEWHERE = "the bucket is at another address, or in another region, than the storages file says"
 REFUSALS = {
     "NoSuchKey": "no such object in the bucket", "404": "no such object in the bucket",
     "NoSuchBucket": "there is no such bucket",
@@ -193,6 +193,7 @@ def _opened(bucket: Bucket) -> S3FileSystem:
     """The file system of s3fs for a bucket, which asks nobody but the server of the bucket."""
     session = AioSession()
     session.register("before-send.s3", _keep_token)
+    session.register("before-send.s3.HeadBucket", _seek_no_bucket)
     if not bucket.machine:
         # As if there were no AWS_… in the environment and no ~/.aws: only what stands here counts.
         constant = {
@@ -228,3 +229,12 @@ def _keep_token(request: Any, **_: Any) -> None:
     """Refuse, as `AudioError`, to send a session token of the machine as everybody can read it."""
     if "X-Amz-Security-Token" in request.headers and is_open(request.url):
         raise AudioError(OPEN_TOKEN)
+
+
+def _seek_no_bucket(**_: Any) -> None:
+    """Refuse, as `AudioError`, to ask where a bucket is.
+
+    botocore asks so when the answer before was a redirect without a region, and asks again when the
+    answer to that is one as well: hundreds of times.
+    """
+    raise AudioError(ELSEWHERE)
