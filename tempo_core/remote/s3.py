@@ -211,12 +211,14 @@ def _opened(bucket: Bucket) -> S3FileSystem:
     }  # fmt: skip
     if bucket.endpoint:
         config["s3"] = {"addressing_style": "path"}
+    authorities = os.environ.get("SSL_CERT_FILE") or None  # else those that botocore brings
     # What is left out here would be taken from FSSPEC_S3_… or from ~/.config/fsspec.
     system = S3FileSystem(
         anon=not (bucket.machine or bucket.key), key=bucket.key or None,
         secret=bucket.secret or None, endpoint_url=bucket.endpoint or None, session=session,
         token=bucket.token or None,
-        client_kwargs={"region_name": bucket.region or None}, config_kwargs=config,
+        client_kwargs={"region_name": bucket.region or None, "verify": authorities},
+        config_kwargs=config,
         username=None, password=None, use_ssl=True, requester_pays=False,
         version_aware=False, cache_regions=False, s3_additional_kwargs=None, asynchronous=False,
         loop=None,

@@ -75,6 +75,7 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
     ("HTTP://Example.org:80/A b", "http://example.org/A%20b"),
     ("https://example.org", "https://example.org/"),
     ("https://example.org/ü%20?x=%2F&y=a b", "https://example.org/%C3%BC%20?x=%2F&y=a%20b"),
+    ("https://example.org/100%/5%25 %zz%4", "https://example.org/100%25/5%25%20%25zz%254"),
     ("https://[::1]:8080/a", "https://[::1]:8080/a"),
 ])  # fmt: skip
 def test_addresses_as_they_are_asked_for(address: str, sent: str) -> None:
