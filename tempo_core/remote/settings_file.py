@@ -119,6 +119,8 @@ def _headers(given: Any, where: str) -> tuple[tuple[str, str], ...]:
     )
     if not fits:
         raise ConfigError(f"{where}: headers must be texts by name, in plain ASCII on one line")
+    if len({name.lower() for name in given}) < len(given):
+        raise ConfigError(f"{where}: one of the headers is there twice")
     if own := [name for name in given if name.lower() in OWN_HEADERS]:
         raise ConfigError(f"{where}: the header {own[0]} cannot be set")
     return tuple(given.items())
