@@ -1,16 +1,37 @@
-"""What is common to all connections: a request is sent once, and why one failed in plain words."""
+"""What is common to all connections: which are used again, one try of a request, why one failed."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import ssl
+from typing import Any
 
 import aiohttp
 
 
 class ConnectionBroke(aiohttp.ClientConnectionError):
     """A connection that ended before the answer."""
+
+
+def keep_apart(connector: aiohttp.BaseConnector) -> None:
+    """Let a connector use no connection again on which something came that nobody asked for.
+
+    The second answer of a server that answers twice would be taken for that to the next request,
+    which is for another object. (What comes after that request was sent, nobody can tell apart.)
+    """
+    if "_get" in vars(connector):  # done before
+        return
+    get = connector._get
+
+    async def get_clean(*given: Any, **options: Any) -> Any:
+        while (found := await get(*given, **options)) is not None:
+            if found.protocol is not None and not found.protocol.should_close:
+                return found
+            found.close()
+        return None
+
+    connector._get = get_clean  # type: ignore[method-assign]
 
 
 async def once(

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 from aiobotocore.httpsession import AIOHTTPSession
 
-from .connections import once
+from .connections import keep_apart, once
 
 LARGEST_ANSWER = 1 << 24  # [bytes] that are read at once: lists of keys, and errors
 
@@ -16,7 +16,9 @@ class OneServer(AIOHTTPSession):
     """What aiobotocore sends requests with. aiohttp would follow redirects to any other server."""
 
     async def _get_session(self, proxy_url: str | None) -> Any:
-        return _Session(await super()._get_session(proxy_url))
+        session = await super()._get_session(proxy_url)
+        keep_apart(session.connector)
+        return _Session(session)
 
 
 class _Session:

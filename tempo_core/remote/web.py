@@ -17,7 +17,7 @@ from ..errors import AudioError
 from ..labels.http.addresses import host_of, origin_of
 from ..labels.http.answers import MAX_WAIT, retry_after
 from ..labels.http.robots import MAX_ROBOTS_LENGTH, PRODUCT, plain_rules, user_agent
-from .connections import once, why
+from .connections import keep_apart, once, why
 from .settings import Site, Storages
 from .sites import redirect_target, site_of
 
@@ -182,6 +182,8 @@ class Web:
                 timeout=limits, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
                 auto_decompress=False, middlewares=(once,),
             )  # fmt: skip
+            assert self._session.connector is not None
+            keep_apart(self._session.connector)
         return self._session
 
     def _state(self, site: Site) -> _State:
