@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from ..errors import ConfigError
 from ..labels.http.addresses import origin_of
 from .settings import OPEN_TOKEN, Bucket, Site, Storages, is_open
+from .sites import quoted
 
 MACHINE = "machine"  # of `credentials`
 MOST_REQUESTS = 64  # at a time to one site
@@ -75,12 +76,13 @@ def _storages(given: Any) -> Storages:
     _check_names(given, ("http", "s3", "zip"), "the file")
     sites = tuple(_site(entry, where) for entry, where in _entries(given, "http"))
     buckets = tuple(_bucket(entry, where) for entry, where in _entries(given, "s3"))
-    for names, kind in (
-        ([(s.origin, s.folder) for s in sites], "http"),
-        ([b.name for b in buckets], "s3"),
+    for names, kind, what in (
+        ([f"{s.origin}{s.folder}" for s in sites], "http", "site"),
+        ([b.name for b in buckets], "s3", "bucket"),
     ):
-        if len(set(names)) < len(names):
-            raise ConfigError(f"{kind}: one of the entries is there twice")
+        twice = [name for k, name in enumerate(names) if name in names[:k]]
+        if twice:
+            raise ConfigError(f"{kind}: the {what} {twice[0]} is there twice")
     return Storages(sites, buckets, _flag(given, "zip", False, "the file"))
 
 
@@ -140,7 +142,9 @@ def _bucket(given: Any, where: str) -> Bucket:
     if not _BUCKET.fullmatch(found.name):
         raise ConfigError(f"{where}: bucket must be the name of a bucket")
     if found.endpoint:
-        _address(found.endpoint, "endpoint", where)
+        _, path = _address(found.endpoint, "endpoint", where)
+        if path not in found.endpoint:
+            raise ConfigError(f"{where}: endpoint must be quoted, in plain ASCII")
     if found.region and not _REGION.fullmatch(found.region):
         raise ConfigError(f"{where}: region must be one such as eu-central-1")
     if "credentials" in given and not found.machine:
@@ -160,18 +164,23 @@ def _bucket(given: Any, where: str) -> Bucket:
 
 
 def _address(given: Any, name: str, where: str) -> tuple[str, str]:
-    """Origin, and path without a slash at its end, of an address in the settings."""
-    if not isinstance(given, str) or not (given.isascii() and given.isprintable()):
+    """Origin, and path as it is sent without a slash at its end, of an address in the settings."""
+    if not isinstance(given, str) or not given.isprintable():
         raise ConfigError(f"{where}: {name} must be an address such as https://example.org/audio/")
     if "@" in given.partition("://")[2].partition("/")[0]:
         raise ConfigError(f"{where}: {name} has a user or a password in it; give headers, or a key")
     origin = origin_of(given)
-    if not origin or "?" in given or "#" in given or " " in given:
+    if (
+        not origin
+        or not origin.isascii()
+        or any(letter in given for letter in "?#")
+        or " " in origin
+    ):
         raise ConfigError(f"{where}: {name} must be an address such as https://example.org/audio/")
     path = urlsplit(given).path
     if any(part in (".", "..") for part in re.split(r"[\\/]", unquote(path))):
         raise ConfigError(f"{where}: {name} must be an address without . and .. in its path")
-    return origin, path.rstrip("/")
+    return origin, quoted(path).rstrip("/")
 
 
 def _check_names(given: Any, names: tuple[str, ...], where: str) -> None:

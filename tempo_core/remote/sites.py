@@ -38,8 +38,12 @@ def usable(address: str) -> str:
     if any(part in (".", "..") for part in re.split(r"[\\/]", plain)) or not plain.isprintable():
         raise AudioError("is no usable address: its path leads elsewhere")
     query = f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
-    path = _LONE.sub("%25", parts.path)
-    return f"{origin}{quote(path, safe=_SAFE) or '/'}{query}"
+    return f"{origin}{quoted(parts.path) or '/'}{query}"
+
+
+def quoted(path: str) -> str:
+    """The path of an address as it is sent."""
+    return quote(_LONE.sub("%25", path), safe=_SAFE)
 
 
 def site_of(sites: Sequence[Site], url: str) -> Site:

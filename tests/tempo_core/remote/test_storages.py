@@ -104,6 +104,14 @@ def test_a_part_of_a_site() -> None:
             site_of(sites, other)
 
 
+def test_a_part_of_a_site_is_written_as_addresses_are(tmp_path: Path) -> None:
+    path = tmp_path / "storages.yaml"
+    path.write_text('http: ["https://a.org/Müsik 100%/", "https://a.org/b%20c/"]')
+    sites = read_storages(path).sites
+    for address, k in (("Müsik 100%/x", 0), ("M%C3%BCsik%20100%25/x", 0), ("b c/x", 1)):
+        assert site_of(sites, usable(f"https://a.org/{address}")) is sites[k]
+
+
 def test_what_goes_to_another_machine_as_it_is() -> None:
     here = ("http://127.0.0.1:9000", "http://127.9.9.9", "http://[::1]:9000", "http://localhost/a")
     assert not any(map(is_open, (*here, "https://10.0.0.1", "https://example.org", "")))
