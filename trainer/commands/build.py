@@ -167,7 +167,7 @@ def _build(request: BuildRequest, problems: list[Problem], stop: Event, engine: 
 
     def run() -> Built:
         paths = gathering.find_files(
-            request.files or labels, request.exclude, stop.is_set, request.time_limit
+            request.files or labels, request.exclude, stop.is_set, request.time_limit, problems
         )
         store = (
             nullcontext() if request.database is None else Store(request.database, read_only=True)
