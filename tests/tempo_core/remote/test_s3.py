@@ -90,6 +90,14 @@ def test_names(name: str, bucket: Any, s3: S3Server, storages: Storages, short: 
     assert estimated(row["path"], "--storages", path)[0] == row
 
 
+def test_a_key_that_is_no_text(s3: S3Server, storages: Storages) -> None:
+    """As bytes of a command line that are not in UTF-8 are passed on."""
+    places = ("s3://archive/\udcff.flac", "s3://archive/\udcff/")
+    result = run("estimate", *places, "--storages", storages(s3=[with_key(s3)]))
+    assert result.stderr.count("is no usable address") == 2
+    assert s3.requests == []
+
+
 def test_a_prefix_is_listed(bucket: Any, s3: S3Server, storages: Storages) -> None:
     for key in ("music/b/cover.jpg", "music/notes.txt", "music/b/", "musical.flac", "z.FLAC"):
         bucket.put_object(Bucket="archive", Key=key, Body=b"x")
