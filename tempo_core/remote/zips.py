@@ -178,6 +178,7 @@ class Stored:
         if data and position + len(data) == self.size and self._sum.n_missing <= self.size // REST:
             for begin, end in [*self._sum.missing()]:  # such as a tag with a picture, passed over
                 for start in range(begin, end, PIECE):
+                    check_wanted()
                     self._read(start, min(PIECE, end - start))
         if self._is_damaged:
             raise AudioError(DAMAGED)
