@@ -37,6 +37,11 @@ class OneServer(AIOHTTPSession):
         keep_apart(session.connector)
         return _Session(session)
 
+    async def __aexit__(self, *about: Any) -> None:
+        # s3fs closes it at the end of the process once more, which some versions do not allow.
+        if self._sessions is not None:
+            await super().__aexit__(*about)
+
 
 class _Session:
     def __init__(self, session: aiohttp.ClientSession) -> None:
