@@ -18,7 +18,6 @@ from dataclasses import replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ..background import Stopped, call, never
 from ..console import explain, shown
@@ -134,10 +133,9 @@ def open_engine(
 
 def check_secrets(storages: Storages, address: str) -> None:
     """Refuse to send secrets to a scheduler on another machine as they are."""
-    from ..remote.settings import is_loopback
+    from ..labels.http.addresses import is_this_machine
 
-    host = urlsplit(address).hostname or ""
-    if storages.has_secrets and not address.startswith("tls://") and not is_loopback(host):
+    if storages.has_secrets and not address.startswith("tls://") and not is_this_machine(address):
         raise ConfigError(
             f"{address} is not encrypted, and the storages have secrets: use tls://, or "
             "`credentials: machine`"

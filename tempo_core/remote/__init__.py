@@ -5,6 +5,7 @@ in which everything that opens audio takes addresses as well; without it none of
 """
 
 from .opened import active
-from .settings import Storages, read_storages
+from .settings import Storages
+from .settings_file import read_storages
 
 __all__ = ["Storages", "active", "read_storages"]

@@ -123,7 +123,7 @@ class Opened:
     def _split(self, address: str) -> tuple[str, str]:
         """Member and archive in an address."""
         if not self._storages.zip:
-            raise AudioError(NOT_CONFIGURED)
+            raise AudioError(f"{NOT_CONFIGURED} (archives need `zip: true`)")
         member, inside, archive = parts_of(address)
         if not inside or not archive or archive.startswith("zip://"):
             raise AudioError("is no address of a member; give zip://member::/path/archive.zip")

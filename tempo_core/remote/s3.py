@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
-from aiobotocore.session import AioSession
-from botocore.configprovider import (
-    BOTOCORE_DEFAUT_SESSION_VARIABLES,
-    ConfigValueStore,
-    ConstantProvider,
-)
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 from s3fs import S3FileSystem
 
 from ..addresses import NOT_CONFIGURED
 from ..errors import AudioError
+from .connections import why
 from .http import EMPTY, PIECE
 from .loop import wait
 from .ranges import HEAD, Changed
-from .s3_session import OneServer
-from .settings import Bucket, Storages
-from .web import BACKOFF, CONNECTED_WITHIN, MAX_TRIES, NO_BYTE_FOR
+from .s3_session import ELSEWHERE, open_bucket
+from .settings import Storages
+from .web import BACKOFF, MAX_TRIES
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 REFUSALS = {
@@ -34,6 +29,10 @@ REFUSALS = {
     "AccessDenied": "the bucket does not allow it", "403": "the bucket does not allow it",
     "InvalidAccessKeyId": "the bucket does not know this key",
     "SignatureDoesNotMatch": "the bucket does not accept key and secret",
+    "ExpiredToken": "the session token of the bucket has expired",
+    "InvalidToken": "the bucket does not accept the session token",
+    "RequestTimeTooSkewed": "the bucket finds that the clock of this machine is wrong",
+    "AuthorizationHeaderMalformed": ELSEWHERE, "PermanentRedirect": ELSEWHERE, "301": ELSEWHERE,
     "InvalidObjectState": "is in an archive of the storage; restore it first",
 }  # fmt: skip
 AGAIN = ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "500", "503")
@@ -59,6 +58,10 @@ class Buckets:
             raise AudioError("has a key or a secret in it; give them in the storages file")
         if name not in self._buckets:
             raise AudioError(NOT_CONFIGURED)
+        try:
+            key.encode()
+        except UnicodeEncodeError as error:
+            raise AudioError("is no usable address: its key is no text") from error
         return name, key
 
     def ask(self, name: str, method: str, **given: Any) -> Any:
@@ -71,7 +74,7 @@ class Buckets:
             try:
                 system = self._opened.get(name)
                 if system is None:
-                    system = self._opened[name] = _opened(self._buckets[name])
+                    system = self._opened[name] = open_bucket(self._buckets[name])
                 client = await system.set_session()
                 return await getattr(client, method)(Bucket=name, **given)
             except ClientError as error:
@@ -84,8 +87,12 @@ class Buckets:
                 problem = REFUSALS.get(code, f"the bucket answers {code[:40]}")
                 if code not in AGAIN:
                     raise AudioError(problem) from None
-            except (BotoCoreError, HTTPClientError, aiohttp.ClientError, OSError) as error:
-                problem = f"the bucket cannot be reached ({type(error).__name__})"
+            except (NoConnection, HTTPClientError, aiohttp.ClientError, OSError) as error:
+                problem = f"the bucket cannot be reached ({why(error)})"
+            except BotoCoreError as error:
+                whose = " with what this machine has for AWS" if self._buckets[name].machine else ""
+                told = f"the bucket cannot be asked{whose} ({type(error).__name__})"
+                raise AudioError(told) from None
             if attempt + 1 < MAX_TRIES:
                 await asyncio.sleep(BACKOFF * 2**attempt)
         raise AudioError(problem)
@@ -125,6 +132,8 @@ class S3Object:
         self._bucket, self._key = buckets.split(address)
         if not self._key:
             raise AudioError("is a bucket, and there is no audio file in it")
+        if self._key.endswith("/"):
+            raise AudioError("there is no audio file under it in the bucket")
         self._size: int | None = known[0] if known else None
         self.mark = known[1] if known else ""
         self.head = b"" if known else self.fetch(0, n_head)
@@ -152,7 +161,7 @@ class S3Object:
                 return await self._taken(begin, end, answer, answer["Body"])
             except (BotoCoreError, HTTPClientError, aiohttp.ClientError, OSError) as error:
                 if attempt + 1 == MAX_TRIES:
-                    told = f"the bucket broke off in the middle ({type(error).__name__})"
+                    told = f"the bucket broke off in the middle of an answer ({why(error)})"
                     raise AudioError(told) from None
                 await asyncio.sleep(BACKOFF * 2**attempt)
             finally:
@@ -179,36 +188,3 @@ class S3Object:
             raise AudioError("the bucket sends more or less than it says")
         self._size, self.mark = total, mark
         return bytes(data)
-
-
-def _opened(bucket: Bucket) -> S3FileSystem:
-    """The file system of s3fs for a bucket, which asks nobody but the server of the bucket."""
-    session = AioSession()
-    if not bucket.machine:
-        # As if there were no AWS_… in the environment and no ~/.aws: only what stands here counts.
-        constant = {
-            name: ConstantProvider(default)
-            for name, (_, _, default, _) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
-        }
-        for name in ("config_file", "credentials_file"):
-            constant[name] = ConstantProvider(os.devnull)
-        constant["ignore_configured_endpoint_urls"] = ConstantProvider(True)
-        session.register_component("config_store", ConfigValueStore(mapping=constant))
-    config: dict[str, Any] = {
-        "connect_timeout": CONNECTED_WITHIN, "read_timeout": NO_BYTE_FOR, "proxies": {},
-        "retries": {"max_attempts": 0}, "ignore_configured_endpoint_urls": True,
-        "http_session_cls": OneServer,
-    }  # fmt: skip
-    if bucket.endpoint:
-        config["s3"] = {"addressing_style": "path"}
-    # What is left out here would be taken from FSSPEC_S3_… or from ~/.config/fsspec.
-    system = S3FileSystem(
-        anon=not (bucket.machine or bucket.key), key=bucket.key or None,
-        secret=bucket.secret or None, endpoint_url=bucket.endpoint or None, session=session,
-        client_kwargs={"region_name": bucket.region or None}, config_kwargs=config,
-        token=None, username=None, password=None, use_ssl=True, requester_pays=False,
-        version_aware=False, cache_regions=False, s3_additional_kwargs=None, asynchronous=False,
-        loop=None,
-        skip_instance_cache=True, use_listings_cache=False,
-    )  # fmt: skip
-    return system

@@ -13,6 +13,8 @@ from .settings import Site
 
 _SAFE = "!#$%&'()*+,/:;=?@[]~"  # what stays as it is in an address; % because it may be quoted
 
+_LONE = re.compile(r"%(?![0-9A-Fa-f]{2})")  # which stands for nothing but itself
+
 
 def usable(address: str) -> str:
     """An address as it is asked for: quoted where that is needed, in one form.
@@ -36,7 +38,12 @@ def usable(address: str) -> str:
     if any(part in (".", "..") for part in re.split(r"[\\/]", plain)) or not plain.isprintable():
         raise AudioError("is no usable address: its path leads elsewhere")
     query = f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
-    return f"{origin}{quote(parts.path, safe=_SAFE) or '/'}{query}"
+    return f"{origin}{quoted(parts.path) or '/'}{query}"
+
+
+def quoted(path: str) -> str:
+    """The path of an address as it is sent."""
+    return quote(_LONE.sub("%25", path), safe=_SAFE)
 
 
 def site_of(sites: Sequence[Site], url: str) -> Site:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 
 from ..errors import AudioError, reason
 
@@ -49,8 +50,11 @@ class Spool:
 
     def close(self) -> None:
         """Delete all of it."""
-        self._file.close()
+        with suppress(OSError):  # it may try to write what did not fit
+            self._file.close()
 
 
 def _unusable(error: OSError) -> AudioError:
-    return AudioError(f"cannot be kept in {tempfile.gettempdir()} ({reason(error)})")
+    folder = tempfile.tempdir or "a temporary folder"
+    told = f"a copy of it cannot be kept in {folder} ({reason(error)})"
+    return AudioError(f"{told}; TMPDIR can name a folder with more room")

@@ -17,6 +17,7 @@ from ..errors import AudioError
 from ..labels.http.addresses import host_of, origin_of
 from ..labels.http.answers import MAX_WAIT, retry_after
 from ..labels.http.robots import MAX_ROBOTS_LENGTH, PRODUCT, plain_rules, user_agent
+from .connections import keep_apart, once, why
 from .settings import Site, Storages
 from .sites import redirect_target, site_of
 
@@ -57,30 +58,6 @@ class _State:
     free_at: float = 0.0
     robots: Protego | AudioError | None = None
     robots_until: float = 0.0
-
-
-async def _once(
-    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Send a request; aiohttp would try one that breaks once more, beside the tries that we count.
-
-    Raises
-    ------
-    _Again
-        If the connection broke before the answer.
-    """
-    try:
-        return await send(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _unreachable(error) from error
-
-
-def _unreachable(error: aiohttp.ClientConnectionError) -> _Again:
-    cause = getattr(error, "os_error", None) or error.__cause__
-    told = getattr(cause, "strerror", None) or type(error).__name__
-    return _Again(f"cannot be reached ({told})")
 
 
 def _unreadable(error: Exception) -> str:
@@ -186,7 +163,7 @@ class Web:
         except aiohttp.ClientConnectorCertificateError as error:
             raise AudioError(f"{host_of(url)} has no valid certificate") from error
         except aiohttp.ClientConnectionError as error:
-            raise _unreachable(error) from error
+            raise _Again(f"cannot be reached ({why(error)})") from error
         except aiohttp.ClientPayloadError as error:
             raise _Again("broke off in the middle of an answer") from error
         except aiohttp.ClientResponseError as error:
@@ -203,8 +180,10 @@ class Web:
             # No proxies and no ~/.netrc (`trust_env`), no cookies.
             self._session = aiohttp.ClientSession(
                 timeout=limits, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
-                auto_decompress=False, middlewares=(_once,),
+                auto_decompress=False, middlewares=(once,),
             )  # fmt: skip
+            assert self._session.connector is not None
+            keep_apart(self._session.connector)
         return self._session
 
     def _state(self, site: Site) -> _State:

@@ -15,6 +15,7 @@ from ..background import check_wanted
 from ..errors import AudioError
 from ..reading import BytesFile
 from .spool import Spool
+from .sums import Sum
 
 # [bytes] of an archive, enough for a hundred thousand members; in memory it is ten times as much.
 LARGEST_DIRECTORY = 1 << 24
@@ -26,6 +27,7 @@ ENCRYPTED = 0x1  # flag of a member
 # What is larger than so many bytes, and so many times as large as what is stored of it, is a trap
 # for disks: audio that is not silent does not become a hundredth.
 LARGE, MOST_PACKED = 1 << 26, 100
+REST = 8  # of a stored member, one part in so many is fetched for nothing but its sum
 NO_MEMBER, DAMAGED = "no such member of the archive", "is damaged in its archive"
 
 
@@ -134,7 +136,7 @@ def open_member(archive: Bytes, directory: Directory, name: str) -> Bytes:
     if found.method == zipfile.ZIP_STORED:
         if found.packed != found.size:
             raise AudioError(DAMAGED)
-        return Stored(archive, begin, found.size)
+        return Stored(archive, begin, found)
     if found.size > max(LARGE, MOST_PACKED * found.packed):
         raise AudioError(f"would unpack to {found.size >> 20} MB of hardly any content")
     return Deflated(archive, begin, found)
@@ -153,15 +155,43 @@ def _data_of(archive: Bytes, member: Member) -> int:
 
 
 class Stored:
-    """A member that lies in its archive as it is; see `Bytes`."""
+    """A member that lies in its archive as it is; see `Bytes`.
 
-    def __init__(self, archive: Bytes, begin: int, size: int) -> None:
-        self._archive, self._begin, self.size = archive, begin, size
+    Its sum is compared once all of it was read. Who reads some of it cannot know whether that is
+    what was packed: the rest would have to be fetched.
+    """
+
+    def __init__(self, archive: Bytes, begin: int, member: Member) -> None:
+        self._archive, self._begin, self._member = archive, begin, member
+        self._sum = Sum(member.size)
+        self._is_damaged = False
+
+    @property
+    def size(self) -> int:
+        """Length [bytes]."""
+        return self._member.size
 
     def part(self, position: int, size: int) -> bytes:
         """See `Bytes`."""
         size = min(size, self.size - position)
-        return self._archive.part(self._begin + position, size) if size > 0 else b""
+        data = self._read(position, size) if size > 0 else b""
+        if data and position + len(data) == self.size and self._sum.n_missing <= self.size // REST:
+            for begin, end in [*self._sum.missing()]:  # such as a tag with a picture, passed over
+                for start in range(begin, end, PIECE):
+                    check_wanted()
+                    self._read(start, min(PIECE, end - start))
+        if self._is_damaged:
+            raise AudioError(DAMAGED)
+        return data
+
+    def _read(self, position: int, size: int) -> bytes:
+        """Bytes of the member, which are added to the sum."""
+        data = self._archive.part(self._begin + position, size)
+        if self._sum.n_missing:
+            self._sum.add(position, data)
+            if not self._sum.n_missing:
+                self._is_damaged = self._sum.value() != self._member.crc
+        return data
 
     def close(self) -> None:
         """See `Bytes`."""
@@ -210,14 +240,14 @@ class Deflated:
         except zlib.error as error:
             raise AudioError(DAMAGED) from error
         self._crc = zlib.crc32(data, self._crc)
-        if self._spool.size + len(data) > self.size or not (packed or data):
+        end = self._spool.size + len(data)
+        if end > self.size or not (packed or data):
+            raise AudioError(DAMAGED)
+        if end == self.size and self._crc != self._member.crc:
+            raise AudioError(DAMAGED)
+        if end < self.size and self._unpacker.eof:
             raise AudioError(DAMAGED)
         self._spool.add(data)
-        if self._spool.size == self.size:
-            if self._crc != self._member.crc:
-                raise AudioError(DAMAGED)
-        elif self._unpacker.eof:
-            raise AudioError(DAMAGED)
 
     def close(self) -> None:
         """See `Bytes`."""

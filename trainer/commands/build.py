@@ -167,9 +167,8 @@ def _build(request: BuildRequest, problems: list[Problem], stop: Event, engine: 
 
     def run() -> Built:
         paths = gathering.find_files(
-            map(Path, request.files) if request.files else labels,
-            request.exclude, stop.is_set, request.time_limit,
-        )  # fmt: skip
+            request.files or labels, request.exclude, stop.is_set, request.time_limit, problems
+        )
         store = (
             nullcontext() if request.database is None else Store(request.database, read_only=True)
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tempo_core.addresses import as_text
+from tempo_core.addresses import as_text, is_address, without_query
 from tempo_core.background import TIME_LIMIT, never, parallel
 from tempo_core.console import explain
 from tempo_core.errors import ConfigError, reason
@@ -37,28 +37,37 @@ class Verbatim(csv.excel):
 
 
 def find_files(
-    places: Iterable[Path],
+    places: Iterable[Path | str],
     exclude: Sequence[str] = (),
     stop: Callable[[], bool] = never,
     time_limit: float | None = None,
+    problems: list[tuple[Path, str]] | None = None,
 ) -> list[Path]:
     """Paths of the given files, and of the audio files in the given folders, at any depth.
 
     Parameters
     ----------
     places
-        Files and folders.
+        Files and folders. An address of a folder is a text, as a path loses the slash at its end.
     exclude
         Patterns (`*/Audiobooks/*`, `*.wma`) of paths to leave out.
     stop
         Called ten times a second; once it returns True, the search is abandoned.
     time_limit
         How long the search of one of the places may take [s]; None for no limit.
+    problems
+        Output: addresses that a path cannot hold are appended, with the reason.
     """
-    distinct = dict.fromkeys(
-        absolute(Path(name)) for name, _ in audio_files(map(as_text, places), stop, time_limit)
-    )
-    return [p for p in distinct if not any(fnmatch.fnmatch(str(p), e) for e in exclude)]
+    distinct: dict[Path, None] = {}
+    for name, _ in audio_files(map(as_text, places), stop, time_limit):
+        path = absolute(Path(name))
+        if any(fnmatch.fnmatch(name if is_address(name) else str(path), e) for e in exclude):
+            continue
+        if not is_address(name) or as_text(path) == name.rstrip("/"):
+            distinct[path] = None
+        elif problems is not None:
+            problems.append((path, f"not used: {without_query(name)} has // or . in its path"))
+    return [*distinct]
 
 
 def read_labels(table: Path) -> dict[Path, LabelledTrack]:

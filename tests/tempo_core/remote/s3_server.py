@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,22 +71,34 @@ class S3Server:
         if refused is not None:
             status, code = refused
             start(status, [("Content-Type", "application/xml")])
-            return [ERROR.format(code).encode()]
+            return [] if request.method == "HEAD" else [ERROR.format(code).encode()]
         body = self._moto(environ, start)
         return ClosingIterator(_counted(body, request), getattr(body, "close", None))
 
     def forget(self) -> None:
         """Delete all buckets, and what was asked."""
         self.refuse = lambda environ: None
-        with requests.Session() as session:
-            session.trust_env = False
-            session.post(f"{self.url}/moto-api/reset")
+        self._ask_moto("reset")
         self.requests.clear()
 
-    def client(self) -> Any:
+    @contextmanager
+    def with_authorization(self) -> Iterator[None]:
+        """Context in which only roles and users of IAM may do something; else everybody may."""
+        self._ask_moto("reset-auth", b"0")
+        try:
+            yield
+        finally:
+            self._ask_moto("reset-auth", b"inf")
+
+    def _ask_moto(self, what: str, data: bytes = b"") -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            session.post(f"{self.url}/moto-api/{what}", data=data).raise_for_status()
+
+    def client(self, service: str = "s3") -> Any:
         """A client of boto3 with a key."""
         return boto3.client(
-            "s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id=KEY,
+            service, endpoint_url=self.url, region_name="us-east-1", aws_access_key_id=KEY,
             aws_secret_access_key=SECRET,
             config=Config(retries={"max_attempts": 1}, proxies={"http": None}),
         )  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -160,6 +161,8 @@ class _Server(ThreadingHTTPServer):
         self.closing = threading.Event()
         self.connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), cast(Any, Exchange))
+        if site.tls is not None:
+            self.socket = site.tls.wrap_socket(self.socket, server_side=True)
 
     def handle_error(self, *_: Any) -> None:
         """Print nothing: connections are meant to break."""
@@ -175,13 +178,17 @@ class Site:
     answers
         What other paths are answered with; they come before `files`. Without an entry
         `/robots.txt` is missing.
+    tls
+        What encrypts its connections; None if nothing does.
     """
 
     def __init__(
         self,
         files: Mapping[str, bytes] | None = None,
         answers: Mapping[str, Answer] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self.tls = tls
         self.files = dict(files or {})
         self.answers = dict(answers or {})
         self.requests: list[Request] = []
@@ -214,7 +221,7 @@ class Site:
     @property
     def url(self) -> str:
         """Address of the site, without a slash at its end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     @property
     def n_sent(self) -> int:

@@ -238,6 +238,30 @@ def test_build(site: Site, secretly: Path, tmp_path: Path) -> None:
     assert b"sesame" not in everything_under(tmp_path)
 
 
+def test_build_of_a_folder_in_a_bucket(
+    s3: S3Server, storages: Storages, short: Path, tmp_path: Path
+) -> None:
+    client, places = s3.client(), []
+    client.create_bucket(Bucket="archive")
+    for key in ("a/b/1.flac", "a/2.flac", "c.flac", "a/Talk/3.flac", "a//2.flac"):
+        client.put_object(Bucket="archive", Key=key, Body=short.read_bytes())
+        if "//" not in key:
+            places.append((f"s3://archive/{key}", 120))
+    about = {"bucket": "archive", "endpoint": s3.url, "key": KEY, "secret": SECRET}
+    labels, out = table(tmp_path / "labels.tsv", places), tmp_path / "out"
+    result = run("build", "s3://archive/a/", "s3://archive/none/", "--labels", labels, "--no-cache",
+                 "--exclude", "s3://archive/a/Talk/*", "--jobs", 1,
+                 "--out", out, "--storages", storages(s3=[about]))  # fmt: skip
+    assert [line for line in result.stderr.splitlines() if "s3://" in line] == [
+        "s3://archive/a/2.flac: not used: s3://archive/a//2.flac has // or . in its path",
+        "s3://archive/none: no such object in the bucket",
+    ]
+    told = everything_under(out)
+    assert all(key in told for key in (b"s3://archive/a/b/1.flac", b"s3://archive/a/2.flac"))
+    assert b"c.flac" not in told
+    assert b"Talk" not in told
+
+
 @pytest.mark.parametrize("place", some([
     "http://u:sesame@{host}/short.flac", "http://sesame@{host}/short.flac",
     "http://u:sesame%40@{host}/", "s3://sesame:sesame@archive/a.flac",

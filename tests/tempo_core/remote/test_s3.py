@@ -90,6 +90,14 @@ def test_names(name: str, bucket: Any, s3: S3Server, storages: Storages, short: 
     assert estimated(row["path"], "--storages", path)[0] == row
 
 
+def test_a_key_that_is_no_text(s3: S3Server, storages: Storages) -> None:
+    """As bytes of a command line that are not in UTF-8 are passed on."""
+    places = ("s3://archive/\udcff.flac", "s3://archive/\udcff/")
+    result = run("estimate", *places, "--storages", storages(s3=[with_key(s3)]))
+    assert result.stderr.count("is no usable address") == 2
+    assert s3.requests == []
+
+
 def test_a_prefix_is_listed(bucket: Any, s3: S3Server, storages: Storages) -> None:
     for key in ("music/b/cover.jpg", "music/notes.txt", "music/b/", "musical.flac", "z.FLAC"):
         bucket.put_object(Bucket="archive", Key=key, Body=b"x")
@@ -151,6 +159,7 @@ def test_what_is_missing(place: str, bucket: Any, s3: S3Server, storages: Storag
     rows = estimated(place, "s3://archive/music/short.flac", "--storages", path)
     assert [bool(row["error"]) for row in rows] == [True, False]
     assert rows[0]["path"] == place
+    assert ("no audio file under it" in rows[0]["error"]) == (place == "s3://archive/nothing/")
     assert SECRET not in str(rows)
 
 
@@ -177,6 +186,22 @@ def test_refusals(refusal: tuple[str, str], s3: S3Server, storages: Storages) ->
     assert SECRET not in result.output
     assert "Traceback" not in result.output
     assert len(s3.requests) < 40
+
+
+@pytest.mark.parametrize(("refusal", "said"), [
+    (("400 Bad Request", "AuthorizationHeaderMalformed"), "in another region"),
+    (("301 Moved Permanently", "PermanentRedirect"), "in another region"),
+    (("403 Forbidden", "RequestTimeTooSkewed"), "the clock of this machine"),
+    (("400 Bad Request", "ExpiredToken"), "token of the bucket has expired"),
+])  # fmt: skip
+@pytest.mark.usefixtures("bucket")
+def test_refusals_in_plain_words(
+    refusal: tuple[str, str], said: str, s3: S3Server, storages: Storages
+) -> None:
+    s3.refuse = lambda environ: refusal
+    (row,) = estimated("s3://archive/music/short.flac", "--storages", storages(s3=[with_key(s3)]))
+    assert said in row["error"]
+    assert len(s3.requests) < 5
 
 
 @pytest.mark.usefixtures("bucket")

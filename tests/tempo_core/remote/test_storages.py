@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tempo_core.errors import AudioError
-from tempo_core.remote.settings import Bucket, Site, Storages, is_loopback, read_storages
+from tempo_core.remote.settings import Bucket, Site, Storages, is_open
+from tempo_core.remote.settings_file import read_storages
 from tempo_core.remote.sites import site_of, usable
 from tests.extras import REMOTE, without
 
@@ -28,6 +29,7 @@ s3:
   - {bucket: archive, endpoint: "http://127.0.0.1:9000", key: known, secret: sesame}
   - {bucket: other, credentials: machine}
   - {bucket: open, region: eu-central-1}
+  - {bucket: lent, region: eu-central-1, key: known, secret: sesame, token: sesame+/=}
 zip: true
 """
 FOUND = Storages(
@@ -39,6 +41,7 @@ FOUND = Storages(
         Bucket("archive", "http://127.0.0.1:9000", "", "known", "sesame"),
         Bucket("other", machine=True),
         Bucket("open", region="eu-central-1"),
+        Bucket("lent", "", "eu-central-1", "known", "sesame", "sesame+/="),
     ),
     zip=True,
 )
@@ -60,7 +63,7 @@ def test_settings(tmp_path: Path) -> None:
 
 def test_no_secret_is_shown(tmp_path: Path) -> None:
     assert FOUND.has_secrets
-    assert not Storages((FOUND.sites[0],), FOUND.buckets[1:]).has_secrets
+    assert not Storages((FOUND.sites[0],), FOUND.buckets[1:3]).has_secrets
     assert "sesame" not in repr(FOUND) + str(FOUND)
     assert "known" not in repr(FOUND)
     _, told = _read(tmp_path, 0o644)
@@ -72,6 +75,7 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
     ("HTTP://Example.org:80/A b", "http://example.org/A%20b"),
     ("https://example.org", "https://example.org/"),
     ("https://example.org/ü%20?x=%2F&y=a b", "https://example.org/%C3%BC%20?x=%2F&y=a%20b"),
+    ("https://example.org/100%/5%25 %zz%4", "https://example.org/100%25/5%25%20%25zz%254"),
     ("https://[::1]:8080/a", "https://[::1]:8080/a"),
 ])  # fmt: skip
 def test_addresses_as_they_are_asked_for(address: str, sent: str) -> None:
@@ -100,9 +104,20 @@ def test_a_part_of_a_site() -> None:
             site_of(sites, other)
 
 
-def test_this_machine() -> None:
-    assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost")))
-    assert not any(map(is_loopback, ("10.0.0.1", "example.org", "", "0.0.0.0")))
+def test_a_part_of_a_site_is_written_as_addresses_are(tmp_path: Path) -> None:
+    path = tmp_path / "storages.yaml"
+    path.write_text('http: ["https://a.org/Müsik 100%/", "https://a.org/b%20c/"]')
+    sites = read_storages(path).sites
+    for address, k in (("Müsik 100%/x", 0), ("M%C3%BCsik%20100%25/x", 0), ("b c/x", 1)):
+        assert site_of(sites, usable(f"https://a.org/{address}")) is sites[k]
+
+
+def test_what_goes_to_another_machine_as_it_is() -> None:
+    here = ("http://127.0.0.1:9000", "http://127.9.9.9", "http://[::1]:9000", "http://localhost/a")
+    assert not any(map(is_open, (*here, "https://10.0.0.1", "https://example.org", "")))
+    assert is_open("HTTP://example.org")
+    others = ("10.0.0.1:9000", "example.org", "0.0.0.0", "localhost.example.org", "[2001:db8::1]")
+    assert all(is_open(f"http://{host}/") for host in others)
 
 
 def test_archives_on_disk_need_no_more_packages(tmp_path: Path) -> None:
