@@ -14,6 +14,7 @@ from beets.library import Item
 from beetsplug.tempo import TempoPlugin
 from tests.rows import mostly_slow
 
+from ..conftest import MakeAudio
 from .conftest import ROOT, Beet
 
 HEAVY = (
@@ -101,8 +102,9 @@ def test_a_declared_float_is_as_precise(beet: Beet) -> None:
 
 
 def test_an_import_does_without_an_analysis_where_a_type_cannot_hold_the_values(
-    beet: Beet, song: Path
+    beet: Beet, make_audio: MakeAudio
 ) -> None:
+    song = make_audio("new/a.flac", duration=8, bpm=126)
     beet.configure(plugins=["tempo", "types"], types={"tempo_bpm": "int"})
     run = beet("import", "-A", song.parent)
     assert run.code == 0
@@ -111,6 +113,7 @@ def test_an_import_does_without_an_analysis_where_a_type_cannot_hold_the_values(
     assert told[0].endswith("; tracks are imported without an analysis")
     assert beet.item().bpm == 0
     beet.configure(tempo={"auto": False})
+    song.rename(song.parent.parent / "b.flac")
     assert "cannot hold" not in beet("import", "-A", song.parent).err
 
 
