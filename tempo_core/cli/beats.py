@@ -101,8 +101,8 @@ class FindingBeats:
               show_default=True)  # fmt: skip
 @click.option(
     "-o", "--output", metavar="FILE|FOLDER",
-    help="File to write; for several files a folder, or names with {name} and {folder} in them. "
-    "Without it a table, JSON or labels are printed.",
+    help="File to write, - for standard output; for several files a folder, or names with {name} "
+    "and {folder} in them. Without it a table, JSON or labels are printed.",
 )  # fmt: skip
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
@@ -136,7 +136,7 @@ def beats(
     several = len(files) > 1 or is_several(files[0])
     if where is None and (form == "click.wav" or (several and form not in TEXT_FORMATS)):
         raise click.UsageError(f"--format {form} needs -o here")
-    if journal is not None and where is None:
+    if journal is not None and (where is None or where.is_printed):
         raise click.UsageError("--journal is for -o; what is printed is not kept")
     work = BeatsWork(shared_model(model))
     with (

@@ -129,6 +129,7 @@ def test_a_damaged_embedding_is_one_that_is_not_there(beet: Beet) -> None:
         (["title:back", "--key"], "--key needs tracks whose key is known"),
         (["title:this", "--max", "0"], "--max must be"),
         (["title:this", "--relative-to", "x"], "--relative-to is for --m3u"),
+        (["title:this", "--m3u", "-"], "--m3u - cannot be printed; give the name of a file"),
     ],
 )
 @pytest.mark.usefixtures("library")

@@ -241,3 +241,19 @@ def test_the_tempo_of_a_row_is_that_of_its_section() -> None:
         ("4.0000", "", "60.00"),
     ]  # fmt: skip
     assert TrackBeats("a", 120.0, 1.0, steady(0.1, 120), None, 0.05).rows() == []
+
+
+@pytest.mark.parametrize("form", ["tsv", "click.wav"])
+def test_a_dash_is_standard_output(
+    form: str, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / f"out.{form}"
+    assert run(song, "--format", form, "-o", file).exit_code == 0
+    printed = run(song, "--format", form, "-o", "-")
+    assert printed.exit_code == 0
+    assert printed.stdout_bytes == file.read_bytes()
+    assert printed.stderr.count("\n") == 1  # what is told of it
+    assert list(tmp_path.iterdir()) == [file]
+    assert "is one output for several files" in run(song, song, "-o", "-").stderr
+    assert "--journal is for -o" in run(song, "-o", "-", "--journal", "j.db").stderr
