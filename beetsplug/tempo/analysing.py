@@ -218,6 +218,10 @@ class _Analysis:
         if not self._settings.pretend:
             names = [*applied.tags, *coded]
             problem = tried(partial(_store, item, names, self._write, self._stopped))
+            if found.problem and problem is None:
+                # Afterwards, because a failure is known by the times of the file.
+                note_failure(item, TempoError(found.problem))
+                problem = tried(partial(store, item, self._stopped))
         if problem:
             self._progress.failure(item, problem)
         else:

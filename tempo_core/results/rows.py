@@ -24,9 +24,10 @@ OBJECT_FIELDS = (
 
 @dataclass(frozen=True)
 class Row:
-    """Result for a file: the values of the tasks' columns, by name, or the message of an error.
+    """Result for a file: the values of the tasks' columns, by name, and the message of an error.
 
-    Either `values` or `error` is None. `curve` is the tempo of every window, if it was asked for.
+    One of `values` and `error` may be None; there are both where some of the tasks failed. `curve`
+    is the tempo of every window, if it was asked for.
     """
 
     path: str

@@ -403,10 +403,10 @@ def test_an_aborted_import_does_not_wait(beet: Beet, album: Path) -> None:
     class Slow:
         source = "model:slow@0123abcd"
 
-        def estimate(self, path: bytes, genres: str) -> Estimate:
+        def results(self, path: bytes, genres: str) -> dict[str, Estimate]:
             analysed.append(path)
             time.sleep(0.3)
-            return Estimate(100.0, 1.0, ())
+            return {"tempo": Estimate(100.0, 1.0, ())}
 
     class Task:
         choice_flag = Action.ASIS
