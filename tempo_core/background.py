@@ -80,8 +80,9 @@ def check_wanted() -> None:
 def interruptible() -> Iterator[threading.Event]:
     """Context in which the first Ctrl-C only sets an event, so that no write is interrupted.
 
-    A second Ctrl-C raises KeyboardInterrupt at once. In a thread other than the main one the event
-    of the main thread is given.
+    A second Ctrl-C ends the process at once and quietly, also after the context: everything that is
+    written survives that. In other programs than ours it raises KeyboardInterrupt. In a thread
+    other than the main one the event of the main thread is given.
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -92,6 +93,8 @@ def interruptible() -> Iterator[threading.Event]:
     def interrupt(_number: int, _frame: Any) -> None:
         global _in_haste
         if event.is_set():
+            if is_ours(Path(sys.argv[0])):
+                _quit()
             raise KeyboardInterrupt
         _in_haste = True
         event.set()
@@ -102,10 +105,25 @@ def interruptible() -> Iterator[threading.Event]:
         yield event
     finally:
         _events.remove(event)
-        signal.signal(signal.SIGINT, previous)
+        ends = event.is_set() and is_ours(Path(sys.argv[0]))
+        signal.signal(signal.SIGINT, _quit if ends else previous)
 
 
 _events: list[threading.Event] = []
+INTERRUPTED = 128 + signal.SIGINT  # exit status of a program that Ctrl-C has ended
+# Called before a process is ended at once, such as to leave the terminal as it was.
+before_quitting: list[Callable[[], Any]] = []
+
+
+def _quit(*_: Any) -> None:
+    """End the process at once, see `interruptible`; nothing is waited for, not even a full pipe."""
+    for action in before_quitting:
+        with suppress(Exception):
+            action()
+    with suppress(OSError):
+        if os.isatty(2):
+            os.write(2, b"\n")  # a progress bar may stand there
+    os._exit(INTERRUPTED)
 
 
 def interrupted() -> bool:

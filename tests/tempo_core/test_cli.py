@@ -385,3 +385,30 @@ def test_ctrl_c_ends_soon_and_leaves_whole_json(delay: float | None, make_audio:
     assert err.startswith(b"Error: interrupted")
     if first + out:
         assert len(json.loads(first + out)) < len(paths)
+
+
+@pytest.mark.parametrize(
+    "options", [["--jobs", "2"], pytest.param(["--scheduler", "local:2"], marks=pytest.mark.slow)]
+)
+def test_a_second_ctrl_c_ends_at_once_and_says_nothing(
+    options: list[str], make_audio: MakeAudio
+) -> None:
+    paths = [make_audio("a.flac", duration=40)] * 400
+    run = _start("estimate", "--windows", "all", *options, *paths)
+    assert run.stdout
+    run.stdout.readline()  # when something is ready
+    run.send_signal(signal.SIGINT)
+    run.send_signal(signal.SIGINT)
+    while run.poll() is None:  # signals that come at once may be one
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.001)
+    assert (run.returncode, run.communicate(timeout=30)[1]) == (130, b"")
+
+
+def test_ctrl_c_beside_the_work_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tempo_core.cli.models.echo", interrupted)
+    run = _run("models")
+    assert (run.exit_code, run.stderr) == (1, "Error: interrupted\n")
