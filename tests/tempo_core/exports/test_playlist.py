@@ -28,8 +28,8 @@ def test_a_track_has_a_comment_and_a_path() -> None:
 
 
 def test_names_that_are_read_from_right_to_left_are_as_they_are() -> None:
-    (_, info, _) = playlist([Entry("/a.mp3", "\u200fשלום", "ערב")]).splitlines()
-    assert info == "#EXTINF:-1,ערב - \u200fשלום"
+    (_, info, _) = playlist([Entry("/a.mp3", "\u200fשבת", "ערב")]).splitlines()
+    assert info == "#EXTINF:-1,ערב - \u200fשבת"
 
 
 def test_no_tracks_are_a_playlist_too() -> None:
