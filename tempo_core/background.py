@@ -147,7 +147,8 @@ def parallel(
     tasks
         Taken in the calling thread, no more of them than are needed to keep the threads busy.
     threads
-        Number of tasks at a time. With one, results come in the order of the tasks.
+        Number of tasks at a time, fewer if the system has not so many threads. With one, results
+        come in the order of the tasks.
     stopped
         Called ten times a second; once it returns True, running tasks are abandoned.
     time_limit
@@ -184,7 +185,8 @@ def parallel(
         now = time.monotonic()
         return [number for number, (since, _) in list(begun.items()) if now - since > time_limit]
 
-    workers = [_start(work) for _ in range(threads)]
+    workers: list[threading.Thread] = []
+    n_begun = 0  # workers that were not started in place of another one
     remaining = enumerate(tasks)
     waiting: dict[int, T] = {}
     try:
@@ -192,6 +194,14 @@ def parallel(
             while len(waiting) < 2 * threads and (following := next(remaining, None)):
                 waiting[following[0]] = following[1]
                 todo.put(following)
+                if n_begun < threads:
+                    try:
+                        workers.append(_start(work))
+                        n_begun += 1
+                    except RuntimeError:  # there can be no more threads
+                        if not workers:
+                            raise
+                        threads = n_begun
             if not waiting:
                 return
             for number in overdue():

@@ -200,7 +200,7 @@ def test_files_can_lie_elsewhere(beet: Beet, tmp_path: Path) -> None:
         (("--format", "mixxx", "-o", "x.sqlite"), "there is no such file"),
         (("--format", "csv", "-o", "x", "--playlist", " "), "--playlist needs a name"),
         (("--format", "csv", "-o", "x", "--relocate", "/a"), "give FROM=TO"),
-        (("--format", "csv", "-o", "x", "title:nothing"), "nothing to export"),
+        (("--format", "csv", "-o", "x", "title:nothing"), "nothing to export: no track matches"),
     ],
 )
 @pytest.mark.usefixtures("crate")
