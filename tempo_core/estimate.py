@@ -19,6 +19,7 @@ from .answers import Answers, failures_of
 from .asked import Asked, independent
 from .audio import AudioFile, AudioSource, Recorded
 from .beatgrid import Grid
+from .console import explain
 from .errors import ConfigError, TempoError
 from .excerpts import MIN_DURATION, Excerpt, check, sounding
 from .genres import Genres, names_of
@@ -51,8 +52,8 @@ class Estimate:
     `grid` is the beat grid, from the first sample that is played on; None where the beats are not
     sure, or were not asked for. `downbeat_confidence` in 0..1 says how sure its bars are.
     `columns` are the values of all columns of the tasks that were asked,
-    these among them, by the names of the columns. `failures` are the errors of tasks beside the
-    tempo that failed, by the names of the tasks; their columns are missing.
+    these among them, by the names of the columns. `failures` says of tasks beside the tempo
+    why they failed, by the names of the tasks; their columns are missing.
     """
 
     bpm: float
@@ -66,7 +67,7 @@ class Estimate:
     grid: Grid | None = None
     downbeat_confidence: float | None = None
     columns: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    failures: Mapping[str, Exception] = field(default_factory=dict, repr=False, compare=False)
+    failures: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
 class Estimator:
@@ -328,7 +329,8 @@ class Estimator:
             raise ConfigError("the tempo was not asked for; take the results of the tasks")
         columns = self.columns(results)
         known = {name: columns[name] for name in Estimate.__dataclass_fields__ if name in columns}
-        return Estimate(**known, columns=columns, failures=failures)
+        told = {name: explain(error) for name, error in failures.items()}
+        return Estimate(**known, columns=columns, failures=told)
 
     def _listen(self, source: AudioSource, genres: Sequence[str] = ()) -> Answers:
         """Results for audio that is listened to in rounds, until the tasks know enough.
