@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..background import call, interruptible, parallel
-from ..console import echo, explain, time_limit_option
+from ..console import FiniteRange, echo, explain, time_limit_option
 from ..errors import TempoError
 from ..files import STDOUT, audio_files
 from ..labels.sources import source_settings
@@ -78,7 +78,7 @@ def _options_of_sources(command: Function) -> Function:
 )
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=2.0,
     show_default=True,
     help="Seconds between two requests to a site, at least.",

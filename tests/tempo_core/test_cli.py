@@ -145,6 +145,8 @@ def test_jobs_do_not_change_the_result(make_audio: MakeAudio) -> None:
         (("--windows", "0"), "whole number"),
         (("--windows", "some"), "whole number"),
         (("--jobs", "0"), "--jobs"),
+        (("--time-limit", "nan"), "is not a finite number"),
+        (("--time-limit", "inf"), "is not a finite number"),
         (("--format", "xml"), "--format"),
         (("--model", "gone"), "no model 'gone'"),
         (("--curve", "--windows", "3"), "--curve hears the whole of a file"),

@@ -302,3 +302,10 @@ def test_a_database_is_not_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     run = CliRunner().invoke(main, ["acousticbrainz-index", "dump.csv", "-o", "-"])
     assert run.exit_code == 2
     assert "a database cannot be printed" in run.stderr
+
+
+def test_an_interval_is_a_number(tmp_path: Path) -> None:
+    """Every time is longer than one that is none: sites would be asked without a pause."""
+    run = CliRunner().invoke(main, ["labels", "--interval", "nan", str(tmp_path / "a.mp3")])
+    assert run.exit_code == 2
+    assert "is not a finite number" in run.stderr
