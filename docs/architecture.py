@@ -51,7 +51,7 @@ LOOSE = {
     },
     "trainer": {},
     "tempo_core": {
-        "estimate": "estimate asked loading designs",
+        "estimate": "estimate asked answers loading designs",
         "models in use": "checkpoint in_use",
         "task": "task model columns",
         "sounds": "embeddings similarity",

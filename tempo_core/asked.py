@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
+
+from .answers import Answers
+from .errors import AudioError
 from .excerpts import Excerpt
 from .heard import Heard
 from .loading import Row
-from .task import Scored, answer, ask
+from .model import Checkpoint
+from .task import Results, Scored, Task, answer, ask
+
+_Task = Task[Any, Any, Any, Any]
 
 
 class Asked:
@@ -83,12 +91,19 @@ class Asked:
         """Whether something was heard and no task needs to hear more of the track."""
         return all(group.knows_enough() for group in self._groups)
 
-    def results(self) -> dict[str, Any]:
-        """Result of every task, by its name; something must have been heard."""
-        results: dict[str, Any] = {}
+    def results(self) -> Answers:
+        """Result of every task, by its name; something must have been heard.
+
+        Raises
+        ------
+        Exception
+            What a task raised, if all of them failed.
+        """
+        results = Answers()
         for group in self._groups:
-            results |= group.results()
-        return {name: results[name] for name in self._order}
+            results.take((), group.results)
+        results.require_one()
+        return results.ordered(self._order)
 
 
 class _Group:
@@ -97,15 +112,22 @@ class _Group:
     def __init__(self, rows: Sequence[Row]):
         self.rows = rows
         self._scored: dict[str, list[Scored]] = {task.name: [] for task, _ in rows}
+        self._answers = Answers()  # only of tasks that failed while they were asked
         self.heard: Heard | None = None
 
     def ask(self, new: Heard) -> None:
         """Ask about what was heard."""
         for task, model in self.rows:
-            if task.needs:
-                task.keep(new, model)
-            else:
-                self._scored[task.name] += ask(task, new, {}, model)
+            if task.name not in self._answers.failures:
+                self._answers.take([task.name], partial(self._ask, task, model, new))
+
+    def _ask(self, task: _Task, model: Checkpoint[Any], new: Heard) -> Results:
+        """Ask a task about what was heard; there is no result yet."""
+        if task.needs:
+            task.keep(new, model)
+        else:
+            self._scored[task.name] += _scores(task, new, {}, model)
+        return {}
 
     def keep(self, settled: Heard) -> None:
         """Keep what was asked about, without its audio."""
@@ -116,19 +138,42 @@ class _Group:
         return self.heard is not None and all(
             task.enough(self._scored[task.name], model.config)
             for task, model in self.rows
-            if not task.needs
+            if not task.needs and task.name not in self._answers.failures
         )
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> Answers:
         """Result of every task, by its name; something must have been heard."""
-        assert self.heard is not None
-        results: dict[str, Any] = {}
+        results = Answers({}, self._answers.failures)
         for task, model in self.rows:
-            scored = self._scored[task.name]
-            if task.needs:
-                scored = ask(task, self.heard, results, model)
-            results[task.name] = answer(task, scored, self.heard, results, model)
+            if task.name not in results.failures:
+                results.take([task.name], partial(self._answer, task, model, results))
         return results
+
+    def _answer(self, task: _Task, model: Checkpoint[Any], results: Answers) -> Results:
+        """The result of a task by its name, from those of the tasks that it needs."""
+        assert self.heard is not None
+        scored = self._scored[task.name]
+        if task.needs:
+            for name in task.needs:
+                _ = results[name]  # raises its error if it failed
+            scored = _scores(task, self.heard, results, model)
+        return {task.name: answer(task, scored, self.heard, results, model)}
+
+
+def _scores(task: _Task, heard: Heard, results: Results, model: Checkpoint[Any]) -> list[Scored]:
+    """Scores of a task, all of them finite.
+
+    Raises
+    ------
+    AudioError
+        If one is not: weights of a model file may be as large as numbers can be, and what follows
+        from no number would be taken for an answer.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        scored = ask(task, heard, results, model)
+    if not all(np.isfinite(scores).all() for _, scores in scored):
+        raise AudioError("sounds like nothing that the model can put into numbers")
+    return scored
 
 
 def independent(rows: Sequence[Row]) -> list[list[Row]]:

@@ -80,8 +80,9 @@ def check_wanted() -> None:
 def interruptible() -> Iterator[threading.Event]:
     """Context in which the first Ctrl-C only sets an event, so that no write is interrupted.
 
-    A second Ctrl-C raises KeyboardInterrupt at once. In a thread other than the main one the event
-    of the main thread is given.
+    A second Ctrl-C ends the process at once and quietly, also after the context: everything that is
+    written survives that. In other programs than ours it raises KeyboardInterrupt. In a thread
+    other than the main one the event of the main thread is given.
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -92,6 +93,8 @@ def interruptible() -> Iterator[threading.Event]:
     def interrupt(_number: int, _frame: Any) -> None:
         global _in_haste
         if event.is_set():
+            if is_ours(Path(sys.argv[0])):
+                _quit()
             raise KeyboardInterrupt
         _in_haste = True
         event.set()
@@ -102,10 +105,25 @@ def interruptible() -> Iterator[threading.Event]:
         yield event
     finally:
         _events.remove(event)
-        signal.signal(signal.SIGINT, previous)
+        ends = event.is_set() and is_ours(Path(sys.argv[0]))
+        signal.signal(signal.SIGINT, _quit if ends else previous)
 
 
 _events: list[threading.Event] = []
+INTERRUPTED = 128 + signal.SIGINT  # exit status of a program that Ctrl-C has ended
+# Called before a process is ended at once, such as to leave the terminal as it was.
+before_quitting: list[Callable[[], Any]] = []
+
+
+def _quit(*_: Any) -> None:
+    """End the process at once, see `interruptible`; nothing is waited for, not even a full pipe."""
+    for action in before_quitting:
+        with suppress(Exception):
+            action()
+    with suppress(OSError):
+        if os.isatty(2):
+            os.write(2, b"\n")  # a progress bar may stand there
+    os._exit(INTERRUPTED)
 
 
 def interrupted() -> bool:
@@ -129,7 +147,8 @@ def parallel(
     tasks
         Taken in the calling thread, no more of them than are needed to keep the threads busy.
     threads
-        Number of tasks at a time. With one, results come in the order of the tasks.
+        Number of tasks at a time, fewer if the system has not so many threads. With one, results
+        come in the order of the tasks.
     stopped
         Called ten times a second; once it returns True, running tasks are abandoned.
     time_limit
@@ -166,7 +185,8 @@ def parallel(
         now = time.monotonic()
         return [number for number, (since, _) in list(begun.items()) if now - since > time_limit]
 
-    workers = [_start(work) for _ in range(threads)]
+    workers: list[threading.Thread] = []
+    n_begun = 0  # workers that were not started in place of another one
     remaining = enumerate(tasks)
     waiting: dict[int, T] = {}
     try:
@@ -174,6 +194,14 @@ def parallel(
             while len(waiting) < 2 * threads and (following := next(remaining, None)):
                 waiting[following[0]] = following[1]
                 todo.put(following)
+                if n_begun < threads:
+                    try:
+                        workers.append(_start(work))
+                        n_begun += 1
+                    except RuntimeError:  # there can be no more threads
+                        if not workers:
+                            raise
+                        threads = n_begun
             if not waiting:
                 return
             for number in overdue():

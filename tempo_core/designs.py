@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from . import checkpoint, tasks
+from .answers import Answers
 from .errors import ConfigError
 from .estimate import DEFAULT_TASKS, DEFAULT_WINDOWS, Estimate, Estimator
 from .shadowing import check_trainer
@@ -61,23 +63,25 @@ class OtherDesign:
         """Model of every task by its name, each as `model:<name>@<hash>`."""
         return {TEMPO: self._tempo.source, **(self._others.sources if self._others else {})}
 
-    def results(self, path: str | bytes | os.PathLike[str]) -> dict[str, Any]:
+    def results(self, path: str | bytes | os.PathLike[str]) -> Answers:
         """Result of every task for a file, by the task's name; that of the tempo an `Estimate`.
 
         Raises
         ------
         AudioError
-            If the file is missing, unreadable, silent or too short.
+            If the file is missing, unreadable, silent or too short, or all tasks fail.
         """
-        results: dict[str, Any] = {TEMPO: self._tempo.estimate(path)}
+        results = Answers()
+        results.take([TEMPO], lambda: {TEMPO: self._tempo.estimate(path)})
         if self._others is not None:
-            results |= self._others.results(path)
+            results.take(self._others.tasks, partial(self._others.results, path))
+        results.require_one()
         return results
 
     def columns(self, results: Mapping[str, Any]) -> dict[str, Any]:
         """Values of all columns of the tasks, by the names of the columns."""
         others = {} if self._others is None else self._others.columns(results)
-        return {**results[TEMPO].columns, **others}
+        return {**(results[TEMPO].columns if TEMPO in results else {}), **others}
 
 
 def opening(path: Path) -> Callable[[Path, int | str], TempoEstimator] | None:

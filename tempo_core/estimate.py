@@ -15,9 +15,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from . import listening
+from .answers import Answers, failures_of
 from .asked import Asked, independent
 from .audio import AudioFile, AudioSource, Recorded
 from .beatgrid import Grid
+from .console import explain
 from .errors import ConfigError, TempoError
 from .excerpts import MIN_DURATION, Excerpt, check, sounding
 from .genres import Genres, names_of
@@ -50,7 +52,8 @@ class Estimate:
     `grid` is the beat grid, from the first sample that is played on; None where the beats are not
     sure, or were not asked for. `downbeat_confidence` in 0..1 says how sure its bars are.
     `columns` are the values of all columns of the tasks that were asked,
-    these among them, by the names of the columns.
+    these among them, by the names of the columns. `failures` says of tasks beside the tempo
+    why they failed, by the names of the tasks; their columns are missing.
     """
 
     bpm: float
@@ -64,6 +67,7 @@ class Estimate:
     grid: Grid | None = None
     downbeat_confidence: float | None = None
     columns: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    failures: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
 class Estimator:
@@ -267,13 +271,15 @@ class Estimator:
         asked.take(Heard.of_features([features], spectrum))
         return self.as_estimate(asked.results())
 
-    def results(self, path: FilePath, genres: Genres | None = None) -> dict[str, Any]:
+    def results(self, path: FilePath, genres: Genres | None = None) -> Answers:
         """Result of every task for a file, by the name of the task; `genres` as for `estimate`.
+
+        A task that fails has none, see `Answers`.
 
         Raises
         ------
         AudioError
-            If the file is missing, unreadable, silent or too short.
+            If the file is missing, unreadable, silent or too short, or all tasks fail.
         """
         with AudioFile(path) as file:
             if genres is None:
@@ -299,9 +305,10 @@ class Estimator:
         return tempo.curve
 
     def columns(self, results: Results) -> dict[str, Any]:
-        """Values of all columns of the tasks, by the names of the columns."""
+        """Values of all columns of the tasks that have a result, by the names of the columns."""
         values: dict[str, Any] = {}
-        for task, _ in self._rows:
+        failed = failures_of(results)
+        for task, _ in (row for row in self._rows if row[0].name not in failed):
             values.update(task.columns(results[task.name]))
         return values
 
@@ -312,14 +319,20 @@ class Estimator:
         ------
         ConfigError
             If the tempo is not among the tasks.
+        Exception
+            What the task of the tempo raised, if that failed.
         """
+        failures = failures_of(results)
+        if "tempo" in failures:
+            raise failures["tempo"]
         if "tempo" not in results:
             raise ConfigError("the tempo was not asked for; take the results of the tasks")
         columns = self.columns(results)
         known = {name: columns[name] for name in Estimate.__dataclass_fields__ if name in columns}
-        return Estimate(**known, columns=columns)
+        told = {name: explain(error) for name, error in failures.items()}
+        return Estimate(**known, columns=columns, failures=told)
 
-    def _listen(self, source: AudioSource, genres: Sequence[str] = ()) -> dict[str, Any]:
+    def _listen(self, source: AudioSource, genres: Sequence[str] = ()) -> Answers:
         """Results for audio that is listened to in rounds, until the tasks know enough.
 
         `genres` are the names of those of the track.
@@ -343,14 +356,12 @@ class Estimator:
             return self._from_excerpts(source.read(sr, [(0.0, listening.WHOLE)]), genres)
         return asked.results()
 
-    def _from_excerpts(
-        self, excerpts: Sequence[Excerpt], genres: Sequence[str] = ()
-    ) -> dict[str, Any]:
+    def _from_excerpts(self, excerpts: Sequence[Excerpt], genres: Sequence[str] = ()) -> Answers:
         """Results for excerpts; one that is shorter than a window may be a loop."""
         sr, length = self._sr, self._plan.duration
         check(excerpts, sr)
 
-        def results(rows: Sequence[Row], music: Sequence[Excerpt]) -> dict[str, Any]:
+        def results(rows: Sequence[Row], music: Sequence[Excerpt]) -> Answers:
             asked = Asked(rows, sr, genres=genres)
             asked.hear(music)
             return asked.results()
@@ -361,7 +372,8 @@ class Estimator:
         # Only what depends on the tempo is asked about the repeated file.
         (rows,) = (g for g in independent(self._rows) if any(task.name == "tempo" for task, _ in g))
         looped = loops.as_loop(excerpts[0], found, sr, length, lambda other: results(rows, [other]))
-        return {**found, **looped}
+        found.take((), lambda: looped)
+        return found
 
 
 def _stated_genre(path: FilePath) -> str:

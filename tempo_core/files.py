@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -118,14 +120,15 @@ def named(stem: str, ending: str) -> str:
     return stem + ending
 
 
+STDOUT = Path("/dev/stdout")  # standard output as a path, also on systems that have no such name
 Content = bytes | Callable[[BinaryIO], None]  # of a file: all of it, or what writes it
 
 
 def replace_file(path: Path, data: Content, check: Callable[[Path], None] | None = None) -> None:
     """Replace a file in one step: after a crash there is either the old or the new content.
 
-    Where the path is a link, the file that it leads to is replaced. A pipe or a device, such as
-    `/dev/stdout`, is written to.
+    Where the path is a link, the file that it leads to is replaced. A pipe, a device, and `STDOUT`
+    wherever that leads, is written to.
 
     Parameters
     ----------
@@ -170,7 +173,9 @@ def part_of(path: Path) -> Path:
 
 
 def is_channel(path: Path) -> bool:
-    """Whether a path leads to something that takes bytes but is no file: a pipe, a device."""
+    """Whether bytes are sent to a path and no file is replaced: a pipe, a device, `STDOUT`."""
+    if path == STDOUT:
+        return True
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -191,9 +196,27 @@ def _send(path: Path, data: Content) -> None:
         whole = io.BytesIO()
         data(whole)
         data = whole.getvalue()
+    if path == STDOUT:
+        _print(data)
+        return
     handle = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if hasattr(os, "set_blocking"):
         os.set_blocking(handle, True)
+    with open(handle, "wb") as file:  # noqa: PTH123  # of a handle
+        file.write(data)
+
+
+def _print(data: bytes) -> None:
+    """Write to standard output, behind what was printed there before."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    sys.stdout.flush()
+    try:
+        handle = os.dup(sys.stdout.fileno())
+    except (OSError, ValueError):  # it is no file of the system, as in a test
+        sys.stdout.buffer.write(data)
+        return
+    # A file of its own, so that nothing is left over for the exit to fail on if this fails.
     with open(handle, "wb") as file:  # noqa: PTH123  # of a handle
         file.write(data)
 

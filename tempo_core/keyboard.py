@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
+from .background import before_quitting
+
 ENTER = "\n"
 _ESCAPE, _END = "\x1b", "\x04"  # the first character of an arrow key, and Ctrl-D
 
@@ -130,10 +132,12 @@ def _single_keys(file: int) -> Iterator[None]:
         signal.SIGTSTP: pause, signal.SIGCONT: come_back,
     }  # fmt: skip
     previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    before_quitting.append(restore)
     try:
         tty.setcbreak(file)
         yield
     finally:
         restore()
+        before_quitting.remove(restore)
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -121,14 +121,14 @@ def _engine(settings: Any, stopped: Callable[[], bool]) -> Iterator[Engine | Non
 
 @contextmanager
 def _cluster_errors(progress: AnalysisProgress) -> Iterator[None]:
-    """Turn errors of a cluster into a `UserError`, one line that ends the command."""
+    """Turn errors of a cluster into a `UserError`: a line about it, and one with the summary."""
     try:
         with suppress(Stopped):  # while the cluster was opened; the caller tells of it
             yield
     except ImportError as error:
         raise UserError(f"a cluster needs more packages ({error}): {advice(error)}") from error
     except (ClusterError, ConfigError) as error:
-        raise UserError(f"{error}: {progress.summary()}") from error
+        raise UserError(f"{error}\ntempo: {progress.summary()}") from error
 
 
 def _finish(
@@ -218,6 +218,10 @@ class _Analysis:
         if not self._settings.pretend:
             names = [*applied.tags, *coded]
             problem = tried(partial(_store, item, names, self._write, self._stopped))
+            if found.problem and problem is None:
+                # Afterwards, because a failure is known by the times of the file.
+                note_failure(item, TempoError(found.problem))
+                problem = tried(partial(store, item, self._stopped))
         if problem:
             self._progress.failure(item, problem)
         else:

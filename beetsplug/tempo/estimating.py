@@ -8,6 +8,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tempo_core
+from tempo_core.answers import failures_of, told_failures
 from tempo_core.background import TIME_LIMIT, call, parallel
 from tempo_core.engines import loaded
 from tempo_core.engines.sharing import shared_model
@@ -58,11 +59,14 @@ class Found:
         The estimate of its tempo; None if that was not asked for.
     sound
         What it sounds like; None if that was not asked for, or is in the store already.
+    problem
+        Why some of the tasks have no result, in one line; empty if none failed.
     """
 
     columns: Mapping[str, Any]
     tempo: Estimate | None = None
     sound: Sound | None = None
+    problem: str = ""
 
     @property
     def marked(self) -> list[Marked]:
@@ -227,14 +231,13 @@ def _finding(
         embedding = None if known is None else known(path)
         if embedding is not None:
             return _tags_of(embedding, estimator)
-        if "tempo" in names and "tags" not in names:
-            estimate = estimator.estimate(path, genres)
-            return Found(estimate.columns, estimate)
         results = estimator.results(path, genres)
         # Beats need the tempo; that does not mean that it was asked for.
-        tempo = estimator.as_estimate(results) if "tempo" in names else None
-        sound = sound_of(path, results["tags"].embedding) if "tags" in names else None
-        return Found(estimator.columns(results), tempo, sound)
+        wanted = {name for name in names if name in results}
+        tempo = estimator.as_estimate(results) if "tempo" in wanted else None
+        sound = sound_of(path, results["tags"].embedding) if "tags" in wanted else None
+        problem = told_failures(failures_of(results))
+        return Found(estimator.columns(results), tempo, sound, problem)
 
     return find
 

@@ -88,7 +88,11 @@ def export_library(lib: Library, args: list[str], settings: Any) -> None:
     if not found.tracks:
         raise UserError(
             found.told
-            or "nothing to export: no track that matches has a tempo; `beet tempo` finds it"
+            or (
+                "nothing to export: no track matches"
+                if args
+                else "nothing to export: no track has a tempo; `beet tempo` finds it"
+            )
         )
     target = path_of(settings.output)
     assert target is not None  # the command refuses to run otherwise

@@ -63,7 +63,7 @@ def suggest_library(lib: Library, args: list[str], settings: Any, log: BeetsLogg
         If the model knows no values of the field, a file could not be written, the library or the
         store cannot be used, or the run was interrupted.
     """
-    field = GENRES if settings.field in (None, "", "genre") else settings.field
+    field = GENRES if settings.field == "genre" else settings.field  # as beets calls it now
     with library_errors("nothing was written"):
         suggestions, n_empty, n_unheard = _suggestions(lib, args, settings, field, log)
         names = {s.id: s for s in suggestions}

@@ -64,6 +64,8 @@ def reason(error: Exception) -> str | None:
             closed = isinstance(error, BrokenPipeError)
             told = "standard output was closed" if closed else f"standard output: {told}"
         return f"{told}; {NOTHING_LOST}"
+    if isinstance(error, OverflowError) and "SQLite" in str(error):
+        return "a number in the query is too large"
     if isinstance(error, (sqlite3.Error, DBAccessError)):
         return f"the library cannot be used: {error}; {NOTHING_LOST}"
     return None

@@ -11,6 +11,7 @@ from beets.importer import Action
 
 from tempo_core.background import Stopped, leave_with
 from tempo_core.console import explain, shown
+from tempo_core.errors import TempoError
 
 from .applying import apply_found, hold
 from .camelot_tags import code_key
@@ -148,7 +149,10 @@ class ImportAnalysis:
             note_failure(item, result)
             store(item, _aborted())
             raise result
-        forget_failure(item)
+        if result.problem:
+            note_failure(item, TempoError(result.problem))
+        else:
+            forget_failure(item)
         # The file may say a tempo or a key under a name that beets does not read.
         if catch_up(item, result.marked):
             self._misread.add(item.id)
@@ -159,6 +163,8 @@ class ImportAnalysis:
         # After this stage the importer reads the item from the database again.
         store(item, _aborted())
         self._log.info("{}", describe(item, result, applied))
+        if result.problem:
+            self._log.warning("{}: {}", shown(item.path), result.problem)
 
     def write(self, task: ImportTask, settings: Any) -> None:
         """Write tempo and key to files that were imported "as is"; beets itself writes all others.
@@ -206,16 +212,15 @@ class ImportAnalysis:
         write
             Whether tags may be written at all.
         """
-        if own(item, FAILURE) and not pending(item):
-            renew_failure(item)  # the file is now a copy with the same audio
-            store(item, _aborted())
-            return
         ours = [
             name
             for marked, origin_of in ORIGINS.items()
             if origin_of(item).startswith("model:")
             for name in marked.tags
         ]
+        if own(item, FAILURE):
+            renew_failure(item)  # the file is now a copy with the same audio
+            store(item, _aborted())
         if not (pending(item) or (as_is and ours)):
             return
         problem = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -110,7 +111,7 @@ def list_mix(
         told = f"nothing within {pitch:g} % of the paces of {shown(str(track))}"
         raise UserError(told + told_left_out(left_out))
     shown_items = []
-    for mix in islice(found, most):
+    for mix in islice(found, min(most, sys.maxsize)):
         if item := lib.get_item(mix.item.id or 0):
             with_sound = sounds is not None
             describe(replace(mix, item=item), known_key(mix.item), format_, with_sound=with_sound)

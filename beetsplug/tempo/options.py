@@ -180,6 +180,8 @@ def require_writable(opts: Values, name: str) -> None:
     if value is None:
         return
     path = Path(value).expanduser()
+    if value == "-":
+        raise UserError(f"{called(name)} - cannot be printed; give the name of a file")
     if not value or path.is_dir():
         raise UserError(f"{called(name)} needs the name of a file")
     if not path.parent.is_dir():

@@ -168,10 +168,14 @@ class Progress:
 
     def failure(self, item: Item, error: Exception | str) -> None:
         """Report that a track failed: the error is logged and counted."""
+        self.problem(item, error)
+        self.advance()
+
+    def problem(self, item: Item, error: Exception | str) -> None:
+        """Log and count the error of a track that is reported in another way as well."""
         self.failed += 1
         told = shown(error) if isinstance(error, str) else explain(error)
         self._log.error("{}: {}", shown(item.path), told)
-        self.advance()
 
     def advance(self) -> None:
         """Move the bar by one track."""
@@ -232,8 +236,14 @@ class AnalysisProgress(Progress):
         self._finished = 0
 
     def result(self, item: Item, found: Found, applied: Applied) -> None:
-        """Report what was found out about a track and what became of it."""
-        self._n_results += 1
+        """Report what was found out about a track and what became of it.
+
+        A track of which some tasks failed counts as failed.
+        """
+        if found.problem:
+            self.problem(item, found.problem)
+        else:
+            self._n_results += 1
         for counts, decision in ((self.counts, applied.tempo), (self.keys, applied.key)):
             if decision is not None:
                 counts[decision] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -368,8 +368,19 @@ TEMPLATE = {
 }
 
 
-def load(view: Any) -> Any:
+# Settings that an import has no use for: a wrong one is no reason not to analyse.
+NOT_FOR_IMPORTS = (
+    "quiet", "scheduler", "cluster_config", "player", "sources", "labels", "train", "tags", "notes",
+)  # fmt: skip
+
+
+def load(view: Any, without: Collection[str] = ()) -> Any:
     """Read a section of the configuration and check every setting in it.
+
+    Parameters
+    ----------
+    without
+        Names of settings and sections that are neither read nor checked.
 
     Returns
     -------
@@ -381,8 +392,32 @@ def load(view: Any) -> Any:
     confuse.ConfigError
         If a value has the wrong type or is out of range, or a setting is unknown.
     """
-    _refuse_unknown(view, TEMPLATE)
-    return view.get(TEMPLATE)
+    _refuse_unknown(view, TEMPLATE, without)
+    return view.get({name: kind for name, kind in TEMPLATE.items() if name not in without})
+
+
+def load_for_import(view: Any) -> tuple[Any, str]:
+    """Read the settings for an import, which no wrong setting may stop.
+
+    Returns
+    -------
+    tuple
+        The settings as in `load`, without those that an import has no use for if one of them is
+        wrong, None if another one is; and what is wrong in one line, empty if nothing.
+    """
+    try:
+        return load(view), ""
+    except confuse.ConfigError as error:
+        problem = error
+    try:
+        return load(view, NOT_FOR_IMPORTS), _told(problem, "the import does without that setting")
+    except confuse.ConfigError as error:
+        return None, _told(error, "tracks are imported without an analysis")
+
+
+def _told(error: confuse.ConfigError, effect: str) -> str:
+    """A wrong setting and what follows from it, in one line."""
+    return " ".join(f"configuration error: {error}; {effect}".split())
 
 
 def path_of(value: Any) -> Path | None:
@@ -390,8 +425,11 @@ def path_of(value: Any) -> Path | None:
     return Path(value).expanduser() if value else None
 
 
-def _refuse_unknown(view: Any, template: Mapping[str, Any]) -> None:
-    """Raise a `confuse.ConfigError` if a section has a setting that the template does not have."""
+def _refuse_unknown(view: Any, template: Mapping[str, Any], without: Collection[str] = ()) -> None:
+    """Raise a `confuse.ConfigError` if a section has a setting that the template does not have.
+
+    The sections in `without` may have any.
+    """
     sections = [section for section, _source in view.resolve()]
     if not all(isinstance(section, Mapping) for section in sections):
         raise confuse.ConfigTypeError(f"{view.name} must have settings in it, or be left out")
@@ -402,5 +440,5 @@ def _refuse_unknown(view: Any, template: Mapping[str, Any]) -> None:
             near = get_close_matches(str(key), template, 1)
             told = f"did you mean {near[0]}?" if near else f"known are {', '.join(template)}"
             raise confuse.ConfigValueError(f"{view.name}.{key}: unknown setting; {told}")
-        if isinstance(template[key], Mapping):
+        if isinstance(template[key], Mapping) and key not in without:
             _refuse_unknown(view[key], template[key])

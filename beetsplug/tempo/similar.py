@@ -73,7 +73,8 @@ def list_similar(
     """Print the tracks that sound like those that a query matches, the most similar first.
 
     The library is only read. Of several tracks their mean direction counts. They themselves are
-    left out, and so are other copies of a recording, unless `crate.duplicates`.
+    left out, and so are tracks that are no more like them than unlike, and other copies of a
+    recording, unless `crate.duplicates`.
 
     Parameters
     ----------
@@ -113,7 +114,10 @@ def list_similar(
         alike = similarities(sounds.embeddings, [sounds.places[id_] for id_ in seeds])
         found = _found(lib, sounds, seeds, alike, crate, wanted)
         if not found:
-            raise UserError("nothing else fits; ask for less, or `beet tempo-tags` hears more")
+            raise UserError(
+                "nothing else that fits sounds like this; ask for less, or `beet tempo-tags` hears "
+                "more"
+            )
         shown_items = []
         for light, likeness in found:
             if item := lib.get_item(light.id or 0):
@@ -172,7 +176,9 @@ def _candidates(
     places = [
         k
         for k in order
-        if (id_ := sounds.ids[k]) not in left_out and (allowed is None or id_ in allowed)
+        if alike[k] > 0
+        and (id_ := sounds.ids[k]) not in left_out
+        and (allowed is None or id_ in allowed)
     ]
     for start in range(0, len(places), AT_ONCE):
         some = {sounds.ids[k]: k for k in places[start : start + AT_ONCE]}
@@ -207,7 +213,7 @@ def _fits(item: Item, keys: Sequence[Key], wanted: Wanted) -> bool:
 
 
 def describe(item: Item, likeness: float, key: Key | None, format_: str | None) -> None:
-    """Print a line about a track, how similar it is (-1 to 1) and its key.
+    """Print a line about a track, how similar it is (up to 1) and its key.
 
     Its columns, which `format_` may contain, are `similarity`, `similar_bpm` and `similar_key`.
     """

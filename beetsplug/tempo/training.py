@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from beets.exceptions import UserError
 
-from tempo_core.background import GRACE, call, interruptible
+from tempo_core.background import GRACE, Stopped, call, interruptible
 from tempo_core.console import counted, explain, shown
 from tempo_core.errors import TempoError
 from tempo_core.extras import advice
@@ -57,6 +57,10 @@ def train_library(lib: Library, args: list[str], settings: Any, log: BeetsLogger
             )
     except ImportError as error:
         raise UserError(f"tempo-train needs more packages ({error}): {advice(error)}") from error
+    except Stopped as error:
+        from trainer.learning.job import told_stopped
+
+        raise UserError(told_stopped(error, settings.task)) from error
     except TempoError as error:
         raise UserError(str(error)) from error
     if failed:

@@ -101,8 +101,8 @@ class FindingBeats:
               show_default=True)  # fmt: skip
 @click.option(
     "-o", "--output", metavar="FILE|FOLDER",
-    help="File to write; for several files a folder, or names with {name} and {folder} in them. "
-    "Without it a table, JSON or labels are printed.",
+    help="File to write, - for standard output; for several files a folder, or names with {name} "
+    "and {folder} in them. Without it a table, JSON or labels are printed.",
 )  # fmt: skip
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
@@ -136,7 +136,7 @@ def beats(
     several = len(files) > 1 or is_several(files[0])
     if where is None and (form == "click.wav" or (several and form not in TEXT_FORMATS)):
         raise click.UsageError(f"--format {form} needs -o here")
-    if journal is not None and where is None:
+    if journal is not None and (where is None or where.is_printed):
         raise click.UsageError("--journal is for -o; what is printed is not kept")
     work = BeatsWork(shared_model(model))
     with (
@@ -208,7 +208,7 @@ class _Run:
         told = explain(problem)
         echo(f"{without_query(path)}: {told}", err=True)
         if self._paths[number] is None and self._form == "json":
-            self._object({"path": path, "error": told})
+            self._object({"path": escaped(path), "error": told})
 
     def _write(self, number: int, path: str, beats: TrackBeats) -> Exception | None:
         """Write or print beats; returns what went wrong."""
@@ -226,7 +226,7 @@ class _Run:
             # Into a pipe or a device, which may be standard output, goes nothing but the file.
             echo(f"{without_query(path)}: {summary(beats)} -> {to}", err=is_channel(to))
         elif self._form == "json":
-            self._object({"path": path, **beats.plain(), "error": None})
+            self._object({"path": escaped(path), **beats.plain(), "error": None})
         elif self._form == "tsv":
             shown = escaped(path, encoding_of(sys.stdout))
             self._table.writerows((shown, *row) for row in beats.rows())

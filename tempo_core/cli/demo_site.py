@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..console import FiniteRange
 from .command import Command
 from .options import FILE
 
@@ -16,7 +17,7 @@ from .options import FILE
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
 @click.option("--catalogue", type=FILE, help="JSON file of what to serve.")
 @click.option("--decoys/--no-decoys", default=True, help="Surround each song with other versions.")
-@click.option("--crawl-delay", type=click.FloatRange(min=0), help="Ask for this in robots.txt [s].")
+@click.option("--crawl-delay", type=FiniteRange(min=0), help="Ask for this in robots.txt [s].")
 def demo_site(port: int, catalogue: Path | None, decoys: bool, crawl_delay: float | None) -> None:
     """Serve a song-information site on this machine, to try `labels` on.
 

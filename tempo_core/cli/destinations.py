@@ -12,14 +12,15 @@ import click
 from ..addresses import is_address, is_folder, place_of
 from ..console import shown
 from ..errors import ConfigError
-from ..files import named
+from ..files import STDOUT, named
 
+PRINTED = "-"  # the name of standard output, as other programs have it
 NAME, FOLDER = "{name}", "{folder}"  # in templates: of the audio file, and of the folder it is in
 
 
 @dataclass(frozen=True)
 class Target:
-    """What an option names: a folder, a template with `{name}` in it, or a single file.
+    """What an option names: a folder, a template with `{name}` in it, a single file, or `PRINTED`.
 
     Files in a folder get `ending`.
     """
@@ -33,8 +34,15 @@ class Target:
         """Whether the name of the audio file is put in."""
         return NAME in self.name
 
+    @property
+    def is_printed(self) -> bool:
+        """Whether it is standard output."""
+        return self.name == PRINTED
+
     def of(self, path: str) -> Path:
         """The path for the output of an audio file."""
+        if self.is_printed:
+            return STDOUT
         path = place_of(path)
         audio = Path(path)
         if self.is_folder:
@@ -61,6 +69,13 @@ def target(option: str, name: str, files: Sequence[str], ending: str) -> Target:
     if not name:
         raise click.UsageError(f"{option} names nothing")
     several = len(files) > 1 or any(map(is_several, files))
+    if name == PRINTED:
+        if several:
+            raise click.UsageError(
+                f"{option} {PRINTED} is one output for several files; give a folder, or a name "
+                f"with {NAME} in it"
+            )
+        return Target(name, ending, is_folder=False)
     separators = (os.sep, os.altsep or os.sep)
     is_folder = name.endswith(separators) or Path(name).is_dir()
     found = Target(name, ending, is_folder or (several and NAME not in name))

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..answers import failures_of, told_failures
 from ..console import explain
 from ..engines import Engine, Threads, loaded
 from ..engines.sharing import shared_path
@@ -68,8 +69,9 @@ class Estimating:
         if track.problem is not None:
             return Row(track.path, None, track.problem)
         results = self.estimator.results(track.absolute or track.path)
-        points = results["tempo"].curve if self.curves else None
-        return Row(track.path, self.estimator.columns(results), None, points)
+        points = results["tempo"].curve if self.curves and "tempo" in results else None
+        failed = told_failures(failures_of(results)) or None
+        return Row(track.path, self.estimator.columns(results), failed, points)
 
 
 @dataclass(frozen=True)

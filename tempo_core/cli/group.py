@@ -67,6 +67,8 @@ class Commands(click.Group):
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
+        except KeyboardInterrupt:  # before or after the work, which ends by itself
+            raise click.ClickException("interrupted") from None
         except click.ClickException as error:
             error.message = shown(error.message)  # type: ignore[misc]
             raise

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..background import call, interruptible, parallel
-from ..console import echo, explain, time_limit_option
+from ..console import FiniteRange, echo, explain, time_limit_option
 from ..errors import TempoError
-from ..files import audio_files
+from ..files import STDOUT, audio_files
 from ..labels.sources import source_settings
 from .command import Command
-from .options import FILE
+from .options import FILE, OUTPUT
 
 if TYPE_CHECKING:
     from ..estimate import Estimator
@@ -78,7 +78,7 @@ def _options_of_sources(command: Function) -> Function:
 )
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=2.0,
     show_default=True,
     help="Seconds between two requests to a site, at least.",
@@ -87,8 +87,8 @@ def _options_of_sources(command: Function) -> Function:
 @click.option("--contact", default="", help="Whom a site may turn to; part of the User-Agent.")
 @_options_of_sources
 @click.option("--proxy", default="", help="Address of a proxy for all requests.")
-@click.option("--export", type=FILE, help="Write the labels to this table.")
-@click.option("--report", type=FILE, help="Write a report as HTML to this file.")
+@click.option("--export", type=OUTPUT, help="Write the labels to this table; - prints it.")
+@click.option("--report", type=OUTPUT, help="Write a report as HTML to this file; - prints it.")
 @click.option("--estimate/--no-estimate", default=True, help="Check labels against the audio.")
 @click.option("--model", default="default", show_default=True, help="Model for that.")
 @time_limit_option
@@ -102,6 +102,8 @@ def labels(**given: Any) -> None:
     Every answer is kept; only what failed is asked again. The exit status is 1 if anything failed.
     """
     options = _label_options(given)
+    if given["export"] == given["report"] == STDOUT:
+        raise click.UsageError("--export and --report cannot both be printed")
     output = _Output(given["export"], given["report"], given["quiet"])
     pretend: bool = given["pretend"]
     model = given["model"] if given["estimate"] and not pretend else None
@@ -133,6 +135,11 @@ class _Output:
     export: Path | None
     report: Path | None
     quiet: bool
+
+    def line(self, text: str) -> None:
+        """Print a line for people: on stderr if a file is printed on stdout."""
+        if not self.quiet:
+            echo(text, err=STDOUT in (self.export, self.report))
 
 
 class _Reading:
@@ -212,12 +219,9 @@ def _label(options: LabelOptions, reading: _Reading, output: _Output) -> bool:
             tally.add(looked_up)
             for record in looked_up.failures:
                 echo(f"{record.path}: {record.source}: {record.message}", err=True)
-            if not output.quiet:
-                echo(describe(looked_up))
+            output.line(describe(looked_up))
             files.add(looked_up)
         files.write()
-        if not output.quiet:
-            echo(tally.summary(run))
-            for line in attributions(options.names):
-                echo(line)
+        for line in (tally.summary(run), *attributions(options.names)):
+            output.line(line)
     return bool(tally.failed or reading.failed)

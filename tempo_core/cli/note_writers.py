@@ -13,6 +13,7 @@ import click
 
 from ..addresses import without_query
 from ..console import counted, echo, encoding_of, escaped
+from ..files import STDOUT
 from ..transcription.drafts import Draft
 from ..transcription.formats import encode
 from ..transcription.storing import store
@@ -93,11 +94,11 @@ class ArrayWriter:
         self._first = True
 
     def draft(self, path: str, draft: Draft, destination: Path | None) -> None:
-        self._object({"path": path, **plain(draft), "error": None})
+        self._object({"path": escaped(path), **plain(draft), "error": None})
 
     def failure(self, path: str, error: str) -> None:
         empty = {"title": None, "part": None, "bpm": None, "quantized": None, "notes": None}
-        self._object({"path": path, **empty, "error": error})
+        self._object({"path": escaped(path), **empty, "error": error})
 
     def end(self) -> None:
         click.echo("[]" if self._first else "\n]")
@@ -109,6 +110,8 @@ class ArrayWriter:
 
 def _is_stdout(path: Path) -> bool:
     """Whether a path, such as `/dev/stdout`, leads to where standard output goes."""
+    if path == STDOUT:
+        return True
     try:
         return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
     except (OSError, ValueError):  # it is not there yet, or nowhere

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 @click.command(cls=Command, short_help="Write down the notes of files: a draft as MIDI.")
 @click.option(
     "-o", "--output", metavar="FILE|FOLDER",
-    help="File to write; for several files a folder, or names with {name} and {folder} in them. "
-    "Without it a table or JSON is printed.",
+    help="File to write, - for standard output; for several files a folder, or names with {name} "
+    "and {folder} in them. Without it a table or JSON is printed.",
 )  # fmt: skip
 @click.option(
     "--format", "form", type=click.Choice(FORMATS),
@@ -104,9 +104,9 @@ def notes(
         raise click.UsageError("--from and --to are for --plot")
     if end is not None and end <= (begin or 0.0):
         raise click.UsageError("--to must be later than --from")
-    if journal is not None and output is None:
-        raise click.UsageError("--journal is for -o; what is printed is not kept")
     outputs = _outputs(output, form, plot, files)
+    if journal is not None and (outputs.notes is None or outputs.notes.is_printed):
+        raise click.UsageError("--journal is for -o; what is printed is not kept")
     wanted = Wanted(part, quantize, grid or DEFAULT_VALUE, threshold)
     work = NotesWork(
         shared_model(model), wanted, None if plot is None else (begin or 0.0, end)

@@ -9,9 +9,21 @@ from typing import Any, TypeVar
 import click
 
 from ..engines.schedulers import FORMS, is_scheduler
+from ..files import STDOUT
 from ..tasks import in_columns
+from .destinations import PRINTED
+
+
+class OutputFile(click.Path):
+    """Path of a file to write; `-` is standard output, `files.STDOUT`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.Path`."""
+        return STDOUT if value == PRINTED else super().convert(value, param, ctx)
+
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+OUTPUT = OutputFile(path_type=Path, dir_okay=False)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

@@ -27,14 +27,15 @@ class Writer(Protocol):
 
 
 class TextWriter:
-    """Output for people: one line for each file, failures on stderr."""
+    """Output for people: one line for each file with results, failures on stderr."""
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self._columns = columns
 
     def row(self, row: Row) -> None:
-        if row.values is None:
+        if row.error is not None:
             echo(f"{without_query(row.path)}: {row.error}", err=True)
+        if row.values is None:
             return
         values, told = dict(row.values), []
         if "bpm" in values:
@@ -59,7 +60,8 @@ class TextWriter:
 class TsvWriter:
     """Output as a tab-separated table: a header line, then a row for each file.
 
-    All cells of a failed file but path and error are empty. Texts are escaped, see `escaped`.
+    The cells of tasks that failed are empty, and `error` says why. Texts are escaped, see
+    `escaped`.
     """
 
     def __init__(self, columns: Mapping[str, Column]) -> None:

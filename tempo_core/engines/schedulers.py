@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shutil
 import signal
@@ -231,7 +232,7 @@ def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
     # Ctrl-C is for this process, which ends its workers. `preload` makes them ignore it, but a
     # process that is still starting can do no more than inherit that it is held back. The tracker
     # is started before, because it lets Ctrl-C through again in the thread that starts it.
-    resource_tracker.ensure_running()
+    _start_tracker()
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     cluster = LocalCluster(
@@ -247,6 +248,20 @@ def _local(scheduler: str, settings: ClusterSettings) -> DaskCluster:
     # `_close` does it; Dask would wait once more at exit. Workers do not outlive this process.
     cluster.shutdown_on_close = False
     return cluster
+
+
+def _start_tracker() -> None:
+    """Start the process that cleans up after this one, such that it says nothing about it."""
+    before = os.environ.get("PYTHONWARNINGS")
+    ours = "ignore:resource_tracker"  # what is left after a second Ctrl-C is no concern of people
+    os.environ["PYTHONWARNINGS"] = f"{before},{ours}" if before else ours
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _slurm(_: str, settings: ClusterSettings) -> DaskCluster:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from ..console import shown
+from .track import plain
 
 # Paths of Windows, also where they are read elsewhere: `C:\music`, `\\server\music`.
 _OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
@@ -31,7 +31,7 @@ class Entry:
     path
         Absolute path, bytes that are no UTF-8 as surrogates, as `os.fsdecode` returns it.
     title, artist
-        As written; empty if unknown. Without both the name of the file is shown.
+        As written; empty if unknown. Without a title the name of the file is shown.
     duration
         [s]; None or 0 if unknown.
     directives
@@ -47,9 +47,9 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """Artist and title, as far as they are known, else the name of the file; in one line."""
-        known = " - ".join(part for part in (_line(self.artist), _line(self.title)) if part)
-        return known or _line(_pure(self.path).stem)
+        """`Artist - Title` in one line; without a title the name of the file stands for it."""
+        title = _line(self.title) or _line(_pure(self.path).stem)
+        return " - ".join(part for part in (_line(self.artist), title) if part)
 
 
 def playlist(entries: Iterable[Entry], *, name: str = "", relative_to: Path | None = None) -> str:
@@ -98,5 +98,5 @@ def _pure(path: str) -> PurePosixPath | PureWindowsPath:
 
 
 def _line(text: str) -> str:
-    """Text in one line without control characters."""
-    return shown(" ".join(text.split()))
+    """Text in one line without control characters, see `plain`; marks of direction are text."""
+    return plain(" ".join(text.split()))

@@ -59,7 +59,7 @@ def _write(xml: Writer, number: int, track: ExportTrack) -> None:
     xml.start(
         "TRACK",
         TrackID=number,
-        Name=plain(track.title) or plain(file_name(track.path)),
+        Name=track.title_or_file,
         Artist=plain(track.artist),
         Album=plain(track.album),
         Genre=plain(track.genre),

@@ -44,7 +44,7 @@ def _row(track: ExportTrack) -> list[object]:
         downbeat = f"{section.begin + (1 - section.beat) % BAR * section.period:.{DECIMALS}f}"
     return [
         track.path,
-        *(_safe(text) for text in (track.title, track.artist, track.album, track.genre)),
+        *(_safe(text) for text in (track.title_or_file, track.artist, track.album, track.genre)),
         track.year or "",
         track.track_number or "",
         f"{track.duration:.2f}" if track.duration else "",

@@ -47,10 +47,15 @@ class ExportTrack:
     size: int = 0
 
     @property
+    def title_or_file(self) -> str:
+        """The title as every format can hold it, see `plain`; the name of the file without one."""
+        return plain(self.title) or plain(file_name(self.path))
+
+    @property
     def name(self) -> str:
         """`Artist - Title` for people; the name of the file if there is no title."""
-        title = plain(self.title) or plain(file_name(self.path))
-        return f"{plain(self.artist)} - {title}" if self.artist else title
+        artist = plain(self.artist)
+        return f"{artist} - {self.title_or_file}" if artist else self.title_or_file
 
     def grid_of(self, player: Player) -> Grid | None:
         """The grid in the time of a player."""

@@ -67,8 +67,7 @@ def encode(tracks: Sequence[ExportTrack], playlist: str | None = None) -> bytes:
 def _write(xml: Writer, track: ExportTrack) -> None:
     """Write an entry of the collection."""
     volume, folder, name = place_of(track.path)
-    title = plain(track.title) or plain(name)
-    xml.start("ENTRY", TITLE=title, ARTIST=plain(track.artist) or None)
+    xml.start("ENTRY", TITLE=track.title_or_file, ARTIST=plain(track.artist) or None)
     xml.empty("LOCATION", DIR=folder, FILE=name, VOLUME=volume, VOLUMEID=volume)
     if track.album or track.track_number:
         xml.empty("ALBUM", TRACK=track.track_number or None, TITLE=plain(track.album) or None)

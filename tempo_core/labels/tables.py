@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..console import escaped, shown
 from ..errors import LabelError, reason
+from ..files import replace_file
 from ..keys import PITCH_CLASSES, parse_key
 from .record import Candidate, Record, Status, TrackQuery, parse_bpm
 
@@ -70,24 +71,19 @@ def write_table(path: Path, rows: Iterable[tuple[TrackQuery, Record | None, bool
     LabelError
         If the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
-    n_labels = 0
+    lines, n_labels = [COLUMNS], 0
+    for track, record, asked in rows:
+        tempo, key = (NA, NA) if asked else ("0.0", "")
+        if record is not None and record.status is Status.FOUND and record.bpm:
+            tempo, key = f"{record.bpm:g}", _key(record.key)
+            n_labels += 1
+        names = (track.title, track.artist, track.album, track.genre)
+        title, artist, album, genre = (shown(" ".join((name or NA).split())) for name in names)
+        lines.append((title, artist, album, genre, escaped(track.path or NA), tempo, key))
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            print(*COLUMNS, sep="\t", file=file)
-            for track, record, asked in rows:
-                tempo, key = (NA, NA) if asked else ("0.0", "")
-                if record is not None and record.status is Status.FOUND and record.bpm:
-                    tempo, key = f"{record.bpm:g}", _key(record.key)
-                    n_labels += 1
-                cells = (track.title, track.artist, track.album, track.genre)
-                text = [shown(" ".join((c or NA).split())) for c in cells]
-                print(*text, escaped(track.path or NA), tempo, key, sep="\t", file=file)
-        part.replace(path)
+        replace_file(path, "".join("\t".join(line) + "\n" for line in lines).encode())
     except OSError as error:
         raise LabelError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        part.unlink(missing_ok=True)
     return n_labels
 
 

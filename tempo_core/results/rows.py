@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import tasks
 from ..columns import Column
+from ..console import escaped
 
 if TYPE_CHECKING:
     from ..tasks.tempo.course import TempoPoint
@@ -23,9 +24,10 @@ OBJECT_FIELDS = (
 
 @dataclass(frozen=True)
 class Row:
-    """Result for a file: the values of the tasks' columns, by name, or the message of an error.
+    """Result for a file: the values of the tasks' columns, by name, and the message of an error.
 
-    Either `values` or `error` is None. `curve` is the tempo of every window, if it was asked for.
+    One of `values` and `error` may be None; there are both where some of the tasks failed. `curve`
+    is the tempo of every window, if it was asked for.
     """
 
     path: str
@@ -58,9 +60,13 @@ def cells(row: Row, columns: Mapping[str, Column]) -> dict[str, Any]:
 
 
 def plain(row: Row, columns: Mapping[str, Column]) -> dict[str, Any]:
-    """The object of a row without its error: plain values as in JSON, None for what is missing."""
+    """The object of a row without its error: plain values as in JSON, None for what is missing.
+
+    The path is escaped as in a table: bytes that are no text are no text in JSON either, and many
+    programs that read it refuse half of a surrogate pair, and the whole file with it.
+    """
     values = row.values or {}
-    found: dict[str, Any] = {"path": row.path}
+    found: dict[str, Any] = {"path": escaped(row.path)}
     for name in (*OBJECT_FIELDS, *(name for name in columns if name not in OBJECT_FIELDS)):
         value = values.get(name)
         found[name] = None if value is None else columns[name].plain(value)

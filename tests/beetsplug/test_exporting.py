@@ -200,7 +200,7 @@ def test_files_can_lie_elsewhere(beet: Beet, tmp_path: Path) -> None:
         (("--format", "mixxx", "-o", "x.sqlite"), "there is no such file"),
         (("--format", "csv", "-o", "x", "--playlist", " "), "--playlist needs a name"),
         (("--format", "csv", "-o", "x", "--relocate", "/a"), "give FROM=TO"),
-        (("--format", "csv", "-o", "x", "title:nothing"), "nothing to export"),
+        (("--format", "csv", "-o", "x", "title:nothing"), "nothing to export: no track matches"),
     ],
 )
 @pytest.mark.usefixtures("crate")
@@ -356,3 +356,19 @@ def test_a_library_of_5000_tracks(beet: Beet, crate: list[Path], tmp_path: Path)
     assert len(list(rekordbox.read(tmp_path / "rekordbox"))) == 5_000
     assert len(list(traktor.read(tmp_path / "traktor"))) == 5_000
     assert time.perf_counter() - begin < 10
+
+
+def test_every_format_names_a_track_without_a_title_by_its_file(
+    beet: Beet, make_audio: MakeAudio
+) -> None:
+    path = make_audio("some file.flac", duration=8, bpm=120)
+    beet.add(path, title="", artist="Singer", bpm=120)
+
+    def export(form: str) -> str:
+        return beet("tempo-export", "--format", form, "-o", "-").out
+
+    (row,) = csv.DictReader(io.StringIO(export("csv")))
+    assert (row["title"], row["artist"]) == ("some file.flac", "Singer")
+    assert "#EXTINF:8,Singer - some file\n" in export("m3u8")
+    assert 'Name="some file.flac" Artist="Singer"' in export("rekordbox")
+    assert 'TITLE="some file.flac" ARTIST="Singer"' in export("traktor")

@@ -219,3 +219,9 @@ def test_another_plugin_that_raises_when_a_track_is_stored(
     assert "Traceback" not in run.err
     field = "tempo_bpm" if command == ("tempo",) else "tempo_label_status"
     assert field in beet.item("title:good")
+
+
+@pytest.mark.parametrize("args", COMMANDS)
+def test_a_number_that_the_library_cannot_hold(args: tuple[str, ...], filled: Beet) -> None:
+    run = filled(*[arg for arg in args if not arg.startswith("title")], f"id:{10**30}")
+    assert (run.code, run.err) == (1, "error: a number in the query is too large\n")

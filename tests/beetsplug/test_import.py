@@ -339,6 +339,45 @@ def test_a_missing_model_is_one_warning(threaded: bool, beet: Beet, album: Path)
     assert all(item.filepath.is_relative_to(beet.music) for item in items)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"scheduler": "nowhere"},
+        pytest.param({"cluster_config": 5}, marks=pytest.mark.slow),
+        pytest.param({"labels": {"apply": "maybe"}}, marks=pytest.mark.slow),
+        pytest.param({"notes": {"fromat": "midi"}}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_wrong_setting_of_a_command_is_one_warning(
+    settings: dict[str, Any], beet: Beet, album: Path, tempi: Tempi
+) -> None:
+    """An import does without what only commands use, so tracks are analysed."""
+    beet.configure(tempo=settings)
+    run = beet("import", "-A", album)
+    assert run.code == 0
+    (told,) = [line for line in run.err.splitlines() if line.startswith("tempo: ")]
+    assert told.startswith(f"tempo: configuration error: tempo.{next(iter(settings))}")
+    assert told.endswith("; the import does without that setting")
+    check_library(beet, tempi)
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_a_wrong_setting_of_the_analysis_is_one_warning(
+    threaded: bool, beet: Beet, album: Path
+) -> None:
+    """The import goes on without an analysis, also if a setting of a command is wrong as well."""
+    beet.configure(threaded=threaded, tempo={"scheduler": "nowhere", "windows": 0})
+    run = beet("import", "-A", album)
+    assert run.code == 0
+    told = "tempo.windows: must be a whole number from 1, or all"
+    assert [line for line in run.err.splitlines() if line.startswith("tempo: ")] == [
+        f"tempo: configuration error: {told}; tracks are imported without an analysis"
+    ]
+    items = beet.items()
+    assert items
+    assert all((item.bpm, item.filepath.is_relative_to(beet.music)) == (0, True) for item in items)
+
+
 def test_a_tag_that_cannot_be_written_is_a_warning(
     beet: Beet, album: Path, tempi: Tempi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,10 +403,10 @@ def test_an_aborted_import_does_not_wait(beet: Beet, album: Path) -> None:
     class Slow:
         source = "model:slow@0123abcd"
 
-        def estimate(self, path: bytes, genres: str) -> Estimate:
+        def results(self, path: bytes, genres: str) -> dict[str, Estimate]:
             analysed.append(path)
             time.sleep(0.3)
-            return Estimate(100.0, 1.0, ())
+            return {"tempo": Estimate(100.0, 1.0, ())}
 
     class Task:
         choice_flag = Action.ASIS
@@ -385,6 +424,7 @@ def test_an_aborted_import_does_not_wait(beet: Beet, album: Path) -> None:
         abort_flag = False
 
         def run(self) -> None:
+            plugin.import_begin(None)
             plugin.imported(None, Task())
 
     stage = Stage()

@@ -138,11 +138,13 @@ import tempo_core, beetsplug.tempo.keeping, beetsplug.tempo.writing
 class Engine:
     sources = dict(tempo="model:stub@01234567", key="model:keys@01234567")
     def __init__(self, **settings): pass
-    def estimate(self, path, genres):
+    def columns(self, found): return found["tempo"].columns
+    def as_estimate(self, found): return found["tempo"]
+    def results(self, path, genres):
         grid = dict(bpm=126.0, grid=steady(0.1, 126.0, 0.1), beat_confidence=0.9,
                     downbeat_confidence=0.8)
         columns = dict(key="Am", key_confidence=0.9, **grid)
-        return Estimate(126.0, 1.0, (), 0.99, None, 0.9, columns)
+        return dict(tempo=Estimate(126.0, 1.0, (), 0.99, None, 0.9, columns))
 
 from tempo_core.beatgrid import steady
 from dataclasses import make_dataclass

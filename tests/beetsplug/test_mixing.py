@@ -59,6 +59,8 @@ def test_what_mixes_is_ranked_by_tempo_and_key(beet: Beet) -> None:
 @pytest.mark.usefixtures("library")
 def test_the_listing_can_be_cut_widened_and_formatted(beet: Beet) -> None:
     assert titles(beet("tempo-mix", "--max", "2", "title:this").out) == ["same", "half"]
+    every = beet("tempo-mix", "title:this").out
+    assert beet("tempo-mix", "--max", str(10**30), "title:this").out == every
     assert "far" in beet("tempo-mix", "--pitch", "13", "title:this").out
     narrow = beet("tempo-mix", "--pitch", "0.5", "title:this").out
     assert titles(narrow) == ["half", "double", "unknown", "clash"]

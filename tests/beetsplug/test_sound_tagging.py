@@ -489,6 +489,9 @@ def test_other_fields_are_text(beet: Beet, words: Path) -> None:
     run = beet("tempo-tags", "--suggest", "--field", "grouping")
     assert run.code == 1
     assert "only of genres, mood" in run.err
+    beet.configure(tempo={"tags": {"field": "Mood"}})
+    assert "of 1 track without mood" in beet("tempo-tags", "--suggest").out  # the other has one
+    assert "of 2 tracks without genres" in beet("tempo-tags", "--suggest", "--field", "genre").out
     assert "tempo-train --task tags --field grouping" in run.err
 
 

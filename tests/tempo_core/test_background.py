@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -237,3 +238,65 @@ def test_one_of_its_threads_may_close_it() -> None:
     first_came.set()
     assert closed.wait(10)
     assert problems == []
+
+
+PRESSED_TWICE = """
+import os, signal, sys, time
+from tempo_core.background import before_quitting, interruptible
+print("here")
+before_quitting.append(lambda: os.write(1, b"restored\\n"))
+before_quitting.append(lambda: 1 / 0)
+with interruptible() as stop:
+    os.kill(os.getpid(), signal.SIGINT)
+    assert stop.is_set()
+    if {inside}:
+        os.kill(os.getpid(), signal.SIGINT)
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(9)
+"""
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_second_ctrl_c_ends_the_process_quietly(inside: bool) -> None:
+    """Also while the command ends already, because of the first."""
+    code = PRESSED_TWICE.format(inside=inside)
+    done = subprocess.run([sys.executable, "-uc", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "here\nrestored\n", "")
+
+
+def test_other_programs_get_an_exception_from_a_second_ctrl_c(tmp_path: Path) -> None:
+    program = tmp_path / "theirs.py"
+    program.write_text(PRESSED_TWICE.format(inside=True))
+    done = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    assert done.returncode != 130
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+
+
+def test_as_many_threads_as_the_system_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than there can be, or than there are tasks, are not an error."""
+    start, n_started = background._start, 0
+
+    def limited(work: Callable[[], None]) -> threading.Thread:
+        nonlocal n_started
+        if n_started == 3:
+            raise RuntimeError("can't start new thread")
+        n_started += 1
+        return start(work)
+
+    monkeypatch.setattr(background, "_start", limited)
+    found = parallel(lambda k: k * k, range(100), 99_999, background.never)
+    assert sorted(found) == [(k, k * k) for k in range(100)]
+    assert n_started == 3
+    with pytest.raises(RuntimeError, match="can't start"):
+        next(parallel(lambda k: k, [1], 9, background.never))
+
+
+def test_no_more_threads_than_tasks() -> None:
+    before = threading.active_count()
+    results = parallel(lambda k: k, range(3), 50, background.never)
+    next(results)
+    assert threading.active_count() <= before + 3
+    results.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -241,3 +242,24 @@ def test_the_tempo_of_a_row_is_that_of_its_section() -> None:
         ("4.0000", "", "60.00"),
     ]  # fmt: skip
     assert TrackBeats("a", 120.0, 1.0, steady(0.1, 120), None, 0.05).rows() == []
+
+
+@pytest.mark.parametrize("form", ["tsv", "click.wav"])
+def test_a_dash_is_standard_output(
+    form: str, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / f"out.{form}"
+    assert run(song, "--format", form, "-o", file).exit_code == 0
+    printed = run(song, "--format", form, "-o", "-")
+    assert printed.exit_code == 0
+    assert printed.stdout_bytes == file.read_bytes()
+    assert printed.stderr.count("\n") == 1  # what is told of it
+    assert list(tmp_path.iterdir()) == [file]
+    assert "is one output for several files" in run(song, song, "-o", "-").stderr
+    assert "--journal is for -o" in run(song, "-o", "-", "--journal", "j.db").stderr
+
+
+def test_a_name_that_is_no_text_is_text_in_json() -> None:
+    result = run("--format", "json", os.fsdecode(b"no\xff.flac"))
+    assert json.loads(result.stdout)[0]["path"] == "no\\xff.flac"

@@ -145,6 +145,8 @@ def test_jobs_do_not_change_the_result(make_audio: MakeAudio) -> None:
         (("--windows", "0"), "whole number"),
         (("--windows", "some"), "whole number"),
         (("--jobs", "0"), "--jobs"),
+        (("--time-limit", "nan"), "is not a finite number"),
+        (("--time-limit", "inf"), "is not a finite number"),
         (("--format", "xml"), "--format"),
         (("--model", "gone"), "no model 'gone'"),
         (("--curve", "--windows", "3"), "--curve hears the whole of a file"),
@@ -246,8 +248,8 @@ def test_odd_names_in_the_other_forms(odd_names: Path, form: str) -> None:
     out, err = _start("estimate", "--format", form, odd_names, env=env).communicate()
     assert err == b""
     if form == "json":
-        names = {os.path.basename(os.fsencode(row["path"])) for row in json.loads(out)}  # noqa: PTH119
-        assert names == set(ODD_NAMES)
+        paths = {os.fsencode(unescaped(row["path"])) for row in json.loads(out)}
+        assert {os.path.basename(path) for path in paths} == set(ODD_NAMES)  # noqa: PTH119
     else:
         assert len(out.splitlines()) == len(ODD_NAMES)
         assert not any(byte < 32 for line in out.split(b"\n") for byte in line)
@@ -385,3 +387,30 @@ def test_ctrl_c_ends_soon_and_leaves_whole_json(delay: float | None, make_audio:
     assert err.startswith(b"Error: interrupted")
     if first + out:
         assert len(json.loads(first + out)) < len(paths)
+
+
+@pytest.mark.parametrize(
+    "options", [["--jobs", "2"], pytest.param(["--scheduler", "local:2"], marks=pytest.mark.slow)]
+)
+def test_a_second_ctrl_c_ends_at_once_and_says_nothing(
+    options: list[str], make_audio: MakeAudio
+) -> None:
+    paths = [make_audio("a.flac", duration=40)] * 400
+    run = _start("estimate", "--windows", "all", *options, *paths)
+    assert run.stdout
+    run.stdout.readline()  # when something is ready
+    run.send_signal(signal.SIGINT)
+    run.send_signal(signal.SIGINT)
+    while run.poll() is None:  # signals that come at once may be one
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.001)
+    assert (run.returncode, run.communicate(timeout=30)[1]) == (130, b"")
+
+
+def test_ctrl_c_beside_the_work_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tempo_core.cli.models.echo", interrupted)
+    run = _run("models")
+    assert (run.exit_code, run.stderr) == (1, "Error: interrupted\n")

@@ -309,15 +309,16 @@ def test_names_are_given_once(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no /dev/stdout")
 @mostly_slow("redirected", [False, True], quick=1)
+@mostly_slow("dash", [True, False], quick=1)
 def test_notes_on_standard_output_are_alone_there(
-    redirected: bool, make: Any, tmp_path: Path
+    dash: bool, redirected: bool, make: Any, tmp_path: Path
 ) -> None:
     path, link = make("a.flac"), tmp_path / "stdout"
     link.symlink_to("/proc/self/fd/1" if Path("/proc/self/fd").exists() else "/dev/fd/1")
-    told = f"{path}: {len(song(2))} notes, 120.00 BPM -> {link}\n"
+    told = f"{path}: {len(song(2))} notes, 120.00 BPM -> {'/dev/stdout' if dash else link}\n"
     with (tmp_path / "out.mid").open("wb") as file:
         done = subprocess.run(
-            [sys.executable, "-c", STUB, "-o", str(link), str(path)],
+            [sys.executable, "-c", STUB, "-o", "-" if dash else str(link), str(path)],
             stdout=file if redirected else subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True,
         )  # fmt: skip
@@ -359,3 +360,8 @@ def test_ctrl_c_keeps_what_is_finished(make: Any, tmp_path: Path) -> None:
     n_done = len(list((tmp_path / "out").iterdir()))
     assert 0 < n_done < 8
     assert (process.returncode, err) == (1, f"Error: interrupted: {n_done} of 8 files are done\n")
+
+
+def test_a_name_that_is_no_text_is_text_in_json() -> None:
+    result = run("--format", "json", os.fsdecode(b"no\xff.flac"))
+    assert json.loads(result.stdout)[0]["path"] == "no\\xff.flac"

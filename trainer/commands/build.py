@@ -17,7 +17,7 @@ from tempo_core.addresses import as_text, without_query
 from tempo_core.cli.command import Command
 from tempo_core.cli.engine import command_engine
 from tempo_core.cli.options import cluster_options, storages_option
-from tempo_core.console import echo, time_limit_option
+from tempo_core.console import FiniteRange, echo, time_limit_option
 
 from ..options import SEEDS
 from . import load, work
@@ -89,7 +89,7 @@ class BuildRequest:
     help="Leave out paths that match, for example '*/Audiobooks/*'.",
 )  # fmt: skip
 @click.option(
-    "--cache-size", type=click.FloatRange(min=0, min_open=True), metavar="GB",
+    "--cache-size", type=FiniteRange(min=0, min_open=True), metavar="GB",
     help="The most that the network's inputs may take on disk.",
 )  # fmt: skip
 @click.option(

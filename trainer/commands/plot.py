@@ -17,7 +17,7 @@ from tempo_core.cli.destinations import Destinations, Target, target
 from tempo_core.cli.ordered import in_order
 from tempo_core.console import echo, explain, time_limit_option
 from tempo_core.errors import StorageError
-from tempo_core.files import audio_files
+from tempo_core.files import STDOUT, audio_files
 from tempo_core.transcription.choices import PICTURE_FORMATS
 from tempo_core.transcription.storing import store
 
@@ -33,8 +33,8 @@ PNG = "png"
 @click.command(cls=Command, short_help="Draw the tempo of files, or an evaluation again.")
 @click.option(
     "-o", "--output", metavar="FILE|FOLDER",
-    help="Picture to write, .png or .svg; for several files a folder, or names with {name} and "
-    "{folder} in them. [default: NAME-tempo.png in this folder]",
+    help="Picture to write, .png or .svg, - for standard output; for several files a folder, or "
+    "names with {name} and {folder} in them. [default: NAME-tempo.png in this folder]",
 )  # fmt: skip
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores",
@@ -123,7 +123,11 @@ def _target(output: str | None, files: Sequence[str]) -> tuple[Target, str]:
     if output is None:
         return Target(".", f"-tempo.{PNG}", is_folder=True), PNG
     where = target("-o", output, files, f".{PNG}")
-    form = PNG if where.is_folder else Path(output).suffix.lower().removeprefix(".")
+    form = (
+        PNG
+        if where.is_folder or where.is_printed
+        else Path(output).suffix.lower().removeprefix(".")
+    )
     if form not in PICTURE_FORMATS:
         raise click.UsageError(f"-o {output}: the name must end with .png or .svg")
     return where, form
@@ -167,7 +171,7 @@ class _Run:
             self.n_failed += 1
             echo(f"{path}: {explain(told)}", err=True)
         else:
-            echo(f"{path} -> {told}")
+            echo(f"{path} -> {told}", err=told == STDOUT)
 
     def _written(
         self, picture: Path | Exception, result: TempoOverTime | Exception

@@ -104,7 +104,7 @@ def train(
     table: of each track its tags, with semicolons between. With --task notes it has recordings, and
     beside each a MIDI file of the same name, or the layout of MusicNet.
     """
-    from tempo_core.background import GRACE, call, interruptible
+    from tempo_core.background import GRACE, Stopped, call, interruptible
 
     from ..learning.processes import joined
 
@@ -134,10 +134,15 @@ def train(
         # The first process fills the cache for all.
         own = (scheduler, cluster_config) if processes.is_first else (None, None)
         with opened(own[0], options.jobs, own[1], stop) as engine:
-            learned: Learned = call(
-                lambda: learning.learn(folder, options, over, processes, engine), over,
-                patience=patience_with(engine),
-            )  # fmt: skip
+            try:
+                learned: Learned = call(
+                    lambda: learning.learn(folder, options, over, processes, engine), over,
+                    patience=patience_with(engine),
+                )  # fmt: skip
+            except Stopped as error:
+                from ..learning.job import told_stopped
+
+                raise Stopped(told_stopped(error, options.task)) from error
         tell(learned.failed, learned.summary(), options.quiet)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from tempo_core.addresses import as_text, elsewhere, is_open_address
+from tempo_core.console import escaped
 from tempo_core.errors import AudioError, StorageError
 from tempo_core.paces import format_paces, parse_paces
 
@@ -91,10 +92,11 @@ class EstimateLog:
 
 def _key(estimator: str, path: Path) -> tuple[Any, ...]:
     """(estimator, path, size [bytes], modification time [ns]), None for what is unknown."""
-    name = as_text(path)
+    text = as_text(path)
+    name = escaped(text)  # as in tables: what is half a surrogate pair is no text in JSON
     try:
         if is_open_address(path):
-            return (estimator, name, *elsewhere().state(name))
+            return (estimator, name, *elsewhere().state(text))
         stat = path.stat()
         return (estimator, name, stat.st_size, stat.st_mtime_ns)
     except (OSError, AudioError):

@@ -22,6 +22,18 @@ from .processes import ALONE, Processes
 T = TypeVar("T")
 Failure = tuple[Path, Exception]  # a file that could not be used, and the reason
 FROM_THE_BEGINNING = "interrupted; run the same again to begin anew"
+WHAT_IS_KEPT = "interrupted; what was listened to is kept, run the same again to go on"
+# What is left of a run that did not end by itself soon after Ctrl-C, by its task. Of the tempo it
+# depends on the method.
+LEFT_OF = {
+    "pace": WHAT_IS_KEPT, "tags": WHAT_IS_KEPT, "key": FROM_THE_BEGINNING,
+    "notes": FROM_THE_BEGINNING,
+}  # fmt: skip
+
+
+def told_stopped(error: Stopped, task: str) -> str:
+    """What to say of a run that was interrupted: what its method says, if there was time for it."""
+    return LEFT_OF.get(task, str(error)) if str(error) == "interrupted" else str(error)
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,10 @@ from tempo_core.tasks.pace.row import activate
 from ..inputs.pace_tracks import Case, batches, probabilities
 from ..tasks.pace import loss
 from ..torch_ops import learnable, usable
-from .job import Job
+from .job import WHAT_IS_KEPT, Job
 
 STEPS, LEARNING_RATE = 300, 1e-3
 ANCHOR = 0.3  # weight of the squared distance from the weights before
-WHAT_IS_KEPT = "interrupted; what was listened to is kept, run the same again to go on"
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from ..inputs.pace_tracks import keep, listener, manual_case, read_track
 from ..options import tell
 from ..trainingset import memory
 from ..trainingset.tables import CollectedTrack
-from .job import Failure, Job, Proposal, hear_all
+from .job import WHAT_IS_KEPT, Failure, Job, Proposal, hear_all
 from .labels import PaceLabels, read_pace_labels
 from .learn import learn_from
 from .options import LearnOptions
@@ -37,7 +37,6 @@ from .pace_fitting import (
     ANCHOR,
     LEARNING_RATE,
     STEPS,
-    WHAT_IS_KEPT,
     FrozenFolds,
     PaceFigures,
     figures,

@@ -22,7 +22,7 @@ from tempo_core.tasks.tags.config import MOST_TAGS
 
 from ..evaluation.tag_report import TaggedTracks, headline, write_tag_report
 from ..trainingset.grouping import groups_of
-from .job import FROM_THE_BEGINNING, Failure, Job
+from .job import Failure, Job
 from .labels import TagTrack, read_tag_labels
 from .options import LearnOptions
 from .tag_checking import FITS_A_TAG, CheckedLabels, check_labels
@@ -93,7 +93,7 @@ def evaluate_tags(
 
         def go_on() -> None:
             if stop():
-                raise Stopped(FROM_THE_BEGINNING)
+                raise Stopped(heard.interrupted)
             bar.update()
 
         checked = check_labels(found.names, embeddings, found.truth, groups, options.seed, go_on)

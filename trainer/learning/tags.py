@@ -33,7 +33,16 @@ from tempo_core.tasks.tags.network import HEAD, build
 from ..evaluation.tag_figures import area, macro, precision
 from ..trainingset import memory
 from ..trainingset.grouping import folds_of, groups_of
-from .job import Failure, Job, Proposal, and_why, gather, hear_all
+from .job import (
+    FROM_THE_BEGINNING,
+    WHAT_IS_KEPT,
+    Failure,
+    Job,
+    Proposal,
+    and_why,
+    gather,
+    hear_all,
+)
 from .labels import TagLabels, TagTrack
 from .tag_cleaning import MIN_ARTISTS, CleanTags, TagRules, clean
 from .tag_comparing import (
@@ -74,11 +83,15 @@ class Head:
 
 @dataclass
 class _Heard:
-    """What tracks sound like by their numbers, and lines about what went wrong."""
+    """What tracks sound like by their numbers, and lines about what went wrong.
+
+    `interrupted` is the message if the run is to stop after this.
+    """
 
     embeddings: dict[int, Embedding]
     failed: list[Failure]
     lines: list[str] = field(default_factory=list)
+    interrupted: str = WHAT_IS_KEPT
 
 
 def learn(labels: TagLabels, job: Job) -> Proposal:
@@ -125,7 +138,7 @@ def learn(labels: TagLabels, job: Job) -> Proposal:
     with job.progress_bar("learning", n_fits, "fit") as bar:
 
         def go_on() -> None:
-            job.check_going_on()
+            job.check_going_on(heard.interrupted)
             bar.update()
 
         odds = odds_of_folds(embeddings, found.truth, folds, go_on)
@@ -220,6 +233,7 @@ def hear_tracks(
     if not missing:
         return _Heard(there, [], lines)
     files = [paths[k] for k in missing]
+    interrupted = FROM_THE_BEGINNING if store is None else WHAT_IS_KEPT
 
     def kept(file: Path) -> Embedding | None:
         with suppress(StorageError):
@@ -234,7 +248,8 @@ def hear_tracks(
     try:
         if job.engine is not None:
             work = SoundWork(shared_path(str(path)))
-            heard, failed = gather(files, _on_cluster(work, files, job, kept, keep), job)
+            results = _on_cluster(work, files, job, kept, keep)
+            heard, failed = gather(files, results, job, interrupted)
         else:
             listen = SoundWork(str(path)).load()
 
@@ -245,12 +260,12 @@ def hear_tracks(
                     keep(files[number], found)
                 return found
 
-            heard, failed = hear_all(files, hear, job)
+            heard, failed = hear_all(files, hear, job, interrupted)
     finally:
         if store is not None:
             store.close()
     there |= {missing[number]: embedding for number, embedding in heard.items()}
-    return _Heard(dict(sorted(there.items())), failed, lines)
+    return _Heard(dict(sorted(there.items())), failed, lines, interrupted)
 
 
 @dataclass(frozen=True)
@@ -295,7 +310,7 @@ def _on_cluster(
     assert job.engine is not None
     unknown = []
     for number, file in enumerate(files):
-        job.check_going_on()
+        job.check_going_on(WHAT_IS_KEPT)
         found = kept(file)
         if found is None:
             unknown.append((number, shared_path(str(file))))

@@ -46,7 +46,10 @@ def subcommand() -> ui.Subcommand:
         help="instead list labels that contradict the sound, the surest first; they are judged by "
         "all labels of other artists in the library, and nothing is changed",
     )  # fmt: skip
-    add("--field", metavar="FIELD", help="field of --suggest and --check [default: genres]")
+    add(
+        "--field", metavar="FIELD",
+        help="field of --suggest and --check [default: tags.field of the configuration, genres]",
+    )  # fmt: skip
     add(
         "--least", type="float", metavar="0..1",
         help="probability from which --suggest lists a value [default: 0.5], doubt from which "
@@ -80,9 +83,9 @@ def check(opts: Values, settings: Any) -> None:
         options.refuse(opts, OF_LISTS, "is for --suggest and --check")
     if not opts.suggest:
         options.refuse(opts, ("apply",), "is for --suggest")
-    if opts.check:
+    if opts.suggest or opts.check:
         opts.field = options.label_field(opts.field, settings.tags.field)
-    else:
+    if not opts.check:
         options.refuse(opts, ("report",), "is for --check")
     options.require_folder(opts, "report")
     if not opts.apply:

@@ -40,7 +40,10 @@ def subcommand() -> ui.Subcommand:
         "--task", choices=list(methods.tasks_of_libraries()), default="tempo",
         help="what to learn: the tempo, at which paces one can move, the key, or tags",
     )  # fmt: skip
-    add("--field", metavar="FIELD", help="the field with the tags [default: genres]")
+    add(
+        "--field", metavar="FIELD",
+        help="the field with the tags [default: tags.field of the configuration, genres]",
+    )  # fmt: skip
     add(
         "--method", choices=list(methods.names("tempo")), default=None,
         help="; ".join(f"{m.name} {m.about}" for m in methods.METHODS if m.task == "tempo"),

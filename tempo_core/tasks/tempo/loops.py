@@ -62,6 +62,8 @@ def as_loop(
     # As often as it fits into a window, and a part of it to the end.
     audio = np.resize(excerpt.audio, round(length * sr))
     results = answer(Excerpt(audio, excerpt.start))
+    if "tempo" not in results:  # it failed, as no task did before
+        return alone
     repeated: Tempo = results["tempo"]
     beats = n_beats(duration, repeated.bpm, REPEATED_TOLERANCE)
     if beats is None:

@@ -22,9 +22,14 @@ def test_a_track_has_a_comment_and_a_path() -> None:
         "#EXTM3U", "#PLAYLIST:Set",
         "#EXTINF:184,Subfloor - Night Bus", "#EXTALB:Depot", "/music/a.mp3",
         "#EXTINF:-1,夜", "/music/夜.flac",
-        "#EXTINF:-1,Subfloor", "/music/b.ogg",
+        "#EXTINF:-1,Subfloor - b", "/music/b.ogg",
         "#EXTINF:-1,c", r"C:\music\c.mp3",
     ]  # fmt: skip
+
+
+def test_names_that_are_read_from_right_to_left_are_as_they_are() -> None:
+    (_, info, _) = playlist([Entry("/a.mp3", "\u200fשבת", "ערב")]).splitlines()
+    assert info == "#EXTINF:-1,ערב - \u200fשבת"
 
 
 def test_no_tracks_are_a_playlist_too() -> None:

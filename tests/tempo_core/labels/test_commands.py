@@ -276,3 +276,36 @@ def test_a_store_that_is_none_is_one_line(make_audio: MakeAudio, tmp_path: Path)
     assert run.exit_code == 1
     assert run.stderr.startswith(f"Error: {database}: is not a usable label store")
     assert run.stderr.count("\n") == 1
+
+
+def test_a_dash_prints_the_table(
+    files: list[Path],
+    labels: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is told besides goes to stderr then."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    told = labels("--export", tmp_path / "t.tsv", *files).stdout
+    run = labels("--export", "-", *files)
+    assert run.exit_code == 0
+    assert run.stdout == (tmp_path / "t.tsv").read_text()
+    assert len(run.stderr.splitlines()) == len(told.splitlines())
+    assert labels("--report", "-", *files).stdout.startswith("<!doctype html>")
+    assert "cannot both be printed" in labels("--report", "-", "--export", "-", *files).stderr
+    assert not list(Path().iterdir())
+
+
+def test_a_database_is_not_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke(main, ["acousticbrainz-index", "dump.csv", "-o", "-"])
+    assert run.exit_code == 2
+    assert "a database cannot be printed" in run.stderr
+
+
+def test_an_interval_is_a_number(tmp_path: Path) -> None:
+    """Every time is longer than one that is none: sites would be asked without a pause."""
+    run = CliRunner().invoke(main, ["labels", "--interval", "nan", str(tmp_path / "a.mp3")])
+    assert run.exit_code == 2
+    assert "is not a finite number" in run.stderr

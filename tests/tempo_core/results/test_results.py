@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
+from pyarrow.json import read_json
 
+from tempo_core.console import unescaped
 from tempo_core.errors import ConfigError
 from tempo_core.results.formats import FORMATS, Format
 from tempo_core.results.results import Results, check_output, journal_of
@@ -300,3 +303,20 @@ def test_a_journal_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="cannot be used"):
         Results(out, form_of(out), "tests")
     assert journal_of(out).read_text() == "no database" * 1000
+
+
+def test_a_name_that_is_no_text_is_the_same_in_every_format(tmp_path: Path) -> None:
+    """Arrow, as many programs, refuses JSON with half of a surrogate pair in it."""
+    names = [os.fsdecode(b"b\xff.mp3"), "back\\slash.mp3", "tab\t\u202e.mp3"]
+    rows = [Row(name, None, "no such file") for name in names]
+    found = {}
+    for ending in ENDINGS:
+        out = tmp_path / f"out{ending}"
+        with Results(out, form_of(out), "tests") as results:
+            for track in results.new([Track(k, name) for k, name in enumerate(names)]):
+                results.add(rows[track.number])
+            results.finish()
+        found[ending] = [path for path, _, _ in read(out)]
+    assert found[".jsonl"] == found[".tsv"] == found[".parquet"]
+    assert [unescaped(path) for path in found[".jsonl"]] == names
+    assert read_json(tmp_path / "out.jsonl")["path"].to_pylist() == found[".tsv"]

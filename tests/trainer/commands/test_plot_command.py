@@ -106,3 +106,17 @@ def test_without_matplotlib_one_line_says_so(
     (line,) = result.stderr.splitlines()
     assert "plot needs more packages" in line
     assert "pip install 'beets-tempo[train]'" in line
+
+
+def test_a_dash_is_standard_output(
+    make_audio: MakeAudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = make_audio("a.flac", duration=8, bpm=126)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    result = plot("-o", "-", song)
+    assert result.exit_code == 0
+    assert result.stdout_bytes.startswith(b"\x89PNG\r\n")
+    assert result.stdout_bytes.rstrip().endswith(b"IEND\xaeB`\x82")
+    assert result.stderr == f"{song} -> /dev/stdout\n"
+    assert not list(Path().iterdir())

@@ -20,7 +20,7 @@ from tempo_core.errors import ConfigError, LabelError
 from tempo_core.sound_tags import Tag
 from tempo_core.tasks.tags.decode import embedding_name, tag_probabilities, tags_of
 from tests.rows import mostly_slow
-from trainer.learning.job import Job
+from trainer.learning.job import Job, told_stopped
 from trainer.learning.labels import STORE, TagLabels, TagTrack, read_tag_labels
 from trainer.learning.learn import Learned, learn_from
 from trainer.learning.options import LearnOptions
@@ -338,6 +338,42 @@ def test_what_is_not_known_is_heard_and_kept(
     answer = Estimator(tasks=["tags"]).results(paths[0])["tags"]
     np.testing.assert_array_equal(heard, answer.embedding)
     assert {str(tag) for tag in answer.tags} >= {"mood:calm", "mood:wild", "mood:odd"}
+
+
+@pytest.mark.parametrize("has_store", [True, False])
+def test_what_is_said_of_an_interrupted_run_is_so(
+    has_store: bool, clicks: list[tuple[Path, float]], tmp_path: Path
+) -> None:
+    """What was listened to is kept, unless there is nowhere to keep it."""
+    labels, store, path = toy(folder=tmp_path), tmp_path / STORE, clicks[0][0]
+    first = labels.tracks[0]
+    new = replace(first, described=replace(first.described, path=path))
+    labels = replace(labels, tracks=[new, *labels.tracks[1:]], sounds=store if has_store else None)
+    n_asked = 0
+
+    def known() -> bool:
+        with Embeddings(store, embedding_name(SHIPPED)) as embeddings:
+            return path in embeddings.of([path])
+
+    def learning() -> bool:
+        """Ctrl-C while tags are learned, soon after the file was listened to."""
+        nonlocal n_asked
+        n_asked += not has_store or known()
+        return n_asked > 3
+
+    told = "what was listened to is kept, run the same again to go on" if has_store else "anew"
+    with pytest.raises(Stopped, match=told):
+        learn(labels, Job(methods.of_task("tags")[0], OPTIONS, learning))
+    assert known() is has_store
+    assert not in_use.folder().exists()
+
+
+def test_a_run_that_does_not_end_by_itself_is_told_by_its_task() -> None:
+    abandoned = Stopped("interrupted")
+    assert told_stopped(abandoned, "tags").endswith("is kept, run the same again to go on")
+    assert told_stopped(abandoned, "key").endswith("run the same again to begin anew")
+    assert told_stopped(abandoned, "tempo") == "interrupted"
+    assert told_stopped(Stopped("as it says"), "tags") == "as it says"
 
 
 def test_a_store_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
