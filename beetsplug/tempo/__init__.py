@@ -7,9 +7,8 @@ little as possible; functions import what does the work when they are called.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from beets.exceptions import UserError
 from beets.plugins import BeetsPlugin, find_plugins
 
 from . import fields
@@ -46,7 +45,6 @@ class TempoPlugin(BeetsPlugin):
         super().__init__()
         self.item_types = fields.item_types()  # type: ignore[misc]  # of this object alone
         self.foreign: dict[str, tuple[str, types.Type]] = {}
-        self._import_settings: Any = None  # of the import under way; None: without an analysis
         self.config.add(DEFAULTS)
         for secret in SECRETS:
             self.config["labels"][secret].redact = True
@@ -117,26 +115,19 @@ class TempoPlugin(BeetsPlugin):
         return ImportAnalysis(self._log)
 
     def import_begin(self, session: ImportSession) -> None:
-        """Read the settings at the start of an import; what is wrong with them is a warning."""
-        self._import_settings, problem = load_for_import(self.config)
-        if self._import_settings is not None and self._import_settings.auto:
-            try:
-                self.require_types()
-            except UserError as error:
-                self._import_settings = None
-                problem = f"{error}; tracks are imported without an analysis"
-        if problem:
-            self._log.warning("{}", problem)
+        """Check the settings at the start of an import, before it has changed anything."""
+        if load_for_import(self.config).auto:
+            self.require_types()
 
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Analyse the tracks of an import task, before their files are copied or moved."""
-        settings = self._import_settings
-        if settings is not None and settings.auto:
+        settings = load_for_import(self.config)
+        if settings.auto:
             self._import.analyse(task, settings)
 
     def import_task_files(self, session: ImportSession, task: ImportTask) -> None:
         """Write the tags that beets does not write, after the files were copied or moved."""
-        settings = self._import_settings
-        if settings is not None and settings.auto:
+        settings = load_for_import(self.config)
+        if settings.auto:
             self._import.write(task, settings)
         self._import.keep_sounds(task)

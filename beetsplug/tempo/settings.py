@@ -368,9 +368,9 @@ TEMPLATE = {
 }
 
 
-# Settings that an import has no use for: a wrong one is no reason not to analyse.
+# Settings that an import has no use for: a wrong one is no reason to refuse it.
 NOT_FOR_IMPORTS = (
-    "quiet", "scheduler", "cluster_config", "player", "sources", "labels", "train", "tags", "notes",
+    "scheduler", "cluster_config", "player", "sources", "labels", "train", "tags", "notes",
 )  # fmt: skip
 
 
@@ -396,28 +396,9 @@ def load(view: Any, without: Collection[str] = ()) -> Any:
     return view.get({name: kind for name, kind in TEMPLATE.items() if name not in without})
 
 
-def load_for_import(view: Any) -> tuple[Any, str]:
-    """Read the settings for an import, which no wrong setting may stop.
-
-    Returns
-    -------
-    tuple
-        The settings as in `load`, without those that an import has no use for if one of them is
-        wrong, None if another one is; and what is wrong in one line, empty if nothing.
-    """
-    try:
-        return load(view), ""
-    except confuse.ConfigError as error:
-        problem = error
-    try:
-        return load(view, NOT_FOR_IMPORTS), _told(problem, "the import does without that setting")
-    except confuse.ConfigError as error:
-        return None, _told(error, "tracks are imported without an analysis")
-
-
-def _told(error: confuse.ConfigError, effect: str) -> str:
-    """A wrong setting and what follows from it, in one line."""
-    return " ".join(f"configuration error: {error}; {effect}".split())
+def load_for_import(view: Any) -> Any:
+    """Read and check, as `load` does, the settings that an import has a use for."""
+    return load(view, NOT_FOR_IMPORTS)
 
 
 def path_of(value: Any) -> Path | None:

@@ -208,7 +208,7 @@ class _Run:
         told = explain(problem)
         echo(f"{without_query(path)}: {told}", err=True)
         if self._paths[number] is None and self._form == "json":
-            self._object({"path": escaped(path), "error": told})
+            self._object({"path": path, "error": told})
 
     def _write(self, number: int, path: str, beats: TrackBeats) -> Exception | None:
         """Write or print beats; returns what went wrong."""
@@ -226,7 +226,7 @@ class _Run:
             # Into a pipe or a device, which may be standard output, goes nothing but the file.
             echo(f"{without_query(path)}: {summary(beats)} -> {to}", err=is_channel(to))
         elif self._form == "json":
-            self._object({"path": escaped(path), **beats.plain(), "error": None})
+            self._object({"path": path, **beats.plain(), "error": None})
         elif self._form == "tsv":
             shown = escaped(path, encoding_of(sys.stdout))
             self._table.writerows((shown, *row) for row in beats.rows())

@@ -94,11 +94,11 @@ class ArrayWriter:
         self._first = True
 
     def draft(self, path: str, draft: Draft, destination: Path | None) -> None:
-        self._object({"path": escaped(path), **plain(draft), "error": None})
+        self._object({"path": path, **plain(draft), "error": None})
 
     def failure(self, path: str, error: str) -> None:
         empty = {"title": None, "part": None, "bpm": None, "quantized": None, "notes": None}
-        self._object({"path": escaped(path), **empty, "error": error})
+        self._object({"path": path, **empty, "error": error})
 
     def end(self) -> None:
         click.echo("[]" if self._first else "\n]")

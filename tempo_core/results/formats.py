@@ -146,14 +146,19 @@ def _cell(value: Any) -> Any:
 
 
 class JsonLines(Lines):
-    """A JSON object in each line, as those of `tempo-core estimate --format json`."""
+    """A JSON object in each line, as those of `tempo-core estimate --format json`.
+
+    But paths are escaped as in tables: of a byte that is no text JSON has half a surrogate pair,
+    for which many programs, such as Arrow, refuse the whole file.
+    """
 
     @property
     def names(self) -> tuple[str, ...]:
         return (*plain(Row("", None, None), self.columns), "error")
 
     def encode(self, row: Row) -> bytes:
-        return json.dumps({**plain(row, self.columns), "error": row.error}).encode() + b"\n"
+        values = {**plain(row, self.columns), "path": escaped(row.path), "error": row.error}
+        return json.dumps(values).encode() + b"\n"
 
 
 class _LinesFile(Output):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import tasks
 from ..columns import Column
-from ..console import escaped
 
 if TYPE_CHECKING:
     from ..tasks.tempo.course import TempoPoint
@@ -60,13 +59,9 @@ def cells(row: Row, columns: Mapping[str, Column]) -> dict[str, Any]:
 
 
 def plain(row: Row, columns: Mapping[str, Column]) -> dict[str, Any]:
-    """The object of a row without its error: plain values as in JSON, None for what is missing.
-
-    The path is escaped as in a table: bytes that are no text are no text in JSON either, and many
-    programs that read it refuse half of a surrogate pair, and the whole file with it.
-    """
+    """The object of a row without its error: plain values as in JSON, None for what is missing."""
     values = row.values or {}
-    found: dict[str, Any] = {"path": escaped(row.path)}
+    found: dict[str, Any] = {"path": row.path}
     for name in (*OBJECT_FIELDS, *(name for name in columns if name not in OBJECT_FIELDS)):
         value = values.get(name)
         found[name] = None if value is None else columns[name].plain(value)

@@ -7,7 +7,6 @@ import io
 import json
 from typing import Any
 
-from ..console import shown
 from ..keys import PITCH_CLASSES
 from ..tasks.notes.events import Note
 from .drafts import Draft
@@ -35,7 +34,7 @@ def values(note: Note) -> dict[str, Any]:
 def plain(draft: Draft) -> dict[str, Any]:
     """A draft as plain values for JSON."""
     return {
-        "title": shown(draft.title),
+        "title": draft.title,
         "part": draft.part,
         "bpm": None if draft.bpm is None else round(draft.bpm, 4),
         "quantized": draft.grid is not None,

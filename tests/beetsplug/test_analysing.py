@@ -343,10 +343,12 @@ def test_a_track_removed_meanwhile_is_passed_over(
 def test_bad_settings_are_one_line(name: str, value: Any, beet: Beet, song: Path) -> None:
     beet.add(song)
     beet.configure(tempo={name: value})
-    run = beet("tempo")
-    assert (run.code, run.out) == (1, "")
-    assert run.err.startswith(f"configuration error: tempo.{name}")
-    assert run.err.count("\n") == 1
+    for command in (["tempo"], ["import", "-A", song]):
+        run = beet(*command)
+        assert run.code == 1
+        assert run.err.startswith(f"configuration error: tempo.{name}")
+        assert run.err.count("\n") == 1
+        assert run.out == ""
     assert beet.item().bpm == 0
 
 

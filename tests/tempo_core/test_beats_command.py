@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 import tracemalloc
@@ -258,8 +257,3 @@ def test_a_dash_is_standard_output(
     assert list(tmp_path.iterdir()) == [file]
     assert "is one output for several files" in run(song, song, "-o", "-").stderr
     assert "--journal is for -o" in run(song, "-o", "-", "--journal", "j.db").stderr
-
-
-def test_a_name_that_is_no_text_is_text_in_json() -> None:
-    result = run("--format", "json", os.fsdecode(b"no\xff.flac"))
-    assert json.loads(result.stdout)[0]["path"] == "no\\xff.flac"

@@ -360,8 +360,3 @@ def test_ctrl_c_keeps_what_is_finished(make: Any, tmp_path: Path) -> None:
     n_done = len(list((tmp_path / "out").iterdir()))
     assert 0 < n_done < 8
     assert (process.returncode, err) == (1, f"Error: interrupted: {n_done} of 8 files are done\n")
-
-
-def test_a_name_that_is_no_text_is_text_in_json() -> None:
-    result = run("--format", "json", os.fsdecode(b"no\xff.flac"))
-    assert json.loads(result.stdout)[0]["path"] == "no\\xff.flac"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from tempo_core.addresses import as_text, elsewhere, is_open_address
-from tempo_core.console import escaped
 from tempo_core.errors import AudioError, StorageError
 from tempo_core.paces import format_paces, parse_paces
 
@@ -92,11 +91,10 @@ class EstimateLog:
 
 def _key(estimator: str, path: Path) -> tuple[Any, ...]:
     """(estimator, path, size [bytes], modification time [ns]), None for what is unknown."""
-    text = as_text(path)
-    name = escaped(text)  # as in tables: what is half a surrogate pair is no text in JSON
+    name = as_text(path)
     try:
         if is_open_address(path):
-            return (estimator, name, *elsewhere().state(text))
+            return (estimator, name, *elsewhere().state(name))
         stat = path.stat()
         return (estimator, name, stat.st_size, stat.st_mtime_ns)
     except (OSError, AudioError):
