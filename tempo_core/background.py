@@ -93,7 +93,7 @@ def interruptible() -> Iterator[threading.Event]:
     def interrupt(_number: int, _frame: Any) -> None:
         global _in_haste
         if event.is_set():
-            if is_ours(Path(sys.argv[0])):
+            if _is_command():
                 _quit()
             raise KeyboardInterrupt
         _in_haste = True
@@ -105,7 +105,7 @@ def interruptible() -> Iterator[threading.Event]:
         yield event
     finally:
         _events.remove(event)
-        ends = event.is_set() and is_ours(Path(sys.argv[0]))
+        ends = event.is_set() and _is_command()
         signal.signal(signal.SIGINT, _quit if ends else previous)
 
 
@@ -113,6 +113,12 @@ _events: list[threading.Event] = []
 INTERRUPTED = 128 + signal.SIGINT  # exit status of a program that Ctrl-C has ended
 # Called before a process is ended at once, such as to leave the terminal as it was.
 before_quitting: list[Callable[[], Any]] = []
+
+
+def _is_command() -> bool:
+    """Whether this process is a command of ours and nothing else, so that Ctrl-C may end it."""
+    program = Path(sys.argv[0])
+    return is_ours(program) and program.name != "-c"
 
 
 def _quit(*_: Any) -> None:

@@ -59,6 +59,7 @@ def test_an_analysis_finds_the_grid(beet: Beet, song: Path) -> None:
     assert "0 tracks analysed" in beet("tempo").out
 
 
+@pytest.mark.slow
 def test_a_library_analysed_before_there_were_beats(beet: Beet, song: Path) -> None:
     """Its tempi stay as they are, somebody's among them; the beats are added, counted alike."""
     for title in ("old", "half"):

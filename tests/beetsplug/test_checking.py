@@ -121,6 +121,7 @@ def test_options_that_make_no_sense(beet: Beet, args: list[str], told: str) -> N
     assert told in run.err
 
 
+@pytest.mark.slow
 def test_without_the_packages_for_learning(beet: Beet) -> None:
     code = "import sys; sys.modules['sklearn'] = None; from beets.ui import main; main()"
     run = subprocess.run(

@@ -147,6 +147,7 @@ def test_ctrl_c_stops_soon_and_the_next_run_goes_on(
     assert len(log.read_text().splitlines()) == 32
 
 
+@pytest.mark.slow
 def test_a_missing_extra_is_named(beet: Beet, collection: list[Path]) -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
@@ -297,6 +298,7 @@ def test_keys_of_people_and_sites_are_compared(keyed: Beet, tmp_path: Path) -> N
     assert "Keys to look at" in report.read_text()
 
 
+@pytest.mark.slow
 def test_keys_that_the_model_learned_from_are_counted_apart(
     keyed: Beet, aeolian: list[KeyedSong]
 ) -> None:

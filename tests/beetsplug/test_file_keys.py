@@ -112,6 +112,7 @@ def test_mixing_goes_by_the_file(beet: Beet, make_audio: MakeAudio) -> None:
     assert [item.get("tempo_file_key") for item in beet.items()] == ["F#m", "F#m", "Fm"]
 
 
+@pytest.mark.slow
 @mostly_slow("fill", [("tempo",), ("tempo-mix", "title:this"), ("tempo-labels",)], quick=1)
 def test_a_key_is_read_once(
     fill: tuple[str, ...], beet: Beet, make_audio: MakeAudio, n_read: list[Path]

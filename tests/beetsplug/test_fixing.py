@@ -330,6 +330,7 @@ beets.ui.main(["tempo", "--half", "title:T"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "count"),
     [

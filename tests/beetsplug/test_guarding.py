@@ -77,6 +77,7 @@ def test_an_output_that_nobody_reads_is_one_line(args: tuple[str, ...], filled: 
     assert run.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("args", FEW)
 def test_no_output_at_all_is_refused(args: tuple[str, ...], filled: Beet) -> None:
     run = start(*args, preexec_fn=lambda: os.close(1))
@@ -84,6 +85,7 @@ def test_no_output_at_all_is_refused(args: tuple[str, ...], filled: Beet) -> Non
     assert (run.returncode, run.stderr) == (1, told)
 
 
+@pytest.mark.slow
 def test_what_was_labelled_before_the_output_broke_is_kept(filled: Beet) -> None:
     with Path("/dev/full").open("wb") as full:
         start("tempo-labels", stdout=full)

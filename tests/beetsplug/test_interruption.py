@@ -420,6 +420,7 @@ def test_a_full_disk(beet: Beet, collection: list[Path]) -> None:
     check_continues(beet, collection, len(collection))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pages", [8, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 3, 14))]
 )

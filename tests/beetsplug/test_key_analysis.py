@@ -157,6 +157,7 @@ def test_without_the_key_among_the_tasks(beet: Beet, in_a: Path) -> None:
 # What is lacking.
 
 
+@pytest.mark.slow
 def test_a_library_analysed_before_there_were_keys(
     beet: Beet, song: MakeSong, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +211,7 @@ def test_the_key_alone_and_the_tempo_later(beet: Beet, in_a: Path) -> None:
     assert {name: item[name] for name in key_before} == key_before
 
 
+@pytest.mark.slow
 def test_the_same_key_whichever_way(beet: Beet, song: MakeSong) -> None:
     beet.add(song("a.flac", 3, seconds=100))
     found = []

@@ -193,6 +193,7 @@ beets.ui.main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 @mostly_slow(
     ("where", "name", "call", "after", "write"),
     [

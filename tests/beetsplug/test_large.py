@@ -23,6 +23,7 @@ from beetsplug.tempo.selecting import Selection, fresh_items, items_of
 from beetsplug.tempo.stated import paces_of, stated_paces
 from tempo_core.labels.record import LabelVerdict, Record, Status
 from tempo_core.labels.store import Store
+from tests.rows import mostly_slow
 
 from .conftest import Beet
 
@@ -224,7 +225,7 @@ ODD_KEYS: dict[str, tuple[Any, ...]] = {
 }
 
 
-@pytest.mark.parametrize(
+@mostly_slow(
     ("values", "where", "has_it"),
     [
         (ODD_VALUES, MAY_BE_LABEL, lambda item: bool(list(item_labels(item)))),

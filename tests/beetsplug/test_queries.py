@@ -214,6 +214,7 @@ def test_sql_and_python_agree(
     assert [i.title for i in library.items(slow)] == [i.title for i in library.items(fast)]
 
 
+@pytest.mark.slow
 def test_a_large_library_is_searched_at_the_speed_of_a_column(library: Library) -> None:
     n = 20_000
     with library.transaction() as tx:

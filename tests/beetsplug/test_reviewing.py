@@ -129,6 +129,7 @@ def reviewing(*args: str) -> Terminal:
     return Terminal(["-m", "beets", "tempo", "--review", *args])
 
 
+@pytest.mark.slow
 def test_a_review_in_a_terminal(beet: Beet, tracks: list[Path], player: FakePlayer) -> None:
     with reviewing() as terminal:
         screen = terminal.until(QUESTION)
@@ -366,6 +367,7 @@ def test_readings_go_by_the_paces(beet: Beet) -> None:
     assert readings_of(Item(bpm=126)) is None
 
 
+@pytest.mark.slow
 def test_nothing_of_it_stays_in_the_temporary_folder(
     beet: Beet, tracks: list[Path], player: FakePlayer, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def tags(beet: Beet) -> dict[str, str | None]:
     return {item.title: item.get("sound_tags") for item in beet.items()}
 
 
+@pytest.mark.slow
 def test_what_was_not_heard_is_heard_once(beet: Beet, songs: list[Path]) -> None:
     beet.add(*songs)
     run = beet("tempo-tags")
@@ -231,6 +232,7 @@ def test_removed_tracks_are_pruned_by_a_run_over_all(beet: Beet, words: Path) ->
     db.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [pytest.param("put", marks=pytest.mark.slow), "store"])
 def test_kill_9_between_store_and_library(
     beet: Beet, songs: list[Path], before: str, monkeypatch: pytest.MonkeyPatch

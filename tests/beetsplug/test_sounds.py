@@ -57,6 +57,7 @@ def test_an_analysis_fills_field_and_store(beet: Beet, songs: list[Path]) -> Non
     assert "0 tracks analysed" in beet("tempo").out
 
 
+@pytest.mark.slow
 def test_tracks_analysed_before_get_their_tags_alone(beet: Beet, songs: list[Path]) -> None:
     beet.add(*songs)
     beet("tempo", "-W")

@@ -131,6 +131,7 @@ class Tapped:
         return False
 
 
+@pytest.mark.slow
 def test_lines_count_where_there_is_no_terminal(
     beet: Beet, track: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

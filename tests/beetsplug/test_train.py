@@ -212,6 +212,7 @@ def test_bad_numbers(beet: Beet, option: str) -> None:
     assert f"{option} must be a whole number from 1" in run.err
 
 
+@pytest.mark.slow
 def test_a_missing_package_says_what_to_install(
     counted: Beet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -258,6 +258,7 @@ def ours(beet: Beet, make_audio: MakeAudio) -> list[Path]:
     return paths
 
 
+@pytest.mark.slow
 @mostly_slow("auto", [True, False], quick=1)
 def test_our_own_values_in_another_library(
     auto: bool, beet: Beet, ours: list[Path], bpm_of: BpmOf
@@ -281,6 +282,7 @@ def test_our_own_values_in_another_library(
     assert beet("update").out == ""
 
 
+@pytest.mark.slow
 def test_a_correction_of_our_own_in_another_library(beet: Beet, ours: list[Path]) -> None:
     media = MediaFile(ours[0])
     media.bpm = 63

@@ -24,6 +24,7 @@ def never() -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_task_that_hangs_is_given_up_and_the_rest_goes_on() -> None:
     hang = threading.Event()
 

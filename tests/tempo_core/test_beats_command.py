@@ -72,6 +72,7 @@ def test_a_table_has_every_beat(song: Path) -> None:
     assert [b % 4 + 1 for b in beats[:-1]] == beats[1:]
 
 
+@pytest.mark.slow
 @mostly_slow("form", EXACT, quick=1)
 def test_the_grid_is_the_same_in_every_format(
     form: str, music: np.ndarray, song: Path, tmp_path: Path
@@ -140,6 +141,7 @@ def test_clicks_of_a_long_file_are_not_held_in_memory(tmp_path: Path) -> None:
         assert file_.getnframes() == SR * 1200
 
 
+@pytest.mark.slow
 def test_clicks_go_into_a_pipe_too(song: Path) -> None:
     """Its size is in front, which cannot be mended in a pipe; and nothing else is printed."""
     pytest.importorskip("fcntl")

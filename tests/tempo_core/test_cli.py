@@ -226,6 +226,7 @@ def _start(*args: object, **options: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, **{**streams, **options})  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", [pytest.param("utf-8", marks=pytest.mark.slow), "ascii"])
 def test_a_table_is_a_table_whatever_the_names_are(odd_names: Path, encoding: str) -> None:
     env = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
@@ -294,6 +295,7 @@ def test_whatever_happens_to_a_file_is_its_row(
     assert rows[1]["error"].startswith(type(error).__name__)
 
 
+@pytest.mark.slow
 def test_files_that_ended_the_run_before(make_audio: MakeAudio, tmp_path: Path) -> None:
     """Files that once ended the run: 33 channels, samples of 1e18, rate 2^31 - 1, two rates."""
     song = make_audio("good.wav", duration=8, bpm=126)

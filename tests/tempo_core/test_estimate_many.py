@@ -89,6 +89,7 @@ def test_a_list_on_standard_input_and_folders(music: Path, tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_list_in_a_pipe(music: Path, tmp_path: Path) -> None:
     pipe, out = tmp_path / "list", tmp_path / "out.tsv"
     os.mkfifo(pipe)

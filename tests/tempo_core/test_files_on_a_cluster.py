@@ -118,6 +118,7 @@ def test_a_journal_tells_what_is_done(
     assert not list(tmp_path.glob("journal-*"))
 
 
+@pytest.mark.slow
 def test_other_wishes_are_another_output(recordings: Path, tmp_path: Path) -> None:
     args = ("notes", recordings / "0.flac", "-o", tmp_path / "a.mid", "--journal", tmp_path / "j")
     assert run(*args).exit_code == 0
@@ -137,6 +138,7 @@ def test_failures_are_tried_again(recordings: Path, tmp_path: Path) -> None:
     assert run(*args).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_journal_is_used_by_one_run(recordings: Path, tmp_path: Path) -> None:
     from tempo_core.cli.done import Done
 
@@ -191,6 +193,7 @@ def test_another_model_in_use_is_loaded() -> None:
     assert work.uses()["beats"] == before
 
 
+@pytest.mark.slow
 def test_another_version_is_refused(
     recordings: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

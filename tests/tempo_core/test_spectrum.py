@@ -19,6 +19,7 @@ def _features(audio: np.ndarray) -> np.ndarray:
     return mel_spectrogram(audio, FRONT_END, filterbank())
 
 
+@pytest.mark.slow
 @mostly_slow(
     "front_end",
     [FRONT_END, FrontEnd(n_fft=800, hop_length=100, n_mels=32), FrontEnd(n_mels=41, fmax=4000.0)],

@@ -121,6 +121,7 @@ def test_build_on_the_command_line(
     assert "--jobs is for threads" in both.stderr
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_that_of_threads(
     songs: list[LabelledTrack], scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +189,7 @@ def test_inputs_of_fit_are_those_of_threads(
         assert np.array_equal(read_views(other).maps, read_views(path).maps)
 
 
+@pytest.mark.slow
 def test_other_methods_refuse_a_cluster(scheduler: str, training_set: Path) -> None:
     result = run("train", training_set, "--method", "shift", "--scheduler", scheduler)
     assert result.exit_code == 1

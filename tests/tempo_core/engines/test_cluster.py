@@ -106,6 +106,7 @@ def test_the_last_task_may_be_the_deadly_one(engine: Engine, log: str) -> None:
     assert len({pid for number, pid in begun(log) if number == 2}) == 2  # it had a second try
 
 
+@pytest.mark.slow
 def test_a_task_that_takes_too_long_is_given_up(engine: Engine, log: str) -> None:
     results = dict(engine.each(Squares(log, slow=(1,)), range(4), time_limit=0.5))
     assert [results[n] for n in (0, 2, 3)] == [0, 4, 9]
@@ -139,6 +140,7 @@ def test_a_worker_that_comes_later_is_refused_too() -> None:
     assert isinstance(result.refused.error(), ConfigError)
 
 
+@pytest.mark.slow
 def test_workers_without_the_model_are_refused(engine: Engine) -> None:
     with pytest.raises(ClusterError, match=r"worker tcp://.* no such model file"):
         list(engine.each(OnlyHere(os.getpid()), range(3)))

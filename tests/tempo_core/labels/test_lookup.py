@@ -333,6 +333,7 @@ def test_data_that_wants_to_be_attributed_is() -> None:
 # Stopping.
 
 
+@pytest.mark.slow
 def test_stopping_abandons_what_is_being_waited_for(options: LabelOptions, site: DemoSite) -> None:
     stop = threading.Event()
     with quick(options, interval=30.0) as run:

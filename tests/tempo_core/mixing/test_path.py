@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from tempo_core.keys import Key
 from tempo_core.mixing.energy import course
@@ -125,6 +126,7 @@ def test_energy_follows_the_curve(curve: str) -> None:
     assert best_path(tracks, 20, pitch=6, curve=curve) == path
 
 
+@pytest.mark.slow
 def test_thousands_of_tracks_take_seconds() -> None:
     tracks = crate(8000, random.Random(2))
     start = time.process_time()
@@ -134,6 +136,7 @@ def test_thousands_of_tracks_take_seconds() -> None:
     assert all(tracks[a].artist != tracks[b].artist for a, b in pairwise(path))
 
 
+@pytest.mark.slow
 def test_asking_for_more_than_there_is_takes_no_longer() -> None:
     tracks = crate(150, random.Random(4), 90, 150)
     start = time.process_time()

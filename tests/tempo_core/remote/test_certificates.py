@@ -79,6 +79,7 @@ def test_certificates_that_nobody_has_signed(
     assert encrypted.requests == []
 
 
+@pytest.mark.slow
 def test_certificates_that_the_environment_names(
     encrypted: Site, site: Site, storages: Storages, certificate: Path
 ) -> None:

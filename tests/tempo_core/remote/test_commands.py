@@ -86,6 +86,7 @@ def music(tmp_path: Path, site: Site) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_notes(music: Path, site: Site, secretly: Path, tmp_path: Path) -> None:
     urls = (f"{site.url}/music.flac", f"{site.url}/gone.flac")
     result = run("notes", *urls, "-o", tmp_path / "there/", "--storages", secretly)
@@ -165,6 +166,7 @@ def test_states_are_asked_for_at_the_same_time(
     assert "2 of 2 files were done before" in again.stderr
 
 
+@pytest.mark.slow
 def test_the_limit_of_time_is_also_for_states(site: Site, secretly: Path, tmp_path: Path) -> None:
     """A silent server does not hold up a run for longer than that, twice: then the read fails."""
     site.answers["/short.flac"] = hostile.delayed(60, hostile.status(200))
@@ -185,6 +187,7 @@ def table(path: Path, places: Sequence[tuple[object, float]]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_evaluate(
     site: Site, secretly: Path, short: Path, long: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -238,6 +241,7 @@ def test_build(site: Site, secretly: Path, tmp_path: Path) -> None:
     assert b"sesame" not in everything_under(tmp_path)
 
 
+@pytest.mark.slow
 def test_build_of_a_folder_in_a_bucket(
     s3: S3Server, storages: Storages, short: Path, tmp_path: Path
 ) -> None:

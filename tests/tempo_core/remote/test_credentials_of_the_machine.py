@@ -44,6 +44,7 @@ def test_credentials_that_are_not_there(
     assert all("with what this machine has for AWS" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_libraries_write_nothing_between_the_lines(
     other: Site, storages: Storages, tmp_path: Path
 ) -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from . import hostile
 from .archives import archive, deflated
 from .conftest import Storages
@@ -24,6 +26,7 @@ def limited(code: str, *args: object, room: Path) -> subprocess.CompletedProcess
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_run_goes_on(
     site: Site, long: Path, short: Path, storages: Storages, tmp_path: Path
 ) -> None:

@@ -151,6 +151,7 @@ def at_most(seconds: float) -> str:
     return format_datetime(datetime.now(timezone.utc) + timedelta(seconds=seconds), usegmt=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", some([429, 503], 503))
 def test_a_busy_site_is_waited_for(number: int, site: Site, storages: Storages) -> None:
     busy = hostile.status(number, Retry_After="1")
@@ -197,6 +198,7 @@ def test_what_may_pass_is_tried_three_times(
     assert len(site.asked("/b.flac")) in ((3, 6) if failure is hostile.broken else (3,))
 
 
+@pytest.mark.slow
 def test_as_many_requests_at_a_time_as_allowed(site: Site, storages: Storages) -> None:
     content, lock, running, most = Content(site.files["/short.flac"]), threading.Lock(), 0, 0
 

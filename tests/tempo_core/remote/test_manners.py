@@ -187,6 +187,7 @@ def test_an_endless_robots_txt(site: Site, storages: Storages) -> None:
     assert sum(request.n_sent for request in site.asked("/robots.txt")) < 50e6
 
 
+@pytest.mark.slow
 def test_a_delay_between_requests_is_kept(site: Site, storages: Storages) -> None:
     site.files["/b.flac"] = site.files["/short.flac"]
     site.answers["/robots.txt"] = rules("User-agent: *\nCrawl-delay: 0.4\n")

@@ -110,6 +110,7 @@ def test_any_reads_and_seeks(
             assert taken(there, step) == taken(here, step)
 
 
+@pytest.mark.slow
 def test_threads_read_at_once(places: tuple[dict[str, str], Path]) -> None:
     """Each opens its own file; what they share is no matter."""
     addresses, _ = places

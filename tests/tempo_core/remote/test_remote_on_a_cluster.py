@@ -104,6 +104,7 @@ def test_secrets_do_not_travel_in_the_open(site: Site, s3: S3Server, storages: S
     assert site.requests == []
 
 
+@pytest.mark.slow
 def test_a_delay_between_requests_is_not_for_clusters(
     site: Site, storages: Storages, scheduler: str
 ) -> None:

@@ -305,6 +305,7 @@ def of_somebody_else(
     return trap
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["work", "nobody"])
 @pytest.mark.parametrize("how", ["key", "anonymous"])
 @pytest.mark.usefixtures("bucket")

@@ -65,6 +65,7 @@ def test_a_token_that_does_not_belong(
     assert about.get("token", "none") not in result.output
 
 
+@pytest.mark.slow
 def test_a_token_of_the_machine(
     lent: Mapping[str, str], s3: S3Server, storages: Storages, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -296,6 +296,7 @@ def test_a_bomb_takes_no_memory(short: Path, tmp_path: Path, storages: Storages)
     assert peaks[1] < peaks[0] + 100
 
 
+@pytest.mark.slow
 def test_many_names(tmp_path: Path, storages: Storages) -> None:
     """A directory of a hundred thousand names is no more than a list."""
     path = tmp_path / "many.zip"

@@ -288,6 +288,7 @@ def test_results_of_other_models_are_not_mixed(tmp_path: Path) -> None:
         Results(out, form_of(out), "others")
 
 
+@pytest.mark.slow
 def test_two_runs_do_not_write_one_output(tmp_path: Path) -> None:
     out = tmp_path / "out.tsv"
     with (

@@ -42,6 +42,7 @@ def test_a_file_has_tempo_names_velocities_and_times() -> None:
         assert heard.end == pytest.approx(note.end, abs=0.51 * tick)
 
 
+@pytest.mark.slow
 def test_times_stay_exact_in_a_long_track() -> None:
     late = Note(7000.123, 7000.5, 60)
     (heard,) = sounding(encode(Draft("a", "all", (late,), 133.337)))

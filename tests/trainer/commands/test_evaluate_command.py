@@ -214,6 +214,7 @@ def test_it_says_what_the_model_has_learned_from(folder: Path, tmp_path: Path) -
     assert "has learned from" not in run(folder, "--out", out, "--split", "all").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_stated_paces_are_compared(tmp_path: Path, make_audio: MakeAudio) -> None:
     make(make_audio, "a.wav", 126)
@@ -325,6 +326,7 @@ def test_an_interrupted_run_goes_on(
     assert len(read_answers(out / "tracks.tsv")) == N_TRACKS
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_table_of_keys(aeolian: list[KeyedSong], tmp_path: Path) -> None:
     """Keys without tempi: only they are measured, beside the baseline, and that is said."""

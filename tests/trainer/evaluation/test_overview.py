@@ -139,12 +139,14 @@ def test_a_name_in_any_script_is_drawn(tmp_path: Path) -> None:
     write_overview(tmp_path, kept, [])
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "overview.png").mkdir()
     with pytest.raises(StorageError, match=r"overview\.png"):
         write_overview(tmp_path, collection(3, 1), [])
 
 
+@pytest.mark.slow
 def test_build_draws_it(make_audio: Callable[..., Path], tmp_path: Path) -> None:
     rows = ["path\tbpm\tartist\tgenre"]
     for k in range(3):

@@ -100,6 +100,7 @@ def test_the_report_is_complete_in_itself_and_drawn_again_without_the_audio(
     assert {p.name: p.read_bytes() for p in (tmp_path / "plots").iterdir()} == pictures
 
 
+@pytest.mark.slow
 def test_names_are_text_whatever_they_contain(tmp_path: Path) -> None:
     plain = Page(report.render(ABOUT, answers_of("model", *[50.0] * 5), _no_pictures(1)))
     answers = [

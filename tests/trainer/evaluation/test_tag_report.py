@@ -114,6 +114,7 @@ def test_hardly_any_tracks_or_tags(tmp_path: Path, n: int, n_tags: int) -> None:
     assert (tmp_path / "plots" / "map.png").exists() == (n > 0)
 
 
+@pytest.mark.slow
 def test_one_tag_that_stands_alone_has_no_matrix(tmp_path: Path) -> None:
     """All other tracks have two tags each, so that the matrix would be one square."""
     tracks = library(60, ["calm", "loud", "wild"])

@@ -72,6 +72,7 @@ def right(tracks: Sequence[CurveTrack], bpm: Sequence[float]) -> float:
     return acc1([t.recording.bpm for t in tracks], bpm)
 
 
+@pytest.mark.slow
 def test_each_genre_is_counted_as_its_labels_say(
     learned: list[CurveTrack], unseen: list[CurveTrack]
 ) -> None:

@@ -24,6 +24,7 @@ def test_it_is_always_the_same_and_most_of_it_is_found() -> None:
     assert measure_keys(keys, answers(clips, MODEL)).exact > 0.5  # chance is a twenty-fourth
 
 
+@pytest.mark.slow
 def test_what_is_replayed_is_not_compared() -> None:
     compared, replayed = (
         {clip.spectra.tobytes() for clip in paint(MODEL.front_end, replay)}

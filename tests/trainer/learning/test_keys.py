@@ -120,6 +120,7 @@ def test_what_a_run_says_keeps_and_uses(table: Path) -> None:
     assert in_use.active("key") is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_the_same_seed_fits_the_same(aeolian: list[KeyedSong]) -> None:
     tracks = [see(song.path, song.key, SHIPPED) for song in aeolian[:2]]

@@ -124,6 +124,7 @@ def test_killed_and_resumed_it_is_the_same(
     assert_same(whole[1].weights, resumed.weights, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "steps",
     [

@@ -199,6 +199,7 @@ def test_files_that_cannot_be_used_are_told_and_the_others_are_learned_from(fold
     assert run.stdout.startswith("learned (notes) from 7 recordings: notes-")
 
 
+@pytest.mark.slow
 def test_too_few_recordings_are_one_line_that_says_why(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

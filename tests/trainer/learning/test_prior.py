@@ -65,6 +65,7 @@ def tracks() -> list[CurveTrack]:
     return found
 
 
+@pytest.mark.slow
 def test_frozen_windows_give_what_the_network_gives() -> None:
     frozen = freeze(BASE.network, *REST.inputs())
     expected = BASE.network(*REST.inputs())
@@ -84,6 +85,7 @@ def test_a_track_is_answered_as_the_estimator_answers(tmp_path: Path) -> None:
     assert track.before == pytest.approx(Estimator("shipped").estimate(path).bpm, abs=0.02)
 
 
+@pytest.mark.slow
 def test_made_adaptable_it_answers_alike() -> None:
     model = adaptable(BASE)
     assert model.config.model.n_prior == 46

@@ -91,6 +91,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_tables(folder: Path) -> None:
     assert [r.bpm for r in read_songs(folder)] == [84, 96, 108, 120, 132, 144]
     assert read_songs(folder)[2].alternatives == (54.0, 216.0)

@@ -105,6 +105,7 @@ def test_what_the_file_cannot_is_one_line(
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_evaluate_takes_the_file(model: Path, make_audio: MakeAudio, tmp_path: Path) -> None:
     make_audio("a.wav", duration=20, sr=22050, channels=1)
     table = tmp_path / "t.tsv"

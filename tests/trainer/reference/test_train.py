@@ -135,6 +135,7 @@ def test_the_default_network_is_trained_from_scratch(folder: Path) -> None:
     assert in_use.active() is None
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_is_one_line(folder: Path) -> None:
     table = folder / "tracks.tsv"
     header, *rows = table.read_text().splitlines()

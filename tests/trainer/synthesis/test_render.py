@@ -418,6 +418,7 @@ def test_codecs_keep_the_time(
             assert abs(lag(audio, result, time)) <= 0.001
 
 
+@pytest.mark.slow
 def test_mastering_keeps_the_time() -> None:
     """Mastering, whatever is drawn, causes no drift and hardly any delay."""
     times = np.arange(0.3, 9.8, 0.5)

@@ -421,6 +421,7 @@ trainer.trainingset.build.build(tracks, folder, OPTIONS)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "n"),
     [

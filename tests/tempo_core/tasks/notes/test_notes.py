@@ -78,6 +78,7 @@ def test_music_out_of_tune_keeps_its_notes(
     assert measure_notes(expected, found.notes, 6.0).f > 0.8
 
 
+@pytest.mark.slow
 def test_louder_and_softer_is_the_same(estimator: Estimator, tmp_path: Path) -> None:
     loud = transcribed(estimator, tmp_path / "a.wav", 0.9 * heard(tune()))
     soft = transcribed(estimator, tmp_path / "b.wav", 0.02 * heard(tune()))
@@ -90,6 +91,7 @@ def test_the_threshold_can_be_changed_afterwards(estimator: Estimator, tmp_path:
     assert len(notes_of(found.stretches, Thresholds(0.95, 0.5))) < len(found.notes)
 
 
+@pytest.mark.slow
 def test_noise_and_applause_have_hardly_any_notes(estimator: Estimator, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     noise = (0.1 * rng.standard_normal(8 * SR)).astype(np.float32)

@@ -79,6 +79,7 @@ def test_an_embedding_that_is_none_is_one_message() -> None:
             embedding_named(name)
 
 
+@pytest.mark.slow
 def test_the_table_and_going_on(made_sounds: Path, tmp_path: Path) -> None:
     cleaning = dataclasses.replace(SMALL.cleaning, drop=("all",))
     recipe = dataclasses.replace(SMALL, epochs=1, cleaning=cleaning)

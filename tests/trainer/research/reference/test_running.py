@@ -63,6 +63,7 @@ def test_networks_answer_windows_of_any_length(name: str, window: float) -> None
     assert all(p.grad is not None for p in network.parameters())
 
 
+@pytest.mark.slow
 def test_what_a_run_leaves_behind(made_sounds: Path, tmp_path: Path) -> None:
     found = run(made_sounds, tmp_path)
     assert not found.failed
