@@ -258,10 +258,14 @@ time.sleep(9)
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_a_second_ctrl_c_ends_the_process_quietly(inside: bool) -> None:
+def test_a_second_ctrl_c_ends_the_process_quietly(inside: bool, tmp_path: Path) -> None:
     """Also while the command ends already, because of the first."""
-    code = PRESSED_TWICE.format(inside=inside)
-    done = subprocess.run([sys.executable, "-uc", code], capture_output=True, text=True)
+    program = tmp_path / "beet.py"
+    program.write_text(PRESSED_TWICE.format(inside=inside))
+    done = subprocess.run(
+        [sys.executable, "-u", program], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (130, "here\nrestored\n", "")
 
 
