@@ -460,6 +460,7 @@ def test_what_another_plugin_does_to_a_file_is_a_warning(
     assert MediaFile(beet.item("title:C").filepath).bpm == (None if "-W" in flags else tempi["C"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("match")
 @pytest.mark.parametrize("flags", ["-aq", pytest.param("-A", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("where", ["analysed", pytest.param("copied", marks=pytest.mark.slow)])

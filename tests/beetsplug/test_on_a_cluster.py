@@ -117,6 +117,7 @@ def test_a_wrong_setting_is_told(beet: Beet) -> None:
     assert "tempo.scheduler: must be tcp://HOST:PORT" in run.err
 
 
+@pytest.mark.slow
 def test_dask_is_an_extra(beet: Beet, songs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dask", None)
     beet.add(songs[0])

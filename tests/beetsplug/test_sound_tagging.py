@@ -96,6 +96,7 @@ def test_what_was_not_heard_is_heard_once(beet: Beet, songs: list[Path]) -> None
     assert (run.code, run.out, run.err) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_file_that_was_retagged_moved_and_copied_is_known(beet: Beet, songs: list[Path]) -> None:
     beet.add(songs[0])
     beet("tempo-tags")

@@ -148,6 +148,7 @@ def test_a_call_has_the_context_of_its_caller() -> None:
         assert call(folder.get, never) == name
 
 
+@pytest.mark.slow
 def test_a_call_that_may_end_in_its_own_way_does() -> None:
     stop = threading.Event()
 

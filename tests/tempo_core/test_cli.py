@@ -325,6 +325,7 @@ def test_files_that_ended_the_run_before(make_audio: MakeAudio, tmp_path: Path) 
     assert rows[-1]["bpm"] == pytest.approx(126, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_file_that_hangs_is_one_row(make_audio: MakeAudio, hang: Callable[[Path], None]) -> None:
     slow, song = make_audio("slow.flac"), make_audio("a.flac", bpm=126)
     hang(slow)

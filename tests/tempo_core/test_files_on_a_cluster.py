@@ -180,6 +180,7 @@ def test_dask_is_an_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_another_model_in_use_is_loaded() -> None:
     """Also by a process that has loaded the one before."""
     work = BeatsWork("default")

@@ -169,6 +169,7 @@ def test_what_tracks_sound_like_is_that_of_threads(
     assert all(np.array_equal(found[0][k], found[1][k]) for k in found[0])
 
 
+@pytest.mark.slow
 def test_inputs_of_fit_are_those_of_threads(
     songs: list[LabelledTrack], engine: Cluster, tmp_path: Path
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_task_that_takes_too_long_is_given_up(engine: Engine, log: str) -> Non
     assert isinstance(results[1], AudioError)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_ends_at_once(engine: Engine, log: str) -> None:
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
@@ -132,6 +133,7 @@ def test_workers_with_other_models_are_refused_before_anything_is_done(engine: E
     assert next(tasks) == 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_comes_later_is_refused_too() -> None:
     other = replace(provenance(OtherModels()), models=(("tempo", "model:tempo@0"),))
     result = run_chunk(OtherModels(), other, [1], None)

@@ -104,6 +104,7 @@ def test_other_machines_are_never_asked_faster_than_once_a_second() -> None:
     session.__exit__()
 
 
+@pytest.mark.slow
 def test_crawl_delay_is_honoured(make_session: MakeSession, site: DemoSite) -> None:
     site.robots = "User-agent: *\nCrawl-delay: 0.2\n"
     sent = times_of_asking(make_session, site)
@@ -193,6 +194,7 @@ def test_an_interface_is_asked_without_robots_txt(
     assert [hit.path for hit in site.hits] == ["/musicstax/search?q=mezzanine"]
 
 
+@pytest.mark.slow
 def test_retry_after_is_waited_for(site: DemoSite, make_session: MakeSession) -> None:
     site.retry_after = 1
     page = make_session().get(page_of(site, "flaky"))
@@ -721,6 +723,7 @@ def test_a_robots_txt_takes_no_time(name: str, make_session: MakeSession) -> Non
         assert time.monotonic() - begin < 4
 
 
+@pytest.mark.slow
 def test_a_handshake_that_never_ends_is_cut(
     make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

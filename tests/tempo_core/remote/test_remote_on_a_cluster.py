@@ -87,6 +87,7 @@ def test_other_commands(
     assert here.exit_code == 0
 
 
+@pytest.mark.slow
 def test_secrets_do_not_travel_in_the_open(site: Site, s3: S3Server, storages: Storages) -> None:
     """The address is one for documentation: it is refused before it is asked."""
     options = ("--scheduler", "tcp://192.0.2.1:8786")

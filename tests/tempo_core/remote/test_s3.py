@@ -364,6 +364,7 @@ def test_a_server_that_is_not_there(storages: Storages, short: Path) -> None:
     assert SECRET not in str(rows)
 
 
+@pytest.mark.slow
 def test_a_server_of_another_kind(site: Site, storages: Storages) -> None:
     """Its answers are no audio, and it gets no secret."""
     about = {"bucket": "archive", "endpoint": site.url, "key": KEY, "secret": SECRET}

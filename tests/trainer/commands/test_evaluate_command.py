@@ -272,6 +272,7 @@ def test_no_progress_bar_in_a_file(folder: Path, tmp_path: Path) -> None:
     assert "track/s" not in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beats", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_librosa_is_what_it_says(beats: bool, tmp_path: Path, make_audio: MakeAudio) -> None:
     import librosa
@@ -353,6 +354,7 @@ def test_a_table_of_keys(aeolian: list[KeyedSong], tmp_path: Path) -> None:
     assert (out / "key-estimates.jsonl").read_text() == log
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_tempo_and_a_key_of_one_track(aeolian: list[KeyedSong], tmp_path: Path) -> None:
     """Both are measured; a text that is no key costs the tempo beside it nothing."""

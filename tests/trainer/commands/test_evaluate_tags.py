@@ -57,6 +57,7 @@ def test_a_table_becomes_a_report(table: Path, tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_heard_is_named(table: Path, tmp_path: Path) -> None:
     with table.open("a") as file:
         file.write("gone.mp3\trock\tx\ty\n")

@@ -238,6 +238,7 @@ def test_musicnet_is_tested_on_as_it_says(studies: Path, tmp_path: Path) -> None
     assert learned.proposal.model.card["figures"]["held"]["before"] > 0.5
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_message(studies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: object, **options: object) -> None:
         raise OSError("405 requested and 0 written")

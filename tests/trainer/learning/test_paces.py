@@ -89,6 +89,7 @@ def test_paces_are_learned_from_a_table(stated: Path) -> None:
     assert path.stem in run.stdout
 
 
+@pytest.mark.slow
 def test_the_same_as_a_module(
     stated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +131,7 @@ def test_options_of_the_tempo_are_refused(stated: Path) -> None:
     assert "--method, --epochs: not for --task pace" in run.stderr
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_is_named(stated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace_fitting, "STEPS", 10)
     with stated.open("a") as file:

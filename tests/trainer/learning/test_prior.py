@@ -159,6 +159,7 @@ def test_the_same_seed_the_same_model(tracks: list[CurveTrack]) -> None:
     assert not np.array_equal(other.network.weights[name], first.network.weights[name])
 
 
+@pytest.mark.slow
 @mostly_slow(("factor", "direction"), [(2.0, 1), (0.5, -1)], quick=1)
 def test_a_shift_leans_towards_the_labels(
     tracks: list[CurveTrack], factor: float, direction: int
