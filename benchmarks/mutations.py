@@ -84,7 +84,7 @@ MUTATIONS = (
     ),
     Mutation(
         "Retry-After is honoured", "tempo_core/labels/http/session.py",
-        "delay = retry_after(response) or delay", "delay = delay",
+        "delay = retry_after(response.headers) or delay", "delay = delay",
         "tests/tempo_core/labels/test_http.py",
     ),
     Mutation(

@@ -194,7 +194,6 @@ def test_an_interface_is_asked_without_robots_txt(
     assert [hit.path for hit in site.hits] == ["/musicstax/search?q=mezzanine"]
 
 
-@pytest.mark.slow
 def test_retry_after_is_waited_for(site: DemoSite, make_session: MakeSession) -> None:
     site.retry_after = 1
     page = make_session().get(page_of(site, "flaky"))
