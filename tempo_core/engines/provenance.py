@@ -21,7 +21,9 @@ NOT_IN_THE_WHEEL = (
     "trainer/making",
     "trainer/research",
     "trainer/synthesis/__main__.py",
+    "trainer/synthesis/paces.py",
     "trainer/synthesis/rendering",
+    "trainer/synthesis/styles.py",
 )
 # Others that a result depends on in the last digits, or in how damaged a file may be.
 BESIDE = ("numpy", "av")

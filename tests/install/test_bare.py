@@ -19,7 +19,8 @@ MOST = 150  # that it may add to beets [MB]
 HEAVY = ("torch", "scipy", "librosa", "lightning", "matplotlib", "numba")
 # What only `--storages` imports.
 ON_REMOTE = tuple(
-    f"tempo_core.remote.{name}" for name in ("http", "loop", "s3", "s3_session", "web")
+    f"tempo_core.remote.{name}"
+    for name in ("connections", "http", "loop", "s3", "s3_session", "web")
 )
 ON_TRAINER = ("beetsplug.tempo.collecting",)  # what only tempo-train and tempo-eval import
 TRAIN = "pip install 'beets-tempo[train]'"
