@@ -30,7 +30,8 @@ from pathlib import Path
 from tempo_core import Estimator
 from tempo_core.errors import TempoError
 from tempo_core.levels import is_same
-from trainer.synthesis.paces import Score, compatibility
+from trainer.synthesis.notes import Score
+from trainer.synthesis.paces import compatibility
 
 TABLES = ("songs", "rhythm", "charts")
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)

@@ -21,6 +21,7 @@ NOT_IN_THE_WHEEL = (
     "trainer/making",
     "trainer/research",
     "trainer/synthesis/__main__.py",
+    "trainer/synthesis/composition.py",
     "trainer/synthesis/paces.py",
     "trainer/synthesis/rendering",
     "trainer/synthesis/styles.py",

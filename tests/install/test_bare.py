@@ -29,7 +29,7 @@ TRAIN = "pip install 'beets-tempo[train]'"
 def test_it_adds_little_to_beets(bare: Bare, capsys: pytest.CaptureFixture[str]) -> None:
     added = (bare.size - bare.size_of_beets) / 1e6
     with capsys.disabled():
-        print(f" beets {bare.size_of_beets / 1e6:.1f} MB, beets-tempo adds {added:.1f} MB ", end="")
+        print(f" beets {bare.size_of_beets / 1e6:.1f} MB, beets-tempo adds {added:.2f} MB ", end="")
     assert added <= MOST
 
 

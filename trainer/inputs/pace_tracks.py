@@ -37,7 +37,7 @@ from tempo_core.tasks.tempo.row import TASK as TEMPO
 from .cache import hash_file
 
 if TYPE_CHECKING:
-    from ..synthesis.paces import Score
+    from ..synthesis.notes import Score
 
 TRACK_LAYOUT = 2  # version of the stored files; raise it when their layout or content changes
 

@@ -20,8 +20,8 @@ from tempo_core.tasks.pace.candidates import candidates
 from ..files import read_tsv
 from ..inputs.pace_tracks import Case, HeardTrack, keep, listener, read_track
 from ..inputs.recordings import Recording, read_clips
-from ..synthesis.notes import Sources
-from ..synthesis.paces import Score, compatibility, score_of
+from ..synthesis.notes import Score, Sources
+from ..synthesis.paces import compatibility, score_of
 
 UNKNOWN = math.nan  # target of a candidate about which nothing is known
 

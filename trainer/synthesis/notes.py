@@ -1,13 +1,13 @@
-"""The music of a synthesised clip before it is rendered: notes, parts, sections, compositions."""
+"""The music of a synthesised clip before it is rendered: notes, parts, sections, onsets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .styles import Style
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,32 @@ class Drums:
 
 
 @dataclass(frozen=True)
-class Composition:
-    """The music of a clip before it is rendered; times are in beats of `bpm` unless stated."""
+class Score:
+    """The onsets of a clip.
 
-    style: Style
+    `beats` (n,) are their times [beats], ascending, and `salience` (n,) > 0 how well each is heard.
+    `origin` is the time of beat 0 [s], `bar` the number of beats in a bar, and `duration` that of
+    the clip [s].
+    """
+
     bpm: float
-    duration: float  # [s]
-    first_beat: float  # [s]
-    skipped: int  # number of beats of the first bar that lie before the clip
-    sections: tuple[Section, ...]
-    drums: Drums | None
-    parts: tuple[InstrumentPart, ...]  # melody, chords and bass as arranged
-    harmony: bool  # whether there are any of these parts
+    bar: int
+    origin: float
+    duration: float
+    beats: NDArray[np.float64]
+    salience: NDArray[np.float64]
 
-    @property
-    def origin(self) -> float:
-        """Time [s] of beat 0, the beginning of a bar, which may lie before the clip."""
-        return self.first_beat - self.skipped * 60.0 / self.bpm
+    def to_json(self) -> str:
+        """The score as JSON; times are rounded to a thousandth of a beat."""
+        values = asdict(self)
+        for name in ("beats", "salience"):
+            values[name] = values[name].round(3).tolist()
+        return json.dumps(values)
+
+    @classmethod
+    def from_json(cls, text: str) -> Score:
+        """The score in a text of `to_json`."""
+        values = json.loads(text)
+        for name in ("beats", "salience"):
+            values[name] = np.array(values[name], float)
+        return cls(**values)

@@ -20,10 +20,9 @@ definition agrees with the judgement of a person.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +30,8 @@ from numpy.typing import NDArray
 
 from tempo_core.paces import FASTEST_PACE, SAME_PACE, SLOWEST_PACE
 
-from .notes import Composition, Note
+from .composition import Composition
+from .notes import Note, Score
 
 LEAST_ONSETS = 0.6  # share of a level's pulses that must be audible
 LEAST_ONSETS_FAST, FAST_BPM = 0.85, 250.0  # the same share for paces above `FAST_BPM`
@@ -62,38 +62,6 @@ LOOP_PATTERNS = {
 }  # fmt: skip
 LOOP_PATTERNS["loop_amen_full"] = LOOP_PATTERNS["loop_amen"]
 LOOP_ACCENTS = {"x": 1.0, "-": 0.3}  # factor on the velocity, by the mark in a pattern
-
-
-@dataclass(frozen=True)
-class Score:
-    """The onsets of a clip.
-
-    `beats` (n,) are their times [beats], ascending, and `salience` (n,) > 0 how well each is heard.
-    `origin` is the time of beat 0 [s], `bar` the number of beats in a bar, and `duration` that of
-    the clip [s].
-    """
-
-    bpm: float
-    bar: int
-    origin: float
-    duration: float
-    beats: NDArray[np.float64]
-    salience: NDArray[np.float64]
-
-    def to_json(self) -> str:
-        """The score as JSON; times are rounded to a thousandth of a beat."""
-        values = asdict(self)
-        for name in ("beats", "salience"):
-            values[name] = values[name].round(3).tolist()
-        return json.dumps(values)
-
-    @classmethod
-    def from_json(cls, text: str) -> Score:
-        """The score in a text of `to_json`."""
-        values = json.loads(text)
-        for name in ("beats", "salience"):
-            values[name] = np.array(values[name], float)
-        return cls(**values)
 
 
 def score_of(clip: Composition) -> Score:

@@ -35,7 +35,7 @@ from trainer.learning import pace_fitting
 from trainer.making.pace import CandidateSampler, PaceRecipe, calibrate, finish, fit, group_of
 from trainer.making.pace_cases import load_tracks, song_case
 from trainer.research.pace_figures import area_under_curve, balanced_accuracy, by_tempo, profile
-from trainer.synthesis.paces import Score
+from trainer.synthesis.notes import Score
 
 FRONT_END, WINDOWS, GRID, CONFIG = FrontEnd(), Windows(), TempoGrid(), PaceConfig()
 

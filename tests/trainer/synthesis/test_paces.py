@@ -13,9 +13,8 @@ import soundfile
 from tempo_core.errors import ConfigError
 from tests.audio import write_audio
 from trainer.making.pace_cases import load_scores, score_of_clip
-from trainer.synthesis.notes import Sources
+from trainer.synthesis.notes import Score, Sources
 from trainer.synthesis.paces import (
-    Score,
     compatibility,
     evidence,
     level_of,

@@ -25,8 +25,8 @@ from tqdm import tqdm
 
 from tempo_core.cli.command import Command
 
+from ..composition import Composition
 from ..notes import (
-    Composition,
     Sources,
 )
 from ..paces import score_of

@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 import numpy as np
 
+from ..composition import Composition
 from ..notes import (
-    Composition,
     Drums,
     Hits,
     InstrumentPart,

@@ -10,8 +10,8 @@ import numpy as np
 import pretty_midi
 import soundfile
 
+from ..composition import Composition
 from ..notes import (
-    Composition,
     Drums,
     Hits,
     InstrumentPart,
