@@ -51,7 +51,9 @@ class Answers(dict[str, Any]):
         except (Stopped, MemoryError):
             raise
         except Exception as error:
-            found = Answers({}, dict.fromkeys(names, error))
+            # Without the places in the code: they lead back here, so that what was heard of the
+            # track would stay in memory until Python looks for such circles.
+            found = Answers({}, dict.fromkeys(names, error.with_traceback(None)))
         self.update(found)
         self.failures = {n: e for n, e in self.failures.items() if n not in found}
         self.failures |= failures_of(found)

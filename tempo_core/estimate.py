@@ -371,8 +371,13 @@ class Estimator:
             return found
         # Only what depends on the tempo is asked about the repeated file.
         (rows,) = (g for g in independent(self._rows) if any(task.name == "tempo" for task, _ in g))
-        looped = loops.as_loop(excerpts[0], found, sr, length, lambda other: results(rows, [other]))
-        found.take((), lambda: looped)
+
+        def again(other: Excerpt) -> Answers:
+            answers = Answers()
+            answers.take((), lambda: results(rows, [other]))
+            return answers
+
+        found.take((), lambda: loops.as_loop(excerpts[0], found, sr, length, again))
         return found
 
 

@@ -93,6 +93,8 @@ UNREAD = (
     "ifnull(nullif(items.initial_key, ''), '-') || ' %'"
 )
 FAILED = f"{_value(FAILURE)} IS NOT NULL"
+# Analysed tracks of which a task failed that has no field of its own to lack, such as the paces.
+TO_RETRY = f"{FAILED} AND {DONE} AND {_value(PENDING)} IS NULL AND NOT {IS_LOCKED}"
 # What `beet tempo --review` asks about, see also `is_doubtful`, and what it asked about before.
 IN_CONFLICT = f"ifnull({_value('tempo_verdict')}, '') = '{Decision.CONFLICT.word}'"
 IS_REVIEWED = f"{_value(REVIEWED)} IS NOT NULL"
@@ -279,14 +281,15 @@ class Work:
     has_tags: Container[int | None] = ()
 
     def tasks_of(self, id_: int | None, tasks: Sequence[str]) -> tuple[str, ...]:
-        """Those of the tasks that are asked about a track."""
-        return lacking(
+        """Those of the tasks that are asked about a track: all, if it lacks none of them."""
+        lacked = lacking(
             tasks,
             has_tempo=id_ in self.has_tempo,
             has_key=id_ in self.has_key,
             has_beats=id_ in self.has_beats,
             has_tags=id_ in self.has_tags,
         )
+        return lacked or tuple(tasks)
 
 
 def lacking(
@@ -328,6 +331,8 @@ def choose(lib: Library, args: list[str], settings: Any) -> Work:
     with_beats = "beats" in settings.tasks
     conditions = [TO_ANALYSE] * with_tempo + [WITHOUT_KEY] * with_key
     conditions += [WITHOUT_BEATS] * with_beats + [WITHOUT_TAGS] * with_tags
+    if settings.retry and with_tempo:
+        conditions.append(TO_RETRY)
     analyse, total = selection.ids(" OR ".join(conditions)), selection.count()
     done = total - len(analyse)
     left_out = not_music.among(items_of(lib, analyse)) if not_music else set()

@@ -49,6 +49,21 @@ def test_the_tempo_is_written_though_another_task_fails(task: str, beet: Beet, s
     assert "1 skipped that failed before" in again.out
 
 
+def test_the_paces_that_failed_are_tried_again(beet: Beet, song: Path) -> None:
+    break_model("pace")
+    beet.add(song)
+    assert beet("tempo", "-W").code == 1
+    assert beet.item().tempo_failure == f"pace: {TOLD}"
+    assert beet("tempo", "-W", "--retry").code == 1
+    in_use.activate("shipped", "pace")
+    assert beet("tempo", "-W").code == 0
+    assert not beet.item().tempo_paces
+    assert beet("tempo", "-W", "--retry").code == 0
+    assert beet.item().tempo_paces
+    assert "tempo_failure" not in beet.item()
+    assert "1 had a tempo already" in beet("tempo", "-W", "--retry").out
+
+
 def test_the_key_is_stored_though_the_tempo_fails(beet: Beet, in_a: Path) -> None:
     break_model("tempo")
     beet.add(in_a)

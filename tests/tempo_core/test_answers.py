@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,41 @@ def test_the_other_tasks_are_answered(
 def test_if_all_fail_the_file_fails(rows: list[Row], make_audio: MakeAudio) -> None:
     with pytest.raises(AudioError, match=TOLD):
         failing(rows, "tempo", "key", "tags").results(make_audio("a.flac", duration=8, bpm=120))
+
+
+def test_a_repeated_file_that_fails_leaves_the_answers_for_the_file_alone(
+    rows: list[Row], make_audio: MakeAudio
+) -> None:
+    song = make_audio("a.flac", duration=4, bpm=120)  # eight beats
+    calls: list[int] = []
+
+    def decode(*given: Any) -> Any:
+        calls.append(len(calls))
+        if len(calls) == 2:
+            raise AudioError("no tempo")
+        return tempo.decode(*given)
+
+    (tempo,) = (task for task, _ in rows if task.name == "tempo")
+    changed = dataclasses.replace(tempo, decode=decode)
+    found = Estimator.of([(changed if t is tempo else t, m) for t, m in rows], 2).results(song)
+    assert calls == [0, 1]
+    assert found.keys() == set(TASKS)
+    assert found.failures == {}
+
+
+def test_an_error_keeps_nothing_that_was_heard() -> None:
+    class Audio:
+        pass
+
+    def fail(audio: Audio) -> dict[str, Any]:
+        kept.append(weakref.ref(audio))
+        raise AudioError("a")
+
+    kept: list[weakref.ref[Audio]] = []
+    answers = Answers()
+    answers.take(["tempo"], partial(fail, Audio()))
+    assert answers.failures.keys() == {"tempo"}
+    assert kept[0]() is None
 
 
 def test_an_estimate_needs_the_tempo_only(rows: list[Row], make_audio: MakeAudio) -> None:
