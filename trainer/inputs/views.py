@@ -161,7 +161,7 @@ def cache_views(
     known = read_keys(cache, recipe)
     gone = _of_the_gone(recordings, recipe, cache)
     tasks = (
-        joblib.delayed(_cached)(r.path, recipe, cache, gone.get(r.path) or known.get(stamp(r.path)))
+        joblib.delayed(_named)(r.path, recipe, cache, gone.get(r.path) or known.get(stamp(r.path)))
         for r in recordings
     )
     results = joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
@@ -240,6 +240,14 @@ def _of_the_gone(
     return found
 
 
+def _named(path: Path, recipe: ViewRecipe, cache: Path, key: str | None) -> Path:
+    """As `_cached`, with the name of the file in the error."""
+    try:
+        return _cached(path, recipe, cache, key)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
+
+
 def _cached(path: Path, recipe: ViewRecipe, cache: Path, key: str | None) -> Path:
     """The cache file of an audio file, which is computed if it is missing.
 
@@ -258,9 +266,6 @@ def _cached(path: Path, recipe: ViewRecipe, cache: Path, key: str | None) -> Pat
     if read_notes(target) is not None:
         touch(target)
         return target
-    try:
-        views = views_of(path, recipe.front_end, recipe.windows, recipe.grid)
-    except AudioError as error:
-        raise AudioError(f"{path}: {error}") from error
+    views = views_of(path, recipe.front_end, recipe.windows, recipe.grid)
     write_views(views, target, digest=recipe.digest())
     return target

@@ -14,7 +14,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from tempo_core.config import OddsScaling
-from tempo_core.errors import AudioError, ConfigError
+from tempo_core.engines import Threads
+from tempo_core.errors import ConfigError
 from tempo_core.task import ask
 from tempo_core.tasks.tempo.row import TASK
 
@@ -22,7 +23,7 @@ from ..evaluation.calibration import calibrate_both
 from ..inputs.cache import ViewRecipe
 from ..inputs.hearing import hear_file
 from ..inputs.recordings import Recording
-from ..inputs.views import cache_views, cache_views_on
+from ..inputs.views import cache_views_on
 from ..recipes.reading import fit_recipe
 from ..recipes.recipe import FitRecipe
 from ..trainingset.tables import CACHE, WINDOWS
@@ -144,31 +145,16 @@ def _cached(
     """Cache files of recordings, by number, and the recordings that cannot be read any more."""
     recipe = ViewRecipe(base.front_end, WINDOWS, base.config.grid)
     cache, options = folder / CACHE, job.options
-    if job.engine is not None:
-        made = cache_views_on(
-            job.engine, recordings, recipe, cache, job.stop, options.time_limit, options.quiet
-        )
-        job.check_going_on("interrupted; what was computed is kept, and the next run goes on there")
-        numbered = list(enumerate(made))
-        broken = [
-            (recordings[k].path, error) for k, error in numbered if isinstance(error, Exception)
-        ]
-        return {k: path for k, path in numbered if isinstance(path, Path)}, broken
-    try:
-        paths = cache_views(recordings, recipe, cache, options.jobs, options.quiet)
-        return dict(enumerate(paths)), []
-    except (AudioError, OSError):
-        pass  # one of them: find out which
-    kept: dict[int, Path] = {}
-    failed: list[Failure] = []
-    for k, recording in enumerate(recordings):
-        try:
-            (kept[k],) = cache_views([recording], recipe, cache, 1, quiet=True)
-        except AudioError as error:
-            failed.append((recording.path, error))
-        except FileNotFoundError:
-            failed.append((recording.path, AudioError("no such file")))
-    return kept, failed
+    # In threads, which end at once, where there is no cluster: processes that are under way would
+    # keep the exit waiting for them after Ctrl-C.
+    engine = job.engine or Threads(options.jobs)
+    made = cache_views_on(
+        engine, recordings, recipe, cache, job.stop, options.time_limit, options.quiet
+    )
+    job.check_going_on("interrupted; what was computed is kept, and the next run goes on there")
+    numbered = list(enumerate(made))
+    broken = [(recordings[k].path, error) for k, error in numbered if isinstance(error, Exception)]
+    return {k: path for k, path in numbered if isinstance(path, Path)}, broken
 
 
 def _calibrations(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,21 @@ import torch
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from safetensors.numpy import load_file
 
-from tempo_core import checkpoint
+from tempo_core import checkpoint, methods
 from tempo_core.background import Stopped
+from tempo_core.console import explain
 from tempo_core.errors import CheckpointError, ConfigError
 from tempo_core.network import Network
 from tempo_core.tasks.tempo.config import TempoConfig
+from tests.audio import drum_pattern, write_audio
 from trainer.evaluation.history import Row, read_history
+from trainer.inputs.recordings import Recording
 from trainer.learning import guard as guards
+from trainer.learning import network
 from trainer.learning.epochs import FitRun, check_accelerator, schedule_of
+from trainer.learning.job import Failure, Job
 from trainer.learning.network_fitting import Batches, FitData, finetune
+from trainer.learning.options import LearnOptions
 from trainer.learning.plain_checkpoint import PlainCheckpointIO
 from trainer.learning.prior_fitting import adaptable
 from trainer.learning.processes import Processes
@@ -166,6 +173,32 @@ def test_a_stopped_run_says_so_and_goes_on(tmp_path: Path) -> None:
     stopped = FitRun(tmp_path, stop=lambda: True, quiet=True)
     with pytest.raises(Stopped, match="go on from the last epoch"):
         finetune(base, FitData(train, validation, None), RECIPE, stopped)
+
+
+def test_inputs_are_computed_until_the_run_is_to_stop(tmp_path: Path) -> None:
+    good, bad, gone = (tmp_path / name for name in ("good.wav", "bad.wav", "gone.wav"))
+    write_audio(good, drum_pattern(120, 12, 22050, "house", np.random.default_rng(0)), 22050)
+    bad.write_text("no audio")
+    recordings = [
+        Recording(path, "mine", ((120.0, 1.0),), "train", "A") for path in (good, bad, gone)
+    ]
+    model = checkpoint.load(checkpoint.resolve("shipped", "tempo"), "tempo")
+
+    def cached(stop: bool) -> tuple[dict[int, Path], list[Failure]]:
+        job = Job(methods.for_labels("tempo", 5000), LearnOptions(jobs=2, quiet=True), lambda: stop)
+        return network._cached(recordings, tmp_path, model, job)
+
+    with pytest.raises(Stopped, match="what was computed is kept"):
+        cached(stop=True)
+    before = {thread.name for thread in threading.enumerate()}
+    kept, failed = cached(stop=False)
+    assert kept.keys() == {0}
+    assert kept[0].is_file()
+    assert [(path, explain(error).startswith(str(path))) for path, error in failed] == [
+        (bad, False), (gone, False),
+    ]  # fmt: skip
+    # No threads are left, such as those that wait for processes, for which the exit would wait.
+    assert {thread.name for thread in threading.enumerate()} <= before
 
 
 def test_a_damaged_checkpoint_is_one_error(
