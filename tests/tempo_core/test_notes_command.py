@@ -307,6 +307,7 @@ def test_names_are_given_once(tmp_path: Path) -> None:
     assert isinstance(names.take(taken), ConfigError)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no /dev/stdout")
 @mostly_slow("redirected", [False, True], quick=1)
 @mostly_slow("dash", [True, False], quick=1)

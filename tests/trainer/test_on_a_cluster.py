@@ -58,6 +58,7 @@ def never() -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_training_set_is_that_of_threads(
     training_set: Path, songs: list[LabelledTrack], engine: Cluster, tmp_path: Path
 ) -> None:

@@ -218,6 +218,7 @@ def test_evaluate(
     assert b"sesame" not in everything_under(tmp_path)
 
 
+@pytest.mark.slow
 def test_build(site: Site, secretly: Path, tmp_path: Path) -> None:
     here, there = [], []
     for k, bpm in enumerate((100, 110, 126)):

@@ -200,6 +200,7 @@ def test_an_obedient_site_says_that_a_file_has_changed(site: Site, storages: Sto
     assert "changed while it was read" in row["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", some(["silent", "dripping", "silent later", "silent robots"], "silent later")
 )

@@ -32,6 +32,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_rows_are_those_of_threads(
     site: Site, s3: S3Server, storages: Storages, scheduler: str, long: Path,
     local_rows: dict[str, Row],

@@ -65,6 +65,7 @@ def test_members_at_a_site(
     assert same(rows, local_rows)
 
 
+@pytest.mark.slow
 def test_members_in_s3(
     packed: Path, s3: S3Server, storages: Storages, local_rows: dict[str, Row]
 ) -> None:
